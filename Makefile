@@ -1,0 +1,47 @@
+# Each target says what it does: make help
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+CLICKS ?=
+
+.PHONY: help install dev demo test lint format types clean
+
+help:  ## show the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "streamapp needs Python 3.11 or newer; this is " + sys.version.split()[0] + " (choose another with make PYTHON=python3.12)")'
+	@$(PYTHON) -m venv .venv
+
+.venv/installed: $(BIN)/python setup.cfg
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/installed-dev: .venv/installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+install: .venv/installed  ## make .venv with all that the app needs
+
+dev: .venv/installed-dev  ## the same, with what the tests need
+
+demo: install  ## start Kafka, worker and producer; CLICKS=N ends by itself
+	@$(BIN)/streamapp demo $(if $(CLICKS),--clicks $(CLICKS))
+
+test: dev lint types  ## lint, types and all tests
+	@$(BIN)/python -m pytest
+
+lint: dev  ## ruff, and ruff format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: dev  ## rewrite the code as ruff wants it
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+types: dev  ## mypy --strict
+	@$(BIN)/mypy
+
+clean:  ## remove .venv and the demo's data
+	@rm -rf .venv streamapp-data

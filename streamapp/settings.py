@@ -1,0 +1,248 @@
+"""Settings: the only place that reads the environment.
+
+Every setting is an environment variable named ``STREAMAPP_`` and the field's name in capitals. A name that
+is not listed here, or a value that cannot be used, is a `SettingsError`: one line that names the variable.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import socket
+import ssl
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+__all__ = ["PREFIX", "Guarantee", "JoinKind", "Settings", "SettingsError"]
+
+PREFIX: Final = "STREAMAPP_"
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used; its text is one line that names the variable."""
+
+
+class JoinKind(enum.StrEnum):
+    """What becomes of a click without a profile: only set aside, or joined with a missing profile as well."""
+
+    INNER = "inner"
+    LEFT = "left"
+
+
+class Guarantee(enum.StrEnum):
+    """Faust's processing guarantees, as far as this version keeps them."""
+
+    AT_LEAST_ONCE = "at_least_once"
+
+
+class SecurityProtocol(enum.StrEnum):
+    """How to talk to the broker; the names are Kafka's own."""
+
+    PLAINTEXT = "PLAINTEXT"
+    SSL = "SSL"
+    SASL_PLAINTEXT = "SASL_PLAINTEXT"
+    SASL_SSL = "SASL_SSL"
+
+
+class SaslMechanism(enum.StrEnum):
+    """SASL mechanisms that both aiokafka and librdkafka speak."""
+
+    PLAIN = "PLAIN"
+    SCRAM_SHA_256 = "SCRAM-SHA-256"
+    SCRAM_SHA_512 = "SCRAM-SHA-512"
+
+
+def _text(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    return value.strip()
+
+
+def _anything(value: str) -> str:
+    return value
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        number = int(value) if value.strip().lstrip("+-").isdigit() else None
+        if number is None or not low <= number <= high:
+            raise ValueError(f"must be a whole number from {low:,} to {high:,}")
+        return number
+
+    return parse
+
+
+def _seconds(low: float) -> Callable[[str], float]:
+    def parse(value: str) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = float("nan")
+        if not low <= number < float("inf"):
+            raise ValueError(f"must be a number of seconds, at least {low:g}")
+        return number
+
+    return parse
+
+
+def _one_of(choices: type[enum.StrEnum]) -> Callable[[str], Any]:
+    def parse(value: str) -> enum.StrEnum:
+        try:
+            return choices(value)
+        except ValueError:
+            raise ValueError(f"must be one of {', '.join(choices)}") from None
+
+    return parse
+
+
+def _broker(value: str) -> str:
+    servers = value.strip().removeprefix("kafka://").split(",")
+    for server in servers:
+        host, _, port = server.strip().rpartition(":")
+        if not host or "/" in server or not port.isdigit() or not 0 < int(port) < 65536:
+            raise ValueError("must be HOST:PORT, or several of them with commas between")
+    return ",".join(server.strip() for server in servers)
+
+
+def _store(value: str) -> str:
+    scheme = urlsplit(value).scheme
+    if scheme not in {"memory", "rocksdb"} or "://" not in value:
+        raise ValueError("must be memory:// or rocksdb://")
+    return f"{scheme}://"
+
+
+def _path(value: str) -> Path:
+    return Path(_text(value)).expanduser()
+
+
+def _setting(default: Any, parse: Callable[[str], Any], text: str) -> Any:
+    return dataclasses.field(default=default, metadata={"parse": parse, "help": text})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings with their defaults; `Settings.from_environment` makes one from ``os.environ``."""
+
+    broker: str = _setting("127.0.0.1:9092", _broker, "bootstrap servers, HOST:PORT[,HOST:PORT]")
+    id: str = _setting("streamapp", _text, "the app's id, which is its consumer group")
+    store: str = _setting("rocksdb://", _store, "where tables are kept: rocksdb:// or memory://")
+    datadir: Path = _setting(Path("streamapp-data"), _path, "directory of the tables and the embedded Kafka")
+    web_port: int = _setting(6066, _whole(1, 65535), "port of the web views")
+    web_bind: str = _setting("127.0.0.1", _text, "address the web views listen on")
+    web_host: str = _setting("", _anything, "name by which other workers reach the web views (default: web_bind)")
+    topic_prefix: str = _setting("", _anything, "put before the name of every topic")
+    joined_topic: str = _setting("", _anything, "full name of the output topic (default: prefix + joined_data)")
+    processing_guarantee: Guarantee = _setting(
+        Guarantee.AT_LEAST_ONCE, _one_of(Guarantee), "at_least_once (exactly_once is not there yet)"
+    )
+    profile_ttl: float = _setting(
+        300.0, _seconds(0), "seconds of event time after which a profile expires; 0 = never"
+    )
+    join: JoinKind = _setting(JoinKind.INNER, _one_of(JoinKind), "inner, or left: clicks without a profile too")
+    partitions: int = _setting(8, _whole(1, 10_000), "partitions of the topics that have to be created")
+    replication: int = _setting(1, _whole(1, 100), "replication factor of the topics that have to be created")
+    block_cache: int = _setting(
+        256 << 20, _whole(1 << 20, 1 << 40), "bytes of RocksDB block cache for the whole worker"
+    )
+    standby_replicas: int = _setting(0, _whole(0, 100), "workers that keep a warm copy of each table partition")
+    session_timeout: float = _setting(
+        10.0, _seconds(6), "seconds after which a silent worker's partitions go to others"
+    )
+    instance_id: str = _setting(
+        "", _anything, "static member id (KIP-345); default: id, host name and web port"
+    )
+    security_protocol: SecurityProtocol = _setting(
+        SecurityProtocol.PLAINTEXT, _one_of(SecurityProtocol), "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
+    )
+    sasl_mechanism: SaslMechanism = _setting(
+        SaslMechanism.PLAIN, _one_of(SaslMechanism), "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
+    )
+    sasl_username: str = _setting("", _anything, "user name for SASL")
+    sasl_password: str = dataclasses.field(
+        default="", repr=False, metadata={"parse": _anything, "help": "password for SASL"}
+    )
+    ssl_cafile: str = _setting("", _anything, "PEM file of the certificate authorities (default: the system's)")
+    ssl_certfile: str = _setting("", _anything, "PEM file of the client certificate")
+    ssl_keyfile: str = _setting("", _anything, "PEM file of the client certificate's key")
+
+    def __post_init__(self) -> None:
+        if self.uses_sasl and not (self.sasl_username and self.sasl_password):
+            raise SettingsError(
+                f"{PREFIX}SECURITY_PROTOCOL={self.security_protocol} needs {PREFIX}SASL_USERNAME and "
+                f"{PREFIX}SASL_PASSWORD"
+            )
+        for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
+            path = getattr(self, name)
+            if path and not Path(path).is_file():
+                raise SettingsError(f"{PREFIX}{name.upper()}={path}: there is no such file")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Make settings from variables named ``STREAMAPP_…``; the others are not looked at.
+
+        Raises:
+            SettingsError: for an unknown name or a value that cannot be used.
+        """
+        fields = {PREFIX + field.name.upper(): field for field in dataclasses.fields(cls)}
+        values: dict[str, Any] = {}
+        for name, value in environment.items():
+            if not name.startswith(PREFIX):
+                continue
+            field = fields.get(name)
+            if field is None:
+                known = ", ".join(sorted(known.removeprefix(PREFIX) for known in fields))
+                raise SettingsError(f"{name} is not a setting; {PREFIX} goes with {known}")
+            try:
+                values[field.name] = field.metadata["parse"](value)
+            except ValueError as exc:
+                shown = "" if not field.repr else f"={value}"
+                raise SettingsError(f"{name}{shown}: {exc}") from None
+        return cls(**values)
+
+    @property
+    def uses_sasl(self) -> bool:
+        """Whether the broker wants a user name and a password."""
+        return self.security_protocol in {SecurityProtocol.SASL_PLAINTEXT, SecurityProtocol.SASL_SSL}
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether the connection to the broker is encrypted."""
+        return self.security_protocol in {SecurityProtocol.SSL, SecurityProtocol.SASL_SSL}
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """Make the TLS context for a connection to the broker.
+
+        Raises:
+            SettingsError: if the certificate or its key cannot be read.
+        """
+        try:
+            context = ssl.create_default_context(cafile=self.ssl_cafile or None)
+            if self.ssl_certfile:
+                context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile or None)
+        except (OSError, ssl.SSLError) as exc:
+            raise SettingsError(f"{PREFIX}SSL_CAFILE/SSL_CERTFILE/SSL_KEYFILE: {exc}") from None
+        return context
+
+    def librdkafka(self) -> dict[str, str]:
+        """Give the connection settings as librdkafka (confluent-kafka) names them."""
+        config = {"bootstrap.servers": self.broker, "security.protocol": self.security_protocol.value}
+        if self.uses_sasl:
+            config |= {
+                "sasl.mechanism": self.sasl_mechanism.value,
+                "sasl.username": self.sasl_username,
+                "sasl.password": self.sasl_password,
+            }
+        if self.uses_tls:
+            files = {"ca": self.ssl_cafile, "certificate": self.ssl_certfile, "key": self.ssl_keyfile}
+            config |= {f"ssl.{name}.location": path for name, path in files.items() if path}
+        return config
+
+    def member_id(self, web_port: int) -> str:
+        """Give the static member id: the same after a restart, so a killed worker gets its partitions back.
+
+        Two live workers must not share one (the broker fences the older), hence the web port, which only one
+        of them can have on a host.
+        """
+        return self.instance_id or f"{self.id}-{socket.gethostname()}-{web_port}"
