@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import os
 import socket
 import ssl
 from collections.abc import Callable, Mapping
@@ -15,20 +16,32 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-__all__ = ["PREFIX", "Guarantee", "JoinKind", "Settings", "SettingsError"]
+from streamapp.joins import How
+
+__all__ = [
+    "CLICKS",
+    "DEAD_LETTERS",
+    "JOINED",
+    "PREFIX",
+    "PROFILES",
+    "UNMATCHED",
+    "Guarantee",
+    "Settings",
+    "SettingsError",
+]
 
 PREFIX: Final = "STREAMAPP_"
+
+#: Names of the topics, before the prefix.
+CLICKS: Final = "user_clicks"
+PROFILES: Final = "user_profiles"
+JOINED: Final = "joined_data"
+UNMATCHED: Final = "unmatched_clicks"
+DEAD_LETTERS: Final = "dead_letters"
 
 
 class SettingsError(ValueError):
     """A setting that cannot be used; its text is one line that names the variable."""
-
-
-class JoinKind(enum.StrEnum):
-    """What becomes of a click without a profile: only set aside, or joined with a missing profile as well."""
-
-    INNER = "inner"
-    LEFT = "left"
 
 
 class Guarantee(enum.StrEnum):
@@ -140,13 +153,12 @@ class Settings:
     profile_ttl: float = _setting(
         300.0, _seconds(0), "seconds of event time after which a profile expires; 0 = never"
     )
-    join: JoinKind = _setting(JoinKind.INNER, _one_of(JoinKind), "inner, or left: clicks without a profile too")
+    join: How = _setting(How.INNER, _one_of(How), "inner, or left: clicks without a profile too")
     partitions: int = _setting(8, _whole(1, 10_000), "partitions of the topics that have to be created")
     replication: int = _setting(1, _whole(1, 100), "replication factor of the topics that have to be created")
     block_cache: int = _setting(
         256 << 20, _whole(1 << 20, 1 << 40), "bytes of RocksDB block cache for the whole worker"
     )
-    standby_replicas: int = _setting(0, _whole(0, 100), "workers that keep a warm copy of each table partition")
     session_timeout: float = _setting(
         10.0, _seconds(6), "seconds after which a silent worker's partitions go to others"
     )
@@ -177,6 +189,14 @@ class Settings:
             path = getattr(self, name)
             if path and not Path(path).is_file():
                 raise SettingsError(f"{PREFIX}{name.upper()}={path}: there is no such file")
+
+    @classmethod
+    def load(cls) -> Settings:
+        """Make settings from the environment of this process; a setting that cannot be used ends it in one line."""
+        try:
+            return cls.from_environment(os.environ)
+        except SettingsError as exc:
+            raise SystemExit(f"streamapp: {exc}") from None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -237,6 +257,28 @@ class Settings:
         if self.uses_tls:
             files = {"ca": self.ssl_cafile, "certificate": self.ssl_certfile, "key": self.ssl_keyfile}
             config |= {f"ssl.{name}.location": path for name, path in files.items() if path}
+        return config
+
+    def topic(self, name: str) -> str:
+        """Give the full name of a topic: the joined one as it was set, the others with the prefix."""
+        if name == JOINED and self.joined_topic:
+            return self.joined_topic
+        return self.topic_prefix + name
+
+    def aiokafka(self) -> dict[str, Any]:
+        """Give the connection settings as aiokafka names them."""
+        config: dict[str, Any] = {
+            "bootstrap_servers": self.broker,
+            "security_protocol": self.security_protocol.value,
+        }
+        if self.uses_sasl:
+            config |= {
+                "sasl_mechanism": self.sasl_mechanism.value,
+                "sasl_plain_username": self.sasl_username,
+                "sasl_plain_password": self.sasl_password,
+            }
+        if self.uses_tls:
+            config["ssl_context"] = self.ssl_context()
         return config
 
     def member_id(self, web_port: int) -> str:

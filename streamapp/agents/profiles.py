@@ -1,0 +1,27 @@
+"""The profile agent: keeps the latest profile of each user in the table."""
+
+from __future__ import annotations
+
+from streamapp.app import app
+from streamapp.batching.decoding import Decoder
+from streamapp.batching.stream import Stream
+from streamapp.joins import Row
+from streamapp.models import Profile
+from streamapp.tables import profiles
+from streamapp.topics import user_profiles
+
+__all__ = ["keep_profiles"]
+
+decoder = Decoder(Profile, key=lambda profile: profile.user_id, tombstones=True)
+
+
+@app.agent(user_profiles)
+async def keep_profiles(batches: Stream) -> None:
+    """Write each profile to the table; a tombstone deletes it."""
+    async for batch in batches:
+        good, bad = decoder.split(batch)
+        await app.dead_letters.send(bad)
+        await profiles.write(
+            batch.partition,
+            {r.key: None if r.value is None else Row(r.value, r.timestamp) for r, _ in good},
+        )

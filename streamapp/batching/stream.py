@@ -1,0 +1,100 @@
+"""The stream of batches that an agent iterates over, and what happens when the agent fails on one.
+
+Faust acknowledges the event that an agent raised on, and so skips it (`faust.streams.Stream._c_aiter`,
+``finally: it.after(event, …)``, 0.15.3). Here a batch is acknowledged only when the agent asks for the next
+one. After a failure the agent is started again and gets the same batch again; when it fails again, its halves,
+and so on down to the record at fault, which goes to the dead letters.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import faust
+from aiokafka.errors import KafkaError
+from faust.types import EventT
+
+from streamapp.batching.batch import Batch, BatchSchema
+from streamapp.batching.dead_letters import Reason, Rejected
+
+__all__ = ["Stream"]
+
+#: Seconds before a failed batch is tried again: the first time at once is pointless when a broker is away.
+RETRY_AFTER: Final = 0.1
+RETRY_AT_MOST: Final = 5.0
+#: How often a single record may fail before it is taken to be at fault itself.
+RECORD_TRIES: Final = 2
+
+
+class Stream(faust.Stream):
+    """A Faust stream; of topics with a `BatchSchema` it gives whole batches."""
+
+    def __init__(self, channel: Any, **kwargs: Any) -> None:
+        super().__init__(channel, **kwargs)
+        self._unfinished: EventT | None = None
+        self._parts: list[Batch] = []
+        self._failures = 0
+
+    @property
+    def batched(self) -> bool:
+        """Whether this stream gives batches."""
+        return isinstance(getattr(self.channel, "schema", None), BatchSchema)
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self._batches() if self.batched else super().__aiter__()
+
+    async def _batches(self) -> AsyncIterator[Batch]:
+        await self.maybe_start()
+        while not self.should_stop:
+            try:
+                event = self._unfinished or await self.channel.__anext__()
+            except StopAsyncIteration:  # the agent is being stopped
+                return
+            if not self._current(event):
+                self._unfinished, self._parts = None, []
+                continue
+            if self._unfinished is None:
+                self._unfinished, self._parts = event, [event.value]
+                self.app.consumer.track_message(event.message)
+            self._set_current_event(event)
+            state = self._on_stream_event_in(event.message.tp, event.message.offset, self, event)
+            while self._parts:
+                yield self._parts[0]
+                self._parts.pop(0)
+                self._failures = 0
+            self._unfinished = None
+            self._set_current_event(None)
+            self._on_stream_event_out(event.message.tp, event.message.offset, self, event, state)
+            event.message.ack(self.app.consumer)
+
+    def _current(self, event: EventT) -> bool:
+        # While the flow is suspended, the partitions are about to be taken away; what was queued then is
+        # fetched again from the committed offset by whoever gets them.
+        message = event.message
+        return self.app.flow_control.is_active() and (
+            message.generation_id == self.app.consumer_generation_id
+        )
+
+    async def failed(self, error: Exception) -> None:
+        """Take note that the agent raised on the batch it was given, and wait before the next try.
+
+        Args:
+            error: what the agent raised.
+        """
+        self._failures += 1
+        # The broker's failures (a KafkaError, a lost connection) are nobody's fault among the records.
+        if self._parts and not isinstance(error, (KafkaError, OSError)):
+            await self._narrow_down(error)
+        await asyncio.sleep(min(RETRY_AFTER * 2 ** (self._failures - 1), RETRY_AT_MOST))
+
+    async def _narrow_down(self, error: Exception) -> None:
+        batch = self._parts[0]
+        if len(batch) > 1:
+            self._parts[:1] = batch.halves()
+            self._failures = 0
+        elif self._failures >= RECORD_TRIES:
+            await self.app.dead_letters.send([Rejected(batch.records[0], Reason.AGENT_FAILED, repr(error))])
+            self._parts.pop(0)
+            self._failures = 0

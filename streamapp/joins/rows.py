@@ -1,0 +1,14 @@
+"""A row: what a table holds for a key."""
+
+from __future__ import annotations
+
+import msgspec
+
+__all__ = ["Row"]
+
+
+class Row(msgspec.Struct, frozen=True, gc=False):
+    """The latest value of a key and the event time (ms) at which it was true."""
+
+    value: bytes
+    timestamp: int

@@ -1,0 +1,32 @@
+"""Producers: generated traffic and JSON lines, delivered and accounted for. No Faust in here."""
+
+from streamapp.produce.command import FromFile, run
+from streamapp.produce.delivery import Generated, Options, Report, produce_generated, produce_lines
+from streamapp.produce.errors import ProduceError
+from streamapp.produce.generated import BAD_CLICKS, Kind, Record, Timeline, Traffic, generate
+from streamapp.produce.lines import JsonLines, Line
+from streamapp.produce.producer import Delivery, Producer
+from streamapp.produce.topics import ensure_topics, require_topic
+
+__all__ = [
+    "BAD_CLICKS",
+    "Delivery",
+    "FromFile",
+    "Generated",
+    "JsonLines",
+    "Kind",
+    "Line",
+    "Options",
+    "ProduceError",
+    "Producer",
+    "Record",
+    "Report",
+    "Timeline",
+    "Traffic",
+    "ensure_topics",
+    "generate",
+    "produce_generated",
+    "produce_lines",
+    "require_topic",
+    "run",
+]

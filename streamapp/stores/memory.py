@@ -1,0 +1,74 @@
+"""Tables in memory: fast, and read from the changelog at each start."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+
+from streamapp.joins.rows import Row
+from streamapp.stores.partition import Changes
+from streamapp.stores.store import PartitionedStore
+
+__all__ = ["MemoryPartition", "Store"]
+
+
+class MemoryPartition:
+    """One partition's rows in a dict, with a heap of their event times."""
+
+    def __init__(self) -> None:
+        self._rows: dict[bytes, Row] = {}
+        #: (event time, key) of each row, and of rows that are no longer so: those are dropped when met.
+        self._times: list[tuple[int, bytes]] = []
+        self.offset: int | None = None
+        self.get = self._rows.get
+
+    def write(self, changes: Changes, offset: int) -> None:
+        """Write rows and the changelog offset after them."""
+        for key, row in changes.items():
+            if row is None:
+                self._rows.pop(key, None)
+            else:
+                self._rows[key] = row
+                heapq.heappush(self._times, (row.timestamp, key))
+        if len(self._times) > 2 * len(self._rows) + 1000:
+            self._times = [(row.timestamp, key) for key, row in self._rows.items()]
+            heapq.heapify(self._times)
+        self.offset = offset
+
+    def expired(self, before: int, limit: int) -> list[bytes]:
+        """Give keys of rows whose event time (ms) is smaller than `before`, the oldest first."""
+        found: dict[bytes, int] = {}
+        while self._times and self._times[0][0] < before and len(found) < limit:
+            timestamp, key = heapq.heappop(self._times)
+            row = self._rows.get(key)
+            if row is not None and row.timestamp == timestamp:
+                found[key] = timestamp
+        # The rows are still there: they go by a write, after their tombstones are in the changelog.
+        for key, timestamp in found.items():
+            heapq.heappush(self._times, (timestamp, key))
+        return list(found)
+
+    def items(self) -> Iterator[tuple[bytes, Row]]:
+        """Go through all rows."""
+        return iter(list(self._rows.items()))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def clear(self) -> None:
+        """Remove all rows and the offset."""
+        self._rows.clear()
+        self._times.clear()
+        self.offset = None
+
+    def close(self) -> None:
+        """Forget the rows: the changelog has them."""
+        self.clear()
+
+
+class Store(PartitionedStore):
+    """The store ``batched-memory://``."""
+
+    def open(self, partition: int) -> MemoryPartition:
+        """Make an empty partition."""
+        return MemoryPartition()

@@ -1,0 +1,50 @@
+"""What a store has to do for one partition of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+from streamapp.joins.rows import Row
+
+__all__ = ["Changes", "PartitionStore"]
+
+#: Rows to be written by key; None deletes.
+Changes = Mapping[bytes, Row | None]
+
+
+class PartitionStore(Protocol):
+    """The rows of one partition of a table."""
+
+    @property
+    def offset(self) -> int | None:
+        """The changelog offset up to which (exclusive) the rows are complete; None = nothing was stored."""
+        ...
+
+    def get(self, key: bytes, /) -> Row | None:
+        """Give the row of a key."""
+        ...
+
+    def write(self, changes: Changes, offset: int) -> None:
+        """Write rows and the changelog offset after them, all or nothing."""
+        ...
+
+    def expired(self, before: int, limit: int) -> list[bytes]:
+        """Give keys of rows whose event time (ms) is smaller than `before`, the oldest first."""
+        ...
+
+    def items(self) -> Iterator[tuple[bytes, Row]]:
+        """Go through all rows."""
+        ...
+
+    def __len__(self) -> int:
+        """Count the rows; an estimate where counting would mean to read them all."""
+        ...
+
+    def clear(self) -> None:
+        """Remove all rows and the offset."""
+        ...
+
+    def close(self) -> None:
+        """Give the partition up; a later open finds what was written."""
+        ...

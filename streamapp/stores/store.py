@@ -1,0 +1,99 @@
+"""A Faust store made of partitions: opened when they are assigned, closed when they are given back."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from faust.stores.base import Store
+from faust.types import TP
+
+from streamapp.joins.rows import Row
+from streamapp.stores.partition import PartitionStore
+
+__all__ = ["PartitionedStore", "StoreError"]
+
+
+class StoreError(Exception):
+    """A store that cannot be used; its text is one line that says which and why."""
+
+
+class PartitionedStore(Store[bytes, Row], abc.ABC):  # type: ignore[type-var]
+    """Keeps one `PartitionStore` for each partition that this worker owns."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.partitions: dict[int, PartitionStore] = {}
+
+    @abc.abstractmethod
+    def open(self, partition: int) -> PartitionStore:
+        """Open a partition.
+
+        Raises:
+            StoreError: if it cannot be had.
+        """
+
+    async def on_rebalance(
+        self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
+    ) -> None:
+        """Close the partitions that went away and open those that came."""
+        changelog = self.table.changelog_topic_name
+        owned = {tp.partition for tp in assigned if tp.topic == changelog}
+        for partition in self.partitions.keys() - owned:
+            self.partitions.pop(partition).close()
+        for partition in owned - self.partitions.keys():
+            self.partitions[partition] = self.open(partition)
+
+    async def on_stop(self) -> None:
+        """Close all partitions."""
+        while self.partitions:
+            self.partitions.popitem()[1].close()
+
+    def get(self, key: bytes) -> Row | None:  # type: ignore[override]
+        """Give the row of a key, whichever partition has it."""
+        for partition in self.partitions.values():
+            row = partition.get(key)
+            if row is not None:
+                return row
+        return None
+
+    def __getitem__(self, key: bytes) -> Row:
+        row = self.get(key)
+        if row is None:
+            raise KeyError(key)
+        return row
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, bytes) and self.get(key) is not None
+
+    def __iter__(self) -> Iterator[bytes]:
+        for partition in self.partitions.values():
+            for key, _ in partition.items():
+                yield key
+
+    def __len__(self) -> int:
+        return sum(len(partition) for partition in self.partitions.values())
+
+    def apply_changelog_batch(self, batch: Iterable[Any], to_key: Any, to_value: Any) -> None:
+        """Refuse: our recovery writes to the partitions themselves."""
+        raise TypeError("changelogs are applied by streamapp.batching.recovery")
+
+    async def backup_partition(self, tp: TP | int, flush: bool = True, purge: bool = False, keep: int = 1) -> None:
+        """Refuse: the changelog is the backup."""
+        raise StoreError(f"table {self.table_name} makes no backups: its changelog is one")
+
+    def restore_backup(self, tp: TP | int, latest: bool = True, backup_id: int = 0) -> None:
+        """Refuse: the changelog is the backup."""
+        raise StoreError(f"table {self.table_name} has no backups: its changelog is one")
+
+    def reset_state(self) -> None:
+        """Remove all rows of the partitions that are open (`faust reset`)."""
+        for partition in self.partitions.values():
+            partition.clear()
+
+    def __setitem__(self, key: bytes, row: Row) -> None:
+        raise TypeError("rows are written by `await table.write(partition, changes)`, with their changelog")
+
+    def __delitem__(self, key: bytes) -> None:
+        raise TypeError("rows are deleted by `await table.write(partition, {key: None})`")

@@ -1,0 +1,48 @@
+"""Views over the worker: tables, health, metrics, and Faust's own.
+
+| path | what |
+|---|---|
+| ``/`` ``/assignment/`` ``/performance/`` ``/router/`` | Faust's own |
+| ``/table/`` ``/table/{name}/`` ``/table/{name}/{key}/`` | `streamapp.web.tables`, in place of Faust's |
+| ``/graph/`` | `streamapp.web.graph`, in place of Faust's |
+| ``/health`` ``/health/ready`` ``/health/live`` | `streamapp.web.health` |
+| ``/metrics`` | `streamapp.web.metrics` |
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from faust.types.web import BlueprintT
+
+from streamapp.web import graph, health, metrics, tables
+from streamapp.web.metrics import Metrics
+from streamapp.web.router import Router
+
+__all__ = ["Metrics", "Router", "mount", "options"]
+
+_BLUEPRINTS: Final[dict[str, BlueprintT]] = {
+    "": health.blueprint,
+    "/": metrics.blueprint,
+    "/table": tables.blueprint,
+    "/graph": graph.blueprint,
+}
+
+
+def options(metrics: Metrics) -> dict[str, Any]:
+    """Give the options of `faust.App` that go with these views."""
+    return {
+        "Monitor": metrics.monitor,
+        "Router": Router,
+        "web_stats_enabled": True,
+        "web_metrics_enabled": True,
+        "web_router_enabled": True,
+        "web_tables_enabled": False,
+        "web_graph_enabled": False,
+    }
+
+
+def mount(app: Any) -> None:
+    """Add the views to an app; to be called by its `on_webserver_init`."""
+    for prefix, blueprint in _BLUEPRINTS.items():
+        blueprint.register(app, url_prefix=prefix)

@@ -1,0 +1,82 @@
+"""Metrics for Prometheus, in a registry that belongs to one app."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from faust import web
+from faust.sensors.prometheus import FaustMetrics, PrometheusMonitor
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    GCCollector,
+    Metric,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.registry import Collector
+
+__all__ = ["Metrics", "Source", "blueprint"]
+
+#: Gives metrics as they are when ``/metrics`` is asked for.
+Source = Callable[[], Iterable[Metric]]
+
+#: What the names of Faust's own metrics begin with. Its default is the app's id, which every dashboard would
+#: have to know, and which may have characters that Prometheus refuses.
+FAUST: Final = "faust"
+
+
+class Metrics:
+    """What ``/metrics`` shows: the process, Faust's own metrics, and those of the sources that were added.
+
+    Faust's `setup_prometheus_sensors` is not used because it registers for the whole process, where a second
+    app (in a test, say) is a duplicate.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self._faust = FaustMetrics.create(self.registry, FAUST)
+
+    def monitor(self, **options: Any) -> PrometheusMonitor:
+        """Make the app's monitor (the setting `Monitor`): it counts for ``/``, ``/performance/`` and here."""
+        return PrometheusMonitor(self._faust, **options)
+
+    def add(self, source: Source) -> None:
+        """Show what this source gives, such as a `prometheus_client.core.CounterMetricFamily` of plain ints.
+
+        It is called in the worker's event loop, so it need not lock, and must not wait.
+        """
+        self.registry.register(_Collector(source))
+
+    def exposition(self) -> bytes:
+        """Give all metrics in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+class _Collector(Collector):
+    """A source as prometheus_client wants it."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def collect(self) -> Iterable[Metric]:
+        """Give the metrics as they are now."""
+        return self._source()
+
+
+blueprint = web.Blueprint("prometheus")
+
+
+@blueprint.route("/metrics", name="metrics")
+class MetricsView(web.View):
+    """All metrics in Prometheus' text format."""
+
+    async def get(self, _request: web.Request) -> web.Response:
+        """Answer a scrape."""
+        app: Any = self.app
+        return self.bytes(app.metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,163 @@
+"""Routing: which worker has a key, and asking that worker.
+
+Faust's router (0.15.3, `faust/app/router.py`) hashes the key as JSON, ``"alice"`` with its quotes, while the
+records of the source topic have it raw, so that half of the keys are looked for on the wrong worker; it takes
+a worker by its URL for another one; and it waits five minutes for a worker that is down.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from collections.abc import Iterator
+from typing import Any, Final
+
+import aiohttp
+from aiokafka.partitioner import murmur2
+from faust.app import router as faust_router
+from faust.exceptions import SameNode
+from faust.types import TP
+from faust.web import Request, Response, Web
+from faust.web.exceptions import NotFound, ServiceUnavailable
+from yarl import URL
+
+__all__ = ["EVENT_TIME", "Owner", "Router", "partitions_of"]
+
+#: Response header: a row's event time, in milliseconds since 1970.
+EVENT_TIME: Final = "X-Event-Time"
+#: Request header of a hop, with the URL of the worker that sent it: a hop is answered, never sent on, so that
+#: workers that disagree about who has a key cannot send a request in circles.
+HOP: Final = "X-Streamapp-Hop"
+#: Seconds a hop may take. A look-up takes milliseconds: an owner that is silent for longer is down.
+HOP_TIMEOUT: Final = aiohttp.ClientTimeout(total=3.0)
+#: What of the owner's response is handed on besides status and body.
+HANDED_ON: Final = frozenset({"content-type", EVENT_TIME.lower()})
+
+
+@dataclasses.dataclass(frozen=True)
+class Owner:
+    """The worker that has a partition."""
+
+    url: URL
+    #: Whether it is this worker.
+    here: bool
+
+
+def partitions_of(key: bytes, count: int) -> Iterator[int]:
+    """Give the partitions that a producer may have put a key into, the likeliest first.
+
+    That is murmur2 (Kafka's Java client, aiokafka, Faust, Kafka Streams), then CRC-32, the default of
+    librdkafka and so of every producer made with confluent-kafka that does not set `partitioner`.
+    """
+    first, second = (murmur2(key) & 0x7FFFFFFF) % count, zlib.crc32(key) % count
+    yield first
+    if second != first:
+        yield second
+
+
+class Router(faust_router.Router):
+    """Faust's router for tables whose keys are the bytes of the source topic's keys."""
+
+    def key_store(self, table_name: str, key: Any) -> URL:
+        """Give the URL of the worker that has a key, by the partition that murmur2 gives it.
+
+        Raises:
+            NotFound: if there is no such table.
+            ServiceUnavailable: while no assignment is known.
+        """
+        return self.owners(table_name, key)[0].url
+
+    def owners(self, table_name: str, key: Any) -> list[Owner]:
+        """Give the workers that may have a key, the likeliest first; see `partitions_of`.
+
+        Raises:
+            NotFound: if there is no such table.
+            ServiceUnavailable: while no assignment is known.
+        """
+        table = self._get_table(table_name)
+        topic = self._get_table_topic(table)
+        urls = {
+            partition: URL(url)
+            for url, topics in self._assignor.table_metadata(topic).items()
+            for partition in topics.get(topic, ())
+        }
+        if not urls:
+            raise ServiceUnavailable("no partitions are assigned yet; try again", owner=str(self.url))
+        owners = [
+            Owner(urls[partition], here=self._assignor.is_active(TP(topic, partition)))
+            for partition in partitions_of(self._get_serialized_key(table, key), len(urls))
+        ]
+        return list(dict.fromkeys(owners))
+
+    @property
+    def url(self) -> URL:
+        """The URL by which other workers know this one."""
+        return URL(self.app.conf.canonical_url)
+
+    async def route_req(self, table_name: str, key: Any, web: Web, request: Request) -> Response:
+        """Ask the worker that has a key (used by `faust.App.table_route`).
+
+        Raises:
+            SameNode: if it is this worker.
+            NotFound: if there is no such table.
+            ServiceUnavailable: if the worker is down, or not known.
+        """
+        owner = self.owners(table_name, key)[0]
+        if owner.here:
+            raise SameNode
+        if self.is_hop(request):
+            raise self.moving()
+        return await self.ask(owner, web, request)
+
+    def is_hop(self, request: Request) -> bool:
+        """Say whether another worker sent this request."""
+        return HOP in request.headers
+
+    def moving(self) -> ServiceUnavailable:
+        """Make the error for a hop that comes for a key which is not here."""
+        return ServiceUnavailable("the key is moving to another worker; try again", owner=str(self.url))
+
+    async def ask(self, owner: Owner, web: Web, request: Request) -> Response:
+        """Send a request to another worker and give its response as it is.
+
+        Raises:
+            ServiceUnavailable: if the worker does not answer within `HOP_TIMEOUT`.
+        """
+        if owner.url == self.url:
+            raise ServiceUnavailable(
+                "the worker that has the key goes by the same URL as this one: "
+                "set STREAMAPP_WEB_HOST to a name of its own for each",
+                owner=str(owner.url),
+            )
+        url = (
+            request.url.with_scheme(owner.url.scheme)
+            .with_host(owner.url.host or "")
+            .with_port(owner.url.port)
+        )
+        headers = {HOP: str(self.url)}
+        try:
+            async with self.app.http_client.request(
+                "GET", url, headers=headers, timeout=HOP_TIMEOUT, allow_redirects=False
+            ) as response:
+                return web.bytes(
+                    await response.read(),
+                    status=response.status,
+                    headers={k: v for k, v in response.headers.items() if k.lower() in HANDED_ON},
+                )
+        except (aiohttp.ClientError, OSError, TimeoutError) as exc:
+            reason = str(exc) or f"no answer within {HOP_TIMEOUT.total:g} s"
+            raise ServiceUnavailable(
+                "the worker that has the key is down; its keys go to others within the session timeout",
+                owner=str(owner.url),
+                reason=reason,
+            ) from None
+
+    @classmethod
+    def _get_serialized_key(cls, _table: Any, key: Any) -> bytes:
+        return key if isinstance(key, bytes) else str(key).encode()
+
+    def _get_table(self, name: str) -> Any:
+        try:
+            return self.app.tables[name]
+        except KeyError:
+            raise NotFound("unknown table", name=name) from None

@@ -1,0 +1,124 @@
+"""Table views: the rows, from whichever worker has them, once it has recovered them."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import msgspec
+from faust import web
+from faust.web.exceptions import ServiceUnavailable
+
+from streamapp.stores.table import Table
+from streamapp.web.health import State, state_of
+from streamapp.web.router import EVENT_TIME, Router
+
+__all__ = ["TableInfo", "blueprint"]
+
+
+class TableInfo(msgspec.Struct, frozen=True):
+    """What ``/table/{name}/`` answers."""
+
+    name: str
+    help: str
+    #: The partitions that this worker owns.
+    partitions: list[int]
+    #: How many rows they have; an estimate for a store on disk.
+    rows: int
+
+
+blueprint = web.Blueprint("tables")
+
+
+class TableView(web.View):
+    """What the views of tables have in common."""
+
+    @property
+    def router(self) -> Router:
+        """The app's router."""
+        return cast(Router, self.app.router)
+
+    def table(self, name: str) -> Table:
+        """Give a table by its name.
+
+        Raises:
+            NotFound: if there is none.
+        """
+        try:
+            return cast(Table, self.app.tables[name])
+        except KeyError:
+            raise self.NotFound("unknown table", name=name) from None
+
+    def check_recovered(self) -> None:
+        """Refuse to answer from tables that are not complete.
+
+        Raises:
+            ServiceUnavailable: unless this worker is ready.
+        """
+        state = state_of(self.app)
+        if state is not State.READY:
+            raise ServiceUnavailable(
+                f"the worker is {state}; try again", owner=str(self.router.url), state=state.value
+            )
+
+    def info(self, table: Table) -> TableInfo:
+        """Describe a table."""
+        return TableInfo(table.name, table.help, sorted(table.data.partitions), len(table.data))
+
+    def struct(self, value: TableInfo | list[TableInfo]) -> web.Response:
+        """Answer with structs as JSON."""
+        return self.bytes(msgspec.json.encode(value), content_type="application/json")
+
+
+@blueprint.route("/", name="list")
+class Tables(TableView):
+    """All tables."""
+
+    async def get(self, _request: web.Request) -> web.Response:
+        """Describe each table."""
+        self.check_recovered()
+        return self.struct([self.info(self.table(name)) for name in sorted(self.app.tables)])
+
+
+@blueprint.route("/{name}/", name="detail")
+class TableDetail(TableView):
+    """One table."""
+
+    async def get(self, _request: web.Request, name: str) -> web.Response:
+        """Describe a table."""
+        table = self.table(name)
+        self.check_recovered()
+        return self.struct(self.info(table))
+
+
+@blueprint.route("/{name}/{key}/", name="key-detail")
+class TableKeyDetail(TableView):
+    """One row: the value's JSON, with its event time in a header."""
+
+    async def get(self, request: web.Request, name: str, key: str) -> web.Response:
+        """Look the row up here, or ask the worker that has it.
+
+        A key is unknown only when every worker that may have it says so: the 503 of one that is down or
+        recovering is not taken for a 404.
+        """
+        table = self.table(name)
+        owners = self.router.owners(name, key)
+        if self.router.is_hop(request):
+            owners = [owner for owner in owners if owner.here]
+            if not owners:
+                raise self.router.moving()
+        for owner in owners:
+            response = (
+                self.look_up(table, key) if owner.here else await self.router.ask(owner, self.web, request)
+            )
+            if response.status != self.NotFound.code:
+                return response
+        return response
+
+    def look_up(self, table: Table, key: str) -> web.Response:
+        """Answer with the row that this worker has."""
+        self.check_recovered()
+        row = table.row(key.encode())
+        if row is None:
+            return self.error(self.NotFound.code, "key not found", key=key, table=table.name)
+        headers = {EVENT_TIME: str(row.timestamp)}
+        return self.bytes(row.value, content_type="application/json", headers=headers)

@@ -1,0 +1,44 @@
+"""The worker process: checks what it needs before it starts, and says in one line what is missing."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any, NoReturn
+
+import faust
+
+from streamapp.copartition import prepare
+from streamapp.settings import PREFIX, SettingsError
+
+__all__ = ["Worker"]
+
+
+class Worker(faust.Worker):
+    """Faust's worker; of the app it runs, the topics are made and checked first."""
+
+    def execute_from_commandline(self) -> NoReturn:
+        """Run until stopped; ends the process."""
+        try:
+            _make_directory(self.app.conf.datadir)
+            self.app.conf.topic_partitions = prepare(self.app.settings)
+        except SettingsError as exc:
+            raise SystemExit(f"streamapp: {exc}") from None
+        super().execute_from_commandline()
+
+    def on_setup_root_logger(self, logger: logging.Logger, level: int) -> None:
+        """Leave the log level as it was asked for: Faust's spinner turns on all debug records (0.15.3)."""
+        self.spinner = None
+
+    async def _sentinel_task(self) -> None:
+        """End at once: mode (0.7) sleeps a second here, after all is stopped, before the process may end."""
+
+    def _proc_ident(self) -> Any:
+        return f"{self.app.conf.id} {self._proc_web_ident()}"
+
+
+def _make_directory(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise SettingsError(f"{PREFIX}DATADIR={path} cannot be made: {exc.strerror}") from None

@@ -1,0 +1,159 @@
+"""A worker in a process of its own, as a user starts it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import http.client
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+__all__ = ["Response", "Worker", "free_port", "wait_until"]
+
+#: Seconds a test waits for anything: far more than it takes, since a busy machine must not fail a test.
+DEADLINE = 90.0
+#: Below the range from which the system takes ports for outgoing connections: it takes none meanwhile.
+PORTS = range(20_000, 32_000)
+
+
+def free_port() -> int:
+    """Find a TCP port of the loopback interface on which nobody listens."""
+    while True:
+        port = random.choice(PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def wait_until(condition: Callable[[], Any], what: str, deadline: float = DEADLINE) -> Any:
+    """Wait until a condition gives something true, and give that.
+
+    Raises:
+        AssertionError: naming `what`, if it does not come about within `deadline` seconds.
+    """
+    end = time.monotonic() + deadline
+    while not (result := condition()):
+        assert time.monotonic() < end, f"waited {deadline:g} s in vain: {what}"
+        time.sleep(0.05)
+    return result
+
+
+@dataclasses.dataclass(frozen=True)
+class Response:
+    """What a worker answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Worker:
+    """Starts ``faust -A streamapp worker``; to be used in a `with`, at whose end the process is gone.
+
+    Args:
+        directory: where its log and its data go; the same directory again is a restart.
+        settings: as the environment has them, without the prefix and in small letters.
+    """
+
+    def __init__(self, directory: Path, **settings: Any) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.port: int = settings.pop("web_port", None) or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log = directory / "worker.log"
+        settings = {"datadir": directory / "data", "web_port": self.port, **settings}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("STREAMAPP_")}
+        environment |= {f"STREAMAPP_{name.upper()}": str(value) for name, value in settings.items()}
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "faust", "-A", "streamapp", "worker", "-l", "info"],
+                env=environment,
+                cwd=directory,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            error.add_note(f"{self._log}:\n{self.log[-4000:]}")
+        self.kill()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._process.poll()
+
+    def get(self, path: str, *, headers: Mapping[str, str] | None = None, timeout: float = 30.0) -> Response:
+        """Ask for a path such as ``/health``.
+
+        Raises:
+            OSError: if nobody listens.
+            http.client.HTTPException: if the worker ends before it has answered.
+        """
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        with contextlib.closing(connection):
+            connection.request("GET", path, headers=headers or {})
+            answer = connection.getresponse()
+            return Response(answer.status, dict(answer.headers), answer.read())
+
+    def answers(self, path: str, status: int = 200) -> Response | None:
+        """Give the response to a path if it has this status."""
+        try:
+            response = self.get(path)
+        except (OSError, http.client.HTTPException):
+            return None
+        return response if response.status == status else None
+
+    def wait_ready(self, deadline: float = DEADLINE) -> Self:
+        """Wait until its partitions are assigned and recovered."""
+
+        def ready() -> bool:
+            assert self.exit_code is None, f"the worker ended with {self.exit_code}:\n{self.log[-4000:]}"
+            return self.answers("/health/ready") is not None
+
+        try:
+            wait_until(ready, f"{self.url} ready", deadline)
+        except AssertionError as error:
+            error.add_note(f"{self._log}:\n{self.log[-4000:]}")
+            raise
+        return self
+
+    def assigned(self) -> dict[str, list[int]]:
+        """Give the partitions that it owns, by topic."""
+        return dict(self.get("/health").json()["assigned"])
+
+    def terminate(self, deadline: float = DEADLINE) -> int:
+        """Ask it to stop (SIGTERM), wait until it has, and give its exit code."""
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(deadline)
+
+    def kill(self) -> None:
+        """End it at once (SIGKILL)."""
+        self._process.kill()
+        self._process.wait()
