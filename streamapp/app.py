@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
-from streamapp.batching.app import App
+from typing import Any
+
+from streamapp import web
+from streamapp.batching.app import App as BatchingApp
 from streamapp.settings import Settings
+from streamapp.web.flow import flow
 from streamapp.worker import Worker
 
-__all__ = ["app"]
+__all__ = ["App", "app"]
 
-app = App(
-    Settings.load(),
-    origin="streamapp",
-    autodiscover=["streamapp.agents"],
-    Worker=Worker,
-)
+
+class App(BatchingApp):
+    """The app with its web views and its metrics.
+
+    Args:
+        settings: where the broker is, how tables are kept, and so on.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.metrics = web.Metrics()
+        self.metrics.add(lambda: flow(self))
+        super().__init__(
+            settings,
+            origin="streamapp",
+            autodiscover=["streamapp.agents", "streamapp.cli"],
+            Worker=Worker,
+            **web.options(self.metrics),
+        )
+
+    def on_webserver_init(self, _web: Any) -> None:
+        """Add our views; called by Faust when the web server is made."""
+        web.mount(self)
+
+
+app = App(Settings.load())

@@ -9,12 +9,12 @@ from __future__ import annotations
 import dataclasses
 import enum
 import os
+import re
 import socket
 import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from streamapp.joins import How
 
@@ -38,6 +38,12 @@ PROFILES: Final = "user_profiles"
 JOINED: Final = "joined_data"
 UNMATCHED: Final = "unmatched_clicks"
 DEAD_LETTERS: Final = "dead_letters"
+
+
+#: What Kafka allows in the name of a topic; it may have 249 characters, of which these are a part.
+_TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{0,200}")
+#: A host name or an address; no "user:password@", which would be taken for a part of the name.
+_HOST: Final = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\]")
 
 
 class SettingsError(ValueError):
@@ -77,10 +83,23 @@ def _anything(value: str) -> str:
     return value
 
 
+def _topic(value: str) -> str:
+    if not _TOPIC.fullmatch(value):
+        raise ValueError("must be made of ASCII letters, digits, '.', '_' and '-' only, 200 at most")
+    return value
+
+
+def _id(value: str) -> str:
+    return _topic(_text(value))
+
+
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def parse(value: str) -> int:
-        number = int(value) if value.strip().lstrip("+-").isdigit() else None
-        if number is None or not low <= number <= high:
+        try:
+            number = int(value)
+        except ValueError:
+            number = low - 1
+        if not low <= number <= high:
             raise ValueError(f"must be a whole number from {low:,} to {high:,}")
         return number
 
@@ -114,20 +133,22 @@ def _broker(value: str) -> str:
     servers = value.strip().removeprefix("kafka://").split(",")
     for server in servers:
         host, _, port = server.strip().rpartition(":")
-        if not host or "/" in server or not port.isdigit() or not 0 < int(port) < 65536:
+        if not _HOST.fullmatch(host) or not port.isdecimal() or not 0 < int(port) < 65536:
             raise ValueError("must be HOST:PORT, or several of them with commas between")
     return ",".join(server.strip() for server in servers)
 
 
 def _store(value: str) -> str:
-    scheme = urlsplit(value).scheme
-    if scheme not in {"memory", "rocksdb"} or "://" not in value:
+    if value.strip() not in {"memory://", "rocksdb://"}:
         raise ValueError("must be memory:// or rocksdb://")
-    return f"{scheme}://"
+    return value.strip()
 
 
 def _path(value: str) -> Path:
-    return Path(_text(value)).expanduser()
+    try:
+        return Path(_text(value)).expanduser()
+    except RuntimeError as exc:
+        raise ValueError(f"cannot be used: {exc}") from None
 
 
 def _setting(default: Any, parse: Callable[[str], Any], text: str) -> Any:
@@ -139,14 +160,16 @@ class Settings:
     """All settings with their defaults; `Settings.from_environment` makes one from ``os.environ``."""
 
     broker: str = _setting("127.0.0.1:9092", _broker, "bootstrap servers, HOST:PORT[,HOST:PORT]")
-    id: str = _setting("streamapp", _text, "the app's id, which is its consumer group")
+    id: str = _setting("streamapp", _id, "the app's id: its consumer group and part of topic names")
     store: str = _setting("rocksdb://", _store, "where tables are kept: rocksdb:// or memory://")
     datadir: Path = _setting(Path("streamapp-data"), _path, "directory of the tables and the embedded Kafka")
     web_port: int = _setting(6066, _whole(1, 65535), "port of the web views")
     web_bind: str = _setting("127.0.0.1", _text, "address the web views listen on")
-    web_host: str = _setting("", _anything, "name by which other workers reach the web views (default: web_bind)")
-    topic_prefix: str = _setting("", _anything, "put before the name of every topic")
-    joined_topic: str = _setting("", _anything, "full name of the output topic (default: prefix + joined_data)")
+    web_host: str = _setting(
+        "", _anything, "name by which other workers reach the web views (default: web_bind)"
+    )
+    topic_prefix: str = _setting("", _topic, "put before the name of every topic")
+    joined_topic: str = _setting("", _topic, "full name of the output topic (default: prefix + joined_data)")
     processing_guarantee: Guarantee = _setting(
         Guarantee.AT_LEAST_ONCE, _one_of(Guarantee), "at_least_once (exactly_once is not there yet)"
     )
@@ -175,7 +198,9 @@ class Settings:
     sasl_password: str = dataclasses.field(
         default="", repr=False, metadata={"parse": _anything, "help": "password for SASL"}
     )
-    ssl_cafile: str = _setting("", _anything, "PEM file of the certificate authorities (default: the system's)")
+    ssl_cafile: str = _setting(
+        "", _anything, "PEM file of the certificate authorities (default: the system's)"
+    )
     ssl_certfile: str = _setting("", _anything, "PEM file of the client certificate")
     ssl_keyfile: str = _setting("", _anything, "PEM file of the client certificate's key")
 
@@ -192,7 +217,7 @@ class Settings:
 
     @classmethod
     def load(cls) -> Settings:
-        """Make settings from the environment of this process; a setting that cannot be used ends it in one line."""
+        """Make settings from the environment of this process; one that cannot be used ends it in one line."""
         try:
             return cls.from_environment(os.environ)
         except SettingsError as exc:
@@ -217,7 +242,7 @@ class Settings:
             try:
                 values[field.name] = field.metadata["parse"](value)
             except ValueError as exc:
-                shown = "" if not field.repr else f"={value}"
+                shown = "" if not field.repr else f"={value}".replace("\n", " ")
                 raise SettingsError(f"{name}{shown}: {exc}") from None
         return cls(**values)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -71,6 +72,10 @@ class App(faust.App):
                 **options,
             },
         )
+        #: Topics that results are sent to.
+        self.outputs: list[Output] = []
+        #: Records that the agents are done with, by topic.
+        self.read: Counter[str] = Counter()
         self.dead_letters = DeadLetters(self.output(DEAD_LETTERS))
 
     def batches(self, name: str, *, after: tuple[str, ...] = ()) -> Any:
@@ -85,7 +90,14 @@ class App(faust.App):
 
     def output(self, name: str) -> Output:
         """Declare a topic that results are sent to."""
-        return Output(self, self.settings.topic(name))
+        output = Output(self, self.settings.topic(name))
+        self.outputs.append(output)
+        return output
+
+    @property
+    def held(self) -> int:
+        """How many fetched records wait until the topics which go before theirs are read."""
+        return int(self._consumer.alignment.held) if self._consumer is not None else 0
 
     async def emit(self, batch: Batch, output: Output, results: Sequence[tuple[Record, bytes]]) -> None:
         """Send a result for each of these records of a batch, with the record's key and event time.

@@ -32,6 +32,8 @@ class Output:
     def __init__(self, app: Any, topic: str) -> None:
         self._app = app
         self.topic = topic
+        #: Records that the broker has acknowledged.
+        self.sent = 0
 
     async def send(self, results: Sequence[Result], *, like: Batch | None = None) -> list[int]:
         """Send results, each to the partition of its key, and wait until the broker has them all.
@@ -91,6 +93,8 @@ class Output:
                 *await self._send_to(producer, partition, results, numbers[:middle]),
                 *await self._send_to(producer, partition, results, numbers[middle:]),
             ]
+        else:
+            self.sent += len(numbers)
         return []
 
 

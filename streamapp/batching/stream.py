@@ -67,6 +67,7 @@ class Stream(faust.Stream):
             self._unfinished = None
             self._set_current_event(None)
             self._on_stream_event_out(event.message.tp, event.message.offset, self, event, state)
+            self.app.read[event.message.topic] += len(event.value)
             event.message.ack(self.app.consumer)
 
     def _current(self, event: EventT) -> bool:

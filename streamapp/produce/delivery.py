@@ -107,13 +107,7 @@ def produce_generated(settings: Settings, traffic: Traffic, options: Options) ->
     """
     topics = {kind: settings.topic(PROFILES if kind.is_profile else CLICKS) for kind in Kind}
     ensure_topics(settings, [settings.topic(PROFILES), settings.topic(CLICKS)], timeout=options.timeout)
-    now = time.time_ns() // 1_000_000
-    if options.rate:
-        timeline = Timeline.live(options.rate, now)
-    elif traffic.total is not None:
-        timeline = Timeline.backlog(traffic.total, now)
-    else:
-        raise ProduceError("clicks without end need a rate (--rate)")
+    timeline = _timeline(traffic, options.rate)
     kinds: Counter[Kind] = Counter()
     with _session(settings, options, traffic.total) as session:
         for record in session.paced(generate(traffic, timeline)):
@@ -147,6 +141,15 @@ def produce_lines(
         for line in session.paced(lines.read(session.reading(file), file.name)):
             session.send(topic, line.key, line.value, line.timestamp)
     return session.report()
+
+
+def _timeline(traffic: Traffic, rate: float) -> Timeline:
+    now = time.time_ns() // 1_000_000
+    if rate:
+        return Timeline.live(rate, now)
+    if traffic.total is None:
+        raise ProduceError("clicks without end need a rate (--rate)")
+    return Timeline.backlog(traffic.total, now)
 
 
 class _Session:

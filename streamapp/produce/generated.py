@@ -172,6 +172,7 @@ def _click(rng: random.Random, traffic: Traffic, click: int, timestamp: int) -> 
     # int(random() * n) is five times as fast as randrange(n), and this is where the time goes.
     draw = rng.random()
     user = f"u{int(rng.random() * traffic.users)}"
+    page = int(rng.random() * _PAGES)
     kind = Kind.CLICK
     if draw < traffic.bad_share:
         kind = rng.choice(BAD_CLICKS)
@@ -179,25 +180,28 @@ def _click(rng: random.Random, traffic: Traffic, click: int, timestamp: int) -> 
         kind, user = Kind.UNMATCHED, f"stranger-{click}"
     elif draw < share + traffic.late_share:
         kind, timestamp = Kind.LATE, max(1, timestamp - rng.randint(*LATENESS))
-    user_id = user.encode()
-    key: bytes | None = user_id
-    page = int(rng.random() * _PAGES)
-    good = (
+    key = user.encode()
+    value = (
         f'{{"click_id":"c{traffic.seed}-{click}","user_id":"{user}",'
         f'"url":"https://shop.example.com/items/{page}","timestamp":{timestamp}}}'
     ).encode()
-    value: bytes | None = good
+    return _spoiled(Record(kind, key, value, timestamp), key, value)
+
+
+def _spoiled(record: Record, key: bytes, value: bytes) -> Record:
+    kind, timestamp = record.kind, record.timestamp
     match kind:
         case Kind.NOT_JSON:
-            value = good[:-1]
+            return Record(kind, key, value[:-1], timestamp)
         case Kind.MISSING_FIELD:
-            value = b'{"click_id":"c%d-%d"}' % (traffic.seed, click)
+            return Record(kind, key, value.replace(b'"user_id":"%b",' % key, b""), timestamp)
         case Kind.WRONG_TYPE:
-            value = good.replace(b'"user_id":"%b"' % user_id, b'"user_id":%d' % click)
+            return Record(kind, key, value.replace(b'"user_id":"%b"' % key, b'"user_id":17'), timestamp)
         case Kind.NULL_KEY:
-            key = None
+            return Record(kind, None, value, timestamp)
         case Kind.WRONG_KEY:
-            key = b"not-" + user_id
+            return Record(kind, b"not-" + key, value, timestamp)
         case Kind.TOMBSTONE:
-            value = None
-    return Record(kind, key, value, timestamp)
+            return Record(kind, key, None, timestamp)
+        case _:
+            return record

@@ -90,7 +90,8 @@ class TableDetail(TableView):
         return self.struct(self.info(table))
 
 
-@blueprint.route("/{name}/{key}/", name="key-detail")
+# aiohttp takes braces for no part of a variable unless it is told what the variable may be.
+@blueprint.route("/{name}/{key:[^/]+}/", name="key-detail")
 class TableKeyDetail(TableView):
     """One row: the value's JSON, with its event time in a header."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,8 +22,6 @@ EVENT_TIME = 1_700_000_000_000
 KEYS = [f"user{number}" for number in range(1000)]
 ODD_KEYS = ["Zoë", "a b", "a/b", "100%", "1+1=2", "{key}", '"alice"', "日本", "?x#y", "%2F"]
 LIBRDKAFKA_KEYS = [f"crc{number}" for number in range(100)]
-
-Start = Callable[..., Worker]
 
 
 def profile(key: str) -> dict[str, Any]:
@@ -38,17 +37,19 @@ def owner_of(worker: Worker, key: str) -> str:
     return owner
 
 
-class Stream:
-    """One app's topics on the broker, and the workers that run the app."""
+class Stream(contextlib.ExitStack):
+    """One app's topics on the broker, and the workers that run the app; they end with the `with`."""
 
     def __init__(self, bootstrap: str, directory: Path) -> None:
+        super().__init__()
         self.name = f"web-{uuid.uuid4().hex[:8]}"
         self.bootstrap, self.directory = bootstrap, directory
-        self.workers: list[Worker] = []
+        self.started = 0
 
     def start(self, **settings: Any) -> Worker:
+        self.started += 1
         worker = Worker(
-            self.directory / f"worker{len(self.workers)}",
+            self.directory / f"worker{self.started}",
             **{
                 "broker": self.bootstrap,
                 "id": self.name,
@@ -59,8 +60,7 @@ class Stream:
                 **settings,
             },
         )
-        self.workers.append(worker)
-        return worker
+        return self.enter_context(worker)
 
     def start_two(self, **settings: Any) -> tuple[Worker, Worker]:
         """Start two workers and wait until they share the partitions."""
@@ -82,31 +82,23 @@ class Stream:
             producer.produce(f"{self.name}-user_profiles", key=key, value=value, timestamp=EVENT_TIME)
         assert producer.flush(60) == 0
 
-    def stop(self) -> None:
-        for worker in self.workers:
-            worker.kill()
-
 
 @pytest.fixture
 def stream(kafka: Any, tmp_path: Path) -> Iterator[Stream]:
-    stream = Stream(kafka.bootstrap, tmp_path)
-    yield stream
-    stream.stop()
+    with Stream(kafka.bootstrap, tmp_path) as stream:
+        yield stream
 
 
 @pytest.fixture(scope="module")
 def two(kafka: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Worker, Worker]]:
     """Two workers that share a table with all the keys, for the tests that only look."""
-    stream = Stream(kafka.bootstrap, tmp_path_factory.mktemp("two"))
-    try:
+    with Stream(kafka.bootstrap, tmp_path_factory.mktemp("two")) as stream:
         first, second = stream.start_two()
         stream.produce([*KEYS, *ODD_KEYS])
         stream.produce(LIBRDKAFKA_KEYS, partitioner="consistent_random")
         for key in [*KEYS, *ODD_KEYS, *LIBRDKAFKA_KEYS]:
             wait_until(lambda key=key: first.answers(row(key)), f"the profile of {key} is in the table")
         yield first, second
-    finally:
-        stream.stop()
 
 
 @pytest.mark.parametrize(

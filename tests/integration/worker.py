@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 __all__ = ["Response", "Worker", "free_port", "wait_until"]
@@ -89,12 +88,9 @@ class Worker:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None:
-            error.add_note(f"{self._log}:\n{self.log[-4000:]}")
+    def __exit__(self, *error: object) -> None:
         self.kill()
+        print(f"{self._log}:\n{self.log[-4000:]}")  # pytest shows it if the test failed
 
     @property
     def pid(self) -> int:
@@ -134,11 +130,11 @@ class Worker:
         """Wait until its partitions are assigned and recovered."""
 
         def ready() -> bool:
-            assert self.exit_code is None, f"the worker ended with {self.exit_code}:\n{self.log[-4000:]}"
+            assert self.exit_code is None, f"the worker ended with {self.exit_code}"
             return self.answers("/health/ready") is not None
 
         try:
-            wait_until(ready, f"{self.url} ready", deadline)
+            wait_until(ready, f"{self.url} is ready", deadline)
         except AssertionError as error:
             error.add_note(f"{self._log}:\n{self.log[-4000:]}")
             raise

@@ -1,0 +1,1 @@
+"""Our commands beside Faust's, one file each."""

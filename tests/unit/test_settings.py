@@ -1,0 +1,156 @@
+"""Settings: each from its variable, and a value that cannot be used is one line that names it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from streamapp.settings import CLICKS, JOINED, PREFIX, Settings, SettingsError
+
+BAD_VALUES = {
+    "broker": ["", "kafka", "host:", ":9092", "host:0", "host:65536", "host:²", "http://host:1", "a:1,",
+               "a:1 b:2", "user:secret@host:9092", "host:1\nx:2"],
+    "id": ["", "  ", "a b", "ä", "x" * 201],
+    "store": ["", "memory", "redis://", "memory://x", "rocksdb:///var"],
+    "datadir": ["", " ", "~nobody-of-this-name/data"],
+    "web_port": ["", "0", "65536", "-1", "6066.0", "http", "²", "+-5"],
+    "web_bind": ["", " "],
+    "topic_prefix": ["a b", "a/", "ä", "x" * 201, "a\n"],
+    "joined_topic": ["a b", "a/b"],
+    "processing_guarantee": ["", "exactly_once", "AT_LEAST_ONCE"],
+    "profile_ttl": ["", "-1", "nan", "inf", "5m"],
+    "join": ["", "outer"],
+    "partitions": ["0", "ten", "10001", "1.5"],
+    "replication": ["0", "101"],
+    "block_cache": ["0", "256MB"],
+    "session_timeout": ["5.9", "x"],
+    "security_protocol": ["", "TLS", "ssl"],
+    "sasl_mechanism": ["", "GSSAPI"],
+    "ssl_cafile": ["/no/such/file"],
+    "ssl_certfile": ["/no/such/file"],
+    "ssl_keyfile": ["/no/such/file"],
+}  # fmt: skip
+
+SASL = {"security_protocol": "SASL_SSL", "sasl_username": "me", "sasl_password": "hunter2"}
+
+FREE_TEXT = {"web_host", "instance_id", "sasl_username", "sasl_password"}
+
+
+def settings(**values: str) -> Settings:
+    return Settings.from_environment({PREFIX + name.upper(): value for name, value in values.items()})
+
+
+def test_without_variables_all_settings_have_their_defaults() -> None:
+    assert settings() == Settings()
+
+
+def test_variables_of_others_are_not_looked_at() -> None:
+    assert Settings.from_environment({"BROKER": "x", "STREAM": "y"}) == Settings()
+
+
+def test_a_name_that_is_no_setting_is_refused_and_the_settings_are_listed() -> None:
+    with pytest.raises(SettingsError, match=r"STREAMAPP_BROKERS is not a setting.*\bBROKER\b"):
+        settings(brokers="127.0.0.1:9092")
+
+
+def test_every_setting_is_tested_for_bad_values_or_takes_any_text() -> None:
+    names = {field.name for field in dataclasses.fields(Settings)}
+
+    assert names == BAD_VALUES.keys() | FREE_TEXT
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name in BAD_VALUES for value in BAD_VALUES[name]]
+)
+def test_a_bad_value_is_one_line_that_names_the_variable(name: str, value: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        settings(**{name: value})
+
+    message = str(raised.value)
+    assert message.startswith(PREFIX + name.upper())
+    assert "\n" not in message
+    assert "invalid literal" not in message
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(Settings), ids=lambda field: field.name)
+def test_every_setting_has_a_help_text(field: dataclasses.Field[object]) -> None:
+    assert field.metadata["help"]
+
+
+@pytest.mark.parametrize(
+    ("value", "broker"),
+    [
+        ("localhost:9092", "localhost:9092"),
+        ("kafka://localhost:9092", "localhost:9092"),
+        (" a:1 , b.example.com:2 ", "a:1,b.example.com:2"),
+        ("[::1]:9092", "[::1]:9092"),
+    ],
+)
+def test_the_broker_can_be_written_in_several_ways(value: str, broker: str) -> None:
+    assert settings(broker=value).broker == broker
+
+
+def test_the_home_directory_is_expanded() -> None:
+    assert settings(datadir="~/data").datadir == Path.home() / "data"
+
+
+def test_the_password_is_not_shown() -> None:
+    assert "hunter2" not in repr(settings(**SASL))
+
+
+@pytest.mark.parametrize("missing", ["sasl_username", "sasl_password"])
+def test_sasl_needs_a_user_name_and_a_password(missing: str) -> None:
+    with pytest.raises(SettingsError, match="STREAMAPP_SASL_USERNAME and STREAMAPP_SASL_PASSWORD") as raised:
+        settings(**SASL | {missing: ""})
+
+    assert "hunter2" not in str(raised.value)
+
+
+def test_librdkafka_gets_only_the_address_of_a_plain_broker() -> None:
+    assert settings(broker="a:1").librdkafka() == {
+        "bootstrap.servers": "a:1",
+        "security.protocol": "PLAINTEXT",
+    }
+
+
+def test_librdkafka_gets_credentials_and_files(tmp_path: Path) -> None:
+    authorities = tmp_path / "ca.pem"
+    authorities.touch()
+    config = settings(**SASL, sasl_mechanism="SCRAM-SHA-512", ssl_cafile=str(authorities)).librdkafka()
+
+    assert config == {
+        "bootstrap.servers": "127.0.0.1:9092",
+        "security.protocol": "SASL_SSL",
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": "me",
+        "sasl.password": "hunter2",
+        "ssl.ca.location": str(authorities),
+    }
+
+
+def test_a_certificate_that_cannot_be_read_names_the_settings(tmp_path: Path) -> None:
+    file = tmp_path / "not-a.pem"
+    file.write_text("nonsense")
+
+    with pytest.raises(SettingsError, match="STREAMAPP_SSL_CAFILE"):
+        settings(security_protocol="SSL", ssl_cafile=str(file)).ssl_context()
+
+
+def test_topics_have_the_prefix() -> None:
+    assert settings(topic_prefix="test-").topic(CLICKS) == "test-user_clicks"
+
+
+def test_the_joined_topic_can_have_a_name_of_its_own() -> None:
+    assert settings(topic_prefix="test-").topic(JOINED) == "test-joined_data"
+    assert settings(topic_prefix="test-", joined_topic="results").topic(JOINED) == "results"
+
+
+def test_the_member_id_is_that_of_the_host_and_the_port() -> None:
+    assert settings().member_id(6066) == settings().member_id(6066)
+    assert settings().member_id(6066) != settings().member_id(6067)
+
+
+def test_the_member_id_can_be_set() -> None:
+    assert settings(instance_id="one").member_id(6066) == "one"
