@@ -1,4 +1,4 @@
-"""Topics before the start: the missing ones are made, and those that are joined must have equally many partitions."""
+"""Topics before the start: the missing ones are made, and joined ones must have equally many partitions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from streamapp.settings import (
     CLICKS,
@@ -71,7 +72,7 @@ def ensure_topics(
     topics: Sequence[str],
     *,
     partitions: int | None = None,
-    config: Mapping[str, str] = {},  # noqa: B006 - never changed
+    config: Mapping[str, str] = {},
 ) -> dict[str, int]:
     """Make those of the topics that are missing.
 
@@ -87,7 +88,7 @@ def ensure_topics(
     Raises:
         TopicError: if the broker does not answer or does not let us.
     """
-    admin = AdminClient(settings.librdkafka() | {"log_level": "0"})
+    admin = AdminClient({**settings.librdkafka(), "log_level": 0})
     try:
         counts = _counts(admin, topics)
         missing = [topic for topic in topics if topic not in counts]
@@ -96,7 +97,12 @@ def ensure_topics(
             _create(
                 admin,
                 [
-                    NewTopic(topic, count, settings.replication, config={"max.message.bytes": str(MAX_RECORD), **config})
+                    NewTopic(
+                        topic,
+                        count,
+                        settings.replication,
+                        config={"max.message.bytes": str(MAX_RECORD), **config},
+                    )
                     for topic in missing
                 ],
             )

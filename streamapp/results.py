@@ -17,7 +17,11 @@ def joined(click: bytes, profile: Row | None, now: float) -> bytes:
         profile: row with the JSON of the profile, or None.
         now: the time of the join (s since 1970).
     """
-    return b'{"click":%b,"profile":%b,"join_timestamp":%.6f}' % (click, profile.value if profile else b"null", now)
+    return b'{"click":%b,"profile":%b,"join_timestamp":%.6f}' % (
+        click,
+        profile.value if profile else b"null",
+        now,
+    )
 
 
 def unmatched(click: bytes, missing: Missing) -> bytes:

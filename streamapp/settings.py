@@ -165,17 +165,13 @@ class Settings:
     datadir: Path = _setting(Path("streamapp-data"), _path, "directory of the tables and the embedded Kafka")
     web_port: int = _setting(6066, _whole(1, 65535), "port of the web views")
     web_bind: str = _setting("127.0.0.1", _text, "address the web views listen on")
-    web_host: str = _setting(
-        "", _anything, "name by which other workers reach the web views (default: web_bind)"
-    )
+    web_host: str = _setting("", _anything, "name by which other workers reach the web views (default: web_bind)")
     topic_prefix: str = _setting("", _topic, "put before the name of every topic")
     joined_topic: str = _setting("", _topic, "full name of the output topic (default: prefix + joined_data)")
     processing_guarantee: Guarantee = _setting(
         Guarantee.AT_LEAST_ONCE, _one_of(Guarantee), "at_least_once (exactly_once is not there yet)"
     )
-    profile_ttl: float = _setting(
-        300.0, _seconds(0), "seconds of event time after which a profile expires; 0 = never"
-    )
+    profile_ttl: float = _setting(300.0, _seconds(0), "seconds of event time after which a profile expires; 0 = never")
     join: How = _setting(How.INNER, _one_of(How), "inner, or left: clicks without a profile too")
     partitions: int = _setting(8, _whole(1, 10_000), "partitions of the topics that have to be created")
     replication: int = _setting(1, _whole(1, 100), "replication factor of the topics that have to be created")
@@ -185,9 +181,7 @@ class Settings:
     session_timeout: float = _setting(
         10.0, _seconds(6), "seconds after which a silent worker's partitions go to others"
     )
-    instance_id: str = _setting(
-        "", _anything, "static member id (KIP-345); default: id, host name and web port"
-    )
+    instance_id: str = _setting("", _anything, "static member id (KIP-345); default: id, host name and web port")
     security_protocol: SecurityProtocol = _setting(
         SecurityProtocol.PLAINTEXT, _one_of(SecurityProtocol), "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
     )
@@ -198,9 +192,7 @@ class Settings:
     sasl_password: str = dataclasses.field(
         default="", repr=False, metadata={"parse": _anything, "help": "password for SASL"}
     )
-    ssl_cafile: str = _setting(
-        "", _anything, "PEM file of the certificate authorities (default: the system's)"
-    )
+    ssl_cafile: str = _setting("", _anything, "PEM file of the certificate authorities (default: the system's)")
     ssl_certfile: str = _setting("", _anything, "PEM file of the client certificate")
     ssl_keyfile: str = _setting("", _anything, "PEM file of the client certificate's key")
 

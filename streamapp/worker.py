@@ -17,6 +17,8 @@ __all__ = ["Worker"]
 class Worker(faust.Worker):
     """Faust's worker; of the app it runs, the topics are made and checked first."""
 
+    app: Any
+
     def execute_from_commandline(self) -> NoReturn:
         """Run until stopped; ends the process."""
         try:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 
+from faust.types import StreamT
+
 from streamapp.app import app
+from streamapp.batching.batch import Batch
 from streamapp.batching.decoding import Decoder
-from streamapp.batching.stream import Stream
 from streamapp.joins import Clock, StreamTableJoin
 from streamapp.models import Click
 from streamapp.results import joined, unmatched
@@ -21,14 +23,15 @@ join = StreamTableJoin(app.settings.join, ttl=int(app.settings.profile_ttl * 100
 
 
 @app.agent(user_clicks)
-async def join_clicks(batches: Stream) -> None:
+async def join_clicks(batches: StreamT[Batch]) -> None:
     """Join clicks with profiles; clicks without one are set aside with the reason."""
     clocks: defaultdict[int, Clock] = defaultdict(Clock)
     async for batch in batches:
         clicks, bad = decoder.split(batch)
         await app.dead_letters.send(bad)
         clock, profile_of = clocks[batch.partition], profiles.partition(batch.partition).get
-        now, matched, missed = time.time(), [], []
+        now = time.time()
+        matched, missed = [], []
         for click, _ in clicks:
             clock.advance(click.timestamp)
             match = join.match(click.key, click.timestamp, profile_of)

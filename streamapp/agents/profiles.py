@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from faust.types import StreamT
+
 from streamapp.app import app
+from streamapp.batching.batch import Batch
 from streamapp.batching.decoding import Decoder
-from streamapp.batching.stream import Stream
 from streamapp.joins import Row
 from streamapp.models import Profile
 from streamapp.tables import profiles
@@ -16,7 +18,7 @@ decoder = Decoder(Profile, key=lambda profile: profile.user_id, tombstones=True)
 
 
 @app.agent(user_profiles)
-async def keep_profiles(batches: Stream) -> None:
+async def keep_profiles(batches: StreamT[Batch]) -> None:
     """Write each profile to the table; a tombstone deletes it."""
     async for batch in batches:
         good, bad = decoder.split(batch)

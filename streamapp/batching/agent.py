@@ -29,7 +29,7 @@ class Agent(faust.Agent):
             try:
                 await coro
             except Exception as exc:
-                self.log.exception("%s failed and is started again: %r", self.name, exc)
+                self.log.exception("%s failed and is started again", self.name)
                 await aref.stream.failed(exc)
                 coro = self._run(aref)
             else:

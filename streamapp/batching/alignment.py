@@ -53,9 +53,7 @@ class Alignment:
 
     def leaders(self, partitions: Iterable[TP]) -> set[TP]:
         """Give the partitions that go before any of these."""
-        return {
-            TP(topic, tp.partition) for tp in partitions for topic in self._follows.get(tp.topic, frozenset())
-        }
+        return {TP(topic, tp.partition) for tp in partitions for topic in self._follows.get(tp.topic, frozenset())}
 
     def lane(self, tp: TP) -> Lane:
         """Give the lane of a partition."""
@@ -65,9 +63,8 @@ class Alignment:
         return lane
 
     def hold(self, batch: Batch) -> None:
-        """Put a fetched batch into its lane, whose place for a waiting one must be free."""
+        """Put a fetched batch into its lane, which has no waiting one: `full` partitions are not fetched."""
         lane = self.lane(batch.tp)
-        assert lane.waiting is None, f"{batch} would overtake {lane.waiting}"
         lane.waiting = batch
         lane.barrier = None
 
@@ -116,8 +113,7 @@ class Alignment:
 
     def _passed(self, lane: Lane) -> bool:
         return lane.barrier is not None and all(
-            self._idle(leader) and self.positions.get(leader, -1) >= end
-            for leader, end in lane.barrier.items()
+            self._idle(leader) and self.positions.get(leader, -1) >= end for leader, end in lane.barrier.items()
         )
 
     def _idle(self, tp: TP) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import faust
 from faust.types.auth import SASLMechanism
@@ -88,6 +88,10 @@ class App(faust.App):
         schema = BatchSchema(after=(self.settings.topic(other) for other in after))
         return self.topic(self.settings.topic(name), schema=schema)
 
+    def rows(self, name: str, **options: Any) -> Table:
+        """Declare a table of `streamapp.joins.Row`."""
+        return cast(Table, self.Table(name, **options))
+
     def output(self, name: str) -> Output:
         """Declare a topic that results are sent to."""
         output = Output(self, self.settings.topic(name))
@@ -97,7 +101,8 @@ class App(faust.App):
     @property
     def held(self) -> int:
         """How many fetched records wait until the topics which go before theirs are read."""
-        return int(self._consumer.alignment.held) if self._consumer is not None else 0
+        consumer: Any = self._consumer
+        return consumer.alignment.held if consumer is not None else 0
 
     async def emit(self, batch: Batch, output: Output, results: Sequence[tuple[Record, bytes]]) -> None:
         """Send a result for each of these records of a batch, with the record's key and event time.
@@ -110,9 +115,7 @@ class App(faust.App):
         )
         if refused:
             error = f"{output.topic} refuses the result for its size (max.message.bytes)"
-            await self.dead_letters.send(
-                [Rejected(results[number][0], Reason.TOO_LARGE, error) for number in refused]
-            )
+            await self.dead_letters.send([Rejected(results[number][0], Reason.TOO_LARGE, error) for number in refused])
 
     def client_settings(self) -> dict[str, Any]:
         """Give what an aiokafka client needs to reach the broker."""

@@ -60,16 +60,28 @@ class Batch:
             generation: the consumer group's generation in which the records were fetched.
         """
         last = self.records[-1]
+        value: Any = self
         return ConsumerMessage(
-            self.topic, self.partition, last.offset, last.timestamp / 1000, 0, [], None, self, None, 0, 0, self.tp,
+            self.topic,
+            self.partition,
+            last.offset,
+            last.timestamp / 1000,
+            0,
+            [],
+            None,
+            value,
+            None,
+            0,
+            0,
+            self.tp,
             generation_id=generation,
-        )  # fmt: skip
+        )
 
     def __repr__(self) -> str:
         return f"<Batch of {len(self)} from {self.topic}[{self.partition}]>"
 
 
-class BatchSchema(faust.Schema):
+class BatchSchema(faust.Schema):  # type: ignore[type-arg]
     """Marks a topic whose agents want batches, and hands the batches on as they are.
 
     Args:

@@ -54,6 +54,8 @@ class Fetched(msgspec.Struct):
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """The thread in which aiokafka runs, so that heartbeats go on while an agent works."""
 
+    app: Any
+
     def __post_init__(self) -> None:
         super().__post_init__()
         self._nudges = 0
@@ -94,9 +96,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         if self._nudged is not None and not self._nudged.done():
             self._nudged.set_result(None)
 
-    async def _fetch(
-        self, partitions: set[TP], leaders: set[TP], alignment: Alignment, nudges: int
-    ) -> Fetched:
+    async def _fetch(self, partitions: set[TP], leaders: set[TP], alignment: Alignment, nudges: int) -> Fetched:
         consumer = self._ensure_consumer()
         records: Mapping[TP, list[Record]] = {}
         if partitions:
@@ -113,9 +113,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 self.log.warning("End offsets of %d partitions are not to be had: %r", len(leaders), exc)
         return Fetched(records, ends, self._positions(consumer, alignment))
 
-    async def _records(
-        self, fetcher: Any, partitions: set[TP], nudges: int
-    ) -> Mapping[TP, list[Record]]:
+    async def _records(self, fetcher: Any, partitions: set[TP], nudges: int) -> Mapping[TP, list[Record]]:
         records: Mapping[TP, list[Record]] = await fetcher.fetched_records(partitions, 0, MAX_RECORDS)
         if not records:
             await self._wait({fetcher._create_fetch_waiter()}, nudges)
@@ -145,6 +143,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 class Consumer(driver.Consumer):
     """Faust's aiokafka consumer, with batches for the topics that ask for them (`BatchSchema`)."""
 
+    app: Any
     _thread: ConsumerThread
 
     def _new_consumer_thread(self) -> ConsumerThread:

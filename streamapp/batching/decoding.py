@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 import msgspec
 
 from streamapp.batching.batch import Batch, Record
 from streamapp.batching.dead_letters import Reason, Rejected
 
-__all__ = ["Decoder", "Undecodable"]
+__all__ = ["Decoder", "Keyed", "Undecodable"]
 
 T = TypeVar("T")
 
 #: What a `content-type` header may say; a record without the header is taken for JSON.
 JSON_TYPES: Final = frozenset({b"application/json", b"json"})
+
+
+class Keyed(Record, Protocol):
+    """A record that was decoded: it has a key, and a value unless it is a tombstone."""
+
+    key: bytes
+    value: Any
 
 
 class Undecodable(ValueError):
@@ -40,13 +47,13 @@ class Decoder(Generic[T]):
         self._key = key
         self._tombstones = tombstones
 
-    def split(self, batch: Batch) -> tuple[list[tuple[Record, T | None]], list[Rejected]]:
+    def split(self, batch: Batch) -> tuple[list[tuple[Keyed, T | None]], list[Rejected]]:
         """Divide a batch into the records that can be used, with their values, and those that cannot."""
-        good: list[tuple[Record, T | None]] = []
+        good: list[tuple[Keyed, T | None]] = []
         bad: list[Rejected] = []
         for record in batch:
             try:
-                good.append((record, self.decode(record)))
+                good.append((cast(Keyed, record), self.decode(record)))
             except Undecodable as exc:
                 bad.append(Rejected(record, exc.reason, str(exc)))
         return good, bad

@@ -47,7 +47,9 @@ class Producer(driver.Producer):
         sent.append((await producer.send_batch(batch, topic, partition=partition), batch.record_count()))
         # All are awaited before the first failure is raised, so that no later batch is still under way then.
         done = await asyncio.gather(*(future for future, _ in sent), return_exceptions=True)
-        for metadata in done:
+        offset = 0
+        for metadata, (_, count) in zip(done, sent, strict=True):
             if isinstance(metadata, BaseException):
                 raise metadata
-        return int(done[-1].offset) + sent[-1][1]
+            offset = metadata.offset + count
+        return offset

@@ -112,7 +112,7 @@ class Recovery(Service):
                 for tp, records in (await reader.getmany(timeout_ms=200, max_records=20_000)).items():
                     rows += len(records)
                     _apply(stores[tp], records)
-                for tp in [tp for tp in behind]:
+                for tp in list(behind):
                     if await reader.position(tp) >= ends[tp]:
                         behind.discard(tp)
             return rows
@@ -139,9 +139,7 @@ class Recovery(Service):
         await app.on_rebalance_complete.send()
         if app.consumer_generation_id != generation:
             return  # another rebalance began; its own recovery follows
-        consumer.resume_partitions(
-            {tp for tp in consumer.assignment() if tp.topic not in self.tables.changelog_topics}
-        )
+        consumer.resume_partitions({tp for tp in consumer.assignment() if tp.topic not in self.tables.changelog_topics})
         self.completed.set()
         app.flow_control.resume()
         consumer.resume_flow()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import faust
 from aiokafka.errors import KafkaError
@@ -28,12 +28,14 @@ RETRY_AT_MOST: Final = 5.0
 RECORD_TRIES: Final = 2
 
 
-class Stream(faust.Stream):
+class Stream(faust.Stream[Batch]):
     """A Faust stream; of topics with a `BatchSchema` it gives whole batches."""
+
+    app: Any
 
     def __init__(self, channel: Any, **kwargs: Any) -> None:
         super().__init__(channel, **kwargs)
-        self._unfinished: EventT | None = None
+        self._unfinished: EventT[Any] | None = None
         self._parts: list[Batch] = []
         self._failures = 0
 
@@ -49,14 +51,14 @@ class Stream(faust.Stream):
         await self.maybe_start()
         while not self.should_stop:
             try:
-                event = self._unfinished or await self.channel.__anext__()
+                event: Any = self._unfinished or await self.channel.__anext__()
             except StopAsyncIteration:  # the agent is being stopped
                 return
             if not self._current(event):
                 self._unfinished, self._parts = None, []
                 continue
             if self._unfinished is None:
-                self._unfinished, self._parts = event, [event.value]
+                self._unfinished, self._parts = event, [cast(Batch, event.value)]
                 self.app.consumer.track_message(event.message)
             self._set_current_event(event)
             state = self._on_stream_event_in(event.message.tp, event.message.offset, self, event)
@@ -67,16 +69,15 @@ class Stream(faust.Stream):
             self._unfinished = None
             self._set_current_event(None)
             self._on_stream_event_out(event.message.tp, event.message.offset, self, event, state)
-            self.app.read[event.message.topic] += len(event.value)
+            self.app.read[event.message.topic] += len(cast(Batch, event.value))
             event.message.ack(self.app.consumer)
 
-    def _current(self, event: EventT) -> bool:
+    def _current(self, event: Any) -> bool:
         # While the flow is suspended, the partitions are about to be taken away; what was queued then is
         # fetched again from the committed offset by whoever gets them.
         message = event.message
-        return self.app.flow_control.is_active() and (
-            message.generation_id == self.app.consumer_generation_id
-        )
+        current: bool = message.generation_id == self.app.consumer_generation_id
+        return current and self.app.flow_control.is_active()
 
     async def failed(self, error: Exception) -> None:
         """Take note that the agent raised on the batch it was given, and wait before the next try.

@@ -32,9 +32,7 @@ class Produce(AppCommand):
         option("--clicks", type=click.IntRange(min=0), default=10_000, help="Clicks."),
         option("--endless", is_flag=True, help="Clicks until Ctrl-C; needs --rate."),
         option("--seed", type=int, default=0, help="The same seed gives the same records."),
-        option(
-            "--late-share", type=_SHARE, default=0.0, help="Part of the clicks that is 1 to 10 minutes late."
-        ),
+        option("--late-share", type=_SHARE, default=0.0, help="Part of the clicks that is 1 to 10 minutes late."),
         option("--bad-share", type=_SHARE, default=0.0, help="Part of the clicks that no join can take."),
         option("--unmatched-share", type=_SHARE, default=0.0, help="Part of the clicks without a profile."),
         option("--update-share", type=_SHARE, default=0.01, help="Profile updates for each click."),
@@ -43,9 +41,7 @@ class Produce(AppCommand):
         option("--timestamp", help="Field of a line that is the event time; without it, it is now."),
         option("--raw", is_flag=True, help="Send lines unchecked, whatever they are."),
         option("--create", is_flag=True, help="Create TOPIC if it does not exist."),
-        option(
-            "--rate", type=click.FloatRange(min=0), default=0.0, help="Records a second; 0 is all it can."
-        ),
+        option("--rate", type=click.FloatRange(min=0), default=0.0, help="Records a second; 0 is all it can."),
         option(
             "--timeout",
             type=click.FloatRange(min=0.1),

@@ -32,7 +32,9 @@ class Missing(enum.StrEnum):
 class RowLookup(Protocol):
     """The table side of a join: the current row of a key, or None."""
 
-    def __call__(self, key: bytes, /) -> Row | None: ...
+    def __call__(self, key: bytes, /) -> Row | None:
+        """Look a key up."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -68,9 +70,9 @@ class StreamTableJoin:
         """Tell whether a row is too old for a record of this event time (ms)."""
         return 0 < self.ttl < timestamp - row.timestamp
 
-    def expiry(self, now: int) -> int | None:
-        """Give the event time (ms) before which rows are expired when the clock shows `now`; None = never."""
-        return now - self.ttl if self.ttl else None
+    def expiry(self, now: int | None) -> int | None:
+        """Give the event time (ms) before which rows are expired when the clock shows `now`; None = none are."""
+        return now - self.ttl if self.ttl and now is not None else None
 
     @property
     def _absent(self) -> Match:

@@ -179,9 +179,7 @@ class _Session:
     def report(self, generated: Generated | None = None) -> Report:
         """Sum up; the counts are final once the session is over."""
         stats = self._producer.stats
-        failure = (
-            f"{stats.failed:,} records failed, the first for {self._producer.error}" if stats.failed else ""
-        )
+        failure = f"{stats.failed:,} records failed, the first for {self._producer.error}" if stats.failed else ""
         return Report(
             sent=stats.sent,
             acknowledged=stats.acknowledged,

@@ -51,7 +51,7 @@ class Interrupt:
         finally:
             self._at_once = False
 
-    def _handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - as signal.signal wants it
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._requested:
             raise KeyboardInterrupt
         self._requested = True

@@ -74,9 +74,7 @@ class JsonLines(msgspec.Struct, frozen=True, kw_only=True):
         except (msgspec.DecodeError, UnicodeDecodeError) as exc:
             raise ValueError(f"not JSON: {exc}") from None
         key = None if self.key is None else _key(_field(fields, self.key), self.key)
-        timestamp = (
-            None if self.timestamp is None else _event_time(_field(fields, self.timestamp), self.timestamp)
-        )
+        timestamp = None if self.timestamp is None else _event_time(_field(fields, self.timestamp), self.timestamp)
         return Line(key, line, timestamp)
 
 
@@ -106,9 +104,7 @@ def _event_time(value: msgspec.Raw, name: str) -> int:
     except (ValueError, OverflowError, msgspec.DecodeError):
         milliseconds = 0
     if not 0 < milliseconds < 1 << 63:
-        raise ValueError(
-            f"the timestamp, field {name}, must be seconds or milliseconds since 1970, or ISO-8601 text"
-        )
+        raise ValueError(f"the timestamp, field {name}, must be seconds or milliseconds since 1970, or ISO-8601 text")
     return milliseconds
 
 

@@ -78,8 +78,7 @@ class _Cluster:
             else:
                 return {name: len(topic.partitions) for name, topic in topics.items()}
         raise ProduceError(
-            f"cannot reach Kafka at {self._settings.broker} ({PREFIX}BROKER) within {self._timeout:g} s: "
-            f"{self._reason}"
+            f"cannot reach Kafka at {self._settings.broker} ({PREFIX}BROKER) within {self._timeout:g} s: {self._reason}"
         )
 
     def create(self, names: Sequence[str], partitions: int) -> None:
@@ -95,9 +94,7 @@ class _Cluster:
             )
             for name in names
         ]
-        created = self._admin.create_topics(
-            topics, operation_timeout=self._timeout, request_timeout=self._timeout
-        )
+        created = self._admin.create_topics(topics, operation_timeout=self._timeout, request_timeout=self._timeout)
         for name, done in created.items():
             try:
                 done.result()

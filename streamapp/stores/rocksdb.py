@@ -1,4 +1,4 @@
-"""Tables in RocksDB (rocksdict 0.3): one database for each partition, one block cache for the whole worker."""
+"""Tables in RocksDB (rocksdict 0.3): one database for each partition, one block cache for the worker."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import logging
 import shutil
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rocksdict import (
     BlockBasedOptions,
@@ -75,8 +75,8 @@ class RocksDBPartition:
         self._open()
 
     def _open(self) -> None:
-        self._db = _open(self.path, self._options)
-        self._times = self._db.get_column_family(TIMES)
+        self._db: Any = _open(self.path, self._options)
+        self._times: Any = self._db.get_column_family(TIMES)
         self._meta = self._db.get_column_family(META)
         self._times_handle = self._db.get_column_family_handle(TIMES)
         self._meta_handle = self._db.get_column_family_handle(META)
@@ -94,8 +94,7 @@ class RocksDBPartition:
     def write(self, changes: Changes, offset: int) -> None:
         """Write rows, the index of their times, and the changelog offset after them, all or nothing."""
         batch = WriteBatch(raw_mode=True)
-        keys = list(changes)
-        for key, old in zip(keys, self._db.get(keys) if keys else [], strict=True):
+        for key, old in self._rows(list(changes)):
             row = changes[key]
             if old is not None:
                 batch.delete(old[: TIME.size] + key, self._times_handle)
@@ -109,10 +108,14 @@ class RocksDBPartition:
         self._db.write(batch)
         self.offset = offset
 
+    def _rows(self, keys: list[bytes]) -> Iterable[tuple[bytes, bytes | None]]:
+        return zip(keys, self._db.get(keys), strict=True) if keys else ()
+
     def expired(self, before: int, limit: int) -> list[bytes]:
         """Give keys of rows whose event time (ms) is smaller than `before`, the oldest first."""
-        end, found = _time(before), []
-        for entry in self._times.keys(from_key=_time(self._oldest)):  # noqa: SIM118 - not a dict
+        end = _time(before)
+        found: list[bytes] = []
+        for entry in self._times.keys(from_key=_time(self._oldest)):
             if entry >= end or len(found) >= limit:
                 break
             found.append(entry)

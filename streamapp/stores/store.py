@@ -19,8 +19,11 @@ class StoreError(Exception):
     """A store that cannot be used; its text is one line that says which and why."""
 
 
-class PartitionedStore(Store[bytes, Row], abc.ABC):  # type: ignore[type-var]
+class PartitionedStore(Store[bytes, Row], abc.ABC):
     """Keeps one `PartitionStore` for each partition that this worker owns."""
+
+    app: Any
+    table: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -69,8 +72,7 @@ class PartitionedStore(Store[bytes, Row], abc.ABC):  # type: ignore[type-var]
 
     def __iter__(self) -> Iterator[bytes]:
         for partition in self.partitions.values():
-            for key, _ in partition.items():
-                yield key
+            yield from (key for key, _ in partition.items())
 
     def __len__(self) -> int:
         return sum(len(partition) for partition in self.partitions.values())

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import faust
 
+from streamapp.batching.output import Result
 from streamapp.joins.rows import Row
 from streamapp.stores.partition import Changes, PartitionStore
 from streamapp.stores.store import PartitionedStore
@@ -25,6 +26,7 @@ class Table(faust.Table):  # type: ignore[type-arg]
     key is in the same partition of the source and the changelog, and is routed to the worker that has it.
     """
 
+    app: Any
     data: PartitionedStore
 
     def _serializer_from_type(self, typ: Any) -> str:
@@ -54,7 +56,7 @@ class Table(faust.Table):  # type: ignore[type-arg]
         if not changes:
             return
         store = self.partition(partition)
-        records = [
+        records: list[Result] = [
             (key, None, None, []) if row is None else (key, row.value, row.timestamp, [])
             for key, row in changes.items()
         ]

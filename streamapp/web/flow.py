@@ -16,14 +16,10 @@ __all__ = ["flow"]
 
 def flow(app: App) -> Iterable[Metric]:
     """Give the counters of an app since its start; of a joined stream, ``read = matched + unmatched + rejected``."""
-    read = CounterMetricFamily(
-        "streamapp_records_read", "records that the agents are done with", labels=["topic"]
-    )
+    read = CounterMetricFamily("streamapp_records_read", "records that the agents are done with", labels=["topic"])
     for topic, count in app.read.items():
         read.add_metric([topic], count)
-    sent = CounterMetricFamily(
-        "streamapp_results_sent", "results that the broker acknowledged", labels=["topic"]
-    )
+    sent = CounterMetricFamily("streamapp_results_sent", "results that the broker acknowledged", labels=["topic"])
     for output in app.outputs:
         sent.add_metric([output.topic], output.sent)
     rejected = CounterMetricFamily(
@@ -31,8 +27,6 @@ def flow(app: App) -> Iterable[Metric]:
     )
     for (topic, reason), count in app.dead_letters.counts.items():
         rejected.add_metric([topic, reason.value], count)
-    held = GaugeMetricFamily(
-        "streamapp_records_held", "fetched records that wait for the topics which go first"
-    )
+    held = GaugeMetricFamily("streamapp_records_held", "fetched records that wait for the topics which go first")
     held.add_metric([], app.held)
     return [read, sent, rejected, held]

@@ -25,9 +25,9 @@ __all__ = ["EVENT_TIME", "Owner", "Router", "partitions_of"]
 
 #: Response header: a row's event time, in milliseconds since 1970.
 EVENT_TIME: Final = "X-Event-Time"
-#: Request header of a hop, with the URL of the worker that sent it: a hop is answered, never sent on, so that
-#: workers that disagree about who has a key cannot send a request in circles.
-HOP: Final = "X-Streamapp-Hop"
+#: Request header of a hop from worker to worker: the partition that is asked for. A hop is answered, never sent
+#: on, so that workers that disagree about who has a key cannot send a request in circles.
+HOP: Final = "X-Streamapp-Partition"
 #: Seconds a hop may take. A look-up takes milliseconds: an owner that is silent for longer is down.
 HOP_TIMEOUT: Final = aiohttp.ClientTimeout(total=3.0)
 #: What of the owner's response is handed on besides status and body.
@@ -36,8 +36,9 @@ HANDED_ON: Final = frozenset({"content-type", EVENT_TIME.lower()})
 
 @dataclasses.dataclass(frozen=True)
 class Owner:
-    """The worker that has a partition."""
+    """The worker that has a partition of a table."""
 
+    partition: int
     url: URL
     #: Whether it is this worker.
     here: bool
@@ -83,11 +84,10 @@ class Router(faust_router.Router):
         }
         if not urls:
             raise ServiceUnavailable("no partitions are assigned yet; try again", owner=str(self.url))
-        owners = [
-            Owner(urls[partition], here=self._assignor.is_active(TP(topic, partition)))
+        return [
+            Owner(partition, urls[partition], here=self._assignor.is_active(TP(topic, partition)))
             for partition in partitions_of(self._get_serialized_key(table, key), len(urls))
         ]
-        return list(dict.fromkeys(owners))
 
     @property
     def url(self) -> URL:
@@ -102,20 +102,24 @@ class Router(faust_router.Router):
             NotFound: if there is no such table.
             ServiceUnavailable: if the worker is down, or not known.
         """
-        owner = self.owners(table_name, key)[0]
+        owner = self.asked(self.owners(table_name, key), request)[0]
         if owner.here:
             raise SameNode
-        if self.is_hop(request):
-            raise self.moving()
         return await self.ask(owner, web, request)
 
-    def is_hop(self, request: Request) -> bool:
-        """Say whether another worker sent this request."""
-        return HOP in request.headers
+    def asked(self, owners: list[Owner], request: Request) -> list[Owner]:
+        """Leave only this worker if another one sent the request.
 
-    def moving(self) -> ServiceUnavailable:
-        """Make the error for a hop that comes for a key which is not here."""
-        return ServiceUnavailable("the key is moving to another worker; try again", owner=str(self.url))
+        Raises:
+            ServiceUnavailable: if the partition that the other worker asks for is not here.
+        """
+        partition = request.headers.get(HOP)
+        if partition is None:
+            return owners
+        here = [owner for owner in owners if owner.here and str(owner.partition) == partition]
+        if not here:
+            raise ServiceUnavailable("the key is moving to another worker; try again", owner=str(self.url))
+        return here
 
     async def ask(self, owner: Owner, web: Web, request: Request) -> Response:
         """Send a request to another worker and give its response as it is.
@@ -129,12 +133,8 @@ class Router(faust_router.Router):
                 "set STREAMAPP_WEB_HOST to a name of its own for each",
                 owner=str(owner.url),
             )
-        url = (
-            request.url.with_scheme(owner.url.scheme)
-            .with_host(owner.url.host or "")
-            .with_port(owner.url.port)
-        )
-        headers = {HOP: str(self.url)}
+        url = request.url.with_scheme(owner.url.scheme).with_host(owner.url.host or "").with_port(owner.url.port)
+        headers = {HOP: str(owner.partition)}
         try:
             async with self.app.http_client.request(
                 "GET", url, headers=headers, timeout=HOP_TIMEOUT, allow_redirects=False
@@ -145,11 +145,11 @@ class Router(faust_router.Router):
                     headers={k: v for k, v in response.headers.items() if k.lower() in HANDED_ON},
                 )
         except (aiohttp.ClientError, OSError, TimeoutError) as exc:
-            reason = str(exc) or f"no answer within {HOP_TIMEOUT.total:g} s"
+            cause = str(exc) or f"no answer within {HOP_TIMEOUT.total:g} s"
             raise ServiceUnavailable(
                 "the worker that has the key is down; its keys go to others within the session timeout",
                 owner=str(owner.url),
-                reason=reason,
+                cause=cause,
             ) from None
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import cast
 
 import msgspec
@@ -56,9 +57,7 @@ class TableView(web.View):
         """
         state = state_of(self.app)
         if state is not State.READY:
-            raise ServiceUnavailable(
-                f"the worker is {state}; try again", owner=str(self.router.url), state=state.value
-            )
+            raise ServiceUnavailable(f"the worker is {state}; try again", owner=str(self.router.url), state=state.value)
 
     def info(self, table: Table) -> TableInfo:
         """Describe a table."""
@@ -102,24 +101,20 @@ class TableKeyDetail(TableView):
         recovering is not taken for a 404.
         """
         table = self.table(name)
-        owners = self.router.owners(name, key)
-        if self.router.is_hop(request):
-            owners = [owner for owner in owners if owner.here]
-            if not owners:
-                raise self.router.moving()
-        for owner in owners:
-            response = (
-                self.look_up(table, key) if owner.here else await self.router.ask(owner, self.web, request)
-            )
-            if response.status != self.NotFound.code:
-                return response
+        for owner in self.router.asked(self.router.owners(name, key), request):
+            if owner.here:
+                response = self.look_up(table, owner.partition, key)
+            else:
+                response = await self.router.ask(owner, self.web, request)
+            if response.status != HTTPStatus.NOT_FOUND:
+                break
         return response
 
-    def look_up(self, table: Table, key: str) -> web.Response:
-        """Answer with the row that this worker has."""
+    def look_up(self, table: Table, partition: int, key: str) -> web.Response:
+        """Answer with the row from a partition that this worker has."""
         self.check_recovered()
-        row = table.row(key.encode())
+        row = table.partition(partition).get(key.encode())
         if row is None:
-            return self.error(self.NotFound.code, "key not found", key=key, table=table.name)
+            return self.error(HTTPStatus.NOT_FOUND, "key not found", key=key, table=table.name)
         headers = {EVENT_TIME: str(row.timestamp)}
         return self.bytes(row.value, content_type="application/json", headers=headers)

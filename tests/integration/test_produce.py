@@ -46,9 +46,7 @@ class Kafka(Protocol):
 
 @pytest.fixture
 def settings(kafka: Kafka) -> Settings:
-    return Settings(
-        broker=kafka.bootstrap, partitions=PARTITIONS, topic_prefix=f"test-{uuid.uuid4().hex[:8]}-"
-    )
+    return Settings(broker=kafka.bootstrap, partitions=PARTITIONS, topic_prefix=f"test-{uuid.uuid4().hex[:8]}-")
 
 
 @pytest.fixture
@@ -138,9 +136,7 @@ class TestGenerated:
 
         assert report.error == ""
         assert (report.sent, report.failed) == (MIXED.total, 0)
-        assert report.acknowledged == topics.size(settings.topic(PROFILES)) + topics.size(
-            settings.topic(CLICKS)
-        )
+        assert report.acknowledged == topics.size(settings.topic(PROFILES)) + topics.size(settings.topic(CLICKS))
 
     def test_it_tells_what_it_made(self, settings: Settings, topics: Topics) -> None:
         made = produce_generated(settings, MIXED, Options()).generated
@@ -154,9 +150,7 @@ class TestGenerated:
         assert made.bad_by_kind[Kind.NULL_KEY] == sum(click.key() is None for click in clicks)
         assert made.unmatched == sum((click.key() or b"").startswith(b"stranger-") for click in clicks)
 
-    def test_each_key_is_in_the_partition_that_aiokafka_chooses(
-        self, settings: Settings, topics: Topics
-    ) -> None:
+    def test_each_key_is_in_the_partition_that_aiokafka_chooses(self, settings: Settings, topics: Topics) -> None:
         produce_generated(settings, MIXED, Options())
         choose = DefaultPartitioner()
         everything = list(range(PARTITIONS))
@@ -175,16 +169,12 @@ class TestGenerated:
 
         assert {record.partition() for record in topics.records(topic)} == set(range(PARTITIONS))
 
-    def test_a_rate_is_kept_and_event_times_follow_the_clock(
-        self, settings: Settings, topics: Topics
-    ) -> None:
+    def test_a_rate_is_kept_and_event_times_follow_the_clock(self, settings: Settings, topics: Topics) -> None:
         before = time.time() * 1000
         produce_generated(settings, Traffic(users=5, clicks=45, update_share=0), Options(rate=500))
 
         times = sorted(
-            record.timestamp()[1]
-            for name in (PROFILES, CLICKS)
-            for record in topics.records(settings.topic(name))
+            record.timestamp()[1] for name in (PROFILES, CLICKS) for record in topics.records(settings.topic(name))
         )
         assert times[0] >= int(before)
         assert times == [times[0] + 2 * number for number in range(50)]
@@ -198,9 +188,7 @@ class TestGenerated:
         assert report.error == ""
         assert report.generated is not None
         assert report.sent == report.acknowledged == report.generated.profiles + report.generated.clicks
-        assert report.acknowledged == topics.size(settings.topic(PROFILES)) + topics.size(
-            settings.topic(CLICKS)
-        )
+        assert report.acknowledged == topics.size(settings.topic(PROFILES)) + topics.size(settings.topic(CLICKS))
 
     def test_traffic_without_end_needs_a_rate(self, settings: Settings) -> None:
         with pytest.raises(ProduceError, match="--rate"):
@@ -208,15 +196,11 @@ class TestGenerated:
 
 
 class TestLines:
-    def test_each_line_is_a_record(
-        self, settings: Settings, topic: str, topics: Topics, tmp_path: Path
-    ) -> None:
+    def test_each_line_is_a_record(self, settings: Settings, topic: str, topics: Topics, tmp_path: Path) -> None:
         text = b'{"id":"u1", "at":1763000000}\n\n{"at":"2025-11-13T02:13:21Z","id":2}'
 
         assert run(settings, lines(topic, text, tmp_path, key="id", timestamp="at"), Options()) == 0
-        assert Counter(
-            (record.key(), record.value(), record.timestamp()) for record in topics.records(topic)
-        ) == {
+        assert Counter((record.key(), record.value(), record.timestamp()) for record in topics.records(topic)) == {
             (b"u1", b'{"id":"u1", "at":1763000000}', (TIMESTAMP_CREATE_TIME, 1_763_000_000_000)): 1,
             (b"2", b'{"at":"2025-11-13T02:13:21Z","id":2}', (TIMESTAMP_CREATE_TIME, 1_763_000_001_000)): 1,
         }
@@ -248,9 +232,7 @@ class TestLines:
         ]
         assert sorted(record.key() for record in topics.records(topic)) == [b"1", b"2"]
 
-    def test_raw_sends_bad_lines_too(
-        self, settings: Settings, topic: str, topics: Topics, tmp_path: Path
-    ) -> None:
+    def test_raw_sends_bad_lines_too(self, settings: Settings, topic: str, topics: Topics, tmp_path: Path) -> None:
         assert run(settings, lines(topic, b"nope\n\n\xff", tmp_path, raw=True), Options()) == 0
         assert sorted(record.value() for record in topics.records(topic)) == [b"", b"nope", b"\xff"]
 
@@ -297,9 +279,7 @@ class TestLines:
 
 
 class TestTopics:
-    def test_missing_topics_get_the_partitions_of_the_settings(
-        self, settings: Settings, topics: Topics
-    ) -> None:
+    def test_missing_topics_get_the_partitions_of_the_settings(self, settings: Settings, topics: Topics) -> None:
         names = [settings.topic("a"), settings.topic("b")]
         ensure_topics(settings, names)
 
@@ -348,9 +328,7 @@ class TestProducer:
         (record,) = topics.records(topic)
         assert (record.value(), record.headers()) == (None, [("why", b"because")])
 
-    def test_a_record_that_is_too_large_fails_and_the_others_do_not(
-        self, settings: Settings, topic: str
-    ) -> None:
+    def test_a_record_that_is_too_large_fails_and_the_others_do_not(self, settings: Settings, topic: str) -> None:
         producer = Producer(settings)
         for value in (b"x", bytes(9 << 20), b"y"):
             producer.send(topic, b"k", value)
@@ -359,9 +337,7 @@ class TestProducer:
         assert (producer.stats.sent, producer.stats.acknowledged, producer.stats.failed) == (3, 2, 1)
         assert producer.error.startswith(f"{topic}: ")
 
-    def test_what_is_not_acknowledged_in_time_has_failed_and_the_reason_is_told(
-        self, nowhere: Settings
-    ) -> None:
+    def test_what_is_not_acknowledged_in_time_has_failed_and_the_reason_is_told(self, nowhere: Settings) -> None:
         producer = Producer(nowhere, timeout=0.5)
         for _ in range(10):
             producer.send("any", b"k", b"v")
@@ -405,16 +381,12 @@ class TestProducer:
         assert (producer.stats.sent, producer.stats.failed) == (capacity, capacity)
 
 
-def test_a_broker_that_cannot_be_reached_is_one_line(
-    nowhere: Settings, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_broker_that_cannot_be_reached_is_one_line(nowhere: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(nowhere, Traffic(), Options(timeout=0.5)) == 1
     told = capsys.readouterr()
     (line,) = told.err.splitlines()
     assert told.out == ""
-    assert line.startswith(
-        f"produce: cannot reach Kafka at {nowhere.broker} (STREAMAPP_BROKER) within 0.5 s: "
-    )
+    assert line.startswith(f"produce: cannot reach Kafka at {nowhere.broker} (STREAMAPP_BROKER) within 0.5 s: ")
     assert "Connection refused" in line
 
 
@@ -430,9 +402,7 @@ def test_settings_that_librdkafka_cannot_use_are_one_line(
 
 
 class TestCommandLine:
-    def produce(
-        self, settings: Settings, *arguments: str, given: bytes = b""
-    ) -> subprocess.CompletedProcess[bytes]:
+    def produce(self, settings: Settings, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         environment = {
             "PATH": os.environ["PATH"],
             "STREAMAPP_BROKER": settings.broker,

@@ -185,11 +185,13 @@ def test_health_has_what_each_worker_is_assigned(two: tuple[Worker, Worker]) -> 
     }
 
 
-def test_a_hop_for_a_key_that_is_elsewhere_is_not_sent_on(two: tuple[Worker, Worker]) -> None:
-    key = next(key for key in KEYS if owner_of(two[0], key) == two[1].url)
-    assert two[0].get(row(key)).status == 200
-    response = two[0].get(row(key), headers={"X-Streamapp-Hop": two[1].url})
-    assert (response.status, response.json()["owner"]) == (503, two[0].url)
+def test_a_hop_for_a_partition_that_is_elsewhere_is_not_sent_on(two: tuple[Worker, Worker]) -> None:
+    here, other = two
+    key = next(key for key in KEYS if owner_of(here, key) == other.url)
+    assert here.get(row(key)).status == 200
+    for partition in [*other.assigned()["user_profiles"], "nonsense"]:
+        response = here.get(row(key), headers={"X-Streamapp-Partition": str(partition)})
+        assert (response.status, response.json()["owner"]) == (503, here.url)
 
 
 def test_the_views_listen_on_127_0_0_1_only(two: tuple[Worker, Worker]) -> None:

@@ -79,9 +79,7 @@ def test_the_shares_are_those_that_were_asked_for() -> None:
 
 
 def test_a_share_of_one_is_all_clicks() -> None:
-    assert {
-        record.kind for record in records(Traffic(users=1, clicks=100, unmatched_share=1, update_share=0))
-    } == {
+    assert {record.kind for record in records(Traffic(users=1, clicks=100, unmatched_share=1, update_share=0))} == {
         Kind.PROFILE,
         Kind.UNMATCHED,
     }

@@ -61,9 +61,7 @@ def test_every_setting_is_tested_for_bad_values_or_takes_any_text() -> None:
     assert names == BAD_VALUES.keys() | FREE_TEXT
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [(name, value) for name in BAD_VALUES for value in BAD_VALUES[name]]
-)
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name in BAD_VALUES for value in BAD_VALUES[name]])
 def test_a_bad_value_is_one_line_that_names_the_variable(name: str, value: str) -> None:
     with pytest.raises(SettingsError) as raised:
         settings(**{name: value})
