@@ -118,8 +118,12 @@ class Router(faust_router.Router):
             return owners
         here = [owner for owner in owners if owner.here and str(owner.partition) == partition]
         if not here:
-            raise ServiceUnavailable("the key is moving to another worker; try again", owner=str(self.url))
+            raise self.moving()
         return here
+
+    def moving(self) -> ServiceUnavailable:
+        """Make the error for a partition that was thought to be here and is not."""
+        return ServiceUnavailable("the key is moving to another worker; try again", owner=str(self.url))
 
     async def ask(self, owner: Owner, web: Web, request: Request) -> Response:
         """Send a request to another worker and give its response as it is.

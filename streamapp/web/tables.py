@@ -113,7 +113,10 @@ class TableKeyDetail(TableView):
     def look_up(self, table: Table, partition: int, key: str) -> web.Response:
         """Answer with the row from a partition that this worker has."""
         self.check_recovered()
-        row = table.partition(partition).get(key.encode())
+        try:
+            row = table.partition(partition).get(key.encode())
+        except KeyError:  # a rebalance came while another worker was asked
+            raise self.router.moving() from None
         if row is None:
             return self.error(HTTPStatus.NOT_FOUND, "key not found", key=key, table=table.name)
         headers = {EVENT_TIME: str(row.timestamp)}

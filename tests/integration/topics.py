@@ -1,0 +1,173 @@
+"""The topics of one app, written and read from outside as any client would."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+__all__ = ["Topics"]
+
+DEADLINE = 90.0
+
+
+class Topics:
+    """Topics whose names begin with a prefix that no other test has.
+
+    Args:
+        bootstrap: the broker.
+        name: a name for the test, which is the app's id too.
+        partitions: of the topics made here.
+    """
+
+    numbers = itertools.count(int(time.time()))
+
+    def __init__(self, bootstrap: str, name: str, partitions: int = 4) -> None:
+        self.bootstrap = bootstrap
+        self.id = f"{name}-{next(self.numbers)}"
+        self.prefix = f"{self.id}."
+        self.partitions = partitions
+        self.now = int(time.time() * 1000)
+        self._producer = Producer(
+            {
+                "bootstrap.servers": bootstrap,
+                "partitioner": "murmur2_random",
+                "compression.type": "lz4",
+                "message.max.bytes": 8 << 20,
+            }
+        )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Settings of a worker on these topics."""
+        return {
+            "broker": self.bootstrap,
+            "id": self.id,
+            "topic_prefix": self.prefix,
+            "partitions": self.partitions,
+        }
+
+    def create(self, *names: str, partitions: int | None = None, config: dict[str, str] | None = None) -> None:
+        """Make topics; names go without the prefix."""
+        topics = [
+            NewTopic(self.prefix + name, partitions or self.partitions, 1, config={"max.message.bytes": "8388608", **(config or {})})
+            for name in names
+        ]
+        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        for made in admin.create_topics(topics).values():
+            made.result(30)
+
+    def send(
+        self,
+        name: str,
+        key: str | bytes | None,
+        value: Any,
+        *,
+        at: int | None = None,
+        headers: list[tuple[str, bytes]] | None = None,
+        partition: int | None = None,
+    ) -> None:
+        """Send one record; `at` is its event time in ms after the topics' beginning; a value that is bytes goes as it is."""
+        data = value if value is None or isinstance(value, bytes) else json.dumps(value).encode()
+        where = {} if partition is None else {"partition": partition}
+        while True:
+            try:
+                self._producer.produce(
+                    self.prefix + name, key=key, value=data, timestamp=self.now + (at or 0), headers=headers, **where
+                )
+            except BufferError:
+                self._producer.poll(0.1)
+            else:
+                return
+
+    def flush(self) -> None:
+        """Wait until the broker has all that was sent."""
+        assert self._producer.flush(DEADLINE) == 0
+
+    def profiles(self, users: Iterable[int], *, at: int = 0, name: str = "name") -> None:
+        """Send a profile for each user."""
+        for user in users:
+            self.send("user_profiles", f"u{user}", {"user_id": f"u{user}", "name": f"{name} {user}"}, at=at)
+        self.flush()
+
+    def clicks(self, numbers: Iterable[int], *, users: int, at: int = 0) -> None:
+        """Send clicks with these numbers, of the users in turn, a millisecond apart."""
+        for number in numbers:
+            user = f"u{number % users}"
+            self.send(
+                "user_clicks", user, {"click_id": f"c{number}", "user_id": user, "url": "/"}, at=at + number // users
+            )
+        self.flush()
+
+    def end(self, name: str) -> int:
+        """Count the records of a topic by its offsets; -1 = there is no such topic."""
+        return sum(self._ends(name).values()) if self.exists(name) else -1
+
+    def exists(self, name: str) -> bool:
+        """Tell whether a topic is there."""
+        return self.prefix + name in AdminClient({"bootstrap.servers": self.bootstrap}).list_topics(timeout=30).topics
+
+    def read(self, name: str, *, full_name: bool = False) -> list[Message]:
+        """Read all records of a topic that are there now."""
+        topic = name if full_name else self.prefix + name
+        with self._consumer() as consumer:
+            ends = self._ends(name, full_name=full_name)
+            consumer.assign([TopicPartition(topic, partition, 0) for partition in ends])
+            missing = {partition for partition, end in ends.items() if end}
+            found: list[Message] = []
+            deadline = time.monotonic() + DEADLINE
+            while missing:
+                assert time.monotonic() < deadline, f"{topic}: partitions {missing} were not read to their ends"
+                for message in consumer.consume(10_000, 1.0):
+                    if message.error():
+                        raise AssertionError(str(message.error()))
+                    if message.offset() < ends[message.partition()]:
+                        found.append(message)
+                for position in consumer.position([TopicPartition(topic, partition) for partition in missing]):
+                    if position.offset >= ends[position.partition]:
+                        missing.discard(position.partition)
+            return found
+
+    def joined(self) -> Counter[str]:
+        """Count the results of each click id."""
+        return Counter(json.loads(message.value())["click"]["click_id"] for message in self.read("joined_data"))
+
+    def committed(self, name: str) -> int:
+        """Sum up the offsets that the app has committed for a topic."""
+        with self._consumer(group=self.id) as consumer:
+            partitions = [TopicPartition(self.prefix + name, partition) for partition in self._ends(name)]
+            return sum(max(0, position.offset) for position in consumer.committed(partitions, timeout=30))
+
+    def _ends(self, name: str, *, full_name: bool = False) -> dict[int, int]:
+        topic = name if full_name else self.prefix + name
+        with self._consumer() as consumer:
+            partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
+            return {
+                partition: consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)[1]
+                for partition in partitions
+            }
+
+    def _consumer(self, group: str = "test-reader") -> Any:
+        return _Closing(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "group.id": group,
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+            }
+        )
+
+
+class _Closing(Consumer):
+    def __enter__(self) -> _Closing:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
