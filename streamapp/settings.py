@@ -206,6 +206,8 @@ class Settings:
             path = getattr(self, name)
             if path and not Path(path).is_file():
                 raise SettingsError(f"{PREFIX}{name.upper()}={path}: there is no such file")
+        if self.uses_tls:
+            self.ssl_context()
 
     @classmethod
     def load(cls) -> Settings:

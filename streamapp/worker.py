@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import faust
 
+from streamapp.cluster import ClusterError
 from streamapp.copartition import prepare
 from streamapp.settings import PREFIX, SettingsError
 
@@ -24,7 +25,7 @@ class Worker(faust.Worker):
         try:
             _make_directory(self.app.conf.datadir)
             self.app.conf.topic_partitions = prepare(self.app.settings)
-        except SettingsError as exc:
+        except (SettingsError, ClusterError) as exc:
             raise SystemExit(f"streamapp: {exc}") from None
         super().execute_from_commandline()
 

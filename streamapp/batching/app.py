@@ -15,6 +15,7 @@ from streamapp.batching.dead_letters import DeadLetters, Reason, Rejected
 from streamapp.batching.output import Output
 from streamapp.batching.recovery import TableManager
 from streamapp.batching.stream import Stream
+from streamapp.cluster import LARGEST_RECORD
 from streamapp.settings import DEAD_LETTERS, Settings
 from streamapp.stores.table import Table
 
@@ -26,8 +27,6 @@ COMMIT_EVERY: Final = 1.0
 FETCH_BYTES: Final = 4 << 20
 #: Bytes of one produced batch: larger ones compress better and cost fewer requests.
 BATCH_BYTES: Final = 1 << 20
-#: The largest record that is sent; the topics that we create take as much.
-RECORD_BYTES: Final = 8 << 20
 
 
 class App(faust.App):
@@ -55,7 +54,7 @@ class App(faust.App):
                 "producer_compression_type": "snappy",
                 "producer_linger": 0,
                 "producer_max_batch_size": BATCH_BYTES,
-                "producer_max_request_size": RECORD_BYTES,
+                "producer_max_request_size": LARGEST_RECORD,
                 "producer_request_timeout": 40.0,
                 "datadir": str(settings.datadir),
                 "store": f"batched-{settings.store}",

@@ -82,20 +82,9 @@ class Output:
     async def _send_to(
         self, producer: Producer, partition: int, results: Sequence[Result], numbers: Sequence[int]
     ) -> list[int]:
-        try:
-            await producer.send_batch(self.topic, partition, [results[number] for number in numbers])
-        except MessageSizeTooLargeError:
-            if len(numbers) == 1:
-                return list(numbers)
-            # The broker refuses a batch as a whole: find out which of its records it is.
-            middle = len(numbers) // 2
-            return [
-                *await self._send_to(producer, partition, results, numbers[:middle]),
-                *await self._send_to(producer, partition, results, numbers[middle:]),
-            ]
-        else:
-            self.sent += len(numbers)
-        return []
+        sent = await producer.send_batch(self.topic, partition, [results[number] for number in numbers])
+        self.sent += len(numbers) - len(sent.refused)
+        return [numbers[refused] for refused in sent.refused]
 
 
 def partition_of(key: bytes | None, count: int) -> int:

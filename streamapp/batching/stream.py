@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Final, cast
 
 import faust
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from faust.types import EventT
 
 from streamapp.batching.batch import Batch, BatchSchema
@@ -87,7 +87,8 @@ class Stream(faust.Stream[Batch]):
         """
         self._failures += 1
         # The broker's failures (a KafkaError, a lost connection) are nobody's fault among the records.
-        if self._parts and not isinstance(error, (KafkaError, OSError)):
+        brokers_fault = isinstance(error, (KafkaError, OSError)) and not isinstance(error, MessageSizeTooLargeError)
+        if self._parts and not brokers_fault:
             await self._narrow_down(error)
         await asyncio.sleep(min(RETRY_AFTER * 2 ** (self._failures - 1), RETRY_AT_MOST))
 

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from streamapp.cluster import ClusterError
 from streamapp.produce.delivery import Options, Report, produce_generated, produce_lines
 from streamapp.produce.errors import ProduceError
 from streamapp.produce.generated import Traffic
@@ -37,7 +38,7 @@ def run(settings: Settings, source: Traffic | FromFile, options: Options, *, as_
     """
     try:
         report = _produce(settings, source, options)
-    except ProduceError as exc:
+    except (ProduceError, ClusterError) as exc:
         print(f"produce: {exc}", file=sys.stderr)
         return 1
     print(msgspec.json.encode(report).decode() if as_json else report)

@@ -13,7 +13,7 @@ __all__ = ["Interrupt", "Interrupted"]
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
-class Interrupted(Exception):  # noqa: N818 - like KeyboardInterrupt, it is no error
+class Interrupted(Exception):
     """The user wants to stop."""
 
 

@@ -10,14 +10,12 @@ import confluent_kafka
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message
 
+from streamapp.cluster import LARGEST_RECORD
 from streamapp.produce.errors import ProduceError
 from streamapp.settings import Settings
 
-__all__ = ["LARGEST_RECORD", "Delivery", "Producer"]
+__all__ = ["Delivery", "Producer"]
 
-#: Bytes that a record may have, on the producer and on the topics it creates: the usual 1 MiB is too small
-#: for a 2 MiB value, and the result of a join holds two values.
-LARGEST_RECORD: Final = 8 << 20
 #: Records between two polls: few, so that delivery reports do not pile up; many, so that polls cost nothing.
 POLL_EVERY: Final = 500
 #: Seconds of a wait for delivery reports; between two of them a caller can look around (progress, Ctrl-C).
@@ -151,10 +149,11 @@ class Producer:
     def _fail(self, topic: str, error: KafkaError) -> None:
         self._failed += 1
         if not self._first_failure:
-            # A time-out alone does not say what the matter is with the broker.
-            timed_out = error.name() in {"_MSG_TIMED_OUT", "_PURGE_QUEUE"}
-            reason = f" ({self._connection_error})" if timed_out and self._connection_error else ""
-            self._first_failure = f"{topic}: {error.str()}{reason}"
+            reason = error.str()
+            if error.name() in {"_MSG_TIMED_OUT", "_PURGE_QUEUE", "_PURGE_INFLIGHT"}:
+                # librdkafka's text does not say what the matter is with the broker.
+                reason = f"not acknowledged in time ({self._connection_error or 'the broker does not answer'})"
+            self._first_failure = f"{topic}: {reason}"
 
     def _on_error(self, error: KafkaError) -> None:
         # "All brokers down" only repeats what the broker's own error has said, without the reason.

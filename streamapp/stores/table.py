@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import faust
+from aiokafka.errors import MessageSizeTooLargeError
 
 from streamapp.batching.output import Result
 from streamapp.joins.rows import Row
@@ -60,8 +61,12 @@ class Table(faust.Table):  # type: ignore[type-arg]
             (key, None, None, []) if row is None else (key, row.value, row.timestamp, [])
             for key, row in changes.items()
         ]
-        offset = await self.app.producer.send_batch(self.changelog_topic_name, partition, records)
-        store.write(changes, offset)
+        sent = await self.app.producer.send_batch(self.changelog_topic_name, partition, records)
+        if sent.refused:
+            raise MessageSizeTooLargeError(
+                f"{self.changelog_topic_name} refuses {len(sent.refused)} rows for their size (max.message.bytes)"
+            )
+        store.write(changes, sent.offset)
 
     async def expire(self, partition: int, before: int | None) -> int:
         """Remove the rows of a partition that are older than an event time (ms); None removes nothing.

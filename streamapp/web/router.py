@@ -77,17 +77,26 @@ class Router(faust_router.Router):
         """
         table = self._get_table(table_name)
         topic = self._get_table_topic(table)
-        urls = {
-            partition: URL(url)
-            for url, topics in self._assignor.table_metadata(topic).items()
-            for partition in topics.get(topic, ())
-        }
-        if not urls:
+        key = self._get_serialized_key(table, key)
+        # Not counted in the assignment, which may lack some: see `_owner`.
+        count = table.partitions or self.app.conf.topic_partitions
+        return [self._owner(TP(topic, partition)) for partition in partitions_of(key, count)]
+
+    def _owner(self, tp: TP) -> Owner:
+        if self._assignor.is_active(tp):
+            return Owner(tp.partition, self.url, here=True)
+        workers = self._assignor.table_metadata(tp.topic)
+        if not workers:
             raise ServiceUnavailable("no partitions are assigned yet; try again", owner=str(self.url))
-        return [
-            Owner(partition, urls[partition], here=self._assignor.is_active(TP(topic, partition)))
-            for partition in partitions_of(self._get_serialized_key(table, key), len(urls))
-        ]
+        for url, topics in workers.items():
+            if tp.partition in topics.get(tp.topic, ()) and URL(url) != self.url:
+                return Owner(tp.partition, URL(url), here=False)
+        # The assignor knows workers by their URLs alone: of two that have the same, it forgets one.
+        raise ServiceUnavailable(
+            f"no worker is known to have partition {tp.partition}; try again, and if it stays so, give each "
+            "worker a STREAMAPP_WEB_HOST by which the others reach it",
+            owner=str(self.url),
+        )
 
     @property
     def url(self) -> URL:
@@ -131,12 +140,6 @@ class Router(faust_router.Router):
         Raises:
             ServiceUnavailable: if the worker does not answer within `HOP_TIMEOUT`.
         """
-        if owner.url == self.url:
-            raise ServiceUnavailable(
-                "the worker that has the key goes by the same URL as this one: "
-                "set STREAMAPP_WEB_HOST to a name of its own for each",
-                owner=str(owner.url),
-            )
         url = request.url.with_scheme(owner.url.scheme).with_host(owner.url.host or "").with_port(owner.url.port)
         headers = {HOP: str(owner.partition)}
         try:

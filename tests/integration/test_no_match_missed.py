@@ -6,7 +6,6 @@ import threading
 from pathlib import Path
 
 import pytest
-
 from topics import Topics
 from worker import Worker, wait_until
 

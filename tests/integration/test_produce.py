@@ -35,7 +35,7 @@ from streamapp.produce import (
     produce_lines,
     run,
 )
-from streamapp.settings import CLICKS, PROFILES, SecurityProtocol, Settings
+from streamapp.settings import CLICKS, PROFILES, Settings
 
 PARTITIONS = 4
 MIXED = Traffic(users=100, clicks=2_000, seed=3, late_share=0.1, bad_share=0.2, unmatched_share=0.1)
@@ -395,15 +395,9 @@ def test_a_broker_that_cannot_be_reached_is_one_line(nowhere: Settings, capsys: 
     assert "Connection refused" in line
 
 
-def test_settings_that_librdkafka_cannot_use_are_one_line(
-    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    nonsense = tmp_path / "ca.pem"
-    nonsense.write_text("nonsense")
-    secured = Settings(broker=settings.broker, security_protocol=SecurityProtocol.SSL, ssl_cafile=str(nonsense))
-
-    assert run(secured, Traffic(), Options(timeout=1)) == 1
-    assert len(capsys.readouterr().err.splitlines()) == 1
+def test_a_timeout_that_librdkafka_cannot_keep_is_one_line() -> None:
+    with pytest.raises(ProduceError, match=r"^the settings do not make a producer: .*message\.timeout\.ms"):
+        Producer(Settings(), timeout=0.001)
 
 
 class TestCommandLine:

@@ -7,7 +7,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Self
 
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -57,7 +57,12 @@ class Topics:
     def create(self, *names: str, partitions: int | None = None, config: dict[str, str] | None = None) -> None:
         """Make topics; names go without the prefix."""
         topics = [
-            NewTopic(self.prefix + name, partitions or self.partitions, 1, config={"max.message.bytes": "8388608", **(config or {})})
+            NewTopic(
+                self.prefix + name,
+                partitions or self.partitions,
+                1,
+                config={"max.message.bytes": "8388608", **(config or {})},
+            )
             for name in names
         ]
         admin = AdminClient({"bootstrap.servers": self.bootstrap})
@@ -74,18 +79,27 @@ class Topics:
         headers: list[tuple[str, bytes]] | None = None,
         partition: int | None = None,
     ) -> None:
-        """Send one record; `at` is its event time in ms after the topics' beginning; a value that is bytes goes as it is."""
+        """Send one record; `at` is its event time, in ms after the topics were named; bytes go as they are."""
         data = value if value is None or isinstance(value, bytes) else json.dumps(value).encode()
         where = {} if partition is None else {"partition": partition}
         while True:
             try:
                 self._producer.produce(
-                    self.prefix + name, key=key, value=data, timestamp=self.now + (at or 0), headers=headers, **where
+                    self.prefix + name,
+                    key=key,
+                    value=data,
+                    timestamp=self.now + (at or 0),
+                    headers=headers,
+                    on_delivery=self._delivered,
+                    **where,
                 )
             except BufferError:
                 self._producer.poll(0.1)
             else:
                 return
+
+    def _delivered(self, error: Any, message: Message) -> None:
+        assert error is None, f"{message.topic()}: {error}"
 
     def flush(self) -> None:
         """Wait until the broker has all that was sent."""
@@ -166,7 +180,7 @@ class Topics:
 
 
 class _Closing(Consumer):
-    def __enter__(self) -> _Closing:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -35,6 +35,19 @@ BAD_VALUES = {
 
 SASL = {"security_protocol": "SASL_SSL", "sasl_username": "me", "sasl_password": "hunter2"}
 
+CERTIFICATE = """\
+-----BEGIN CERTIFICATE-----
+MIIBdTCCARugAwIBAgIUco+BOq+q/3QyutISYExpOpdqO2cwCgYIKoZIzj0EAwIw
+DzENMAsGA1UEAwwEdGVzdDAgFw0yNjExMjEwNDU5NTZaGA8yMTI2MTAyODA0NTk1
+NlowDzENMAsGA1UEAwwEdGVzdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABEJb
+iznLTock9H4MMyRmBdM/Q66XiVTSGGcB7QyiT650BCAFGRgv9PUr7hiIaCSI6Ml5
+ueEK4Q+I7B3k17dSAZijUzBRMB0GA1UdDgQWBBTYKqaT0vIPDuaJ+h/cTPot4Q01
+hDAfBgNVHSMEGDAWgBTYKqaT0vIPDuaJ+h/cTPot4Q01hDAPBgNVHRMBAf8EBTAD
+AQH/MAoGCCqGSM49BAMCA0gAMEUCIQDzAVsCliBIUNQfEDXmD8jjf9KzhZj34KeM
+TTEhQzVTCwIgFeZs3AD5wxvVhGdVRMUSZVNyUk+2wYDXlhh8HK3A+EA=
+-----END CERTIFICATE-----
+"""
+
 FREE_TEXT = {"web_host", "instance_id", "sasl_username", "sasl_password"}
 
 
@@ -115,7 +128,7 @@ def test_librdkafka_gets_only_the_address_of_a_plain_broker() -> None:
 
 def test_librdkafka_gets_credentials_and_files(tmp_path: Path) -> None:
     authorities = tmp_path / "ca.pem"
-    authorities.touch()
+    authorities.write_text(CERTIFICATE)
     config = settings(**SASL, sasl_mechanism="SCRAM-SHA-512", ssl_cafile=str(authorities)).librdkafka()
 
     assert config == {
@@ -133,7 +146,7 @@ def test_a_certificate_that_cannot_be_read_names_the_settings(tmp_path: Path) ->
     file.write_text("nonsense")
 
     with pytest.raises(SettingsError, match="STREAMAPP_SSL_CAFILE"):
-        settings(security_protocol="SSL", ssl_cafile=str(file)).ssl_context()
+        settings(security_protocol="SSL", ssl_cafile=str(file))
 
 
 def test_topics_have_the_prefix() -> None:
