@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import shutil
@@ -137,10 +138,11 @@ class RocksDBPartition:
 
     def close(self) -> None:
         """Close the database, so that another worker on this machine can open it."""
-        try:
-            self._db.close()
-        except DbClosedError:
-            logger.debug("%s was closed already", self.path)
+        # Each column family's handle holds the database, and its lock, too.
+        for handle in (self._times, self._meta, self._db):
+            with contextlib.suppress(DbClosedError):
+                handle.close()
+        del self._times, self._meta, self._db, self._times_handle, self._meta_handle
 
 
 def _open(path: Path, options: Options) -> Rdict:

@@ -22,6 +22,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from confluent_kafka import TIMESTAMP_CREATE_TIME, Consumer, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
+from streamapp.cluster import ClusterError
 from streamapp.produce import (
     FromFile,
     JsonLines,
@@ -308,7 +309,7 @@ class TestTopics:
 
     def test_a_refusal_names_the_topic_and_the_settings(self, kafka: Kafka) -> None:
         settings = Settings(broker=kafka.bootstrap, replication=99)
-        with pytest.raises(ProduceError, match=r"topic refused .*STREAMAPP_REPLICATION=99: ") as raised:
+        with pytest.raises(ClusterError, match=r"topic refused .*STREAMAPP_REPLICATION=99: ") as raised:
             ensure_topics(settings, ["refused"])
 
         assert "\n" not in str(raised.value)
