@@ -103,7 +103,7 @@ class _Demo:
             self._process("worker", worker) as working,
             self._process("producer", ["-m", "streamapp", "-q", "produce", *TRAFFIC, *rate]) as producing,
         ):
-            web = f"http://{self._settings.web_host or self._settings.web_bind}:{self._settings.web_port}"
+            web = f"http://{self._settings.web_name}:{self._settings.web_port}"
             _say(f"web views at {web}/table/ {web}/health {web}/metrics")
             _say(f"another worker: {PREFIX}BROKER={self._settings.broker} {PREFIX}WEB_PORT=… faust -A streamapp worker")
             try:

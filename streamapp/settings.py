@@ -165,7 +165,11 @@ class Settings:
     datadir: Path = _setting(Path("streamapp-data"), _path, "directory of the tables and the embedded Kafka")
     web_port: int = _setting(6066, _whole(1, 65535), "port of the web views")
     web_bind: str = _setting("127.0.0.1", _text, "address the web views listen on")
-    web_host: str = _setting("", _anything, "name by which other workers reach the web views (default: web_bind)")
+    web_host: str = _setting(
+        "",
+        _anything,
+        "name by which other workers reach the web views (default: web_bind, or the host's name if that is 0.0.0.0)",
+    )
     topic_prefix: str = _setting("", _topic, "put before the name of every topic")
     joined_topic: str = _setting("", _topic, "full name of the output topic (default: prefix + joined_data)")
     processing_guarantee: Guarantee = _setting(
@@ -239,6 +243,12 @@ class Settings:
                 shown = "" if not field.repr else f"={value}".replace("\n", " ")
                 raise SettingsError(f"{name}{shown}: {exc}") from None
         return cls(**values)
+
+    @property
+    def web_name(self) -> str:
+        """The name by which others reach the web views: the host's, where they listen on all its addresses."""
+        everywhere = self.web_bind in {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
+        return self.web_host or (socket.gethostname() if everywhere else self.web_bind)
 
     @property
     def uses_sasl(self) -> bool:

@@ -63,7 +63,7 @@ class App(faust.App):
                 "topic_replication_factor": settings.replication,
                 "web_port": settings.web_port,
                 "web_bind": settings.web_bind,
-                "web_host": settings.web_host or settings.web_bind,
+                "web_host": settings.web_name,
                 "Agent": Agent,
                 "Stream": Stream,
                 "Table": Table,

@@ -70,7 +70,8 @@ class Stream(faust.Stream[Batch]):
             self._set_current_event(None)
             self._on_stream_event_out(event.message.tp, event.message.offset, self, event, state)
             self.app.read[event.message.topic] += len(cast(Batch, event.value))
-            event.message.ack(self.app.consumer)
+            if event.message.ack(self.app.consumer):
+                self._on_message_out(event.message.tp, event.message.offset, event.message)
 
     def _current(self, event: Any) -> bool:
         # While the flow is suspended, the partitions are about to be taken away; what was queued then is

@@ -64,10 +64,11 @@ class Worker:
 
     Args:
         directory: where its log and its data go; the same directory again is a restart.
+        app: where Faust finds it.
         settings: as the environment has them, without the prefix and in small letters.
     """
 
-    def __init__(self, directory: Path, **settings: Any) -> None:
+    def __init__(self, directory: Path, *, app: str = "streamapp", **settings: Any) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.port: int = settings.pop("web_port", None) or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -75,9 +76,10 @@ class Worker:
         settings = {"datadir": directory / "data", "web_port": self.port, **settings}
         environment = {name: value for name, value in os.environ.items() if not name.startswith("STREAMAPP_")}
         environment |= {f"STREAMAPP_{name.upper()}": str(value) for name, value in settings.items()}
+        environment["PYTHONPATH"] = str(Path(__file__).parent)  # for apps that are made for a test
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "faust", "-A", "streamapp", "worker", "-l", "info"],
+                [sys.executable, "-m", "faust", "-A", app, "worker", "-l", "info"],
                 env=environment,
                 cwd=directory,
                 stdin=subprocess.DEVNULL,

@@ -1,0 +1,88 @@
+"""What a worker checks before it starts, and what it says in one line if it cannot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka.admin import AdminClient
+from topics import Topics
+from worker import Worker, free_port, wait_until
+
+
+@pytest.fixture
+def topics(kafka) -> Topics:
+    return Topics(kafka.bootstrap, "start", partitions=3)
+
+
+def partitions(topics: Topics) -> dict[str, int]:
+    known = AdminClient({"bootstrap.servers": topics.bootstrap}).list_topics(timeout=30).topics
+    return {
+        name.removeprefix(topics.prefix): len(topic.partitions) for name, topic in known.items() if topics.id in name
+    }
+
+
+def complaint(directory: Path, **settings: Any) -> str:
+    """Start a worker that cannot start, and give its last line."""
+    with Worker(directory, **settings) as worker:
+        wait_until(lambda: worker.exit_code is not None, "the worker ends")
+        assert worker.exit_code == 1
+        assert "Traceback" not in worker.log
+        return worker.log.strip().splitlines()[-1]
+
+
+def test_missing_topics_are_made_with_as_many_partitions_as_are_set(topics: Topics, tmp_path: Path) -> None:
+    with Worker(tmp_path, **topics.settings) as worker:
+        worker.wait_ready()
+    found = partitions(topics)
+    for name in ("user_profiles", "user_clicks", "joined_data", "unmatched_clicks", "dead_letters"):
+        assert found[name] == 3
+    assert found[f"{topics.id}-user_profiles-changelog"] == 3
+
+
+def test_topics_that_exist_keep_their_partitions_and_the_others_follow(topics: Topics, tmp_path: Path) -> None:
+    topics.create("user_clicks", partitions=5)
+    topics.create("dead_letters", partitions=2)
+    with Worker(tmp_path, **topics.settings) as worker:
+        worker.wait_ready()
+        topics.profiles([1])
+        topics.clicks([1], users=2)
+        topics.send("user_clicks", None, b"bad")
+        topics.flush()
+        wait_until(lambda: topics.end("joined_data") == 1, "the click joins")
+        wait_until(lambda: topics.end("dead_letters") == 1, "the bad click is a dead letter")
+    found = partitions(topics)
+    assert (found["user_clicks"], found["dead_letters"]) == (5, 2)
+    for name in ("user_profiles", "joined_data", "unmatched_clicks", f"{topics.id}-user_profiles-changelog"):
+        assert found[name] == 5
+
+
+def test_joined_topics_with_different_numbers_of_partitions_stop_the_start(topics: Topics, tmp_path: Path) -> None:
+    topics.create("user_profiles", partitions=3)
+    topics.create("user_clicks", partitions=4)
+    line = complaint(tmp_path, **topics.settings)
+    assert line.startswith("streamapp: topics that are joined need equally many partitions")
+    assert f"{topics.prefix}user_profiles has 3" in line
+    assert f"{topics.prefix}user_clicks has 4" in line
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"no_such_thing": 1}, "STREAMAPP_NO_SUCH_THING"),
+        ({"join": "cross"}, "STREAMAPP_JOIN=cross"),
+        ({"profile_ttl": "soon"}, "STREAMAPP_PROFILE_TTL=soon"),
+        ({"store": "paper://"}, "STREAMAPP_STORE=paper://"),
+        ({"processing_guarantee": "perhaps"}, "STREAMAPP_PROCESSING_GUARANTEE=perhaps"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_stops_the_start_with_a_line_that_names_it(
+    tmp_path: Path, settings: dict[str, Any], named: str
+) -> None:
+    assert named in complaint(tmp_path, **settings)
+
+
+def test_a_broker_that_is_not_there_stops_the_start_with_a_line_that_names_it(tmp_path: Path) -> None:
+    port = free_port()
+    assert f"cannot reach Kafka at 127.0.0.1:{port}" in complaint(tmp_path, broker=f"127.0.0.1:{port}")
