@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Self
 
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from worker import wait_until
 
 __all__ = ["Topics"]
 
@@ -164,7 +165,10 @@ class Topics:
         with self._consumer() as consumer:
             partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
             return {
-                partition: consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)[1]
+                partition: wait_until(
+                    lambda place=TopicPartition(topic, partition): end_offset(consumer, place),
+                    f"{topic}[{partition}] has a leader",
+                )[0]
                 for partition in partitions
             }
 
@@ -177,6 +181,16 @@ class Topics:
                 "auto.offset.reset": "earliest",
             }
         )
+
+
+def end_offset(consumer: Consumer, place: TopicPartition) -> tuple[int] | None:
+    """Ask for the end offset of a partition; None while it has no leader, as just after it was made."""
+    try:
+        return (consumer.get_watermark_offsets(place, timeout=30)[1],)
+    except KafkaException as exc:
+        if exc.args[0].code() in {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}:
+            return None
+        raise
 
 
 class _Closing(Consumer):
