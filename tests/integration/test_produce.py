@@ -21,6 +21,7 @@ import pytest
 from aiokafka.partitioner import DefaultPartitioner
 from confluent_kafka import TIMESTAMP_CREATE_TIME, Consumer, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+from topics import watermarks
 
 from streamapp.cluster import ClusterError
 from streamapp.produce import (
@@ -96,10 +97,7 @@ class Topics:
         return records
 
     def _offsets(self, topic: str) -> list[tuple[int, int]]:
-        return [
-            self._consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=30)
-            for number in range(self.partitions(topic))
-        ]
+        return [watermarks(self._consumer, topic, number) for number in range(self.partitions(topic))]
 
     def close(self) -> None:
         self._consumer.close()

@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from worker import wait_until
 
-__all__ = ["Topics"]
+__all__ = ["Topics", "watermarks"]
 
 DEADLINE = 90.0
 
@@ -164,13 +164,7 @@ class Topics:
         topic = name if full_name else self.prefix + name
         with self._consumer() as consumer:
             partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
-            return {
-                partition: wait_until(
-                    lambda place=TopicPartition(topic, partition): end_offset(consumer, place),
-                    f"{topic}[{partition}] has a leader",
-                )[0]
-                for partition in partitions
-            }
+            return {partition: watermarks(consumer, topic, partition)[1] for partition in partitions}
 
     def _consumer(self, group: str = "test-reader") -> Any:
         return _Closing(
@@ -183,14 +177,18 @@ class Topics:
         )
 
 
-def end_offset(consumer: Consumer, place: TopicPartition) -> tuple[int] | None:
-    """Ask for the end offset of a partition; None while it has no leader, as just after it was made."""
-    try:
-        return (consumer.get_watermark_offsets(place, timeout=30)[1],)
-    except KafkaException as exc:
-        if exc.args[0].code() in {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}:
-            return None
-        raise
+def watermarks(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
+    """Give the first and the end offset of a partition, once it has a leader: just after it was made it has none."""
+
+    def ask() -> tuple[int, int] | None:
+        try:
+            return consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
+        except KafkaException as exc:
+            if exc.args[0].code() in {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}:
+                return None
+            raise
+
+    return wait_until(ask, f"{topic}[{partition}] has a leader")
 
 
 class _Closing(Consumer):
