@@ -49,7 +49,7 @@ def test_the_profile_of_a_user_who_never_clicks_again_leaves_table_and_changelog
     topics.clicks([3], users=10, at=400_000)
     changelog = f"{topics.id}-user_profiles-changelog"
     with Worker(tmp_path, store=store, **topics.settings) as worker:
-        worker.wait_ready()
+        wait_until(lambda: topics.end("joined_data") == 1, "the profiles are read, and then the click")
         wait_until(lambda: worker.answers("/table/user_profiles/u1/", 404), "u1 leaves the table")
         assert worker.answers("/table/user_profiles/u2/", 404)
         assert worker.answers("/table/user_profiles/u3/", 200)
