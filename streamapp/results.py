@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from streamapp.joins import Missing, Row
+from streamapp.models import UnmatchedReason
 
 __all__ = ["joined", "unmatched"]
 
-REASONS = {Missing.ABSENT: b"no_profile", Missing.EXPIRED: b"expired"}
+REASONS = {
+    Missing.ABSENT: UnmatchedReason.NO_PROFILE.encode(),
+    Missing.EXPIRED: UnmatchedReason.EXPIRED.encode(),
+}
 
 
 def joined(click: bytes, profile: Row | None, now: float) -> bytes:

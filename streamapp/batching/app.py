@@ -116,10 +116,6 @@ class App(faust.App):
             error = f"{output.topic} refuses the result for its size (max.message.bytes)"
             await self.dead_letters.send([Rejected(results[number][0], Reason.TOO_LARGE, error) for number in refused])
 
-    def client_settings(self) -> dict[str, Any]:
-        """Give what an aiokafka client needs to reach the broker."""
-        return self.settings.aiokafka()
-
 
 def _credentials(settings: Settings) -> Any:
     if settings.uses_sasl:

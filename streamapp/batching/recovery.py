@@ -92,7 +92,7 @@ class Recovery(Service):
 
     async def _restore(self, stores: dict[TP, PartitionStore]) -> int:
         reader = AIOKafkaConsumer(
-            **self.app.client_settings(), enable_auto_commit=False, max_partition_fetch_bytes=4 << 20
+            **self.app.settings.aiokafka(), enable_auto_commit=False, max_partition_fetch_bytes=4 << 20
         )
         await reader.start()
         try:
