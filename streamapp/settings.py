@@ -56,6 +56,13 @@ class Guarantee(enum.StrEnum):
     AT_LEAST_ONCE = "at_least_once"
 
 
+class OnFailure(enum.StrEnum):
+    """What becomes of a record that an agent fails on each time."""
+
+    DEAD_LETTER = "dead_letter"
+    STOP = "stop"
+
+
 class SecurityProtocol(enum.StrEnum):
     """How to talk to the broker; the names are Kafka's own."""
 
@@ -117,6 +124,10 @@ def _seconds(low: float) -> Callable[[str], float]:
         return number
 
     return parse
+
+
+def _idle(value: str) -> float:
+    return -1.0 if value.strip() == "-1" else _seconds(0)(value)
 
 
 def _one_of(choices: type[enum.StrEnum]) -> Callable[[str], Any]:
@@ -181,6 +192,15 @@ class Settings:
     replication: int = _setting(1, _whole(1, 100), "replication factor of the topics that have to be created")
     block_cache: int = _setting(
         256 << 20, _whole(1 << 20, 1 << 40), "bytes of RocksDB block cache for the whole worker"
+    )
+    buffer: int = _setting(
+        4 << 20, _whole(1 << 16, 1 << 30), "bytes of each partition that are fetched ahead, and again that may wait"
+    )
+    max_idle: float = _setting(
+        0.0, _idle, "seconds that clicks wait for profiles the broker has not got; -1 = nor for those that it has"
+    )
+    on_failure: OnFailure = _setting(
+        OnFailure.DEAD_LETTER, _one_of(OnFailure), "dead_letter or stop: for a record that an agent fails on each time"
     )
     session_timeout: float = _setting(
         10.0, _seconds(6), "seconds after which a silent worker's partitions go to others"

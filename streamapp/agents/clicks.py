@@ -12,7 +12,7 @@ from streamapp.batching.batch import Batch
 from streamapp.batching.decoding import Decoder
 from streamapp.joins import Clock, StreamTableJoin
 from streamapp.models import Click
-from streamapp.results import joined, unmatched
+from streamapp.results import joined, stamp, unmatched
 from streamapp.tables import profiles
 from streamapp.topics import joined_data, unmatched_clicks, user_clicks
 
@@ -28,17 +28,18 @@ async def join_clicks(batches: StreamT[Batch]) -> None:
     clocks: defaultdict[int, Clock] = defaultdict(Clock)
     async for batch in batches:
         clicks, bad = decoder.split(batch)
-        await app.dead_letters.send(bad)
-        clock, profile_of = clocks[batch.partition], profiles.partition(batch.partition).get
-        now = time.time()
+        app.dead_letters.reject(batch, bad)
+        rows, clock, now = profiles.of(batch), clocks[batch.partition], stamp(time.time())
         matched, missed = [], []
-        for click, _ in clicks:
-            clock.advance(click.timestamp)
-            match = join.match(click.key, click.timestamp, profile_of)
-            if match.emitted:
-                matched.append((click, joined(click.value, match.row, now)))
-            if match.missing:
-                missed.append((click, unmatched(click.value, match.missing)))
-        await app.emit(batch, joined_data, matched)
-        await app.emit(batch, unmatched_clicks, missed)
-        await profiles.expire(batch.partition, join.expiry(clock.now))
+        for click, profile in zip(clicks, rows.get_many(clicks.keys), strict=True):
+            missing = join.missing(profile, click.timestamp)
+            if missing is None:
+                matched.append((click, joined(click.value, profile, now)))
+            else:
+                missed.append((click, unmatched(click.value, missing)))
+                if join.keeps_unmatched:
+                    matched.append((click, joined(click.value, None, now)))
+        joined_data.send(batch, matched)
+        unmatched_clicks.send(batch, missed)
+        clock.advance(max(clicks.timestamps, default=0))
+        rows.expire(join.expiry(clock.now))

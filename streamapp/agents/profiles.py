@@ -22,8 +22,7 @@ async def keep_profiles(batches: StreamT[Batch]) -> None:
     """Write each profile to the table; a tombstone deletes it."""
     async for batch in batches:
         good, bad = decoder.split(batch)
-        await app.dead_letters.send(bad)
-        await profiles.write(
-            batch.partition,
-            {r.key: None if r.value is None else Row(r.value, r.timestamp) for r, _ in good},
+        app.dead_letters.reject(batch, bad)
+        profiles.of(batch).write(
+            {profile.key: None if profile.value is None else Row(profile.value, profile.timestamp) for profile in good}
         )

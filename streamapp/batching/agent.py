@@ -30,7 +30,11 @@ class Agent(faust.Agent):
                 await coro
             except Exception as exc:
                 self.log.exception("%s failed and is started again", self.name)
-                await aref.stream.failed(exc)
+                try:
+                    await aref.stream.failed(exc)
+                except Exception as fatal:
+                    await self.app.crash(fatal)
+                    raise
                 coro = self._run(aref)
             else:
                 return

@@ -1,59 +1,110 @@
-"""Alignment: the records of a stream wait until the tables they join are read as far as the broker has them.
+"""Alignment: of partitions that are joined, the record with the smallest event time is processed first.
 
-A stream record that was produced after a table record must find that record in the table. Agents of
-different topics run side by side, so without more the stream record may well be processed first: at a cold
-start of a plain Faust app 5 % of the matches are lost in that way. So, for each partition, a batch of the
-stream is held back (the partition is not fetched further: `Lane`) until the table's topic is processed up to
-the end offset that the broker gave *after* the batch had been fetched. Kafka Streams does the same per task
-with ``max.task.idle.ms=0`` (KIP-695), from the end offsets of its last fetches; we ask, so a record that was
-acknowledged before a click was sent is never missed.
+A stream record must meet the table as it was at the record's time, and a table record that was produced before it must
+be in the table by then. Agents of different topics run side by side, so without more the stream record may well be
+first: at a cold start of a plain Faust app 5 % of the matches are lost in that way. Kafka Streams chooses, for each
+task, the partition whose next record has the smallest timestamp, and waits for a partition that has nothing at hand
+while it knows of records there (``max.task.idle.ms=0``, KIP-695, by the end offsets of its last fetches).
+
+So it is here, a batch at a time: what was fetched of a partition waits in its `Lane` (no more is fetched meanwhile, so
+memory is bounded) until each partition that it is joined with has records at hand too, or is read up to the end offset
+that the broker gave *after* the batch had been fetched: a record that was acknowledged before another one was sent is
+never missed. Then as many records go as are older than the other partitions' first ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from graphlib import TopologicalSorter
 
 from faust.types import TP
 
 from streamapp.batching.batch import Batch
 from streamapp.batching.offsets import Offsets
 
-__all__ = ["Alignment", "Lane"]
+__all__ = ["Alignment", "Lane", "groups"]
+
+
+def groups(after: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
+    """Give, for each topic, the topics that are joined, itself among them: at equal times the former go first.
+
+    Args:
+        after: for each topic, those that go before it.
+
+    Raises:
+        graphlib.CycleError: if two go before each other.
+    """
+    joined: dict[str, set[str]] = {topic: {topic} for topic in after}
+    for topic, others in after.items():
+        for other in others:
+            together = joined.setdefault(topic, {topic}) | joined.setdefault(other, {other})
+            joined.update(dict.fromkeys(together, together))
+    order = list(TopologicalSorter(after).static_order())
+    return {topic: tuple(sorted(together, key=order.index)) for topic, together in joined.items()}
 
 
 class Lane:
-    """One partition: its batch in work (one at a time), and the next one, which waits."""
+    """One partition: what was fetched of it and waits, and whether an agent works on a part of it."""
 
-    __slots__ = ("barrier", "offsets", "waiting")
+    __slots__ = ("at", "barrier", "committed", "offsets", "since", "waiting", "working")
 
     def __init__(self) -> None:
         self.offsets = Offsets()
+        #: The offset that was committed last, of this generation.
+        self.committed: int | None = None
         self.waiting: Batch | None = None
-        #: Where each partition that goes first has to be before `waiting` may go; None = not known yet.
+        #: How many records of `waiting` have gone already.
+        self.at = 0
+        #: When it began to wait (s).
+        self.since = 0.0
+        #: Where each partition it is joined with has to be, if it has nothing at hand; None = not known yet.
         self.barrier: Mapping[TP, int] | None = None
+        self.working = False
 
-    @property
-    def idle(self) -> bool:
-        """Whether nothing of this partition waits or is in work."""
-        return self.waiting is None and not self.offsets.pending
+    def hold(self, batch: Batch, now: float) -> None:
+        """Let a fetched batch wait."""
+        self.waiting, self.at, self.since, self.barrier = batch, 0, now, None
+
+    def take(self, waiting: Batch, stop: int) -> Batch:
+        """Take the waiting records before number `stop` for an agent."""
+        batch = waiting if self.at == 0 and stop == len(waiting) else waiting.part(self.at, stop)
+        self.at = stop
+        if stop == len(waiting):
+            self.waiting = self.barrier = None
+        self.working = True
+        self.offsets.begin(batch.records[-1].offset)
+        return batch
 
 
 class Alignment:
-    """Which topics go first, and what may be delivered now.
+    """Which records may go to the agents now.
 
     Args:
-        follows: for each topic that waits, the topics that have to be read before.
+        joined: for each topic, the topics that are joined, itself among them (`groups`).
+        assigned: the partitions that this worker has.
+        max_idle: seconds that records wait for a partition they are joined with to get some, although the broker
+            has none of it; less than 0 = they never wait, and not for those that the broker has either.
     """
 
-    def __init__(self, follows: Mapping[str, frozenset[str]]) -> None:
-        self._follows = follows
+    def __init__(
+        self, joined: Mapping[str, tuple[str, ...]], assigned: Iterable[TP] = (), *, max_idle: float = 0
+    ) -> None:
         self.lanes: dict[TP, Lane] = {}
-        #: The next offset to be fetched from each partition that goes first.
+        #: The next offset to be fetched from each partition.
         self.positions: dict[TP, int] = {}
-
-    def leaders(self, partitions: Iterable[TP]) -> set[TP]:
-        """Give the partitions that go before any of these."""
-        return {TP(topic, tp.partition) for tp in partitions for topic in self._follows.get(tp.topic, frozenset())}
+        #: Batches that went although a partition they are joined with had nothing at hand, since the time to wait
+        #: for it was over (Kafka Streams calls it ``enforced-processing``).
+        self.enforced = 0
+        self._max_idle = max_idle
+        assigned = set(assigned)
+        self._others: dict[TP, tuple[TP, ...]] = {}
+        self._groups: list[tuple[TP, ...]] = []
+        for tp in sorted(assigned):
+            group = tuple(TP(topic, tp.partition) for topic in joined.get(tp.topic, (tp.topic,)))
+            group = tuple(member for member in group if member in assigned)
+            self._others[tp] = tuple(member for member in group if member != tp)
+            if group[0] == tp:
+                self._groups.append(group)
 
     def lane(self, tp: TP) -> Lane:
         """Give the lane of a partition."""
@@ -62,25 +113,27 @@ class Alignment:
             lane = self.lanes[tp] = Lane()
         return lane
 
-    def hold(self, batch: Batch) -> None:
-        """Put a fetched batch into its lane, which has no waiting one: `full` partitions are not fetched."""
-        lane = self.lane(batch.tp)
-        lane.waiting = batch
-        lane.barrier = None
+    def others(self, partitions: Iterable[TP]) -> set[TP]:
+        """Give the partitions that these are joined with."""
+        return {other for tp in partitions for other in self._others.get(tp, ())}
+
+    def hold(self, batch: Batch, now: float = 0) -> None:
+        """Put a fetched batch into its lane, which has none waiting: `full` partitions are not fetched."""
+        self.lane(batch.tp).hold(batch, now)
 
     def learn(self, ends: Mapping[TP, int], positions: Mapping[TP, int]) -> None:
         """Take in what the broker said after the waiting batches had been fetched.
 
         Args:
-            ends: end offsets of partitions that go first.
+            ends: end offsets of partitions that others are joined with.
             positions: next offsets to be fetched from them.
         """
         self.positions.update(positions)
         for tp, lane in self.lanes.items():
             if lane.waiting is not None and lane.barrier is None:
-                leaders = self.leaders([tp])
-                if leaders <= ends.keys():
-                    lane.barrier = {leader: ends[leader] for leader in leaders}
+                others = self._others.get(tp, ())
+                if ends.keys() >= set(others):
+                    lane.barrier = {other: ends[other] for other in others}
 
     @property
     def unbarred(self) -> set[TP]:
@@ -94,33 +147,63 @@ class Alignment:
 
     @property
     def held(self) -> int:
-        """How many records wait for the partitions that go first."""
+        """How many records wait although no agent works on the partitions they are joined with."""
         return sum(
-            len(lane.waiting)
-            for lane in self.lanes.values()
-            if lane.waiting is not None and not lane.offsets.pending and not self._passed(lane)
+            len(lane.waiting) - lane.at
+            for lanes in map(self._lanes, self._groups)
+            if not any(lane.working for lane in lanes)
+            for lane in lanes
+            if lane.waiting is not None
         )
 
-    def take(self) -> list[Batch]:
-        """Take the batches that may go to the agents now, at most one of each partition."""
-        ready = []
-        for lane in self.lanes.values():
-            if lane.waiting is not None and not lane.offsets.pending and self._passed(lane):
-                ready.append(lane.waiting)
-                lane.offsets.begin(lane.waiting.records[-1].offset)
-                lane.waiting = lane.barrier = None
-        return ready
+    def take(self, now: float = 0) -> list[Batch]:
+        """Take what may go to the agents now: at most one batch of the partitions that are joined.
 
-    def _passed(self, lane: Lane) -> bool:
-        return lane.barrier is not None and all(
-            self._idle(leader) and self.positions.get(leader, -1) >= end for leader, end in lane.barrier.items()
-        )
+        Args:
+            now: the time (s), for `max_idle`.
+        """
+        taken = (self._take(self._lanes(group), now) for group in self._groups)
+        return [batch for batch in taken if batch is not None]
 
-    def _idle(self, tp: TP) -> bool:
-        lane = self.lanes.get(tp)
-        return lane is None or lane.idle
+    def _lanes(self, group: tuple[TP, ...]) -> list[Lane]:
+        return [self.lane(tp) for tp in group]
+
+    def _take(self, lanes: list[Lane], now: float) -> Batch | None:
+        if any(lane.working for lane in lanes):
+            return None
+        heads = [
+            (lane.waiting.timestamps[lane.at], order) for order, lane in enumerate(lanes) if lane.waiting is not None
+        ]
+        if not heads:
+            return None
+        first, *others = sorted(heads)
+        order = first[1]
+        lane = lanes[order]
+        if lane.waiting is None or (len(heads) < len(lanes) and not self._may_go_without(lane, now)):
+            return None
+        timestamps = lane.waiting.timestamps
+        stop = len(timestamps)
+        if others:
+            stop = lane.at + 1
+            while stop < len(timestamps) and (timestamps[stop], order) < others[0]:
+                stop += 1
+        return lane.take(lane.waiting, stop)
+
+    def _may_go_without(self, lane: Lane, now: float) -> bool:
+        """Tell whether a lane's records may go although a partition they are joined with has nothing at hand."""
+        if self._max_idle < 0:
+            return True
+        if lane.barrier is None or any(
+            self.lane(tp).waiting is None and self.positions.get(tp, -1) < end for tp, end in lane.barrier.items()
+        ):
+            return False
+        if self._max_idle:
+            if now - lane.since < self._max_idle:
+                return False
+            self.enforced += 1
+        return True
 
     def clear(self) -> None:
-        """Forget all: the partitions were taken away."""
+        """Forget what was fetched: the partitions were taken away."""
         self.lanes.clear()
         self.positions.clear()

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any, Final, cast
 
 import faust
 from faust.types.auth import SASLMechanism
 
 from streamapp.batching.agent import Agent
-from streamapp.batching.batch import Batch, BatchSchema, Record
-from streamapp.batching.dead_letters import DeadLetters, Reason, Rejected
+from streamapp.batching.batch import BatchSchema
+from streamapp.batching.checkpoint import Checkpoint
+from streamapp.batching.dead_letters import DeadLetters
 from streamapp.batching.output import Output
 from streamapp.batching.recovery import TableManager
 from streamapp.batching.stream import Stream
@@ -23,8 +23,6 @@ __all__ = ["App"]
 
 #: Seconds between commits: what a killed worker does again at most, and little enough work to be no load.
 COMMIT_EVERY: Final = 1.0
-#: A fetch of a partition may bring so many bytes: a batch of 20,000 small records compressed, or one large one.
-FETCH_BYTES: Final = 4 << 20
 #: Bytes of one produced batch: larger ones compress better and cost fewer requests.
 BATCH_BYTES: Final = 1 << 20
 
@@ -49,7 +47,7 @@ class App(faust.App):
                 "broker_request_timeout": max(40.0, settings.session_timeout),
                 "broker_commit_interval": COMMIT_EVERY,
                 "consumer_auto_offset_reset": "earliest",
-                "consumer_max_fetch_size": FETCH_BYTES,
+                "consumer_max_fetch_size": settings.buffer,
                 "producer_acks": -1,
                 "producer_compression_type": "snappy",
                 "producer_linger": 0,
@@ -71,11 +69,12 @@ class App(faust.App):
                 **options,
             },
         )
+        self.dead_letters = DeadLetters(self, settings.topic(DEAD_LETTERS))
         #: Topics that results are sent to.
-        self.outputs: list[Output] = []
+        self.outputs: list[Output] = [self.dead_letters]
         #: Records that the agents are done with, by topic.
         self.read: Counter[str] = Counter()
-        self.dead_letters = DeadLetters(self.output(DEAD_LETTERS))
+        self.checkpoint = Checkpoint(self)
 
     def batches(self, name: str, *, after: tuple[str, ...] = ()) -> Any:
         """Declare a topic whose agents get batches.
@@ -102,19 +101,6 @@ class App(faust.App):
         """How many fetched records wait until the topics which go before theirs are read."""
         consumer: Any = self._consumer
         return consumer.alignment.held if consumer is not None else 0
-
-    async def emit(self, batch: Batch, output: Output, results: Sequence[tuple[Record, bytes]]) -> None:
-        """Send a result for each of these records of a batch, with the record's key and event time.
-
-        Returns once the broker has them all. A result that the output topic refuses for its size is not lost: its
-        record goes to the dead letters.
-        """
-        refused = await output.send(
-            [(record.key, value, record.timestamp, []) for record, value in results], like=batch
-        )
-        if refused:
-            error = f"{output.topic} refuses the result for its size (max.message.bytes)"
-            await self.dead_letters.send([Rejected(results[number][0], Reason.TOO_LARGE, error) for number in refused])
 
 
 def _credentials(settings: Settings) -> Any:

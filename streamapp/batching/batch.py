@@ -3,34 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 import faust
 from faust.types import TP, ConsumerMessage
 
+from streamapp.batching.work import Work
+
 __all__ = ["Batch", "BatchSchema", "Record"]
 
 
 class Record(Protocol):
-    """A Kafka record as aiokafka gives it; the timestamp is the event time in ms."""
+    """A Kafka record as aiokafka's reader makes it."""
 
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    @property
+    def offset(self) -> int:
+        """The offset in the partition."""
+        ...
+
+    @property
+    def timestamp(self) -> int:
+        """The event time (ms)."""
+        ...
+
+    @property
+    def key(self) -> bytes | None:
+        """The key."""
+        ...
+
+    @property
+    def value(self) -> bytes | None:
+        """The value, as it came."""
+        ...
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """The headers, in order."""
+        ...
 
 
 class Batch:
-    """Records of one partition in the order of their offsets: iterable, sized, sliceable."""
+    """Records of one partition in the order of their offsets: iterable, sized, with columns.
 
-    __slots__ = ("records", "tp")
+    Args:
+        tp: topic and partition.
+        records: at least one.
+        work: what is done with the batch, shared by the parts it is cut into.
+    """
 
-    def __init__(self, tp: TP, records: Sequence[Record]) -> None:
+    def __init__(self, tp: TP, records: Sequence[Record], work: Work | None = None) -> None:
         self.tp = tp
         self.records = records
+        #: Results and table changes, which take effect once the agent is done with the batch.
+        self.work = work or Work()
 
     @property
     def topic(self) -> str:
@@ -42,16 +68,35 @@ class Batch:
         """Number of the partition the records are from."""
         return self.tp.partition
 
+    @cached_property
+    def keys(self) -> list[bytes | None]:
+        """The records' keys."""
+        return [record.key for record in self.records]
+
+    @cached_property
+    def values(self) -> list[bytes | None]:
+        """The records' values, as they came."""
+        return [record.value for record in self.records]
+
+    @cached_property
+    def timestamps(self) -> list[int]:
+        """The records' event times (ms)."""
+        return [record.timestamp for record in self.records]
+
     def __len__(self) -> int:
         return len(self.records)
 
     def __iter__(self) -> Iterator[Record]:
         return iter(self.records)
 
+    def part(self, start: int, stop: int) -> Batch:
+        """Cut out the records with these numbers, from `start` up to and not with `stop`; the work stays the same."""
+        return Batch(self.tp, self.records[start:stop], self.work)
+
     def halves(self) -> tuple[Batch, Batch]:
         """Cut the batch in two, to find the record that an agent fails on."""
         middle = len(self.records) // 2
-        return Batch(self.tp, self.records[:middle]), Batch(self.tp, self.records[middle:])
+        return self.part(0, middle), self.part(middle, len(self.records))
 
     def message(self, generation: int) -> ConsumerMessage:
         """Make the Faust message that stands for the whole batch: its offset is the last record's.
@@ -85,13 +130,14 @@ class BatchSchema(faust.Schema):  # type: ignore[type-arg]
     """Marks a topic whose agents want batches, and hands the batches on as they are.
 
     Args:
-        after: names of topics of which the partition with the same number has to be processed first, as far
-            as the broker has it (see `streamapp.batching.alignment`).
+        after: names of topics that this one is joined with: of two records in partitions with the same number, the
+            one with the smaller event time is processed first, and at equal times that of a topic named here (see
+            `streamapp.batching.alignment`).
     """
 
     def __init__(self, *, after: Iterable[str] = ()) -> None:
         super().__init__()
-        self.after = frozenset(after)
+        self.after = tuple(after)
 
     def loads_key(self, app: Any, message: Any, **kwargs: Any) -> Any:
         """Give no key: each record of a batch has its own."""

@@ -5,7 +5,7 @@ aiokafka 0.14.0 (`aiokafka/consumer/fetcher.py`). What it replaces of Faust's co
 
 - `_drain_messages`, which starts four tasks for each record (some 100 µs);
 - the tracking of offsets (`ack`, `_new_offset`), which commits past records in work, and stands still after a
-  recovery; here `Offsets` says up to where a partition is done;
+  recovery; here `Offsets` says up to where a partition is done, and `Checkpoint` commits it;
 - the seek to the committed offsets after a recovery (`perform_seek`): aiokafka starts at the committed offset
   after each rebalance anyway, and a second seek would throw away what has been fetched since.
 """
@@ -13,23 +13,26 @@ aiokafka 0.14.0 (`aiokafka/consumer/fetcher.py`). What it replaces of Faust's co
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode import Service
 
-from streamapp.batching.alignment import Alignment
+from streamapp.batching.alignment import Alignment, groups
 from streamapp.batching.batch import Batch, BatchSchema, Record
+from streamapp.batching.records import take
 
 __all__ = ["Consumer"]
 
-#: Records a fetch may bring at most: bounds what one batch costs in memory and what a failure repeats.
-MAX_RECORDS: Final = 20_000
+#: Records of a partition that go to an agent at once, at most one record batch more: bounds what a failure repeats.
+MAX_RECORDS: Final = 5_000
 #: Seconds a fetch waits for records; more only delays the look at what else happened.
 POLL: Final = 1.0
 #: Milliseconds that the broker keeps a fetch which finds nothing. aiokafka has one fetch under way for each broker,
@@ -83,9 +86,27 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def fetch(self, partitions: set[TP], alignment: Alignment) -> Fetched:
         """Fetch records of these partitions, or wait for them until something else happens (`nudge`)."""
-        leaders = alignment.leaders(alignment.unbarred)
-        fetched: Fetched = await self.call_thread(self._fetch, partitions, leaders, alignment, self._nudges)
+        others = alignment.others(alignment.unbarred)
+        fetched: Fetched = await self.call_thread(self._fetch, partitions, others, alignment, self._nudges)
         return fetched
+
+    async def commit_offsets(self, offsets: Mapping[TP, int]) -> None:
+        """Commit the offsets of partitions.
+
+        Raises:
+            KafkaError: if the broker does not take them, for instance since this worker was put out of the group.
+        """
+        await self.call_thread(self._commit_offsets, offsets)
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int]) -> None:
+        await self._ensure_consumer().commit(
+            {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
+        )
+
+    def rejoin(self) -> None:
+        """Have the group rebalance, so that what was not committed is read again."""
+        if self._consumer is not None and self._consumer._group_id is not None:
+            self.thread_loop.call_soon_threadsafe(self._consumer._coordinator.request_rejoin)
 
     def nudge(self) -> None:
         """Make a fetch that waits return: other partitions may be fetched now."""
@@ -96,7 +117,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         if self._nudged is not None and not self._nudged.done():
             self._nudged.set_result(None)
 
-    async def _fetch(self, partitions: set[TP], leaders: set[TP], alignment: Alignment, nudges: int) -> Fetched:
+    async def _fetch(self, partitions: set[TP], others: set[TP], alignment: Alignment, nudges: int) -> Fetched:
         consumer = self._ensure_consumer()
         records: Mapping[TP, list[Record]] = {}
         if partitions:
@@ -104,20 +125,23 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 records = await self._records(consumer._fetcher, partitions, nudges)
         else:
             await self._wait(set(), nudges)
-        leaders = (leaders | alignment.leaders(records)) & self.assignment()
+        others = (others | alignment.others(records)) & self.assignment()
         ends: Mapping[TP, int] = {}
-        if leaders:
+        if others:
             try:
-                ends = await consumer.end_offsets(leaders)
+                ends = await consumer.end_offsets(others)
             except KafkaError as exc:  # asked again by the next fetch; what waits for it is held until then
-                self.log.warning("End offsets of %d partitions are not to be had: %r", len(leaders), exc)
-        return Fetched(records, ends, self._positions(consumer, alignment))
+                self.log.warning("End offsets of %d partitions are not to be had: %r", len(others), exc)
+        return Fetched(records, ends, self._positions(consumer))
 
     async def _records(self, fetcher: Any, partitions: set[TP], nudges: int) -> Mapping[TP, list[Record]]:
-        records: Mapping[TP, list[Record]] = await fetcher.fetched_records(partitions, 0, MAX_RECORDS)
+        if fetcher._subscriptions.reassignment_in_progress:
+            await fetcher._subscriptions.wait_for_assignment()
+        max_bytes = self.app.settings.buffer
+        records = take(fetcher, partitions, MAX_RECORDS, max_bytes)
         if not records:
             await self._wait({fetcher._create_fetch_waiter()}, nudges)
-            records = await fetcher.fetched_records(partitions, 0, MAX_RECORDS)
+            records = take(fetcher, partitions, MAX_RECORDS, max_bytes)
         return records
 
     async def _wait(self, waiters: set[asyncio.Future[Any]], nudges: int) -> None:
@@ -131,12 +155,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         for future in done:
             future.result()  # raises what the fetcher failed with, such as a missing authorisation
 
-    def _positions(self, consumer: Any, alignment: Alignment) -> Mapping[TP, int]:
+    def _positions(self, consumer: Any) -> Mapping[TP, int]:
         subscription = consumer._subscription.subscription
         assignment = subscription.assignment if subscription is not None else None
         if assignment is None:
             return {}
-        states = {tp: assignment.state_value(tp) for tp in alignment.leaders(self.assignment())}
+        states = {tp: assignment.state_value(tp) for tp in self.assignment()}
         return {tp: state.position for tp, state in states.items() if state and state.has_valid_position}
 
 
@@ -158,14 +182,16 @@ class Consumer(driver.Consumer):
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Begin anew with the partitions of this generation."""
-        follows = {
+        after = {
             name: topic.schema.after
             for topic in self.app.topics
             if isinstance(topic.schema, BatchSchema)
             for name in topic.topics
         }
-        self._batched = set(follows)
-        self.alignment = Alignment(follows)
+        self._batched = set(after)
+        partitions = {TP(*tp) for tp in assigned}
+        self.alignment = Alignment(groups(after), partitions, max_idle=self.app.settings.max_idle)
+        self.app.checkpoint.begin()
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def _drain_messages(self, fetcher: Any) -> None:
@@ -188,7 +214,7 @@ class Consumer(driver.Consumer):
         for tp, records in fetched.records.items():
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             if tp.topic in self._batched:
-                self.alignment.hold(Batch(TP(tp.topic, tp.partition), records))
+                self.alignment.hold(Batch(tp, records), time.monotonic())
             else:
                 await self._deliver_singly(tp, records)
         self.alignment.learn(fetched.ends, fetched.positions)
@@ -202,43 +228,75 @@ class Consumer(driver.Consumer):
 
     @Service.task
     async def _deliver_batches(self) -> None:
+        max_idle = self.app.settings.max_idle
         while not self.should_stop:
-            await self._ready.wait()
+            # With a time to wait for idle partitions, what waits has to be looked at although nothing happened.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ready.wait(), max_idle / 4 if max_idle > 0 else None)
             self._ready.clear()
             if not self.flow_active:
                 continue
-            taken = self.alignment.take()
+            taken = self.alignment.take(time.monotonic())
             for batch in taken:
                 await self.callback(batch.message(self.app.consumer_generation_id))
             if taken:
                 self._thread.nudge()
+
+    @Service.task
+    async def _commit_when_due(self) -> None:
+        while not self.should_stop:
+            await self.app.checkpoint.due.wait()
+            await self.commit()
+
+    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
+        """Make durable what the agents have finished (`streamapp.batching.checkpoint`)."""
+        state = self.app.sensors.on_commit_initiated(self)
+        committed: bool = await self.app.checkpoint.commit()
+        self.app.sensors.on_commit_completed(self, state)
+        return committed
+
+    def finished(self) -> dict[TP, int]:
+        """Give the offsets to be committed: of each partition that agents have finished more of."""
+        return {
+            tp: lane.offsets.committable
+            for tp, lane in self.alignment.lanes.items()
+            if lane.offsets.committable not in (None, lane.committed) and self.app.topics.acks_enabled_for(tp.topic)
+        }
+
+    async def commit_offsets(self, offsets: Mapping[TP, int]) -> None:
+        """Commit the offsets of partitions.
+
+        Raises:
+            KafkaError: if the broker does not take them.
+        """
+        if offsets:
+            await self._thread.commit_offsets(offsets)
+            for tp, offset in offsets.items():
+                self.alignment.lane(tp).committed = offset
+            self.app.monitor.on_tp_commit(offsets)
+
+    def rejoin(self) -> None:
+        """Have the group rebalance, so that what was not committed is read again."""
+        self._thread.rejoin()
 
     def ack(self, message: Any) -> bool:
         """Take note that all agents are done with a message."""
         if message.acked:
             return False
         message.acked = True
-        self._unacked_messages.discard(message)
         lane = self.alignment.lanes.get(message.tp)
         if lane is not None and message.generation_id == self.app.consumer_generation_id:
             lane.offsets.finish(message.offset)
-        if self._waiting_for_ack is not None and not self._waiting_for_ack.done():
-            self._waiting_for_ack.set_result(None)
+            lane.working = False
+        self.drop(message)
         self._ready.set()
         return True
 
-    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
-        return (
-            tp
-            for tp, lane in list(self.alignment.lanes.items())
-            if lane.offsets.committable is not None
-            and self.app.topics.acks_enabled_for(tp.topic)
-            and (topics is None or tp in topics or tp.topic in topics)
-        )
-
-    def _new_offset(self, tp: TP) -> int | None:
-        lane = self.alignment.lanes.get(tp)
-        return lane.offsets.committable if lane is not None else None
+    def drop(self, message: Any) -> None:
+        """Wait no more for a message: it is done, or will be read again."""
+        self._unacked_messages.discard(message)
+        if self._waiting_for_ack is not None and not self._waiting_for_ack.done():
+            self._waiting_for_ack.set_result(None)
 
     async def wait_empty(self) -> None:
         """Wait until the agents are done with what they have begun, and commit it.
@@ -253,7 +311,7 @@ class Consumer(driver.Consumer):
                 break
             await self._wait_for_ack(timeout=1)
             self._clean_unacked_messages()
-        await self.commit_and_end_transactions()
+        await self.commit()
         self.alignment.clear()
 
     def verify_event_path(self, now: float, tp: TP) -> None:

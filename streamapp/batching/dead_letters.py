@@ -8,13 +8,14 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from aiokafka.errors import MessageSizeTooLargeError
+from faust.types import TP
+
+from streamapp.batching.output import Envelope, Output, Result, Results
 
 if TYPE_CHECKING:
-    from streamapp.batching.batch import Record
-    from streamapp.batching.output import Output
+    from streamapp.batching.batch import Batch, Record
 
 __all__ = ["DeadLetters", "Reason", "Rejected"]
 
@@ -40,63 +41,88 @@ class Reason(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rejected:
-    """A record that cannot be used, why, and the error in words."""
+    """A record that cannot be used, where it is from, why, and the error in words."""
 
+    tp: TP
     record: Record
     reason: Reason
     error: str
+    #: The traceback of what an agent raised.
+    traceback: str = ""
 
 
-class DeadLetters:
-    """Sends rejected records to a topic, counts them by topic and reason, and logs some of them.
+class DeadLetters(Output):
+    """The topic for rejected records; counts them by topic and reason, and logs some of them.
 
     A dead letter has the key, the value, the timestamp and the headers of the rejected record; before these
-    headers stand ``topic``, ``partition``, ``offset``, ``reason`` and ``error``. A value that the topic refuses
-    for its size is left out, and the header ``value_bytes`` tells its size: the record itself is still where
-    ``topic``, ``partition`` and ``offset`` say.
+    headers stand ``topic``, ``partition``, ``offset``, ``reason`` and ``error``, and ``traceback`` if an agent
+    failed. A value that the topic refuses for its size is left out, and the header ``value_bytes`` tells its size:
+    the record itself is still where ``topic``, ``partition`` and ``offset`` say.
     """
 
-    def __init__(self, output: Output) -> None:
-        self._output = output
+    def __init__(self, app: Any, topic: str) -> None:
+        super().__init__(app, topic)
         self._logged: dict[tuple[str, Reason], float] = {}
         #: Records rejected so far, by topic and reason.
         self.counts: Counter[tuple[str, Reason]] = Counter()
 
-    async def send(self, rejected: Iterable[Rejected]) -> None:
-        """Send the records and wait until the broker has them.
+    def reject(self, batch: Batch, rejected: Iterable[Rejected]) -> None:
+        """Send rejected records of a batch once the agent is done with it."""
+        batch.work.rejected += rejected
 
-        Raises:
-            KafkaError: if the broker did not take them; then none of them may be taken as done.
-        """
+    def letters(self, rejected: Iterable[Rejected]) -> list[Result]:
+        """Make the dead letters of rejected records, count and log them."""
+        letters: list[Result] = []
         for one in rejected:
-            record = one.record
-            headers = [
-                ("topic", record.topic.encode()),
-                ("partition", str(record.partition).encode()),
-                ("offset", str(record.offset).encode()),
-                ("reason", one.reason.encode()),
-                ("error", one.error.encode()),
-                *record.headers,
-            ]
-            try:
-                await self._output.send_one(record.key, record.value, record.timestamp, headers)
-            except MessageSizeTooLargeError:
-                headers.insert(5, ("value_bytes", str(len(record.value or b"")).encode()))
-                await self._output.send_one(record.key, None, record.timestamp, headers)
-            self.counts[record.topic, one.reason] += 1
+            self.counts[one.tp.topic, one.reason] += 1
             self._log(one)
+            letters.append((_envelope(one), one.record.value))
+        return letters
+
+    async def instead_of(self, result: Result, source: TP, topic: str) -> None:
+        """Send the record that gave a result, since a topic refuses the result for its size.
+
+        Args:
+            result: the result.
+            source: the partition of the record that gave it.
+            topic: the topic that refuses it.
+        """
+        origin = result[0]
+        record: Any = origin.source if isinstance(origin, Envelope) else origin
+        error = f"{topic} refuses the result for its size (max.message.bytes)"
+        letters = self.letters([Rejected(source, record, Reason.TOO_LARGE, error)])
+        await self._app.checkpoint.send(Results(self, letters, source, rekeyed=True))
+
+    async def refused(self, result: Result, source: TP) -> None:
+        """Send a dead letter that is too large again without its value."""
+        letter, value = result
+        headers = [*letter.headers[:5], ("value_bytes", str(len(value or b"")).encode()), *letter.headers[5:]]
+        emptied: Result = (Envelope(letter.key, letter.timestamp, headers), None)
+        await self._app.checkpoint.send(Results(self, [emptied], source, rekeyed=True))
 
     def _log(self, one: Rejected) -> None:
-        record, now = one.record, time.monotonic()
-        last = self._logged.get((record.topic, one.reason))
+        now = time.monotonic()
+        last = self._logged.get((one.tp.topic, one.reason))
         if last is None or now - last >= LOG_EVERY:
-            self._logged[record.topic, one.reason] = now
+            self._logged[one.tp.topic, one.reason] = now
             logger.warning(
                 "%s[%d]@%d went to the dead letters, %s: %s (%d for this reason so far)",
-                record.topic,
-                record.partition,
-                record.offset,
+                *one.tp,
+                one.record.offset,
                 one.reason,
                 one.error,
-                self.counts[record.topic, one.reason],
+                self.counts[one.tp.topic, one.reason],
             )
+
+
+def _envelope(one: Rejected) -> Envelope:
+    headers = [
+        ("topic", one.tp.topic.encode()),
+        ("partition", str(one.tp.partition).encode()),
+        ("offset", str(one.record.offset).encode()),
+        ("reason", one.reason.encode()),
+        ("error", one.error.encode()),
+    ]
+    if one.traceback:
+        headers.append(("traceback", one.traceback.encode()))
+    return Envelope(one.record.key, one.record.timestamp, [*headers, *one.record.headers])

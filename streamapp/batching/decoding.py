@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from operator import attrgetter
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 import msgspec
@@ -10,19 +12,40 @@ import msgspec
 from streamapp.batching.batch import Batch, Record
 from streamapp.batching.dead_letters import Reason, Rejected
 
-__all__ = ["Decoder", "Keyed", "Undecodable"]
+__all__ = ["Decoded", "Decoder", "Keyed", "Undecodable"]
 
 T = TypeVar("T")
+
+HEADERS: Final = attrgetter("headers")
 
 #: What a `content-type` header may say; a record without the header is taken for JSON.
 JSON_TYPES: Final = frozenset({b"application/json", b"json"})
 
 
 class Keyed(Record, Protocol):
-    """A record that was decoded: it has a key, and a value unless it is a tombstone."""
+    """A record that can be used: it has a key, and a value unless it is a tombstone."""
 
-    key: bytes
-    value: Any
+    @property
+    def key(self) -> bytes:
+        """The key."""
+        ...
+
+    @property
+    def value(self) -> Any:
+        """The value, or None."""
+        ...
+
+
+class Decoded(Batch):
+    """The records of a batch that can be used; their values stay as they came."""
+
+    @cached_property
+    def keys(self) -> list[bytes]:  # type: ignore[override]
+        """The records' keys."""
+        return [record.key for record in self]
+
+    def __iter__(self) -> Iterator[Keyed]:
+        return cast("Iterator[Keyed]", iter(self.records))
 
 
 class Undecodable(ValueError):
@@ -47,16 +70,31 @@ class Decoder(Generic[T]):
         self._key = key
         self._tombstones = tombstones
 
-    def split(self, batch: Batch) -> tuple[list[tuple[Keyed, T | None]], list[Rejected]]:
-        """Divide a batch into the records that can be used, with their values, and those that cannot."""
-        good: list[tuple[Keyed, T | None]] = []
+    def split(self, batch: Batch) -> tuple[Decoded, list[Rejected]]:
+        """Divide a batch into the records that can be used, and those that cannot."""
+        if self._all_good(batch):
+            return Decoded(batch.tp, batch.records, batch.work), []
+        good: list[Record] = []
         bad: list[Rejected] = []
         for record in batch:
             try:
-                good.append((cast(Keyed, record), self.decode(record)))
+                self.decode(record)
             except Undecodable as exc:
-                bad.append(Rejected(record, exc.reason, str(exc)))
-        return good, bad
+                bad.append(Rejected(batch.tp, record, exc.reason, str(exc)))
+            else:
+                good.append(record)
+        return Decoded(batch.tp, good, batch.work), bad
+
+    def _all_good(self, batch: Batch) -> bool:
+        """Tell whether all records can surely be used: most batches are so, and a look at the whole costs half."""
+        decode, key, values = self._decode, self._key, batch.values
+        if any(map(HEADERS, batch)) or None in values:
+            return False
+        data = cast("list[bytes]", values)
+        try:
+            return all(map(bytes.isascii, data)) and batch.keys == [key(decode(value)).encode() for value in data]
+        except msgspec.DecodeError:
+            return False
 
     def decode(self, record: Record) -> T | None:
         """Decode a record; None is a tombstone.

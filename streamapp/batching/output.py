@@ -1,24 +1,55 @@
-"""Batched output: results go to their topic as record batches, and are awaited as a whole."""
+"""Batched output: the results of a batch go to their topic as record batches."""
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
 
-from aiokafka.errors import MessageSizeTooLargeError
+import msgspec
 from aiokafka.partitioner import murmur2
+from faust.types import TP
 
 if TYPE_CHECKING:
-    from streamapp.batching.batch import Batch
-    from streamapp.batching.producer import Producer
+    from streamapp.batching.batch import Batch, Record
 
-__all__ = ["Output", "Result"]
+__all__ = ["Envelope", "Output", "Result", "Results", "Stamped", "partition_of", "partitions"]
 
 Headers = list[tuple[str, bytes]]
-#: Key, value, event time (ms; None = the time of sending) and headers of a record to be sent.
-Result = tuple[bytes | None, bytes | None, int | None, Headers]
+
+
+class Stamped(Protocol):
+    """What a result is sent with: a record of the input, or an `Envelope`."""
+
+    @property
+    def key(self) -> bytes | None:
+        """The key."""
+        ...
+
+    @property
+    def timestamp(self) -> int | None:
+        """The event time (ms); None = that of sending."""
+        ...
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """The headers, in order."""
+        ...
+
+
+#: A record, whose key, event time and headers the result gets, and the result's value.
+Result = tuple[Stamped, bytes | None]
+
+
+class Envelope(msgspec.Struct, gc=False):
+    """Key, event time (ms; None = that of sending) and headers of a result that has not those of an input record."""
+
+    key: bytes | None
+    timestamp: int | None
+    headers: Headers = []
+    #: The record of the input that gave the result: it goes to the dead letters if the topic refuses the result.
+    source: Record | None = None
 
 
 class Output:
@@ -35,58 +66,53 @@ class Output:
         #: Records that the broker has acknowledged.
         self.sent = 0
 
-    async def send(self, results: Sequence[Result], *, like: Batch | None = None) -> list[int]:
-        """Send results, each to the partition of its key, and wait until the broker has them all.
+    def send(self, batch: Batch, results: Sequence[Result], *, rekeyed: bool = False) -> None:
+        """Send results, in this order, once the agent is done with the batch.
+
+        The batch is committed after the broker has them. A result that the topic refuses for its size (its
+        ``max.message.bytes``) is not lost: the record that gave it goes to the dead letters.
 
         Args:
-            results: in the order in which they should stand in their partitions.
-            like: a batch with the same keys: if its topic has as many partitions as this one, the results
-                belong into the partition of the same number and no key has to be hashed.
-
-        Returns:
-            the numbers of the results that the topic refuses for their size (its ``max.message.bytes``).
-
-        Raises:
-            KafkaError: if the broker did not take the others.
+            batch: the batch they are of.
+            results: each a record, whose key, event time and headers it gets, and a value.
+            rekeyed: some have another key than their batch's records have, and are sent to the partitions of their
+                keys. Otherwise, with as many partitions here as there, no key has to be hashed.
         """
-        if not results:
-            return []
-        producer: Producer = self._app.producer
-        count = await producer.partition_count(self.topic)
-        everything = range(len(results))
-        if like is not None and await producer.partition_count(like.topic) == count:
-            return await self._send_to(producer, like.partition, results, everything)
-        partitions: dict[int, list[int]] = defaultdict(list)
-        known: dict[bytes | None, int] = {}
-        for number in everything:
-            key = results[number][0]
-            partition = known.get(key)
-            if partition is None:
-                partition = known[key] = partition_of(key, count)
-            partitions[partition].append(number)
-        refused = await asyncio.gather(
-            *(self._send_to(producer, partition, results, part) for partition, part in partitions.items())
-        )
-        return [number for part in refused for number in part]
+        if results:
+            batch.work.results.append(Results(self, results, batch.tp, rekeyed))
 
-    async def send_one(self, key: bytes | None, value: bytes | None, timestamp: int, headers: Headers) -> None:
-        """Send one record and wait until the broker has it.
-
-        Raises:
-            MessageSizeTooLargeError: if the topic refuses it for its size.
-            KafkaError: if the broker did not take it for another reason.
-        """
-        if await self.send([(key, value, timestamp, headers)]):
-            raise MessageSizeTooLargeError(f"{self.topic} takes no record of {len(value or b''):,} bytes")
-
-    async def _send_to(
-        self, producer: Producer, partition: int, results: Sequence[Result], numbers: Sequence[int]
-    ) -> list[int]:
-        sent = await producer.send_batch(self.topic, partition, [results[number] for number in numbers])
-        self.sent += len(numbers) - len(sent.refused)
-        return [numbers[refused] for refused in sent.refused]
+    async def refused(self, result: Result, source: TP) -> None:
+        """Send the record that gave a result which the topic refuses for its size to the dead letters."""
+        await self._app.dead_letters.instead_of(result, source, self.topic)
 
 
+class Results(msgspec.Struct):
+    """Results for one topic, from a batch of the partition `source`."""
+
+    output: Output
+    results: Sequence[Result]
+    source: TP
+    rekeyed: bool = False
+
+    def delivered(self, count: int, offset: int) -> None:
+        """Count results that the broker has."""
+        self.output.sent += count
+
+    async def refused(self, result: Result) -> None:
+        """Find another place for a result that the topic refuses for its size."""
+        await self.output.refused(result, self.source)
+
+
+def partitions(results: Sequence[Result], count: int) -> dict[int, list[Result]]:
+    """Divide results by the partition of their keys, among `count`."""
+    divided: dict[int, list[Result]] = defaultdict(list)
+    for result in results:
+        divided[partition_of(result[0].key, count)].append(result)
+    return divided
+
+
+@lru_cache(maxsize=1 << 17)
 def partition_of(key: bytes | None, count: int) -> int:
     """Give the partition of a key, as Java's default partitioner does; a null key goes to the first one."""
-    return 0 if key is None else (murmur2(key) & 0x7FFFFFFF) % count
+    hashed: Any = 0 if key is None else murmur2(key) & 0x7FFFFFFF
+    return int(hashed % count)

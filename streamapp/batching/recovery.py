@@ -75,7 +75,7 @@ class Recovery(Service):
         started, rows = time.monotonic(), 0
         self.in_recovery = self.app.in_recovery = True
         stores = {
-            tp: self.tables._changelogs[tp.topic].partition(tp.partition)
+            tp: self.tables._changelogs[tp.topic].partition(tp.partition).committed
             for tp in self._active
             if isinstance(self.tables._changelogs.get(tp.topic), Table)
         }

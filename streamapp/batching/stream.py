@@ -9,15 +9,18 @@ and so on down to the record at fault, which goes to the dead letters.
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterator
 from typing import Any, Final, cast
 
 import faust
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaError
 from faust.types import EventT
 
 from streamapp.batching.batch import Batch, BatchSchema
 from streamapp.batching.dead_letters import Reason, Rejected
+from streamapp.batching.work import Work
+from streamapp.settings import OnFailure
 
 __all__ = ["Stream"]
 
@@ -37,6 +40,8 @@ class Stream(faust.Stream[Batch]):
         super().__init__(channel, **kwargs)
         self._unfinished: EventT[Any] | None = None
         self._parts: list[Batch] = []
+        #: What was done with the parts that are finished.
+        self._work = Work()
         self._failures = 0
 
     @property
@@ -58,20 +63,22 @@ class Stream(faust.Stream[Batch]):
                 self._unfinished, self._parts = None, []
                 continue
             if self._unfinished is None:
-                self._unfinished, self._parts = event, [cast(Batch, event.value)]
+                self._unfinished, self._parts, self._work = event, [cast(Batch, event.value)], Work()
                 self.app.consumer.track_message(event.message)
             self._set_current_event(event)
             state = self._on_stream_event_in(event.message.tp, event.message.offset, self, event)
             while self._parts:
-                yield self._parts[0]
+                part = self._parts[0]
+                part.work = self._work.copy()  # made anew at each try: a failed one leaves nothing behind
+                yield part
+                self._work = part.work
                 self._parts.pop(0)
                 self._failures = 0
+            await self.app.checkpoint.finish(event.message, self._work)
             self._unfinished = None
             self._set_current_event(None)
             self._on_stream_event_out(event.message.tp, event.message.offset, self, event, state)
-            self.app.read[event.message.topic] += len(cast(Batch, event.value))
-            if event.message.ack(self.app.consumer):
-                self._on_message_out(event.message.tp, event.message.offset, event.message)
+            self._on_message_out(event.message.tp, event.message.offset, event.message)
 
     def _current(self, event: Any) -> bool:
         # While the flow is suspended, the partitions are about to be taken away; what was queued then is
@@ -85,20 +92,25 @@ class Stream(faust.Stream[Batch]):
 
         Args:
             error: what the agent raised.
+
+        Raises:
+            Exception: this error, if a record is at fault and the worker is to stop then (``STREAMAPP_ON_FAILURE``).
         """
         self._failures += 1
         # The broker's failures (a KafkaError, a lost connection) are nobody's fault among the records.
-        brokers_fault = isinstance(error, (KafkaError, OSError)) and not isinstance(error, MessageSizeTooLargeError)
-        if self._parts and not brokers_fault:
-            await self._narrow_down(error)
+        if self._parts and not isinstance(error, (KafkaError, OSError)):
+            self._narrow_down(error)
         await asyncio.sleep(min(RETRY_AFTER * 2 ** (self._failures - 1), RETRY_AT_MOST))
 
-    async def _narrow_down(self, error: Exception) -> None:
+    def _narrow_down(self, error: Exception) -> None:
         batch = self._parts[0]
         if len(batch) > 1:
             self._parts[:1] = batch.halves()
             self._failures = 0
         elif self._failures >= RECORD_TRIES:
-            await self.app.dead_letters.send([Rejected(batch.records[0], Reason.AGENT_FAILED, repr(error))])
+            if self.app.settings.on_failure is OnFailure.STOP:
+                raise error
+            text = "".join(traceback.format_exception(error))
+            self._work.rejected.append(Rejected(batch.tp, batch.records[0], Reason.AGENT_FAILED, repr(error), text))
             self._parts.pop(0)
             self._failures = 0

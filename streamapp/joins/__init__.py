@@ -2,6 +2,6 @@
 
 from streamapp.joins.clock import Clock
 from streamapp.joins.rows import Row
-from streamapp.joins.stream_table import How, Match, Missing, RowLookup, StreamTableJoin
+from streamapp.joins.stream_table import How, Missing, StreamTableJoin
 
-__all__ = ["Clock", "How", "Match", "Missing", "Row", "RowLookup", "StreamTableJoin"]
+__all__ = ["Clock", "How", "Missing", "Row", "StreamTableJoin"]

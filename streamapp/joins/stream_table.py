@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from typing import Protocol
 
 from streamapp.joins.rows import Row
 
-__all__ = ["How", "Match", "Missing", "RowLookup", "StreamTableJoin"]
+__all__ = ["How", "Missing", "StreamTableJoin"]
 
 
 class How(enum.StrEnum):
@@ -29,23 +28,6 @@ class Missing(enum.StrEnum):
     EXPIRED = "expired"
 
 
-class RowLookup(Protocol):
-    """The table side of a join: the current row of a key, or None."""
-
-    def __call__(self, key: bytes, /) -> Row | None:
-        """Look a key up."""
-        ...
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Match:
-    """What the join says of one stream record: its row, or why there is none; and whether that is a result."""
-
-    row: Row | None
-    missing: Missing | None
-    emitted: bool
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class StreamTableJoin:
     """A stream-table join, inner or left, whose rows live for `ttl` ms of event time (0 = for ever).
@@ -57,27 +39,19 @@ class StreamTableJoin:
     how: How = How.INNER
     ttl: int = 0
 
-    def match(self, key: bytes, timestamp: int, lookup: RowLookup) -> Match:
-        """Join the stream record with this key and event time (ms)."""
-        row = lookup(key)
+    def missing(self, row: Row | None, timestamp: int) -> Missing | None:
+        """Tell why a stream record of this event time (ms) does not join the row of its key; None = it joins."""
         if row is None:
-            return self._absent
-        if self.expired(row, timestamp):
-            return self._expired
-        return Match(row, None, emitted=True)
-
-    def expired(self, row: Row, timestamp: int) -> bool:
-        """Tell whether a row is too old for a record of this event time (ms)."""
-        return 0 < self.ttl < timestamp - row.timestamp
+            return Missing.ABSENT
+        if 0 < self.ttl < timestamp - row.timestamp:
+            return Missing.EXPIRED
+        return None
 
     def expiry(self, now: int | None) -> int | None:
         """Give the event time (ms) before which rows are expired when the clock shows `now`; None = none are."""
         return now - self.ttl if self.ttl and now is not None else None
 
     @property
-    def _absent(self) -> Match:
-        return Match(None, Missing.ABSENT, emitted=self.how is How.LEFT)
-
-    @property
-    def _expired(self) -> Match:
-        return Match(None, Missing.EXPIRED, emitted=self.how is How.LEFT)
+    def keeps_unmatched(self) -> bool:
+        """Whether a stream record that joins no row gives a result all the same."""
+        return self.how is How.LEFT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from streamapp.joins.rows import Row
 from streamapp.stores.partition import Changes
@@ -21,6 +21,10 @@ class MemoryPartition:
         self._times: list[tuple[int, bytes]] = []
         self.offset: int | None = None
         self.get = self._rows.get
+
+    def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
+        """Give the rows of keys, in their order."""
+        return list(map(self.get, keys))
 
     def write(self, changes: Changes, offset: int) -> None:
         """Write rows and the changelog offset after them."""

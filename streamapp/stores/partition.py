@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from streamapp.joins.rows import Row
@@ -23,6 +23,10 @@ class PartitionStore(Protocol):
 
     def get(self, key: bytes, /) -> Row | None:
         """Give the row of a key."""
+        ...
+
+    def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
+        """Give the rows of keys, in their order; a key may be there more than once."""
         ...
 
     def write(self, changes: Changes, offset: int) -> None:

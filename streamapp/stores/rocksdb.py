@@ -8,7 +8,7 @@ import logging
 import shutil
 import struct
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -91,6 +91,13 @@ class RocksDBPartition:
         """Give the row of a key."""
         data = self._db.get(key)
         return None if data is None else _unpack(data)
+
+    def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
+        """Give the rows of keys, in their order."""
+        distinct = list(dict.fromkeys(keys))
+        found = dict(zip(distinct, self._db.get(distinct), strict=True))
+        rows = {key: None if data is None else _unpack(data) for key, data in found.items()}
+        return [rows[key] for key in keys]
 
     def write(self, changes: Changes, offset: int) -> None:
         """Write rows, the index of their times, and the changelog offset after them, all or nothing."""

@@ -11,6 +11,7 @@ from faust.types import TP
 
 from streamapp.joins.rows import Row
 from streamapp.stores.partition import PartitionStore
+from streamapp.stores.uncommitted import Uncommitted
 
 __all__ = ["PartitionedStore", "StoreError"]
 
@@ -20,14 +21,14 @@ class StoreError(Exception):
 
 
 class PartitionedStore(Store[bytes, Row], abc.ABC):
-    """Keeps one `PartitionStore` for each partition that this worker owns."""
+    """Keeps one `PartitionStore` for each partition that this worker owns, and what is not committed to it yet."""
 
     app: Any
     table: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.partitions: dict[int, PartitionStore] = {}
+        self.partitions: dict[int, Uncommitted] = {}
 
     @abc.abstractmethod
     def open(self, partition: int) -> PartitionStore:
@@ -44,14 +45,14 @@ class PartitionedStore(Store[bytes, Row], abc.ABC):
         changelog = self.table.changelog_topic_name
         owned = {tp.partition for tp in assigned if tp.topic == changelog}
         for partition in self.partitions.keys() - owned:
-            self.partitions.pop(partition).close()
+            self.partitions.pop(partition).committed.close()
         for partition in owned - self.partitions.keys():
-            self.partitions[partition] = self.open(partition)
+            self.partitions[partition] = Uncommitted(self.open(partition), TP(changelog, partition))
 
     async def on_stop(self) -> None:
         """Close all partitions."""
         while self.partitions:
-            self.partitions.popitem()[1].close()
+            self.partitions.popitem()[1].committed.close()
 
     def get(self, key: bytes) -> Row | None:  # type: ignore[override]
         """Give the row of a key, whichever partition has it."""
@@ -92,10 +93,10 @@ class PartitionedStore(Store[bytes, Row], abc.ABC):
     def reset_state(self) -> None:
         """Remove all rows of the partitions that are open (`faust reset`)."""
         for partition in self.partitions.values():
-            partition.clear()
+            partition.committed.clear()
 
     def __setitem__(self, key: bytes, row: Row) -> None:
-        raise TypeError("rows are written by `await table.write(partition, changes)`, with their changelog")
+        raise TypeError("rows are written by `table.of(batch).write(changes)`, with their changelog")
 
     def __delitem__(self, key: bytes) -> None:
-        raise TypeError("rows are deleted by `await table.write(partition, {key: None})`")
+        raise TypeError("rows are deleted by `table.of(batch).write({key: None})`")

@@ -16,4 +16,4 @@ async def fail_on_poison(batches) -> None:
     async for batch in batches:
         if any(b"poison" in record.value for record in batch):
             raise ValueError("there is poison in it")
-        await app.emit(batch, results, [(record, record.value) for record in batch])
+        results.send(batch, [(record, record.value) for record in batch])

@@ -1,4 +1,4 @@
-"""Clicks wait until the profiles of their partition are processed as far as the broker had them."""
+"""Of partitions that are joined, the record with the smallest event time goes first."""
 
 from __future__ import annotations
 
@@ -6,66 +6,151 @@ from types import SimpleNamespace
 
 import pytest
 from faust.types import TP
+from hypothesis import given
+from hypothesis import strategies as st
 
-from streamapp.batching.alignment import Alignment
+from streamapp.batching.alignment import Alignment, groups
 from streamapp.batching.batch import Batch
 
 CLICKS, PROFILES = TP("clicks", 0), TP("profiles", 0)
+JOINED = groups({"clicks": ("profiles",), "profiles": ()})
 
 
-def batch(tp: TP, *offsets: int) -> Batch:
-    return Batch(tp, [SimpleNamespace(offset=offset) for offset in offsets])
+def batch(tp: TP, *times: int, offset: int = 0) -> Batch:
+    return Batch(tp, [SimpleNamespace(offset=offset + i, timestamp=time) for i, time in enumerate(times)])
 
 
 @pytest.fixture
 def alignment() -> Alignment:
-    return Alignment({"clicks": frozenset({"profiles"}), "profiles": frozenset()})
+    return Alignment(JOINED, [CLICKS, PROFILES])
 
 
-def test_clicks_wait_while_it_is_not_known_how_far_the_profiles_go(alignment: Alignment) -> None:
-    alignment.hold(batch(CLICKS, 0, 1))
-    assert alignment.take() == []
+def taken(alignment: Alignment, now: float = 0) -> list[tuple[str, list[int]]]:
+    return [(part.topic, part.timestamps) for part in alignment.take(now)]
+
+
+def done(alignment: Alignment, tp: TP) -> None:
+    alignment.lane(tp).working = False
+
+
+def test_a_record_waits_while_it_is_not_known_how_far_the_other_partition_goes(alignment: Alignment) -> None:
+    alignment.hold(batch(CLICKS, 10, 11))
+    assert taken(alignment) == []
     assert alignment.unbarred == {CLICKS}
     assert alignment.held == 2
 
 
-def test_clicks_wait_while_profiles_are_still_to_be_fetched(alignment: Alignment) -> None:
-    alignment.hold(batch(CLICKS, 0))
+def test_a_record_waits_while_the_broker_has_records_of_the_other_partition(alignment: Alignment) -> None:
+    alignment.hold(batch(CLICKS, 10))
     alignment.learn(ends={PROFILES: 5}, positions={PROFILES: 3})
-    assert alignment.take() == []
+    assert taken(alignment) == []
+    alignment.hold(batch(PROFILES, 1, 2, offset=3))
+    alignment.learn(ends={CLICKS: 1}, positions={PROFILES: 5, CLICKS: 1})
+    assert taken(alignment) == [("profiles", [1, 2])]
+    assert taken(alignment) == []
+    done(alignment, PROFILES)
+    assert taken(alignment) == [("clicks", [10])]
 
 
-def test_clicks_wait_while_profiles_are_fetched_but_not_processed(alignment: Alignment) -> None:
-    alignment.hold(batch(PROFILES, 3, 4))
-    alignment.hold(batch(CLICKS, 0))
+def test_a_record_does_not_wait_for_one_that_came_after_it(alignment: Alignment) -> None:
+    alignment.hold(batch(CLICKS, 10))
     alignment.learn(ends={PROFILES: 5}, positions={PROFILES: 5})
-    assert [taken.tp for taken in alignment.take()] == [PROFILES]
-    assert alignment.take() == []
-    alignment.lane(PROFILES).offsets.finish(4)
-    assert [taken.tp for taken in alignment.take()] == [CLICKS]
+    assert taken(alignment) == [("clicks", [10])]
 
 
-def test_clicks_do_not_wait_for_profiles_that_came_after_them(alignment: Alignment) -> None:
-    alignment.hold(batch(CLICKS, 0))
-    alignment.learn(ends={PROFILES: 5}, positions={PROFILES: 5})
-    assert [taken.tp for taken in alignment.take()] == [CLICKS]
+def test_of_two_batches_as_many_records_go_as_are_older_than_the_other_ones_first(alignment: Alignment) -> None:
+    alignment.hold(batch(PROFILES, 1, 5, 20, 30))
+    alignment.hold(batch(CLICKS, 5, 10, 25, 26))
+    alignment.learn(ends={CLICKS: 4, PROFILES: 4}, positions={CLICKS: 4, PROFILES: 4})
+    order = []
+    for tp in (PROFILES, CLICKS, PROFILES, CLICKS, PROFILES):
+        order += taken(alignment)
+        done(alignment, tp)
+    assert order == [
+        ("profiles", [1, 5]),
+        ("clicks", [5, 10]),
+        ("profiles", [20]),
+        ("clicks", [25, 26]),
+        ("profiles", [30]),
+    ]
 
 
-def test_clicks_do_not_wait_for_other_partitions(alignment: Alignment) -> None:
-    other = TP("clicks", 1)
-    alignment.hold(batch(other, 0))
-    alignment.learn(ends={TP("profiles", 1): 0}, positions={TP("profiles", 1): 0, PROFILES: 0})
-    assert [taken.tp for taken in alignment.take()] == [other]
+def test_partitions_with_different_numbers_do_not_wait_for_each_other() -> None:
+    other, others = TP("clicks", 1), TP("profiles", 1)
+    alignment = Alignment(JOINED, [CLICKS, PROFILES, other, others])
+    alignment.hold(batch(other, 10))
+    alignment.learn(ends={others: 0}, positions={others: 0, PROFILES: 0})
+    assert taken(alignment) == [("clicks", [10])]
 
 
-def test_of_a_partition_one_batch_is_in_work_and_one_waits_and_no_more_is_fetched(alignment: Alignment) -> None:
-    alignment.hold(batch(PROFILES, 0))
+def test_a_topic_that_is_not_joined_waits_for_none() -> None:
+    alignment = Alignment({}, [CLICKS])
+    alignment.hold(batch(CLICKS, 10))
     alignment.learn({}, {})
-    alignment.take()
+    assert taken(alignment) == [("clicks", [10])]
+
+
+def test_a_partition_that_another_worker_has_is_not_waited_for() -> None:
+    alignment = Alignment(JOINED, [CLICKS])
+    alignment.hold(batch(CLICKS, 10))
+    alignment.learn({}, {})
+    assert taken(alignment) == [("clicks", [10])]
+
+
+def test_of_a_partition_one_batch_is_in_work_and_one_waits_and_no_more_is_fetched() -> None:
+    alignment = Alignment({}, [PROFILES])
     alignment.hold(batch(PROFILES, 1))
     alignment.learn({}, {})
+    alignment.take()
+    alignment.hold(batch(PROFILES, 2, offset=1))
+    alignment.learn({}, {})
     assert alignment.full == {PROFILES}
-    assert alignment.take() == []
-    alignment.lane(PROFILES).offsets.finish(0)
-    assert len(alignment.take()) == 1
+    assert taken(alignment) == []
+    done(alignment, PROFILES)
+    assert taken(alignment) == [("profiles", [2])]
     assert alignment.full == set()
+
+
+def test_with_a_time_to_wait_a_record_waits_so_long_for_an_idle_partition_and_that_is_counted() -> None:
+    alignment = Alignment(JOINED, [CLICKS, PROFILES], max_idle=2)
+    alignment.hold(batch(CLICKS, 10), now=100)
+    alignment.learn(ends={PROFILES: 0}, positions={PROFILES: 0})
+    assert taken(alignment, now=101) == []
+    assert alignment.enforced == 0
+    assert taken(alignment, now=102) == [("clicks", [10])]
+    assert alignment.enforced == 1
+
+
+def test_without_waiting_a_record_goes_although_the_broker_has_older_ones() -> None:
+    alignment = Alignment(JOINED, [CLICKS, PROFILES], max_idle=-1)
+    alignment.hold(batch(CLICKS, 10))
+    alignment.learn(ends={PROFILES: 5}, positions={PROFILES: 0})
+    assert taken(alignment) == [("clicks", [10])]
+
+
+TIMES = st.lists(st.integers(0, 20), max_size=15)
+
+
+@given(profiles=TIMES, clicks=TIMES, size=st.integers(1, 6))
+def test_what_goes_is_the_merge_by_the_smallest_next_event_time_however_it_was_fetched(profiles, clicks, size) -> None:
+    alignment = Alignment(JOINED, [CLICKS, PROFILES])
+    sources = {PROFILES: profiles, CLICKS: clicks}
+    ends = {tp: len(times) for tp, times in sources.items()}
+    positions = dict.fromkeys(sources, 0)
+    order: list[tuple[str, int]] = []
+    while len(order) < len(profiles) + len(clicks):
+        for tp, times in sources.items():
+            if tp not in alignment.full and positions[tp] < len(times):
+                alignment.hold(batch(tp, *times[positions[tp] : positions[tp] + size], offset=positions[tp]))
+                positions[tp] += size
+        alignment.learn(ends, positions)
+        for part in alignment.take():
+            order += [(part.topic, time) for time in part.timestamps]
+            done(alignment, part.tp)
+
+    expected: list[tuple[str, int]] = []
+    left = {"profiles": list(profiles), "clicks": list(clicks)}
+    while any(left.values()):
+        first = min((times[0], topic != "profiles", topic) for topic, times in left.items() if times)[2]
+        expected.append((first, left[first].pop(0)))
+    assert order == expected

@@ -8,20 +8,22 @@ from hypothesis import strategies as st
 from streamapp.joins import Clock, How, Missing, Row, StreamTableJoin
 
 TIMES = st.integers(0, 1_000)
-KEYS = st.sampled_from([b"a", b"b", b"c"])
 
 
-@given(rows=st.dictionaries(KEYS, TIMES), key=KEYS, at=TIMES, ttl=st.integers(0, 500), how=st.sampled_from(How))
-def test_a_record_joins_the_row_of_its_key_unless_that_is_older_than_the_ttl(rows, key, at, ttl, how) -> None:
-    table = {name: Row(b"{}", time) for name, time in rows.items()}
-    match = StreamTableJoin(how, ttl).match(key, at, table.get)
-    if key not in rows:
-        assert (match.row, match.missing) == (None, Missing.ABSENT)
-    elif ttl and at - rows[key] > ttl:
-        assert (match.row, match.missing) == (None, Missing.EXPIRED)
+@given(row=st.none() | TIMES, at=TIMES, ttl=st.integers(0, 500))
+def test_a_record_joins_the_row_of_its_key_unless_that_is_older_than_the_ttl(row, at, ttl) -> None:
+    missing = StreamTableJoin(ttl=ttl).missing(None if row is None else Row(b"{}", row), at)
+    if row is None:
+        assert missing is Missing.ABSENT
+    elif ttl and at - row > ttl:
+        assert missing is Missing.EXPIRED
     else:
-        assert (match.row, match.missing) == (table[key], None)
-    assert match.emitted == (match.row is not None or how is How.LEFT)
+        assert missing is None
+
+
+def test_a_left_join_keeps_records_without_a_row_and_an_inner_join_does_not() -> None:
+    assert StreamTableJoin(How.LEFT).keeps_unmatched
+    assert not StreamTableJoin(How.INNER).keeps_unmatched
 
 
 @given(times=st.lists(TIMES), ttl=st.integers(1, 500), row=TIMES)
@@ -31,7 +33,7 @@ def test_a_row_is_removed_only_when_it_is_expired_for_every_record_at_the_clock(
         clock.advance(time)
     before = join.expiry(clock.now)
     removed = before is not None and row < before
-    assert removed == (bool(times) and join.expired(Row(b"", row), max(times)))
+    assert removed == (bool(times) and join.missing(Row(b"", row), max(times)) is Missing.EXPIRED)
 
 
 def test_without_a_ttl_nothing_is_ever_removed() -> None:

@@ -1,0 +1,158 @@
+"""Checkpoints: the steps by which work becomes durable, in their order.
+
+The order is that of Quix Streams' `checkpointing/checkpoint.py`: nothing is committed before its results and its table
+changes are on the broker, and a store never has what its changelog lacks. After a crash at any point the input since
+the last commit is read again, on top of tables as their changelogs have them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any, Final
+
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from faust.types import TP
+
+from streamapp.batching.outbox import Outbox, Sending
+from streamapp.batching.output import Results, partitions
+from streamapp.batching.work import Work
+from streamapp.stores.store import PartitionedStore
+from streamapp.stores.uncommitted import Uncommitted
+
+__all__ = ["Checkpoint"]
+
+logger = logging.getLogger(__name__)
+
+#: Rows written since the last commit at which the next one is due: bounds what is kept in memory.
+ROWS: Final = 100_000
+
+
+class Checkpoint:
+    """Takes finished work in, and commits it from time to time.
+
+    Args:
+        app: the app whose tables, producer and consumer take part.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self._outbox = Outbox(app)
+        self._committing = asyncio.Lock()
+        #: Whether work failed to become durable, so that nothing more may until all is read again.
+        self._failed = False
+        #: Set when so much is not committed that it should not wait for its time.
+        self.due = asyncio.Event()
+
+    async def finish(self, message: Any, work: Work) -> None:
+        """Take in the work on a message, which an agent is done with: send its results and show its table changes.
+
+        Raises:
+            KafkaError: if the broker does not know a topic that results are for; then nothing was done.
+        """
+        await self._outbox.room()
+        if work.rejected:
+            letters = self._app.dead_letters.letters(work.rejected)
+            work.results.append(Results(self._app.dead_letters, letters, message.tp, rekeyed=True))
+            work.rejected = []
+        parts = [part for results in work.results for part in await self._divided(results)]
+        if self._failed or message.generation_id != self._app.consumer_generation_id:
+            self._app.consumer.drop(message)
+            return
+        # From here on nothing is awaited: a commit sees all of the work or nothing.
+        for tp, results in parts:
+            self._outbox.put(tp, results.results, results)
+        for rows, changes in work.changes.items():
+            rows.merge(changes)
+        for rows, before in work.expiry.items():
+            rows.expire(before)
+        self._app.read[message.topic] += len(message.value)
+        message.ack(self._app.consumer)
+        if sum(len(rows.fresh) for rows in self._tables()) > ROWS:
+            self.due.set()
+
+    async def send(self, results: Results) -> None:
+        """Send results outside of a batch's work, before the commit under way."""
+        for tp, part in await self._divided(results):
+            self._outbox.put(tp, part.results, part)
+
+    async def _divided(self, results: Results) -> list[tuple[TP, Results]]:
+        topic, source = results.output.topic, results.source
+        count = await self._outbox.partition_count(topic)
+        if not results.rekeyed and count == await self._outbox.partition_count(source.topic):
+            return [(TP(topic, source.partition), results)]
+        return [
+            (TP(topic, number), Results(results.output, part, source, rekeyed=True))
+            for number, part in partitions(results.results, count).items()
+        ]
+
+    async def commit(self) -> bool:
+        """Make the work that is finished durable.
+
+        Returns:
+            whether there was any, and it is.
+        """
+        async with self._committing:
+            self.due.clear()
+            if self._failed:
+                return False
+            try:
+                return await self._commit()
+            except Exception as exc:
+                self._fail(exc)
+                return False
+
+    async def _commit(self) -> bool:
+        # 1. What is finished: up to where the input is read, and the rows that were written.
+        offsets = self._app.consumer.finished()
+        written = [rows for rows in self._tables() if rows.freeze()]
+        if not offsets and not written:
+            return False
+        # 2. The rows go to the changelogs.
+        for rows in written:
+            self._outbox.put(rows.changelog, rows.records(), rows)
+        # 3. The broker has all results, dead letters and changelog records.
+        while failed := await self._outbox.settle():
+            for sending in failed:
+                await self._send_again(sending)
+        # 4. The input is committed.
+        await self._app.consumer.commit_offsets(offsets)
+        # 5. The stores get the rows, with the changelog's offset, which says from where a recovery has to read.
+        for rows in written:
+            await asyncio.to_thread(rows.store)
+        return True
+
+    async def _send_again(self, sending: Sending) -> None:
+        """Find the record that is too large for its topic.
+
+        Raises:
+            Exception: what was wrong with the record batch, if it was not its size.
+        """
+        error = sending.arrived.exception()
+        if not isinstance(error, MessageSizeTooLargeError):
+            raise error or KafkaError("a record batch failed without an error")
+        # The broker refuses a record batch as a whole: its halves tell which of its records it is.
+        middle = len(sending.results) // 2
+        if middle:
+            for half in (sending.results[:middle], sending.results[middle:]):
+                self._outbox.put(sending.tp, half, sending.to)
+        else:
+            await sending.to.refused(sending.results[0])
+
+    def _fail(self, error: Exception) -> None:
+        """Give all up that is not committed, and have it read again, as after a rebalance."""
+        if not self._app.should_stop:
+            logger.error("Work since the last commit is given up and done again: %r", error, exc_info=error)
+        self._failed = True
+        self._app.consumer.rejoin()
+
+    def begin(self) -> None:
+        """Begin anew, with the partitions of a new generation: what was not committed is read again."""
+        self._failed = False
+        self._outbox.forget()
+        for rows in self._tables():
+            rows.forget()
+
+    def _tables(self) -> list[Uncommitted]:
+        tables = [table for table in self._app.tables.values() if isinstance(table.data, PartitionedStore)]
+        return [rows for table in tables for rows in table.data.partitions.values()]

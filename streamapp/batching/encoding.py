@@ -1,0 +1,82 @@
+"""Record batches made from many results at once (read from aiokafka 0.14.0, `producer/message_accumulator.py`)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+import cramjam
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record._crecords.cutil import crc32c_cython
+
+if TYPE_CHECKING:
+    from streamapp.batching.output import Result
+
+__all__ = ["RecordBatch"]
+
+#: Where things stand in a record batch (Kafka's message format v2): bytes from the start.
+LENGTH: Final = 8
+CRC: Final = 17
+ATTRIBUTES: Final = 21
+RECORDS: Final = 61
+#: In the attributes, records that are compressed by snappy.
+SNAPPY: Final = 2
+#: How Kafka's clients begin snappy data, which are blocks with their lengths before them: magic, version, compatible.
+XERIAL: Final = b"\x82SNAPPY\x00" + struct.pack(">ii", 1, 1)
+
+
+class RecordBatch(BatchBuilder):  # type: ignore[misc]
+    """A record batch that aiokafka's producer sends as it is.
+
+    aiokafka's own takes one record a call, through two layers of Python, and makes an object for each. And it
+    compresses slowly: its snappy goes in blocks of 32 KiB, which cost 1 µs a record here, where one block for all
+    costs 0.15; its lz4 has the fixed level 9, 8 µs.
+
+    Args:
+        accumulator: the producer's, which knows the size, and whether there are transactions.
+    """
+
+    def __init__(self, accumulator: Any) -> None:
+        transactions = accumulator._txn_manager
+        super().__init__(
+            accumulator._batch_size,
+            0,
+            is_transactional=int(transactions is not None and transactions.transactional_id is not None),
+        )
+        self._built: bytes | None = None
+
+    def extend(self, results: Sequence[Result], start: int) -> int:
+        """Append results from number `start` on while there is room, and close the batch.
+
+        Returns:
+            the number of the first result that has no room; at least one always has.
+        """
+        append, count = self._builder.append, 0
+        for record, value in islice(results, start, None):
+            if append(count, record.timestamp, record.key, value, record.headers) is None:
+                break
+            count += 1
+        self._relative_offset = count
+        self.close()
+        return start + count
+
+    def _build(self) -> bytes:
+        if self._built is None:
+            self._built = self._buffer = _compressed(self._builder.build())
+            del self._builder
+        return self._built
+
+
+def _compressed(plain: bytearray) -> bytes:
+    """Compress the records of a record batch, unless they get larger by it."""
+    block = cramjam.snappy.compress_raw(memoryview(plain)[RECORDS:])
+    size = RECORDS + len(XERIAL) + 4 + len(block)
+    if size >= len(plain):
+        return bytes(plain)
+    batch = bytearray().join((plain[:RECORDS], XERIAL, struct.pack(">i", len(block)), block))
+    struct.pack_into(">i", batch, LENGTH, size - LENGTH - 4)
+    struct.pack_into(">h", batch, ATTRIBUTES, struct.unpack_from(">h", plain, ATTRIBUTES)[0] | SNAPPY)
+    struct.pack_into(">I", batch, CRC, crc32c_cython(memoryview(batch)[ATTRIBUTES:]))
+    return bytes(batch)

@@ -1,0 +1,160 @@
+"""The outbox: record batches on their way to the broker, in order, each partition's one after the other.
+
+aiokafka keeps one record batch of a partition waiting while another is under way, and has its caller wait for more
+room. An agent must not: so the batches queue here, and only when too much has piled up does the work stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+from aiokafka.errors import KafkaError
+from faust.types import TP
+
+from streamapp.batching.encoding import RecordBatch
+from streamapp.batching.output import Result
+
+__all__ = ["Destination", "Outbox", "Sending"]
+
+#: Bytes of record batches, before compression, that may be under way; agents wait for room when there are more.
+ROOM: Final = 16 << 20
+
+
+class Destination(Protocol):
+    """What wants to know that its records are there: a topic for results, or a table's changelog."""
+
+    def delivered(self, count: int, offset: int) -> None:
+        """Take note that the broker has so many more records, up to (not with) this offset of their partition."""
+        ...
+
+    async def refused(self, result: Result) -> None:
+        """Take note that the broker refuses a record for its size.
+
+        Raises:
+            KafkaError: if there is no other place for it.
+        """
+        ...
+
+
+class Sending:
+    """A record batch on its way, and the results in it until it has arrived."""
+
+    __slots__ = ("arrived", "results", "size", "to", "tp")
+
+    def __init__(self, tp: TP, results: Sequence[Result], to: Destination, size: int) -> None:
+        self.tp = tp
+        self.results = results
+        self.to = to
+        self.size = size
+        #: Done when the broker has the batch, or with the error that it, or aiokafka, gave instead.
+        self.arrived: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+
+class Outbox:
+    """Sends record batches through an aiokafka producer.
+
+    Args:
+        app: the app whose producer sends.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self._queues: dict[TP, deque[tuple[Sending, RecordBatch]]] = {}
+        self._senders: set[asyncio.Task[None]] = set()
+        self._size = 0
+        self._room = asyncio.Event()
+        self._room.set()
+        #: What was put in and not yet taken out by `settle`, the oldest first.
+        self._sent: list[Sending] = []
+
+    async def room(self) -> None:
+        """Wait until not too much is under way."""
+        await self._room.wait()
+
+    async def partition_count(self, topic: str) -> int:
+        """Give the number of partitions of a topic.
+
+        Raises:
+            KafkaError: if the broker does not know the topic.
+        """
+        known = self._producer.client.cluster.partitions_for_topic(topic)
+        return len(known or await self._producer.partitions_for(topic))
+
+    def put(self, tp: TP, results: Sequence[Result], to: Destination) -> None:
+        """Put results into as many record batches as their sizes need, and those in line for their partition."""
+        accumulator = self._producer._message_accumulator
+        start = 0
+        while start < len(results):
+            batch = RecordBatch(accumulator)
+            stop = batch.extend(results, start)
+            self._put(Sending(tp, results[start:stop], to, batch.size()), batch)
+            start = stop
+
+    @property
+    def _producer(self) -> Any:
+        return self._app.producer._ensure_producer()
+
+    def _put(self, sending: Sending, batch: RecordBatch) -> None:
+        self._sent.append(sending)
+        self._size += sending.size
+        if self._size > ROOM:
+            self._room.clear()
+        queue = self._queues.get(sending.tp)
+        if queue is None:
+            queue = self._queues[sending.tp] = deque()
+            sender = asyncio.create_task(self._send(sending.tp, queue))
+            self._senders.add(sender)
+            sender.add_done_callback(self._senders.discard)
+        queue.append((sending, batch))
+
+    async def _send(self, tp: TP, queue: deque[tuple[Sending, RecordBatch]]) -> None:
+        while queue:
+            sending, batch = queue.popleft()
+            try:
+                answer = await self._producer.send_batch(batch, tp.topic, partition=tp.partition)
+            except Exception as exc:
+                self._failed(sending, exc)
+            else:
+                answer.add_done_callback(lambda answer, sending=sending: self._answered(sending, answer))
+        del self._queues[tp]
+
+    def _answered(self, sending: Sending, answer: asyncio.Future[Any]) -> None:
+        if answer.cancelled():
+            self._failed(sending, KafkaError("the producer was stopped"))
+        elif (error := answer.exception()) is not None:
+            self._failed(sending, error)
+        else:
+            self._make_room(sending)
+            count = len(sending.results)
+            sending.to.delivered(count, answer.result().offset + count)
+            sending.results = ()
+            sending.arrived.set_result(None)
+
+    def _failed(self, sending: Sending, error: BaseException) -> None:
+        self._make_room(sending)
+        sending.arrived.set_exception(error)
+        sending.arrived.exception()  # `settle` looks at it: asyncio need not tell that nobody did
+
+    def _make_room(self, sending: Sending) -> None:
+        self._size -= sending.size
+        if self._size <= ROOM:
+            self._room.set()
+
+    async def settle(self) -> list[Sending]:
+        """Wait until all that was put in before has arrived or failed, and give what failed."""
+        sent, self._sent = self._sent, []
+        # Not `gather`: it would be done at the first failure.
+        if pending := [sending.arrived for sending in sent if not sending.arrived.done()]:
+            await asyncio.wait(pending)
+        return [sending for sending in sent if sending.arrived.exception() is not None]
+
+    def forget(self) -> None:
+        """Take out all that was put in: nobody waits for it any more."""
+        self._sent.clear()
+        for queue in self._queues.values():
+            for sending, _ in queue:
+                self._failed(sending, KafkaError("the work was given up"))
+            queue.clear()

@@ -1,0 +1,166 @@
+"""Rows that are written and not committed: in memory, before the store, until their changelog has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from aiokafka.errors import MessageSizeTooLargeError
+from faust.types import TP
+
+from streamapp.batching.output import Envelope, Result
+from streamapp.joins.rows import Row
+from streamapp.stores.partition import Changes, PartitionStore
+
+if TYPE_CHECKING:
+    from streamapp.batching.work import Work
+
+__all__ = ["Rows", "Uncommitted"]
+
+#: Expired rows removed at a commit: bounds how long it takes.
+EXPIRE_AT_ONCE: Final = 50_000
+
+
+class Uncommitted:
+    """One partition of a table, as the finished work left it.
+
+    Args:
+        store: the rows as they were committed.
+        changelog: the partition of the changelog.
+    """
+
+    def __init__(self, store: PartitionStore, changelog: TP) -> None:
+        self.committed = store
+        self.changelog = changelog
+        #: Rows written since the last commit began; None deletes.
+        self.fresh: dict[bytes, Row | None] = {}
+        #: Rows of the commit that is under way.
+        self._frozen: dict[bytes, Row | None] = {}
+        self._offset = 0
+        #: Rows older than this event time (ms) are to be deleted; and whether the store may have more of them.
+        self._expire_before: int | None = None
+        self._expiring = False
+
+    def get(self, key: bytes, /) -> Row | None:
+        """Give the row of a key."""
+        for changes in (self.fresh, self._frozen):
+            if key in changes:
+                return changes[key]
+        return self.committed.get(key)
+
+    def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
+        """Give the rows of keys, in their order; a key may be there more than once."""
+        rows = self.committed.get_many(keys)
+        for changes in (self._frozen, self.fresh):
+            if changes:
+                rows = [changes.get(key, row) for key, row in zip(keys, rows, strict=True)]
+        return rows
+
+    def items(self) -> Iterator[tuple[bytes, Row]]:
+        """Go through all rows."""
+        changes = {**self._frozen, **self.fresh}
+        for key, row in self.committed.items():
+            if key not in changes:
+                yield key, row
+        yield from ((key, row) for key, row in changes.items() if row is not None)
+
+    def __len__(self) -> int:
+        """Count the rows; an estimate where the store's is one."""
+        changes = {**self._frozen, **self.fresh}
+        stored = self.committed.get_many(list(changes)) if changes else []
+        return len(self.committed) + sum(
+            (row is not None) - (old is not None) for row, old in zip(changes.values(), stored, strict=True)
+        )
+
+    def merge(self, changes: Changes) -> None:
+        """Take in the rows that finished work wrote."""
+        self.fresh.update(changes)
+
+    def expire(self, before: int) -> None:
+        """Have the rows that are older than an event time (ms) deleted by the next commits."""
+        if self._expire_before is None or before > self._expire_before:
+            self._expire_before, self._expiring = before, True
+
+    def freeze(self) -> bool:
+        """Take what was written and what expired for a commit; tell whether there is anything.
+
+        A commit that failed is followed by `forget`, so nothing is frozen yet.
+        """
+        if (before := self._expire_before) is not None:
+            self.fresh.update(
+                (key, None) for key, row in list(self.fresh.items()) if row is not None and row.timestamp < before
+            )
+            expired = self.committed.expired(before, EXPIRE_AT_ONCE) if self._expiring else []
+            for key in expired:
+                self.fresh.setdefault(key, None)
+            self._expiring = len(expired) == EXPIRE_AT_ONCE
+        self._frozen, self.fresh = self.fresh, {}
+        return bool(self._frozen)
+
+    def records(self) -> list[Result]:
+        """Give what is frozen as changelog records: a row's value and event time, or a tombstone."""
+        return [
+            (Envelope(key, None), None) if row is None else (Envelope(key, row.timestamp), row.value)
+            for key, row in self._frozen.items()
+        ]
+
+    def delivered(self, count: int, offset: int) -> None:
+        """Take note of how far the changelog is."""
+        self._offset = max(self._offset, offset)
+
+    async def refused(self, result: Result) -> None:
+        """Refuse to go on: a row that the changelog does not take would be lost.
+
+        Raises:
+            MessageSizeTooLargeError: always.
+        """
+        size = len(result[1] or b"")
+        raise MessageSizeTooLargeError(
+            f"{self.changelog.topic} refuses a row of {size:,} bytes: raise its max.message.bytes"
+        )
+
+    def store(self) -> None:
+        """Put what is frozen, and is in the changelog by now, into the store."""
+        self.committed.write(self._frozen, self._offset)
+        self._frozen = {}
+
+    def forget(self) -> None:
+        """Drop what is not committed."""
+        self.fresh, self._frozen = {}, {}
+
+
+class Rows:
+    """One partition of a table as the work on a batch sees it: with what the work itself has written.
+
+    Args:
+        rows: the partition.
+        work: the work on a batch.
+    """
+
+    def __init__(self, rows: Uncommitted, work: Work) -> None:
+        self._rows = rows
+        self._work = work
+
+    def get(self, key: bytes, /) -> Row | None:
+        """Give the row of a key."""
+        written = self._work.changes.get(self._rows)
+        if written and key in written:
+            return written[key]
+        return self._rows.get(key)
+
+    def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
+        """Give the rows of keys, in their order; a key may be there more than once."""
+        rows = self._rows.get_many(keys)
+        if written := self._work.changes.get(self._rows):
+            rows = [written.get(key, row) for key, row in zip(keys, rows, strict=True)]
+        return rows
+
+    def write(self, changes: Changes) -> None:
+        """Write rows; None deletes. Others see them once the agent is done with the batch."""
+        if changes:
+            self._work.changes.setdefault(self._rows, {}).update(changes)
+
+    def expire(self, before: int | None) -> None:
+        """Have the rows that are older than an event time (ms) deleted; None deletes none."""
+        if before is not None:
+            self._work.expiry[self._rows] = before
