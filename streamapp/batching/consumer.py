@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -27,6 +27,7 @@ from mode import Service
 
 from streamapp.batching.alignment import Alignment, groups
 from streamapp.batching.batch import Batch, BatchSchema, Record
+from streamapp.batching.fetching import Fetching, end_offsets
 from streamapp.batching.records import take
 
 __all__ = ["Consumer"]
@@ -35,10 +36,6 @@ __all__ = ["Consumer"]
 MAX_RECORDS: Final = 5_000
 #: Seconds a fetch waits for records; more only delays the look at what else happened.
 POLL: Final = 1.0
-#: Milliseconds that the broker keeps a fetch which finds nothing. aiokafka has one fetch under way for each broker,
-#: and partitions that still had records when it began are not in it: they wait so long for their next one. Faust's
-#: 1,500 ms made a backlog of clicks stand still for as long whenever the profiles had all been read.
-FETCH_WAIT: Final = 20
 #: Part of the session timeout that agents get to finish what they have begun, before partitions are given back: at
 #: the whole of it the broker would take this worker for dead.
 PATIENCE: Final = 0.5
@@ -63,14 +60,19 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         super().__post_init__()
         self._nudges = 0
         self._nudged: asyncio.Future[None] | None = None
+        self._fetching: Fetching | None = None
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         conf = self.app.conf
         # Only now is the web port known for certain, since `faust worker --web-port` sets it late.
         conf.consumer_group_instance_id = self.app.settings.member_id(conf.web_port)
-        consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = FETCH_WAIT
-        return consumer
+        return super()._create_worker_consumer(transport)
+
+    async def on_start(self) -> None:
+        """Start aiokafka's consumer."""
+        await super().on_start()
+        if self._consumer is not None:
+            self._fetching = Fetching(self._consumer._fetcher)
 
     async def on_thread_stop(self) -> None:
         """Leave the group, so that the others get the partitions at once.
@@ -103,6 +105,21 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
         )
 
+    def begin(self, joined: Mapping[str, tuple[str, ...]], unread: Iterable[str]) -> None:
+        """Begin with the partitions of a new generation.
+
+        Args:
+            joined: for each topic, the topics that are joined (`groups`).
+            unread: topics of which nothing is to be fetched.
+        """
+        self.thread_loop.call_soon_threadsafe(self._begin, joined, frozenset(unread))
+
+    def _begin(self, joined: Mapping[str, tuple[str, ...]], unread: frozenset[str]) -> None:
+        consumer = self._ensure_consumer()
+        consumer.pause(*(tp for tp in consumer.assignment() if tp.topic in unread))
+        if self._fetching is not None:
+            self._fetching.arrange(joined)
+
     def rejoin(self) -> None:
         """Have the group rebalance, so that what was not committed is read again."""
         if self._consumer is not None and self._consumer._group_id is not None:
@@ -125,14 +142,28 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 records = await self._records(consumer._fetcher, partitions, nudges)
         else:
             await self._wait(set(), nudges)
-        others = (others | alignment.others(records)) & self.assignment()
-        ends: Mapping[TP, int] = {}
-        if others:
+        ends = await self._ends(consumer, records, others, alignment)
+        return Fetched(records, ends, self._positions(consumer))
+
+    async def _ends(
+        self, consumer: Any, records: Iterable[TP], others: set[TP], alignment: Alignment
+    ) -> Mapping[TP, int]:
+        """Give the end offsets of the partitions that those of the records are joined with, and of `others`."""
+        known = self._fetching.ends if self._fetching is not None else {}
+        ends: dict[TP, int] = {}
+        for tp in records:
+            for other in alignment.others([tp]):
+                if other in known.get(tp, {}):
+                    # Two partitions may be joined with the same third one: the later end is good for both.
+                    ends[other] = max(known[tp][other], ends.get(other, 0))
+                else:
+                    others.add(other)
+        if others := others & self.assignment():
             try:
-                ends = await consumer.end_offsets(others)
+                ends.update(await end_offsets(consumer._client, others, consumer._fetcher._isolation_level))
             except KafkaError as exc:  # asked again by the next fetch; what waits for it is held until then
                 self.log.warning("End offsets of %d partitions are not to be had: %r", len(others), exc)
-        return Fetched(records, ends, self._positions(consumer))
+        return ends
 
     async def _records(self, fetcher: Any, partitions: set[TP], nudges: int) -> Mapping[TP, list[Record]]:
         if fetcher._subscriptions.reassignment_in_progress:
@@ -189,8 +220,10 @@ class Consumer(driver.Consumer):
             for name in topic.topics
         }
         self._batched = set(after)
-        partitions = {TP(*tp) for tp in assigned}
-        self.alignment = Alignment(groups(after), partitions, max_idle=self.app.settings.max_idle)
+        joined = groups(after)
+        self.alignment = Alignment(joined, (TP(*tp) for tp in assigned), max_idle=self.app.settings.max_idle)
+        # Changelogs are assigned so that a table is where its source is; recovery has a consumer of its own.
+        self._thread.begin(joined, self.app.tables.changelog_topics)
         self.app.checkpoint.begin()
         await super().on_partitions_assigned(assigned, generation_id)
 

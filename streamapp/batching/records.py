@@ -34,7 +34,11 @@ def take(fetcher: Any, partitions: set[TP], max_records: int, max_bytes: int) ->
     taken: dict[TP, list[Record]] = {}
     for fetched in list(fetcher._records):
         if fetched not in partitions:
-            if not fetcher._subscriptions.is_assigned(fetched):
+            subscriptions = fetcher._subscriptions
+            if (
+                not subscriptions.is_assigned(fetched)
+                or subscriptions.subscription.assignment.state_value(fetched).paused
+            ):
                 del fetcher._records[fetched]
             continue
         result = fetcher._records[fetched]
@@ -50,6 +54,10 @@ def take(fetcher: Any, partitions: set[TP], max_records: int, max_bytes: int) ->
             fetcher._notify(fetcher._wait_consume_future)
             result.check_raise()
     return taken
+
+
+def _paused(fetcher: Any, tp: Any) -> bool:
+    return bool(fetcher._subscriptions.subscription.assignment.state_value(tp).paused)
 
 
 def _unpack(result: FetchResult, max_records: int, max_bytes: int) -> list[Record]:

@@ -1,4 +1,4 @@
-"""An app whose agent raises on any batch with poison in it."""
+"""An app whose agent raises on any batch with poison in it: before or, if it is late poison, after its work."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ results = app.output(JOINED)
 @app.agent(clicks)
 async def fail_on_poison(batches) -> None:
     async for batch in batches:
-        if any(b"poison" in record.value for record in batch):
+        if b"poison" in batch.values:
             raise ValueError("there is poison in it")
         results.send(batch, [(record, record.value) for record in batch])
+        if b"late poison" in batch.values:
+            raise ValueError("there is late poison in it")

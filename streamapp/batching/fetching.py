@@ -1,0 +1,107 @@
+"""How the worker's consumer asks the broker: for records without holding others back, and how far partitions go.
+
+Read from aiokafka 0.14.0 (`aiokafka/consumer/fetcher.py`). aiokafka has one fetch under way for each broker.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from aiokafka.client import ConnectionGroup
+from aiokafka.errors import LeaderNotAvailableError, for_code
+from aiokafka.protocol.offset import OffsetRequest
+from aiokafka.structs import TopicPartition
+from faust.types import TP
+
+__all__ = ["Fetching", "end_offsets"]
+
+#: Milliseconds that the broker keeps a fetch of all partitions which finds nothing.
+WAIT: Final = 250
+#: The same for a fetch that leaves out partitions whose records have not been taken yet: they are only asked for again
+#: by the next one. Faust's 1,500 ms made a backlog of clicks stand still for as long whenever all profiles were read.
+WAIT_WITHOUT_SOME: Final = 4
+#: What asks for the end offset in place of a time.
+LATEST: Final = -1
+
+
+class Fetching:
+    """Directs an aiokafka fetcher: which partitions it asks for first, and how long a fetch may wait.
+
+    The broker reads the partitions of a fetch in the order of the request. So when a response has records of one
+    partition, the end offset that it gives for a later one is younger than these records: it says how far that one has
+    to be read before them, and the broker need not be asked for it again.
+    """
+
+    def __init__(self, fetcher: Any) -> None:
+        self._fetcher = fetcher
+        self._actions = fetcher._get_actions_per_node
+        self._process = fetcher._proc_fetch_request
+        #: By topic, where it stands in a request: the sooner, the more topics have to be read before its records.
+        self._order: Mapping[str, int] = {}
+        #: By partition, the end offsets of later ones, from the response that brought its last records.
+        self.ends: dict[TP, dict[TP, int]] = {}
+        # aiokafka would ask a broker for nothing at all for so many seconds (0.1) while anything of it is not taken.
+        fetcher._prefetch_backoff = 0
+        fetcher._get_actions_per_node = self._get_actions_per_node
+        fetcher._proc_fetch_request = self._proc_fetch_request
+
+    def arrange(self, joined: Mapping[str, tuple[str, ...]]) -> None:
+        """Begin with new partitions.
+
+        Args:
+            joined: for each topic, the topics that are joined, those that go first at the beginning.
+        """
+        self._order = {topic: -topics.index(topic) for topic, topics in joined.items()}
+        self.ends = {}
+
+    def _get_actions_per_node(self, assignment: Any) -> Any:
+        self._fetcher._fetch_max_wait_ms = WAIT_WITHOUT_SOME if self._fetcher._records else WAIT
+        actions = self._actions(assignment)
+        for _, request in actions[0]:
+            request.topics.sort(key=lambda topic: self._order.get(topic[0], 0))
+        return actions
+
+    async def _proc_fetch_request(self, assignment: Any, node: int, request: Any) -> Any:
+        asked = [
+            {TP(topic, partition): assignment.state_value(TopicPartition(topic, partition)) for partition, *_ in parts}
+            for topic, parts in request.topics
+        ]
+        for states in asked:
+            for state in states.values():
+                state.timestamp = None  # set anew with the end offset, if there is no error
+        fetched = await self._process(assignment, node, request)
+        ends: dict[TP, int] = {}
+        for states in reversed(asked):
+            self.ends.update((tp, dict(ends)) for tp, state in states.items() if state.timestamp is not None)
+            ends.update((tp, state.highwater) for tp, state in states.items() if state.timestamp is not None)
+        return fetched
+
+
+async def end_offsets(client: Any, partitions: Iterable[TP], isolation_level: int) -> dict[TP, int]:
+    """Ask for the end offsets of partitions, over other connections than those of the fetches.
+
+    The broker answers the requests of a connection one after the other: `AIOKafkaConsumer.end_offsets` would wait for
+    the fetch under way, and that for records.
+
+    Raises:
+        KafkaError: if they are not to be had now.
+    """
+    await client._maybe_wait_metadata()
+    by_leader: dict[int, dict[str, list[tuple[int, int]]]] = defaultdict(lambda: defaultdict(list))
+    for tp in partitions:
+        leader = client.cluster.leader_for_partition(tp)
+        if leader in (None, -1):
+            raise LeaderNotAvailableError(f"{tp.topic}[{tp.partition}] has no leader")
+        by_leader[leader][tp.topic].append((tp.partition, LATEST))
+    ends: dict[TP, int] = {}
+    for leader, topics in by_leader.items():
+        request = OffsetRequest(-1, isolation_level, list(topics.items()))
+        response = await client.send(leader, request, group=ConnectionGroup.COORDINATION)
+        for topic, answers in response.topics:
+            for partition, error, _, offset in answers:
+                if error:
+                    raise for_code(error)(f"{topic}[{partition}]")
+                ends[TP(topic, partition)] = offset
+    return ends
