@@ -33,8 +33,9 @@ class Agent(faust.Agent):
                 try:
                     await aref.stream.failed(exc)
                 except Exception as fatal:
+                    aref.stream.give_up()
                     await self.app.crash(fatal)
-                    raise
+                    return
                 coro = self._run(aref)
             else:
                 return

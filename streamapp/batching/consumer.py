@@ -301,9 +301,11 @@ class Consumer(driver.Consumer):
 
         Raises:
             KafkaError: if the broker does not take them.
+            TimeoutError: if it does not answer, or after a crash aiokafka's thread has ended before.
         """
         if offsets:
-            await self._thread.commit_offsets(offsets)
+            async with asyncio.timeout(self.app.conf.broker_session_timeout):
+                await self._thread.commit_offsets(offsets)
             for tp, offset in offsets.items():
                 self.alignment.lane(tp).committed = offset
             self.app.monitor.on_tp_commit(offsets)

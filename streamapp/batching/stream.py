@@ -102,6 +102,11 @@ class Stream(faust.Stream[Batch]):
             self._narrow_down(error)
         await asyncio.sleep(min(RETRY_AFTER * 2 ** (self._failures - 1), RETRY_AT_MOST))
 
+    def give_up(self) -> None:
+        """Have nobody wait for the batch that the agent failed on: it stays uncommitted."""
+        if self._unfinished is not None:
+            self.app.consumer.drop(self._unfinished.message)
+
     def _narrow_down(self, error: Exception) -> None:
         batch = self._parts[0]
         if len(batch) > 1:
