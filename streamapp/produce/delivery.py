@@ -111,6 +111,9 @@ def produce_generated(settings: Settings, traffic: Traffic, options: Options) ->
     kinds: Counter[Kind] = Counter()
     with _session(settings, options, traffic.total) as session:
         for record in session.paced(generate(traffic, timeline)):
+            if record.kind is not Kind.PROFILE and kinds.total() == kinds[Kind.PROFILE]:
+                # The first profiles are there before the first click: sent together, a click could arrive sooner.
+                session.acknowledge()
             session.send(topics[record.kind], record.key, record.value, record.timestamp)
             kinds[record.kind] += 1
     return session.report(Generated.count(kinds))
@@ -155,9 +158,10 @@ def _timeline(traffic: Traffic, rate: float) -> Timeline:
 class _Session:
     """A producer with its pace and the user's Ctrl-C, and how it went."""
 
-    def __init__(self, producer: Producer, interrupt: Interrupt, rate: float) -> None:
+    def __init__(self, producer: Producer, interrupt: Interrupt, rate: float, timeout: float) -> None:
         self.send = producer.send
         self.error = ""
+        self._timeout = timeout
         self._producer = producer
         self._interrupt = interrupt
         self._rate = rate
@@ -166,6 +170,10 @@ class _Session:
     def paced(self, records: Iterable[T]) -> Iterator[T]:
         """Give ``records`` at the rate that was asked for, serving the producer in the waits."""
         return paced(records, self._rate, self._producer.poll)
+
+    def acknowledge(self) -> None:
+        """Wait until all that was sent so far is acknowledged, or has failed."""
+        self._producer.flush(self._timeout)
 
     def reading(self, file: BinaryIO) -> Iterator[bytes]:
         """Give the lines of ``file``; Ctrl-C ends a wait for the next one."""
@@ -203,8 +211,8 @@ def _session(settings: Settings, options: Options, total: int | None) -> Iterato
             interrupt.check()
 
         producer = Producer(settings, timeout=options.timeout, on_poll=look_around)
-        session = _Session(producer, interrupt, options.rate)
         deadline = options.timeout + FLUSH_MARGIN
+        session = _Session(producer, interrupt, options.rate, deadline)
         try:
             yield session
         except Interrupted:
