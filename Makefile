@@ -5,7 +5,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 CLICKS ?=
 
-.PHONY: help install dev demo test lint format types clean
+BENCH ?=
+
+.PHONY: help install dev demo test lint format types bench clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,5 +45,13 @@ format: dev  ## rewrite the code as ruff wants it
 types: dev  ## mypy --strict
 	@$(BIN)/mypy
 
-clean:  ## remove .venv and the demo's data
-	@rm -rf .venv streamapp-data
+.bench/installed: benchmarks/requirements.txt setup.cfg
+	@$(PYTHON) -m venv .bench/venvs/harness
+	@.bench/venvs/harness/bin/python -m pip install --quiet --disable-pip-version-check --editable . --requirement $<
+	@touch $@
+
+bench: install .bench/installed  ## the same join here and in other programs; BENCH=--help tells more
+	@.bench/venvs/harness/bin/python -m benchmarks $(BENCH)
+
+clean:  ## remove .venv, the demo's data and what the benchmarks have installed
+	@rm -rf .venv streamapp-data .bench

@@ -1,0 +1,1 @@
+"""The same join in streamapp and in its peers, measured side by side: `make bench`."""
