@@ -65,7 +65,7 @@ def _click_number(workload: Workload, key: bytes | None, value: bytes | None) ->
     try:
         result = orjson.loads(value or b"")
         number = int(result["click"]["click_id"].removeprefix("c"))
-        user = workload.users_of_clicks[number]
+        user = workload.user(number)
         joined_at = float(result["join_timestamp"])
     except (ValueError, TypeError, KeyError, IndexError, AttributeError):
         return None

@@ -1,9 +1,10 @@
-"""The programs that are compared, how each is started, and what has to be installed for it."""
+"""The programs that are compared: how each is installed and started, and what it keeps of its table."""
 
 from __future__ import annotations
 
 import dataclasses
 import random
+import re
 import shutil
 import socket
 import subprocess
@@ -12,13 +13,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
-__all__ = ["PEERS", "Job", "Peer", "Streamapp", "Unavailable"]
+__all__ = ["PEERS", "Job", "KafkaStreams", "Peer", "PythonProgram", "Streamapp", "UnavailableError"]
 
 PROGRAMS: Final = Path(__file__).parent / "programs"
 
 
-class Unavailable(Exception):
-    """A peer that cannot be run on this machine; the text says what is missing."""
+class UnavailableError(Exception):
+    """A peer that cannot be run on this machine; the text is one line that says what is missing."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Job:
         joined: the output topic.
         group: the consumer group.
         state: a directory for whatever the peer wants to keep.
+        partitions: of these topics.
+        linger_ms: how long a producer may wait for more records, for a peer that must be told.
     """
 
     broker: str
@@ -38,32 +41,61 @@ class Job:
     joined: str
     group: str
     state: Path
+    partitions: int
+    linger_ms: int
+
+    @property
+    def clicks(self) -> str:
+        """Name of the clicks' topic."""
+        return f"{self.prefix}user_clicks"
+
+    @property
+    def profiles(self) -> str:
+        """Name of the profiles' topic."""
+        return f"{self.prefix}user_profiles"
 
     def environment(self) -> dict[str, str]:
-        """Give the job as the peers' programs read it."""
+        """Give the job as the programs in `PROGRAMS` read it."""
         return {
             "BROKER": self.broker,
-            "PROFILES": f"{self.prefix}user_profiles",
-            "CLICKS": f"{self.prefix}user_clicks",
+            "PROFILES": self.profiles,
+            "CLICKS": self.clicks,
             "JOINED": self.joined,
             "GROUP": self.group,
             "STATE": f"{self.state}",
+            "PARTITIONS": f"{self.partitions}",
+            "LINGER_MS": f"{self.linger_ms}",
         }
 
 
 class Peer(Protocol):
     """A program that joins clicks with profiles."""
 
-    name: str
-    title: str
-    #: How many times fewer clicks it gets, so that a run does not take minutes.
-    slower: int
+    @property
+    def name(self) -> str:
+        """A short name, without spaces."""
+
+    @property
+    def title(self) -> str:
+        """How people call it."""
+
+    @property
+    def keeps(self) -> str:
+        """Where its table is, and what is left of it after a crash."""
+
+    @property
+    def slower(self) -> int:
+        """By how much to divide the clicks, so that a run does not take minutes."""
+
+    @property
+    def version(self) -> str:
+        """The version of the library that it is made with."""
 
     def install(self, cache: Path) -> None:
-        """Make what is needed to run it, below `cache`.
+        """Make what is needed to run it, below `cache`, if it is not there yet.
 
         Raises:
-            Unavailable: if that is not possible.
+            UnavailableError: if that is not possible.
         """
 
     def command(self, job: Job) -> list[str]:
@@ -74,112 +106,134 @@ class Peer(Protocol):
 
 
 @dataclasses.dataclass
-class PythonPeer:
-    """A Python program in a venv of its own.
+class PythonProgram:
+    """A Python program of ours, in a venv of its own.
 
     Args:
         name: of its folder.
-        title: how people call it.
-        slower: see `Peer`.
+        title, keeps, slower: see `Peer`.
+        launcher: arguments of Python before the program.
+        arguments: of the program.
     """
 
     name: str
     title: str
+    keeps: str
     slower: int = 1
+    launcher: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
-    bin: Path = Path()
+    python: Path = Path("python")
+
+    @property
+    def version(self) -> str:
+        """The version of the first package that it requires."""
+        return self._requirements.read_text().splitlines()[0].partition("==")[2]
 
     def install(self, cache: Path) -> None:
-        requirements = PROGRAMS / self.name / "requirements.txt"
+        """Make the venv; anew if the requirements have changed."""
         venv = cache / "venvs" / self.name
-        self.bin = venv / "bin"
-        stamp = venv / "installed.txt"
-        if stamp.exists() and stamp.read_text() == requirements.read_text():
+        self.python = venv / "bin" / "python"
+        installed, wanted = venv / "installed.txt", self._requirements.read_text()
+        if installed.exists() and installed.read_text() == wanted:
             return
-        print(f"  making {venv} for {self.title}", flush=True)
-        _run([sys.executable, "-m", "venv", "--clear", f"{venv}"])
-        _run(
-            [f"{self.bin}/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-            + ["--requirement", f"{requirements}"]
-        )
-        shutil.copy(requirements, stamp)
+        print(f"{self.title}: making {venv}", flush=True)
+        _run(sys.executable, "-m", "venv", "--clear", venv)
+        _run(self.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", self._requirements)
+        installed.write_text(wanted)
 
     def command(self, job: Job) -> list[str]:
-        return [f"{self.bin}/python", f"{PROGRAMS / self.name / 'join.py'}", *self.arguments]
+        """Give the command that starts it."""
+        return [f"{self.python}", *self.launcher, f"{PROGRAMS / self.name / 'join.py'}", *self.arguments]
 
     def environment(self, job: Job) -> Mapping[str, str]:
-        return job.environment() | {"PYTHONUNBUFFERED": "1", "VIRTUAL_ENV": f"{self.bin.parent}"}
+        """Give the job."""
+        return job.environment() | {"PYTHONUNBUFFERED": "1"}
+
+    @property
+    def _requirements(self) -> Path:
+        return PROGRAMS / self.name / "requirements.txt"
 
 
 @dataclasses.dataclass
 class KafkaStreams:
-    """The Java program, built by Maven.
+    """The Java program, built by Maven; to be run, it needs the Java that it was built with.
 
     Args:
-        name: of the peer.
-        title: how people call it.
+        name, title: see `Peer`.
         threads: stream threads.
     """
 
     name: str
     title: str
     threads: int = 1
+    keeps: str = "RocksDB and changelog"
     slower: int = 1
-    classes: Path = Path()
+    target: Path = Path("target")
+
+    @property
+    def version(self) -> str:
+        """The version of Kafka Streams."""
+        pom = (PROGRAMS / "kafka_streams" / "pom.xml").read_text()
+        return "".join(re.findall(r"<artifactId>kafka-streams</artifactId>\s*<version>([^<]+)", pom))
 
     def install(self, cache: Path) -> None:
-        missing = [program for program in ("mvn", "java", "javac") if shutil.which(program) is None]
-        if missing:
-            raise Unavailable(f"{' and '.join(missing)} not found")
-        source = PROGRAMS / "kafka_streams"
-        target = cache / "kafka_streams"
-        self.classes = target
-        stamp = target / "installed.txt"
-        wanted = "".join(path.read_text() for path in sorted(source.rglob("*")) if path.is_file())
-        if stamp.exists() and stamp.read_text() == wanted:
+        """Build it; anew if the source has changed."""
+        if missing := [program for program in ("mvn", "javac", "java") if shutil.which(program) is None]:
+            raise UnavailableError(f"{' and '.join(missing)} not found")
+        source, build = PROGRAMS / "kafka_streams", cache / "kafka_streams"
+        self.target = build / "target"
+        built, wanted = build / "built.txt", "".join(f.read_text() for f in sorted(source.rglob("*.*")) if f.is_file())
+        if built.exists() and built.read_text() == wanted:
             return
-        print(f"  building {target} for {self.title}", flush=True)
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(source, target)
-        _run(
-            ["mvn", "--quiet", "--batch-mode", "--file", f"{target}/pom.xml", "package", "dependency:copy-dependencies"]
-        )
-        stamp.write_text(wanted)
+        print(f"{self.title}: building {build}", flush=True)
+        shutil.rmtree(build, ignore_errors=True)
+        shutil.copytree(source, build)
+        _run("mvn", "-q", "--batch-mode", "--file", build / "pom.xml", "package", "dependency:copy-dependencies")
+        built.write_text(wanted)
 
     def command(self, job: Job) -> list[str]:
-        # Without a limit the JVM takes a quarter of the machine's memory for its heap before it collects.
-        classpath = f"{self.classes}/target/kafka-streams-join-1.jar:{self.classes}/target/dependency/*"
-        return ["java", "-Xmx1g", "-cp", classpath, "peer.Join"]
+        """Give the command that starts it."""
+        classes = f"{self.target}/kafka-streams-join-1.jar:{self.target}/dependency/*"
+        # Without a limit the heap grows to a quarter of the machine's memory.
+        return ["java", "-Xmx1g", "-cp", classes, "peer.Join"]
 
     def environment(self, job: Job) -> Mapping[str, str]:
+        """Give the job."""
         return job.environment() | {"THREADS": f"{self.threads}"}
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Streamapp:
     """The app of this project, as its users start it.
 
     Args:
-        bin: the ``bin`` of the venv that it is installed in.
+        bin: of the venv that it is installed in.
         store: URL of the table store.
-        settings: further ones, without the prefix and in small letters.
     """
 
     bin: Path
+    store: str = "rocksdb://"
     name: str = "streamapp"
     title: str = "streamapp"
+    keeps: str = "RocksDB and changelog"
     slower: int = 1
-    store: str = "rocksdb://"
-    wrapper: tuple[str, ...] = ()
+
+    @property
+    def version(self) -> str:
+        """The commit says it."""
+        return ""
 
     def install(self, cache: Path) -> None:
+        """See whether it is there."""
         if not (self.bin / "faust").exists():
-            raise Unavailable(f"no faust in {self.bin}: name the bin of a venv with streamapp by --streamapp")
+            raise UnavailableError(f"{self.bin}/faust not found: name the bin of a venv with streamapp by --streamapp")
 
     def command(self, job: Job) -> list[str]:
-        return [*self.wrapper, f"{self.bin}/faust", "-A", "streamapp", "worker", "-l", "info"]
+        """Give the command that starts a worker."""
+        return [f"{self.bin}/faust", "-A", "streamapp", "worker", "-l", "info"]
 
     def environment(self, job: Job) -> Mapping[str, str]:
+        """Give the settings; those that are not named have their defaults."""
         return {
             "STREAMAPP_BROKER": job.broker,
             "STREAMAPP_ID": job.group,
@@ -194,19 +248,27 @@ class Streamapp:
 PEERS: Final[tuple[Peer, ...]] = (
     KafkaStreams("kafka_streams", "Kafka Streams"),
     KafkaStreams("kafka_streams_2", "Kafka Streams, 2 threads", threads=2),
-    PythonPeer("confluent_kafka", "confluent-kafka loop, by hand"),
-    PythonPeer("aiokafka", "aiokafka loop, by hand"),
-    PythonPeer("pathway", "Pathway"),
-    PythonPeer("bytewax", "Bytewax"),
-    PythonPeer("quix_streams", "Quix Streams"),
-    PythonPeer("faust", "Faust, untouched", slower=10),
+    PythonProgram("confluent_kafka", "confluent-kafka loop", "memory, read again at start"),
+    PythonProgram("aiokafka", "aiokafka loop", "memory, read again at start"),
+    PythonProgram("pathway", "Pathway", "memory, nothing"),
+    PythonProgram("bytewax", "Bytewax", "memory, nothing", launcher=("-m", "bytewax.run")),
+    PythonProgram("quix_streams", "Quix Streams", "RocksDB and changelog"),
+    PythonProgram(
+        "faust",
+        "Faust, untouched",
+        "memory and changelog",
+        slower=10,
+        arguments=("worker", "--without-web", "-l", "info"),
+    ),
 )
+"""All but streamapp."""
 
 
-def _run(command: list[str]) -> None:
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+def _run(*command: str | Path) -> None:
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise Unavailable(f"{' '.join(command[:4])} … failed: {(done.stderr or done.stdout).strip()[-500:]}")
+        output = (done.stderr or done.stdout).strip().splitlines()
+        raise UnavailableError(f"{' '.join(map(str, command))} failed: {output[-1] if output else 'no output'}")
 
 
 def _free_port() -> int:

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,88 +17,134 @@ from benchmarks.check import Check, check
 from benchmarks.peers import Job, Peer
 from benchmarks.sampling import Figures, ProcessTree, Sample
 from benchmarks.topics import Topics
-from benchmarks.workload import Workload
+from benchmarks.workload import SPAN, Workload
 
-__all__ = ["Bench", "PeerError", "Run"]
+__all__ = ["PeerError", "Run", "Runner", "median"]
 
 #: Seconds between two samples: a peer that needs two seconds for all still has a hundred of them.
 EVERY: Final = 0.02
 #: Seconds without a new record after which no more are waited for; some peers write in bursts.
 STALL: Final = 15.0
-#: Seconds until a peer must have given its first record, or has failed.
-START: Final = 300.0
+#: Seconds until a peer must have given its first record, and what a profile adds to that.
+START: Final = 120.0
+START_PER_USER: Final = 1e-4
 #: Seconds that a peer has to end after SIGTERM.
 STOP: Final = 30.0
+#: What the peers' producers are told to wait for more records (ms): the best rate asks for it.
+LINGER_MS: Final = 50
 
 
 class PeerError(Exception):
-    """A peer that gave no results; the text says where its log is."""
+    """A peer that did not do its job; the text is one line that says where its log is."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What came of one run of a peer."""
+    """What came of one run of a peer.
+
+    Args:
+        peer: its name.
+        workload: what it had to join.
+        figures: what that took.
+        check: whether the output is right.
+        progress: (seconds since the start of the process, joined records) at up to a hundred moments.
+    """
 
     peer: str
     workload: Workload
     figures: Figures
     check: Check
+    progress: list[tuple[float, int]]
+
+    def __str__(self) -> str:
+        return f"{self.peer:16} {self.figures}  {self.check}"
 
 
-@dataclasses.dataclass
-class Bench:
-    """A broker, and a directory for the peers that are run on it.
+def median(runs: Sequence[Run]) -> Figures:
+    """Give the median of each figure of some runs."""
+    return Figures.median([run.figures for run in runs])
+
+
+class Runner:
+    """Runs peers on one broker, one after the other.
 
     Args:
         topics: those of the broker.
         broker_pid: its process.
-        directory: where peers keep their state and their logs; the logs stay.
+        directory: where peers keep their state, which is deleted, and their logs, which are not.
     """
 
-    topics: Topics
-    broker_pid: int
-    directory: Path
-    runs: int = 0
+    def __init__(self, topics: Topics, broker_pid: int, directory: Path) -> None:
+        self.topics = topics
+        self._broker_pid = broker_pid
+        self._directory = directory
+        self._filled: set[Workload] = set()
+        self._jobs = 0
 
     def run(self, peer: Peer, workload: Workload) -> Run:
-        """Let a peer join the whole workload, from nothing.
+        """Let a peer join a whole workload, from nothing.
 
         Raises:
             PeerError: if it gives no record, or ends.
         """
-        job = self.job(peer, workload)
-        try:
+        if workload not in self._filled:
+            self.topics.fill(workload.prefix, workload, _now() - 2 * SPAN)
+            self._filled.add(workload)
+        with self.job(peer, workload, prefix=workload.prefix) as job:
             with self.process(peer, job) as process:
                 samples = self._watch(process, job, workload)
             output = self.topics.read(job.joined, workload.partitions)
             checked = check(workload, ((message.key(), message.value()) for message in output))
-        finally:
-            self.discard(job)
-        return Run(peer.name, workload, Figures.of(samples), checked)
+        progress = [(round(sample.at, 2), sample.records) for sample in samples[:: len(samples) // 100 + 1]]
+        run = Run(peer.name, workload, Figures.of(samples), checked, progress)
+        print(run, flush=True)
+        return run
 
-    def job(self, peer: Peer, workload: Workload) -> Job:
-        """Make what a peer needs to join a workload from nothing: the topics and a directory."""
-        prefix = self.topics.fill(workload)
-        self.runs += 1
-        group = f"{peer.name}-{os.getpid()}-{self.runs:04}"
-        state = self.directory / "state" / group
+    def forget(self, workload: Workload) -> None:
+        """Delete the topics of a workload."""
+        self.topics.delete(workload.prefix)
+        self._filled.discard(workload)
+
+    @contextlib.contextmanager
+    def job(self, peer: Peer, workload: Workload, *, prefix: str = "", linger_ms: int = LINGER_MS) -> Iterator[Job]:
+        """Make a job, whose topics and directory are deleted at the end of the `with`.
+
+        Args:
+            peer: that gets it.
+            workload: whose partitions it has.
+            prefix: of the topics of the workload; without one, the job gets topics of its own, whose event times end
+                now.
+            linger_ms: see `Job`.
+        """
+        self._jobs += 1
+        group = f"{peer.name}-{os.getpid()}-{self._jobs:04}"
+        state = self._directory / "state" / group
         state.mkdir(parents=True)
-        job = Job(self.topics.bootstrap, prefix, f"joined-{group}", group, state)
+        job = Job(
+            broker=self.topics.bootstrap,
+            prefix=prefix or f"{group}.",
+            joined=f"{group}.joined",
+            group=group,
+            state=state,
+            partitions=workload.partitions,
+            linger_ms=linger_ms,
+        )
+        if not prefix:
+            self.topics.fill(job.prefix, workload, _now() - SPAN)
         self.topics.create(job.joined, workload.partitions)
-        return job
-
-    def discard(self, job: Job) -> None:
-        """Delete what a peer has made: its topics and its directory."""
-        self.topics.delete(job.group)
-        shutil.rmtree(job.state, ignore_errors=True)
+        try:
+            yield job
+        finally:
+            self.topics.delete(group)
+            shutil.rmtree(state, ignore_errors=True)
 
     @contextlib.contextmanager
     def process(self, peer: Peer, job: Job) -> Iterator[subprocess.Popen[bytes]]:
-        """Start a peer's process; it is stopped at the end of the `with`, and so are its children."""
+        """Start a peer's process; it and its children are stopped at the end of the `with`."""
         with self.log(job).open("ab") as log:
             process = subprocess.Popen(
                 peer.command(job),
-                env=os.environ | peer.environment(job),
+                env={**os.environ, **peer.environment(job)},
                 cwd=job.state,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -110,34 +156,44 @@ class Bench:
             yield process
         finally:
             process.send_signal(signal.SIGTERM)
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(STOP)
-            except subprocess.TimeoutExpired:
-                print(f"  {peer.name} did not end within {STOP:.0f} s of SIGTERM and is killed")
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
     def log(self, job: Job) -> Path:
-        """Give the log file of a peer."""
-        path = self.directory / "logs" / f"{job.group}.log"
-        path.parent.mkdir(exist_ok=True)
+        """Give the log file of a job."""
+        path = self._directory / "logs" / f"{job.group}.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
+    def check_alive(self, process: subprocess.Popen[bytes], job: Job) -> None:
+        """See whether a peer still runs.
+
+        Raises:
+            PeerError: if it does not.
+        """
+        if process.poll() is not None:
+            raise PeerError(f"{job.group} ended with {process.returncode}; its log: {self.log(job)}")
+
     def _watch(self, process: subprocess.Popen[bytes], job: Job, workload: Workload) -> list[Sample]:
-        tree, broker = ProcessTree(process.pid), ProcessTree(self.broker_pid)
         start = time.monotonic()
+        tree, broker = ProcessTree(process.pid), ProcessTree(self._broker_pid)
         samples = [Sample(0.0, 0, 0.0, 0, broker.usage()[0])]
-        grown = start + START - STALL
-        while samples[-1].records < workload.clicks and time.monotonic() < grown + STALL:
-            if process.poll() is not None:
-                raise PeerError(f"{job.group} ended with {process.returncode}; its log: {self.log(job)}")
+        deadline = start + START + START_PER_USER * workload.users
+        while samples[-1].records < workload.clicks and time.monotonic() < deadline:
+            self.check_alive(process, job)
             records = self.topics.count(job.joined, workload.partitions) or 0
             now = time.monotonic()
             if records > samples[-1].records:
-                grown = now
+                deadline = now + STALL
             samples.append(Sample(now - start, records, *tree.usage(), broker.usage()[0]))
             time.sleep(max(0.0, now + EVERY - time.monotonic()))
         if not samples[-1].records:
-            raise PeerError(f"{job.group} gave no record within {START:.0f} s; its log: {self.log(job)}")
+            raise PeerError(f"{job.group} gave no record in {samples[-1].at:.0f} s; its log: {self.log(job)}")
         return samples
+
+
+def _now() -> int:
+    return int(time.time() * 1000)

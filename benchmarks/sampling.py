@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import statistics
 from collections.abc import Callable, Sequence
 from typing import Final, Self
 
@@ -91,6 +92,24 @@ class Figures:
     steady_cpu_us: float
     broker_us: float
     peak_mb: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.per_s:9,.0f}/s, steady {self.steady_per_s:9,.0f}/s, from the start {self.total_per_s:9,.0f}/s, "
+            f"start-up {self.start_up:5.2f} s, CPU {self.cpu_us:6.2f} µs, steady {self.steady_cpu_us:6.2f} µs, "
+            f"broker {self.broker_us:5.2f} µs, peak {self.peak_mb:5,.0f} MB"
+        )
+
+    @property
+    def total_per_s(self) -> float:
+        """Records a second from the start of the process to the last record."""
+        return self.records / self.seconds
+
+    @classmethod
+    def median(cls, figures: Sequence[Self]) -> Self:
+        """Give the median of each figure, over several runs."""
+        names = [field.name for field in dataclasses.fields(cls)]
+        return cls(**{name: statistics.median(getattr(one, name) for one in figures) for name in names})
 
     @classmethod
     def of(cls, samples: Sequence[Sample]) -> Self:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from confluent_kafka.cimpl import NewTopic
 
 from benchmarks.workload import Record, Workload
 
-__all__ = ["Topics"]
+__all__ = ["DEADLINE", "Topics", "producer"]
 
 #: Seconds that the broker has for anything.
 DEADLINE: Final = 60.0
-#: Records after which librdkafka is given the time to report.
+#: Records after which librdkafka is asked what became of the earlier ones.
 POLL_EVERY: Final = 10_000
 
 
@@ -33,24 +33,41 @@ class Topics:
         self._admin = AdminClient(
             {"bootstrap.servers": bootstrap, "log_level": 0, "topic.metadata.refresh.interval.ms": -1}
         )
-        self._filled: set[str] = set()
 
     def create(self, name: str, partitions: int) -> None:
-        """Make a topic; returns once each of its partitions has a leader."""
+        """Make a topic; returns once each of its partitions has a leader.
+
+        Raises:
+            TimeoutError: if it has none after a minute.
+        """
         topic = NewTopic(name, partitions, 1, config={"max.message.bytes": f"{8 << 20}"})
         self._admin.create_topics([topic])[name].result(DEADLINE)
-        self._until(lambda: self.count(name, partitions) == 0, f"{name} can be read")
+        end = time.monotonic() + DEADLINE
+        while self.count(name, partitions) is None:
+            if time.monotonic() > end:
+                raise TimeoutError(f"topic {name} has no leaders after {DEADLINE:.0f} s")
+            # Leaders are looked for again only when all topics are asked for.
+            self._admin.list_topics(timeout=DEADLINE)
 
     def count(self, name: str, partitions: int) -> int | None:
-        """Sum up the end offsets of a topic, read_uncommitted; None while a partition has no leader."""
+        """Sum up the end offsets of a topic, read_uncommitted; None if a partition has no leader."""
         wanted = {TopicPartition(name, number): OffsetSpec.latest() for number in range(partitions)}
         try:
             answers = self._admin.list_offsets(wanted, request_timeout=DEADLINE).values()
             return sum(answer.result(DEADLINE).offset for answer in answers)
         except KafkaException:
-            # Leaders are looked for again only when all topics are asked for.
-            self._admin.list_topics(timeout=DEADLINE)
             return None
+
+    def warm_up(self) -> None:
+        """Let a first group form: the broker makes the topic of all groups' offsets then, which takes it seconds."""
+        self.create("warm-up", 1)
+        with Consumer({"bootstrap.servers": self.bootstrap, "log_level": 0, "group.id": "warm-up"}) as consumer:
+            consumer.subscribe(["warm-up"])
+            end = time.monotonic() + DEADLINE
+            while not consumer.assignment():
+                if time.monotonic() > end:
+                    raise TimeoutError(f"the broker forms no group in {DEADLINE:.0f} s")
+                consumer.poll(0.1)
 
     def delete(self, part: str) -> None:
         """Delete the topics that have this in their names."""
@@ -58,69 +75,68 @@ class Topics:
         for deleted in self._admin.delete_topics(names).values() if names else ():
             deleted.result(DEADLINE)
 
-    def fill(self, workload: Workload) -> str:
-        """Make and fill the topics of a workload, once; give the prefix of their names."""
-        prefix = f"{workload.name}."
-        if prefix not in self._filled:
-            start = int(time.time() * 1000) - 240_000
-            self._fill(prefix + "user_profiles", workload.partitions, workload.profiles(start), workload.users)
-            self._fill(prefix + "user_clicks", workload.partitions, workload.stream(start), workload.clicks)
-            self._filled.add(prefix)
-        return prefix
+    def fill(self, prefix: str, workload: Workload, start: int) -> None:
+        """Make the topics of a workload, whose first event time is `start` (ms), and produce it."""
+        self._produce(f"{prefix}user_profiles", workload.profiles(start), workload.users, workload.partitions)
+        self._produce(f"{prefix}user_clicks", workload.stream(start), workload.clicks, workload.partitions)
 
     def read(self, name: str, partitions: int) -> Iterator[Message]:
-        """Read all records of a topic that are there now."""
-        consumer = Consumer(
-            {"bootstrap.servers": self.bootstrap, "group.id": "benchmark", "enable.auto.commit": False}
-            | {"enable.partition.eof": True, "isolation.level": "read_uncommitted"}
-        )
-        consumer.assign([TopicPartition(name, number, 0) for number in range(partitions)])
-        unread = set(range(partitions))
-        try:
+        """Read all records of a topic that are there now.
+
+        Raises:
+            KafkaException: if the broker does not give them.
+        """
+        with Consumer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "log_level": 0,
+                "group.id": "benchmark",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "isolation.level": "read_uncommitted",
+            }
+        ) as consumer:
+            consumer.assign([TopicPartition(name, number, 0) for number in range(partitions)])
+            unread = set(range(partitions))
             while unread:
                 for message in consumer.consume(10_000, 0.1):
                     if (error := message.error()) is None:
                         yield message
-                    elif error.code() == error._PARTITION_EOF:
+                    elif error.code() == KafkaError._PARTITION_EOF:
                         unread.discard(message.partition())
                     else:
                         raise KafkaException(error)
-        finally:
-            consumer.close()
 
-    def _fill(self, name: str, partitions: int, records: Iterable[Record], total: int) -> None:
+    def _produce(self, name: str, records: Iterable[Record], number: int, partitions: int) -> None:
         self.create(name, partitions)
-        producer = Producer(
-            {
-                "bootstrap.servers": self.bootstrap,
-                "log_level": 0,
-                "enable.idempotence": True,
-                "compression.type": "lz4",
-                "linger.ms": 50,
-                "batch.size": 1 << 18,
-                "message.max.bytes": 8 << 20,
-                "queue.buffering.max.messages": 200_000,
-                # The Java clients' choice, which Faust's producers share: a click goes where its profile is.
-                "partitioner": "murmur2_random",
-            }
-        )
-        for number, (key, value, timestamp) in enumerate(records):
+        client = producer(self.bootstrap, linger_ms=50)
+        for sent, (key, value, timestamp) in enumerate(records):
             while True:
                 try:
-                    producer.produce(name, value, key, timestamp=timestamp)
-                    break
+                    client.produce(name, value, key, timestamp=timestamp)
                 except BufferError:
-                    producer.poll(0.05)
-            if number % POLL_EVERY == 0:
-                producer.poll(0)
-        producer.flush()
-        if (found := self.count(name, partitions)) != total:
-            raise RuntimeError(f"{name}: {total:,} records were produced, {found:,} are there")
+                    client.poll(0.05)
+                else:
+                    break
+            if sent % POLL_EVERY == 0:
+                client.poll(0)
+        client.flush()
+        if (found := self.count(name, partitions)) != number:
+            raise RuntimeError(f"{name}: {number:,} records were produced, {found:,} are there")
 
-    @staticmethod
-    def _until(condition: Callable[[], bool], what: str) -> None:
-        end = time.monotonic() + DEADLINE
-        while not condition():
-            if time.monotonic() > end:
-                raise TimeoutError(f"waited {DEADLINE:.0f} s in vain: {what}")
-            time.sleep(0.05)
+
+def producer(bootstrap: str, *, linger_ms: float) -> Producer:
+    """Make a producer that sends each key where the Java clients and Faust send it."""
+    return Producer(
+        {
+            "bootstrap.servers": bootstrap,
+            "log_level": 0,
+            "enable.idempotence": True,
+            "partitioner": "murmur2_random",
+            "compression.type": "lz4",
+            "linger.ms": linger_ms,
+            "batch.size": 1 << 18,
+            "message.max.bytes": 8 << 20,
+            "queue.buffering.max.messages": 200_000,
+        }
+    )

@@ -37,11 +37,11 @@ def keep(message):
 def read_profiles(partitions):
     """Read the profiles to their present end; give the position of each partition."""
     reader = Consumer(consumer_config | {"enable.partition.eof": True})
-    positions = {partition: OFFSET_BEGINNING for partition in partitions}
+    positions = dict.fromkeys(partitions, OFFSET_BEGINNING)
     reader.assign([TopicPartition(PROFILES, partition, OFFSET_BEGINNING) for partition in partitions])
     unread = set(partitions)
     while unread and running:
-        for message in reader.consume(1000, 0.1):
+        for message in reader.consume(1000, 0.01):
             if message.error() is None:
                 keep(message)
                 positions[message.partition()] = message.offset() + 1
@@ -61,7 +61,7 @@ def on_assign(consumer, assigned):
     consumer.assign(assigned)
 
 
-def on_delivery(error, message):
+def on_delivery(error, _message):
     if error is not None:
         raise KafkaException(error)
 
@@ -72,7 +72,7 @@ def main():
         {
             "bootstrap.servers": BROKER,
             "compression.type": "lz4",
-            "linger.ms": 50,
+            "linger.ms": int(os.environ["LINGER_MS"]),
             "partitioner": "murmur2_random",
             "queue.buffering.max.messages": 500_000,
         }
@@ -80,7 +80,7 @@ def main():
     consumer.subscribe([PROFILES, CLICKS], on_assign=on_assign)
     committed_at = time.monotonic()
     while running:
-        for message in consumer.consume(1000, 0.1):
+        for message in consumer.consume(1000, 0.01):
             if message.error():
                 raise KafkaException(message.error())
             if message.topic() == PROFILES:

@@ -1,0 +1,190 @@
+"""How long a click takes from being produced until its joined record can be read."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import random
+import subprocess
+import time
+from collections.abc import Iterator
+from typing import Final, Self
+
+import orjson
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from benchmarks.peers import Job, Peer
+from benchmarks.results import Percentiles, SteadyLoad
+from benchmarks.runner import PeerError, Runner
+from benchmarks.topics import Topics, producer
+from benchmarks.workload import Workload
+
+__all__ = ["lone_clicks", "one_hop", "steady_load"]
+
+#: The table of all runs here; the clicks are produced while the peer runs.
+WORKLOAD: Final = Workload(users=10_000, clicks=0)
+#: Clicks before those that count: programs with a JIT need some.
+WARM_UP: Final = 50
+#: Seconds between a joined record and the next click, drawn at random, so that no click falls into step with a timer.
+GAP: Final = (0.02, 0.08)
+#: Seconds for all lone clicks of a peer: a slow one gets fewer of them.
+LIMIT: Final = 60.0
+#: Seconds that a peer has to join its first click, and any other.
+FIRST: Final = 120.0
+PATIENCE: Final = 20.0
+#: Seconds between two turns of the producer of a steady load, which sends what has become due meanwhile.
+TURN: Final = 0.001
+#: Seconds of a steady load that do not count.
+LEAD: Final = 3.0
+
+
+class _Reader:
+    """Reads what is produced to a topic from now on, without a group, read_uncommitted."""
+
+    def __init__(self, bootstrap: str, topic: str, partitions: int) -> None:
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "log_level": 0,
+                "group.id": "benchmark",
+                "enable.auto.commit": False,
+                "isolation.level": "read_uncommitted",
+            }
+        )
+        self._consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._consumer.close()
+
+    def values(self, patience: float) -> Iterator[bytes]:
+        """Give the values as they come, until none has for so many seconds."""
+        while (message := self._consumer.poll(patience)) is not None:
+            if message.error():
+                raise KafkaException(message.error())
+            yield message.value() or b""
+
+    def wait_for(self, click: bytes, patience: float) -> bool:
+        """Read until a value has this in it; False if none has in so many seconds."""
+        end = time.monotonic() + patience
+        while (left := end - time.monotonic()) > 0:
+            for value in self.values(left):
+                if click in value:
+                    return True
+        return False
+
+
+def lone_clicks(runner: Runner, peer: Peer, number: int) -> Percentiles:
+    """Time clicks that are alone: each is produced after the joined record of the one before has been read.
+
+    Raises:
+        PeerError: if a click is not joined.
+    """
+    with (
+        runner.job(peer, WORKLOAD, linger_ms=0) as job,
+        _Reader(job.broker, job.joined, job.partitions) as reader,
+        runner.process(peer, job) as process,
+    ):
+        _wait_until_it_joins(runner, process, job, reader)
+        return Percentiles.of(_times(job.broker, job.clicks, reader, number))
+
+
+def one_hop(topics: Topics, number: int) -> Percentiles:
+    """Time records that are produced to a topic and read from it, without a join between."""
+    topic = "one-hop"
+    topics.create(topic, WORKLOAD.partitions)
+    with _Reader(topics.bootstrap, topic, WORKLOAD.partitions) as reader:
+        return Percentiles.of(_times(topics.bootstrap, topic, reader, number))
+
+
+def steady_load(runner: Runner, peer: Peer, rate: int, seconds: float) -> SteadyLoad:
+    """Time clicks that come at a steady rate, by the clock of this machine, which each click carries.
+
+    Raises:
+        PeerError: if it joins no click.
+    """
+    number = int(rate * (seconds + LEAD))
+    with (
+        runner.job(peer, WORKLOAD, linger_ms=0) as job,
+        _Reader(job.broker, job.joined, job.partitions) as reader,
+        runner.process(peer, job) as process,
+    ):
+        _wait_until_it_joins(runner, process, job, reader)
+        # A process of its own: the reader must not wait for the producer's turn at the interpreter.
+        context = multiprocessing.get_context("spawn")
+        load = context.Process(target=_produce_steadily, args=(job.broker, job.clicks, rate, number))
+        load.start()
+        times, seen, repeated = [], bytearray(number), 0
+        missing = number
+        for value in reader.values(PATIENCE):
+            now = time.time_ns()
+            click = orjson.loads(value)["click"]
+            if "sent_at" not in click:
+                continue
+            order = int(click["click_id"])
+            repeated += seen[order]
+            missing -= not seen[order]
+            seen[order] = 1
+            if order >= rate * LEAD:
+                times.append((now - click["sent_at"]) / 1e6)
+            if not missing:
+                break
+        load.join()
+    if not times:
+        raise PeerError(f"{job.group} joined none of the clicks; its log: {runner.log(job)}")
+    return SteadyLoad(rate, seconds, Percentiles.of(times), missing, repeated)
+
+
+def _wait_until_it_joins(runner: Runner, process: subprocess.Popen[bytes], job: Job, reader: _Reader) -> None:
+    client = producer(job.broker, linger_ms=0)
+    end = time.monotonic() + FIRST
+    while time.monotonic() < end:
+        runner.check_alive(process, job)
+        client.produce(job.clicks, _click(b"first"), b"u0")
+        if reader.wait_for(b'"first"', 0.5):
+            return
+    raise PeerError(f"{job.group} joined nothing in {FIRST:.0f} s; its log: {runner.log(job)}")
+
+
+def _times(bootstrap: str, topic: str, reader: _Reader, number: int) -> list[float]:
+    client = producer(bootstrap, linger_ms=0)
+    times: list[float] = []
+    rng = random.Random(7)
+    limit = time.monotonic() + LIMIT
+    for order in itertools.count(-WARM_UP):
+        user, click = rng.randrange(WORKLOAD.users), b"lone%d" % order
+        begin = time.perf_counter()
+        client.produce(topic, _click(click, user), b"u%d" % user)
+        if not reader.wait_for(b'"%b"' % click, PATIENCE):
+            raise PeerError(f"no record of a click came to be read within {PATIENCE:.0f} s")
+        end = time.perf_counter()
+        client.poll(0)
+        if order >= 0:
+            times.append((end - begin) * 1000)
+        if len(times) == number or (times and time.monotonic() > limit):
+            return times
+        time.sleep(rng.uniform(*GAP))
+    raise AssertionError("the count has no end")
+
+
+def _produce_steadily(bootstrap: str, topic: str, rate: int, number: int) -> None:
+    client = producer(bootstrap, linger_ms=0)
+    rng = random.Random(7)
+    begin = time.monotonic()
+    sent = 0
+    while sent < number:
+        due = min(number, int((time.monotonic() - begin) * rate))
+        for order in range(sent, due):
+            user = rng.randrange(WORKLOAD.users)
+            client.produce(topic, _click(b"%d" % order, user, time.time_ns()), b"u%d" % user)
+        sent = due
+        client.poll(0)
+        time.sleep(TURN)
+    client.flush()
+
+
+def _click(name: bytes, user: int = 0, sent_at: int | None = None) -> bytes:
+    stamp = b"" if sent_at is None else b',"sent_at":%d' % sent_at
+    return b'{"click_id":"%b","user_id":"u%d","url":"https://shop.example.com/catalogue"%b}' % (name, user, stamp)

@@ -1,0 +1,207 @@
+"""The page of the benchmarks, made of what was measured: `render`."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from string import Template
+from typing import Final
+
+from benchmarks.machine import About
+from benchmarks.peers import PEERS, Peer, Streamapp
+from benchmarks.results import Latency, Percentiles, Profile, Recovery, Results, Runs
+from benchmarks.runner import Run, median
+from benchmarks.workload import Workload
+
+__all__ = ["STREAMAPP", "render", "title"]
+
+#: Functions and libraries with a smaller share of the time are not shown.
+SHOWN: Final = 0.01
+STREAMAPP: Final = "streamapp"
+NOTHING: Final = "Not measured yet."
+
+KNOWN: Final[dict[str, Peer]] = {peer.name: peer for peer in (Streamapp(Path()), *PEERS)}
+
+TEXT: Final = Path(__file__).with_name("page.md")
+
+
+def render(results: Results) -> str:
+    """Make the page, in Markdown."""
+    return Template(TEXT.read_text("utf-8")).substitute(
+        throughput=_throughput(results.throughput) if results.throughput else NOTHING,
+        programs=_programs(results.throughput) if results.throughput else NOTHING,
+        latency=_latency(results.latency) if results.latency else NOTHING,
+        users=_scaling(results.users, "users", lambda one: one.users) if results.users else NOTHING,
+        sizes=_scaling(results.sizes, "bytes a click", lambda one: one.bytes_of_a_click) if results.sizes else NOTHING,
+        partitions=_scaling(results.partitions, "partitions", lambda one: one.partitions)
+        if results.partitions
+        else NOTHING,
+        recovery=_recovery(results.recovery) if results.recovery else NOTHING,
+        profile=_profile(results.profile) if results.profile else NOTHING,
+    )
+
+
+def title(peer: str) -> str:
+    """Say how people call a peer."""
+    return KNOWN[peer].title if peer in KNOWN else peer
+
+
+def _throughput(measured: Runs) -> str:
+    groups = measured.by_peer()
+    ours = median(groups[STREAMAPP]).per_s if STREAMAPP in groups else None
+    rows = []
+    for peer, runs in groups.items():
+        figures = median(runs)
+        rows.append(
+            [
+                f"**{title(peer)}**" if peer == STREAMAPP else title(peer),
+                f"{figures.per_s:,.0f}",
+                f"{ours / figures.per_s:.1f}" if ours else "",
+                f"{figures.steady_per_s:,.0f}",
+                f"{figures.total_per_s:,.0f}",
+                f"{figures.cpu_us:.1f}",
+                f"{figures.steady_cpu_us:.1f}",
+                f"{figures.broker_us:.1f}",
+                f"{figures.peak_mb:,.0f}",
+                f"{figures.start_up:.1f}",
+                _outputs(runs),
+            ]
+        )
+    heads = ["joined/s", "times", "steady/s", "with start/s", "CPU µs", "steady CPU µs", "broker µs", "peak MB"]
+    return _blocks(
+        _workloads(groups),
+        _table(["", *heads, "start-up s", "output"], rows),
+        _about(measured.about),
+        _left_out(measured.left_out),
+    )
+
+
+def _programs(measured: Runs) -> str:
+    peers = [KNOWN[peer] for peer in measured.by_peer() if peer in KNOWN]
+    rows = [[peer.title, peer.version, peer.keeps] for peer in peers]
+    return _table(["", "version", "where the table is, and what a crash leaves of it"], rows, numbers=False)
+
+
+def _latency(measured: Latency) -> str:
+    lone = sorted(measured.lone.items(), key=lambda item: item[1].p50)
+    rows = [_percentiles("to the broker and back", measured.floor)]
+    rows += [_percentiles(f"{title(peer)}, a lone click", times) for peer, times in lone]
+    steady = measured.steady
+    name = f"streamapp, {steady.rate:,} clicks/s for {steady.seconds:g} s"
+    rows.append(_percentiles(name, steady.times))
+    lost = f"Of the steady load, {steady.missing:,} clicks were not joined and {steady.repeated:,} repeated."
+    return _blocks(
+        _table(["", "p50 ms", "p90 ms", "p99 ms", "most ms", "clicks"], rows),
+        lost,
+        _about(measured.about),
+        _left_out(measured.left_out),
+    )
+
+
+def _scaling(measured: Runs, label: str, value: Callable[[Workload], int]) -> str:
+    rows = []
+    for workload, runs in measured.by_workload().items():
+        figures = median(runs)
+        volume = figures.steady_per_s * workload.bytes_of_a_click / 1e6
+        rows.append(
+            [
+                f"{value(workload):,}",
+                f"{workload.clicks:,}",
+                f"{figures.per_s:,.0f}",
+                f"{figures.steady_per_s:,.0f}",
+                f"{volume:,.0f}",
+                f"{figures.steady_cpu_us:.1f}",
+                f"{figures.peak_mb:,.0f}",
+                f"{figures.start_up:.1f}",
+                _outputs(runs),
+            ]
+        )
+    heads = [
+        "clicks",
+        "joined/s",
+        "steady/s",
+        "steady MB of clicks/s",
+        "steady CPU µs",
+        "peak MB",
+        "start-up s",
+        "output",
+    ]
+    return _blocks(
+        _table([label, *heads], rows),
+        _about(measured.about),
+        _left_out(measured.left_out),
+    )
+
+
+def _recovery(measured: Recovery) -> str:
+    rows = []
+    for store, kept in sorted({(restore.store, restore.kept) for restore in measured.restores}):
+        some = [restore for restore in measured.restores if (restore.store, restore.kept) == (store, kept)]
+        rows.append(
+            [
+                f"`{store}`, {'with its rows' if kept else 'empty'}",
+                f"{statistics.median(restore.rows for restore in some):,.0f}",
+                f"{statistics.median(restore.seconds for restore in some):.2f}",
+                f"{statistics.median(restore.rows / restore.seconds for restore in some):,.0f}",
+                f"{statistics.median(restore.start for restore in some):.1f}",
+                f"{statistics.median(restore.peak_mb for restore in some):,.0f}",
+            ]
+        )
+    return _blocks(
+        f"{measured.users:,} rows, 4 partitions.",
+        _table(["store", "changelog records read", "seconds", "rows/s", "start s", "peak MB"], rows),
+        _about(measured.about),
+    )
+
+
+def _profile(measured: Profile) -> str:
+    def rows(counts: dict[str, int]) -> list[list[str]]:
+        shares = {name: number / measured.samples for name, number in counts.items()}
+        return [[f"`{name}`", f"{share:.1%}"] for name, share in shares.items() if share >= SHOWN]
+
+    return _blocks(
+        _table(["innermost Python function", "share"], rows(measured.functions)),
+        _table(["what runs beneath it", "share"], rows(measured.libraries)),
+        f"{measured.samples:,} samples while {measured.clicks:,} clicks were joined.",
+        _about(measured.about),
+    )
+
+
+def _workloads(groups: Mapping[str, list[Run]]) -> str:
+    workloads = {peer: runs[0].workload for peer, runs in groups.items()}
+    whole = max(workloads.values(), key=lambda workload: workload.clicks)
+    fewer = [f", {title(peer)} {one.clicks:,}" for peer, one in workloads.items() if one.clicks < whole.clicks]
+    rounds = max(len(runs) for runs in groups.values())
+    return (
+        f"{whole.clicks:,} clicks{''.join(fewer)}; {whole.bytes_of_a_click} bytes a click, {whole.users:,} users, "
+        f"{whole.partitions} partitions, {rounds} {'rounds' if rounds > 1 else 'round'}."
+    )
+
+
+def _outputs(runs: Sequence[Run]) -> str:
+    """Say that all outputs are right, or what is wrong with the worst."""
+    worst = max(runs, key=lambda run: run.check.missing + run.check.repeated + run.check.wrong)
+    return str(worst.check)
+
+
+def _percentiles(name: str, times: Percentiles) -> list[str]:
+    return [name, *(f"{time:,.1f}" for time in (times.p50, times.p90, times.p99, times.most)), f"{times.number:,}"]
+
+
+def _about(about: About) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in about.versions.items())
+    return f"`{about.command}`, {about.date}, commit {about.commit or 'unknown'}; {about.machine}; {versions}."
+
+
+def _left_out(left_out: Mapping[str, str]) -> str:
+    return "\n".join(f"Left out: {title(name)}: {why}." for name, why in left_out.items())
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: bool = True) -> str:
+    rule = ["---", *("---:" if numbers else "---" for _ in heads[1:])]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (heads, rule, *rows))
+
+
+def _blocks(*blocks: str) -> str:
+    return "\n\n".join(block for block in blocks if block)

@@ -1,0 +1,166 @@
+"""The parts of the benchmark: what each of them runs, and in which order."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from benchmarks import hotspots, latency, recovery
+from benchmarks.machine import About
+from benchmarks.peers import Peer, Streamapp, UnavailableError
+from benchmarks.results import Latency, Part, Percentiles, Profile, Recovery, Runs
+from benchmarks.runner import PeerError, Run, Runner
+from benchmarks.workload import Workload
+
+__all__ = ["PARTS", "Options"]
+
+#: What the parts go through that change one thing: rows of the table, bytes of a click, partitions.
+USERS: Final = (10_000, 100_000, 1_000_000, 10_000_000)
+SIZES: Final = (100, 1_000, 10_000)
+PARTITIONS: Final = (1, 2, 4, 8, 16, 32, 64)
+#: Clicks that are larger than this (bytes) are fewer, so that all of them together are not.
+LARGE: Final = 1_000
+#: Clicks a second of the steady load.
+RATE: Final = 20_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What was asked for.
+
+    Args:
+        clicks: to join in each run; slow peers get fewer.
+        users: rows of the table.
+        most_users: up to which the table is made to grow.
+        rounds: how often everything is run.
+        lone_clicks: to time for each peer.
+        steady: seconds of the steady load.
+        peers: programs to compare, of which streamapp is the first if it is one of them.
+        streamapp: the app of this project.
+        cache: where venvs and builds are kept.
+        command: that asked for all this.
+    """
+
+    clicks: int
+    users: int
+    most_users: int
+    rounds: int
+    lone_clicks: int
+    steady: float
+    peers: Sequence[Peer]
+    streamapp: Streamapp
+    cache: Path
+    command: str
+
+    def about(self) -> About:
+        """Say how, when and on what something was measured just now."""
+        return About.now(self.command, self.streamapp.bin)
+
+
+def throughput(runner: Runner, options: Options) -> Runs:
+    """Let all peers join the same clicks, in rounds whose order alternates, so that no peer always comes first."""
+    peers, left_out = _install(options)
+    workloads = {peer.name: Workload(options.users, options.clicks // peer.slower) for peer in peers}
+    runs: list[Run] = []
+    for number in range(options.rounds):
+        for peer in peers if number % 2 == 0 else peers[::-1]:
+            try:
+                runs.append(runner.run(peer, workloads[peer.name]))
+            except PeerError as exc:
+                left_out[peer.name] = str(exc)
+                print(exc, flush=True)
+    for workload in set(workloads.values()):
+        runner.forget(workload)
+    return Runs(options.about(), runs, left_out)
+
+
+def time_clicks(runner: Runner, options: Options) -> Latency:
+    """Time lone clicks with all peers, and a steady load with streamapp."""
+    peers, left_out = _install(options)
+    floor = latency.one_hop(runner.topics, options.lone_clicks)
+    lone: dict[str, Percentiles] = {}
+    for peer in peers:
+        try:
+            lone[peer.name] = latency.lone_clicks(runner, peer, options.lone_clicks)
+            print(peer.name, lone[peer.name], flush=True)
+        except PeerError as exc:
+            left_out[peer.name] = str(exc)
+            print(exc, flush=True)
+    steady = latency.steady_load(runner, options.streamapp, RATE, options.steady)
+    print(steady, flush=True)
+    return Latency(options.about(), lone, floor, steady, left_out)
+
+
+def grow_table(runner: Runner, options: Options) -> Runs:
+    """Join with tables of more and more rows."""
+    numbers = [users for users in USERS if users <= options.most_users]
+    return _scale(runner, options, [Workload(users, options.clicks) for users in numbers])
+
+
+def grow_clicks(runner: Runner, options: Options) -> Runs:
+    """Join clicks of more and more bytes."""
+    fewer = {size: max(1, size // LARGE) for size in SIZES}
+    workloads = [Workload(options.users, options.clicks // fewer[size], click_bytes=size) for size in SIZES]
+    return _scale(runner, options, workloads)
+
+
+def add_partitions(runner: Runner, options: Options) -> Runs:
+    """Join the same clicks in more and more partitions."""
+    return _scale(runner, options, [Workload(options.users, options.clicks, number) for number in PARTITIONS])
+
+
+def recover(runner: Runner, options: Options) -> Recovery:
+    """Restore a table with as many rows as there are clicks elsewhere."""
+    found = recovery.restores(runner, options.streamapp, options.clicks, options.rounds)
+    return Recovery(options.about(), options.clicks, found)
+
+
+def profile(runner: Runner, options: Options) -> Profile:
+    """Look at the stacks of streamapp."""
+    workload = Workload(options.users, options.clicks)
+    stacks = hotspots.stacks(runner, options.streamapp, workload, options.cache / "stacks.txt")
+    return Profile(options.about(), options.clicks, *hotspots.shares(stacks))
+
+
+PARTS: Final[Mapping[Part, Callable[[Runner, Options], object]]] = MappingProxyType(
+    {
+        Part.THROUGHPUT: throughput,
+        Part.LATENCY: time_clicks,
+        Part.USERS: grow_table,
+        Part.SIZES: grow_clicks,
+        Part.PARTITIONS: add_partitions,
+        Part.RECOVERY: recover,
+        Part.PROFILE: profile,
+    }
+)
+"""What runs each part and gives its results, in the order in which they are run."""
+
+
+def _install(options: Options) -> tuple[list[Peer], dict[str, str]]:
+    peers: list[Peer] = []
+    left_out: dict[str, str] = {}
+    for peer in options.peers:
+        try:
+            peer.install(options.cache)
+            peers.append(peer)
+        except UnavailableError as exc:
+            left_out[peer.name] = str(exc)
+            print(f"{peer.title} is left out: {exc}", flush=True)
+    return peers, left_out
+
+
+def _scale(runner: Runner, options: Options, workloads: Sequence[Workload]) -> Runs:
+    runs: list[Run] = []
+    left_out: dict[str, str] = {}
+    for workload in workloads:
+        for _ in range(options.rounds):
+            try:
+                runs.append(runner.run(options.streamapp, workload))
+            except PeerError as exc:
+                left_out[workload.prefix] = str(exc)
+                print(exc, flush=True)
+        runner.forget(workload)
+    return Runs(options.about(), runs, left_out)

@@ -1,0 +1,193 @@
+"""What was measured, a file for each part; a part that is not run again keeps its figures and their date."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections import defaultdict
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from benchmarks.machine import About
+from benchmarks.runner import Run, median
+from benchmarks.workload import Workload
+
+__all__ = ["Latency", "Part", "Percentiles", "Profile", "Recovery", "Restore", "Results", "Runs", "SteadyLoad", "save"]
+
+
+class Part(enum.StrEnum):
+    """The parts that can be run alone."""
+
+    THROUGHPUT = "throughput"
+    LATENCY = "latency"
+    USERS = "users"
+    SIZES = "sizes"
+    PARTITIONS = "partitions"
+    RECOVERY = "recovery"
+    PROFILE = "profile"
+
+
+@dataclasses.dataclass(frozen=True)
+class Runs:
+    """Runs of the whole join, in the order in which they were made.
+
+    Args:
+        left_out: peers that gave nothing, and why.
+    """
+
+    about: About
+    runs: list[Run]
+    left_out: dict[str, str]
+
+    def by_peer(self) -> dict[str, list[Run]]:
+        """Group the runs by peer, the fastest first."""
+        groups: defaultdict[str, list[Run]] = defaultdict(list)
+        for run in self.runs:
+            groups[run.peer].append(run)
+        return dict(sorted(groups.items(), key=lambda group: -median(group[1]).per_s))
+
+    def by_workload(self) -> dict[Workload, list[Run]]:
+        """Group the runs by workload, in the order in which they were made."""
+        groups: defaultdict[Workload, list[Run]] = defaultdict(list)
+        for run in self.runs:
+            groups[run.workload].append(run)
+        return dict(groups)
+
+
+@dataclasses.dataclass(frozen=True)
+class Percentiles:
+    """A distribution of times (ms)."""
+
+    number: int
+    p50: float
+    p90: float
+    p99: float
+    most: float
+
+    @classmethod
+    def of(cls, times: list[float]) -> Self:
+        """Sum up times, of which there must be at least one; each percentile is one of them."""
+        ordered = sorted(times)
+
+        def at(share: float) -> float:
+            return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 3)
+
+        return cls(len(ordered), at(0.5), at(0.9), at(0.99), at(1.0))
+
+
+@dataclasses.dataclass(frozen=True)
+class SteadyLoad:
+    """Times from produced to readable, of clicks that came at a steady rate.
+
+    Args:
+        rate: clicks a second.
+        seconds: for how long.
+        missing: clicks without a joined record.
+        repeated: joined records of a click that had one already.
+    """
+
+    rate: int
+    seconds: float
+    times: Percentiles
+    missing: int
+    repeated: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Latency:
+    """Times from produced to readable.
+
+    Args:
+        lone: of clicks each of which was alone, by peer.
+        floor: of records that only go to the broker and back, alone.
+        steady: of streamapp.
+        left_out: peers that gave nothing, and why.
+    """
+
+    about: About
+    lone: dict[str, Percentiles]
+    floor: Percentiles
+    steady: SteadyLoad
+    left_out: dict[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Restore:
+    """A start of streamapp with a changelog to read.
+
+    Args:
+        store: URL of the table store.
+        kept: whether the store still had its rows.
+        rows: changelog records that were read.
+        seconds: that the worker says it took, from the assignment of its partitions until it was ready.
+        start: seconds from the start of the process until it was ready.
+        peak_mb: the most memory (MB) that was resident until then.
+    """
+
+    store: str
+    kept: bool
+    rows: int
+    seconds: float
+    start: float
+    peak_mb: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Recovery:
+    """Starts of streamapp with a table of this many rows."""
+
+    about: About
+    users: int
+    restores: list[Restore]
+
+
+@dataclasses.dataclass(frozen=True)
+class Profile:
+    """Where streamapp's time goes while it joins.
+
+    Args:
+        clicks: that were joined meanwhile.
+        samples: stacks that were looked at, without those in which a thread waits.
+        functions: how many of them by the innermost Python function.
+        libraries: how many of them by what runs beneath it.
+    """
+
+    about: About
+    clicks: int
+    samples: int
+    functions: dict[str, int]
+    libraries: dict[str, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """All that was ever measured; None = nothing yet."""
+
+    throughput: Runs | None = None
+    latency: Latency | None = None
+    users: Runs | None = None
+    sizes: Runs | None = None
+    partitions: Runs | None = None
+    recovery: Recovery | None = None
+    profile: Profile | None = None
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read what was saved."""
+        kinds = {Part.LATENCY: Latency, Part.RECOVERY: Recovery, Part.PROFILE: Profile}
+        files = {part: directory / f"{part}.json" for part in Part}
+        return cls(
+            **{
+                part: msgspec.json.decode(file.read_bytes(), type=kinds.get(part, Runs))
+                for part, file in files.items()
+                if file.exists()
+            }
+        )
+
+
+def save(directory: Path, part: Part, result: object) -> None:
+    """Write down what was measured of a part."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / f"{part}.json").write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
