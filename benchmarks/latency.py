@@ -14,7 +14,7 @@ import orjson
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from benchmarks.peers import Job, Peer
-from benchmarks.results import Percentiles, SteadyLoad
+from benchmarks.results import Lone, Percentiles, SteadyLoad
 from benchmarks.runner import PeerError, Runner
 from benchmarks.topics import Topics, producer
 from benchmarks.workload import Workload
@@ -23,12 +23,16 @@ __all__ = ["lone_clicks", "one_hop", "steady_load"]
 
 #: The table of all runs here; the clicks are produced while the peer runs.
 WORKLOAD: Final = Workload(users=10_000, clicks=0)
-#: Clicks before those that count: programs with a JIT need some.
+#: Clicks before those that count, and seconds that they may take: programs with a JIT need some.
 WARM_UP: Final = 50
+WARM_UP_LIMIT: Final = 10.0
 #: Seconds between a joined record and the next click, drawn at random, so that no click falls into step with a timer.
 GAP: Final = (0.02, 0.08)
-#: Seconds for all lone clicks of a peer: a slow one gets fewer of them.
-LIMIT: Final = 60.0
+#: Seconds for all spaced clicks of a peer, and for those that come straight after each other: slow ones get fewer.
+SPACED_LIMIT: Final = 60.0
+STRAIGHT_LIMIT: Final = 10.0
+#: Records to and from a broker that was just started, before it is as fast as it gets: its JVM compiles meanwhile.
+BROKER_WARM_UP: Final = 5_000
 #: Seconds that a peer has to join its first click, and any other.
 FIRST: Final = 120.0
 PATIENCE: Final = 20.0
@@ -47,6 +51,7 @@ class _Reader:
                 "bootstrap.servers": bootstrap,
                 "log_level": 0,
                 "group.id": "benchmark",
+                "socket.nagle.disable": True,
                 "enable.auto.commit": False,
                 "isolation.level": "read_uncommitted",
             }
@@ -76,7 +81,7 @@ class _Reader:
         return False
 
 
-def lone_clicks(runner: Runner, peer: Peer, number: int) -> Percentiles:
+def lone_clicks(runner: Runner, peer: Peer, number: int) -> Lone:
     """Time clicks that are alone: each is produced after the joined record of the one before has been read.
 
     Raises:
@@ -88,15 +93,16 @@ def lone_clicks(runner: Runner, peer: Peer, number: int) -> Percentiles:
         runner.process(peer, job) as process,
     ):
         _wait_until_it_joins(runner, process, job, reader)
-        return Percentiles.of(_times(job.broker, job.clicks, reader, number))
+        return _lone(job.broker, job.clicks, reader, number)
 
 
-def one_hop(topics: Topics, number: int) -> Percentiles:
+def one_hop(topics: Topics, number: int) -> Lone:
     """Time records that are produced to a topic and read from it, without a join between."""
     topic = "one-hop"
     topics.create(topic, WORKLOAD.partitions)
     with _Reader(topics.bootstrap, topic, WORKLOAD.partitions) as reader:
-        return Percentiles.of(_times(topics.bootstrap, topic, reader, number))
+        _take(_times(topics.bootstrap, topic, reader, (0.0, 0.0)), BROKER_WARM_UP, SPACED_LIMIT)
+        return _lone(topics.bootstrap, topic, reader, number)
 
 
 def steady_load(runner: Runner, peer: Peer, rate: int, seconds: float) -> SteadyLoad:
@@ -148,25 +154,38 @@ def _wait_until_it_joins(runner: Runner, process: subprocess.Popen[bytes], job: 
     raise PeerError(f"{job.group} joined nothing in {FIRST:.0f} s; its log: {runner.log(job)}")
 
 
-def _times(bootstrap: str, topic: str, reader: _Reader, number: int) -> list[float]:
+def _lone(bootstrap: str, topic: str, reader: _Reader, number: int) -> Lone:
+    found = []
+    for gap, limit in ((GAP, SPACED_LIMIT), ((0.0, 0.0), STRAIGHT_LIMIT)):
+        times = _times(bootstrap, topic, reader, gap)
+        _take(times, WARM_UP, WARM_UP_LIMIT)
+        found.append(Percentiles.of(_take(times, number, limit)))
+    return Lone(*found)
+
+
+def _take(times: Iterator[float], number: int, limit: float) -> list[float]:
+    """Take so many, and at least one, but no further ones after so many seconds."""
+    end = time.monotonic() + limit
+    taken = [next(times)]
+    while len(taken) < number and time.monotonic() < end:
+        taken.append(next(times))
+    return taken
+
+
+def _times(bootstrap: str, topic: str, reader: _Reader, gap: tuple[float, float]) -> Iterator[float]:
+    """Produce records, each after the one before was read and a gap (s, least and most), and give their times (ms)."""
     client = producer(bootstrap, linger_ms=0)
-    times: list[float] = []
     rng = random.Random(7)
-    limit = time.monotonic() + LIMIT
-    for order in itertools.count(-WARM_UP):
-        user, click = rng.randrange(WORKLOAD.users), b"lone%d" % order
+    run = b"%d" % time.time_ns()
+    for order in itertools.count():
+        user, click = rng.randrange(WORKLOAD.users), b"%b-%d" % (run, order)
         begin = time.perf_counter()
         client.produce(topic, _click(click, user), b"u%d" % user)
         if not reader.wait_for(b'"%b"' % click, PATIENCE):
             raise PeerError(f"no record of a click came to be read within {PATIENCE:.0f} s")
-        end = time.perf_counter()
+        yield (time.perf_counter() - begin) * 1000
         client.poll(0)
-        if order >= 0:
-            times.append((end - begin) * 1000)
-        if len(times) == number or (times and time.monotonic() > limit):
-            return times
-        time.sleep(rng.uniform(*GAP))
-    raise AssertionError("the count has no end")
+        time.sleep(rng.uniform(*gap))
 
 
 def _produce_steadily(bootstrap: str, topic: str, rate: int, number: int) -> None:

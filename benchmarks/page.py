@@ -84,16 +84,18 @@ def _programs(measured: Runs) -> str:
 
 
 def _latency(measured: Latency) -> str:
-    lone = sorted(measured.lone.items(), key=lambda item: item[1].p50)
-    rows = [_percentiles("to the broker and back", measured.floor)]
-    rows += [_percentiles(f"{title(peer)}, a lone click", times) for peer, times in lone]
+    lone = sorted(measured.lone.items(), key=lambda item: item[1].spaced.p50)
+    rows = [
+        [name, *_percentiles(times.spaced), *_percentiles(times.straight)]
+        for name, times in [("to the broker and back", measured.floor), *((title(peer), times) for peer, times in lone)]
+    ]
+    heads = ["", "p50 ms", "p90", "p99", "most", "clicks", "straight p50 ms", "p90", "p99", "most", "clicks"]
     steady = measured.steady
-    name = f"streamapp, {steady.rate:,} clicks/s for {steady.seconds:g} s"
-    rows.append(_percentiles(name, steady.times))
-    lost = f"Of the steady load, {steady.missing:,} clicks were not joined and {steady.repeated:,} repeated."
     return _blocks(
-        _table(["", "p50 ms", "p90 ms", "p99 ms", "most ms", "clicks"], rows),
-        lost,
+        _table(heads, rows),
+        f"streamapp, {steady.rate:,} clicks a second for {steady.seconds:g} s, {steady.missing:,} missing and "
+        f"{steady.repeated:,} repeated:",
+        _table(["p50 ms", "p90", "p99", "most", "clicks"], [_percentiles(steady.times)]),
         _about(measured.about),
         _left_out(measured.left_out),
     )
@@ -143,7 +145,7 @@ def _recovery(measured: Recovery) -> str:
                 f"`{store}`, {'with its rows' if kept else 'empty'}",
                 f"{statistics.median(restore.rows for restore in some):,.0f}",
                 f"{statistics.median(restore.seconds for restore in some):.2f}",
-                f"{statistics.median(restore.rows / restore.seconds for restore in some):,.0f}",
+                "" if kept else f"{statistics.median(restore.rows / restore.seconds for restore in some):,.0f}",
                 f"{statistics.median(restore.start for restore in some):.1f}",
                 f"{statistics.median(restore.peak_mb for restore in some):,.0f}",
             ]
@@ -185,8 +187,8 @@ def _outputs(runs: Sequence[Run]) -> str:
     return str(worst.check)
 
 
-def _percentiles(name: str, times: Percentiles) -> list[str]:
-    return [name, *(f"{time:,.1f}" for time in (times.p50, times.p90, times.p99, times.most)), f"{times.number:,}"]
+def _percentiles(times: Percentiles) -> list[str]:
+    return [*(f"{time:,.1f}" for time in (times.p50, times.p90, times.p99, times.most)), f"{times.number:,}"]
 
 
 def _about(about: About) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 from benchmarks import hotspots, latency, recovery
 from benchmarks.machine import About
 from benchmarks.peers import Peer, Streamapp, UnavailableError
-from benchmarks.results import Latency, Part, Percentiles, Profile, Recovery, Runs
+from benchmarks.results import Latency, Lone, Part, Profile, Recovery, Runs
 from benchmarks.runner import PeerError, Run, Runner
 from benchmarks.workload import Workload
 
@@ -81,16 +81,17 @@ def time_clicks(runner: Runner, options: Options) -> Latency:
     """Time lone clicks with all peers, and a steady load with streamapp."""
     peers, left_out = _install(options)
     floor = latency.one_hop(runner.topics, options.lone_clicks)
-    lone: dict[str, Percentiles] = {}
+    print(f"{'broker':16} {floor}", flush=True)
+    lone: dict[str, Lone] = {}
     for peer in peers:
         try:
             lone[peer.name] = latency.lone_clicks(runner, peer, options.lone_clicks)
-            print(peer.name, lone[peer.name], flush=True)
+            print(f"{peer.name:16} {lone[peer.name]}", flush=True)
         except PeerError as exc:
             left_out[peer.name] = str(exc)
             print(exc, flush=True)
     steady = latency.steady_load(runner, options.streamapp, RATE, options.steady)
-    print(steady, flush=True)
+    print(f"{'steady load':16} {steady.times}, {steady.missing} missing, {steady.repeated} repeated", flush=True)
     return Latency(options.about(), lone, floor, steady, left_out)
 
 

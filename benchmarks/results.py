@@ -14,7 +14,19 @@ from benchmarks.machine import About
 from benchmarks.runner import Run, median
 from benchmarks.workload import Workload
 
-__all__ = ["Latency", "Part", "Percentiles", "Profile", "Recovery", "Restore", "Results", "Runs", "SteadyLoad", "save"]
+__all__ = [
+    "Latency",
+    "Lone",
+    "Part",
+    "Percentiles",
+    "Profile",
+    "Recovery",
+    "Restore",
+    "Results",
+    "Runs",
+    "SteadyLoad",
+    "save",
+]
 
 
 class Part(enum.StrEnum):
@@ -66,6 +78,11 @@ class Percentiles:
     p99: float
     most: float
 
+    def __str__(self) -> str:
+        return (
+            f"p50 {self.p50:.2f} ms, p90 {self.p90:.2f}, p99 {self.p99:.2f}, most {self.most:.2f}, of {self.number:,}"
+        )
+
     @classmethod
     def of(cls, times: list[float]) -> Self:
         """Sum up times, of which there must be at least one; each percentile is one of them."""
@@ -75,6 +92,22 @@ class Percentiles:
             return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 3)
 
         return cls(len(ordered), at(0.5), at(0.9), at(0.99), at(1.0))
+
+
+@dataclasses.dataclass(frozen=True)
+class Lone:
+    """Times of records each of which was alone.
+
+    Args:
+        spaced: produced some time after the one before was read.
+        straight: produced straight after that, so that no processor falls asleep.
+    """
+
+    spaced: Percentiles
+    straight: Percentiles
+
+    def __str__(self) -> str:
+        return f"{self.spaced}; straight {self.straight}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,8 +140,8 @@ class Latency:
     """
 
     about: About
-    lone: dict[str, Percentiles]
-    floor: Percentiles
+    lone: dict[str, Lone]
+    floor: Lone
     steady: SteadyLoad
     left_out: dict[str, str]
 

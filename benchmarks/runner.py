@@ -95,7 +95,8 @@ class Runner:
                 samples = self._watch(process, job, workload)
             output = self.topics.read(job.joined, workload.partitions)
             checked = check(workload, ((message.key(), message.value()) for message in output))
-        progress = [(round(sample.at, 2), sample.records) for sample in samples[:: len(samples) // 100 + 1]]
+        shown = [*samples[: -1 : len(samples) // 100 + 1], samples[-1]]
+        progress = [(round(sample.at, 2), sample.records) for sample in shown]
         run = Run(peer.name, workload, Figures.of(samples), checked, progress)
         print(run, flush=True)
         return run

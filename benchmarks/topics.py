@@ -46,16 +46,16 @@ class Topics:
         while self.count(name, partitions) is None:
             if time.monotonic() > end:
                 raise TimeoutError(f"topic {name} has no leaders after {DEADLINE:.0f} s")
-            # Leaders are looked for again only when all topics are asked for.
-            self._admin.list_topics(timeout=DEADLINE)
 
     def count(self, name: str, partitions: int) -> int | None:
-        """Sum up the end offsets of a topic, read_uncommitted; None if a partition has no leader."""
+        """Sum up the end offsets of a topic, read_uncommitted; None if it is not there or a partition has no leader."""
         wanted = {TopicPartition(name, number): OffsetSpec.latest() for number in range(partitions)}
         try:
             answers = self._admin.list_offsets(wanted, request_timeout=DEADLINE).values()
             return sum(answer.result(DEADLINE).offset for answer in answers)
         except KafkaException:
+            # Topics and leaders are looked for again only when all are asked for.
+            self._admin.list_topics(timeout=DEADLINE)
             return None
 
     def warm_up(self) -> None:
@@ -131,6 +131,7 @@ def producer(bootstrap: str, *, linger_ms: float) -> Producer:
         {
             "bootstrap.servers": bootstrap,
             "log_level": 0,
+            "socket.nagle.disable": True,
             "enable.idempotence": True,
             "partitioner": "murmur2_random",
             "compression.type": "lz4",

@@ -17,6 +17,8 @@ consumer_config = {
     "enable.auto.commit": False,
     "auto.offset.reset": "earliest",
     "partition.assignment.strategy": "range",
+    # By default it stops fetching for a second each time 100,000 messages wait.
+    "fetch.queue.backoff.ms": 10,
 }
 profiles = {}
 running = True
