@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from benchmarks import hotspots, latency, recovery
 from benchmarks.machine import About
-from benchmarks.peers import Peer, Streamapp, UnavailableError
+from benchmarks.options import Options
+from benchmarks.peers import Peer, UnavailableError
 from benchmarks.results import Latency, Lone, Part, Profile, Recovery, Runs
 from benchmarks.runner import PeerError, Run, Runner
 from benchmarks.workload import Workload
 
-__all__ = ["PARTS", "Options"]
+__all__ = ["PARTS"]
 
 #: What the parts go through that change one thing: rows of the table, bytes of a click, partitions.
 USERS: Final = (10_000, 100_000, 1_000_000, 10_000_000)
@@ -25,39 +24,6 @@ PARTITIONS: Final = (1, 2, 4, 8, 16, 32, 64)
 LARGE: Final = 1_000
 #: Clicks a second of the steady load.
 RATE: Final = 20_000
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """What was asked for.
-
-    Args:
-        clicks: to join in each run; slow peers get fewer.
-        users: rows of the table.
-        most_users: up to which the table is made to grow.
-        rounds: how often everything is run.
-        lone_clicks: to time for each peer.
-        steady: seconds of the steady load.
-        peers: programs to compare, of which streamapp is the first if it is one of them.
-        streamapp: the app of this project.
-        cache: where venvs and builds are kept.
-        command: that asked for all this.
-    """
-
-    clicks: int
-    users: int
-    most_users: int
-    rounds: int
-    lone_clicks: int
-    steady: float
-    peers: Sequence[Peer]
-    streamapp: Streamapp
-    cache: Path
-    command: str
-
-    def about(self) -> About:
-        """Say how, when and on what something was measured just now."""
-        return About.now(self.command, self.streamapp.bin)
 
 
 def throughput(runner: Runner, options: Options) -> Runs:
@@ -74,7 +40,7 @@ def throughput(runner: Runner, options: Options) -> Runs:
                 print(exc, flush=True)
     for workload in set(workloads.values()):
         runner.forget(workload)
-    return Runs(options.about(), runs, left_out)
+    return Runs(About.now(options.command, options.streamapp.bin), runs, left_out)
 
 
 def time_clicks(runner: Runner, options: Options) -> Latency:
@@ -92,7 +58,7 @@ def time_clicks(runner: Runner, options: Options) -> Latency:
             print(exc, flush=True)
     steady = latency.steady_load(runner, options.streamapp, RATE, options.steady)
     print(f"{'steady load':16} {steady.times}, {steady.missing} missing, {steady.repeated} repeated", flush=True)
-    return Latency(options.about(), lone, floor, steady, left_out)
+    return Latency(About.now(options.command, options.streamapp.bin), lone, floor, steady, left_out)
 
 
 def grow_table(runner: Runner, options: Options) -> Runs:
@@ -116,14 +82,14 @@ def add_partitions(runner: Runner, options: Options) -> Runs:
 def recover(runner: Runner, options: Options) -> Recovery:
     """Restore a table with as many rows as there are clicks elsewhere."""
     found = recovery.restores(runner, options.streamapp, options.clicks, options.rounds)
-    return Recovery(options.about(), options.clicks, found)
+    return Recovery(About.now(options.command, options.streamapp.bin), options.clicks, found)
 
 
 def profile(runner: Runner, options: Options) -> Profile:
     """Look at the stacks of streamapp."""
     workload = Workload(options.users, options.clicks)
     stacks = hotspots.stacks(runner, options.streamapp, workload, options.cache / "stacks.txt")
-    return Profile(options.about(), options.clicks, *hotspots.shares(stacks))
+    return Profile(About.now(options.command, options.streamapp.bin), options.clicks, *hotspots.shares(stacks))
 
 
 PARTS: Final[Mapping[Part, Callable[[Runner, Options], object]]] = MappingProxyType(
@@ -164,4 +130,4 @@ def _scale(runner: Runner, options: Options, workloads: Sequence[Workload]) -> R
                 left_out[workload.prefix] = str(exc)
                 print(exc, flush=True)
         runner.forget(workload)
-    return Runs(options.about(), runs, left_out)
+    return Runs(About.now(options.command, options.streamapp.bin), runs, left_out)

@@ -248,10 +248,12 @@ class Streamapp:
 PEERS: Final[tuple[Peer, ...]] = (
     KafkaStreams("kafka_streams", "Kafka Streams"),
     KafkaStreams("kafka_streams_2", "Kafka Streams, 2 threads", threads=2),
-    PythonProgram("confluent_kafka", "confluent-kafka loop", "memory, read again at start"),
-    PythonProgram("aiokafka", "aiokafka loop", "memory, read again at start"),
-    PythonProgram("pathway", "Pathway", "memory, nothing"),
-    PythonProgram("bytewax", "Bytewax", "memory, nothing", launcher=("-m", "bytewax.run")),
+    PythonProgram("confluent_kafka", "confluent-kafka loop", "memory; read again at each start"),
+    PythonProgram("aiokafka", "aiokafka loop", "memory; read again at each start"),
+    PythonProgram("pathway", "Pathway", "memory; nothing is left (its persistence is off)"),
+    PythonProgram(
+        "bytewax", "Bytewax", "memory; nothing is left (its recovery is off)", launcher=("-m", "bytewax.run")
+    ),
     PythonProgram("quix_streams", "Quix Streams", "RocksDB and changelog"),
     PythonProgram(
         "faust",

@@ -49,10 +49,10 @@ class Topics:
 
     def count(self, name: str, partitions: int) -> int | None:
         """Sum up the end offsets of a topic, read_uncommitted; None if it is not there or a partition has no leader."""
-        wanted = {TopicPartition(name, number): OffsetSpec.latest() for number in range(partitions)}
+        ends = {TopicPartition(name, number): OffsetSpec.latest() for number in range(partitions)}  # type: ignore[no-untyped-call]
         try:
-            answers = self._admin.list_offsets(wanted, request_timeout=DEADLINE).values()
-            return sum(answer.result(DEADLINE).offset for answer in answers)
+            answers = self._admin.list_offsets(ends, request_timeout=DEADLINE).values()
+            return sum(int(answer.result(DEADLINE).offset) for answer in answers)
         except KafkaException:
             # Topics and leaders are looked for again only when all are asked for.
             self._admin.list_topics(timeout=DEADLINE)

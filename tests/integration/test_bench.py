@@ -1,0 +1,62 @@
+"""The benchmarks on a real Kafka, with little to do."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.latency import lone_clicks, steady_load
+from benchmarks.peers import Streamapp
+from benchmarks.recovery import restores
+from benchmarks.runner import PeerError, Runner
+from benchmarks.topics import Topics
+from benchmarks.workload import Workload
+from streamapp.broker import EmbeddedKafka
+
+STREAMAPP = Streamapp(Path(sys.executable).parent)
+
+
+@pytest.fixture
+def runner(kafka: EmbeddedKafka, tmp_path: Path) -> Runner:
+    return Runner(Topics(kafka.bootstrap), kafka.pid, tmp_path)
+
+
+def test_a_run_joins_every_click_of_the_workload(runner: Runner) -> None:
+    workload = Workload(users=20, clicks=500)
+    run = runner.run(STREAMAPP, workload)
+    runner.forget(workload)
+    assert run.check.ok, str(run.check)
+    assert run.figures.records == 500
+    assert run.progress[-1][1] == 500
+    assert run.figures.peak_mb > 10
+
+
+def test_a_run_leaves_only_its_log(runner: Runner, tmp_path: Path) -> None:
+    workload = Workload(users=20, clicks=501)
+    runner.run(STREAMAPP, workload)
+    runner.forget(workload)
+    assert [file.parent.name for file in tmp_path.rglob("*") if file.is_file()] == ["logs"]
+
+
+def test_a_peer_that_ends_is_an_error_that_names_its_log(runner: Runner, tmp_path: Path) -> None:
+    refused = Streamapp(STREAMAPP.bin, store="nowhere://")
+    with pytest.raises(PeerError, match=rf"^streamapp-\d+-0001 ended with 1; its log: {tmp_path}/logs/.*\.log$"):
+        runner.run(refused, Workload(users=20, clicks=502))
+
+
+def test_lone_clicks_are_timed_one_by_one(runner: Runner) -> None:
+    lone = lone_clicks(runner, STREAMAPP, 10)
+    assert (lone.spaced.number, lone.straight.number) == (10, 10)
+    assert 0 < lone.spaced.p50 <= lone.spaced.most
+
+
+def test_a_steady_load_is_joined_whole(runner: Runner) -> None:
+    load = steady_load(runner, STREAMAPP, rate=200, seconds=1.0)
+    assert (load.times.number, load.missing, load.repeated) == (200, 0, 0)
+
+
+def test_all_rows_of_a_table_are_restored(runner: Runner) -> None:
+    found = {(restore.store, restore.kept): restore.rows for restore in restores(runner, STREAMAPP, 1_000, 1)}
+    assert found == {("memory://", False): 1_000, ("rocksdb://", False): 1_000, ("rocksdb://", True): 0}

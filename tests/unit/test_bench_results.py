@@ -1,0 +1,151 @@
+"""What is kept of a benchmark, and the page that is made of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from benchmarks.check import Check
+from benchmarks.machine import About
+from benchmarks.page import render
+from benchmarks.results import (
+    Latency,
+    Lone,
+    Part,
+    Percentiles,
+    Profile,
+    Recovery,
+    Restore,
+    Results,
+    Runs,
+    SteadyLoad,
+    save,
+)
+from benchmarks.runner import Run
+from benchmarks.sampling import Figures
+from benchmarks.workload import Workload
+
+ABOUT = About("make bench", "2026-11-21 08:00 UTC", "2 cores", {"Kafka": "4.3.1"}, "c0ffee")
+FIGURES = Figures(
+    records=1_000,
+    start_up=2.5,
+    seconds=4.0,
+    per_s=1_000.0,
+    steady_per_s=1_100.0,
+    cpu_us=5.0,
+    steady_cpu_us=4.0,
+    broker_us=3.0,
+    peak_mb=100.0,
+)
+WORKLOAD = Workload(10, 1_000)
+RIGHT = Check(1_000, 0, 0, 0)
+
+
+def run(peer: str, per_s: float, *, check: Check = RIGHT, workload: Workload = WORKLOAD) -> Run:
+    return Run(peer, workload, dataclasses.replace(FIGURES, per_s=per_s), check, [(0.0, 0), (4.0, 1_000)])
+
+
+def rows(page: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line[:1] == "|"]
+
+
+def row(page: str, first: str) -> list[str]:
+    return next(cells for cells in rows(page) if cells[0] == first)
+
+
+RESULTS = {
+    Part.THROUGHPUT: Runs(ABOUT, [run("streamapp", 3_000.0)], {"pathway": "not today"}),
+    Part.LATENCY: Latency(
+        ABOUT,
+        {"streamapp": Lone(Percentiles.of([1.0]), Percentiles.of([2.0]))},
+        Lone(Percentiles.of([0.5]), Percentiles.of([0.4])),
+        SteadyLoad(20_000, 10.0, Percentiles.of([3.0]), 0, 0),
+        {},
+    ),
+    Part.USERS: Runs(ABOUT, [run("streamapp", 3_000.0)], {}),
+    Part.SIZES: Runs(ABOUT, [run("streamapp", 3_000.0)], {}),
+    Part.PARTITIONS: Runs(ABOUT, [run("streamapp", 3_000.0)], {}),
+    Part.RECOVERY: Recovery(ABOUT, 1_000, [Restore("memory://", False, 1_000, 0.5, 1.5, 90.0)]),
+    Part.PROFILE: Profile(ABOUT, 1_000, 10, {"f (a.py)": 10}, {"interpreter": 10}),
+}
+
+
+def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
+    for part, result in RESULTS.items():
+        save(tmp_path, part, result)
+    assert dataclasses.asdict(Results.load(tmp_path)) == {
+        part: dataclasses.asdict(result) for part, result in RESULTS.items()
+    }
+
+
+def test_a_part_that_is_not_run_again_keeps_its_figures(tmp_path: Path) -> None:
+    save(tmp_path, Part.USERS, Runs(ABOUT, [run("streamapp", 1.0)], {}))
+    save(tmp_path, Part.SIZES, Runs(ABOUT, [run("streamapp", 2.0)], {}))
+    save(tmp_path, Part.SIZES, Runs(ABOUT, [run("streamapp", 3.0)], {}))
+    results = Results.load(tmp_path)
+    assert results.users is not None
+    assert results.sizes is not None
+    assert (results.users.runs[0].figures.per_s, results.sizes.runs[0].figures.per_s) == (1.0, 3.0)
+
+
+def test_percentiles_are_of_the_times_themselves() -> None:
+    times = [float(time) for time in range(200)]
+    assert Percentiles.of(times[::-1]) == Percentiles(number=200, p50=100.0, p90=180.0, p99=198.0, most=199.0)
+
+
+def test_the_page_says_what_was_not_measured() -> None:
+    assert render(Results()).count("Not measured yet.") == 8
+
+
+def test_the_page_has_a_table_for_each_part_with_its_origin(tmp_path: Path) -> None:
+    for part, result in RESULTS.items():
+        save(tmp_path, part, result)
+    page = render(Results.load(tmp_path))
+    assert "Not measured yet." not in page
+    assert page.count("`make bench`, 2026-11-21 08:00 UTC, commit c0ffee; 2 cores; Kafka 4.3.1.") == len(Part)
+
+
+def test_programs_come_fastest_first_with_how_many_times_as_fast_streamapp_is() -> None:
+    runs = [run("faust", 50.0), run("streamapp", 3_000.0), run("kafka_streams", 1_500.0)]
+    page = render(Results(throughput=Runs(ABOUT, runs, {})))
+    shown = [cells[:3] for cells in rows(page) if cells[0] in {"**streamapp**", "Kafka Streams", "Faust, untouched"}]
+    assert shown[:3] == [
+        ["**streamapp**", "3,000", "1.0"],
+        ["Kafka Streams", "1,500", "2.0"],
+        ["Faust, untouched", "50", "60.0"],
+    ]
+
+
+def test_a_program_has_the_median_of_its_rounds() -> None:
+    runs = [run("streamapp", rate) for rate in (100.0, 300.0, 900.0)]
+    page = render(Results(throughput=Runs(ABOUT, runs, {})))
+    assert row(page, "**streamapp**")[1] == "300"
+    assert "3 rounds" in page
+
+
+def test_one_wrong_output_of_a_program_is_shown() -> None:
+    runs = [run("faust", 50.0), run("faust", 50.0, check=Check(950, 50, 0, 0))]
+    assert row(render(Results(throughput=Runs(ABOUT, runs, {}))), "Faust, untouched")[-1] == "50 missing"
+
+
+def test_a_program_that_was_left_out_is_named_with_the_reason() -> None:
+    page = render(Results(throughput=Runs(ABOUT, [run("faust", 1.0)], {"kafka_streams": "mvn not found"})))
+    assert "Left out: Kafka Streams: mvn not found." in page
+
+
+def test_a_program_that_was_given_fewer_clicks_is_named() -> None:
+    runs = [run("streamapp", 3_000.0), run("faust", 50.0, workload=Workload(10, 100))]
+    assert "1,000 clicks, Faust, untouched 100;" in render(Results(throughput=Runs(ABOUT, runs, {})))
+
+
+def test_restored_rows_a_second_are_those_of_the_worker() -> None:
+    page = render(Results(recovery=RESULTS[Part.RECOVERY]))  # type: ignore[arg-type]
+    assert row(page, "`memory://`, empty") == ["`memory://`, empty", "1,000", "0.50", "2,000", "1.5", "90"]
+
+
+@pytest.mark.parametrize(("number", "shown"), [(100, True), (9, False)])
+def test_functions_below_a_hundredth_are_not_shown(number: int, shown: bool) -> None:
+    profile = Profile(ABOUT, 1_000, 1_000, {"f (a.py)": number}, {})
+    assert ("f (a.py)" in render(Results(profile=profile))) is shown
