@@ -12,7 +12,7 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -130,12 +130,13 @@ def _idle(value: str) -> float:
     return -1.0 if value.strip() == "-1" else _seconds(0)(value)
 
 
-def _one_of(choices: type[enum.StrEnum]) -> Callable[[str], Any]:
+def _one_of(choices: Iterable[enum.StrEnum]) -> Callable[[str], Any]:
+    names = {choice.value: choice for choice in choices}
+
     def parse(value: str) -> enum.StrEnum:
-        try:
-            return choices(value)
-        except ValueError:
-            raise ValueError(f"must be one of {', '.join(choices)}") from None
+        if value not in names:
+            raise ValueError(f"must be one of {', '.join(names)}")
+        return names[value]
 
     return parse
 
@@ -187,7 +188,7 @@ class Settings:
         Guarantee.AT_LEAST_ONCE, _one_of(Guarantee), "at_least_once (exactly_once is not there yet)"
     )
     profile_ttl: float = _setting(300.0, _seconds(0), "seconds of event time after which a profile expires; 0 = never")
-    join: How = _setting(How.INNER, _one_of(How), "inner, or left: clicks without a profile too")
+    join: How = _setting(How.INNER, _one_of([How.INNER, How.LEFT]), "inner, or left: clicks without a profile too")
     partitions: int = _setting(8, _whole(1, 10_000), "partitions of the topics that have to be created")
     replication: int = _setting(1, _whole(1, 100), "replication factor of the topics that have to be created")
     block_cache: int = _setting(

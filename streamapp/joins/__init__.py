@@ -1,7 +1,59 @@
 """What a join means: pure Python, without Kafka, Faust, a clock of its own or I/O."""
 
+from streamapp.joins.as_of import AsOfJoin, Direction
+from streamapp.joins.balance import Balance, Updates
 from streamapp.joins.clock import Clock
+from streamapp.joins.driver import Driver
+from streamapp.joins.foreign_key import ForeignKeyJoin
+from streamapp.joins.global_table import GlobalTable
+from streamapp.joins.how import How
+from streamapp.joins.idle import IdleTimeout
+from streamapp.joins.join import Join, Operator
+from streamapp.joins.ledger import Refused
+from streamapp.joins.n_way import Enriched, NWayJoin
+from streamapp.joins.output import Joined, Output, Reason, SideOutput
+from streamapp.joins.records import Batch, Event, Record, Side, both_sides, from_side
 from streamapp.joins.rows import Row
-from streamapp.joins.stream_table import How, Missing, StreamTableJoin
+from streamapp.joins.state import MemoryStore, State, Store
+from streamapp.joins.stream_stream import StreamStreamJoin
+from streamapp.joins.stream_table import Missing, StreamTableJoin
+from streamapp.joins.table_table import TableTableJoin
+from streamapp.joins.windowed_reduce import WindowedReduce, WindowedValue
 
-__all__ = ["Clock", "How", "Missing", "Row", "StreamTableJoin"]
+__all__ = [
+    "AsOfJoin",
+    "Balance",
+    "Batch",
+    "Clock",
+    "Direction",
+    "Driver",
+    "Enriched",
+    "Event",
+    "ForeignKeyJoin",
+    "GlobalTable",
+    "How",
+    "IdleTimeout",
+    "Join",
+    "Joined",
+    "MemoryStore",
+    "Missing",
+    "NWayJoin",
+    "Operator",
+    "Output",
+    "Reason",
+    "Record",
+    "Refused",
+    "Row",
+    "Side",
+    "SideOutput",
+    "State",
+    "Store",
+    "StreamStreamJoin",
+    "StreamTableJoin",
+    "TableTableJoin",
+    "Updates",
+    "WindowedReduce",
+    "WindowedValue",
+    "both_sides",
+    "from_side",
+]

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["Clock"]
+from typing import Final
+
+__all__ = ["BEGINNING", "END", "Clock"]
+
+#: A time (ms) before all records, and one after all.
+BEGINNING: Final = -(1 << 62)
+END: Final = 1 << 62
 
 
 class Clock:
@@ -13,7 +19,12 @@ class Clock:
     def __init__(self) -> None:
         self.now: int | None = None
 
+    @property
+    def time(self) -> int:
+        """The event time (ms); `BEGINNING` before the first record."""
+        return BEGINNING if self.now is None else self.now
+
     def advance(self, timestamp: int) -> None:
         """Take note of a record's event time (ms)."""
-        if self.now is None or timestamp > self.now:
+        if timestamp > self.time:
             self.now = timestamp

@@ -1,24 +1,34 @@
-"""The stream-table join: each record of a stream with the table's current row for its key.
+"""The stream-table join: each record of a stream with the row that a table has for its key.
 
-Only the stream side gives results, each stamped with the stream record's event time; a row that was updated
-later joins the records that come later. (Kafka Streams' KStream-KTable join without versioned tables.)
+Only the stream gives results, each with the timestamp of its record. A plain table joins the row that is current
+when the record comes. A versioned one joins the row of the record's own time; with a grace the record waits
+first, for updates that are late themselves: until the clock of the stream has gone on by as much. (Kafka Streams'
+KStream-KTable join, with KIP-914 and KIP-923.)
 """
 
 from __future__ import annotations
 
 import dataclasses
 import enum
+from collections.abc import Callable, Sequence
+from typing import Final, Generic, Protocol, TypeVar
 
+from streamapp.joins.buffer import Buffer
+from streamapp.joins.clock import BEGINNING
+from streamapp.joins.how import How
+from streamapp.joins.ledger import Ledger, Refused
+from streamapp.joins.output import Joined, Output, Reason
+from streamapp.joins.records import Batch, Record, Side
 from streamapp.joins.rows import Row
+from streamapp.joins.state import State
+from streamapp.joins.table import Table
+from streamapp.joins.versioned_table import VersionedTable
 
-__all__ = ["How", "Missing", "StreamTableJoin"]
+__all__ = ["KeyOf", "Lookup", "Missing", "StreamTableJoin", "StreamTableOperator"]
 
-
-class How(enum.StrEnum):
-    """Whether a stream record without a row still gives a result."""
-
-    INNER = "inner"
-    LEFT = "left"
+R = TypeVar("R")
+#: Gives the key to look a record's row up with; None joins nothing, `Refused` puts the record out at the side.
+KeyOf = Callable[[Record], bytes | None]
 
 
 class Missing(enum.StrEnum):
@@ -26,6 +36,22 @@ class Missing(enum.StrEnum):
 
     ABSENT = "absent"
     EXPIRED = "expired"
+    NULL_KEY = "null_key"
+
+
+_REASONS: Final = {
+    Missing.ABSENT: Reason.UNMATCHED,
+    Missing.EXPIRED: Reason.EXPIRED,
+    Missing.NULL_KEY: Reason.NULL_KEY,
+}
+
+
+class Lookup(Protocol):
+    """A table that can be looked up, whoever keeps it."""
+
+    def at(self, key: bytes, timestamp: int) -> Row | None:
+        """Give the row that a record of this key and time (ms) joins."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -34,10 +60,34 @@ class StreamTableJoin:
 
     A row is as old as the stream record's time less its own; it is expired once older than `ttl`. A row that
     is newer than the stream record is not expired: a plain table joins its current value.
+
+    Args:
+        how: whether a record without a row gives a result.
+        ttl: how old (ms) a row may be.
+        history: how far back (ms) past rows can be joined, which makes the table a versioned one; None = plain.
+        grace: how long (ms of event time) a record waits for late updates, and how late it may be itself; None = not at
+            all, and no record is late. Needs a history of at least as much.
+        key: gives the key to look up, where that is not the record's own; not together with a grace.
+
+    Raises:
+        ValueError: for settings that do not go together.
     """
 
     how: How = How.INNER
     ttl: int = 0
+    history: int | None = None
+    grace: int | None = None
+    key: KeyOf | None = None
+
+    def __post_init__(self) -> None:
+        if self.how not in {How.INNER, How.LEFT}:
+            raise ValueError(f"a stream-table join is inner or left, not {self.how}")
+        if min(self.ttl, self.history or 0, self.grace or 0) < 0:
+            raise ValueError("ttl, history and grace must not be negative")
+        if self.grace is not None and (self.history is None or self.history < self.grace):
+            raise ValueError(f"a grace of {self.grace} ms needs a versioned table with a history of at least as much")
+        if self.grace is not None and self.key is not None:
+            raise ValueError("a join with a grace looks the record's own key up")
 
     def missing(self, row: Row | None, timestamp: int) -> Missing | None:
         """Tell why a stream record of this event time (ms) does not join the row of its key; None = it joins."""
@@ -55,3 +105,147 @@ class StreamTableJoin:
     def keeps_unmatched(self) -> bool:
         """Whether a stream record that joins no row gives a result all the same."""
         return self.how is How.LEFT
+
+    def table(self, state: State) -> Table | VersionedTable:
+        """Make the table, in a section of the state."""
+        if self.history is None:
+            return Table(state, aging=self.ttl > 0)
+        return VersionedTable(state, self.history, aging=self.ttl > 0)
+
+    def start(self, state: State, table: Lookup | None = None) -> StreamTableOperator[Joined]:
+        """Begin, or go on, with what the state holds.
+
+        Args:
+            state: of this partition.
+            table: a table that is kept elsewhere, as a `GlobalTable`; without it, the records of the right side
+                are its updates.
+        """
+        return StreamTableOperator([self], state, _joined, [table] if table else None)
+
+    def find(self, record: Record, table: Lookup, now: int) -> tuple[Row | None, Missing | None]:
+        """Look a record up in the table: its row, or why it has none.
+
+        Args:
+            record: of the stream.
+            table: to be looked up.
+            now: the event time (ms) by which rows are expired.
+
+        Raises:
+            Refused: by the function that gives the key.
+        """
+        key = record.key if self.key is None else self.key(record)
+        row = None if key is None else table.at(key, record.timestamp)
+        missing = Missing.NULL_KEY if key is None else self.missing(row, now)
+        return (row, None) if missing is None else (None, missing)
+
+
+class StreamTableOperator(Generic[R]):
+    """A join of one stream with one table or more, at work on one partition.
+
+    The records of the stream count in its balance, those of the tables in its updates.
+
+    Args:
+        joins: one for each table; they share the grace.
+        state: of this partition.
+        result: makes a result of a record and the rows of the tables.
+        tables: tables that are kept elsewhere; without them, records whose source is n update the n-th table (from 1).
+    """
+
+    def __init__(
+        self,
+        joins: Sequence[StreamTableJoin],
+        state: State,
+        result: Callable[[Record, list[Row | None]], R],
+        tables: Sequence[Lookup] | None = None,
+    ) -> None:
+        self._joins = joins
+        self._result = result
+        self._ledger: Ledger[R] = Ledger(state)
+        self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
+        self._grace = joins[0].grace
+        self._buffer = Buffer(state.section(b"waiting/"), span=self._grace or 0, since=self._undecided)
+        #: The tables that are kept here.
+        self.tables: Sequence[Table | VersionedTable] = (
+            [join.table(state.section(b"table%d/" % n)) for n, join in enumerate(joins, 1)] if tables is None else ()
+        )
+        self._lookups: Sequence[tuple[StreamTableJoin, Lookup]] = list(zip(joins, tables or self.tables, strict=True))
+
+    @property
+    def _undecided(self) -> int:
+        """The earliest time (ms) of records which still wait for updates."""
+        return BEGINNING if self._grace is None else self.clock.time - self._grace + 1
+
+    def process(self, batch: Batch) -> Output[R]:
+        """Join records and apply updates in the order in which they are given."""
+        for source, record in batch:
+            if source == Side.LEFT:
+                self._receive(record)
+            else:
+                self._update(source, record)
+        return self.advance(BEGINNING)
+
+    def advance(self, to: int) -> Output[R]:
+        """Move the clock of the stream on to an event time (ms), as a record of it would."""
+        self.clock.advance(to)
+        self._release()
+        self._buffer.save(self._undecided)
+        for join, table in zip(self._joins, self.tables, strict=False):
+            before = join.expiry(None if self.clock.now is None else self.clock.now - (self._grace or 0))
+            table.tidy(BEGINNING if before is None else before)
+        self.balance.pending = self._buffer.waiting
+        return self._ledger.close()
+
+    def _receive(self, record: Record) -> None:
+        self.balance.received += 1
+        if record.value is None:
+            self._ledger.rejected(self.balance, Side.LEFT, record, Reason.NULL_VALUE)
+            return
+        late_by = self.clock.time - self._grace - record.timestamp if self._grace is not None else 0
+        if late_by > 0:
+            self._ledger.late(self.balance, Side.LEFT, record, late_by)
+        elif record.key is None:
+            self._join(record)
+        elif self._grace is None:
+            self.clock.advance(record.timestamp)
+            self._join(record)
+        else:
+            self.clock.advance(record.timestamp)
+            self._buffer.add(record.key, record.value, record.timestamp, record.offset)
+            self._release()
+
+    def _release(self) -> None:
+        """Join the records that have waited long enough."""
+        if self._grace is not None:
+            for record in self._buffer.release(self._undecided):
+                self._join(record)
+
+    def _join(self, record: Record) -> None:
+        now = max(record.timestamp, self.clock.time - (self._grace or 0))
+        try:
+            found = [join.find(record, table, now) for join, table in self._lookups]
+        except Refused as refused:
+            self._ledger.rejected(self.balance, Side.LEFT, record, Reason.REFUSED, refused)
+            return
+        missing = next((missing for _, missing in found if missing), None)
+        emitted = all(join.keeps_unmatched or row for join, (row, _) in zip(self._joins, found, strict=True))
+        if emitted:
+            self._ledger.results.append(self._result(record, [row for row, _ in found]))
+        if missing is None:
+            self.balance.matched += 1
+        elif missing is Missing.NULL_KEY and not emitted:
+            self._ledger.rejected(self.balance, Side.LEFT, record, Reason.NULL_KEY)
+        else:
+            self._ledger.unmatched(Side.LEFT, record, _REASONS[missing])
+
+    def _update(self, source: int, record: Record) -> None:
+        self.updates.received += 1
+        if record.key is None:
+            self._ledger.rejected(self.updates, source, record, Reason.NULL_KEY)
+        elif self.tables[source - 1].put(record.key, record.value, record.timestamp) is Reason.EXPIRED:
+            self._ledger.rejected(self.updates, source, record, Reason.EXPIRED)
+        else:
+            self.updates.applied += 1
+
+
+def _joined(record: Record, rows: list[Row | None]) -> Joined:
+    return Joined(record.key, record, rows[0], record.timestamp)

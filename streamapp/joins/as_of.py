@@ -1,0 +1,152 @@
+"""The as-of join: each left record with the one right record of its key whose time is the closest.
+
+Which one that is can only be told when none that is closer can come. So a left record waits until the clock has
+passed the tolerance and the grace, as an unmatched one does in a stream-stream join, and the results do not
+depend on the order in which records arrive. (pandas' merge_asof; Quix Streams' join_asof answers at once, and so
+misses what comes later.)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+
+from streamapp.joins.buffer import Buffer, WindowBuffer
+from streamapp.joins.clock import BEGINNING
+from streamapp.joins.how import How
+from streamapp.joins.ledger import Ledger
+from streamapp.joins.output import Joined, Output, Reason
+from streamapp.joins.records import Batch, Buffered, Record, Side
+from streamapp.joins.state import State
+
+__all__ = ["AsOfJoin", "AsOfOperator", "Direction"]
+
+
+class Direction(enum.StrEnum):
+    """Where to look for the closest record."""
+
+    BACKWARD = "backward"
+    FORWARD = "forward"
+    NEAREST = "nearest"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AsOfJoin:
+    """Joins each left record with the closest right one.
+
+    One of the same time counts as the closest in each direction; of two as far to either side the earlier one is
+    it, and of several right records of one time the one that came last.
+
+    Args:
+        tolerance: how far (ms) the right record may be.
+        grace: how far (ms) a record may be behind the clock, which both sides share.
+        direction: backward (not after the left record), forward (not before it) or nearest.
+        how: inner, or left: a left record without a right one gives a result too.
+
+    Raises:
+        ValueError: if it is to be right or outer, or for a negative tolerance or grace.
+    """
+
+    tolerance: int
+    grace: int
+    direction: Direction = Direction.BACKWARD
+    how: How = How.INNER
+
+    def __post_init__(self) -> None:
+        if self.how not in {How.INNER, How.LEFT}:
+            raise ValueError(f"an as-of join is inner or left, not {self.how}")
+        if min(self.tolerance, self.grace) < 0:
+            raise ValueError("tolerance and grace must not be negative")
+
+    @property
+    def before(self) -> int:
+        """How much earlier (ms) the right record may be."""
+        return 0 if self.direction is Direction.FORWARD else self.tolerance
+
+    @property
+    def after(self) -> int:
+        """How much later (ms) it may be."""
+        return 0 if self.direction is Direction.BACKWARD else self.tolerance
+
+    def start(self, state: State) -> AsOfOperator:
+        """Begin, or go on, with what the state holds."""
+        return AsOfOperator(self, state)
+
+
+class AsOfOperator:
+    """An as-of join at work on one partition.
+
+    The records of the left side count in its balance, those of the right one in its updates.
+    """
+
+    def __init__(self, join: AsOfJoin, state: State) -> None:
+        self.join = join
+        self._ledger: Ledger[Joined] = Ledger(state)
+        self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
+        #: How far (ms) the clock may go past a left record before it is joined, and past a right one that is still
+        #: wanted by left ones.
+        self._reach = join.after + join.grace, join.before + join.after + join.grace
+        left_reach, right_reach = self._reach
+        now = self.clock.time
+        self._lefts = Buffer(state.section(b"left/"), span=left_reach, since=now - left_reach)
+        self._rights = WindowBuffer(state.section(b"right/"), span=right_reach, since=now - right_reach)
+
+    def process(self, batch: Batch) -> Output[Joined]:
+        """Take records in, and join those whose time has come."""
+        for side, record in batch:
+            account = self.balance if side == Side.LEFT else self.updates
+            account.received += 1
+            key, value, timestamp = record.key, record.value, record.timestamp
+            late_by = self.clock.time - self.join.grace - timestamp
+            if value is None:
+                self._ledger.rejected(account, side, record, Reason.NULL_VALUE)
+            elif late_by > 0:
+                self._ledger.late(account, side, record, late_by)
+            elif key is None:
+                self._without_key(side, record)
+            else:
+                self.clock.advance(timestamp)
+                if side == Side.LEFT:
+                    self._lefts.add(key, value, timestamp, record.offset)
+                else:
+                    self._rights.add(key, value, timestamp, record.offset)
+                    self.updates.applied += 1
+        return self.advance(BEGINNING)
+
+    def advance(self, to: int) -> Output[Joined]:
+        """Move the clock on to an event time (ms), as a record would that is of no key."""
+        self.clock.advance(to)
+        self._join()
+        left_reach, right_reach = self._reach
+        self._rights.take(self.clock.time - right_reach)
+        self._lefts.save(self.clock.time - left_reach)
+        self._rights.save(self.clock.time - right_reach)
+        self.balance.pending = self._lefts.waiting
+        return self._ledger.close()
+
+    def _without_key(self, side: int, record: Record) -> None:
+        if side == Side.LEFT and self.join.how is How.LEFT:
+            self._join()
+            self._ledger.results.append(Joined(None, record, None, record.timestamp))
+            self._ledger.unmatched(side, record, Reason.NULL_KEY)
+        else:
+            account = self.balance if side == Side.LEFT else self.updates
+            self._ledger.rejected(account, side, record, Reason.NULL_KEY)
+
+    def _join(self) -> None:
+        """Join the left records that the clock has passed, in the order of (timestamp, key, arrival)."""
+        for left in self._lefts.release(self.clock.time - self._reach[0]):
+            right = self._closest(left)
+            if right is not None:
+                self.balance.matched += 1
+            else:
+                self._ledger.unmatched(Side.LEFT, left)
+            if right is not None or self.join.how is How.LEFT:
+                self._ledger.results.append(Joined(left.key, left, right, left.timestamp))
+
+    def _closest(self, left: Buffered) -> Buffered | None:
+        key, timestamp = left.key, left.timestamp
+        back = self._rights.at_or_before(key, timestamp) if self.join.direction is not Direction.FORWARD else None
+        ahead = self._rights.at_or_after(key, timestamp) if self.join.direction is not Direction.BACKWARD else None
+        near = (right for right in (back, ahead) if right and abs(right.timestamp - timestamp) <= self.join.tolerance)
+        return min(near, key=lambda right: abs(right.timestamp - timestamp), default=None)

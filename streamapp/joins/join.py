@@ -1,0 +1,42 @@
+"""What all joins have in common: a description that can be started on a partition's state, and what runs then."""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeVar
+
+from streamapp.joins.balance import Balance, Updates
+from streamapp.joins.clock import Clock
+from streamapp.joins.output import Output
+from streamapp.joins.records import Batch
+from streamapp.joins.state import State
+
+__all__ = ["Join", "Operator"]
+
+R = TypeVar("R")
+
+
+class Operator(Protocol[R]):
+    """A join at work on one partition.
+
+    After an exception in `process` it is of no use any more: another one is started on what was committed last.
+    """
+
+    clock: Clock
+    balance: Balance
+    updates: Updates
+
+    def process(self, batch: Batch) -> Output[R]:
+        """Join records in the order in which they are given; the state then has all changes to be committed."""
+        ...
+
+    def advance(self, to: int) -> Output[R]:
+        """Move the clock on to an event time (ms) without a record, which closes what waits for that."""
+        ...
+
+
+class Join(Protocol[R]):
+    """What is joined how; the same for all partitions."""
+
+    def start(self, state: State) -> Operator[R]:
+        """Begin, or go on, with what the state of a partition holds."""
+        ...

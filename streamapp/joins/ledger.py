@@ -1,0 +1,77 @@
+"""The ledger of a join's partition: how far it has come, and what became of each record."""
+
+from __future__ import annotations
+
+from typing import Final, Generic, TypeVar
+
+import msgspec
+
+from streamapp.joins.balance import Balance, Updates
+from streamapp.joins.clock import Clock
+from streamapp.joins.output import Output, Reason, SideOutput
+from streamapp.joins.records import Record
+from streamapp.joins.state import State
+
+__all__ = ["Ledger", "Refused"]
+
+R = TypeVar("R")
+
+_ROW: Final = b"ledger"
+
+
+class Refused(Exception):
+    """To be raised by a function that is given to a join, for a record that it cannot use; says why in one line."""
+
+
+class _Row(msgspec.Struct, array_like=True):
+    clock: int | None
+    balance: Balance
+    updates: Updates
+
+
+_decode: Final = msgspec.msgpack.Decoder(_Row).decode
+
+
+class Ledger(Generic[R]):
+    """The clock, the balance, and the output of the batch that is under way.
+
+    Args:
+        state: the join's state, in which clock and balance are kept.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self.clock = Clock()
+        self.balance = Balance()
+        self.updates = Updates()
+        self.results: list[R] = []
+        self._side: list[SideOutput] = []
+        row = state.get(_ROW)
+        if row is not None:
+            stored = _decode(row)
+            self.clock.now, self.balance, self.updates = stored.clock, stored.balance, stored.updates
+
+    def unmatched(self, side: int, record: Record, reason: Reason = Reason.UNMATCHED) -> None:
+        """Account for a record that has no partner and will have none."""
+        self.balance.unmatched += 1
+        self._side.append(SideOutput(reason, side, record))
+
+    def late(self, account: Balance | Updates, side: int, record: Record, late_by: int) -> None:
+        """Account for a record that came ``late_by`` ms after the grace."""
+        account.late += 1
+        self._side.append(SideOutput(Reason.LATE, side, record, late_by))
+
+    def rejected(
+        self, account: Balance | Updates, side: int, record: Record, reason: Reason, detail: object = ""
+    ) -> None:
+        """Account for a record that cannot be joined."""
+        account.rejected += 1
+        self._side.append(SideOutput(reason, side, record, detail=str(detail)))
+
+    def close(self) -> Output[R]:
+        """End the batch: write clock and balance to the state, and give what came out."""
+        row = _Row(self.clock.now, self.balance, self.updates)
+        self._state.put(_ROW, msgspec.msgpack.encode(row))
+        output = Output(self.results, self._side)
+        self.results, self._side = [], []
+        return output

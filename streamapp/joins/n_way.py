@@ -1,0 +1,54 @@
+"""The n-way stream-table join: each record of a stream with the rows of several tables at once."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import msgspec
+
+from streamapp.joins.records import Record
+from streamapp.joins.rows import Row
+from streamapp.joins.state import State
+from streamapp.joins.stream_table import StreamTableJoin, StreamTableOperator
+
+__all__ = ["Enriched", "NWayJoin"]
+
+
+class Enriched(msgspec.Struct, frozen=True, gc=False):
+    """A result: a record and its row in each of the tables, None where there is none."""
+
+    key: bytes | None
+    record: Record
+    rows: list[Row | None]
+    timestamp: int
+
+
+@dataclasses.dataclass(frozen=True)
+class NWayJoin:
+    """A stream joined with several tables; there is a result where each table has a row, or is joined left.
+
+    A record counts as matched if it has a row in each table.
+
+    Args:
+        joins: one for each table, in the order of the rows in the result. What waits for one table waits for all: they
+            share the grace.
+
+    Raises:
+        ValueError: for no join, or for different graces.
+    """
+
+    joins: tuple[StreamTableJoin, ...]
+
+    def __post_init__(self) -> None:
+        if not self.joins:
+            raise ValueError("an n-way join needs at least one table")
+        if len({join.grace for join in self.joins}) > 1:
+            raise ValueError("the tables of an n-way join share one grace")
+
+    def start(self, state: State) -> StreamTableOperator[Enriched]:
+        """Begin, or go on, with what the state holds; records of source 0 are the stream, of n the n-th table."""
+        return StreamTableOperator(self.joins, state, _enriched)
+
+
+def _enriched(record: Record, rows: list[Row | None]) -> Enriched:
+    return Enriched(record.key, record, rows, record.timestamp)

@@ -1,0 +1,172 @@
+"""The stream-stream join: pairs of records that have one key and times that are close.
+
+Every pair joins once, whichever of the two comes second. What a record can still join is a matter of the clock:
+while it stands at ``now``, the records to come that are not late have timestamps from ``now - grace`` on. So a
+left record can find a partner as long as ``timestamp + after >= now - grace``. Then its window is closed: it
+leaves the buffer, and if it never matched, that is told now, and only now. This is why the results do not depend
+on the order in which records arrive.
+
+As Kafka Streams' KStream-KStream join, less KAFKA-19536 and KAFKA-16123; the mark of matched records is Flink's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from streamapp.joins.buffer import WindowBuffer
+from streamapp.joins.clock import END
+from streamapp.joins.how import How
+from streamapp.joins.ledger import Ledger
+from streamapp.joins.output import Joined, Output, Reason
+from streamapp.joins.records import Batch, Buffered, Record, Side
+from streamapp.joins.state import State
+
+__all__ = ["StreamStreamJoin", "StreamStreamOperator"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StreamStreamJoin:
+    """Joins records of one key with ``left.timestamp - before <= right.timestamp <= left.timestamp + after``.
+
+    Args:
+        before: how much earlier (ms) the right record may be; negative: how much later it must be.
+        after: how much later (ms) it may be; negative: how much earlier it must be.
+        grace: how far (ms) a record may be behind the clock, which both sides share.
+        how: which unmatched records give a result, once their window is closed.
+
+    Raises:
+        ValueError: for a window or a grace smaller than nothing.
+    """
+
+    before: int
+    after: int
+    grace: int
+    how: How = How.INNER
+
+    def __post_init__(self) -> None:
+        if self.before + self.after < 0:
+            raise ValueError(f"before ({self.before} ms) and after ({self.after} ms) leave no window between them")
+        if self.grace < 0:
+            raise ValueError(f"the grace must not be negative, but is {self.grace} ms")
+
+    def start(self, state: State) -> StreamStreamOperator:
+        """Begin, or go on, with what the state holds."""
+        return StreamStreamOperator(self, state)
+
+
+class StreamStreamOperator:
+    """A stream-stream join at work on one partition; all records of both sides count in its balance."""
+
+    def __init__(self, join: StreamStreamJoin, state: State) -> None:
+        self.join = join
+        self._ledger: Ledger[Joined] = Ledger(state)
+        self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
+        #: How far (ms) the clock may go past a left and a right record before its window is closed.
+        self._reach = join.after + join.grace, join.before + join.grace
+        left, right = (
+            WindowBuffer(state.section(name), span=join.before + join.after + join.grace, since=self.clock.time - reach)
+            for name, reach in zip((b"left/", b"right/"), self._reach, strict=True)
+        )
+        self._buffers = left, right
+
+    def process(self, batch: Batch) -> Output[Joined]:
+        """Join records in the order in which they are given."""
+        join, ledger, grace, (left, right) = self.join, self._ledger, self.join.grace, self._buffers
+        left_reach, right_reach = (
+            reach if join.how.keeps(side) else END for side, reach in zip(Side, self._reach, strict=True)
+        )
+        views = (left, right, join.before, join.after, left_reach), (right, left, join.after, join.before, right_reach)
+        now, due = self.clock.time, self._due()
+        received = matched = 0
+        for side, record in batch:
+            received += 1
+            key, value, timestamp = record.key, record.value, record.timestamp
+            if key is None or value is None:
+                self._without(side, record, now)
+                continue
+            if timestamp > now:
+                now = timestamp
+                if now > due:
+                    due = self._close(now)
+            elif timestamp < now - grace:
+                ledger.late(self.balance, side, record, now - grace - timestamp)
+                continue
+            mine, theirs, back, ahead, reach = views[side]
+            others = theirs.between(key, timestamp - back, timestamp + ahead)
+            here = mine.add(key, value, timestamp, record.offset, bool(others))
+            if others:
+                ledger.results += _pairs(side, here, others)
+                matched += 1 + theirs.match(others)
+            elif timestamp + reach < due:
+                due = timestamp + reach
+                if now > due:
+                    due = self._close(now)
+        self.balance.received += received
+        self.balance.matched += matched
+        return self.advance(now)
+
+    def advance(self, to: int) -> Output[Joined]:
+        """Move the clock on to an event time (ms), as a record would that is of no key."""
+        self.clock.advance(to)
+        self._close(self.clock.time)
+        for buffer, reach in zip(self._buffers, self._reach, strict=True):
+            buffer.save(self.clock.time - reach)
+        self.balance.pending = sum(buffer.waiting for buffer in self._buffers)
+        return self._ledger.close()
+
+    def _without(self, side: int, record: Record, now: int) -> None:
+        """Account for a record without a key or a value; it joins nothing, and does not move the clock."""
+        late_by = now - self.join.grace - record.timestamp
+        if record.value is None:
+            self._ledger.rejected(self.balance, side, record, Reason.NULL_VALUE)
+        elif late_by > 0:
+            self._ledger.late(self.balance, side, record, late_by)
+        elif self.join.how.keeps(side):
+            self._ledger.results.append(_alone(side, record))
+            self._ledger.unmatched(side, record, Reason.NULL_KEY)
+        else:
+            self._ledger.rejected(self.balance, side, record, Reason.NULL_KEY)
+
+    def _due(self) -> int:
+        """Give the time which the clock has to pass before the next window closes on an unmatched record we keep."""
+        return min(
+            (
+                buffer.calm + reach
+                for side, buffer, reach in zip(Side, self._buffers, self._reach, strict=True)
+                if self.join.how.keeps(side)
+            ),
+            default=END,
+        )
+
+    def _close(self, now: int) -> int:
+        """Close the windows that the clock has passed; gives when it is due again."""
+        closed = [
+            (side, record)
+            for side, buffer, reach in zip(Side, self._buffers, self._reach, strict=True)
+            for record in buffer.take(now - reach)
+            if not record.matched
+        ]
+        closed.sort(key=_order)
+        for side, record in closed:
+            if self.join.how.keeps(side):
+                self._ledger.results.append(_alone(side, record))
+            self._ledger.unmatched(side, record)
+        return self._due()
+
+
+def _pairs(side: int, here: Buffered, others: Sequence[Buffered]) -> list[Joined]:
+    if side == Side.LEFT:
+        return [Joined(here.key, here, there, max(here.timestamp, there.timestamp)) for there in others]
+    return [Joined(here.key, there, here, max(here.timestamp, there.timestamp)) for there in others]
+
+
+def _alone(side: int, record: Record) -> Joined:
+    left, right = (record, None) if side == Side.LEFT else (None, record)
+    return Joined(record.key, left, right, record.timestamp)
+
+
+def _order(closed: tuple[int, Buffered]) -> tuple[int, int, bytes, int]:
+    """Sort by (timestamp, right before left, key, arrival)."""
+    side, record = closed
+    return record.timestamp, -side, record.key, record.number

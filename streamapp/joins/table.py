@@ -1,0 +1,111 @@
+"""A table: the current row of each key."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from streamapp.joins.cache import Cache
+from streamapp.joins.output import Reason
+from streamapp.joins.rows import Row
+from streamapp.joins.state import State
+from streamapp.joins.time_index import TimeIndex
+
+__all__ = ["Current", "Table", "Version"]
+
+#: How many rows are kept decoded, however many the state has.
+CACHED: Final = 100_000
+
+
+class Version(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A value of a key, or its absence, from a time (ms) on."""
+
+    value: bytes | None
+    timestamp: int
+
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(Version).decode
+
+
+class Current:
+    """The latest version of each key, and optionally the keys in the order of its time.
+
+    Args:
+        state: a section of the state.
+        aging: whether the oldest ones are asked for.
+    """
+
+    def __init__(self, state: State, *, aging: bool) -> None:
+        self._rows = state.section(b"rows/")
+        self._ages = TimeIndex(state.section(b"ages/")) if aging else None
+        self._cache: Cache[bytes, Version | None] = Cache(self._read, CACHED)
+
+    def _read(self, key: bytes) -> Version | None:
+        row = self._rows.get(key)
+        return None if row is None else _decode(row)
+
+    def get(self, key: bytes) -> Version | None:
+        """Give the version of a key."""
+        return self._cache[key]
+
+    def put(self, key: bytes, version: Version) -> None:
+        """Replace the version of a key."""
+        if self._ages is not None:
+            self._forget_age(key)
+            self._ages.add(version.timestamp, key)
+        self._rows.put(key, _encode(version))
+        self._cache.keep(key, version)
+
+    def delete(self, key: bytes) -> None:
+        """Delete a key."""
+        if self._ages is not None:
+            self._forget_age(key)
+        self._rows.delete(key)
+        self._cache.keep(key, None)
+
+    def expire(self, before: int) -> None:
+        """Delete the keys whose version is older than ``before`` (ms)."""
+        if self._ages is not None:
+            for _, key in self._ages.take(before):
+                self._rows.delete(key)
+                self._cache.keep(key, None)
+
+    def _forget_age(self, key: bytes) -> None:
+        version = self._cache[key]
+        if version is not None and self._ages is not None:
+            self._ages.remove(version.timestamp, key)
+
+
+class Table:
+    """A plain table: a later update replaces the row, whatever its timestamp; a tombstone deletes it.
+
+    Args:
+        state: a section of the state.
+        aging: whether rows are to be expired.
+    """
+
+    def __init__(self, state: State, *, aging: bool = False) -> None:
+        self._current = Current(state, aging=aging)
+
+    def get(self, key: bytes) -> Row | None:
+        """Give the current row of a key."""
+        version = self._current.get(key)
+        return None if version is None or version.value is None else Row(version.value, version.timestamp)
+
+    def at(self, key: bytes, timestamp: int) -> Row | None:
+        """Give the row that a record of this time (ms) joins: the current one."""
+        return self.get(key)
+
+    def put(self, key: bytes, value: bytes | None, timestamp: int) -> Reason | None:
+        """Apply an update; gives why it does not become the current row, None if it does."""
+        if value is None:
+            self._current.delete(key)
+        else:
+            self._current.put(key, Version(value, timestamp))
+        return None
+
+    def tidy(self, before: int) -> None:
+        """Delete what is no longer needed: rows older than ``before`` (ms)."""
+        self._current.expire(before)

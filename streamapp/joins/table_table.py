@@ -1,0 +1,117 @@
+"""The table-table join: a table of the rows that two tables have for one key.
+
+Either side's update gives a result, which is the new row of the joined table; a tombstone where there was one and
+is none any more. Its timestamp is the larger one of the two rows'. (Kafka Streams' KTable-KTable join.)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from streamapp.joins.clock import BEGINNING
+from streamapp.joins.how import How
+from streamapp.joins.ledger import Ledger
+from streamapp.joins.output import Joined, Output, Reason
+from streamapp.joins.records import Batch, Record, Side
+from streamapp.joins.rows import Row
+from streamapp.joins.state import State
+from streamapp.joins.table import Table
+from streamapp.joins.versioned_table import VersionedTable
+
+__all__ = ["TableTableJoin", "TableTableOperator"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TableTableJoin:
+    """Joins two tables by key.
+
+    Args:
+        how: whether there is a joined row where only one of the tables has one.
+        left_history: how far back (ms) the left table keeps past rows, which makes it a versioned one: an update
+            that is older than the current row gives no result. None = plain: the update that comes last counts.
+        right_history: the same of the right table.
+
+    Raises:
+        ValueError: for a negative history.
+    """
+
+    how: How = How.INNER
+    left_history: int | None = None
+    right_history: int | None = None
+
+    def __post_init__(self) -> None:
+        if min(self.left_history or 0, self.right_history or 0) < 0:
+            raise ValueError("a history must not be negative")
+
+    def start(self, state: State) -> TableTableOperator:
+        """Begin, or go on, with what the state holds."""
+        return TableTableOperator(self, state)
+
+    def joins(self, left: Row | None, right: Row | None) -> bool:
+        """Tell whether these rows make a row of the joined table."""
+        if left is None or right is None:
+            return (left is not None and self.how.keeps(Side.LEFT)) or (
+                right is not None and self.how.keeps(Side.RIGHT)
+            )
+        return True
+
+
+class TableTableOperator:
+    """A table-table join at work on one partition.
+
+    All updates of both sides count in its balance; one is matched if the other table has a row for its key.
+    """
+
+    def __init__(self, join: TableTableJoin, state: State) -> None:
+        self.join = join
+        self._ledger: Ledger[Joined] = Ledger(state)
+        self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
+        self.tables = (
+            _table(state.section(b"left/"), join.left_history),
+            _table(state.section(b"right/"), join.right_history),
+        )
+
+    def process(self, batch: Batch) -> Output[Joined]:
+        """Apply updates in the order in which they are given."""
+        for side, record in batch:
+            self.balance.received += 1
+            self.clock.advance(record.timestamp)
+            self._update(side, record)
+        return self.advance(BEGINNING)
+
+    def advance(self, to: int) -> Output[Joined]:
+        """Move the clock on to an event time (ms); no result waits for that."""
+        self.clock.advance(to)
+        for table in self.tables:
+            table.tidy(BEGINNING)
+        return self._ledger.close()
+
+    def _update(self, side: int, record: Record) -> None:
+        key, timestamp = record.key, record.timestamp
+        if key is None:
+            self._ledger.rejected(self.balance, side, record, Reason.NULL_KEY)
+            return
+        mine, other = self.tables[side], self.tables[1 - side].get(key)
+        before = mine.get(key)
+        outdated = mine.put(key, record.value, timestamp)
+        if outdated:
+            self._ledger.rejected(self.balance, side, record, outdated)
+            return
+        now = None if record.value is None else Row(record.value, timestamp)
+        if other is None:
+            self._ledger.unmatched(side, record)
+        else:
+            self.balance.matched += 1
+            timestamp = max(timestamp, other.timestamp)
+        if self.join.joins(*_sides(side, now, other)):
+            self._ledger.results.append(Joined(key, *_sides(side, now, other), timestamp))
+        elif self.join.joins(*_sides(side, before, other)):
+            self._ledger.results.append(Joined(key, None, None, timestamp))
+
+
+def _table(state: State, history: int | None) -> Table | VersionedTable:
+    return Table(state) if history is None else VersionedTable(state, history)
+
+
+def _sides(side: int, mine: Row | None, other: Row | None) -> tuple[Row | None, Row | None]:
+    return (mine, other) if side == Side.LEFT else (other, mine)

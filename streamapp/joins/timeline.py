@@ -1,0 +1,81 @@
+"""Records in the order of their timestamps."""
+
+from __future__ import annotations
+
+import bisect
+import heapq
+import operator
+from typing import Final
+
+from streamapp.joins.clock import END
+from streamapp.joins.records import Buffered
+
+__all__ = ["Timeline"]
+
+_TIME: Final = operator.attrgetter("timestamp")
+
+
+class Timeline:
+    """Records by event time: as cheap to add out of order as in order, and cheap to take from the beginning.
+
+    They lie unsorted in slices of time; a slice is sorted once, when its time comes (a calendar queue: R. Brown,
+    CACM 31(10), 1988).
+
+    Args:
+        width: length of a slice (ms).
+    """
+
+    def __init__(self, width: int) -> None:
+        self._width = max(1, width)
+        self._slices: dict[int, list[Buffered]] = {}
+        #: Numbers of the slices, a heap.
+        self._order: list[int] = []
+        #: Number of the first slice if it is sorted, from the newest record to the oldest.
+        self._sorted: int | None = None
+
+    def add(self, record: Buffered) -> None:
+        """Put a record in."""
+        number = record.timestamp // self._width
+        records = self._slices.get(number)
+        if records is None:
+            self._slices[number] = [record]
+            heapq.heappush(self._order, number)
+        elif number == self._sorted:
+            bisect.insort_left(records, record, key=lambda other: -other.timestamp)
+        else:
+            records.append(record)
+
+    def take(self, before: int) -> list[Buffered]:
+        """Take out the records whose timestamp is smaller than ``before``, in no order."""
+        taken: list[Buffered] = []
+        while self._order and self._order[0] * self._width < before:
+            number = self._order[0]
+            if (number + 1) * self._width <= before:
+                taken += self._slices[number]
+            else:
+                records = self._first()
+                while records and records[-1].timestamp < before:
+                    taken.append(records.pop())
+                if records:
+                    break
+            del self._slices[heapq.heappop(self._order)]
+            self._sorted = None
+        return taken
+
+    @property
+    def calm(self) -> int:
+        """A timestamp (ms) such that no older record is without a match; `END` if there are no records."""
+        if not self._order:
+            return END
+        for record in reversed(self._first()):
+            if not record.matched:
+                return record.timestamp
+        return (self._order[0] + 1) * self._width
+
+    def _first(self) -> list[Buffered]:
+        number = self._order[0]
+        records = self._slices[number]
+        if number != self._sorted:
+            records.sort(key=_TIME, reverse=True)
+            self._sorted = number
+        return records

@@ -1,0 +1,107 @@
+"""A versioned table: the row of each key, as it was at any time that the history reaches back to.
+
+An update that comes out of order finds its place among the others, and a record that comes out of order joins the row
+of its own time. (Kafka Streams' versioned state stores, KIP-889.)
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from streamapp.joins import ordering
+from streamapp.joins.clock import Clock
+from streamapp.joins.output import Reason
+from streamapp.joins.rows import Row
+from streamapp.joins.state import State
+from streamapp.joins.table import Current, Version
+from streamapp.joins.time_index import TimeIndex
+
+__all__ = ["VersionedTable"]
+
+_CLOCK: Final = b"clock"
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(Version).decode
+
+
+class VersionedTable:
+    """A table that keeps past versions; a tombstone is a version too.
+
+    Args:
+        state: a section of the state.
+        history: how far (ms) behind the newest update of the table a version can be asked for. An update that is
+            older is refused.
+        aging: whether rows are to be expired.
+    """
+
+    def __init__(self, state: State, history: int, *, aging: bool = False) -> None:
+        self.history = history
+        self._state = state
+        self._clock = Clock()
+        stored = state.get(_CLOCK)
+        if stored is not None:
+            self._clock.advance(ordering.time_of(stored))
+        self._current = Current(state.section(b"current/"), aging=aging)
+        #: Versions that were followed by others: of each key the newest first.
+        self._past = state.section(b"past/")
+        #: Their keys in `_past`, by the time (ms) from which they are no longer asked for.
+        self._ends = TimeIndex(state.section(b"ends/"))
+        #: Keys whose current version is a tombstone, or was one, by the time (ms) of it.
+        self._deleted = TimeIndex(state.section(b"deleted/"))
+
+    @property
+    def _horizon(self) -> int:
+        return self._clock.time - self.history
+
+    def get(self, key: bytes) -> Row | None:
+        """Give the current row of a key."""
+        return _row(self._current.get(key))
+
+    def at(self, key: bytes, timestamp: int) -> Row | None:
+        """Give the row of a key as it was at a time (ms); None too where the history does not reach back so far."""
+        current = self._current.get(key)
+        if current is not None and current.timestamp <= timestamp:
+            return _row(current)
+        if timestamp < self._horizon:
+            return None
+        # One version lasts until the next, so the newest that is not after the time is the one.
+        versions = self._past.scan(ordering.grouped(key), start=ordering.time(-timestamp))
+        return next((_row(_decode(row)) for _, row in versions), None)
+
+    def put(self, key: bytes, value: bytes | None, timestamp: int) -> Reason | None:
+        """Apply an update; gives why it does not become the current row, None if it does."""
+        if timestamp < self._horizon:
+            return Reason.EXPIRED
+        self._clock.advance(timestamp)
+        version, current = Version(value, timestamp), self._current.get(key)
+        if current is not None and timestamp < current.timestamp:
+            self._keep(key, version, until=current.timestamp)
+            return Reason.SUPERSEDED
+        if current is not None and timestamp > current.timestamp:
+            self._keep(key, current, until=timestamp)
+        self._current.put(key, version)
+        if value is None:
+            self._deleted.add(timestamp, key)
+        return None
+
+    def _keep(self, key: bytes, version: Version, *, until: int) -> None:
+        entry = ordering.grouped(key) + ordering.time(-version.timestamp)
+        self._past.put(entry, _encode(version))
+        self._ends.add(until, entry)
+
+    def tidy(self, before: int) -> None:
+        """Delete what is no longer needed: rows older than ``before`` (ms), and what is beyond the history."""
+        for _, entry in self._ends.take(self._horizon + 1):
+            self._past.delete(entry)
+        for timestamp, key in self._deleted.take(self._horizon + 1):
+            current = self._current.get(key)
+            if current is not None and current.value is None and current.timestamp == timestamp:
+                self._current.delete(key)
+        self._current.expire(before)
+        if self._clock.now is not None:
+            self._state.put(_CLOCK, ordering.time(self._clock.now))
+
+
+def _row(version: Version | None) -> Row | None:
+    return None if version is None or version.value is None else Row(version.value, version.timestamp)
