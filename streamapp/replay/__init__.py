@@ -1,0 +1,1 @@
+"""Joins run over files, without a broker."""

@@ -1,0 +1,229 @@
+"""Cases: files of inputs for joins, step by step, as those of the conformance tests."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from streamapp.joins import (
+    Driver,
+    Event,
+    ForeignKeyJoin,
+    How,
+    Join,
+    Joined,
+    Record,
+    Row,
+    Side,
+    Store,
+    StreamStreamJoin,
+    StreamTableJoin,
+    TableTableJoin,
+)
+from streamapp.replay.errors import ReplayError
+
+__all__ = ["Case", "Family", "Result", "Step", "StepOutput", "read_cases"]
+
+#: Whole numbers have at most 64 bits here.
+LIMIT: Final = 1 << 63
+Key = int | str | None
+
+
+class Family(enum.StrEnum):
+    """Kinds of joins that a case can be of."""
+
+    STREAM_STREAM = "stream-stream"
+    STREAM_TABLE = "stream-table"
+    STREAM_TABLE_GRACE = "stream-table-grace"
+    TABLE_TABLE = "table-table"
+    FOREIGN_KEY = "fk"
+
+
+class SideName(enum.StrEnum):
+    """The sides, as a case calls them."""
+
+    LEFT = "left"
+    RIGHT = "right"
+
+
+class Input(msgspec.Struct, frozen=True):
+    """A record; ``ts`` is its event time (ms)."""
+
+    side: SideName
+    key: Key
+    value: str | None
+    ts: int
+
+
+class Result(msgspec.Struct, frozen=True):
+    """A result; a value of None is a tombstone."""
+
+    key: Key
+    value: str | None
+    ts: int
+
+
+class Step(msgspec.Struct, frozen=True):
+    """Records that are sent together."""
+
+    inputs: list[Input]
+    expected: list[Result] = []
+    dropped: int = 0
+
+
+class Window(msgspec.Struct, frozen=True):
+    """The window of a stream-stream join."""
+
+    before_ms: int
+    after_ms: int
+    grace_ms: int
+
+
+class StepOutput(msgspec.Struct, frozen=True):
+    """What a step gave, and how many of its records were late or could not be joined."""
+
+    case: str
+    step: int
+    results: list[Result]
+    late: int
+    dropped: int
+
+
+class Case(msgspec.Struct, frozen=True):
+    """A join and what is sent to it."""
+
+    id: str
+    family: Family
+    joins: list[How]
+    steps: list[Step]
+    window: Window | None = None
+    table_versioned: bool = False
+    left_versioned: bool = False
+    right_versioned: bool = False
+    history_retention_ms: int = 0
+    grace_ms: int | None = None
+
+    def join(self) -> Join[Joined]:
+        """Make the join.
+
+        Raises:
+            ValueError: if the case does not describe one.
+        """
+        if len(self.joins) != 1:
+            raise ValueError(f"joins must name one kind, not {len(self.joins)}")
+        (how,) = self.joins
+        history = self.history_retention_ms
+        match self.family:
+            case Family.STREAM_STREAM:
+                if self.window is None:
+                    raise ValueError("a stream-stream join needs a window")
+                before, after, grace = self.window.before_ms, self.window.after_ms, self.window.grace_ms
+                return StreamStreamJoin(how=how, before=before, after=after, grace=grace)
+            case Family.STREAM_TABLE:
+                return StreamTableJoin(how, history=history if self.table_versioned else None)
+            case Family.STREAM_TABLE_GRACE:
+                if self.grace_ms is None:
+                    raise ValueError("a stream-table-grace join needs grace_ms")
+                return StreamTableJoin(how, history=history, grace=self.grace_ms)
+            case Family.TABLE_TABLE:
+                return TableTableJoin(
+                    how=how,
+                    left_history=history if self.left_versioned else None,
+                    right_history=history if self.right_versioned else None,
+                )
+            case Family.FOREIGN_KEY:
+                if self.left_versioned or self.right_versioned:
+                    raise ValueError("tables of a foreign-key join are not versioned")
+                return ForeignKeyJoin(how=how, foreign_key=_foreign_key)
+
+    def record(self, given: Input) -> tuple[Side, Event]:
+        """Make the record of an input.
+
+        Raises:
+            ValueError: for a left value of a foreign-key join without a foreign key, or a key or a time that is
+                too large.
+        """
+        value = None if given.value is None else given.value.encode()
+        if (
+            self.family is Family.FOREIGN_KEY
+            and given.side is SideName.LEFT
+            and value is not None
+            and b"|" not in value
+        ):
+            raise ValueError(f"the left value {given.value} must be name|foreign key")
+        if not 0 <= given.ts < LIMIT:
+            raise ValueError(f"the time {given.ts} is none")
+        return Side[given.side.upper()], Event(_encode_key(given.key), value, given.ts)
+
+    def run(self, store: Store | None = None) -> Iterator[StepOutput]:
+        """Send the steps one by one."""
+        driver = Driver(self.join(), store)
+        for number, step in enumerate(self.steps):
+            before = _counts(driver)
+            output = driver.process([self.record(given) for given in step.inputs])
+            late, dropped = (after - earlier for after, earlier in zip(_counts(driver), before, strict=True))
+            yield StepOutput(self.id, number, [self.render(joined) for joined in output.results], late, dropped)
+
+    def render(self, joined: Joined) -> Result:
+        """Write a result as cases do: ``left-right``, or ``(left,right)`` of a foreign-key join."""
+        form = "({},{})" if self.family is Family.FOREIGN_KEY else "{}-{}"
+        value = None if joined.tombstone else form.format(_text(joined.left), _text(joined.right))
+        return Result(_decode_key(joined.key), value, joined.timestamp)
+
+
+def _foreign_key(record: Record) -> bytes | None:
+    _, _, name = (record.value or b"").decode().rpartition("|")
+    return _encode_key(int(name) if name.lstrip("-").isdecimal() else name or None)
+
+
+def _encode_key(key: Key) -> bytes | None:
+    """Write a key so that it sorts as Kafka Streams' serializers have it."""
+    if isinstance(key, str):
+        return b"s" + key.encode()
+    return None if key is None else b"i" + key.to_bytes(8, "big", signed=True)
+
+
+def _decode_key(data: bytes | None) -> Key:
+    if data is None:
+        return None
+    return data[1:].decode() if data[:1] == b"s" else int.from_bytes(data[1:], "big", signed=True)
+
+
+def _text(side: Record | Row | None) -> str:
+    return "null" if side is None or side.value is None else side.value.decode()
+
+
+def _counts(driver: Driver[Joined]) -> tuple[int, int]:
+    balance, updates = driver.operator.balance, driver.operator.updates
+    return balance.late + updates.late, balance.rejected + updates.rejected
+
+
+class _Cases(msgspec.Struct, frozen=True):
+    cases: list[Case]
+
+
+_decode: Final = msgspec.json.Decoder(_Cases).decode
+
+
+def read_cases(text: bytes, name: str) -> list[Case]:
+    """Read a file of cases.
+
+    Raises:
+        ReplayError: if it is not one; the text has ``name``.
+    """
+    try:
+        found = _decode(text).cases
+    except msgspec.DecodeError as exc:
+        raise ReplayError(f"{name}: {exc}") from None
+    for case in found:
+        try:
+            case.join()
+            for step in case.steps:
+                for given in step.inputs:
+                    case.record(given)
+        except ValueError as exc:
+            raise ReplayError(f"{name}: case {case.id}: {exc}") from None
+    return found

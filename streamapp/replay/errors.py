@@ -1,0 +1,9 @@
+"""What can be wrong with a file to replay."""
+
+from __future__ import annotations
+
+__all__ = ["ReplayError"]
+
+
+class ReplayError(Exception):
+    """A file that cannot be replayed; its text is one line that says which, where and why."""
