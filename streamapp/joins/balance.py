@@ -7,7 +7,7 @@ import msgspec
 __all__ = ["Balance", "Updates"]
 
 
-class Balance(msgspec.Struct, array_like=True, gc=False):
+class Balance(msgspec.Struct, gc=False):
     """How many records came in that can have a result, and what became of them.
 
     ``matched`` records joined at least one of the other side. ``unmatched`` ones did not, and no longer can.
@@ -28,7 +28,7 @@ class Balance(msgspec.Struct, array_like=True, gc=False):
         return self.received == self.matched + self.unmatched + self.pending + self.late + self.rejected
 
 
-class Updates(msgspec.Struct, array_like=True, gc=False):
+class Updates(msgspec.Struct, gc=False):
     """How many records came in that other records are joined with, and that have no result of their own.
 
     Such is a table that a stream is joined with. ``applied`` updates can be found by the other side; ``late`` and

@@ -15,7 +15,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from streamapp.joins.buffer import WindowBuffer
-from streamapp.joins.clock import END
+from streamapp.joins.clock import BEGINNING, END
 from streamapp.joins.how import How
 from streamapp.joins.ledger import Ledger
 from streamapp.joins.output import Joined, Output, Reason
@@ -114,6 +114,10 @@ class StreamStreamOperator:
             buffer.save(self.clock.time - reach)
         self.balance.pending = sum(buffer.waiting for buffer in self._buffers)
         return self._ledger.close()
+
+    def buffered(self, side: int, key: bytes) -> Sequence[Buffered]:
+        """Give the records of a key that the buffer of a side holds, for looking at; some of them may be over."""
+        return self._buffers[side].between(key, BEGINNING, END)
 
     def _without(self, side: int, record: Record, now: int) -> None:
         """Account for a record without a key or a value; it joins nothing, and does not move the clock."""

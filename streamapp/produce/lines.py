@@ -10,7 +10,7 @@ import msgspec
 
 from streamapp.produce.errors import ProduceError
 
-__all__ = ["JsonLines", "Line"]
+__all__ = ["JsonLines", "Line", "event_time", "key_bytes"]
 
 #: A number from here on is milliseconds (the year 1973), one below is seconds (until the year 5138).
 FIRST_MILLISECONDS: Final = 1e11
@@ -73,8 +73,8 @@ class JsonLines(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("not a JSON object") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as exc:
             raise ValueError(f"not JSON: {exc}") from None
-        key = None if self.key is None else _key(_field(fields, self.key), self.key)
-        timestamp = None if self.timestamp is None else _event_time(_field(fields, self.timestamp), self.timestamp)
+        key = None if self.key is None else key_bytes(_field(fields, self.key), self.key)
+        timestamp = None if self.timestamp is None else event_time(_field(fields, self.timestamp), self.timestamp)
         return Line(key, line, timestamp)
 
 
@@ -85,7 +85,12 @@ def _field(fields: dict[str, msgspec.Raw], name: str) -> msgspec.Raw:
         raise ValueError(f"there is no field {name}") from None
 
 
-def _key(value: msgspec.Raw, name: str) -> bytes:
+def key_bytes(value: msgspec.Raw, name: str) -> bytes:
+    """Give the key that a field holds: a string as it is, or a number as it is written.
+
+    Raises:
+        ValueError: for any other; the text has the field's ``name``.
+    """
     try:
         key = _KEY.decode(value)
     except msgspec.DecodeError:
@@ -93,7 +98,12 @@ def _key(value: msgspec.Raw, name: str) -> bytes:
     return key.encode() if isinstance(key, str) else bytes(value)
 
 
-def _event_time(value: msgspec.Raw, name: str) -> int:
+def event_time(value: msgspec.Raw, name: str) -> int:
+    """Give the event time (ms since 1970) that a field holds, as `JsonLines` says.
+
+    Raises:
+        ValueError: if it holds none; the text has the field's ``name``.
+    """
     try:
         time = _TIMESTAMP.decode(value)
         if isinstance(time, str):

@@ -1,0 +1,139 @@
+"""Buffers keep what is needed, find it, forget it, and are the same after a restart."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamapp.joins import Driver, How, MemoryStore, Side, State, StreamStreamJoin, StreamTableJoin
+from streamapp.joins.buffer import WindowBuffer
+from streamapp.joins.clock import BEGINNING, END
+from streamapp.joins.journal import FULL, Journal
+from streamapp.joins.records import Buffered
+from streamapp.joins.timeline import Timeline
+
+TIMES = st.integers(0, 300)
+
+
+@given(width=st.integers(0, 50), steps=st.lists(st.tuples(TIMES, TIMES)))
+def test_a_timeline_gives_what_is_older_and_keeps_the_rest(width: int, steps: list[tuple[int, int]]) -> None:
+    timeline, model = Timeline(width), []
+    for number, (timestamp, before) in enumerate(steps):
+        record = Buffered(b"", b"", timestamp, 0, number)
+        timeline.add(record)
+        model.append(record)
+        assert timeline.calm <= min(record.timestamp for record in model)
+        taken = {record.number for record in timeline.take(before)}
+        assert taken == {record.number for record in model if record.timestamp < before}
+        model = [record for record in model if record.number not in taken]
+    assert len(timeline.take(END)) == len(model)
+    assert timeline.calm == END
+
+
+@given(
+    records=st.lists(st.tuples(st.sampled_from([b"a", b"b"]), TIMES), max_size=300),
+    asked=st.lists(st.tuples(st.sampled_from([b"a", b"b", b"c"]), TIMES, TIMES), max_size=20),
+    over=TIMES,
+)
+def test_a_window_buffer_finds_what_a_search_through_all_records_finds(
+    records: list[tuple[bytes, int]], asked: list[tuple[bytes, int, int]], over: int
+) -> None:
+    buffer = WindowBuffer(State(MemoryStore()), span=100, since=BEGINNING)
+    half = len(records) // 2
+    kept = [buffer.add(key, b"", timestamp, 0) for key, timestamp in records[:half]]
+    buffer.take(over)
+    kept = [record for record in kept if record.timestamp >= over]
+    kept += [buffer.add(key, b"", timestamp, 0) for key, timestamp in records[half:] if timestamp >= over]
+    kept.sort(key=lambda record: (record.timestamp, record.number))
+    for key, first, last in asked:
+        mine = [record for record in kept if record.key == key]
+        inside = [record for record in mine if first <= record.timestamp <= last]
+        assert list(buffer.between(key, max(first, over), last)) == inside
+        before = [record for record in mine if record.timestamp <= max(first, over)]
+        after = [record for record in mine if record.timestamp >= max(first, over)]
+        same = [record for record in after if record.timestamp == after[0].timestamp]
+        found = buffer.at_or_before(key, max(first, over))
+        assert (found if found and found.timestamp >= over else None) == (before[-1] if before else None)
+        assert buffer.at_or_after(key, max(first, over)) == (same[-1] if same else None)
+
+
+def test_a_batch_is_one_row_however_many_records_it_has() -> None:
+    state = State(MemoryStore())
+    buffer = WindowBuffer(state, span=100, since=BEGINNING)
+    for number in range(1_000):
+        buffer.add(b"%d" % number, b"value", number, 0)
+    buffer.save(BEGINNING)
+    assert len(state.changes) == 1
+
+
+def test_a_row_stays_far_below_what_a_changelog_takes() -> None:
+    state = State(MemoryStore())
+    journal = Journal(state)
+    records = [Buffered(b"key", b"x" * size, 0, 0, number) for number, size in enumerate([10, 3 * FULL, *[999] * 999])]
+    journal.write(records, [])
+    sizes = sorted(len(row) for row in state.changes.values() if row is not None)
+    assert sizes[-2] < 1.2 * FULL
+    assert sizes[-1] < 3.1 * FULL
+    assert [record.number for record in Journal(state).read()] == [record.number for record in records]
+
+
+@pytest.mark.parametrize("how", How)
+def test_once_the_clock_has_passed_all_windows_the_state_is_empty_also_of_silent_keys(how: How) -> None:
+    store = MemoryStore()
+    driver = Driver(StreamStreamJoin(before=10, after=10, grace=5, how=how), store)
+    for number in range(1_000):
+        driver.send(number % 2, b"%d" % (number // 3), b"", number)
+    driver.send(Side.LEFT, b"last", b"", 10_000)
+    assert Counter(key.partition(b"/")[0] for key, _ in store.scan(b"", None)) == {b"ledger": 1, b"left": 1}
+    assert driver.operator.balance.pending == 1
+
+
+class Counted(int):
+    """A timestamp that counts how often it is compared."""
+
+    comparisons = 0
+
+    def __lt__(self, other: int) -> bool:
+        Counted.comparisons += 1
+        return int(self) < int(other)
+
+    def __gt__(self, other: int) -> bool:
+        Counted.comparisons += 1
+        return int(self) > int(other)
+
+
+def test_a_match_in_a_window_of_100_000_records_of_one_key_looks_at_few_of_them() -> None:
+    buffer = WindowBuffer(State(MemoryStore()), span=100_000, since=BEGINNING)
+    for timestamp in range(100_000):
+        buffer.add(b"hot", b"", Counted(timestamp), 0)
+    Counted.comparisons = 0
+    assert len(buffer.between(b"hot", 50_000, 50_002)) == 3
+    assert Counted.comparisons < 2 * 18
+
+
+def test_a_buffer_forgets_what_is_over_while_its_key_goes_on() -> None:
+    join = StreamStreamJoin(before=10, after=10, grace=0)
+    operator = join.start(State(MemoryStore()))
+    for timestamp in range(10_000):
+        operator.process([(Side.LEFT, Buffered(b"hot", b"", timestamp, 0, 0))])
+    assert len(operator.buffered(Side.LEFT, b"hot")) < 200
+
+
+def test_rows_past_their_ttl_and_history_leave_the_state() -> None:
+    for join in (
+        StreamTableJoin(ttl=50),
+        StreamTableJoin(ttl=50, history=20),
+        StreamTableJoin(ttl=50, history=20, grace=5),
+    ):
+        store = MemoryStore()
+        driver = Driver(join, store)
+        for number in range(100):
+            driver.send(Side.RIGHT, b"%d" % (number % 7), None if number % 5 == 0 else b"", number)
+            driver.send(Side.LEFT, b"none", b"", number)
+        driver.send(Side.RIGHT, b"new", b"", 1_000)
+        driver.send(Side.LEFT, b"none", b"", 1_000)
+        rows = [key for key, _ in store.scan(b"table1/", b"table1/\xff") if not key.endswith(b"clock")]
+        assert len(rows) == 2, (join, rows)
