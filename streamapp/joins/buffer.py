@@ -117,7 +117,7 @@ class WindowBuffer(Buffer):
     def between(self, key: bytes, first: int, last: int) -> Sequence[Buffered]:
         """Give the records of a key with ``first <= timestamp <= last`` (ms), in the order of (timestamp, arrival)."""
         window = self._windows.get(key)
-        if window is None:
+        if window is None or window[-1].timestamp < first:
             return ()
         begin = bisect.bisect_left(window, first, key=_TIME)
         end = bisect.bisect_right(window, last, begin, key=_TIME)

@@ -55,6 +55,23 @@ class StreamStreamJoin:
         return StreamStreamOperator(self, state)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _View:
+    """The join as one side sees it.
+
+    A partner may be `back` ms earlier and `ahead` ms later than a record of this side, whose window is closed once the
+    clock is more than `reach` ms past it. `kept` is whether it gives a result without a partner.
+    """
+
+    side: Side
+    mine: WindowBuffer
+    theirs: WindowBuffer
+    back: int
+    ahead: int
+    reach: int
+    kept: bool
+
+
 class StreamStreamOperator:
     """A stream-stream join at work on one partition; all records of both sides count in its balance."""
 
@@ -62,21 +79,18 @@ class StreamStreamOperator:
         self.join = join
         self._ledger: Ledger[Joined] = Ledger(state)
         self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
-        #: How far (ms) the clock may go past a left and a right record before its window is closed.
-        self._reach = join.after + join.grace, join.before + join.grace
-        left, right = (
-            WindowBuffer(state.section(name), span=join.before + join.after + join.grace, since=self.clock.time - reach)
-            for name, reach in zip((b"left/", b"right/"), self._reach, strict=True)
+        before, after, now = join.before, join.after, self.clock.time
+        left_reach, right_reach = after + join.grace, before + join.grace
+        left = WindowBuffer(state.section(b"left/"), span=before + left_reach, since=now - left_reach)
+        right = WindowBuffer(state.section(b"right/"), span=after + right_reach, since=now - right_reach)
+        self._views = (
+            _View(Side.LEFT, left, right, before, after, left_reach, join.how.keeps(Side.LEFT)),
+            _View(Side.RIGHT, right, left, after, before, right_reach, join.how.keeps(Side.RIGHT)),
         )
-        self._buffers = left, right
 
     def process(self, batch: Batch) -> Output[Joined]:
         """Join records in the order in which they are given."""
-        join, ledger, grace, (left, right) = self.join, self._ledger, self.join.grace, self._buffers
-        left_reach, right_reach = (
-            reach if join.how.keeps(side) else END for side, reach in zip(Side, self._reach, strict=True)
-        )
-        views = (left, right, join.before, join.after, left_reach), (right, left, join.after, join.before, right_reach)
+        ledger, grace, views = self._ledger, self.join.grace, self._views
         now, due = self.clock.time, self._due()
         received = matched = 0
         for side, record in batch:
@@ -92,14 +106,14 @@ class StreamStreamOperator:
             elif timestamp < now - grace:
                 ledger.late(self.balance, side, record, now - grace - timestamp)
                 continue
-            mine, theirs, back, ahead, reach = views[side]
-            others = theirs.between(key, timestamp - back, timestamp + ahead)
-            here = mine.add(key, value, timestamp, record.offset, bool(others))
+            view = views[side]
+            others = view.theirs.between(key, timestamp - view.back, timestamp + view.ahead)
+            here = view.mine.add(key, value, timestamp, record.offset, bool(others))
             if others:
                 ledger.results += _pairs(side, here, others)
-                matched += 1 + theirs.match(others)
-            elif timestamp + reach < due:
-                due = timestamp + reach
+                matched += 1 + view.theirs.match(others)
+            elif view.kept and timestamp + view.reach < due:
+                due = timestamp + view.reach
                 if now > due:
                     due = self._close(now)
         self.balance.received += received
@@ -110,14 +124,14 @@ class StreamStreamOperator:
         """Move the clock on to an event time (ms), as a record would that is of no key."""
         self.clock.advance(to)
         self._close(self.clock.time)
-        for buffer, reach in zip(self._buffers, self._reach, strict=True):
-            buffer.save(self.clock.time - reach)
-        self.balance.pending = sum(buffer.waiting for buffer in self._buffers)
+        for view in self._views:
+            view.mine.save(self.clock.time - view.reach)
+        self.balance.pending = sum(view.mine.waiting for view in self._views)
         return self._ledger.close()
 
     def buffered(self, side: int, key: bytes) -> Sequence[Buffered]:
         """Give the records of a key that the buffer of a side holds, for looking at; some of them may be over."""
-        return self._buffers[side].between(key, BEGINNING, END)
+        return self._views[side].mine.between(key, BEGINNING, END)
 
     def _without(self, side: int, record: Record, now: int) -> None:
         """Account for a record without a key or a value; it joins nothing, and does not move the clock."""
@@ -126,36 +140,25 @@ class StreamStreamOperator:
             self._ledger.rejected(self.balance, side, record, Reason.NULL_VALUE)
         elif late_by > 0:
             self._ledger.late(self.balance, side, record, late_by)
-        elif self.join.how.keeps(side):
+        elif self._views[side].kept:
             self._ledger.results.append(_alone(side, record))
             self._ledger.unmatched(side, record, Reason.NULL_KEY)
         else:
             self._ledger.rejected(self.balance, side, record, Reason.NULL_KEY)
 
     def _due(self) -> int:
-        """Give the time which the clock has to pass before the next window closes on an unmatched record we keep."""
-        return min(
-            (
-                buffer.calm + reach
-                for side, buffer, reach in zip(Side, self._buffers, self._reach, strict=True)
-                if self.join.how.keeps(side)
-            ),
-            default=END,
-        )
+        """Give the time that the clock has to pass before the next record which is kept can be told as unmatched."""
+        return min((view.mine.calm + view.reach for view in self._views if view.kept), default=END)
 
     def _close(self, now: int) -> int:
-        """Close the windows that the clock has passed; gives when it is due again."""
+        """Close the windows that the clock has passed; gives when that is due again."""
         closed = [
-            (side, record)
-            for side, buffer, reach in zip(Side, self._buffers, self._reach, strict=True)
-            for record in buffer.take(now - reach)
-            if not record.matched
+            (view, record) for view in self._views for record in view.mine.take(now - view.reach) if not record.matched
         ]
-        closed.sort(key=_order)
-        for side, record in closed:
-            if self.join.how.keeps(side):
-                self._ledger.results.append(_alone(side, record))
-            self._ledger.unmatched(side, record)
+        for view, record in sorted(closed, key=_order):
+            if view.kept:
+                self._ledger.results.append(_alone(view.side, record))
+            self._ledger.unmatched(view.side, record)
         return self._due()
 
 
@@ -170,7 +173,7 @@ def _alone(side: int, record: Record) -> Joined:
     return Joined(record.key, left, right, record.timestamp)
 
 
-def _order(closed: tuple[int, Buffered]) -> tuple[int, int, bytes, int]:
+def _order(closed: tuple[_View, Buffered]) -> tuple[int, int, bytes, int]:
     """Sort by (timestamp, right before left, key, arrival)."""
-    side, record = closed
-    return record.timestamp, -side, record.key, record.number
+    view, record = closed
+    return record.timestamp, -view.side, record.key, record.number
