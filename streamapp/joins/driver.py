@@ -40,7 +40,7 @@ class Driver(Generic[R]):
         self._idle = None if idle_timeout is None else IdleTimeout(idle_timeout, self._wall)
         #: All that came out so far.
         self.results: list[R] = []
-        self.side: list[SideOutput] = []
+        self.side_outputs: list[SideOutput] = []
         self.restart()
 
     @property
@@ -77,5 +77,5 @@ class Driver(Generic[R]):
     def _commit(self, output: Output[R]) -> Output[R]:
         self._state.commit()
         self.results += output.results
-        self.side += output.side
+        self.side_outputs += output.side_outputs
         return output

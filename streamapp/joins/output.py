@@ -69,4 +69,4 @@ class Output(msgspec.Struct, Generic[R]):
     """What a batch gave, in order."""
 
     results: list[R]
-    side: list[SideOutput]
+    side_outputs: list[SideOutput]

@@ -190,8 +190,7 @@ class StreamTableOperator(Generic[R]):
         self._release()
         self._buffer.save(self._undecided)
         for join, table in zip(self._joins, self.tables, strict=False):
-            before = join.expiry(None if self.clock.now is None else self.clock.now - (self._grace or 0))
-            table.tidy(BEGINNING if before is None else before)
+            table.tidy(self.clock.time - (self._grace or 0) - join.ttl if join.ttl else BEGINNING)
         self.balance.pending = self._buffer.waiting
         return self._ledger.close()
 
@@ -238,6 +237,8 @@ class StreamTableOperator(Generic[R]):
             self._ledger.unmatched(Side.LEFT, record, _REASONS[missing])
 
     def _update(self, source: int, record: Record) -> None:
+        if not self.tables:
+            raise ValueError("the table of this join is kept elsewhere, and its updates belong there")
         self.updates.received += 1
         if record.key is None:
             self._ledger.rejected(self.updates, source, record, Reason.NULL_KEY)

@@ -82,10 +82,10 @@ def replay_files(
     while batch := list(itertools.islice(records, BATCH)):
         output = driver.process(batch)
         yield from map(_result, output.results)
-        yield from map(_unjoined, output.side)
+        yield from map(_unjoined, output.side_outputs)
     output = driver.finish()
     yield from map(_result, output.results)
-    yield from map(_unjoined, output.side)
+    yield from map(_unjoined, output.side_outputs)
     yield Accounts(driver.operator.balance, driver.operator.updates)
 
 

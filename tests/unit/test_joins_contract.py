@@ -71,7 +71,9 @@ def test_a_record_behind_the_clock_by_more_than_the_grace_is_late_and_joins_noth
     driver.send(R, b"k", b"on time", 95)
     driver.send(R, b"k", b"late", 94)
     assert texts(driver.results) == ["l-on time@100"]
-    assert [(told.reason, told.record.value, told.late_by) for told in driver.side] == [(Reason.LATE, b"late", 1)]
+    assert [(told.reason, told.record.value, told.late_by) for told in driver.side_outputs] == [
+        (Reason.LATE, b"late", 1)
+    ]
 
 
 def test_an_unmatched_record_is_told_once_the_clock_is_past_its_window_and_the_grace() -> None:
@@ -108,7 +110,7 @@ def test_a_record_without_a_key_is_unmatched_on_a_side_that_is_kept_and_else_rej
     driver.send(L, None, b"l", 7)
     driver.send(R, None, b"r", 8)
     assert texts(driver.results) == kept
-    assert [told.reason for told in driver.side] == [Reason.NULL_KEY] * 2
+    assert [told.reason for told in driver.side_outputs] == [Reason.NULL_KEY] * 2
     balance = driver.operator.balance
     assert (balance.unmatched, balance.rejected) == (len(kept), 2 - len(kept))
 
@@ -158,7 +160,7 @@ def test_a_record_that_comes_while_the_wall_clock_leads_is_late() -> None:
     driver.send(L, b"k", b"l", 1_000)
     driver.sleep(200)
     driver.send(R, b"k", b"r", 1_001)
-    assert [(told.reason, told.late_by) for told in driver.side[1:]] == [(Reason.LATE, 194)]
+    assert [(told.reason, told.late_by) for told in driver.side_outputs[1:]] == [(Reason.LATE, 194)]
 
 
 @pytest.mark.parametrize(
@@ -221,7 +223,7 @@ def test_an_update_older_than_the_history_is_told_and_joins_nothing() -> None:
     driver.send(R, b"k", b"now", 1_000)
     driver.send(R, b"k", b"just", 900)
     driver.send(R, b"k", b"old", 899)
-    assert [(told.reason, told.record.value) for told in driver.side] == [(Reason.EXPIRED, b"old")]
+    assert [(told.reason, told.record.value) for told in driver.side_outputs] == [(Reason.EXPIRED, b"old")]
     assert (driver.operator.updates.applied, driver.operator.updates.rejected) == (2, 1)
 
 
@@ -239,7 +241,7 @@ def test_with_a_grace_the_late_are_told() -> None:
     driver = Driver(StreamTableJoin(How.LEFT, history=100, grace=10))
     driver.send(L, b"k", b"l", 100)
     driver.send(L, b"k", b"late", 88)
-    assert [(told.reason, told.late_by) for told in driver.side] == [(Reason.LATE, 2)]
+    assert [(told.reason, told.late_by) for told in driver.side_outputs] == [(Reason.LATE, 2)]
 
 
 def test_a_row_older_than_the_ttl_is_expired_at_the_clock() -> None:
@@ -247,7 +249,7 @@ def test_a_row_older_than_the_ttl_is_expired_at_the_clock() -> None:
     driver.send(R, b"k", b"r", 100)
     assert texts(driver.send(L, b"k", b"l", 110).results) == ["l-r@110"]
     assert texts(driver.send(L, b"k", b"l", 111).results) == ["l-@111"]
-    assert [told.reason for told in driver.side] == [Reason.EXPIRED]
+    assert [told.reason for told in driver.side_outputs] == [Reason.EXPIRED]
 
 
 @pytest.mark.parametrize(
@@ -264,11 +266,17 @@ def test_a_global_table_is_looked_up_by_any_key_and_fed_on_its_own() -> None:
     join = StreamTableJoin(How.LEFT, key=lambda record: record.value or None)
     first, second = (join.start(State(MemoryStore()), table) for _ in range(2))
     rejected = table.process([Event(b"de", b"Germany", 1), Event(None, b"", 2)])
-    assert [told.reason for told in rejected.side] == [Reason.NULL_KEY]
+    assert [told.reason for told in rejected.side_outputs] == [Reason.NULL_KEY]
     for operator in (first, second):
         results = operator.process([(L, Event(b"k", country, 5)) for country in (b"de", b"fr", b"")]).results
         assert texts(results) == ["de-Germany@5", "fr-@5", "-@5"]
         assert (operator.balance.matched, operator.balance.unmatched) == (1, 2)
+
+
+def test_an_update_of_a_table_that_is_kept_elsewhere_is_a_mistake() -> None:
+    operator = StreamTableJoin().start(State(MemoryStore()), GlobalTable(State(MemoryStore())))
+    with pytest.raises(ValueError, match="kept elsewhere"):
+        operator.process([(R, Event(b"k", b"", 5))])
 
 
 def test_a_record_that_the_key_function_refuses_is_told_with_its_words() -> None:
@@ -277,7 +285,7 @@ def test_a_record_that_the_key_function_refuses_is_told_with_its_words() -> None
 
     table = GlobalTable(State(MemoryStore()))
     operator = StreamTableJoin(key=refuse).start(State(MemoryStore()), table)
-    (told,) = operator.process([(L, Event(b"k", b"", 5))]).side
+    (told,) = operator.process([(L, Event(b"k", b"", 5))]).side_outputs
     assert (told.reason, told.detail) == (Reason.REFUSED, "no country")
     assert operator.balance.holds
 
@@ -313,7 +321,7 @@ def test_between_versioned_tables_an_older_update_gives_no_result() -> None:
     driver.send(L, b"k", None, 50)
     driver.send(L, b"k", b"old", 49)
     assert driver.results == []
-    assert [told.reason for told in driver.side] == [Reason.UNMATCHED, Reason.SUPERSEDED]
+    assert [told.reason for told in driver.side_outputs] == [Reason.UNMATCHED, Reason.SUPERSEDED]
     assert driver.operator.balance.rejected == 1
 
 
@@ -346,7 +354,7 @@ def test_a_left_row_that_is_refused_changes_nothing() -> None:
     driver.send(R, b"r1", b"right", 1)
     driver.send(L, b"k", b"r1", 2)
     driver.send(L, b"k", b"refused", 3)
-    assert [(told.reason, told.detail) for told in driver.side[1:]] == [(Reason.REFUSED, "names two")]
+    assert [(told.reason, told.detail) for told in driver.side_outputs[1:]] == [(Reason.REFUSED, "names two")]
     assert texts(driver.send(R, b"r1", b"again", 4).results) == ["r1-again@4"]
 
 
@@ -377,7 +385,7 @@ def test_a_tumbling_window_gives_its_value_when_it_closes_and_the_late_are_told(
     driver.send(R, b"other", b"", 15)
     (result,) = driver.results
     assert (result.start, result.end, result.value, result.timestamp) == (0, 10, ([b"l"], [b"r"]), 9)
-    assert [(told.reason, told.late_by) for told in driver.side] == [(Reason.LATE, 1)]
+    assert [(told.reason, told.late_by) for told in driver.side_outputs] == [(Reason.LATE, 1)]
 
 
 def test_hopping_windows_overlap() -> None:

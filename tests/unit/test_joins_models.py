@@ -136,7 +136,7 @@ def agree(join: Any, model: Callable[..., Told], records: list[Arrival], data: s
 def reasons(driver: Driver[Any]) -> Counter[tuple[Reason, bytes | None]]:
     """Why records are not matched; a row that expired may or may not be deleted already, when it is not found."""
     same = {Reason.EXPIRED: Reason.UNMATCHED}
-    return Counter((same.get(told.reason, told.reason), told.record.value) for told in driver.side)
+    return Counter((same.get(told.reason, told.reason), told.record.value) for told in driver.side_outputs)
 
 
 def stream_stream(data: st.DataObject) -> None:

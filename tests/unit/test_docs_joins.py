@@ -1,0 +1,30 @@
+"""The examples of docs/joins.md do what they say."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from streamapp.joins.driver import Driver
+from streamapp.replay.spec import read_spec
+
+PAGE = (Path(__file__).parents[2] / "docs" / "joins.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+
+
+def test_the_examples_run() -> None:
+    examples = blocks("python")
+    assert len(examples) >= 10
+    names: dict[str, Any] = {}
+    for example in examples:
+        exec(compile(example, example, "exec"), names)  # noqa: S102 - our own page
+    assert isinstance(names["join"], Driver)
+
+
+def test_the_join_for_replay_can_be_used() -> None:
+    (spec,) = blocks("toml")
+    assert read_spec(spec.encode(), "docs").join()
