@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import TypeVar
 
@@ -11,7 +12,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Cache(dict[K, V]):
+class Cache(OrderedDict[K, V]):
     """What `load` gives for a key, kept for the next time; ``cache[key]`` of a kept one is a look into a dict.
 
     Args:
@@ -31,6 +32,6 @@ class Cache(dict[K, V]):
 
     def keep(self, key: K, value: V) -> None:
         """Keep what was just written."""
-        if len(self) >= self._limit and key not in self:
-            del self[next(iter(self))]
         self[key] = value
+        if len(self) > self._limit:
+            self.popitem(last=False)
