@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import join_models as model
@@ -21,17 +24,22 @@ from streamapp.joins import (
     ForeignKeyJoin,
     How,
     Joined,
+    MemoryStore,
     NWayJoin,
     Reason,
     Record,
     Row,
+    Store,
     StreamStreamJoin,
     StreamTableJoin,
     TableTableJoin,
     WindowedReduce,
     WindowedValue,
 )
+from streamapp.joins.rocksdb import RocksDBStore
 
+#: Opens a store for the state of the join that is compared with its model.
+Opener = Callable[[], AbstractContextManager[Store]]
 SPANS = st.integers(0, 40)
 TWO_WAYS = st.sampled_from([How.INNER, How.LEFT])
 ALL_WAYS = st.sampled_from(How)
@@ -101,9 +109,9 @@ def expected(told: Told) -> Told:
     return told
 
 
-def run(join: Any, records: list[Arrival], data: st.DataObject) -> Driver[Any]:
+def run(join: Any, records: list[Arrival], data: st.DataObject, store: Store) -> Driver[Any]:
     """Run a join in batches of any size; some are lost before they are committed and sent again, as after a crash."""
-    driver = Driver(join)
+    driver = Driver(join, store)
     begin = 0
     while begin < len(records):
         end = begin + data.draw(st.integers(1, 10), "batch")
@@ -120,9 +128,10 @@ def run(join: Any, records: list[Arrival], data: st.DataObject) -> Driver[Any]:
     return driver
 
 
-def agree(join: Any, model: Callable[..., Told], records: list[Arrival], data: st.DataObject) -> None:
+def agree(join: Any, model: Callable[..., Told], records: list[Arrival], data: st.DataObject, opened: Opener) -> None:
     """Compare what is told as multisets, and the order of the results with that of a run record by record."""
-    driver = run(join, records, data)
+    with opened() as store:
+        driver = run(join, records, data, store)
     mine, naive = told(driver), expected(model(join, records))
     assert Counter(mine.results) == Counter(naive.results)
     assert mine.__dict__ | {"results": ()} == naive.__dict__ | {"results": ()}
@@ -139,21 +148,21 @@ def reasons(driver: Driver[Any]) -> Counter[tuple[Reason, bytes | None]]:
     return Counter((same.get(told.reason, told.reason), told.record.value) for told in driver.side_outputs)
 
 
-def stream_stream(data: st.DataObject) -> None:
+def stream_stream(data: st.DataObject, opened: Opener) -> None:
     before, after = data.draw(st.integers(-40, 40)), data.draw(st.integers(-40, 40))
     after = max(after, -before)
     join = StreamStreamJoin(before=before, after=after, grace=data.draw(SPANS), how=data.draw(ALL_WAYS))
-    agree(join, model.stream_stream, data.draw(arrivals()), data)
+    agree(join, model.stream_stream, data.draw(arrivals()), data, opened)
 
 
-def as_of(data: st.DataObject) -> None:
+def as_of(data: st.DataObject, opened: Opener) -> None:
     join = AsOfJoin(
         tolerance=data.draw(SPANS),
         grace=data.draw(SPANS),
         direction=data.draw(st.sampled_from(Direction)),
         how=data.draw(TWO_WAYS),
     )
-    agree(join, model.as_of, data.draw(arrivals()), data)
+    agree(join, model.as_of, data.draw(arrivals()), data, opened)
 
 
 def tables(data: st.DataObject, number: int) -> tuple[StreamTableJoin, ...]:
@@ -163,30 +172,30 @@ def tables(data: st.DataObject, number: int) -> tuple[StreamTableJoin, ...]:
     return tuple(StreamTableJoin(data.draw(TWO_WAYS), data.draw(ttls), history, grace) for _ in range(number))
 
 
-def stream_table(data: st.DataObject) -> None:
+def stream_table(data: st.DataObject, opened: Opener) -> None:
     (join,) = tables(data, 1)
-    agree(join, model.stream_table, data.draw(arrivals()), data)
+    agree(join, model.stream_table, data.draw(arrivals()), data, opened)
 
 
-def n_way(data: st.DataObject) -> None:
+def n_way(data: st.DataObject, opened: Opener) -> None:
     join = NWayJoin(tables(data, 2))
-    agree(join, lambda join, records: model.n_way(join.joins, records), data.draw(arrivals(sources=3)), data)
+    agree(join, lambda join, records: model.n_way(join.joins, records), data.draw(arrivals(sources=3)), data, opened)
 
 
-def table_table(data: st.DataObject) -> None:
+def table_table(data: st.DataObject, opened: Opener) -> None:
     histories = st.none() | st.integers(0, 100)
     join = TableTableJoin(
         how=data.draw(ALL_WAYS), left_history=data.draw(histories), right_history=data.draw(histories)
     )
-    agree(join, model.table_table, data.draw(arrivals()), data)
+    agree(join, model.table_table, data.draw(arrivals()), data, opened)
 
 
-def foreign_key(data: st.DataObject) -> None:
+def foreign_key(data: st.DataObject, opened: Opener) -> None:
     join = ForeignKeyJoin(how=data.draw(TWO_WAYS), foreign_key=lambda record: record.value.split(b"|")[1] or None)
-    agree(join, model.foreign_key, data.draw(arrivals(foreign=True)), data)
+    agree(join, model.foreign_key, data.draw(arrivals(foreign=True)), data, opened)
 
 
-def windowed_reduce(data: st.DataObject) -> None:
+def windowed_reduce(data: st.DataObject, opened: Opener) -> None:
     size = data.draw(st.integers(1, 40))
     join = WindowedReduce(
         size=size,
@@ -202,24 +211,43 @@ def windowed_reduce(data: st.DataObject) -> None:
             join.size, join.step, join.grace, lambda inside: tuple(sorted(r.value for r in inside)), records
         )
 
-    agree(join, naive, data.draw(arrivals()), data)
+    agree(join, naive, data.draw(arrivals()), data, opened)
 
 
-KINDS = [stream_stream, as_of, stream_table, n_way, table_table, foreign_key, windowed_reduce]
+Kind = Callable[[st.DataObject, Opener], None]
+KINDS: list[Kind] = [stream_stream, as_of, stream_table, n_way, table_table, foreign_key, windowed_reduce]
 
 
-def check(kind: Callable[[st.DataObject], None], examples: int) -> None:
+@contextmanager
+def memory() -> Iterator[Store]:
+    yield MemoryStore()
+
+
+@contextmanager
+def rocksdb() -> Iterator[Store]:
+    with tempfile.TemporaryDirectory() as directory:
+        store = RocksDBStore(Path(directory) / "state")
+        yield store
+        store.close()
+
+
+def check(kind: Kind, examples: int, opened: Opener = memory) -> None:
     limits = settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
-    limits(given(st.data())(kind))()
+    limits(given(st.data())(lambda data: kind(data, opened)))()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_join_tells_what_its_set_model_tells(kind: Callable[[st.DataObject], None]) -> None:
+def test_a_join_tells_what_its_set_model_tells(kind: Kind) -> None:
     check(kind, 150)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_join_tells_the_same_with_its_state_on_disk(kind: Kind) -> None:
+    check(kind, 20, rocksdb)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_join_tells_what_its_set_model_tells_10_000_times(kind: Callable[[st.DataObject], None]) -> None:
+def test_a_join_tells_what_its_set_model_tells_10_000_times(kind: Kind) -> None:
     check(kind, 10_000)
