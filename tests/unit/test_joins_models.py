@@ -238,12 +238,12 @@ def check(kind: Kind, examples: int, opened: Opener = memory) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_join_tells_what_its_set_model_tells(kind: Kind) -> None:
-    check(kind, 150)
+    check(kind, 100)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_join_tells_the_same_with_its_state_on_disk(kind: Kind) -> None:
-    check(kind, 20, rocksdb)
+    check(kind, 10, rocksdb)
 
 
 @pytest.mark.slow
