@@ -22,9 +22,9 @@ class MemoryPartition:
         self.offset: int | None = None
         self.get = self._rows.get
 
-    def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
-        """Give the rows of keys, in their order."""
-        return list(map(self.get, keys))
+    def get_many(self, keys: Sequence[bytes], /) -> list[Row | None]:
+        """Give the rows of keys, in their order; a key may be there more than once."""
+        return list(map(self._rows.get, keys))
 
     def write(self, changes: Changes, offset: int) -> None:
         """Write rows and the changelog offset after them."""
@@ -38,6 +38,10 @@ class MemoryPartition:
             self._times = [(row.timestamp, key) for key, row in self._rows.items()]
             heapq.heapify(self._times)
         self.offset = offset
+
+    def restore(self, changes: Changes, offset: int) -> None:
+        """Write rows and the changelog offset after them."""
+        self.write(changes, offset)
 
     def expired(self, before: int, limit: int) -> list[bytes]:
         """Give keys of rows whose event time (ms) is smaller than `before`, the oldest first."""

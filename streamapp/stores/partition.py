@@ -14,7 +14,10 @@ Changes = Mapping[bytes, Row | None]
 
 
 class PartitionStore(Protocol):
-    """The rows of one partition of a table."""
+    """The rows of one partition of a table.
+
+    One thread may read while another one writes: what is read is then as before the write or as after it, key by key.
+    """
 
     @property
     def offset(self) -> int | None:
@@ -25,12 +28,19 @@ class PartitionStore(Protocol):
         """Give the row of a key."""
         ...
 
-    def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
+    def get_many(self, keys: Sequence[bytes], /) -> list[Row | None]:
         """Give the rows of keys, in their order; a key may be there more than once."""
         ...
 
     def write(self, changes: Changes, offset: int) -> None:
         """Write rows and the changelog offset after them, all or nothing."""
+        ...
+
+    def restore(self, changes: Changes, offset: int) -> None:
+        """Write as `write` does, in bulk: for a recovery that began with an empty partition.
+
+        A store may leave behind, for `expired` to find, what it would otherwise have to read each old row for.
+        """
         ...
 
     def expired(self, before: int, limit: int) -> list[bytes]:
@@ -46,7 +56,7 @@ class PartitionStore(Protocol):
         ...
 
     def clear(self) -> None:
-        """Remove all rows and the offset."""
+        """Remove all rows and the offset; after a crash in the midst of it the rows are there with it, or neither."""
         ...
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Tables in RocksDB (rocksdict 0.3): one database for each partition, one block cache for the worker."""
+"""Tables in RocksDB (rocksdict 0.3): one database for each partition; all of a worker share their memory."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import logging
 import shutil
 import struct
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from rocksdict import (
+    BlockBasedIndexType,
     BlockBasedOptions,
     Cache,
     DbClosedError,
+    DBCompressionType,
     Options,
     Rdict,
     WriteBatch,
@@ -23,10 +25,11 @@ from rocksdict import (
 )
 
 from streamapp.joins.rows import Row
+from streamapp.stores.cache import RowCache
 from streamapp.stores.partition import Changes
 from streamapp.stores.store import PartitionedStore, StoreError
 
-__all__ = ["RocksDBPartition", "Store"]
+__all__ = ["RocksDBPartition", "Store", "shared"]
 
 logger = logging.getLogger(__name__)
 
@@ -38,18 +41,76 @@ OFFSET: Final = b"offset"
 #: bytes sort as the numbers do.
 TIME: Final = struct.Struct(">Q")
 SIGN: Final = 1 << 63
-#: A write buffer for each partition: the default of 64 MiB times three would be gigabytes for 64 partitions.
+#: A write buffer for each column family: the default of 64 MiB would be gigabytes for 64 partitions, and is slower.
 WRITE_BUFFER: Final = 16 << 20
+#: Bytes of a block of rows, before compression. A look-up reads a whole block if it is not in the cache.
+BLOCK: Final = 2 << 10
+#: Part of the cache that is for hot rows (`streamapp.stores.cache`); the rest is RocksDB's.
+HOT: Final = 0.25
 #: Seconds to wait for another worker on this machine to close a partition that it gave back.
 LOCK_WAIT: Final = 10.0
+#: A file that says that a database was found damaged while it was in use.
+DAMAGED: Final = "streamapp-damaged"
+
+
+class Shared(NamedTuple):
+    """What the databases of a worker share."""
+
+    #: RocksDB's options for the rows, and for the other column families.
+    rows: Options
+    others: Options
+    hot: RowCache
+
+
+@functools.cache
+def shared(size: int) -> Shared:
+    """Make what the databases of this process share, once for each size.
+
+    Args:
+        size: bytes of hot rows, blocks, indexes, filters and write buffers together. The default of rocksdict and
+            of Faust's own store would be a cache for each database (2 GiB in Faust's).
+    """
+    hot = int(size * HOT)
+    cache = Cache(size - hot)
+    # Write buffers are counted in the cache too, so that one number bounds them all.
+    buffers = WriteBufferManager.new_write_buffer_manager_with_cache((size - hot) // 2, False, cache)
+    rows, others = _blocks(cache, BLOCK, filtered=True), _blocks(cache)
+    return Shared(_options(rows, buffers), _options(others, buffers), RowCache(hot))
+
+
+def _blocks(cache: Cache, size: int = 16 << 10, *, filtered: bool = False) -> BlockBasedOptions:
+    blocks = BlockBasedOptions()
+    blocks.set_block_cache(cache)
+    blocks.set_block_size(size)
+    # Index and filter count in the cache, and in small parts: the index of a whole file (megabytes) would not stay in
+    # one of the cache's 64 shards, and was read again for each row once the cache was small (80 to 900 µs).
+    blocks.set_cache_index_and_filter_blocks(True)
+    blocks.set_index_type(BlockBasedIndexType.two_level_index_search())
+    blocks.set_pin_top_level_index_and_filter(True)
+    if filtered:
+        blocks.set_bloom_filter(10, False)
+        blocks.set_partition_filters(True)
+    return blocks
+
+
+def _options(blocks: BlockBasedOptions, buffers: WriteBufferManager) -> Options:
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.create_missing_column_families(True)
+    options.set_block_based_table_factory(blocks)
+    options.set_compression_type(DBCompressionType.lz4())
+    options.set_write_buffer_manager(buffers)
+    options.set_write_buffer_size(WRITE_BUFFER)
+    options.set_max_write_buffer_number(2)
+    # The column families go to disk together. Else the small one keeps the log of all that was written since it went
+    # (384 MiB of each partition by default), to be read again at each start.
+    options.set_atomic_flush(True)
+    options.set_keep_log_file_num(2)
+    return options
 
 
 def _time(timestamp: int) -> bytes:
     return TIME.pack(timestamp + SIGN)
-
-
-def _pack(row: Row) -> bytes:
-    return _time(row.timestamp) + row.value
 
 
 def _unpack(data: bytes) -> Row:
@@ -60,23 +121,30 @@ class RocksDBPartition:
     """One partition's rows, an index of their event times, and the changelog offset, in one database.
 
     A write puts rows, index and offset into one WriteBatch, which RocksDB applies as a whole or not at all: after
-    a kill at any moment the rows are those of the stored offset.
+    a kill at any moment the rows are those of the stored offset. If the machine fails, the last writes may be gone,
+    rows and offset alike: the changelog has them.
+
+    Every method raises `StoreError` when the disk is full or the database is damaged; a damaged one is made anew, from
+    the changelog, when it is next opened.
 
     Args:
         path: directory of the database.
-        options: RocksDB's options, which share the worker's block cache.
+        shared: what it shares with others.
 
     Raises:
         StoreError: if another process holds the database.
     """
 
-    def __init__(self, path: Path, options: Options) -> None:
+    def __init__(self, path: Path, shared: Shared) -> None:
         self.path = path
-        self._options = options
+        self._shared = shared
+        self._hot = shared.hot.partition(self._load)
+        self.get = self._hot.get
+        self.get_many = self._hot.get_many
         self._open()
 
     def _open(self) -> None:
-        self._db: Any = _open(self.path, self._options)
+        self._db: Any = _open(self.path, self._shared)
         self._times: Any = self._db.get_column_family(TIMES)
         self._meta = self._db.get_column_family(META)
         self._times_handle = self._db.get_column_family_handle(TIMES)
@@ -84,55 +152,77 @@ class RocksDBPartition:
         #: No row is older than this event time (ms): the search for expired ones need not step again over the
         #: deleted entries at the beginning of the index, which RocksDB keeps until it compacts them away.
         self._oldest = -SIGN
-        stored = self._meta.get(OFFSET)
+        with self._explained():
+            stored = self._meta.get(OFFSET)
         self.offset: int | None = None if stored is None else int(stored)
 
-    def get(self, key: bytes, /) -> Row | None:
-        """Give the row of a key."""
-        data = self._db.get(key)
-        return None if data is None else _unpack(data)
-
-    def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
-        """Give the rows of keys, in their order."""
-        distinct = list(dict.fromkeys(keys))
-        found = dict(zip(distinct, self._db.get(distinct), strict=True))
-        rows = {key: None if data is None else _unpack(data) for key, data in found.items()}
-        return [rows[key] for key in keys]
+    def _load(self, keys: Sequence[bytes]) -> list[Row | None]:
+        with self._explained():
+            return [None if data is None else _unpack(data) for data in self._db.get(list(keys))]
 
     def write(self, changes: Changes, offset: int) -> None:
         """Write rows, the index of their times, and the changelog offset after them, all or nothing."""
+        keys = list(changes)
         batch = WriteBatch(raw_mode=True)
-        for key, old in self._rows(list(changes)):
-            row = changes[key]
-            if old is not None:
-                batch.delete(old[: TIME.size] + key, self._times_handle)
+        with self._explained():
+            for key, old in zip(keys, self._db.get(keys) if keys else (), strict=True):
+                if old is not None:
+                    batch.delete(old[: TIME.size] + key, self._times_handle)
+            self._write(batch, changes, offset)
+        self._hot.written(changes)
+
+    def restore(self, changes: Changes, offset: int) -> None:
+        """Write without a look at the old rows: their entries in the index stay, until `expired` meets them."""
+        with self._explained():
+            self._write(WriteBatch(raw_mode=True), changes, offset)
+        self._hot.clear()
+
+    def _write(self, batch: WriteBatch, changes: Changes, offset: int) -> None:
+        put, delete, times, pack = batch.put, batch.delete, self._times_handle, TIME.pack
+        for key, row in changes.items():
             if row is None:
-                batch.delete(key)
+                delete(key)
             else:
-                batch.put(key, _pack(row))
-                batch.put(_time(row.timestamp) + key, b"", self._times_handle)
-                self._oldest = min(self._oldest, row.timestamp)
-        batch.put(OFFSET, str(offset).encode(), self._meta_handle)
+                at = pack(row.timestamp + SIGN)
+                put(key, at + row.value)
+                put(at + key, b"", times)
+        put(OFFSET, str(offset).encode(), self._meta_handle)
         self._db.write(batch)
         self.offset = offset
-
-    def _rows(self, keys: list[bytes]) -> Iterable[tuple[bytes, bytes | None]]:
-        return zip(keys, self._db.get(keys), strict=True) if keys else ()
+        self._oldest = min([self._oldest, *(row.timestamp for row in changes.values() if row is not None)])
 
     def expired(self, before: int, limit: int) -> list[bytes]:
         """Give keys of rows whose event time (ms) is smaller than `before`, the oldest first."""
-        end = _time(before)
+        with self._explained():
+            while True:
+                entries = self._entries(_time(before), limit)
+                keys = [entry[TIME.size :] for entry in entries]
+                stale = [
+                    entry
+                    for entry, data in zip(entries, self._db.get(keys) if keys else (), strict=True)
+                    if data is None or not entry.startswith(data[: TIME.size])
+                ]
+                if not stale:
+                    self._oldest = TIME.unpack_from(entries[0])[0] - SIGN if entries else max(before, self._oldest)
+                    return keys
+                batch = WriteBatch(raw_mode=True)
+                for entry in stale:
+                    batch.delete(entry, self._times_handle)
+                self._db.write(batch)
+
+    def _entries(self, end: bytes, limit: int) -> list[bytes]:
         found: list[bytes] = []
-        for entry in self._times.keys(from_key=_time(self._oldest)):
+        for entry, _ in _scan(self._times, _time(self._oldest)):
             if entry >= end or len(found) >= limit:
                 break
             found.append(entry)
-        self._oldest = TIME.unpack_from(found[0])[0] - SIGN if found else max(before, self._oldest)
-        return [entry[TIME.size :] for entry in found]
+        return found
 
     def items(self) -> Iterator[tuple[bytes, Row]]:
         """Go through all rows, in the order of their keys."""
-        return ((key, _unpack(data)) for key, data in self._db.items())
+        with self._explained():
+            for key, data in _scan(self._db, b""):
+                yield key, _unpack(data)
 
     def __len__(self) -> int:
         return int(self._db.property_int_value("rocksdb.estimate-num-keys") or 0)
@@ -140,34 +230,70 @@ class RocksDBPartition:
     def clear(self) -> None:
         """Remove all rows and the offset."""
         self.close()
-        shutil.rmtree(self.path)
+        _remove(self.path)
         self._open()
 
     def close(self) -> None:
         """Close the database, so that another worker on this machine can open it."""
+        self._hot.clear()
         # Each column family's handle holds the database, and its lock, too.
         for handle in (self._times, self._meta, self._db):
             with contextlib.suppress(DbClosedError):
                 handle.close()
         del self._times, self._meta, self._db, self._times_handle, self._meta_handle
 
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Make a `StoreError` of what RocksDB raises, and take note of damage."""
+        try:
+            yield
+        except Exception as exc:
+            if type(exc) is not Exception:  # rocksdict raises this plain type, and nothing else does
+                raise
+            if "Corruption" not in str(exc):
+                raise StoreError(f"{self.path} cannot be read or written: {exc}") from None
+            (self.path / DAMAGED).touch()
+            raise StoreError(
+                f"{self.path} is damaged, and is made anew from the changelog at the next start: {exc}"
+            ) from None
 
-def _open(path: Path, options: Options) -> Rdict:
+
+def _scan(db: Any, start: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Go through keys and values; unlike rocksdict's own `items`, do not take damage for the end."""
+    at = db.iter()
+    at.seek(start)
+    while at.valid():
+        yield at.key(), at.value()
+        at.next()
+    at.status()
+
+
+def _open(path: Path, shared: Shared) -> Rdict:
     deadline = time.monotonic() + LOCK_WAIT
+    if (path / DAMAGED).exists():
+        _remove(path)
     while True:
         try:
-            return Rdict(str(path), options, column_families={TIMES: options, META: options})
+            return Rdict(str(path), shared.rows, column_families={TIMES: shared.others, META: shared.others})
         except Exception as exc:  # rocksdict raises plain exceptions, told apart by their text only
             text = str(exc)
             if "lock" in text.lower():
                 if time.monotonic() > deadline:
                     raise StoreError(f"{path} is held by another process: {text}") from None
                 time.sleep(0.05)
-            elif any(word in text for word in ("Corruption", "Invalid argument", "not found", "CURRENT")):
+            elif any(word in text for word in ("Corruption", "Invalid argument", "not found", "No such file")):
                 logger.warning("%s is damaged and is made anew from the changelog: %s", path, text)
-                shutil.rmtree(path)
+                _remove(path)
             else:
                 raise StoreError(f"{path} cannot be opened: {text}") from None
+
+
+def _remove(path: Path) -> None:
+    """Remove a database in one step: half of its files might be taken for a whole one that has fewer rows."""
+    removed = path.with_name(f"{path.name}.removed")
+    shutil.rmtree(removed, ignore_errors=True)
+    path.rename(removed)
+    shutil.rmtree(removed)
 
 
 class Store(PartitionedStore):
@@ -177,30 +303,4 @@ class Store(PartitionedStore):
         """Open, or make, the database of a partition."""
         path = Path(self.app.conf.tabledir) / f"{self.table_name}-{partition}.rocksdb"
         path.parent.mkdir(parents=True, exist_ok=True)
-        return RocksDBPartition(path, options(self.app.settings.block_cache))
-
-
-@functools.cache
-def options(cache_size: int) -> Options:
-    """Make RocksDB's options; all databases of this process share their cache.
-
-    Args:
-        cache_size: bytes of blocks, indexes, filters and write buffers together. The default of rocksdict and of
-            Faust's own store would be a cache for each database (2 GiB in Faust's).
-    """
-    cache = Cache(cache_size)
-    # Write buffers are counted in the cache too, so that one number bounds them all.
-    write_buffers = WriteBufferManager.new_write_buffer_manager_with_cache(cache_size // 2, False, cache)
-    blocks = BlockBasedOptions()
-    blocks.set_block_cache(cache)
-    blocks.set_bloom_filter(10, False)
-    blocks.set_cache_index_and_filter_blocks(True)
-    made = Options(raw_mode=True)
-    made.create_if_missing(True)
-    made.create_missing_column_families(True)
-    made.set_block_based_table_factory(blocks)
-    made.set_write_buffer_manager(write_buffers)
-    made.set_write_buffer_size(WRITE_BUFFER)
-    made.set_max_write_buffer_number(2)
-    made.set_keep_log_file_num(2)
-    return made
+        return RocksDBPartition(path, shared(self.app.settings.block_cache))
