@@ -1,0 +1,115 @@
+"""Processes that write to a RocksDB store until they are killed, and what they have written."""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import time
+from collections.abc import Callable
+from ctypes import c_longlong
+from pathlib import Path
+from typing import Any
+
+from streamapp.joins import Row
+from streamapp.stores.rocksdb import RocksDBPartition, shared
+
+__all__ = ["KEYS", "Killed", "changes", "keep_clearing", "keep_writing", "rows_after"]
+
+#: Rows have one of so many keys.
+KEYS = 500
+#: Clears are told apart in `keep_clearing` by the numbers of the writes after them.
+EPOCH = 1000
+
+Rows = dict[bytes, Row]
+Writer = Callable[[RocksDBPartition, int, Any], None]
+
+# The process that is forked has no RocksDB open, whose threads a fork does not copy.
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload(["streamapp.stores.rocksdb"])
+
+
+class Killed:
+    """A writer that runs again and again until a random moment of its life, and is ended by SIGKILL.
+
+    Args:
+        writer: `keep_writing` or `keep_clearing`.
+        path: of the database.
+        memory: bytes; the fewer, the more often rows go to disk and files are merged.
+        seed: of what is written.
+    """
+
+    def __init__(self, writer: Writer, path: Path, memory: int, seed: int) -> None:
+        self._args = (writer, path, memory, seed)
+        self._memory = memory
+        self._path = path
+        self._stored = processes.Value(c_longlong, 0, lock=False)
+
+    @property
+    def stored(self) -> int:
+        """The offset after the last write that had returned."""
+        return int(self._stored.value)
+
+    @stored.setter
+    def stored(self, offset: int) -> None:
+        self._stored.value = offset
+
+    def run(self) -> None:
+        """Let it run for up to 0.2 s from when it begins to open the database."""
+        begun = processes.Event()
+        process = processes.Process(target=_run, args=(begun, self._stored, *self._args), daemon=True)
+        process.start()
+        begun.wait()
+        time.sleep(random.uniform(0, 0.2))
+        assert process.exitcode is None, "it ended by itself"
+        process.kill()
+        process.join()
+
+    def open(self) -> RocksDBPartition:
+        """Open what it left."""
+        return RocksDBPartition(self._path, shared(self._memory))
+
+
+def _run(begun: Any, stored: Any, writer: Writer, path: Path, memory: int, seed: int) -> None:
+    begun.set()
+    writer(RocksDBPartition(path, shared(memory)), seed, stored)
+
+
+def keep_writing(partition: RocksDBPartition, seed: int, stored: Any) -> None:
+    """Write for ever, and tell the offset after each write."""
+    number = partition.offset or 0
+    while True:
+        _write(partition, seed, number)
+        number += 1
+        stored.value = number
+
+
+def keep_clearing(partition: RocksDBPartition, seed: int, stored: Any) -> None:
+    """Write up to five times and clear, for ever; the writes after a clear are numbered from the next epoch on."""
+    while True:
+        first = stored.value = stored.value + EPOCH
+        partition.clear()
+        for number in range(first, first + random.randrange(1, 6)):
+            _write(partition, seed, number)
+
+
+def _write(partition: RocksDBPartition, seed: int, number: int) -> None:
+    bulk = number % 3 == 0
+    (partition.restore if bulk else partition.write)(changes(seed, number), number + 1)
+
+
+def changes(seed: int, number: int) -> dict[bytes, Row | None]:
+    """Give what the write with this number writes: mostly a few rows, at times most of them."""
+    chance = random.Random(f"{seed} {number}")
+    keys = chance.sample(range(KEYS), chance.choice([1, 5, 20, 400]))
+    return {
+        b"%d" % key: None if chance.random() < 0.2 else Row(chance.randbytes(chance.choice([0, 100])), number)
+        for key in keys
+    }
+
+
+def rows_after(seed: int, offset: int) -> Rows:
+    """Give the rows of a store with this offset, which was empty at the beginning of its epoch."""
+    rows: dict[bytes, Row | None] = {}
+    for number in range(offset - offset % EPOCH, offset):
+        rows |= changes(seed, number)
+    return {key: row for key, row in rows.items() if row is not None}
