@@ -18,7 +18,7 @@ __all__ = ["Worker"]
 #: Objects made, less those freed, between two runs of the garbage collector. A batch makes some 10,000 objects that are
 #: freed without it; at Python's 700 it ran 20 times a batch, and looked at the fetched records again and again: a
 #: third of all CPU.
-GARBAGE: Final = 250_000
+GARBAGE: Final = 100_000
 
 
 class Worker(faust.Worker):

@@ -64,6 +64,7 @@ def _unpack(result: FetchResult, max_records: int, max_bytes: int) -> list[Recor
     if not result.check_assignment(result._topic_partition) or not result.has_more():
         return []
     partition = result._partition_records
+    partition._records_iterator = None  # its generator, which is not used here, and it would hold each other
     taken: list[Record] = []
     size = 0
     while partition._records.has_next():
