@@ -37,13 +37,16 @@ class Recovery(Service):
         self.completed = asyncio.Event()
         self.in_recovery = False
         self._generation = 0
+        self._running: asyncio.Task[None] | None = None
         self._active: set[TP] = set()
         self._wanted = asyncio.Event()
         super().__init__(**kwargs)
 
     def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Take note that a rebalance has begun."""
+        """Give up a recovery that is under way: at its end the agents would go on, amid the rebalance."""
         self.completed.clear()
+        if self._running is not None:
+            self._running.cancel()
 
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
@@ -56,16 +59,15 @@ class Recovery(Service):
 
     @Service.task
     async def _recover_when_wanted(self) -> None:
-        running: asyncio.Task[None] | None = None
         while not self.should_stop:
             await self._wanted.wait()
             self._wanted.clear()
-            if running is not None:
-                running.cancel()
+            if self._running is not None:
+                self._running.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
-                    await running
-            running = asyncio.create_task(self._recover(self._generation))
-            running.add_done_callback(self._failed)
+                    await self._running
+            self._running = asyncio.create_task(self._recover(self._generation))
+            self._running.add_done_callback(self._failed)
 
     def _failed(self, running: asyncio.Task[None]) -> None:
         if not running.cancelled() and (error := running.exception()) is not None:
@@ -143,7 +145,7 @@ class Recovery(Service):
         self.completed.set()
         app.flow_control.resume()
         consumer.resume_flow()
-        await app._fetcher.maybe_start()
+        await asyncio.shield(app._fetcher.maybe_start())  # a start that is broken off is not made up for
         self.tables.on_actives_ready()
         self.tables.on_standbys_ready()
         app.on_rebalance_end()

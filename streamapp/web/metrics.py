@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from faust import web
-from faust.sensors.prometheus import FaustMetrics, PrometheusMonitor
+from faust.sensors.prometheus import FaustMetrics
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
@@ -17,6 +17,8 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.registry import Collector
+
+from streamapp.batching.monitor import Monitor
 
 __all__ = ["Metrics", "Source", "blueprint"]
 
@@ -42,9 +44,9 @@ class Metrics:
         GCCollector(registry=self.registry)
         self._faust = FaustMetrics.create(self.registry, FAUST)
 
-    def monitor(self, **options: Any) -> PrometheusMonitor:
+    def monitor(self, **options: Any) -> Monitor:
         """Make the app's monitor (the setting `Monitor`): it counts for ``/``, ``/performance/`` and here."""
-        return PrometheusMonitor(self._faust, **options)
+        return Monitor(self._faust, **options)
 
     def add(self, source: Source) -> None:
         """Show what this source gives, such as a `prometheus_client.core.CounterMetricFamily` of plain ints.

@@ -150,6 +150,18 @@ class Topics:
                         missing.discard(position.partition)
             return found
 
+    def table(self, name: str) -> dict[bytes, bytes]:
+        """Give the rows of a table of the app, as its changelog has them: of each key the last one."""
+        rows = {message.key(): message.value() for message in self.read(self._changelog(name), full_name=True)}
+        return {key: value for key, value in rows.items() if value is not None}
+
+    def changes(self, name: str) -> int:
+        """Count the records in the changelog of a table of the app."""
+        return sum(self._ends(self._changelog(name), full_name=True).values())
+
+    def _changelog(self, name: str) -> str:
+        return f"{self.id}-{name}-changelog"
+
     def joined(self) -> Counter[str]:
         """Count the results of each click id."""
         return Counter(json.loads(message.value())["click"]["click_id"] for message in self.read("joined_data"))

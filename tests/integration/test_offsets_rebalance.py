@@ -1,0 +1,151 @@
+"""A rebalance at a bad moment loses no record and gives none twice."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driven_app import DEADLINE, Driven, ours, play
+from worker import wait_until
+
+from streamapp.batching import consumer_thread as consuming
+
+#: Seconds that an agent has still to work, when a rebalance comes.
+WORK = 0.5
+
+
+@pytest.fixture
+def outcome(kafka, tmp_path: Path) -> Callable[..., Any]:
+    """Gives what comes of a scenario on an app of ours."""
+    return partial(play, make=ours, bootstrap=kafka.bootstrap, datadir=tmp_path)
+
+
+def test_a_fetch_from_before_a_rebalance_does_not_swallow_what_comes_after_it(
+    outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consuming, "POLL", DEADLINE)  # so that the fetch waits all the while
+
+    async def a_record_comes_right_after_a_rebalance(driven: Driven) -> list[int]:
+        driven.send(range(1))
+        offsets = await driven.finish()
+        await driven.rebalance()
+        driven.send(range(1, 2))
+        return offsets + await driven.finish()
+
+    assert outcome(a_record_comes_right_after_a_rebalance) == [0, 1]
+
+
+def test_records_that_wait_for_a_full_queue_during_a_rebalance_come_once(outcome) -> None:
+    async def a_rebalance_comes_while_a_queue_is_full(driven: Driven) -> list[int]:
+        driven.greedy.clear()
+        driven.send(range(10))
+        offsets = await driven.finish()
+        await until(lambda: any(topic.queue.full() for topic in driven.app.topics), "the agent's queue is full")
+        await driven.rebalance()
+        driven.greedy.set()
+        driven.send(range(10, 11))
+        while offsets[-1] != 10:
+            offsets += await driven.finish()
+        return offsets
+
+    assert outcome(a_rebalance_comes_while_a_queue_is_full, stream_buffer_maxsize=2) == list(range(11))
+
+
+def test_what_is_done_during_a_commit_is_committed_before_the_partitions_go(outcome) -> None:
+    async def a_rebalance_comes_during_a_commit(driven: Driven) -> list[int]:
+        aiokafka = driven.app.consumer._thread._consumer
+        commit, begun, may_end = aiokafka.commit, concurrent.futures.Future(), concurrent.futures.Future()
+
+        async def slowly(offsets: Any) -> None:
+            aiokafka.commit = commit
+            begun.set_result(None)
+            await asyncio.wrap_future(may_end)
+            await commit(offsets)
+
+        aiokafka.commit = slowly
+        driven.send(range(2))
+        await driven.finish()
+        committing = asyncio.create_task(driven.commit())
+        await asyncio.wrap_future(begun)
+        offsets = await driven.finish()
+        driven.begin_rebalance()
+        await until(lambda: not driven.app.consumer.flow_active, "the partitions are about to go")
+        may_end.set_result(None)
+        await committing
+        await driven.rebalanced()
+        driven.send(range(2, 3))
+        while offsets[-1] != 2:
+            offsets += await driven.finish()
+        return offsets
+
+    assert outcome(a_rebalance_comes_during_a_commit) == [1, 2]
+
+
+def test_the_agents_do_not_go_on_when_a_recovery_ends_amid_the_next_rebalance(outcome) -> None:
+    async def a_rebalance_comes_at_the_end_of_a_recovery(driven: Driven) -> bool:
+        app, at_its_end, may_end, ended = driven.app, asyncio.Event(), asyncio.Event(), asyncio.Event()
+        revoked, may_go_on = asyncio.Event(), asyncio.Event()
+
+        async def slow_end(*_: Any, **__: Any) -> None:
+            at_its_end.set()
+            try:
+                await may_end.wait()
+            finally:
+                ended.set()
+
+        async def slow_revocation(*_: Any, **__: Any) -> None:
+            revoked.set()
+            await may_go_on.wait()
+
+        app.on_rebalance_complete.connect(slow_end)
+        driven.begin_rebalance()
+        await at_its_end.wait()
+        app.on_rebalance_complete.disconnect(slow_end)
+        app.on_partitions_revoked.connect(slow_revocation)
+        driven.begin_rebalance()
+        await revoked.wait()
+        may_end.set()
+        await ended.wait()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        amid = app.consumer.flow_active or app.flow_control.is_active()
+        may_go_on.set()
+        await driven.rebalanced()
+        driven.send(range(1))
+        assert await driven.finish() == [0]
+        return amid
+
+    assert outcome(a_rebalance_comes_at_the_end_of_a_recovery) is False
+
+
+def test_a_rebalance_during_a_stop_does_not_prevent_the_last_commit(outcome) -> None:
+    async def a_rebalance_comes_while_a_stop_waits_for_an_agent(driven: Driven) -> int:
+        app, revoked = driven.app, asyncio.Event()
+        on_partitions_revoked = app.consumer.on_partitions_revoked
+
+        async def seen(partitions: Any) -> None:
+            revoked.set()
+            await on_partitions_revoked(partitions)
+
+        app.consumer.on_partitions_revoked = seen
+        driven.send(range(1))
+        (in_work,) = await driven.take()
+        stopping = asyncio.create_task(app.stop())
+        await until(lambda: not app.consumer.flow_active, "the stop has begun")
+        driven.begin_rebalance()
+        await revoked.wait()
+        await asyncio.sleep(WORK)
+        in_work.ack()
+        await stopping
+        return await asyncio.to_thread(driven.topics.committed, "records")
+
+    assert outcome(a_rebalance_comes_while_a_stop_waits_for_an_agent) == 1
+
+
+async def until(condition: Callable[[], Any], what: str) -> None:
+    await asyncio.to_thread(wait_until, condition, what)
