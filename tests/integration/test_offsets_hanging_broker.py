@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driven_app import DEADLINE, MakeApp, ours, stock
+from driven_app import DEADLINE, MakeApp, ours
 from faust.types import TP
 from topics import Topics
 from worker import Worker, wait_until
@@ -46,19 +46,6 @@ def broker(kafka) -> Iterator[Broker]:
     broker = Broker(kafka)
     yield broker
     broker.go_on()
-
-
-def write_by_item(app: Any, topics: Topics, given: asyncio.Event, may_write: asyncio.Event) -> None:
-    """Write the rows for each record, as plain Faust does it."""
-    rows = app.Table("rows", key_type=bytes, value_type=str)
-
-    @app.agent(app.topic(topics.prefix + "records", value_type=bytes, value_serializer="raw"))
-    async def write(stream: Any) -> None:
-        async for _ in stream:
-            given.set()
-            await may_write.wait()
-            for key in ROWS:
-                rows[key] = VALUE
 
 
 def write_by_batch(app: Any, _topics: Topics, given: asyncio.Event, may_write: asyncio.Event) -> None:
@@ -117,7 +104,6 @@ def count_at_the_commit(app: Any, changelog: TP) -> asyncio.Future[int]:
 
 def test_a_commit_does_not_overtake_the_changelog(broker: Broker, tmp_path: Path) -> None:
     assert rows_at_the_commit(ours, write_by_batch, broker, tmp_path) == len(ROWS)
-    assert rows_at_the_commit(stock, write_by_item, broker, tmp_path) < len(ROWS)
 
 
 def test_a_worker_that_is_killed_meanwhile_loses_nothing(broker: Broker, tmp_path: Path) -> None:
