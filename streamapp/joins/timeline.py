@@ -30,7 +30,7 @@ class Timeline:
         self._slices: dict[int, list[Buffered]] = {}
         #: Numbers of the slices, a heap.
         self._order: list[int] = []
-        #: Number of the first slice if it is sorted, from the newest record to the oldest.
+        #: Number of a slice that is sorted, from the newest record to the oldest: usually the first one.
         self._sorted: int | None = None
 
     def add(self, record: Buffered) -> None:
@@ -59,7 +59,6 @@ class Timeline:
                 if records:
                     break
             del self._slices[heapq.heappop(self._order)]
-            self._sorted = None
         return taken
 
     @property

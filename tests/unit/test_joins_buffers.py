@@ -89,6 +89,7 @@ def test_once_the_clock_has_passed_all_windows_the_state_is_empty_also_of_silent
     driver.send(Side.LEFT, b"last", b"", 10_000)
     assert Counter(key.partition(b"/")[0] for key, _ in store.scan(b"", None)) == {b"ledger": 1, b"left": 1}
     assert driver.operator.balance.pending == 1
+    assert not any(driver.operator.buffered(side, b"%d" % number) for side in Side for number in range(1_000))
 
 
 class Counted(int):
@@ -137,3 +138,12 @@ def test_rows_past_their_ttl_and_history_leave_the_state() -> None:
         driver.send(Side.LEFT, b"none", b"", 1_000)
         rows = [key for key, _ in store.scan(b"table1/", b"table1/\xff") if not key.endswith(b"clock")]
         assert len(rows) == 2, (join, rows)
+
+
+def test_an_update_that_is_past_its_ttl_when_it_comes_leaves_the_state_too() -> None:
+    store = MemoryStore()
+    driver = Driver(StreamTableJoin(ttl=50), store)
+    driver.send(Side.LEFT, b"none", b"", 1_000)
+    driver.send(Side.RIGHT, b"old", b"", 100)
+    driver.send(Side.LEFT, b"none", b"", 1_001)
+    assert [key for key, _ in store.scan(b"table1/", None)] == []

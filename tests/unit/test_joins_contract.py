@@ -218,6 +218,14 @@ def test_a_versioned_table_joins_the_row_of_the_record_s_own_time() -> None:
     assert texts(driver.results) == ["l-@9", "l-a@10", "l-b@25", "l-@35", "l-d@45"]
 
 
+def test_a_version_that_came_out_of_order_is_kept_until_the_next_one_is_beyond_the_history() -> None:
+    driver = Driver(StreamTableJoin(history=100))
+    for value, timestamp in ((b"a", 10), (b"c", 50), (b"b", 20)):
+        driver.send(R, b"k", value, timestamp)
+    driver.send(R, b"other", b"", 125)
+    assert texts(driver.send(L, b"k", b"l", 30).results) == ["l-b@30"]
+
+
 def test_an_update_older_than_the_history_is_told_and_joins_nothing() -> None:
     driver = Driver(StreamTableJoin(history=100))
     driver.send(R, b"k", b"now", 1_000)

@@ -166,8 +166,8 @@ def as_of(data: st.DataObject, opened: Opener) -> None:
 
 
 def tables(data: st.DataObject, number: int) -> tuple[StreamTableJoin, ...]:
-    history = data.draw(st.none() | st.integers(40, 100))
-    grace = None if history is None else data.draw(st.none() | SPANS)
+    history = data.draw(st.none() | st.integers(0, 60))
+    grace = None if history is None else data.draw(st.none() | st.integers(0, history))
     ttls = st.just(0) | st.integers(1, 200)
     return tuple(StreamTableJoin(data.draw(TWO_WAYS), data.draw(ttls), history, grace) for _ in range(number))
 
