@@ -193,6 +193,8 @@ class RocksDBPartition:
 
     def expired(self, before: int, limit: int) -> list[bytes]:
         """Give keys of rows whose event time (ms) is smaller than `before`, the oldest first."""
+        if limit <= 0:
+            return []
         with self._explained():
             while True:
                 entries = self._entries(_time(before), limit)
