@@ -39,7 +39,8 @@ class Check:
         if self.ok:
             return "right"
         faults = {"missing": self.missing, "repeated": self.repeated, "wrong": self.wrong}
-        return ", ".join(f"{number:,} {fault}" for fault, number in faults.items() if number)
+        found = ", ".join(f"{number:,} {fault}" for fault, number in faults.items() if number)
+        return f"{found} of {self.right + self.missing:,}"
 
 
 def check(workload: Workload, output: Iterable[tuple[bytes | None, bytes | None]]) -> Check:

@@ -72,6 +72,7 @@ def _throughput(measured: Runs) -> str:
     return _blocks(
         _workloads(groups),
         _table(["", *heads, "start-up s", "output"], rows),
+        _others(measured.runs),
         _about(measured.about),
         _left_out(measured.left_out),
     )
@@ -131,6 +132,7 @@ def _scaling(measured: Runs, label: str, value: Callable[[Workload], int]) -> st
     ]
     return _blocks(
         _table([label, *heads], rows),
+        _others(measured.runs),
         _about(measured.about),
         _left_out(measured.left_out),
     )
@@ -173,10 +175,10 @@ def _profile(measured: Profile) -> str:
 def _workloads(groups: Mapping[str, list[Run]]) -> str:
     workloads = {peer: runs[0].workload for peer, runs in groups.items()}
     whole = max(workloads.values(), key=lambda workload: workload.clicks)
-    fewer = [f", {title(peer)} {one.clicks:,}" for peer, one in workloads.items() if one.clicks < whole.clicks]
+    fewer = [f" ({title(peer)}: {one.clicks:,})" for peer, one in workloads.items() if one.clicks < whole.clicks]
     rounds = max(len(runs) for runs in groups.values())
     return (
-        f"{whole.clicks:,} clicks{''.join(fewer)}; {whole.bytes_of_a_click} bytes a click, {whole.users:,} users, "
+        f"{whole.clicks:,} clicks{''.join(fewer)}, {whole.bytes_of_a_click} bytes a click, {whole.users:,} users, "
         f"{whole.partitions} partitions, {rounds} {'rounds' if rounds > 1 else 'round'}."
     )
 
@@ -194,6 +196,10 @@ def _percentiles(times: Percentiles) -> list[str]:
 def _about(about: About) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in about.versions.items())
     return f"`{about.command}`, {about.date}, commit {about.commit or 'unknown'}; {about.machine}; {versions}."
+
+
+def _others(runs: Sequence[Run]) -> str:
+    return f"Other processes had {max(run.figures.others for run in runs):.0%} of the machine's CPU in the worst run."
 
 
 def _left_out(left_out: Mapping[str, str]) -> str:

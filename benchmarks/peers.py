@@ -257,7 +257,7 @@ PEERS: Final[tuple[Peer, ...]] = (
     PythonProgram("quix_streams", "Quix Streams", "RocksDB and changelog"),
     PythonProgram(
         "faust",
-        "Faust, untouched",
+        "untouched Faust",
         "memory and changelog",
         slower=10,
         arguments=("worker", "--without-web", "-l", "info"),

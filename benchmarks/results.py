@@ -166,6 +166,12 @@ class Restore:
     start: float
     peak_mb: float
 
+    def __str__(self) -> str:
+        return (
+            f"{self.store} {'kept' if self.kept else 'empty'}: {self.rows:,} rows in {self.seconds:.2f} s, "
+            f"ready after {self.start:.2f} s, peak {self.peak_mb:,.0f} MB"
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class Recovery:

@@ -15,7 +15,7 @@ from typing import Final
 
 from benchmarks.check import Check, check
 from benchmarks.peers import Job, Peer
-from benchmarks.sampling import Figures, ProcessTree, Sample
+from benchmarks.sampling import Figures, Sample, Sampler
 from benchmarks.topics import Topics
 from benchmarks.workload import SPAN, Workload
 
@@ -57,7 +57,7 @@ class Run:
     progress: list[tuple[float, int]]
 
     def __str__(self) -> str:
-        return f"{self.peer:16} {self.figures}  {self.check}"
+        return f"{self.peer:16} {self.workload.prefix:24} {self.figures}  {self.check}"
 
 
 def median(runs: Sequence[Run]) -> Figures:
@@ -179,18 +179,16 @@ class Runner:
             raise PeerError(f"{job.group} ended with {process.returncode}; its log: {self.log(job)}")
 
     def _watch(self, process: subprocess.Popen[bytes], job: Job, workload: Workload) -> list[Sample]:
-        start = time.monotonic()
-        tree, broker = ProcessTree(process.pid), ProcessTree(self._broker_pid)
-        samples = [Sample(0.0, 0, 0.0, 0, broker.usage()[0])]
-        deadline = start + START + START_PER_USER * workload.users
+        sampler = Sampler(process.pid, self._broker_pid)
+        samples = [sampler.sample(0)]
+        deadline = time.monotonic() + START + START_PER_USER * workload.users
         while samples[-1].records < workload.clicks and time.monotonic() < deadline:
             self.check_alive(process, job)
-            records = self.topics.count(job.joined, workload.partitions) or 0
-            now = time.monotonic()
-            if records > samples[-1].records:
-                deadline = now + STALL
-            samples.append(Sample(now - start, records, *tree.usage(), broker.usage()[0]))
-            time.sleep(max(0.0, now + EVERY - time.monotonic()))
+            begin = time.monotonic()
+            samples.append(sampler.sample(self.topics.count(job.joined, workload.partitions) or 0))
+            if samples[-1].records > samples[-2].records:
+                deadline = begin + STALL
+            time.sleep(max(0.0, begin + EVERY - time.monotonic()))
         if not samples[-1].records:
             raise PeerError(f"{job.group} gave no record in {samples[-1].at:.0f} s; its log: {self.log(job)}")
         return samples

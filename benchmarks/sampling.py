@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
+import time
 from collections.abc import Callable, Sequence
 from typing import Final, Self
 
 import psutil
 
-__all__ = ["Figures", "ProcessTree", "Sample"]
+__all__ = ["CORES", "Figures", "ProcessTree", "Sample", "Sampler"]
 
 #: Samples after which new child processes are looked for: that reads all of /proc.
 LOOK_EVERY: Final = 20
+CORES: Final = psutil.cpu_count() or 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Sample:
         cpu: seconds of CPU that the peer has used.
         memory: resident bytes of the peer.
         broker_cpu: seconds of CPU that the broker has used.
+        other_cpu: seconds of CPU that were used by, or stolen for, neither of them nor the harness.
     """
 
     at: float
@@ -32,6 +35,7 @@ class Sample:
     cpu: float
     memory: int
     broker_cpu: float
+    other_cpu: float
 
 
 class ProcessTree:
@@ -67,6 +71,28 @@ class ProcessTree:
         return sum(self._cpu.values()), memory
 
 
+class Sampler:
+    """Looks at a peer, at the broker, and at what the machine does besides.
+
+    Args:
+        peer: process id.
+        broker: process id.
+    """
+
+    def __init__(self, peer: int, broker: int) -> None:
+        self._peer, self._broker = ProcessTree(peer), ProcessTree(broker)
+        self._harness = psutil.Process()
+        self._begin = time.monotonic()
+
+    def sample(self, records: int) -> Sample:
+        """Take a sample now, when so many records can be read."""
+        at = time.monotonic() - self._begin
+        (cpu, memory), (broker_cpu, _) = self._peer.usage(), self._broker.usage()
+        times, own = psutil.cpu_times(), self._harness.cpu_times()
+        busy = sum(times) - times.idle - getattr(times, "iowait", 0.0)
+        return Sample(at, records, cpu, memory, broker_cpu, busy - cpu - broker_cpu - own.user - own.system)
+
+
 @dataclasses.dataclass(frozen=True)
 class Figures:
     """What a run of a peer came to.
@@ -81,6 +107,7 @@ class Figures:
         steady_cpu_us: the same between a tenth and nine tenths of the records.
         broker_us: CPU of the broker a record (µs), from the start of the process to the last record.
         peak_mb: the most memory (MB) that was resident at any time.
+        others: the share of the machine's CPU that went elsewhere meanwhile; much of it spoils the other figures.
     """
 
     records: int
@@ -92,12 +119,13 @@ class Figures:
     steady_cpu_us: float
     broker_us: float
     peak_mb: float
+    others: float
 
     def __str__(self) -> str:
         return (
             f"{self.per_s:9,.0f}/s, steady {self.steady_per_s:9,.0f}/s, from the start {self.total_per_s:9,.0f}/s, "
             f"start-up {self.start_up:5.2f} s, CPU {self.cpu_us:6.2f} µs, steady {self.steady_cpu_us:6.2f} µs, "
-            f"broker {self.broker_us:5.2f} µs, peak {self.peak_mb:5,.0f} MB"
+            f"broker {self.broker_us:5.2f} µs, peak {self.peak_mb:5,.0f} MB, others {self.others:3.0%}"
         )
 
     @property
@@ -132,6 +160,7 @@ class Figures:
             steady_cpu_us=(high.cpu - low.cpu) / (0.8 * records) * 1e6,
             broker_us=(last.broker_cpu - samples[0].broker_cpu) / records * 1e6,
             peak_mb=max(sample.memory for sample in samples) / 1e6,
+            others=(last.other_cpu - samples[0].other_cpu) / (last.at * CORES),
         )
 
 
@@ -150,4 +179,5 @@ def _crossing(samples: Sequence[Sample], records: float) -> Sample:
         cpu=between(lambda sample: sample.cpu),
         memory=two.memory,
         broker_cpu=between(lambda sample: sample.broker_cpu),
+        other_cpu=between(lambda sample: sample.other_cpu),
     )

@@ -40,7 +40,7 @@ def test_an_output_with_each_click_once_is_right(output: Output) -> None:
 def test_a_click_without_a_result_is_missing(output: Output) -> None:
     found = check(WORKLOAD, output[1:])
     assert (found.right, found.missing, found.ok) == (29, 1, False)
-    assert str(found) == "1 missing"
+    assert str(found) == "1 missing of 30"
 
 
 def test_a_second_result_of_a_click_is_repeated(output: Output) -> None:
@@ -70,4 +70,4 @@ def test_any_other_record_is_wrong_and_joins_no_click(output: Output, wrong: tup
     found = check(WORKLOAD, output)
     assert (found.right, found.missing, found.wrong, found.ok) == (29, 1, 1, False)
     assert found.first_wrong == f"{wrong[0]!r}: {wrong[1]!r}"
-    assert str(found) == "1 missing, 1 wrong"
+    assert str(found) == "1 missing, 1 wrong of 30"

@@ -9,15 +9,15 @@ import sys
 
 import pytest
 
-from benchmarks.sampling import Figures, ProcessTree, Sample
+from benchmarks.sampling import CORES, Figures, ProcessTree, Sample
 
 # Starts for two seconds with 2 s of CPU, gives 100 records in the next two seconds with 1 s of CPU, and lingers.
 SAMPLES = [
-    Sample(at=0.0, records=0, cpu=0.0, memory=1_000_000, broker_cpu=5.0),
-    Sample(at=2.0, records=0, cpu=2.0, memory=9_000_000, broker_cpu=5.0),
-    Sample(at=3.0, records=50, cpu=2.5, memory=7_000_000, broker_cpu=6.0),
-    Sample(at=4.0, records=100, cpu=3.0, memory=8_000_000, broker_cpu=7.0),
-    Sample(at=5.0, records=100, cpu=3.5, memory=8_000_000, broker_cpu=8.0),
+    Sample(at=0.0, records=0, cpu=0.0, memory=1_000_000, broker_cpu=5.0, other_cpu=1.0),
+    Sample(at=2.0, records=0, cpu=2.0, memory=9_000_000, broker_cpu=5.0, other_cpu=1.0),
+    Sample(at=3.0, records=50, cpu=2.5, memory=7_000_000, broker_cpu=6.0, other_cpu=1.0),
+    Sample(at=4.0, records=100, cpu=3.0, memory=8_000_000, broker_cpu=7.0, other_cpu=1.0),
+    Sample(at=5.0, records=100, cpu=3.5, memory=8_000_000, broker_cpu=8.0, other_cpu=1.0),
 ]
 
 
@@ -51,6 +51,11 @@ def test_steady_cpu_leaves_the_start_up_out() -> None:
 
 def test_the_peak_is_the_most_memory_of_any_sample() -> None:
     assert Figures.of(SAMPLES).peak_mb == 9.0
+
+
+def test_the_cpu_of_others_is_a_share_of_the_machine_until_the_last_record() -> None:
+    busy = [dataclasses.replace(sample, other_cpu=100.0 + sample.at * CORES / 4) for sample in SAMPLES]
+    assert Figures.of(busy).others == pytest.approx(0.25)
 
 
 def test_records_that_all_came_within_one_sample_have_a_rate() -> None:

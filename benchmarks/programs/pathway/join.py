@@ -5,7 +5,7 @@ import time
 
 import pathway as pw
 
-KAFKA = {"bootstrap.servers": os.environ["BROKER"], "fetch.queue.backoff.ms": "10"}
+KAFKA = {"bootstrap.servers": os.environ["BROKER"]}
 
 
 class Document(pw.Schema):
