@@ -20,7 +20,7 @@ from streamapp.batching.output import Result
 __all__ = ["Destination", "Outbox", "Sending"]
 
 #: Bytes of record batches, before compression, that may be under way; agents wait for room when there are more.
-ROOM: Final = 16 << 20
+ROOM: Final = 4 << 20
 
 
 class Destination(Protocol):
@@ -67,8 +67,8 @@ class Outbox:
         self._size = 0
         self._room = asyncio.Event()
         self._room.set()
-        #: What was put in and not yet taken out by `settle`, the oldest first.
-        self._sent: list[Sending] = []
+        #: What has not arrived, or failed, and was not yet taken out by `settle`, the oldest first.
+        self._sent: dict[Sending, None] = {}
 
     async def room(self) -> None:
         """Wait until not too much is under way."""
@@ -98,7 +98,7 @@ class Outbox:
         return self._app.producer._ensure_producer()
 
     def _put(self, sending: Sending, batch: RecordBatch) -> None:
-        self._sent.append(sending)
+        self._sent[sending] = None
         self._size += sending.size
         if self._size > ROOM:
             self._room.clear()
@@ -130,7 +130,7 @@ class Outbox:
             self._make_room(sending)
             count = len(sending.results)
             sending.to.delivered(count, answer.result().offset + count)
-            sending.results = ()
+            self._sent.pop(sending, None)
             sending.arrived.set_result(None)
 
     def _failed(self, sending: Sending, error: BaseException) -> None:
@@ -145,7 +145,7 @@ class Outbox:
 
     async def settle(self) -> list[Sending]:
         """Wait until all that was put in before has arrived or failed, and give what failed."""
-        sent, self._sent = self._sent, []
+        sent, self._sent = self._sent, {}
         # Not `gather`: it would be done at the first failure.
         if pending := [sending.arrived for sending in sent if not sending.arrived.done()]:
             await asyncio.wait(pending)
