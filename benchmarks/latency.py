@@ -39,7 +39,7 @@ PATIENCE: Final = 20.0
 #: Seconds between two turns of the producer of a steady load, which sends what has become due meanwhile.
 TURN: Final = 0.001
 #: Seconds of a steady load that do not count.
-LEAD: Final = 3.0
+LEAD: Final = 15.0
 
 
 class _Reader:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
@@ -189,7 +189,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     ) -> Mapping[TP, list[Record]]:
         records = self._take(fetcher, partitions, generation)
         if not records:
-            await self._wait({fetcher._create_fetch_waiter()}, nudges)
+            with cast(Fetching, self._fetching).awaiting(partitions):
+                await self._wait({fetcher._create_fetch_waiter()}, nudges)
             records = self._take(fetcher, partitions, generation)
         return records
 
