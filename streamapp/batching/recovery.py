@@ -9,7 +9,6 @@ has, a batch at a time.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -36,10 +35,7 @@ class Recovery(Service):
         #: Set while the assigned partitions are up to date and the streams run.
         self.completed = asyncio.Event()
         self.in_recovery = False
-        self._generation = 0
         self._running: asyncio.Task[None] | None = None
-        self._active: set[TP] = set()
-        self._wanted = asyncio.Event()
         super().__init__(**kwargs)
 
     def on_partitions_revoked(self, revoked: set[TP]) -> None:
@@ -51,34 +47,33 @@ class Recovery(Service):
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
     ) -> None:
-        """Ask for a recovery of the partitions that are assigned now."""
+        """Begin a recovery of the partitions that are assigned now."""
         self.completed.clear()
-        self._generation = generation_id
-        self._active = {tp for tp in self.app.assignor.assigned_actives() if tp in assigned}
-        self._wanted.set()
-
-    @Service.task
-    async def _recover_when_wanted(self) -> None:
-        while not self.should_stop:
-            await self._wanted.wait()
-            self._wanted.clear()
-            if self._running is not None:
-                self._running.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await self._running
-            self._running = asyncio.create_task(self._recover(self._generation))
+        await self._give_up()
+        if not self.should_stop:  # a rebalance that was under way when the stop began still ends
+            active = {tp for tp in self.app.assignor.assigned_actives() if tp in assigned}
+            self._running = asyncio.create_task(self._recover(active, generation_id))
             self._running.add_done_callback(self._failed)
+
+    async def on_stop(self) -> None:
+        """Give up a recovery that is under way, before the stores are closed."""
+        await self._give_up()
+
+    async def _give_up(self) -> None:
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait([self._running])
 
     def _failed(self, running: asyncio.Task[None]) -> None:
         if not running.cancelled() and (error := running.exception()) is not None:
             self.add_future(self.app.crash(error))
 
-    async def _recover(self, generation: int) -> None:
+    async def _recover(self, active: set[TP], generation: int) -> None:
         started, rows = time.monotonic(), 0
         self.in_recovery = self.app.in_recovery = True
         stores = {
             tp: self.tables._changelogs[tp.topic].partition(tp.partition).committed
-            for tp in self._active
+            for tp in active
             if isinstance(self.tables._changelogs.get(tp.topic), Table)
         }
         if stores:

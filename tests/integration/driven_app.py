@@ -127,6 +127,11 @@ class Driven:
         thread = self.app.consumer._thread
         thread.thread_loop.call_soon_threadsafe(thread._consumer._coordinator.request_rejoin)
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether the agents go on after the last rebalance that was begun."""
+        return self._rebalances.ended.is_set()
+
     async def rebalanced(self) -> None:
         """Wait until the agents go on after the rebalance."""
         await asyncio.wait_for(self._rebalances.ended.wait(), DEADLINE)

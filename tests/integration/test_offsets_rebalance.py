@@ -147,5 +147,51 @@ def test_a_rebalance_during_a_stop_does_not_prevent_the_last_commit(outcome) -> 
     assert outcome(a_rebalance_comes_while_a_stop_waits_for_an_agent) == 1
 
 
+def test_a_stop_during_a_rebalance_is_no_crash(outcome, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consuming, "POLL", DEADLINE)  # so that the stop finds a fetch that waits
+
+    async def a_stop_comes_during_a_rebalance(driven: Driven) -> BaseException | None:
+        app, revoked, may_go_on = driven.app, asyncio.Event(), asyncio.Event()
+
+        async def slow_revocation(*_: Any, **__: Any) -> None:
+            revoked.set()
+            await may_go_on.wait()
+
+        driven.send(range(1))
+        await driven.finish()
+        app.on_partitions_revoked.connect(slow_revocation)
+        driven.begin_rebalance()
+        await revoked.wait()
+        stopping = asyncio.create_task(app.stop())
+        await until(lambda: app._fetcher.should_stop, "the stop has come to the fetcher")
+        may_go_on.set()
+        await stopping
+        return app.crash_reason
+
+    assert outcome(a_stop_comes_during_a_rebalance) is None
+
+
+def test_no_recovery_begins_in_a_worker_that_stops(outcome) -> None:
+    async def a_stop_comes_during_an_assignment(driven: Driven) -> bool:
+        app, assigned, may_go_on = driven.app, asyncio.Event(), asyncio.Event()
+        on_partitions_assigned = app.topics.on_partitions_assigned
+
+        async def slowly(partitions: Any) -> None:
+            assigned.set()
+            await may_go_on.wait()
+            await on_partitions_assigned(partitions)
+
+        app.topics.on_partitions_assigned = slowly
+        driven.begin_rebalance()
+        await assigned.wait()
+        stopping = asyncio.create_task(app.stop())
+        await until(lambda: app.tables.recovery.should_stop, "the stop has come to the tables")
+        may_go_on.set()
+        await stopping
+        return not app.tables.recovery._running.done() or driven.goes_on
+
+    assert outcome(a_stop_comes_during_an_assignment) is False
+
+
 async def until(condition: Callable[[], Any], what: str) -> None:
     await asyncio.to_thread(wait_until, condition, what)
