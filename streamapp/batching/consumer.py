@@ -112,8 +112,6 @@ class Consumer(driver.Consumer):
     async def _deliver_singly(self, tp: TP, records: list[Record], generation: int) -> None:
         offsets = self.alignment.lane(tp).offsets
         for record in records:
-            if generation != self.app.consumer_generation_id:
-                return  # a rebalance came while an agent's full queue was waited for: the rest is fetched again
             offsets.begin(record.offset)
             await self.callback(_message(tp, record, generation))
 
