@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driven_app import DEADLINE, MakeApp, ours
+from aiokafka.protocol.produce import ProduceRequest
+from driven_app import DEADLINE, MakeApp, ours, stock
 from faust.types import TP
 from topics import Topics
 from worker import Worker, wait_until
@@ -23,7 +24,7 @@ ROWS = [b"row-%d" % number for number in range(5_000)]
 VALUE = "x" * 100
 #: Increments, and the keys they are of in turn.
 RECORDS, KEYS = 300_000, 100
-#: Seconds for which the broker hangs. Faust's flush of its buffer gives up after 0.1 without progress.
+#: Seconds for which the broker hangs.
 HANGS = 0.5
 
 
@@ -104,6 +105,64 @@ def count_at_the_commit(app: Any, changelog: TP) -> asyncio.Future[int]:
 
 def test_a_commit_does_not_overtake_the_changelog(broker: Broker, tmp_path: Path) -> None:
     assert rows_at_the_commit(ours, write_by_batch, broker, tmp_path) == len(ROWS)
+
+
+class Held:
+    """Holds back what an aiokafka producer sends, except while somebody waits for its flush to end."""
+
+    def __init__(self, producer: Any) -> None:
+        self._send, self._flush = producer.client.send, producer.flush
+        producer.client.send, producer.flush = self.send, self.flush
+        self.may_go = asyncio.Event()
+
+    async def send(self, node: int, request: Any, **options: Any) -> Any:
+        if isinstance(request, ProduceRequest):
+            await self.may_go.wait()
+        return await self._send(node, request, **options)
+
+    async def flush(self) -> None:
+        self.may_go.set()
+        await self._flush()
+        self.may_go.clear()
+
+
+def test_a_commit_of_fausts_own_overtakes_the_changelog(kafka, tmp_path: Path) -> None:
+    """Faust's flush of the buffer before aiokafka's gives up after 0.1 s without progress (`ProducerBuffer`)."""
+
+    async def main() -> int:
+        topics = Topics(kafka.bootstrap, "stock", partitions=1)
+        topics.create("records")
+        app: Any = stock(topics, tmp_path)
+        rows, written = app.Table("rows", key_type=bytes, value_type=str), asyncio.Event()
+
+        @app.agent(app.topic(topics.prefix + "records", value_type=bytes, value_serializer="raw"))
+        async def write(stream: Any) -> None:
+            async for _ in stream:
+                if written.is_set():
+                    done_with_the_first.set()
+                    continue
+                written.set()
+                for key in ROWS:
+                    rows[key] = VALUE
+
+        done_with_the_first = asyncio.Event()
+        app.loop = asyncio.get_running_loop()
+        await app.start()
+        held = Held(app.producer._producer)
+        try:
+            found = count_at_the_commit(app, TP(f"{topics.id}-rows-changelog", 0))
+            for number in range(2):
+                topics.send("records", "key", number)
+            topics.flush()
+            await asyncio.wait_for(done_with_the_first.wait(), DEADLINE)
+            await app.consumer.commit()
+            return await asyncio.wait_for(found, DEADLINE)
+        finally:
+            held.may_go.set()
+            await asyncio.to_thread(wait_until, lambda: topics.changes("rows") == len(ROWS), "the changelog has all")
+            await app.stop()
+
+    assert asyncio.run(main()) < len(ROWS)
 
 
 def test_a_worker_that_is_killed_meanwhile_loses_nothing(broker: Broker, tmp_path: Path) -> None:
