@@ -17,7 +17,7 @@ from benchmarks.workload import Workload
 __all__ = ["restores"]
 
 #: What the worker says when its tables are restored.
-READY: Final = re.compile(r"Ready: .*?(\d+) changelog records read in ([\d.]+) s")
+READY: Final = re.compile(r"Ready: .*?([\d,]+) changelog records read in ([\d.]+) s")
 #: Seconds between two looks at the log.
 EVERY: Final = 0.02
 #: Seconds that a worker has to fill its table or to restore it, and what a row adds to that.
@@ -70,6 +70,7 @@ def _restore(runner: Runner, peer: Streamapp, job: Job, users: int, *, kept: boo
             peak = max(peak, tree.usage()[1])
             time.sleep(EVERY)
         start = time.monotonic() - begin
-    restore = Restore(peer.store, kept, int(ready[1]), float(ready[2]), round(start, 2), round(peak / 1e6, 1))
+    rows = int(ready[1].replace(",", ""))
+    restore = Restore(peer.store, kept, rows, float(ready[2]), round(start, 2), round(peak / 1e6, 1))
     print(restore, flush=True)
     return restore

@@ -154,7 +154,7 @@ class Restore:
         store: URL of the table store.
         kept: whether the store still had its rows.
         rows: changelog records that were read.
-        seconds: that the worker says it took, from the assignment of its partitions until it was ready.
+        seconds: that the worker says it took, from the assignment of its partitions until they were restored.
         start: seconds from the start of the process until it was ready.
         peak_mb: the most memory (MB) that was resident until then.
     """

@@ -56,10 +56,6 @@ def take(fetcher: Any, partitions: set[TP], max_records: int, max_bytes: int) ->
     return taken
 
 
-def _paused(fetcher: Any, tp: Any) -> bool:
-    return bool(fetcher._subscriptions.subscription.assignment.state_value(tp).paused)
-
-
 def _unpack(result: FetchResult, max_records: int, max_bytes: int) -> list[Record]:
     if not result.check_assignment(result._topic_partition) or not result.has_more():
         return []

@@ -2,25 +2,19 @@
 
 It takes the place of Faust's `faust.tables.recovery.Recovery` (0.15.3), which reads changelogs record by record
 through the agents' consumer, swallows errors while it applies them, and can apply records to the wrong table.
-Here a consumer of its own reads them (as Kafka Streams' restore consumer does) from the offset that the store
-has, a batch at a time.
+Here `Restore` reads them, a batch at a time.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Iterable
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.structs import ConsumerRecord
 from faust.tables.manager import TableManager as FaustTableManager
 from faust.types import TP
 from mode import Service
 
-from streamapp.joins.rows import Row
-from streamapp.stores.partition import PartitionStore
+from streamapp.batching.restore import Restore
 from streamapp.stores.table import Table
 
 __all__ = ["Recovery", "TableManager"]
@@ -69,67 +63,24 @@ class Recovery(Service):
             self.add_future(self.app.crash(error))
 
     async def _recover(self, active: set[TP], generation: int) -> None:
-        started, rows = time.monotonic(), 0
         self.in_recovery = self.app.in_recovery = True
         stores = {
             tp: self.tables._changelogs[tp.topic].partition(tp.partition).committed
             for tp in active
             if isinstance(self.tables._changelogs.get(tp.topic), Table)
         }
+        restore = Restore(self.app.settings, stores)
         if stores:
-            rows = await self._restore(stores)
+            await restore.run()
         self.in_recovery = self.app.in_recovery = False
         await self._start_streams(generation)
         self.log.info(
-            "Ready: %d table partitions, %d changelog records read in %.2f s",
+            "Ready: %d table partitions, %s changelog records read in %.2f s%s",
             len(stores),
-            rows,
-            time.monotonic() - started,
+            f"{restore.records:,}",
+            restore.seconds,
+            f" ({restore.records / restore.seconds:,.0f} a second)" if restore.records else "",
         )
-
-    async def _restore(self, stores: dict[TP, PartitionStore]) -> int:
-        reader = AIOKafkaConsumer(
-            **self.app.settings.aiokafka(), enable_auto_commit=False, max_partition_fetch_bytes=4 << 20
-        )
-        await reader.start()
-        try:
-            partitions = [TopicPartition(*tp) for tp in stores]
-            reader.assign(partitions)
-            begins = await reader.beginning_offsets(partitions)
-            ends = await reader.end_offsets(partitions)
-            behind = set()
-            for tp, store in stores.items():
-                start = self._start(tp, store, begins[tp], ends[tp])
-                reader.seek(TopicPartition(*tp), start)
-                if start < ends[tp]:
-                    behind.add(TopicPartition(*tp))
-            reader.pause(*(tp for tp in partitions if tp not in behind))
-            rows = 0
-            while behind:
-                for tp, records in (await reader.getmany(timeout_ms=200, max_records=20_000)).items():
-                    rows += len(records)
-                    _apply(stores[tp], records)
-                for tp in list(behind):
-                    if await reader.position(tp) >= ends[tp]:
-                        behind.discard(tp)
-            return rows
-        finally:
-            await reader.stop()
-
-    def _start(self, tp: TP, store: PartitionStore, begin: int, end: int) -> int:
-        if store.offset is None:
-            return begin
-        if store.offset > end:
-            self.log.warning(
-                "%s[%d] ends at %d, but the store has read up to %d: the topic was made anew or cut off; "
-                "the store is cleared and read again",
-                *tp,
-                end,
-                store.offset,
-            )
-            store.clear()
-            return begin
-        return max(begin, store.offset)
 
     async def _start_streams(self, generation: int) -> None:
         app, consumer = self.app, self.app.consumer
@@ -144,16 +95,6 @@ class Recovery(Service):
         self.tables.on_actives_ready()
         self.tables.on_standbys_ready()
         app.on_rebalance_end()
-
-
-def _apply(store: PartitionStore, records: Iterable[ConsumerRecord[bytes, bytes]]) -> None:
-    """Put changelog records into a store: of each key the last one counts."""
-    changes: dict[bytes, Row | None] = {}
-    offset = 0
-    for record in records:
-        changes[record.key] = None if record.value is None else Row(record.value, record.timestamp)
-        offset = record.offset
-    store.write(changes, offset + 1)
 
 
 class TableManager(FaustTableManager):
