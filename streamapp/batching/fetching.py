@@ -79,8 +79,8 @@ class Fetching:
         return requests, *others
 
     async def _proc_fetch_request(self, assignment: Any, node: int, request: Any) -> Any:
-        # aiokafka may look for what to fetch next when this task is done, but not yet struck off the list of those under
-        # way; then it would not look again for 0.2 s. Callbacks run in order: by ours, it is off the list.
+        # aiokafka may look for what to fetch next when this task is done but not yet off its list of those under way;
+        # then it does not look again for 0.2 s. A task's callbacks run in order: when ours runs, it is off the list.
         task = cast("asyncio.Task[Any]", asyncio.current_task())
         task.add_done_callback(lambda _: self._fetcher._notify(self._fetcher._wait_consume_future))
         asked = [
