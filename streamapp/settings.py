@@ -15,6 +15,7 @@ import ssl
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from streamapp.joins import How
 
@@ -24,6 +25,7 @@ __all__ = [
     "JOINED",
     "PREFIX",
     "PROFILES",
+    "REDIS",
     "UNMATCHED",
     "Guarantee",
     "Settings",
@@ -31,6 +33,8 @@ __all__ = [
 ]
 
 PREFIX: Final = "STREAMAPP_"
+#: Schemes of the stores' URLs that are a Redis.
+REDIS: Final = ("redis", "rediss")
 
 #: Names of the topics, before the prefix.
 CLICKS: Final = "user_clicks"
@@ -42,6 +46,8 @@ DEAD_LETTERS: Final = "dead_letters"
 
 #: What Kafka allows in the name of a topic; it may have 249 characters, of which these are a part.
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{0,200}")
+#: The path of a Redis' URL: the number of the database.
+_REDIS: Final = re.compile(r"(/[0-9]{0,5})?")
 #: A host name or an address; no "user:password@", which would be taken for a part of the name.
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\]")
 
@@ -152,7 +158,12 @@ def _broker(value: str) -> str:
 
 def _store(value: str) -> str:
     if value.strip() not in {"memory://", "rocksdb://"}:
-        raise ValueError("must be memory:// or rocksdb://")
+        url = urlsplit(value.strip())
+        if url.scheme not in REDIS or not url.hostname or not _REDIS.fullmatch(url.path + url.query + url.fragment):
+            raise ValueError("must be rocksdb://, memory:// or redis://HOST:PORT/DB (rediss:// with TLS)")
+        _ = url.port  # a ValueError if it is none
+        if url.password is not None:
+            raise ValueError(f"the password goes into {PREFIX}STORE_PASSWORD: URLs are shown in logs")
     return value.strip()
 
 
@@ -173,7 +184,10 @@ class Settings:
 
     broker: str = _setting("127.0.0.1:9092", _broker, "bootstrap servers, HOST:PORT[,HOST:PORT]")
     id: str = _setting("streamapp", _id, "the app's id: its consumer group and part of topic names")
-    store: str = _setting("rocksdb://", _store, "where tables are kept: rocksdb:// or memory://")
+    store: str = _setting("rocksdb://", _store, "where tables are kept: rocksdb://, memory:// or redis://HOST:PORT/DB")
+    store_password: str = dataclasses.field(
+        default="", repr=False, metadata={"parse": _anything, "help": "password of the Redis"}
+    )
     datadir: Path = _setting(Path("streamapp-data"), _path, "directory of the tables and the embedded Kafka")
     web_port: int = _setting(6066, _whole(1, 65535), "port of the web views")
     web_bind: str = _setting("127.0.0.1", _text, "address the web views listen on")
@@ -261,7 +275,8 @@ class Settings:
             try:
                 values[field.name] = field.metadata["parse"](value)
             except ValueError as exc:
-                shown = "" if not field.repr else f"={value}".replace("\n", " ")
+                # What has an "@" may be a URL with a password.
+                shown = "" if not field.repr or "@" in value else f"={value}".replace("\n", " ")
                 raise SettingsError(f"{name}{shown}: {exc}") from None
         return cls(**values)
 

@@ -11,7 +11,9 @@ import faust
 
 from streamapp.cluster import ClusterError
 from streamapp.copartition import prepare
-from streamapp.settings import PREFIX, SettingsError
+from streamapp.settings import PREFIX, REDIS, SettingsError
+from streamapp.stores import redis
+from streamapp.stores.errors import StoreError
 
 __all__ = ["Worker"]
 
@@ -31,7 +33,9 @@ class Worker(faust.Worker):
         try:
             _make_directory(self.app.conf.datadir)
             self.app.conf.topic_partitions = prepare(self.app.settings)
-        except (SettingsError, ClusterError) as exc:
+            if self.app.settings.store.startswith(REDIS):
+                redis.check(self.app.settings)
+        except (SettingsError, ClusterError, StoreError) as exc:
             raise SystemExit(f"streamapp: {exc}") from None
         gc.freeze()  # what was imported stays, and need not be looked at again
         gc.set_threshold(GARBAGE)

@@ -8,6 +8,7 @@ from typing import Any
 import faust
 
 from streamapp.batching.stream import Stream
+from streamapp.stores.errors import StoreBehindError, StoreError, StoreUnreachableError
 
 __all__ = ["Agent"]
 
@@ -29,7 +30,7 @@ class Agent(faust.Agent):
             try:
                 await coro
             except Exception as exc:
-                self.log.exception("%s failed and is started again", self.name)
+                self._tell(exc)
                 try:
                     await aref.stream.failed(exc)
                 except Exception as fatal:
@@ -39,6 +40,12 @@ class Agent(faust.Agent):
                 coro = self._run(aref)
             else:
                 return
+
+    def _tell(self, error: Exception) -> None:
+        if isinstance(error, StoreUnreachableError):
+            self.log.warning("%s waits: %s", self.name, error)
+        elif not isinstance(error, (StoreError, StoreBehindError)):  # of which others tell
+            self.log.error("%s failed and is started again", self.name, exc_info=error)
 
     def _run(self, aref: Any) -> Awaitable[Any]:
         running: Any = self.fun(aref.stream)

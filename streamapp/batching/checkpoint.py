@@ -17,6 +17,7 @@ from faust.types import TP
 from streamapp.batching.outbox import Outbox, Sending
 from streamapp.batching.output import Results, partitions
 from streamapp.batching.work import Work
+from streamapp.stores.errors import StoreBehindError, StoreError, StoreUnreachableError
 from streamapp.stores.store import PartitionedStore
 from streamapp.stores.uncommitted import Uncommitted
 
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 #: Rows written since the last commit at which the next one is due: bounds what is kept in memory.
 ROWS: Final = 100_000
+#: Seconds before a store that is away is tried again, the first time and at most.
+WAIT, WAIT_AT_MOST = 0.1, 5.0
 
 
 class Checkpoint:
@@ -98,9 +101,11 @@ class Checkpoint:
                 return False
             try:
                 return await self._commit()
+            except StoreError as exc:
+                await self._app.crash(exc)
             except Exception as exc:
-                self._fail(exc)
-                return False
+                self.fail(exc)
+            return False
 
     async def _commit(self) -> bool:
         # 1. What is finished: up to where the input is read, and the rows that were written.
@@ -119,8 +124,26 @@ class Checkpoint:
         await self._app.consumer.commit_offsets(offsets)
         # 5. The stores get the rows, with the changelog's offset, which says from where a recovery has to read.
         for rows in written:
-            await asyncio.to_thread(rows.store)
+            await self._store(rows)
         return True
+
+    async def _store(self, rows: Uncommitted) -> None:
+        """Put rows into their store; wait for it if it is away, unless the partitions are about to go.
+
+        They are in the changelog by now, from which whoever has the partition next reads them.
+        """
+        wait = WAIT
+        while True:
+            try:
+                await asyncio.to_thread(rows.store)
+            except StoreUnreachableError as exc:
+                if self._app.should_stop or self._app.rebalancing:
+                    raise
+                logger.warning("The commit waits: %s", exc)
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, WAIT_AT_MOST)
+            else:
+                return
 
     async def _send_again(self, sending: Sending) -> None:
         """Find the record that is too large for its topic.
@@ -139,9 +162,13 @@ class Checkpoint:
         else:
             await sending.to.refused(sending.results[0])
 
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
         """Give all up that is not committed, and have it read again, as after a rebalance."""
-        if not self._app.should_stop:
+        if self._failed:
+            return
+        if isinstance(error, (StoreBehindError, StoreUnreachableError)):
+            logger.warning("Work since the last commit is given up and done again: %s", error)
+        elif not self._app.should_stop:
             logger.error("Work since the last commit is given up and done again: %r", error, exc_info=error)
         self._failed = True
         self._app.consumer.rejoin()

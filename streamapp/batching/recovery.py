@@ -8,16 +8,22 @@ Here `Restore` reads them, a batch at a time.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
 
 from faust.tables.manager import TableManager as FaustTableManager
 from faust.types import TP
 from mode import Service
 
 from streamapp.batching.restore import Restore
+from streamapp.stores.errors import StoreBehindError, StoreUnreachableError
+from streamapp.stores.partition import PartitionStore
 from streamapp.stores.table import Table
 
 __all__ = ["Recovery", "TableManager"]
+
+#: Seconds before a recovery is tried again that met a store which is away.
+STORE_WAIT: Final = 1.0
 
 
 class Recovery(Service):
@@ -64,14 +70,8 @@ class Recovery(Service):
 
     async def _recover(self, active: set[TP], generation: int) -> None:
         self.in_recovery = self.app.in_recovery = True
-        stores = {
-            tp: self.tables._changelogs[tp.topic].partition(tp.partition).committed
-            for tp in active
-            if isinstance(self.tables._changelogs.get(tp.topic), Table)
-        }
-        restore = Restore(self.app.settings, stores)
-        if stores:
-            await restore.run()
+        stores = self._stores(active)
+        restore = await self._restored(stores)
         self.in_recovery = self.app.in_recovery = False
         await self._start_streams(generation)
         self.log.info(
@@ -81,6 +81,25 @@ class Recovery(Service):
             restore.seconds,
             f" ({restore.records / restore.seconds:,.0f} a second)" if restore.records else "",
         )
+
+    def _stores(self, changelogs: Iterable[TP]) -> dict[TP, PartitionStore]:
+        return {
+            tp: self.tables._changelogs[tp.topic].partition(tp.partition).committed
+            for tp in changelogs
+            if isinstance(self.tables._changelogs.get(tp.topic), Table)
+        }
+
+    async def _restored(self, stores: dict[TP, PartitionStore]) -> Restore:
+        while True:
+            try:
+                restore = Restore(self.app.settings, stores)
+                if stores:
+                    await restore.run()
+            except (StoreUnreachableError, StoreBehindError) as exc:
+                self.log.warning("The recovery waits: %s", exc)
+                await asyncio.sleep(STORE_WAIT)
+            else:
+                return restore
 
     async def _start_streams(self, generation: int) -> None:
         app, consumer = self.app, self.app.consumer

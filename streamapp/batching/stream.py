@@ -21,6 +21,7 @@ from streamapp.batching.batch import Batch, BatchSchema
 from streamapp.batching.dead_letters import Reason, Rejected
 from streamapp.batching.work import Work
 from streamapp.settings import OnFailure
+from streamapp.stores.errors import StoreBehindError, StoreError
 
 __all__ = ["Stream"]
 
@@ -94,11 +95,17 @@ class Stream(faust.Stream[Batch]):
             error: what the agent raised.
 
         Raises:
-            Exception: this error, if a record is at fault and the worker is to stop then (``STREAMAPP_ON_FAILURE``).
+            Exception: this error, if a record is at fault and the worker is to stop then (``STREAMAPP_ON_FAILURE``),
+                or if a table's store cannot be used.
         """
         self._failures += 1
-        # The broker's failures (a KafkaError, a lost connection) are nobody's fault among the records.
-        if self._parts and not isinstance(error, (KafkaError, OSError)):
+        if isinstance(error, StoreError):
+            raise error
+        # The failures of a broker or a store (a KafkaError, a lost connection) are nobody's fault among the records.
+        if isinstance(error, StoreBehindError):
+            self.give_up()
+            self.app.checkpoint.fail(error)
+        elif self._parts and not isinstance(error, (KafkaError, OSError)):
             self._narrow_down(error)
         await asyncio.sleep(min(RETRY_AFTER * 2 ** (self._failures - 1), RETRY_AT_MOST))
 

@@ -26,8 +26,9 @@ from rocksdict import (
 
 from streamapp.joins.rows import Row
 from streamapp.stores.cache import RowCache
+from streamapp.stores.errors import StoreError
 from streamapp.stores.partition import Changes
-from streamapp.stores.store import PartitionedStore, StoreError
+from streamapp.stores.store import PartitionedStore
 
 __all__ = ["RocksDBPartition", "Store", "shared"]
 

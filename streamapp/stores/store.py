@@ -10,14 +10,11 @@ from faust.stores.base import Store
 from faust.types import TP
 
 from streamapp.joins.rows import Row
+from streamapp.stores.errors import StoreError
 from streamapp.stores.partition import PartitionStore
 from streamapp.stores.uncommitted import Uncommitted
 
-__all__ = ["PartitionedStore", "StoreError"]
-
-
-class StoreError(Exception):
-    """A store that cannot be used; its text is one line that says which and why."""
+__all__ = ["PartitionedStore"]
 
 
 class PartitionedStore(Store[bytes, Row], abc.ABC):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +11,7 @@ from faust.types import TP
 
 from streamapp.batching.output import Envelope, Result
 from streamapp.joins.rows import Row
+from streamapp.stores.errors import StoreUnreachableError
 from streamapp.stores.partition import Changes, PartitionStore
 
 if TYPE_CHECKING:
@@ -90,10 +92,11 @@ class Uncommitted:
             self.fresh.update(
                 (key, None) for key, row in list(self.fresh.items()) if row is not None and row.timestamp < before
             )
-            expired = self.committed.expired(before, EXPIRE_AT_ONCE) if self._expiring else []
-            for key in expired:
-                self.fresh.setdefault(key, None)
-            self._expiring = len(expired) == EXPIRE_AT_ONCE
+            with contextlib.suppress(StoreUnreachableError):  # the next commits will ask again
+                expired = self.committed.expired(before, EXPIRE_AT_ONCE) if self._expiring else []
+                for key in expired:
+                    self.fresh.setdefault(key, None)
+                self._expiring = len(expired) == EXPIRE_AT_ONCE
         self._frozen, self.fresh = self.fresh, {}
         return bool(self._frozen)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 from faust import web
 from faust.web.exceptions import ServiceUnavailable
 
+from streamapp.stores.errors import StoreBehindError, StoreUnreachableError
 from streamapp.stores.table import Table
 from streamapp.web.health import State, state_of
 from streamapp.web.router import EVENT_TIME, Router
@@ -32,6 +33,13 @@ blueprint = web.Blueprint("tables")
 
 class TableView(web.View):
     """What the views of tables have in common."""
+
+    async def dispatch(self, request: Any) -> Any:
+        """Answer 503 while the store is away, or its rows are read again."""
+        try:
+            return await super().dispatch(request)
+        except (StoreUnreachableError, StoreBehindError) as exc:
+            return await self.on_request_error(request, ServiceUnavailable(str(exc), owner=str(self.router.url)))
 
     @property
     def router(self) -> Router:

@@ -13,7 +13,8 @@ BAD_VALUES = {
     "broker": ["", "kafka", "host:", ":9092", "host:0", "host:65536", "host:²", "http://host:1", "a:1,",
                "a:1 b:2", "user:secret@host:9092", "host:1\nx:2"],
     "id": ["", "  ", "a b", "ä", "x" * 201],
-    "store": ["", "memory", "redis://", "memory://x", "rocksdb:///var"],
+    "store": ["", "memory", "redis://", "memory://x", "rocksdb:///var", "redis:///0", "redis://h/x",
+              "redis://h:x/0", "redis://h:70000", "redis://h/0?db=1", "redis://h#1", "http://h:1"],
     "datadir": ["", " ", "~nobody-of-this-name/data"],
     "web_port": ["", "0", "65536", "-1", "6066.0", "http", "²", "+-5"],
     "web_bind": ["", " "],
@@ -51,7 +52,7 @@ TTEhQzVTCwIgFeZs3AD5wxvVhGdVRMUSZVNyUk+2wYDXlhh8HK3A+EA=
 -----END CERTIFICATE-----
 """
 
-FREE_TEXT = {"web_host", "instance_id", "sasl_username", "sasl_password"}
+FREE_TEXT = {"web_host", "instance_id", "sasl_username", "sasl_password", "store_password"}
 
 
 def settings(**values: str) -> Settings:
@@ -110,8 +111,23 @@ def test_the_home_directory_is_expanded() -> None:
     assert settings(datadir="~/data").datadir == Path.home() / "data"
 
 
-def test_the_password_is_not_shown() -> None:
-    assert "hunter2" not in repr(settings(**SASL))
+def test_the_passwords_are_not_shown() -> None:
+    assert "hunter2" not in repr(settings(**SASL, store="redis://me@host:6379/0", store_password="hunter2"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("store", "redis://me:hunter2@host:6379/0"),
+        ("store", "redis://:hunter2@host:6379/x"),
+        ("store", "http://me:hunter2@host"),
+        ("broker", "kafka://me:hunter2@host:9092"),
+    ],
+)
+def test_a_password_in_a_url_is_refused_and_not_shown(name: str, value: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        settings(**{name: value})
+    assert "hunter2" not in str(raised.value)
 
 
 @pytest.mark.parametrize("missing", ["sasl_username", "sasl_password"])

@@ -11,22 +11,32 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from redis_server import RedisServer
 
 from streamapp.joins import Row
+from streamapp.stores.cache import RowCache
 from streamapp.stores.memory import MemoryPartition
 from streamapp.stores.partition import PartitionStore
+from streamapp.stores.redis import RedisPartition
 from streamapp.stores.rocksdb import RocksDBPartition, shared
 
-#: How each store opens a partition that lives in a directory; a new one has one line here.
-STORES: dict[str, Callable[[Path], PartitionStore]] = {
-    "memory": lambda _: MemoryPartition(),
-    "rocksdb": lambda directory: RocksDBPartition(directory / "db", shared(8 << 20)),
-    "rocksdb with hardly a cache": lambda directory: RocksDBPartition(directory / "db", shared(4 << 10)),
+#: How each store opens the partition of a test, which lives in its directory; a new one has one line here.
+STORES: dict[str, Callable[[Path, RedisServer], PartitionStore]] = {
+    "memory": lambda *_: MemoryPartition(),
+    "rocksdb": lambda directory, _: RocksDBPartition(directory / "db", shared(8 << 20)),
+    "rocksdb with hardly a cache": lambda directory, _: RocksDBPartition(directory / "db", shared(4 << 10)),
+    "redis": lambda directory, redis: in_redis(directory, redis, 8 << 20),
+    "redis with hardly a cache": lambda directory, redis: in_redis(directory, redis, 4 << 10),
 }
 #: Those whose rows are gone once they are closed.
 VOLATILE = {"memory"}
 
 Open = Callable[[], PartitionStore]
+
+
+def in_redis(directory: Path, redis: RedisServer, cache: int) -> RedisPartition:
+    return RedisPartition(redis.client(), str(directory), RowCache(cache), redis.url)
+
 
 TIMES = st.integers(-(2**40), 2**45)
 KEYS = st.binary(min_size=1, max_size=2)
@@ -35,14 +45,14 @@ CHANGES = st.dictionaries(KEYS, st.none() | ROWS, max_size=20)
 
 
 @pytest.fixture(params=STORES)
-def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
+def open_store(request: pytest.FixtureRequest, tmp_path: Path, redis: RedisServer) -> Iterator[Open]:
     """Opens the partition; once more is after a restart, without the one before having been closed by the test."""
     opened: list[PartitionStore] = []
 
     def open_again() -> PartitionStore:
         while opened:
             opened.pop().close()
-        opened.append(STORES[request.param](tmp_path))
+        opened.append(STORES[request.param](tmp_path, redis))
         return opened[-1]
 
     yield open_again
@@ -63,9 +73,10 @@ def durable(request: pytest.FixtureRequest) -> bool:
 class LikeADict(RuleBasedStateMachine):
     """Does to a store and to a dict what a worker does to a partition, in any order."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, redis: RedisServer) -> None:
         super().__init__()
         self._kind = kind
+        self._redis = redis
         self._exit = ExitStack()
         self._directory = Path(self._exit.enter_context(TemporaryDirectory()))
         self.model: dict[bytes, Row] = {}
@@ -73,7 +84,7 @@ class LikeADict(RuleBasedStateMachine):
 
     @initialize()
     def open(self) -> None:
-        self.store = STORES[self._kind](self._directory)
+        self.store = STORES[self._kind](self._directory, self._redis)
 
     def teardown(self) -> None:
         with self._exit:
@@ -133,9 +144,9 @@ class LikeADict(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("kind", STORES)
-def test_a_store_keeps_what_a_dict_would(kind: str) -> None:
+def test_a_store_keeps_what_a_dict_would(kind: str, redis: RedisServer) -> None:
     few = settings(max_examples=40, stateful_step_count=25, deadline=None)
-    run_state_machine_as_test(lambda: LikeADict(kind), settings=few)
+    run_state_machine_as_test(lambda: LikeADict(kind, redis), settings=few)
 
 
 def test_a_new_store_has_no_rows_and_no_offset(store: PartitionStore) -> None:
@@ -190,7 +201,7 @@ def test_a_cleared_store_is_as_new_and_can_be_written(open_store: Open, durable:
     assert (store.offset, dict(store.items())) == (1, {b"other": Row(b"value", 2)})
 
 
-def test_a_store_on_disk_is_the_same_after_it_was_closed(open_store: Open, durable: bool) -> None:
+def test_a_durable_store_is_the_same_after_it_was_closed(open_store: Open, durable: bool) -> None:
     store = open_store()
     store.write({b"key": Row(b"value", -5), b"gone": Row(b"", 1)}, 3)
     store.write({b"gone": None}, 4)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from streamapp.joins import Row
+from streamapp.stores.errors import StoreError
 from streamapp.stores.rocksdb import RocksDBPartition, shared
-from streamapp.stores.store import StoreError
 
 MEMORY = shared(1 << 20)
 

@@ -1,4 +1,4 @@
-"""Processes that write to a RocksDB store until they are killed, and what they have written."""
+"""Processes that write to a store until they are killed, and what they have written."""
 
 from __future__ import annotations
 
@@ -7,13 +7,21 @@ import random
 import time
 from collections.abc import Callable
 from ctypes import c_longlong
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
 from streamapp.joins import Row
+from streamapp.stores.cache import RowCache
+from streamapp.stores.partition import PartitionStore
+from streamapp.stores.redis import RedisPartition
 from streamapp.stores.rocksdb import RocksDBPartition, shared
 
-__all__ = ["KEYS", "Killed", "changes", "keep_clearing", "keep_writing", "rows_after"]
+__all__ = ["KEYS", "Killed", "changes", "in_redis", "in_rocksdb", "keep_clearing", "keep_writing", "rows_after"]
 
 #: Rows have one of so many keys.
 KEYS = 500
@@ -21,11 +29,32 @@ KEYS = 500
 EPOCH = 1000
 
 Rows = dict[bytes, Row]
-Writer = Callable[[RocksDBPartition, int, Any], None]
+Open = Callable[[], PartitionStore]
+Writer = Callable[[PartitionStore, int, Any], None]
 
 # The process that is forked has no RocksDB open, whose threads a fork does not copy.
 processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(["streamapp.stores.rocksdb"])
+processes.set_forkserver_preload(["streamapp.stores.redis", "streamapp.stores.rocksdb"])
+
+
+def in_rocksdb(path: Path, memory: int) -> Open:
+    """Say where a database is; the fewer bytes it has, the more often rows go to disk and files are merged."""
+    return partial(_open_rocksdb, path, memory)
+
+
+def _open_rocksdb(path: Path, memory: int) -> RocksDBPartition:
+    return RocksDBPartition(path, shared(memory))
+
+
+def in_redis(port: int, name: str) -> Open:
+    """Say where a partition in a Redis is."""
+    return partial(_open_redis, port, name)
+
+
+def _open_redis(port: int, name: str) -> RedisPartition:
+    return RedisPartition(
+        Redis(port=port, retry=Retry(NoBackoff(), 0)), name, RowCache(1 << 20), f"redis://127.0.0.1:{port}/0"
+    )
 
 
 class Killed:
@@ -33,15 +62,13 @@ class Killed:
 
     Args:
         writer: `keep_writing` or `keep_clearing`.
-        path: of the database.
-        memory: bytes; the fewer, the more often rows go to disk and files are merged.
+        opens: opens its store.
         seed: of what is written.
     """
 
-    def __init__(self, writer: Writer, path: Path, memory: int, seed: int) -> None:
-        self._args = (writer, path, memory, seed)
-        self._memory = memory
-        self._path = path
+    def __init__(self, writer: Writer, opens: Open, seed: int) -> None:
+        self.open = opens
+        self._args = (writer, opens, seed)
         self._stored = processes.Value(c_longlong, 0, lock=False)
 
     @property
@@ -53,28 +80,31 @@ class Killed:
     def stored(self, offset: int) -> None:
         self._stored.value = offset
 
-    def run(self) -> None:
-        """Let it run for up to 0.2 s from when it begins to open the database."""
+    def run(self, kill: Callable[[], None] | None = None) -> None:
+        """Let it run for up to 0.2 s from when it begins to open the store.
+
+        Args:
+            kill: kills something else, which the writer then ends of.
+        """
         begun = processes.Event()
         process = processes.Process(target=_run, args=(begun, self._stored, *self._args), daemon=True)
         process.start()
         begun.wait()
         time.sleep(random.uniform(0, 0.2))
         assert process.exitcode is None, "it ended by itself"
-        process.kill()
+        (kill or process.kill)()
         process.join()
 
-    def open(self) -> RocksDBPartition:
-        """Open what it left."""
-        return RocksDBPartition(self._path, shared(self._memory))
 
-
-def _run(begun: Any, stored: Any, writer: Writer, path: Path, memory: int, seed: int) -> None:
+def _run(begun: Any, stored: Any, writer: Writer, opens: Open, seed: int) -> None:
     begun.set()
-    writer(RocksDBPartition(path, shared(memory)), seed, stored)
+    try:
+        writer(opens(), seed, stored)
+    except ConnectionError:  # the store was killed, not its writer
+        return
 
 
-def keep_writing(partition: RocksDBPartition, seed: int, stored: Any) -> None:
+def keep_writing(partition: PartitionStore, seed: int, stored: Any) -> None:
     """Write for ever, and tell the offset after each write."""
     number = partition.offset or 0
     while True:
@@ -83,7 +113,7 @@ def keep_writing(partition: RocksDBPartition, seed: int, stored: Any) -> None:
         stored.value = number
 
 
-def keep_clearing(partition: RocksDBPartition, seed: int, stored: Any) -> None:
+def keep_clearing(partition: PartitionStore, seed: int, stored: Any) -> None:
     """Write up to five times and clear, for ever; the writes after a clear are numbered from the next epoch on."""
     while True:
         first = stored.value = stored.value + EPOCH
@@ -92,7 +122,7 @@ def keep_clearing(partition: RocksDBPartition, seed: int, stored: Any) -> None:
             _write(partition, seed, number)
 
 
-def _write(partition: RocksDBPartition, seed: int, number: int) -> None:
+def _write(partition: PartitionStore, seed: int, number: int) -> None:
     bulk = number % 3 == 0
     (partition.restore if bulk else partition.write)(changes(seed, number), number + 1)
 

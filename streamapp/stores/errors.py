@@ -1,0 +1,17 @@
+"""What can be wrong with a store, told apart by what a worker does about it."""
+
+from __future__ import annotations
+
+__all__ = ["StoreBehindError", "StoreError", "StoreUnreachableError"]
+
+
+class StoreError(Exception):
+    """A store that cannot be used: the worker stops. Its text is one line that says which store and why."""
+
+
+class StoreUnreachableError(ConnectionError):
+    """A store that does not answer for now: what was asked of it is asked again later."""
+
+
+class StoreBehindError(Exception):
+    """A store whose rows are no longer those that this worker left: they are read from the changelog again."""

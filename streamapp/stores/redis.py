@@ -1,0 +1,291 @@
+"""Tables in Redis (redis-py 8): for workers that have no disk of their own, and for tables that outlive them.
+
+A partition is three keys: a hash of its rows, a sorted set of their event times, and the changelog offset up to which
+they are complete. All are written in one MULTI/EXEC, which Redis carries out, and puts into its append-only file, as a
+whole or not at all.
+
+Redis may lose what it had acknowledged (a restart from an older file, a failover to a replica, a FLUSHALL), and a
+worker that was taken for dead may wake up and write. So the offset is looked at in the same step as every read and
+write: where it is not the one that this worker left, `StoreBehindError` has the changelog read again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import struct
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from streamapp.joins.rows import Row
+from streamapp.settings import PREFIX, Settings
+from streamapp.stores.cache import RowCache
+from streamapp.stores.errors import StoreBehindError, StoreError, StoreUnreachableError
+from streamapp.stores.partition import Changes
+from streamapp.stores.store import PartitionedStore
+
+__all__ = ["RedisPartition", "Store", "check", "connect"]
+
+#: Event time (ms) before the value of a row.
+TIME: Final = struct.Struct(">q")
+#: Fields of one command: each is carried out as a whole, while all other clients of the Redis wait.
+FIELDS: Final = 5_000
+#: Seconds to connect and to wait for an answer. Rows are read in the event loop, which waits that long with them.
+CONNECT, ANSWER = 1.0, 3.0
+#: Seconds that a worker waits for Redis when it starts, and between two attempts.
+START: Final = 10.0
+AGAIN: Final = 0.2
+#: The offset of a partition that has none.
+NONE: Final = -1
+
+#: Errors that pass: a failover is under way, a file is being loaded, the connection was lost amid a write.
+PASSING: Final = (
+    redis.ConnectionError,
+    redis.TimeoutError,
+    redis.ReadOnlyError,
+    redis.WatchError,
+    redis.exceptions.MasterDownError,
+    redis.exceptions.TryAgainError,
+)
+
+
+def connect(settings: Settings) -> redis.Redis:
+    """Make a client for the Redis of ``STREAMAPP_STORE``; it connects when it is used.
+
+    A lost connection is made again at once, and then it is the caller who waits before the next attempt.
+    """
+    url = urlsplit(settings.store)
+    tls: dict[str, Any] = {}
+    if url.scheme == "rediss":
+        files = {"ca_certs": settings.ssl_cafile, "certfile": settings.ssl_certfile, "keyfile": settings.ssl_keyfile}
+        tls = {"ssl": True, **{f"ssl_{name}": path for name, path in files.items() if path}}
+    return redis.Redis(
+        host=url.hostname or "",
+        port=url.port or 6379,
+        db=int(url.path.strip("/") or 0),
+        username=unquote(url.username) if url.username else None,
+        password=settings.store_password or None,
+        socket_connect_timeout=CONNECT,
+        socket_timeout=ANSWER,
+        retry=Retry(NoBackoff(), 1),
+        **tls,
+    )
+
+
+def check(settings: Settings) -> None:
+    """Make sure that the Redis of ``STREAMAPP_STORE`` can be used for tables; wait for it a while.
+
+    Raises:
+        StoreError: if it is not there, refuses the password, or evicts keys that it was given.
+    """
+    deadline = time.monotonic() + START
+    with contextlib.closing(connect(settings)) as client:
+        while True:
+            try:
+                with _explained(settings.store):
+                    memory: Any = client.info("memory")
+            except StoreUnreachableError as exc:
+                if time.monotonic() > deadline:
+                    raise StoreError(f"{PREFIX}STORE={settings.store}: {exc}") from None
+                time.sleep(AGAIN)
+            else:
+                break
+    policy = str(memory.get("maxmemory_policy", ""))
+    if policy.startswith("allkeys"):
+        raise StoreError(
+            f"{PREFIX}STORE={settings.store}: this Redis evicts rows when its memory is full "
+            f"(maxmemory-policy {policy}); set it to noeviction"
+        )
+
+
+@contextlib.contextmanager
+def _explained(where: str) -> Iterator[None]:
+    """Make one of our errors of what redis-py raises; none of its texts has the password."""
+    try:
+        yield
+    except redis.AuthenticationError as exc:  # which is a ConnectionError to redis-py
+        raise StoreError(f"{where} refuses the user or the password ({PREFIX}STORE_PASSWORD): {exc}") from None
+    except PASSING as exc:
+        raise StoreUnreachableError(f"{where} does not answer: {exc}") from None
+    except redis.RedisError as exc:
+        raise StoreError(f"{where} cannot be read or written: {exc}") from None
+
+
+class RedisPartition:
+    """One partition's rows, their event times, and the changelog offset.
+
+    Every method raises `StoreUnreachableError` while Redis is away, and `StoreError` when it refuses.
+
+    Args:
+        client: of the Redis.
+        name: what the names of the keys begin with.
+        hot: room for the rows that are kept at hand.
+        where: what errors call this Redis.
+    """
+
+    def __init__(self, client: redis.Redis, name: str, hot: RowCache, where: str) -> None:
+        self._client = client
+        self._rows, self._times, self._offset = (f"{name}:{part}" for part in ("rows", "times", "offset"))
+        self._where = f"{where} ({name})"
+        self._hot = hot.partition(self._load)
+        self.get = self._hot.get
+        self.get_many = self._hot.get_many
+        #: The offset that this worker left in Redis, None until it has looked; and that of a write which is under way,
+        #: or of which no answer came.
+        self._known: int | None = None
+        self._next = NONE
+
+    @property
+    def offset(self) -> int | None:
+        """The changelog offset up to which (exclusive) the rows are complete, as Redis has it now; None = no rows."""
+        offset = self._ask()
+        return None if offset == NONE else offset
+
+    def _ask(self) -> int:
+        with _explained(self._where):
+            offset = _number(self._client.get(self._offset))
+        if offset != self._known:
+            self._hot.clear()
+        self._known = self._next = offset
+        return offset
+
+    def _left(self) -> int:
+        """Give the offset that this worker left."""
+        return self._ask() if self._known is None else self._known
+
+    def _load(self, keys: Sequence[bytes]) -> list[Row | None]:
+        chunks = self._read(lambda pipe: [pipe.hmget(self._rows, chunk) for chunk in _chunks(keys)])
+        return [None if data is None else _unpack(data) for chunk in chunks for data in chunk]
+
+    def _read(self, ask: Callable[[Any], object]) -> list[Any]:
+        """Read rows and the offset in one step.
+
+        Raises:
+            StoreBehindError: if the rows are not those that this worker left.
+        """
+        oldest = self._left()
+        with _explained(self._where), self._client.pipeline() as pipe:
+            pipe.get(self._offset)
+            ask(pipe)
+            offset, *answers = pipe.execute()
+        # Another thread may have written meanwhile.
+        if not oldest <= _number(offset) <= self._next:
+            raise self._behind(_number(offset))
+        return answers
+
+    def write(self, changes: Changes, offset: int) -> None:
+        """Write rows, their times, and the changelog offset after them, all or nothing.
+
+        Raises:
+            StoreBehindError: if the rows are not those that this worker left; then nothing is written.
+        """
+        known = self._left()
+        with _explained(self._where), self._client.pipeline() as pipe:
+            # The offset is written each time, so to watch it is to see every other writer.
+            pipe.watch(self._offset)  # type: ignore[no-untyped-call]
+            stored = _number(pipe.get(self._offset))
+            if stored == known:
+                self._next = offset
+                pipe.multi()
+                self._queue(pipe, changes)
+                pipe.set(self._offset, offset)
+                pipe.execute()
+            elif not stored == self._next == offset:  # if so, it was written before, and only the answer was lost
+                raise self._behind(stored)
+        self._known = offset
+        self._hot.written(changes)
+
+    def restore(self, changes: Changes, offset: int) -> None:
+        """Write as `write` does, which does not read old rows either."""
+        self.write(changes, offset)
+
+    def _queue(self, pipe: Any, changes: Changes) -> None:
+        for chunk in _chunks([(key, row) for key, row in changes.items() if row is not None]):
+            pipe.hset(self._rows, mapping={key: TIME.pack(row.timestamp) + row.value for key, row in chunk})
+            pipe.zadd(self._times, {key: row.timestamp for key, row in chunk})
+        for keys in _chunks([key for key, row in changes.items() if row is None]):
+            pipe.hdel(self._rows, *keys)
+            pipe.zrem(self._times, *keys)
+
+    def expired(self, before: int, limit: int) -> list[bytes]:
+        """Give keys of rows whose event time (ms) is smaller than `before`, the oldest first.
+
+        Redis keeps scores as doubles, which are exact for the times of 285,000 years.
+        """
+        if limit <= 0:
+            return []
+        (keys,) = self._read(lambda pipe: pipe.zrangebyscore(self._times, "-inf", f"({before}", start=0, num=limit))
+        return list(keys)
+
+    def items(self) -> Iterator[tuple[bytes, Row]]:
+        """Go through all rows."""
+        found: set[bytes] = set()  # while the hash is being resized, HSCAN gives some fields twice
+        with _explained(self._where):
+            for key, data in self._client.hscan_iter(self._rows, count=1_000):
+                if key not in found:
+                    found.add(key)
+                    yield key, _unpack(data)
+
+    def __len__(self) -> int:
+        with _explained(self._where):
+            return int(self._client.hlen(self._rows))
+
+    def clear(self) -> None:
+        """Remove all rows and the offset."""
+        with _explained(self._where):
+            self._client.unlink(self._rows, self._times, self._offset)
+        self._hot.clear()
+        self._known = self._next = NONE
+
+    def close(self) -> None:
+        """Forget the hot rows; those in Redis stay."""
+        self._hot.clear()
+
+    def _behind(self, offset: int) -> StoreBehindError:
+        return StoreBehindError(
+            f"{self._where} is at offset {offset} and was left at {self._known}: it lost rows, or another worker has "
+            "written; they are read from the changelog again"
+        )
+
+
+def _number(offset: Any) -> int:
+    return NONE if offset is None else int(offset)
+
+
+def _unpack(data: bytes) -> Row:
+    return Row(data[TIME.size :], TIME.unpack_from(data)[0])
+
+
+def _chunks(things: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (things[start : start + FIELDS] for start in range(0, len(things), FIELDS))
+
+
+@functools.cache
+def _hot_rows(size: int) -> RowCache:
+    """Make what bounds the hot rows of all tables of this process."""
+    return RowCache(size)
+
+
+class Store(PartitionedStore):
+    """The store ``batched-redis://``, with TLS ``batched-rediss://``; keys begin with app id, table and partition."""
+
+    @functools.cached_property
+    def _client(self) -> redis.Redis:
+        return connect(self.app.settings)
+
+    async def on_stop(self) -> None:
+        """Close all partitions and the connections."""
+        await super().on_stop()
+        self._client.close()
+
+    def open(self, partition: int) -> RedisPartition:
+        """Open a partition; Redis is asked when its rows are."""
+        settings = self.app.settings
+        name = f"{self.app.conf.id}:{self.table_name}:{partition}"
+        return RedisPartition(self._client, name, _hot_rows(settings.block_cache), settings.store)
