@@ -28,7 +28,7 @@ class App(BatchingApp):
             origin="streamapp",
             autodiscover=["streamapp.agents", "streamapp.cli"],
             Worker=Worker,
-            **web.options(self.metrics),
+            **web.options(self.metrics, settings.web_token),
         )
 
     def on_webserver_init(self, _web: Any) -> None:

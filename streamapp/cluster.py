@@ -22,6 +22,8 @@ LARGEST_RECORD: Final = 8 << 20
 TURN: Final = 1.0
 
 Config = Mapping[str, str]
+#: librdkafka's names of errors that do not pass by waiting: a wrong password, an unknown certificate.
+PERMANENT: Final = frozenset({"_AUTHENTICATION", "_SSL"})
 NO_CONFIG: Final[Config] = MappingProxyType({})
 
 
@@ -45,6 +47,7 @@ class Cluster:
         self._settings = settings
         self._timeout = timeout
         self._reason = ""
+        self._refused = False
         # Errors come by the callback; librdkafka's own lines on stderr would only say them again.
         config: dict[str, Any] = {**settings.librdkafka(), "log_level": 0, "error_cb": self._on_error}
         try:
@@ -64,8 +67,12 @@ class Cluster:
             except KafkaException as exc:
                 self._reason = self._reason or exc.args[0].str()
                 self._admin.poll(0)  # for the error callback, which knows the reason better
+                if self._refused:
+                    break
             else:
                 return {name: len(topic.partitions) for name, topic in topics.items()}
+        if self._refused:
+            raise ClusterError(f"Kafka at {self._settings.broker} ({PREFIX}BROKER) cannot be used: {self._reason}")
         raise ClusterError(
             f"cannot reach Kafka at {self._settings.broker} ({PREFIX}BROKER) within {self._timeout:g} s: {self._reason}"
         )
@@ -118,3 +125,4 @@ class Cluster:
         # "All brokers down" only repeats what the broker's own error has said, without the reason.
         if error.name() != "_ALL_BROKERS_DOWN":
             self._reason = error.str()
+        self._refused = self._refused or error.name() in PERMANENT

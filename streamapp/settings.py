@@ -46,6 +46,8 @@ DEAD_LETTERS: Final = "dead_letters"
 
 #: What Kafka allows in the name of a topic; it may have 249 characters, of which these are a part.
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{0,200}")
+#: What an HTTP header can have, and nobody guesses.
+_TOKEN: Final = re.compile(r"[!-~]{16,}")
 #: The path of a Redis' URL: the number of the database.
 _REDIS: Final = re.compile(r"(/[0-9]{0,5})?")
 #: A host name or an address; no "user:password@", which would be taken for a part of the name.
@@ -104,6 +106,12 @@ def _topic(value: str) -> str:
 
 def _id(value: str) -> str:
     return _topic(_text(value))
+
+
+def _token(value: str) -> str:
+    if value and not _TOKEN.fullmatch(value):
+        raise ValueError("must be 16 ASCII characters or more, without spaces")
+    return value
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
@@ -195,6 +203,11 @@ class Settings:
         "",
         _anything,
         "name by which other workers reach the web views (default: web_bind, or the host's name if that is 0.0.0.0)",
+    )
+    web_token: str = dataclasses.field(
+        default="",
+        repr=False,
+        metadata={"parse": _token, "help": "what web requests must show; a must for other addresses than loopback's"},
     )
     topic_prefix: str = _setting("", _topic, "put before the name of every topic")
     joined_topic: str = _setting("", _topic, "full name of the output topic (default: prefix + joined_data)")

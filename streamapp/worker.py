@@ -14,6 +14,7 @@ from streamapp.copartition import prepare
 from streamapp.settings import PREFIX, REDIS, SettingsError
 from streamapp.stores import redis
 from streamapp.stores.errors import StoreError
+from streamapp.web.access import check_reach
 
 __all__ = ["Worker"]
 
@@ -32,6 +33,7 @@ class Worker(faust.Worker):
         """Run until stopped; ends the process."""
         try:
             _make_directory(self.app.conf.datadir)
+            check_reach(self.app.settings, self.app.conf.web_bind)
             self.app.conf.topic_partitions = prepare(self.app.settings)
             if self.app.settings.store.startswith(REDIS):
                 redis.check(self.app.settings)
@@ -44,6 +46,8 @@ class Worker(faust.Worker):
     def on_setup_root_logger(self, logger: logging.Logger, level: int) -> None:
         """Leave the log level as it was asked for: Faust's spinner turns on all debug records (0.15.3)."""
         self.spinner = None
+        # aiokafka (0.14) would write the SASL password there, with the request that has it.
+        logging.getLogger("aiokafka.conn").setLevel(max(level, logging.INFO))
 
     async def _sentinel_task(self) -> None:
         """End at once: mode (0.7) sleeps a second here, after all is stopped, before the process may end."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import signal
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ from faust.cli.base import AppCommand, option
 
 from streamapp.batching.app import App
 from streamapp.broker import VERSION, BrokerError, EmbeddedKafka
+from streamapp.loopback import is_loopback
 
 __all__ = ["Kafka", "local_port", "run_kafka"]
 
@@ -81,13 +81,4 @@ async def run_kafka(directory: Path, port: int) -> None:
 def local_port(broker: str) -> int:
     """Give the port of the first bootstrap server if it is this machine's, else Kafka's usual one."""
     host, _, port = broker.split(",")[0].rpartition(":")
-    return int(port) if _is_loopback(host) else _PORT
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+    return int(port) if is_loopback(host) else _PORT

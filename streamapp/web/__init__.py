@@ -7,6 +7,8 @@
 | ``/graph/`` | `streamapp.web.graph`, in place of Faust's |
 | ``/health`` ``/health/ready`` ``/health/live`` | `streamapp.web.health` |
 | ``/metrics`` | `streamapp.web.metrics` |
+
+`streamapp.web.access` says who may see them.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import Any, Final
 
 from faust.types.web import BlueprintT
 
-from streamapp.web import graph, health, metrics, tables
+from streamapp.web import access, graph, health, metrics, tables
 from streamapp.web.metrics import Metrics
 from streamapp.web.router import Router
 
@@ -29,9 +31,10 @@ _BLUEPRINTS: Final[dict[str, BlueprintT]] = {
 }
 
 
-def options(metrics: Metrics) -> dict[str, Any]:
-    """Give the options of `faust.App` that go with these views."""
+def options(metrics: Metrics, token: str) -> dict[str, Any]:
+    """Give the options of `faust.App` that go with these views; `token` is what requests have to show."""
     return {
+        "web_application_options": {"middlewares": [access.only_with(token)]},
         "Monitor": metrics.monitor,
         "Router": Router,
         "web_stats_enabled": True,

@@ -21,6 +21,8 @@ from faust.web import Request, Response, Web
 from faust.web.exceptions import NotFound, ServiceUnavailable
 from yarl import URL
 
+from streamapp.web.access import authorization
+
 __all__ = ["EVENT_TIME", "Owner", "Router", "partitions_of"]
 
 #: Response header: a row's event time, in milliseconds since 1970.
@@ -141,7 +143,8 @@ class Router(faust_router.Router):
             ServiceUnavailable: if the worker does not answer within `HOP_TIMEOUT`.
         """
         url = request.url.with_scheme(owner.url.scheme).with_host(owner.url.host or "").with_port(owner.url.port)
-        headers = {HOP: str(owner.partition)}
+        app: Any = self.app
+        headers = {HOP: str(owner.partition), **authorization(app.settings.web_token)}
         try:
             async with self.app.http_client.request(
                 "GET", url, headers=headers, timeout=HOP_TIMEOUT, allow_redirects=False

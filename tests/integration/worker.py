@@ -65,10 +65,11 @@ class Worker:
     Args:
         directory: where its log and its data go; the same directory again is a restart.
         app: where Faust finds it.
+        log_level: of its log.
         settings: as the environment has them, without the prefix and in small letters.
     """
 
-    def __init__(self, directory: Path, *, app: str = "streamapp", **settings: Any) -> None:
+    def __init__(self, directory: Path, *, app: str = "streamapp", log_level: str = "info", **settings: Any) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.port: int = settings.pop("web_port", None) or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -79,7 +80,7 @@ class Worker:
         environment["PYTHONPATH"] = str(Path(__file__).parent)  # for apps that are made for a test
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "faust", "-A", app, "worker", "-l", "info"],
+                [sys.executable, "-m", "faust", "-A", app, "worker", "-l", log_level],
                 env=environment,
                 cwd=directory,
                 stdin=subprocess.DEVNULL,

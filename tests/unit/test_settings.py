@@ -18,6 +18,7 @@ BAD_VALUES = {
     "datadir": ["", " ", "~nobody-of-this-name/data"],
     "web_port": ["", "0", "65536", "-1", "6066.0", "http", "²", "+-5"],
     "web_bind": ["", " "],
+    "web_token": ["short", "sixteen letters with spaces", "sixteen-and-ümlauts"],
     "topic_prefix": ["a b", "a/", "ä", "x" * 201, "a\n"],
     "joined_topic": ["a b", "a/b"],
     "processing_guarantee": ["", "exactly_once", "AT_LEAST_ONCE"],
@@ -112,7 +113,8 @@ def test_the_home_directory_is_expanded() -> None:
 
 
 def test_the_passwords_are_not_shown() -> None:
-    assert "hunter2" not in repr(settings(**SASL, store="redis://me@host:6379/0", store_password="hunter2"))
+    shown = repr(settings(**SASL, store="redis://me@host:1/0", store_password="hunter2", web_token="hunter2" * 3))
+    assert "hunter2" not in shown
 
 
 @pytest.mark.parametrize(
