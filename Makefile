@@ -7,7 +7,7 @@ CLICKS ?=
 
 BENCH ?=
 
-.PHONY: help install dev demo test lint format types bench clean
+.PHONY: help install dev demo test lint format types audit bench clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,9 @@ format: dev  ## rewrite the code as ruff wants it
 
 types: dev  ## mypy --strict
 	@$(BIN)/mypy
+
+audit: dev  ## known vulnerabilities of what is installed, by pip-audit
+	@$(BIN)/pip-audit --skip-editable --progress-spinner off
 
 .bench/installed: benchmarks/requirements.txt setup.cfg
 	@$(PYTHON) -m venv .bench/venvs/harness
