@@ -93,7 +93,7 @@ class Decoder(Generic[T]):
         data = cast("list[bytes]", values)
         try:
             return all(map(bytes.isascii, data)) and batch.keys == [key(decode(value)).encode() for value in data]
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return False
 
     def decode(self, record: Record) -> T | None:
@@ -106,7 +106,7 @@ class Decoder(Generic[T]):
         if key is None:
             raise Undecodable(Reason.NULL_KEY, "the record has no key")
         for name, content in record.headers:
-            if name == "content-type" and content.split(b";")[0].strip().lower() not in JSON_TYPES:
+            if name == "content-type" and (content or b"").split(b";")[0].strip().lower() not in JSON_TYPES:
                 raise Undecodable(Reason.UNKNOWN_CODEC, f"the content-type {content!r} is not application/json")
         if data is None:
             if self._tombstones:
@@ -119,7 +119,7 @@ class Decoder(Generic[T]):
         except msgspec.ValidationError as exc:
             reason = Reason.MISSING_FIELD if "missing required field" in str(exc) else Reason.WRONG_TYPE
             raise Undecodable(reason, str(exc)) from None
-        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
             raise Undecodable(Reason.NOT_JSON, str(exc)) from None
         expected = self._key(value)
         if key != expected.encode():

@@ -65,3 +65,17 @@ def test_every_record_is_either_good_or_bad_and_in_order(values: list[bytes]) ->
     rejected = [one.record for one in bad]
     assert [entry for entry in batch if entry in kept] == kept
     assert len(kept) + len(rejected) == len(values)
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (record(b'{"more":' * 20_000), Reason.NOT_JSON),
+        (record(GOOD, headers=[("content-type", None)]), Reason.UNKNOWN_CODEC),
+    ],
+    ids=["nested too deeply", "a header without a value"],
+)
+def test_what_python_stumbles_over_is_a_bad_record_too(bad: Any, reason: Reason) -> None:
+    with pytest.raises(Undecodable) as error:
+        clicks.decode(bad)
+    assert error.value.reason is reason
