@@ -121,6 +121,26 @@ def test_a_record_that_even_the_dead_letters_refuse_is_told_of_there(topics: Top
     assert (letter["reason"], letter["value_bytes"]) == ("not_json", str(2 * LARGE))
 
 
+def test_of_random_records_each_is_joined_unmatched_or_a_dead_letter(topics: Topics, tmp_path: Path) -> None:
+    chance = random.Random(0)
+    for number in range(3_000):
+        good = json.dumps(CLICK | PROFILE | {"click_id": str(number)}).encode()
+        place, byte = chance.randrange(len(good)), bytes([chance.randrange(256)])
+        value = chance.choice([good, good, good[:place], good[:place] + byte + good[place + 1 :], None])
+        key = chance.choice([b"u1", b"u1", b"u1", None, chance.randbytes(3)])
+        headers = chance.choice([None, None, [("content-type", None)], [(chance.choice("äz"), chance.randbytes(5))]])
+        topics.send("user_profiles" if number % 3 == 0 else "user_clicks", key, value, headers=headers)
+    topics.flush()
+    with Worker(tmp_path, join="inner", **topics.settings) as worker:
+        wait_until(lambda: topics.committed("user_clicks") == 2_000, "all clicks are committed")
+        wait_until(lambda: topics.committed("user_profiles") == 1_000, "all profiles are committed")
+        assert worker.exit_code is None
+    letters = topics.read("dead_letters")
+    of_clicks = sum(dict(letter.headers())["topic"].endswith(b"user_clicks") for letter in letters)
+    assert 0 < of_clicks == 2_000 - topics.end("joined_data") - topics.end("unmatched_clicks")
+    assert {dict(letter.headers())["reason"] for letter in letters}.isdisjoint({b"agent_failed"})
+
+
 def test_bad_records_cost_no_waiting(topics: Topics, tmp_path: Path) -> None:
     """Stock Faust would wait 5 s for each of these after the first."""
     topics.profiles(range(10))

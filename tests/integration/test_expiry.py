@@ -69,6 +69,22 @@ def test_profiles_still_expire_after_a_restart(topics: Topics, tmp_path: Path) -
         wait_until(lambda: worker.answers("/table/user_profiles/u1/", 404), "u1 leaves the table")
 
 
+def test_profiles_still_expire_after_a_rebalance(kafka, tmp_path: Path) -> None:
+    topics = Topics(kafka.bootstrap, "moved", partitions=4)
+    topics.create("user_profiles", "user_clicks")
+    topics.profiles(range(40))
+    with Worker(tmp_path / "one", **topics.settings) as one:
+        wait_until(lambda: len(topics.table("user_profiles")) == 40, "the profiles are in the table")
+        with Worker(tmp_path / "two", **topics.settings) as two:
+            two.wait_ready()
+            clicks = f"{topics.prefix}user_clicks"
+            wait_until(lambda: one.wait_ready().assigned()[clicks] and two.assigned()[clicks], "they share the work")
+            topics.clicks(range(100, 140), users=1_000, at=400_000)
+            wait_until(lambda: not topics.table("user_profiles"), "all profiles leave the changelog")
+            for user in range(40):
+                wait_until(lambda u=user: one.answers(f"/table/user_profiles/u{u}/", 404), f"u{user} leaves the table")
+
+
 def test_with_a_ttl_of_0_profiles_never_expire(topics: Topics, tmp_path: Path) -> None:
     topics.profiles([1])
     topics.clicks([1], users=2, at=3_000_000)

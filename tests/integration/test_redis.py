@@ -108,6 +108,24 @@ def test_what_redis_has_lost_is_read_from_the_changelog_while_the_worker_runs(
     assert topics.end("unmatched_clicks") == 0
 
 
+def test_a_redis_that_refuses_to_be_read_stops_the_worker_and_no_good_record_is_a_dead_letter(
+    topics: Topics, server: RedisServer, tmp_path: Path
+) -> None:
+    topics.profiles(range(USERS))
+    with Worker(tmp_path, **settings(topics, server)) as worker:
+        wait_until(lambda: len(topics.table("user_profiles")) == USERS, "the profiles are in the table")
+        worker.wait_ready()
+        server.client().acl_setuser("default", enabled=True, categories=["-@read"])
+        topics.clicks(range(1_000), users=2 * USERS)
+        wait_until(lambda: worker.exit_code is not None, "the worker ends")
+        assert worker.exit_code != 0
+        assert "cannot be read or written: " in worker.log
+    assert topics.end("dead_letters") <= 0
+    server.client().acl_setuser("default", enabled=True, categories=["+@all"])
+    with Worker(tmp_path, **settings(topics, server)):
+        wait_until(lambda: topics.end("joined_data") + topics.end("unmatched_clicks") == 1_000, "all clicks are done")
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [
