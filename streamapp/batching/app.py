@@ -17,6 +17,7 @@ from streamapp.batching.recovery import TableManager
 from streamapp.batching.stream import Stream
 from streamapp.cluster import LARGEST_RECORD
 from streamapp.settings import DEAD_LETTERS, Settings
+from streamapp.stores.errors import StoreError
 from streamapp.stores.table import Table
 
 __all__ = ["App"]
@@ -75,6 +76,10 @@ class App(faust.App):
         #: Records that the agents are done with, by topic.
         self.read: Counter[str] = Counter()
         self.checkpoint = Checkpoint(self)
+
+    async def crash(self, reason: BaseException) -> None:
+        """Stop the worker for a reason; one that is no bug is told without the way there."""
+        await super().crash(reason.with_traceback(None) if isinstance(reason, StoreError) else reason)
 
     def batches(self, name: str, *, after: tuple[str, ...] = ()) -> Any:
         """Declare a topic whose agents get batches.

@@ -241,8 +241,12 @@ class RocksDBPartition:
         self._hot.clear()
         # Each column family's handle holds the database, and its lock, too.
         for handle in (self._times, self._meta, self._db):
-            with contextlib.suppress(DbClosedError):
+            try:
                 handle.close()
+            except DbClosedError:
+                pass
+            except Exception as exc:  # on a full disk, say, which the write before has told of; the changelog has all
+                logger.warning("%s could not be closed cleanly: %s", self.path, exc)
         del self._times, self._meta, self._db, self._times_handle, self._meta_handle
 
     @contextlib.contextmanager

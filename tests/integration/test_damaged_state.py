@@ -49,6 +49,7 @@ def test_on_a_full_disk_the_worker_stops_and_nothing_is_lost_once_there_is_room(
         wait_until(lambda: worker.exit_code is not None, "the worker ends")
         assert worker.exit_code != 0
         assert "cannot be read or written: IO error" in worker.log
+        assert "Traceback" not in worker.log
     topics.clicks(range(20 * USERS), users=20 * USERS, at=2)
     with Worker(tmp_path, **topics.settings) as worker:
         wait_until(lambda: topics.end("joined_data") == 20 * USERS, "the clicks join")
