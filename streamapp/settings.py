@@ -218,6 +218,7 @@ class Settings:
     join: How = _setting(How.INNER, _one_of([How.INNER, How.LEFT]), "inner, or left: clicks without a profile too")
     partitions: int = _setting(8, _whole(1, 10_000), "partitions of the topics that have to be created")
     replication: int = _setting(1, _whole(1, 100), "replication factor of the topics that have to be created")
+    standbys: int = _setting(0, _whole(0, 10), "workers that keep the rows of a partition besides the one that owns it")
     block_cache: int = _setting(
         256 << 20, _whole(1 << 20, 1 << 40), "bytes of RocksDB block cache for the whole worker"
     )
@@ -254,6 +255,8 @@ class Settings:
                 f"{PREFIX}SECURITY_PROTOCOL={self.security_protocol} needs {PREFIX}SASL_USERNAME and "
                 f"{PREFIX}SASL_PASSWORD"
             )
+        if self.standbys and self.store.startswith(REDIS):
+            raise SettingsError(f"{PREFIX}STANDBYS={self.standbys}: tables in Redis need none, all workers share them")
         for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
             path = getattr(self, name)
             if path and not Path(path).is_file():

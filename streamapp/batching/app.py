@@ -57,7 +57,7 @@ class App(faust.App):
                 "producer_request_timeout": 40.0,
                 "datadir": str(settings.datadir),
                 "store": f"batched-{settings.store}",
-                "table_standby_replicas": 0,
+                "table_standby_replicas": settings.standbys,
                 "topic_partitions": settings.partitions,
                 "topic_replication_factor": settings.replication,
                 "web_port": settings.web_port,

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, Final
 
+from aiokafka.errors import KafkaError
 from faust.tables.manager import TableManager as FaustTableManager
 from faust.types import TP
 from mode import Service
@@ -24,6 +25,8 @@ __all__ = ["Recovery", "TableManager"]
 
 #: Seconds before a recovery is tried again that met a store which is away.
 STORE_WAIT: Final = 1.0
+#: Seconds between two looks of the standbys for what the changelogs have got.
+FOLLOW_EVERY: Final = 1.0
 
 
 class Recovery(Service):
@@ -47,12 +50,13 @@ class Recovery(Service):
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
     ) -> None:
-        """Begin a recovery of the partitions that are assigned now."""
+        """Begin a recovery of the partitions that are assigned now; then follow the changelogs of the standbys."""
         self.completed.clear()
         await self._give_up()
         if not self.should_stop:  # a rebalance that was under way when the stop began still ends
             active = {tp for tp in self.app.assignor.assigned_actives() if tp in assigned}
-            self._running = asyncio.create_task(self._recover(active, generation_id))
+            standby = {tp for tp in self.app.assignor.assigned_standbys() if tp in assigned}
+            self._running = asyncio.create_task(self._recover(active, standby, generation_id))
             self._running.add_done_callback(self._failed)
 
     async def on_stop(self) -> None:
@@ -68,7 +72,7 @@ class Recovery(Service):
         if not running.cancelled() and (error := running.exception()) is not None:
             self.add_future(self.app.crash(error))
 
-    async def _recover(self, active: set[TP], generation: int) -> None:
+    async def _recover(self, active: set[TP], standby: set[TP], generation: int) -> None:
         self.in_recovery = self.app.in_recovery = True
         stores = self._stores(active)
         restore = await self._restored(stores)
@@ -81,6 +85,28 @@ class Recovery(Service):
             restore.seconds,
             f" ({restore.records / restore.seconds:,.0f} a second)" if restore.records else "",
         )
+
+        if standby:
+            await self._follow(self._stores(standby))
+
+    async def _follow(self, stores: dict[TP, PartitionStore]) -> None:
+        """Keep the rows of partitions that other workers own, until the next rebalance.
+
+        Whoever gets one of them then has only the rest of its changelog to read.
+        """
+        caught_up = False
+        while True:
+            try:
+                followed = await self._restored(stores)
+            except KafkaError as exc:
+                self.log.warning("The standbys wait: %r", exc)
+            else:
+                if not caught_up:
+                    self.log.info(
+                        "Standby: %d table partitions, %s changelog records read", len(stores), f"{followed.records:,}"
+                    )
+                caught_up = True
+            await asyncio.sleep(FOLLOW_EVERY)
 
     def _stores(self, changelogs: Iterable[TP]) -> dict[TP, PartitionStore]:
         return {

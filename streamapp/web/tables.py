@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import msgspec
 from faust import web
+from faust.types import TP
 from faust.web.exceptions import ServiceUnavailable
 
 from streamapp.stores.errors import StoreBehindError, StoreUnreachableError
@@ -69,7 +70,13 @@ class TableView(web.View):
 
     def info(self, table: Table) -> TableInfo:
         """Describe a table."""
-        return TableInfo(table.name, table.help, sorted(table.data.partitions), len(table.data))
+        assignor: Any = self.app.assignor
+        owned = {
+            number: rows
+            for number, rows in table.data.partitions.items()
+            if assignor.is_active(TP(table.changelog_topic_name, number))
+        }
+        return TableInfo(table.name, table.help, sorted(owned), sum(map(len, owned.values())))
 
     def struct(self, value: TableInfo | list[TableInfo]) -> web.Response:
         """Answer with structs as JSON."""

@@ -26,6 +26,7 @@ BAD_VALUES = {
     "join": ["", "outer"],
     "partitions": ["0", "ten", "10001", "1.5"],
     "replication": ["0", "101"],
+    "standbys": ["-1", "11", "x"],
     "block_cache": ["0", "256MB"],
     "session_timeout": ["5.9", "x"],
     "security_protocol": ["", "TLS", "ssl"],
@@ -168,6 +169,11 @@ def test_a_certificate_that_cannot_be_read_names_the_settings(tmp_path: Path) ->
 
     with pytest.raises(SettingsError, match="STREAMAPP_SSL_CAFILE"):
         settings(security_protocol="SSL", ssl_cafile=str(file))
+
+
+def test_tables_in_redis_have_no_standbys() -> None:
+    with pytest.raises(SettingsError, match="STREAMAPP_STANDBYS=1: tables in Redis need none"):
+        settings(store="redis://host:1/0", standbys="1")
 
 
 def test_topics_have_the_prefix() -> None:
