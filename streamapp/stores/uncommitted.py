@@ -52,8 +52,9 @@ class Uncommitted:
 
     def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
         """Give the rows of keys, in their order; a key may be there more than once."""
+        frozen = self._frozen  # taken first: while the store is read, a commit may put these rows into it
         rows = self.committed.get_many(keys)
-        for changes in (self._frozen, self.fresh):
+        for changes in (frozen, self.fresh):
             if changes:
                 rows = [changes.get(key, row) for key, row in zip(keys, rows, strict=True)]
         return rows
