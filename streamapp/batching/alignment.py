@@ -10,12 +10,18 @@ So it is here, a batch at a time: what was fetched of a partition waits in its `
 memory is bounded) until each partition that it is joined with has records at hand too, or is read up to the end offset
 that the broker gave *after* the batch had been fetched: a record that was acknowledged before another one was sent is
 never missed. Then as many records go as are older than the other partitions' first ones.
+
+Where one agent reads all the topics that are joined (`BatchSchema.merged`), the records of several partitions go at
+once, as a round, and the agent's stream merges them: topics whose records alternate would make batches of one record.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from graphlib import TopologicalSorter
+import contextlib
+import itertools
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
+from typing import cast
 
 from faust.types import TP
 
@@ -25,22 +31,33 @@ from streamapp.batching.offsets import Offsets
 __all__ = ["Alignment", "Lane", "groups"]
 
 
-def groups(after: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
+def groups(after: Mapping[str, Iterable[str]], merged: Iterable[Sequence[str]] = ()) -> dict[str, tuple[str, ...]]:
     """Give, for each topic, the topics that are joined, itself among them: at equal times the former go first.
 
     Args:
         after: for each topic, those that go before it.
+        merged: topics that one agent merges, those first that go first at equal times; where that contradicts what is
+            said elsewhere, it is left alone.
 
     Raises:
         graphlib.CycleError: if two go before each other.
     """
-    joined: dict[str, set[str]] = {topic: {topic} for topic in after}
-    for topic, others in after.items():
-        for other in others:
-            together = joined.setdefault(topic, {topic}) | joined.setdefault(other, {other})
-            joined.update(dict.fromkeys(together, together))
-    order = list(TopologicalSorter(after).static_order())
+    before = {topic: set(others) for topic, others in after.items()}
+    order = list(TopologicalSorter(before).static_order())
+    for first, then in (pair for topics in merged for pair in itertools.pairwise(topics)):
+        preferred = {**before, then: {*before.get(then, ()), first}}
+        with contextlib.suppress(CycleError):
+            order, before = list(TopologicalSorter(preferred).static_order()), preferred
+    joined: dict[str, set[str]] = {topic: {topic} for topic in order}
+    for topic, other in _pairs(after, merged):
+        together = joined[topic] | joined.setdefault(other, {other})
+        joined.update(dict.fromkeys(together, together))
     return {topic: tuple(sorted(together, key=order.index)) for topic, together in joined.items()}
+
+
+def _pairs(after: Mapping[str, Iterable[str]], merged: Iterable[Sequence[str]]) -> Iterator[tuple[str, str]]:
+    yield from ((topic, other) for topic, others in after.items() for other in others)
+    yield from (pair for topics in merged for pair in itertools.pairwise(topics))
 
 
 class Lane:
@@ -65,8 +82,14 @@ class Lane:
         """Let a fetched batch wait."""
         self.waiting, self.at, self.since, self.barrier = batch, 0, now, None
 
-    def take(self, waiting: Batch, stop: int) -> Batch:
-        """Take the waiting records before number `stop` for an agent."""
+    @property
+    def remaining(self) -> Sequence[int]:
+        """The event times (ms) of the records that wait."""
+        return self.waiting.timestamps[self.at :] if self.waiting is not None else ()
+
+    def take(self, stop: int) -> Batch:
+        """Take the waiting records before number `stop` for an agent; there are some."""
+        waiting = cast(Batch, self.waiting)
         batch = waiting if self.at == 0 and stop == len(waiting) else waiting.part(self.at, stop)
         self.at = stop
         if stop == len(waiting):
@@ -82,12 +105,18 @@ class Alignment:
     Args:
         joined: for each topic, the topics that are joined, itself among them (`groups`).
         assigned: the partitions that this worker has.
+        merged: topics whose agent merges them with those that they are joined with.
         max_idle: seconds that records wait for a partition they are joined with to get some, although the broker
             has none of it; less than 0 = they never wait, and not for those that the broker has either.
     """
 
     def __init__(
-        self, joined: Mapping[str, tuple[str, ...]], assigned: Iterable[TP] = (), *, max_idle: float = 0
+        self,
+        joined: Mapping[str, tuple[str, ...]],
+        assigned: Iterable[TP] = (),
+        *,
+        merged: Collection[str] = (),
+        max_idle: float = 0,
     ) -> None:
         self.lanes: dict[TP, Lane] = {}
         #: The next offset to be fetched from each partition.
@@ -96,6 +125,7 @@ class Alignment:
         #: for it was over (Kafka Streams calls it ``enforced-processing``).
         self.enforced = 0
         self._max_idle = max_idle
+        self._merged = merged
         assigned = set(assigned)
         self._others: dict[TP, tuple[TP, ...]] = {}
         self._groups: list[tuple[TP, ...]] = []
@@ -157,37 +187,60 @@ class Alignment:
         )
 
     def take(self, now: float = 0) -> list[Batch]:
-        """Take what may go to the agents now: at most one batch of the partitions that are joined.
+        """Take what may go to the agents now: of the partitions that are joined one batch, or one round.
 
         Args:
             now: the time (s), for `max_idle`.
         """
-        taken = (self._take(self._lanes(group), now) for group in self._groups)
-        return [batch for batch in taken if batch is not None]
+        return [batch for group in self._groups for batch in self._take(group, now)]
 
     def _lanes(self, group: tuple[TP, ...]) -> list[Lane]:
         return [self.lane(tp) for tp in group]
 
-    def _take(self, lanes: list[Lane], now: float) -> Batch | None:
+    def _take(self, group: tuple[TP, ...], now: float) -> list[Batch]:
+        lanes = self._lanes(group)
         if any(lane.working for lane in lanes):
-            return None
+            return []
         heads = [
             (lane.waiting.timestamps[lane.at], order) for order, lane in enumerate(lanes) if lane.waiting is not None
         ]
         if not heads:
-            return None
-        first, *others = sorted(heads)
-        order = first[1]
+            return []
+        heads.sort()
+        stops = self._round(lanes, heads, now) if group[0].topic in self._merged else self._first(lanes, heads, now)
+        parts = frozenset(group[order] for order in stops)
+        taken = []
+        for order, stop in sorted(stops.items()):
+            batch = lanes[order].take(stop)
+            batch.round = parts
+            taken.append(batch)
+        return taken
+
+    def _first(self, lanes: list[Lane], heads: list[tuple[int, int]], now: float) -> dict[int, int]:
+        """Tell up to where the lane may go whose head is the first, if it may."""
+        (_, order), *others = heads
         lane = lanes[order]
-        if lane.waiting is None or (len(heads) < len(lanes) and not self._may_go_without(lane, now)):
-            return None
-        timestamps = lane.waiting.timestamps
-        stop = len(timestamps)
-        if others:
-            stop = lane.at + 1
-            while stop < len(timestamps) and (timestamps[stop], order) < others[0]:
-                stop += 1
-        return lane.take(lane.waiting, stop)
+        if len(heads) < len(lanes) and not self._may_go_without(lane, now):
+            return {}
+        return {order: _stop(lane, order, others[0] if others else None)}
+
+    def _round(self, lanes: list[Lane], heads: list[tuple[int, int]], now: float) -> dict[int, int]:
+        """Tell up to where the lanes may go together: as far as it is known which record is the next one."""
+        going = []
+        limit: tuple[int, int] | None = None
+        for head in heads:
+            lane = lanes[head[1]]
+            if limit is not None and head > limit:
+                break
+            if len(heads) < len(lanes) and not self._may_go_without(lane, now):
+                limit = head if limit is None else min(limit, head)
+                break
+            going.append(head[1])
+            # Behind the last record at hand there may be one that is older than what the others have.
+            last = (max(lane.remaining), head[1])
+            limit = last if limit is None else min(limit, last)
+        stops = {order: _stop(lanes[order], order, limit) for order in going}
+        return {order: stop for order, stop in stops.items() if stop > lanes[order].at}
 
     def _may_go_without(self, lane: Lane, now: float) -> bool:
         """Tell whether a lane's records may go although a partition they are joined with has nothing at hand."""
@@ -207,3 +260,15 @@ class Alignment:
         """Forget what was fetched: the partitions were taken away."""
         self.lanes.clear()
         self.positions.clear()
+
+
+def _stop(lane: Lane, order: int, limit: tuple[int, int] | None) -> int:
+    """Tell up to which number a lane's records go before, or are at, a place in time and order; None = all."""
+    timestamps = cast(Batch, lane.waiting).timestamps
+    if limit is None:
+        return len(timestamps)
+    latest = limit[0] if order <= limit[1] else limit[0] - 1
+    stop = lane.at
+    while stop < len(timestamps) and timestamps[stop] <= latest:
+        stop += 1
+    return stop

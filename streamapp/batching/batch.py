@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Protocol
@@ -11,7 +12,7 @@ from faust.types import TP, ConsumerMessage
 
 from streamapp.batching.work import Work
 
-__all__ = ["Batch", "BatchSchema", "Record"]
+__all__ = ["Batch", "BatchSchema", "Merged", "Record"]
 
 
 class Record(Protocol):
@@ -57,6 +58,8 @@ class Batch:
         self.records = records
         #: Results and table changes, which take effect once the agent is done with the batch.
         self.work = work or Work()
+        #: The partitions whose records the agents get together with these, this one among them.
+        self.round: frozenset[TP] = frozenset((tp,))
 
     @property
     def topic(self) -> str:
@@ -98,6 +101,10 @@ class Batch:
         middle = len(self.records) // 2
         return self.part(0, middle), self.part(middle, len(self.records))
 
+    def source(self, number: int) -> TP:
+        """Give the partition that a record is from, by its place in the batch."""
+        return self.tp
+
     def message(self, generation: int) -> ConsumerMessage:
         """Make the Faust message that stands for the whole batch: its offset is the last record's.
 
@@ -126,6 +133,55 @@ class Batch:
         return f"<Batch of {len(self)} from {self.topic}[{self.partition}]>"
 
 
+class Merged(Batch):
+    """Records of partitions with the same number, of several topics, in the order in which they are to be joined.
+
+    Args:
+        tps: the partitions.
+        sources: for each record, the number of its partition among these.
+        records: the records.
+        work: what is done with the batch, shared by the parts it is cut into.
+    """
+
+    def __init__(
+        self, tps: Sequence[TP], sources: Sequence[int], records: Sequence[Record], work: Work | None = None
+    ) -> None:
+        super().__init__(tps[0], records, work)
+        self.tps = tps
+        self.sources = sources
+
+    @classmethod
+    def of(cls, tps: Sequence[TP], batches: Sequence[Batch]) -> Merged:
+        """Merge batches of these partitions by event time.
+
+        The next record is always the oldest of those that are next in their partitions; at equal times, that of the
+        partition which comes first in `tps`.
+        """
+        if len(batches) == 1:
+            (batch,) = batches
+            return cls(tps, [tps.index(batch.tp)] * len(batch), batch.records)
+        # By the latest time so far in its partition: an older record that follows it goes right after it.
+        places = sorted(
+            place
+            for batch in batches
+            for place in zip(
+                itertools.accumulate(batch.timestamps, max),
+                itertools.repeat(tps.index(batch.tp)),
+                itertools.count(),
+                batch.records,
+            )
+        )
+        return cls(tps, [place[1] for place in places], [place[3] for place in places])
+
+    def source(self, number: int) -> TP:
+        """Give the partition that a record is from, by its place in the batch."""
+        return self.tps[self.sources[number]]
+
+    def part(self, start: int, stop: int) -> Merged:
+        """Cut out the records with these numbers, from `start` up to and not with `stop`; the work stays the same."""
+        return Merged(self.tps, self.sources[start:stop], self.records[start:stop], self.work)
+
+
 class BatchSchema(faust.Schema):  # type: ignore[type-arg]
     """Marks a topic whose agents want batches, and hands the batches on as they are.
 
@@ -133,11 +189,14 @@ class BatchSchema(faust.Schema):  # type: ignore[type-arg]
         after: names of topics that this one is joined with: of two records in partitions with the same number, the
             one with the smaller event time is processed first, and at equal times that of a topic named here (see
             `streamapp.batching.alignment`).
+        merged: the agent gets the records of all the topics together, in the order of their event times; at equal
+            times those of a topic that is named earlier are first.
     """
 
-    def __init__(self, *, after: Iterable[str] = ()) -> None:
+    def __init__(self, *, after: Iterable[str] = (), merged: bool = False) -> None:
         super().__init__()
         self.after = tuple(after)
+        self.merged = merged
 
     def loads_key(self, app: Any, message: Any, **kwargs: Any) -> Any:
         """Give no key: each record of a batch has its own."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any, Final
 
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
@@ -47,8 +48,8 @@ class Checkpoint:
         #: Set when so much is not committed that it should not wait for its time.
         self.due = asyncio.Event()
 
-    async def finish(self, message: Any, work: Work) -> None:
-        """Take in the work on a message, which an agent is done with: send its results and show its table changes.
+    async def finish(self, messages: Sequence[Any], work: Work) -> None:
+        """Take in the work on messages which an agent is done with: send its results and show its table changes.
 
         Raises:
             KafkaError: if the broker does not know a topic that results are for; then nothing was done.
@@ -56,11 +57,12 @@ class Checkpoint:
         await self._outbox.room()
         if work.rejected:
             letters = self._app.dead_letters.letters(work.rejected)
-            work.results.append(Results(self._app.dead_letters, letters, message.tp, rekeyed=True))
+            work.results.append(Results(self._app.dead_letters, letters, work.rejected[0].tp, rekeyed=True))
             work.rejected = []
         parts = [part for results in work.results for part in await self._divided(results)]
-        if self._failed or message.generation_id != self._app.consumer_generation_id:
-            self._app.consumer.drop(message)
+        if self._failed or any(one.generation_id != self._app.consumer_generation_id for one in messages):
+            for message in messages:
+                self._app.consumer.drop(message)
             return
         # From here on nothing is awaited: a commit sees all of the work or nothing.
         for tp, results in parts:
@@ -69,8 +71,11 @@ class Checkpoint:
             rows.merge(changes)
         for rows, before in work.expiry.items():
             rows.expire(before)
-        self._app.read[message.topic] += len(message.value)
-        message.ack(self._app.consumer)
+        for effect in work.effects:
+            effect()
+        for message in messages:
+            self._app.read[message.topic] += len(message.value)
+            message.ack(self._app.consumer)
         if sum(len(rows.fresh) for rows in self._tables()) > ROWS:
             self.due.set()
 

@@ -65,15 +65,21 @@ class Consumer(driver.Consumer):
         """Begin anew with the partitions of this generation."""
         if self.app.should_stop:
             return
-        after = {
-            name: topic.schema.after
-            for topic in self.app.topics
-            if isinstance(topic.schema, BatchSchema)
-            for name in topic.topics
-        }
+        schemas = [(topic.topics, topic.schema) for topic in self.app.topics if isinstance(topic.schema, BatchSchema)]
+        after: dict[str, set[str]] = {}
+        for topics, schema in schemas:
+            for name in topics:
+                after.setdefault(name, set()).update(schema.after)
         self._batched = set(after)
-        joined = groups(after)
-        self.alignment = Alignment(joined, (TP(*tp) for tp in assigned), max_idle=self.app.settings.max_idle)
+        joined = groups(after, [topics for topics, schema in schemas if schema.merged])
+        # Agents that go one after the other get one batch at a time.
+        apart = {other for topic, others in after.items() if others for other in joined[topic]}
+        self.alignment = Alignment(
+            joined,
+            (TP(*tp) for tp in assigned),
+            merged=self._batched - apart,
+            max_idle=self.app.settings.max_idle,
+        )
         # Changelogs are assigned so that a table is where its source is; recovery has a consumer of its own.
         self._thread.begin(joined, self.app.tables.changelog_topics)
         self.app.checkpoint.begin()

@@ -15,9 +15,9 @@ from typing import Any, Final, cast
 
 import faust
 from aiokafka.errors import KafkaError
-from faust.types import EventT
+from faust.types import TP, EventT
 
-from streamapp.batching.batch import Batch, BatchSchema
+from streamapp.batching.batch import Batch, BatchSchema, Merged
 from streamapp.batching.dead_letters import Reason, Rejected
 from streamapp.batching.work import Work
 from streamapp.settings import OnFailure
@@ -36,14 +36,18 @@ class Stream(faust.Stream[Batch]):
     """A Faust stream; of topics with a `BatchSchema` it gives whole batches."""
 
     app: Any
+    channel: Any
 
     def __init__(self, channel: Any, **kwargs: Any) -> None:
         super().__init__(channel, **kwargs)
-        self._unfinished: EventT[Any] | None = None
+        #: What the agent works on: an event, or those of a round that are merged.
+        self._unfinished: list[EventT[Any]] = []
         self._parts: list[Batch] = []
         #: What was done with the parts that are finished.
         self._work = Work()
         self._failures = 0
+        #: By partition, what came so far of a round that is to be merged.
+        self._gathered: dict[int, list[EventT[Any]]] = {}
 
     @property
     def batched(self) -> bool:
@@ -56,18 +60,22 @@ class Stream(faust.Stream[Batch]):
     async def _batches(self) -> AsyncIterator[Batch]:
         await self.maybe_start()
         while not self.should_stop:
-            try:
-                event: Any = self._unfinished or await self.channel.__anext__()
-            except StopAsyncIteration:  # the agent is being stopped
-                return
-            if not self._current(event):
-                self._unfinished, self._parts = None, []
+            events = self._unfinished
+            if not events:
+                try:
+                    event: Any = await self.channel.__anext__()
+                except StopAsyncIteration:  # the agent is being stopped
+                    return
+                events = self._gather(event) if self._current(event) else []
+            if not events or not all(map(self._current, events)):
+                self._unfinished, self._parts = [], []
                 continue
-            if self._unfinished is None:
-                self._unfinished, self._parts, self._work = event, [cast(Batch, event.value)], Work()
-                self.app.consumer.track_message(event.message)
-            self._set_current_event(event)
-            state = self._on_stream_event_in(event.message.tp, event.message.offset, self, event)
+            if not self._unfinished:
+                self._unfinished, self._parts, self._work = events, [self._batch(events)], Work()
+                for event in events:
+                    self.app.consumer.track_message(event.message)
+            self._set_current_event(events[0])
+            states = [self._on_stream_event_in(one.message.tp, one.message.offset, self, one) for one in events]
             while self._parts:
                 part = self._parts[0]
                 part.work = self._work.copy()  # made anew at each try: a failed one leaves nothing behind
@@ -75,11 +83,33 @@ class Stream(faust.Stream[Batch]):
                 self._work = part.work
                 self._parts.pop(0)
                 self._failures = 0
-            await self.app.checkpoint.finish(event.message, self._work)
-            self._unfinished = None
+            await self.app.checkpoint.finish([event.message for event in events], self._work)
+            self._unfinished = []
             self._set_current_event(None)
-            self._on_stream_event_out(event.message.tp, event.message.offset, self, event, state)
-            self._on_message_out(event.message.tp, event.message.offset, event.message)
+            for event, state in zip(events, states, strict=True):
+                message = event.message
+                self._on_stream_event_out(message.tp, message.offset, self, event, state)
+                self._on_message_out(message.tp, message.offset, message)
+
+    def _gather(self, event: Any) -> list[EventT[Any]]:
+        """Give the events that the agent is to work on now; none while a part of a round is still to come."""
+        batch: Batch = event.value
+        if not self.channel.schema.merged:
+            return [event]
+        generation = event.message.generation_id
+        events = [one for one in self._gathered.pop(batch.partition, ()) if one.message.generation_id == generation]
+        events.append(event)
+        if len(events) == sum(tp.topic in self.channel.topics for tp in batch.round):
+            return events
+        self._gathered[batch.partition] = events
+        return []
+
+    def _batch(self, events: list[EventT[Any]]) -> Batch:
+        # Another agent may have the same batch, and its own work on it.
+        batches = [cast(Batch, event.value) for event in events]
+        if self.channel.schema.merged:
+            return Merged.of([TP(topic, batches[0].partition) for topic in self.channel.topics], batches)
+        return Batch(batches[0].tp, batches[0].records)
 
     def _current(self, event: Any) -> bool:
         # While the flow is suspended, the partitions are about to be taken away; what was queued then is
@@ -111,8 +141,8 @@ class Stream(faust.Stream[Batch]):
 
     def give_up(self) -> None:
         """Have nobody wait for the batch that the agent failed on: it stays uncommitted."""
-        if self._unfinished is not None:
-            self.app.consumer.drop(self._unfinished.message)
+        for event in self._unfinished:
+            self.app.consumer.drop(event.message)
 
     def _narrow_down(self, error: Exception) -> None:
         batch = self._parts[0]
@@ -123,6 +153,8 @@ class Stream(faust.Stream[Batch]):
             if self.app.settings.on_failure is OnFailure.STOP:
                 raise error
             text = "".join(traceback.format_exception(error))
-            self._work.rejected.append(Rejected(batch.tp, batch.records[0], Reason.AGENT_FAILED, repr(error), text))
+            self._work.rejected.append(
+                Rejected(batch.source(0), batch.records[0], Reason.AGENT_FAILED, repr(error), text)
+            )
             self._parts.pop(0)
             self._failures = 0

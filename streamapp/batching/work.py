@@ -6,6 +6,7 @@ not in the table, when it gets the batch again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ __all__ = ["Work"]
 class Work:
     """Results, rejected records and table changes of one batch, in the order in which the agent gave them."""
 
-    __slots__ = ("changes", "expiry", "rejected", "results")
+    __slots__ = ("changes", "effects", "expiry", "rejected", "results")
 
     def __init__(self) -> None:
         self.results: list[Results] = []
@@ -29,6 +30,8 @@ class Work:
         self.changes: dict[Uncommitted, dict[bytes, Row | None]] = {}
         #: By table partition, the event time (ms) before which rows are to be deleted.
         self.expiry: dict[Uncommitted, int] = {}
+        #: Called when the work takes effect; they must not fail.
+        self.effects: list[Callable[[], None]] = []
 
     def copy(self) -> Work:
         """Make a copy, to which more can be added and which can be thrown away."""
@@ -37,4 +40,5 @@ class Work:
         copy.rejected += self.rejected
         copy.changes = {partition: dict(changes) for partition, changes in self.changes.items()}
         copy.expiry.update(self.expiry)
+        copy.effects += self.effects
         return copy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamapp.batching.alignment import Alignment, groups
-from streamapp.batching.batch import Batch
+from streamapp.batching.batch import Batch, Merged
 
 CLICKS, PROFILES = TP("clicks", 0), TP("profiles", 0)
 JOINED = groups({"clicks": ("profiles",), "profiles": ()})
@@ -154,3 +155,80 @@ def test_what_goes_is_the_merge_by_the_smallest_next_event_time_however_it_was_f
         first = min((times[0], topic != "profiles", topic) for topic, times in left.items() if times)[2]
         expected.append((first, left[first].pop(0)))
     assert order == expected
+
+
+VIEWS = TP("views", 0)
+
+
+def together(*topics: str) -> Alignment:
+    """Two partitions that one agent merges."""
+    return Alignment(groups({"clicks": (), "views": ()}, [topics]), [CLICKS, VIEWS], merged={"clicks", "views"})
+
+
+def test_partitions_that_are_merged_go_together_up_to_where_it_is_not_known_what_follows() -> None:
+    alignment = together("clicks", "views")
+    alignment.hold(batch(CLICKS, 1, 5, 9))
+    alignment.hold(batch(VIEWS, 2, 6))
+    assert taken(alignment) == [("clicks", [1, 5]), ("views", [2, 6])]
+    for tp in (CLICKS, VIEWS):
+        done(alignment, tp)
+    alignment.learn(ends={VIEWS: 2}, positions={VIEWS: 2})
+    assert taken(alignment) == [("clicks", [9])]
+
+
+def test_of_two_partitions_that_are_merged_one_waits_while_the_broker_has_records_of_the_other() -> None:
+    alignment = together("clicks", "views")
+    alignment.hold(batch(CLICKS, 1))
+    alignment.learn(ends={VIEWS: 2}, positions={VIEWS: 0})
+    assert taken(alignment) == []
+
+
+def test_a_round_is_over_when_all_its_partitions_are_done() -> None:
+    alignment = together("clicks", "views")
+    alignment.hold(batch(CLICKS, 1, 5))
+    alignment.hold(batch(VIEWS, 2, 6))
+    assert taken(alignment) == [("clicks", [1, 5]), ("views", [2])]
+    done(alignment, CLICKS)
+    assert taken(alignment) == []
+
+
+def test_agents_that_prefer_another_order_at_equal_times_get_that_of_the_first_of_them() -> None:
+    joined = groups({"a": (), "b": (), "c": ()}, [("b", "a"), ("a", "b"), ("c", "b")])
+    assert joined["a"] == joined["b"] == joined["c"] == ("c", "b", "a")
+
+
+def by_heads(left: list[int], right: list[int]) -> list[tuple[int, int]]:
+    """Merge two partitions record by record: the one with the smaller time at its head is next."""
+    queues, merged = ([*left], [*right]), []
+    while any(queues):
+        side = min((queue[0], side) for side, queue in enumerate(queues) if queue)[1]
+        merged.append((queues[side].pop(0), side))
+    return merged
+
+
+@given(
+    st.lists(st.integers(0, 20), max_size=30),
+    st.lists(st.integers(0, 20), max_size=30),
+    st.lists(st.integers(1, 5), min_size=1, max_size=8),
+)
+def test_rounds_merged_give_the_order_of_the_heads_however_the_partitions_were_fetched(
+    left: list[int], right: list[int], sizes: list[int]
+) -> None:
+    alignment = together("clicks", "views")
+    times, ends = {CLICKS: left, VIEWS: right}, {CLICKS: len(left), VIEWS: len(right)}
+    positions, merged, size = dict.fromkeys(times, 0), [], itertools.cycle(sizes)
+    while positions != ends or alignment.full:
+        for tp in times.keys() - alignment.full:
+            start = positions[tp]
+            if start < ends[tp]:
+                positions[tp] = stop = min(start + next(size), ends[tp])
+                alignment.hold(batch(tp, *times[tp][start:stop], offset=start))
+        alignment.learn(ends, positions)
+        round_ = alignment.take()
+        assert round_
+        assert {part.tp for part in round_} == round_[0].round
+        joined = Merged.of([CLICKS, VIEWS], round_)
+        merged += [(record.timestamp, side) for record, side in zip(joined, joined.sources, strict=True)]
+        for part in round_:
+            done(alignment, part.tp)
+    assert merged == by_heads(left, right)
