@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import heapq
+import itertools
+import threading
 from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from sortedcontainers import SortedDict
 
 from streamapp.joins.rows import Row
 from streamapp.stores.partition import Changes
 from streamapp.stores.store import PartitionedStore
 
-__all__ = ["MemoryPartition", "Store"]
+__all__ = ["MemoryPartition", "OrderedMemoryPartition", "Store"]
+
+#: Rows that a scan reads at once: meanwhile no other thread writes.
+SCANNED: Final = 100
 
 
 class MemoryPartition:
@@ -74,9 +82,38 @@ class MemoryPartition:
         self.clear()
 
 
+class OrderedMemoryPartition(MemoryPartition):
+    """The same with the keys in order."""
+
+    _rows: Any
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rows = SortedDict()
+        self.get = self._rows.get
+        self._lock = threading.Lock()
+
+    def write(self, changes: Changes, offset: int) -> None:
+        """Write rows and the changelog offset after them."""
+        with self._lock:
+            super().write(changes, offset)
+
+    def scan(self, start: bytes, stop: bytes | None, /) -> Iterator[tuple[bytes, Row]]:
+        """Give the rows with ``start <= key < stop`` in order; None is without end."""
+        inclusive = True
+        while True:
+            with self._lock:
+                keys = self._rows.irange(start, stop, (inclusive, False))
+                found = [(key, self._rows[key]) for key in itertools.islice(keys, SCANNED)]
+            yield from found
+            if len(found) < SCANNED:
+                return
+            start, inclusive = found[-1][0], False
+
+
 class Store(PartitionedStore):
     """The store ``batched-memory://``."""
 
     def open(self, partition: int) -> MemoryPartition:
         """Make an empty partition."""
-        return MemoryPartition()
+        return OrderedMemoryPartition() if self.ordered else MemoryPartition()

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from streamapp.joins.rows import Row
 
-__all__ = ["Changes", "PartitionStore"]
+__all__ = ["Changes", "OrderedStore", "PartitionStore"]
 
 #: Rows to be written by key; None deletes.
 Changes = Mapping[bytes, Row | None]
@@ -61,4 +61,12 @@ class PartitionStore(Protocol):
 
     def close(self) -> None:
         """Give the partition up; a later open finds what was written."""
+        ...
+
+
+class OrderedStore(PartitionStore, Protocol):
+    """A store whose rows can be read in the order of their keys, which are compared as bytes are."""
+
+    def scan(self, start: bytes, stop: bytes | None, /) -> Iterator[tuple[bytes, Row]]:
+        """Give the rows with ``start <= key < stop`` in order; None is without end."""
         ...

@@ -227,6 +227,14 @@ class RocksDBPartition:
             for key, data in _scan(self._db, b""):
                 yield key, _unpack(data)
 
+    def scan(self, start: bytes, stop: bytes | None, /) -> Iterator[tuple[bytes, Row]]:
+        """Give the rows with ``start <= key < stop`` in order; None is without end."""
+        with self._explained():
+            for key, data in _scan(self._db, start):
+                if stop is not None and key >= stop:
+                    return
+                yield key, _unpack(data)
+
     def __len__(self) -> int:
         return int(self._db.property_int_value("rocksdb.estimate-num-keys") or 0)
 

@@ -12,7 +12,7 @@ from faust.types import TP
 from streamapp.joins.rows import Row
 from streamapp.stores.errors import StoreError
 from streamapp.stores.partition import PartitionStore
-from streamapp.stores.uncommitted import Uncommitted
+from streamapp.stores.uncommitted import OrderedUncommitted, Uncommitted
 
 __all__ = ["PartitionedStore"]
 
@@ -26,6 +26,11 @@ class PartitionedStore(Store[bytes, Row], abc.ABC):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.partitions: dict[int, Uncommitted] = {}
+
+    @property
+    def ordered(self) -> bool:
+        """Whether rows are read in the order of their keys."""
+        return bool(self.table.ordered)
 
     @abc.abstractmethod
     def open(self, partition: int) -> PartitionStore:
@@ -44,7 +49,8 @@ class PartitionedStore(Store[bytes, Row], abc.ABC):
         for partition in self.partitions.keys() - owned:
             self.partitions.pop(partition).committed.close()
         for partition in owned - self.partitions.keys():
-            self.partitions[partition] = Uncommitted(self.open(partition), TP(changelog, partition))
+            uncommitted: Any = OrderedUncommitted if self.ordered else Uncommitted
+            self.partitions[partition] = uncommitted(self.open(partition), TP(changelog, partition))
 
     async def on_stop(self) -> None:
         """Close all partitions."""

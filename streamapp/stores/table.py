@@ -11,7 +11,7 @@ from streamapp.joins.rows import Row
 from streamapp.stores.store import PartitionedStore
 from streamapp.stores.uncommitted import Rows, Uncommitted
 
-__all__ = ["Table"]
+__all__ = ["OrderedTable", "Table"]
 
 
 class Table(faust.Table):  # type: ignore[type-arg]
@@ -24,6 +24,8 @@ class Table(faust.Table):  # type: ignore[type-arg]
 
     app: Any
     data: PartitionedStore
+    #: Whether rows are read in the order of their keys (`Rows.scan`).
+    ordered = False
 
     def _serializer_from_type(self, typ: Any) -> str:
         return "raw"
@@ -47,3 +49,9 @@ class Table(faust.Table):  # type: ignore[type-arg]
     def row(self, key: bytes) -> Row | None:
         """Give the row of a key from the partitions that this worker owns."""
         return self.data.get(key)
+
+
+class OrderedTable(Table):
+    """A table whose rows can be read in the order of their keys."""
+
+    ordered = True

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+import heapq
+import itertools
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka.errors import MessageSizeTooLargeError
 from faust.types import TP
+from sortedcontainers import SortedDict
 
 from streamapp.batching.output import Envelope, Result
 from streamapp.joins.rows import Row
 from streamapp.stores.errors import StoreUnreachableError
-from streamapp.stores.partition import Changes, PartitionStore
+from streamapp.stores.partition import Changes, OrderedStore, PartitionStore
 
 if TYPE_CHECKING:
     from streamapp.batching.work import Work
 
-__all__ = ["Rows", "Uncommitted"]
+__all__ = ["OrderedUncommitted", "Rows", "Uncommitted"]
 
 #: Expired rows removed at a commit: bounds how long it takes.
 EXPIRE_AT_ONCE: Final = 50_000
@@ -34,14 +37,20 @@ class Uncommitted:
     def __init__(self, store: PartitionStore, changelog: TP) -> None:
         self.committed = store
         self.changelog = changelog
+        #: Goes up whenever what is not committed is given up: what was read from these rows before is void then.
+        self.epoch = 0
         #: Rows written since the last commit began; None deletes.
-        self.fresh: dict[bytes, Row | None] = {}
+        self.fresh = self._none()
         #: Rows of the commit that is under way.
-        self._frozen: dict[bytes, Row | None] = {}
+        self._frozen = self._none()
         self._offset = 0
         #: Rows older than this event time (ms) are to be deleted; and whether the store may have more of them.
         self._expire_before: int | None = None
         self._expiring = False
+
+    def _none(self) -> MutableMapping[bytes, Row | None]:
+        """Make room for changes."""
+        return {}
 
     def get(self, key: bytes, /) -> Row | None:
         """Give the row of a key."""
@@ -98,7 +107,7 @@ class Uncommitted:
                 for key in expired:
                     self.fresh.setdefault(key, None)
                 self._expiring = len(expired) == EXPIRE_AT_ONCE
-        self._frozen, self.fresh = self.fresh, {}
+        self._frozen, self.fresh = self.fresh, self._none()
         return bool(self._frozen)
 
     def records(self) -> list[Result]:
@@ -126,11 +135,30 @@ class Uncommitted:
     def store(self) -> None:
         """Put what is frozen, and is in the changelog by now, into the store."""
         self.committed.write(self._frozen, self._offset)
-        self._frozen = {}
+        self._frozen = self._none()
 
     def forget(self) -> None:
         """Drop what is not committed."""
-        self.fresh, self._frozen = {}, {}
+        self.fresh, self._frozen = self._none(), self._none()
+        self.epoch += 1
+
+
+class OrderedUncommitted(Uncommitted):
+    """The same for a table whose rows are read in the order of their keys."""
+
+    committed: OrderedStore
+    fresh: Any
+    _frozen: Any
+
+    def _none(self) -> MutableMapping[bytes, Row | None]:
+        """Make room for changes."""
+        return SortedDict()
+
+    def scan(self, start: bytes, stop: bytes | None) -> Iterator[tuple[bytes, Row]]:
+        """Give the rows with ``start <= key < stop`` in order; None is without end."""
+        yield from _newest(
+            _range(self.fresh, start, stop), _range(self._frozen, start, stop), self.committed.scan(start, stop)
+        )
 
 
 class Rows:
@@ -159,6 +187,17 @@ class Rows:
             rows = [written.get(key, row) for key, row in zip(keys, rows, strict=True)]
         return rows
 
+    def scan(self, start: bytes, stop: bytes | None) -> Iterator[tuple[bytes, Row]]:
+        """Give the rows with ``start <= key < stop`` in order; None is without end.
+
+        Raises:
+            TypeError: if the table is not an ordered one.
+        """
+        if not isinstance(self._rows, OrderedUncommitted):
+            raise TypeError("only an ordered table is read in the order of its keys")
+        written = SortedDict(self._work.changes.get(self._rows, {}))
+        return _newest(_range(written, start, stop), self._rows.scan(start, stop))
+
     def write(self, changes: Changes) -> None:
         """Write rows; None deletes. Others see them once the agent is done with the batch."""
         if changes:
@@ -168,3 +207,24 @@ class Rows:
         """Have the rows that are older than an event time (ms) deleted; None deletes none."""
         if before is not None:
             self._work.expiry[self._rows] = before
+
+
+Scan = Iterator[tuple[bytes, Row | None]]
+
+
+def _range(changes: SortedDict[bytes, Row | None], start: bytes, stop: bytes | None) -> Scan:
+    return ((key, changes[key]) for key in changes.irange(start, stop, (True, False)))
+
+
+def _newest(*sources: Iterable[tuple[bytes, Row | None]]) -> Iterator[tuple[bytes, Row]]:
+    """Merge rows that are in order; of one key that of the first source counts, and None is no row."""
+    numbered = [zip(source, itertools.repeat(number)) for number, source in enumerate(sources)]
+    last = None
+    for (key, row), _ in heapq.merge(*numbered, key=_place):
+        if key != last and row is not None:
+            yield key, row
+        last = key
+
+
+def _place(entry: tuple[tuple[bytes, Row | None], int]) -> tuple[bytes, int]:
+    return entry[0][0], entry[1]

@@ -1,0 +1,67 @@
+"""An ordered table is read in the order of its keys, with what is not in the store yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from faust.types import TP
+
+from streamapp.batching.work import Work
+from streamapp.joins import Row
+from streamapp.stores.memory import SCANNED, OrderedMemoryPartition
+from streamapp.stores.partition import OrderedStore
+from streamapp.stores.rocksdb import RocksDBPartition, shared
+from streamapp.stores.uncommitted import OrderedUncommitted, Rows
+
+STORES: dict[str, Callable[[Path], OrderedStore]] = {
+    "memory": lambda _: OrderedMemoryPartition(),
+    "rocksdb": lambda directory: RocksDBPartition(directory / "db", shared(8 << 20)),
+}
+
+
+@pytest.fixture(params=STORES)
+def rows(request: pytest.FixtureRequest, tmp_path: Path) -> OrderedUncommitted:
+    return OrderedUncommitted(STORES[request.param](tmp_path), TP("changelog", 0))
+
+
+def put(*keys: bytes, at: int = 0) -> dict[bytes, Row | None]:
+    return {key: Row(b"", at) for key in keys}
+
+
+def test_a_scan_gives_stored_frozen_fresh_and_just_written_rows_in_order(rows: OrderedUncommitted) -> None:
+    rows.merge(put(b"a", b"d", b"g"))
+    rows.freeze()
+    rows.store()
+    rows.merge(put(b"b", b"e"))
+    rows.freeze()
+    rows.merge(put(b"c"))
+    working = Rows(rows, Work())
+    working.write(put(b"f"))
+    assert [key for key, _ in working.scan(b"", None)] == [b"a", b"b", b"c", b"d", b"e", b"f", b"g"]
+    assert [key for key, _ in working.scan(b"b", b"f")] == [b"b", b"c", b"d", b"e"]
+
+
+def test_of_a_row_that_was_written_more_than_once_a_scan_gives_the_last_and_of_a_deleted_one_none(
+    rows: OrderedUncommitted,
+) -> None:
+    rows.merge(put(b"a", b"b", b"c", b"d"))
+    rows.freeze()
+    rows.store()
+    rows.merge({**put(b"a", at=1), b"b": None})
+    rows.freeze()
+    rows.merge({b"c": None})
+    working = Rows(rows, Work())
+    working.write(put(b"b", at=3))
+    assert [(key, row.timestamp) for key, row in working.scan(b"", None)] == [(b"a", 1), (b"b", 3), (b"d", 0)]
+
+
+def test_a_scan_goes_on_over_a_commit(rows: OrderedUncommitted) -> None:
+    keys = [b"%04d" % number for number in range(2 * SCANNED)]
+    rows.merge(put(*keys))
+    rows.freeze()
+    scan = rows.scan(b"", None)
+    assert next(scan)[0] == keys[0]
+    rows.store()
+    assert [key for key, _ in scan] == keys[1:]
