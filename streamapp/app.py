@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from streamapp import web
-from streamapp.batching.app import App as BatchingApp
 from streamapp.settings import Settings
+from streamapp.topology import App as JoiningApp
 from streamapp.web.flow import flow
 from streamapp.worker import Worker
 
 __all__ = ["App", "app"]
 
 
-class App(BatchingApp):
+class App(JoiningApp):
     """The app with its web views and its metrics.
 
     Args:

@@ -2,42 +2,54 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from streamapp.cluster import Cluster, ClusterError
-from streamapp.settings import CLICKS, DEAD_LETTERS, JOINED, PREFIX, PROFILES, UNMATCHED, Settings
+from streamapp.settings import PREFIX
+from streamapp.stores.table import Table
+
+if TYPE_CHECKING:
+    from streamapp.batching.app import App
 
 __all__ = ["prepare"]
 
 
-def prepare(settings: Settings) -> int:
+def prepare(app: App) -> int:
     """Make the topics of the app that are missing, and check those that are joined.
 
-    Topics that exist keep their partitions; the missing ones get as many as the joined topics have. The table's
-    changelog is made here too, so that it has as many.
+    Topics that exist keep their partitions; the missing ones get as many as those have that they are joined with. The
+    tables' changelogs are made here too, so that they have as many.
 
     Returns:
-        the number of partitions of the joined topics.
+        the number of partitions of the topics.
 
     Raises:
-        ClusterError: if the broker is not there or the joined topics differ in their number of partitions.
+        ClusterError: if the broker is not there or joined topics differ in their number of partitions.
     """
-    changelog = f"{settings.id}-{PROFILES}-changelog"
-    inputs = [settings.topic(PROFILES), settings.topic(CLICKS)]
-    outputs = [settings.topic(name) for name in (JOINED, UNMATCHED, DEAD_LETTERS)]
-    cluster = Cluster(settings)
-    counts = cluster.ensure(inputs)
-    if len({counts[topic] for topic in inputs}) > 1:
-        told = " and ".join(f"{topic} has {counts[topic]}" for topic in inputs)
-        raise ClusterError(
-            f"topics that are joined need equally many partitions, but {told}; make the smaller one anew with as "
-            f"many, or choose other topics with {PREFIX}TOPIC_PREFIX"
-        )
-    count = counts[inputs[0]]
-    compacted = {"cleanup.policy": "compact"}
-    found = cluster.ensure([changelog], partitions=count, config=compacted)[changelog]
+    cluster = Cluster(app.settings)
+    counts: dict[str, int] = {}
+    for together in app.joined_topics():
+        found = cluster.ensure(together)
+        if len(set(found.values())) > 1:
+            told = " and ".join(f"{topic} has {count}" for topic, count in found.items())
+            raise ClusterError(
+                f"topics that are joined need equally many partitions, but {told}; make the smaller one anew with as "
+                f"many, or choose other topics with {PREFIX}TOPIC_PREFIX"
+            )
+        counts.update(found)
+    first, count = next(iter(counts.items()), ("", app.settings.partitions))
+    for table in app.tables.values():
+        if isinstance(table, Table):
+            _prepare_changelog(cluster, app, table, table.source or first, counts.get(table.source, count))
+    cluster.ensure([output.topic for output in app.outputs], partitions=count)
+    return count
+
+
+def _prepare_changelog(cluster: Cluster, app: App, table: Table, source: str, count: int) -> None:
+    changelog = f"{app.settings.id}-{table.name}-changelog"
+    found = cluster.ensure([changelog], partitions=count, config={"cleanup.policy": "compact"})[changelog]
     if found != count:
         raise ClusterError(
-            f"the changelog {changelog} has {found} partitions, but {inputs[0]} has {count}; delete the changelog, "
+            f"the changelog {changelog} has {found} partitions, but {source} has {count}; delete the changelog, "
             f"or choose another {PREFIX}ID"
         )
-    cluster.ensure(outputs, partitions=count)
-    return count

@@ -34,7 +34,7 @@ class Worker(faust.Worker):
         try:
             _make_directory(self.app.conf.datadir)
             check_reach(self.app.settings, self.app.conf.web_bind)
-            self.app.conf.topic_partitions = prepare(self.app.settings)
+            self.app.conf.topic_partitions = prepare(self.app)
             if self.app.settings.store.startswith(REDIS):
                 redis.check(self.app.settings)
         except (SettingsError, ClusterError, StoreError) as exc:

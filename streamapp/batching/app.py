@@ -9,6 +9,7 @@ import faust
 from faust.types.auth import SASLMechanism
 
 from streamapp.batching.agent import Agent
+from streamapp.batching.alignment import groups
 from streamapp.batching.batch import BatchSchema
 from streamapp.batching.checkpoint import Checkpoint
 from streamapp.batching.dead_letters import DeadLetters
@@ -73,6 +74,8 @@ class App(faust.App):
         self.dead_letters = DeadLetters(self, settings.topic(DEAD_LETTERS))
         #: Topics that results are sent to.
         self.outputs: list[Output] = [self.dead_letters]
+        #: Topics whose agents get batches, by name, with those that go before each.
+        self.inputs: dict[str, tuple[str, ...]] = {}
         #: Records that the agents are done with, by topic.
         self.read: Counter[str] = Counter()
         self.checkpoint = Checkpoint(self)
@@ -88,8 +91,17 @@ class App(faust.App):
             name: the topic's name without the prefix.
             after: topics that are read first, partition by partition, as far as the broker has them.
         """
-        schema = BatchSchema(after=(self.settings.topic(other) for other in after))
-        return self.topic(self.settings.topic(name), schema=schema)
+        topic, before = self.settings.topic(name), tuple(self.settings.topic(other) for other in after)
+        self.inputs[topic] = before
+        return self.topic(topic, schema=BatchSchema(after=before))
+
+    def merges(self) -> list[tuple[str, ...]]:
+        """Give the topics that agents merge, for each such agent."""
+        return []
+
+    def joined_topics(self) -> list[tuple[str, ...]]:
+        """Give all input topics, those together that are joined and so need equally many partitions."""
+        return list(dict.fromkeys(groups(self.inputs, self.merges()).values()))
 
     def rows(self, name: str, **options: Any) -> Table:
         """Declare a table of `streamapp.joins.Row`."""

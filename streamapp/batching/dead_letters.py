@@ -125,4 +125,5 @@ def _envelope(one: Rejected) -> Envelope:
     ]
     if one.traceback:
         headers.append(("traceback", one.traceback.encode()))
-    return Envelope(one.record.key, one.record.timestamp, [*headers, *one.record.headers])
+    # A record that a join kept for a time has no headers any more.
+    return Envelope(one.record.key, one.record.timestamp, [*headers, *getattr(one.record, "headers", ())])

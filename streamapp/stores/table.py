@@ -26,6 +26,8 @@ class Table(faust.Table):  # type: ignore[type-arg]
     data: PartitionedStore
     #: Whether rows are read in the order of their keys (`Rows.scan`).
     ordered = False
+    #: Full name of a topic which has as many partitions as the table; none = as the first topic of the app has.
+    source: str = ""
 
     def _serializer_from_type(self, typ: Any) -> str:
         return "raw"

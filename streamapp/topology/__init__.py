@@ -1,0 +1,13 @@
+"""Joins on Kafka: topics that are joined, one agent for each join, its state in a table.
+
+purchases, views = app.batches("purchases"), app.batches("views")
+bought = purchases.join(views, before=timedelta(minutes=10), after=0, grace=timedelta(minutes=1), how="left")
+bought.to(app.output("bought"))
+"""
+
+from streamapp.topology.app import App
+from streamapp.topology.declaration import JoinDeclaration, JoinError
+from streamapp.topology.processor import JoinProcessor
+from streamapp.topology.topic import Topic, TopicTable
+
+__all__ = ["App", "JoinDeclaration", "JoinError", "JoinProcessor", "Topic", "TopicTable"]

@@ -1,0 +1,40 @@
+"""The app whose topics can be joined."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamapp.batching.app import App as BatchingApp
+from streamapp.settings import Settings
+from streamapp.topology.processor import JoinProcessor
+from streamapp.topology.topic import Topic
+
+__all__ = ["App"]
+
+
+class App(BatchingApp):
+    """A Faust app made from settings, whose topics can be joined.
+
+    Args:
+        settings: where the broker is, how tables are kept, and so on.
+        options: further options of `faust.App`.
+    """
+
+    def __init__(self, settings: Settings, **options: Any) -> None:
+        #: The joins that are a part of this app.
+        self.joins: list[JoinProcessor[Any]] = []
+        super().__init__(settings, **{"Topic": Topic, **options})
+
+    def batches(self, name: str, *, after: tuple[str, ...] = ()) -> Topic:
+        """Declare a topic whose agents get batches, and which can be joined.
+
+        Args:
+            name: the topic's name without the prefix.
+            after: topics that are read first, partition by partition, as far as the broker has them.
+        """
+        topic: Topic = super().batches(name, after=after)
+        return topic
+
+    def merges(self) -> list[tuple[str, ...]]:
+        """Give the topics that are joined, for each join."""
+        return [join.topics for join in self.joins]

@@ -1,0 +1,63 @@
+"""A join as it is declared: what is joined how, before it is said where the results go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from streamapp.batching.output import Output
+from streamapp.joins import Join
+from streamapp.topology.processor import JoinProcessor
+from streamapp.topology.sink import Sink
+
+__all__ = ["Input", "JoinDeclaration", "JoinError"]
+
+R = TypeVar("R")
+
+
+class JoinError(ValueError):
+    """A join that cannot be; its text is one line that says why."""
+
+
+class Input(NamedTuple):
+    """A topic, by its full name, and the number of the source (a `Side`, or a table) that a join takes it for."""
+
+    topic: str
+    source: int
+
+
+class JoinDeclaration(Generic[R]):
+    """What is joined how; `to` says where the results go, and makes the join a part of the app.
+
+    Args:
+        app: the app.
+        name: of the join, and of the table with its state.
+        join: what it means.
+        inputs: the topics; at equal times those first that go first.
+    """
+
+    def __init__(self, app: Any, name: str, join: Join[R], inputs: Sequence[Input]) -> None:
+        self.app = app
+        self.name = name
+        self.join = join
+        self.inputs = inputs
+
+    def to(self, output: Output, *, value: Callable[[R], Any] | None = None) -> JoinProcessor[R]:
+        """Send the results to a topic.
+
+        A result has the key and the event time that the join gives it. If it is of a stream record alone, or of that
+        with rows, it has the record's headers.
+
+        Args:
+            output: the topic.
+            value: makes the value of a result: bytes, None (a tombstone), or what becomes JSON. By default
+                ``{"left": …, "right": …}`` of the values, which are taken for JSON.
+
+        Raises:
+            JoinError: if there is a join of this name already.
+        """
+        if any(other.name == self.name for other in self.app.joins):
+            raise JoinError(f"there are two joins named {self.name}: give one of them another name, by name=…")
+        processor = JoinProcessor(self.app, self.name, self.join, self.inputs, Sink(output, value))
+        self.app.joins.append(processor)
+        return processor

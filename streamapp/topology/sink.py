@@ -1,0 +1,79 @@
+"""The sink of a join: makes records of its results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar, cast
+
+import msgspec
+
+from streamapp.batching.batch import Batch
+from streamapp.batching.output import Envelope, Output, Result, Stamped
+from streamapp.joins import Enriched, Joined, Record, Row, WindowedValue
+from streamapp.joins.records import Buffered
+
+__all__ = ["Sink", "json_value"]
+
+R = TypeVar("R")
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Sink(Generic[R]):
+    """Sends the results of a join to a topic.
+
+    Args:
+        output: the topic.
+        value: makes the value of a result: bytes, None (a tombstone), or what becomes JSON; default: `json_value`.
+        rekeyed: whether results have other keys than the records that gave them.
+    """
+
+    def __init__(self, output: Output, value: Callable[[R], Any] | None = None, *, rekeyed: bool = False) -> None:
+        self.output = output
+        self._value: Callable[[Any], Any] = json_value if value is None else value
+        self._rekeyed = rekeyed
+
+    def send(self, batch: Batch, results: Sequence[R]) -> None:
+        """Send results of a batch once the agent is done with it."""
+        value = self._value
+        records: list[Result] = []
+        for result in results:
+            made = value(result)
+            if made is not None and type(made) is not bytes:
+                made = _encode(made)
+            records.append((_stamped(result), made))
+        self.output.send(batch, records, rekeyed=self._rekeyed)
+
+
+def json_value(result: Any) -> bytes | None:
+    """Give a result as JSON, from values that are JSON; they are not parsed.
+
+    A `Joined` is ``{"left": …, "right": …}``, an `Enriched` ``{"record": …, "rows": […]}``, a `WindowedValue` has
+    ``start``, ``end`` and ``value``.
+    """
+    if type(result) is Joined:
+        if result.tombstone:
+            return None
+        return b'{"left":%b,"right":%b}' % (_json(result.left), _json(result.right))
+    if type(result) is Enriched:
+        return b'{"record":%b,"rows":[%b]}' % (_json(result.record), b",".join(map(_json, result.rows)))
+    if type(result) is WindowedValue:
+        return _encode({"start": result.start, "end": result.end, "value": result.value})
+    return _encode(result)
+
+
+def _json(side: Record | Row | None) -> bytes:
+    return b"null" if side is None or side.value is None else side.value
+
+
+def _stamped(result: Any) -> Stamped:
+    """Give what a result is stamped with: the stream record that it is of, with its headers, or an envelope."""
+    record = result.record if type(result) is Enriched else getattr(result, "left", None)
+    if record is None or type(record) is Row or record.timestamp != result.timestamp or not hasattr(record, "headers"):
+        return Envelope(result.key, result.timestamp, source=_source(result))
+    return cast(Stamped, record)
+
+
+def _source(result: Any) -> Any:
+    left = getattr(result, "left", None) or getattr(result, "right", None)
+    return left if isinstance(left, Buffered) else None

@@ -1,0 +1,75 @@
+"""A task: a join at work on one partition, with its state in the partition of a table. (Kafka Streams' StreamTask.)"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+from streamapp.joins import Join, Output, Row, State
+from streamapp.joins.records import Batch
+from streamapp.joins.state import Changes
+from streamapp.stores.uncommitted import Rows, Uncommitted
+
+__all__ = ["Task"]
+
+R = TypeVar("R")
+
+
+class Task(Generic[R]):
+    """One partition of a join.
+
+    What the operator changes goes into the work on a batch. It keeps a part of its state in memory too, so it is of
+    no use any more once work was given up (`stale`), and after an exception.
+
+    Args:
+        join: what runs.
+        partition: of the table that has the state.
+        rows: the same, as the work on a batch sees it.
+    """
+
+    def __init__(self, join: Join[R], partition: Uncommitted, rows: Rows) -> None:
+        self._partition = partition
+        self._epoch = partition.epoch
+        self._store = _RowStore(rows)
+        self._state = State(self._store)
+        self.operator = join.start(self._state)
+
+    def stale(self, partition: Uncommitted) -> bool:
+        """Tell whether the operator knows other rows than this partition has."""
+        return partition is not self._partition or partition.epoch != self._epoch
+
+    def process(self, rows: Rows, batch: Batch) -> Output[R]:
+        """Join records; the changes of the state go to the rows."""
+        self._store.rows = rows
+        return self._changed(self.operator.process(batch))
+
+    def advance(self, rows: Rows, to: int) -> Output[R]:
+        """Move the event clock on to a time (ms); the changes of the state go to the rows."""
+        self._store.rows = rows
+        return self._changed(self.operator.advance(to))
+
+    def _changed(self, output: Output[R]) -> Output[R]:
+        self._store.timestamp = max(0, self.operator.clock.now or 0)
+        self._state.commit()
+        return output
+
+
+class _RowStore:
+    """Rows of a table as the store of a state; each has the event time (ms) at which it was written."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+        self.timestamp = 0
+
+    def get(self, key: bytes, /) -> bytes | None:
+        """Give the row of a key."""
+        row = self.rows.get(key)
+        return None if row is None else row.value
+
+    def scan(self, start: bytes, stop: bytes | None, /) -> Iterator[tuple[bytes, bytes]]:
+        """Give the rows with ``start <= key < stop`` in order; None is without end."""
+        return ((key, row.value) for key, row in self.rows.scan(start, stop))
+
+    def write(self, changes: Changes, /) -> None:
+        """Write and delete rows."""
+        self.rows.write({key: None if row is None else Row(row, self.timestamp) for key, row in changes.items()})

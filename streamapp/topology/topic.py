@@ -1,0 +1,243 @@
+"""Topics that can be joined, as streams or as tables."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import faust
+
+from streamapp.joins import (
+    AsOfJoin,
+    Direction,
+    How,
+    Join,
+    Joined,
+    NWayJoin,
+    StreamStreamJoin,
+    StreamTableJoin,
+    TableTableJoin,
+    WindowedReduce,
+    WindowedValue,
+)
+from streamapp.topology.declaration import Input, JoinDeclaration, JoinError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streamapp.joins import Record
+
+__all__ = ["Duration", "Topic", "TopicTable", "milliseconds"]
+
+A = TypeVar("A")
+R = TypeVar("R")
+
+#: Whole milliseconds, or a `timedelta`.
+Duration = int | timedelta
+
+
+def milliseconds(duration: Duration) -> int:
+    """Give a duration in whole milliseconds."""
+    return duration if isinstance(duration, int) else duration // timedelta(milliseconds=1)
+
+
+class Topic(faust.Topic):
+    """A Faust topic whose records, as a stream or as a table, can be joined with those of others.
+
+    A join needs topics with equally many partitions, whose keys are partitioned alike.
+    """
+
+    app: Any
+
+    @property
+    def name(self) -> str:
+        """The full name; what is joined has one."""
+        (name,) = self.topics
+        return name
+
+    def table(self, *, ttl: Duration = 0, history: Duration | None = None) -> TopicTable:
+        """Take the topic's records as the updates of a table: of each key the last one counts, null deletes.
+
+        Args:
+            ttl: how long a row lives, in event time; 0 = for ever.
+            history: how far back past rows can be joined, which makes it a versioned table; None = plain.
+        """
+        return TopicTable(self, milliseconds(ttl), None if history is None else milliseconds(history))
+
+    def join(
+        self,
+        other: Topic | TopicTable,
+        *more: TopicTable,
+        how: How | str = How.INNER,
+        before: Duration | None = None,
+        after: Duration | None = None,
+        grace: Duration | None = None,
+        name: str | None = None,
+    ) -> JoinDeclaration[Any]:
+        """Join the records of this stream with those of another one, or with the rows of one table or several.
+
+        Args:
+            other: a stream, which may be this one itself, or a table.
+            more: further tables; the results then are `Enriched`.
+            how: inner, left, and of two streams right and outer.
+            before: how much earlier than a record of this stream one of the other may be.
+            after: how much later it may be.
+            grace: how far a record may be behind the event clock; of two streams always to be given.
+            name: of the join, by default made of the topics' names; its state is kept under it.
+
+        Raises:
+            JoinError: for arguments that do not go together.
+        """
+        how = _how(how)
+        if isinstance(other, Topic):
+            if before is None or after is None or grace is None or more:
+                raise JoinError("a join of two streams needs before, after and grace, and takes no tables")
+            join: Join[Any] = _checked(
+                StreamStreamJoin,
+                before=milliseconds(before),
+                after=milliseconds(after),
+                grace=milliseconds(grace),
+                how=how,
+            )
+            return _declare(self.app, name, join, Input(self.name, 0), Input(other.name, 1))
+        if before is not None or after is not None:
+            raise JoinError("before and after are for the join of two streams; a table takes ttl and history")
+        tables = (other, *more)
+        joins = tuple(table._looked_up(how, grace) for table in tables)  # noqa: SLF001 - of this module
+        inputs = [Input(table.topic.name, number) for number, table in enumerate(tables, 1)]
+        join = joins[0] if not more else _checked(NWayJoin, joins)
+        # A table is up to date before the stream's records of the same time.
+        return _declare(self.app, name, join, *inputs, Input(self.name, 0))
+
+    def join_asof(
+        self,
+        other: Topic,
+        *,
+        tolerance: Duration,
+        grace: Duration,
+        direction: Direction | str = Direction.BACKWARD,
+        how: How | str = How.INNER,
+        name: str | None = None,
+    ) -> JoinDeclaration[Joined]:
+        """Join each record of this stream with the one of another stream that is the nearest in time.
+
+        Args:
+            other: the other stream.
+            tolerance: how far apart they may be.
+            grace: how far a record may be behind the event clock.
+            direction: backward, forward or nearest.
+            how: inner or left.
+            name: of the join, as in `join`.
+
+        Raises:
+            JoinError: for arguments that do not go together.
+        """
+        join = _checked(
+            AsOfJoin,
+            tolerance=milliseconds(tolerance),
+            grace=milliseconds(grace),
+            direction=Direction(direction),
+            how=_how(how),
+        )
+        return _declare(self.app, name, join, Input(self.name, 0), Input(other.name, 1))
+
+    def reduce_windows(
+        self,
+        other: Topic,
+        *,
+        size: Duration,
+        grace: Duration,
+        initial: Callable[[], A],
+        reduce: Callable[[A, int, Record], A],
+        value: type[A],
+        advance: Duration | None = None,
+        name: str | None = None,
+    ) -> JoinDeclaration[WindowedValue[A]]:
+        """Fold the records of both streams by key and window; `streamapp.joins.WindowedReduce` has the arguments.
+
+        Raises:
+            JoinError: for arguments that do not go together.
+        """
+        join: Join[WindowedValue[A]] = _checked(
+            WindowedReduce,
+            size=milliseconds(size),
+            grace=milliseconds(grace),
+            advance=None if advance is None else milliseconds(advance),
+            initial=initial,
+            reduce=reduce,
+            value=value,
+        )
+        return _declare(self.app, name, join, Input(self.name, 0), Input(other.name, 1))
+
+
+@dataclasses.dataclass(frozen=True)
+class TopicTable:
+    """A topic whose records are the updates of a table; made by `Topic.table`.
+
+    Args:
+        topic: the topic.
+        ttl: how long (ms of event time) a row lives; 0 = for ever.
+        history: how far back (ms) past rows can be joined; None = not at all.
+    """
+
+    topic: Topic
+    ttl: int = 0
+    history: int | None = None
+
+    def join(
+        self,
+        other: TopicTable,
+        *,
+        how: How | str = How.INNER,
+        name: str | None = None,
+    ) -> JoinDeclaration[Joined]:
+        """Join the rows of this table with those of another one: the results are the updates of the joined table.
+
+        Args:
+            other: the other table.
+            how: inner, left, right or outer.
+            name: of the join, by default made of the topics' names; its state is kept under it.
+
+        Raises:
+            JoinError: for arguments that do not go together.
+        """
+        if self.ttl or other.ttl:
+            raise JoinError("rows of a table that is joined with another table have no ttl")
+        join = _checked(TableTableJoin, how=_how(how), left_history=self.history, right_history=other.history)
+        return _declare(self.topic.app, name, join, Input(self.topic.name, 0), Input(other.topic.name, 1))
+
+    def _looked_up(self, how: How, grace: Duration | None) -> StreamTableJoin:
+        return _checked(
+            StreamTableJoin,
+            how=how,
+            ttl=self.ttl,
+            history=self.history,
+            grace=None if grace is None else milliseconds(grace),
+        )
+
+
+def _how(how: How | str) -> How:
+    try:
+        return How(how)
+    except ValueError:
+        raise JoinError(f"how={how!r} is none of {', '.join(How)}") from None
+
+
+def _checked(make: Callable[..., R], *args: Any, **settings: Any) -> R:
+    """Make a join of the library, which knows what goes together."""
+    try:
+        return make(*args, **settings)
+    except ValueError as exc:
+        raise JoinError(str(exc)) from None
+
+
+def _declare(app: Any, name: str | None, join: Join[R], *inputs: Input) -> JoinDeclaration[R]:
+    return JoinDeclaration(app, name or _name(inputs, app.settings.topic_prefix), join, inputs)
+
+
+def _name(inputs: Sequence[Input], prefix: str) -> str:
+    """Name a join after its topics, in the order of its sides."""
+    topics = [each.topic.removeprefix(prefix) for each in sorted(inputs, key=lambda each: each.source)]
+    return "-".join([*topics, "join"])

@@ -1,0 +1,88 @@
+"""What a join gives for the records of its topics: run by the driver of the library, without Kafka."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections import Counter
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from confluent_kafka import Message
+from joining_app import declared
+from topics import Topics
+
+from streamapp.batching.batch import Batch, Merged
+from streamapp.batching.dead_letters import TP
+from streamapp.joins import Driver, Event
+from streamapp.settings import Settings
+from streamapp.topology import App, JoinDeclaration
+from streamapp.topology.sink import json_value
+
+__all__ = ["TOPICS", "Expected", "expected", "given", "produce"]
+
+TOPICS = ("purchases", "views", "customers")
+
+#: Key, value and event time of a result.
+Result = tuple[bytes | None, bytes | None, int]
+
+
+@dataclasses.dataclass
+class Expected:
+    """What a join gives, all its partitions together."""
+
+    results: Counter[Result]
+    #: Side outputs: reason, and value of the record.
+    side: Counter[tuple[str, bytes | None]]
+
+
+def produce(topics: Topics, count: int, *, seed: int = 1, keys: int = 20, start: int = 0) -> None:
+    """Send records to all topics, out of order: some of them late, some without a key."""
+    random, numbers = Random(seed), itertools.count(start)
+    for at in range(start, start + count):
+        for topic in TOPICS:
+            key = None if random.random() < 0.02 else f"k{random.randrange(keys)}"
+            delay = random.choice((0, 0, 20, 150, 900))
+            value = None if topic == "customers" and random.random() < 0.1 else {topic: next(numbers)}
+            topics.send(topic, key, value, at=max(0, 5 * at - delay), partition=None if key else 0)
+    topics.flush()
+
+
+def expected(topics: Topics, name: str, directory: Path) -> Expected:
+    """Run the join over what is in its topics now, partition by partition."""
+    app = App(Settings(datadir=directory, store="memory://", **topics.settings))
+    join = declared(app)[name]
+    inputs = {each.topic: topics.read(each.topic.removeprefix(topics.prefix)) for each in join.inputs}
+    whole = Expected(Counter(), Counter())
+    for partition in range(topics.partitions):
+        driver = _run(join, {topic: _of(messages, partition) for topic, messages in inputs.items()}, partition)
+        whole.results.update((result.key, json_value(result), result.timestamp) for result in driver.results)
+        whole.side.update((side.reason.value, side.record.value) for side in driver.side_outputs)
+    return whole
+
+
+def _of(messages: list[Message], partition: int) -> list[Any]:
+    mine = sorted((each for each in messages if each.partition() == partition), key=Message.offset)
+    return [Event(each.key(), each.value(), each.timestamp()[1], each.offset()) for each in mine]
+
+
+def _run(join: JoinDeclaration[Any], records: dict[str, list[Any]], partition: int) -> Driver[Any]:
+    driver: Driver[Any] = Driver(join.join)
+    tps = [TP(topic, partition) for topic in records]
+    batches = [Batch(tp, records[tp.topic]) for tp in tps if records[tp.topic]]
+    if batches:
+        merged = Merged.of(tps, batches)
+        sources = [[each.source for each in join.inputs if each.topic == tp.topic] for tp in tps]
+        driver.process(
+            (source, record)
+            for number, record in zip(merged.sources, merged, strict=True)
+            for source in sources[number]
+        )
+    return driver
+
+
+def given(topics: Topics, name: str) -> Counter[Result]:
+    """Count the results that are in the topic of a join."""
+    messages = topics.read(f"{name}.joined")
+    return Counter((each.key(), each.value(), each.timestamp()[1]) for each in messages)
