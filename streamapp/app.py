@@ -8,6 +8,7 @@ from streamapp import web
 from streamapp.settings import Settings
 from streamapp.topology import App as JoiningApp
 from streamapp.web.flow import flow
+from streamapp.web.joins import joins
 from streamapp.worker import Worker
 
 __all__ = ["App", "app"]
@@ -23,6 +24,7 @@ class App(JoiningApp):
     def __init__(self, settings: Settings) -> None:
         self.metrics = web.Metrics()
         self.metrics.add(lambda: flow(self))
+        self.metrics.add(lambda: joins(self))
         super().__init__(
             settings,
             origin="streamapp",

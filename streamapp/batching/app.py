@@ -103,6 +103,10 @@ class App(faust.App):
         """Give all input topics, those together that are joined and so need equally many partitions."""
         return list(dict.fromkeys(groups(self.inputs, self.merges()).values()))
 
+    def problems(self) -> list[str]:
+        """Say what is wrong with this worker, although it runs."""
+        return []
+
     def rows(self, name: str, **options: Any) -> Table:
         """Declare a table of `streamapp.joins.Row`."""
         return cast(Table, self.Table(name, **options))

@@ -14,7 +14,7 @@ import enum
 from streamapp.joins.buffer import Buffer, WindowBuffer
 from streamapp.joins.clock import BEGINNING
 from streamapp.joins.how import How
-from streamapp.joins.ledger import Ledger
+from streamapp.joins.ledger import Ledger, Refusing
 from streamapp.joins.output import Joined, Output, Reason
 from streamapp.joins.records import Batch, Buffered, Record, Side
 from streamapp.joins.state import State
@@ -73,7 +73,7 @@ class AsOfJoin:
         return AsOfOperator(self, state)
 
 
-class AsOfOperator:
+class AsOfOperator(Refusing[Joined]):
     """An as-of join at work on one partition.
 
     The records of the left side count in its balance, those of the right one in its updates.
@@ -81,7 +81,7 @@ class AsOfOperator:
 
     def __init__(self, join: AsOfJoin, state: State) -> None:
         self.join = join
-        self._ledger: Ledger[Joined] = Ledger(state)
+        self._ledger: Ledger[Joined] = Ledger(state, updates_from=1)
         self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
         #: How far (ms) the clock may go past a left record before it is joined, and past a right one that is still
         #: wanted by left ones.

@@ -16,7 +16,7 @@ from streamapp.joins import ordering
 from streamapp.joins.cache import Cache
 from streamapp.joins.clock import BEGINNING
 from streamapp.joins.how import How
-from streamapp.joins.ledger import Ledger, Refused
+from streamapp.joins.ledger import Ledger, Refused, Refusing
 from streamapp.joins.output import Joined, Output, Reason
 from streamapp.joins.records import Batch, Record, Side
 from streamapp.joins.rows import Row
@@ -105,7 +105,7 @@ class _LeftTable:
         return [(key, row) for key in keys if (row := self._cache[key]) is not None]
 
 
-class ForeignKeyOperator:
+class ForeignKeyOperator(Refusing[Joined]):
     """A foreign-key join at work on one partition.
 
     All updates of both sides count in its balance; one is matched if it met a row of the other side, a tombstone

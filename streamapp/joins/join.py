@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 from streamapp.joins.balance import Balance, Updates
 from streamapp.joins.clock import Clock
 from streamapp.joins.output import Output
-from streamapp.joins.records import Batch
+from streamapp.joins.records import Batch, Record
 from streamapp.joins.state import State
 
 __all__ = ["Join", "Operator"]
@@ -24,6 +24,10 @@ class Operator(Protocol[R]):
     clock: Clock
     balance: Balance
     updates: Updates
+
+    def refuse(self, source: int, record: Record, detail: object) -> None:
+        """Reject a record that is not to be joined, and say why; it comes out at the side with the next batch."""
+        ...
 
     def process(self, batch: Batch) -> Output[R]:
         """Join records in the order in which they are given; the state then has all changes to be committed."""

@@ -12,7 +12,7 @@ from streamapp.joins.output import Output, Reason, SideOutput
 from streamapp.joins.records import Record
 from streamapp.joins.state import State
 
-__all__ = ["Ledger", "Refused"]
+__all__ = ["Ledger", "Refused", "Refusing"]
 
 R = TypeVar("R")
 
@@ -37,10 +37,12 @@ class Ledger(Generic[R]):
 
     Args:
         state: the join's state, in which clock and balance are kept.
+        updates_from: the number of the source from which on records have no result of their own; None = all have.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, *, updates_from: int | None = None) -> None:
         self._state = state
+        self._updates_from = updates_from
         self.clock = Clock()
         self.balance = Balance()
         self.updates = Updates()
@@ -68,6 +70,13 @@ class Ledger(Generic[R]):
         account.rejected += 1
         self._side.append(SideOutput(reason, side, record, detail=str(detail)))
 
+    def refused(self, source: int, record: Record, detail: object) -> None:
+        """Account for a record that the join is not to see at all."""
+        updates = self._updates_from is not None and source >= self._updates_from
+        account = self.updates if updates else self.balance
+        account.received += 1
+        self.rejected(account, source, record, Reason.REFUSED, detail)
+
     def close(self) -> Output[R]:
         """End the batch: write clock and balance to the state, and give what came out."""
         row = _Row(self.clock.now, self.balance, self.updates)
@@ -75,3 +84,19 @@ class Ledger(Generic[R]):
         output = Output(self.results, self._side)
         self.results, self._side = [], []
         return output
+
+
+class Refusing(Generic[R]):
+    """An operator, as far as it takes note of records that it is not to join."""
+
+    _ledger: Ledger[R]
+
+    def refuse(self, source: int, record: Record, detail: object) -> None:
+        """Reject a record; it comes out at the side with the next batch.
+
+        Args:
+            source: the number of the input that it is from.
+            record: it does not move the clock.
+            detail: why, in words.
+        """
+        self._ledger.refused(source, record, detail)

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from streamapp.joins.buffer import WindowBuffer
 from streamapp.joins.clock import BEGINNING, END
 from streamapp.joins.how import How
-from streamapp.joins.ledger import Ledger
+from streamapp.joins.ledger import Ledger, Refusing
 from streamapp.joins.output import Joined, Output, Reason
 from streamapp.joins.records import Batch, Buffered, Record, Side
 from streamapp.joins.state import State
@@ -72,7 +72,7 @@ class _View:
     kept: bool
 
 
-class StreamStreamOperator:
+class StreamStreamOperator(Refusing[Joined]):
     """A stream-stream join at work on one partition; all records of both sides count in its balance."""
 
     def __init__(self, join: StreamStreamJoin, state: State) -> None:

@@ -16,7 +16,7 @@ from typing import Final, Generic, Protocol, TypeVar
 from streamapp.joins.buffer import Buffer
 from streamapp.joins.clock import BEGINNING
 from streamapp.joins.how import How
-from streamapp.joins.ledger import Ledger, Refused
+from streamapp.joins.ledger import Ledger, Refused, Refusing
 from streamapp.joins.output import Joined, Output, Reason
 from streamapp.joins.records import Batch, Record, Side
 from streamapp.joins.rows import Row
@@ -139,7 +139,7 @@ class StreamTableJoin:
         return (row, None) if missing is None else (None, missing)
 
 
-class StreamTableOperator(Generic[R]):
+class StreamTableOperator(Refusing[R], Generic[R]):
     """A join of one stream with one table or more, at work on one partition.
 
     The records of the stream count in its balance, those of the tables in its updates.
@@ -160,7 +160,7 @@ class StreamTableOperator(Generic[R]):
     ) -> None:
         self._joins = joins
         self._result = result
-        self._ledger: Ledger[R] = Ledger(state)
+        self._ledger: Ledger[R] = Ledger(state, updates_from=1)
         self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
         self._grace = joins[0].grace
         self._buffer = Buffer(state.section(b"waiting/"), span=self._grace or 0, since=self._undecided)

@@ -10,7 +10,7 @@ import dataclasses
 
 from streamapp.joins.clock import BEGINNING
 from streamapp.joins.how import How
-from streamapp.joins.ledger import Ledger
+from streamapp.joins.ledger import Ledger, Refusing
 from streamapp.joins.output import Joined, Output, Reason
 from streamapp.joins.records import Batch, Record, Side
 from streamapp.joins.rows import Row
@@ -56,7 +56,7 @@ class TableTableJoin:
         return True
 
 
-class TableTableOperator:
+class TableTableOperator(Refusing[Joined]):
     """A table-table join at work on one partition.
 
     All updates of both sides count in its balance; one is matched if the other table has a row for its key.

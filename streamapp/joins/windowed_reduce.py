@@ -16,7 +16,7 @@ import msgspec
 
 from streamapp.joins import ordering
 from streamapp.joins.clock import BEGINNING
-from streamapp.joins.ledger import Ledger, Refused
+from streamapp.joins.ledger import Ledger, Refused, Refusing
 from streamapp.joins.output import Output, Reason
 from streamapp.joins.records import Batch, Record
 from streamapp.joins.state import State
@@ -95,7 +95,7 @@ class _Window(Generic[A]):
         self.firsts = firsts
 
 
-class WindowedReduceOperator(Generic[A]):
+class WindowedReduceOperator(Refusing[WindowedValue[A]], Generic[A]):
     """A windowed reduce at work on one partition.
 
     All records of both sides count in its balance; one is matched when the first of its windows gives its result.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from streamapp.batching.app import App as BatchingApp
 from streamapp.settings import Settings
 from streamapp.topology.processor import JoinProcessor
@@ -25,16 +27,22 @@ class App(BatchingApp):
         self.joins: list[JoinProcessor[Any]] = []
         super().__init__(settings, **{"Topic": Topic, **options})
 
-    def batches(self, name: str, *, after: tuple[str, ...] = ()) -> Topic:
+    def batches(self, name: str, *, after: tuple[str, ...] = (), type: Any = None) -> Topic:  # noqa: A002
         """Declare a topic whose agents get batches, and which can be joined.
 
         Args:
             name: the topic's name without the prefix.
             after: topics that are read first, partition by partition, as far as the broker has them.
+            type: what the JSON of a value must be, for msgspec, if it is to be joined; None = anything.
         """
         topic: Topic = super().batches(name, after=after)
+        topic.validate = None if type is None else msgspec.json.Decoder(type).decode
         return topic
 
     def merges(self) -> list[tuple[str, ...]]:
         """Give the topics that are joined, for each join."""
         return [join.topics for join in self.joins]
+
+    def problems(self) -> list[str]:
+        """Say what is wrong with this worker, although it runs: joins whose balance does not hold."""
+        return [problem for join in self.joins for problem in join.accounts.problems]

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from streamapp.batching.output import Output
-from streamapp.joins import Join
+from streamapp.joins import Join, Reason, SideOutput
 from streamapp.topology.processor import JoinProcessor
+from streamapp.topology.side_outputs import SideOutputs
 from streamapp.topology.sink import Sink
 
 __all__ = ["Input", "JoinDeclaration", "JoinError"]
@@ -24,6 +25,8 @@ class Input(NamedTuple):
 
     topic: str
     source: int
+    #: Raises `msgspec.DecodeError` for a value that cannot be used; None = all can.
+    validate: Callable[[bytes], Any] | None = None
 
 
 class JoinDeclaration(Generic[R]):
@@ -42,8 +45,19 @@ class JoinDeclaration(Generic[R]):
         self.join = join
         self.inputs = inputs
 
-    def to(self, output: Output, *, value: Callable[[R], Any] | None = None) -> JoinProcessor[R]:
-        """Send the results to a topic.
+    def to(
+        self,
+        output: Output,
+        *,
+        value: Callable[[R], Any] | None = None,
+        unmatched: Output | None = None,
+        late: Output | None = None,
+        expired: Output | None = None,
+        null_key: Output | None = None,
+        rejected: Output | None = None,
+        tell: Callable[[SideOutput], None] | None = None,
+    ) -> JoinProcessor[R]:
+        """Send the results to a topic, and each record that is not matched to another one, if it is named.
 
         A result has the key and the event time that the join gives it. If it is of a stream record alone, or of that
         with rows, it has the record's headers.
@@ -52,12 +66,32 @@ class JoinDeclaration(Generic[R]):
             output: the topic.
             value: makes the value of a result: bytes, None (a tombstone), or what becomes JSON. By default
                 ``{"left": …, "right": …}`` of the values, which are taken for JSON.
+            unmatched: takes records that have no partner and will have none.
+            late: those that came after the grace.
+            expired: those whose row is older than its TTL, and updates older than the history.
+            null_key: those without a key.
+            rejected: those without a value, or that are refused or superseded.
+            tell: called with each record that is not matched, wherever it goes.
 
         Raises:
             JoinError: if there is a join of this name already.
         """
         if any(other.name == self.name for other in self.app.joins):
             raise JoinError(f"there are two joins named {self.name}: give one of them another name, by name=…")
-        processor = JoinProcessor(self.app, self.name, self.join, self.inputs, Sink(output, value))
+        outputs = {
+            Reason.UNMATCHED: unmatched,
+            Reason.LATE: late,
+            Reason.EXPIRED: expired,
+            Reason.NULL_KEY: null_key,
+            Reason.NULL_VALUE: rejected,
+            Reason.SUPERSEDED: rejected,
+            Reason.REFUSED: rejected,
+        }
+        side_outputs = SideOutputs(
+            {each.source: each.topic for each in self.inputs},
+            {reason: side for reason, side in outputs.items() if side is not None},
+            tell,
+        )
+        processor = JoinProcessor(self.app, self.name, self.join, self.inputs, Sink(output, value), side_outputs)
         self.app.joins.append(processor)
         return processor

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterable, Iterable, Sequence
+from collections.abc import AsyncIterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import msgspec
 
 from streamapp.batching.batch import BatchSchema, Merged
 from streamapp.joins import Join
 from streamapp.stores.table import OrderedTable
+from streamapp.topology.accounts import Account, Accounts
 from streamapp.topology.task import Task
 
 if TYPE_CHECKING:
     from streamapp.joins.records import Batch as Records
     from streamapp.topology.declaration import Input
+    from streamapp.topology.side_outputs import SideOutputs
     from streamapp.topology.sink import Sink
 
 __all__ = ["JoinProcessor"]
@@ -33,17 +38,29 @@ class JoinProcessor(Generic[R]):
         join: what it means.
         inputs: the topics that it reads; at equal times those first that go first.
         sink: takes the results.
+        side_outputs: takes the records that are not matched.
     """
 
-    def __init__(self, app: Any, name: str, join: Join[R], inputs: Sequence[Input], sink: Sink[R]) -> None:
+    def __init__(
+        self,
+        app: Any,
+        name: str,
+        join: Join[R],
+        inputs: Sequence[Input],
+        sink: Sink[R],
+        side_outputs: SideOutputs,
+    ) -> None:
         self.app = app
         self.name = name
         self.join = join
         self.inputs = inputs
         self.sink = sink
+        self.side_outputs = side_outputs
+        self.accounts = Accounts(name)
         sources: dict[str, list[int]] = defaultdict(list)
-        for topic, source in inputs:
-            sources[topic].append(source)
+        for each in inputs:
+            sources[each.topic].append(each.source)
+        self._validators = {each.source: each.validate for each in inputs if each.validate is not None}
         #: The topics that are read.
         self.topics = tuple(sources)
         self._sources = tuple(sources.values())
@@ -65,10 +82,20 @@ class JoinProcessor(Generic[R]):
                 self._tasks.pop(batch.partition, None)
                 raise
 
+    @property
+    def partitions(self) -> dict[int, Account]:
+        """How the partitions of this worker stand, as far as records came since its start."""
+        return self.accounts.of(self.table.data.partitions.keys())
+
     def _process(self, batch: Merged) -> None:
         rows, task = self.table.of(batch), self._task(batch)
-        output = task.process(rows, self._records(batch))
+        before = Account.of(task.operator).received
+        records = list(self._records(batch))
+        output = task.process(rows, self._usable(task, records) if self._validators else records)
         self.sink.send(batch, output.results)
+        self.side_outputs.send(batch, output.side_outputs)
+        account = Account.of(task.operator)
+        batch.work.effects.append(partial(self.accounts.settle, batch.partition, before, len(records), account))
 
     def _task(self, batch: Merged) -> Task[R]:
         partition = self.table.partition(batch.partition)
@@ -82,9 +109,20 @@ class JoinProcessor(Generic[R]):
         if len(self._only) == len(self.inputs):
             only = self._only
             return zip([only[number] for number in batch.sources], batch.records, strict=True)
-        return self._repeated(batch)
+        return (
+            (source, record)
+            for number, record in zip(batch.sources, batch.records, strict=True)
+            for source in self._sources[number]
+        )
 
-    def _repeated(self, batch: Merged) -> Iterable[tuple[int, Any]]:
-        for number, record in zip(batch.sources, batch.records, strict=True):
-            for source in self._sources[number]:
+    def _usable(self, task: Task[R], records: Records) -> Records:
+        """Leave out the records whose values cannot be used."""
+        for source, record in records:
+            validate = self._validators.get(source)
+            try:
+                if validate is not None and record.value is not None:
+                    validate(record.value)
+            except msgspec.DecodeError as exc:
+                task.operator.refuse(source, record, exc)
+            else:
                 yield source, record

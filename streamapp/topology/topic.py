@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -50,6 +50,12 @@ class Topic(faust.Topic):
     """
 
     app: Any
+    #: Raises `msgspec.DecodeError` for a value that cannot be used; None = all can.
+    validate: Callable[[bytes], Any] | None = None
+
+    def source(self, number: int) -> Input:
+        """Take the topic for the source of a join with this number."""
+        return Input(self.name, number, self.validate)
 
     @property
     def name(self) -> str:
@@ -101,15 +107,15 @@ class Topic(faust.Topic):
                 grace=milliseconds(grace),
                 how=how,
             )
-            return _declare(self.app, name, join, Input(self.name, 0), Input(other.name, 1))
+            return _declare(self.app, name, join, self.source(0), other.source(1))
         if before is not None or after is not None:
             raise JoinError("before and after are for the join of two streams; a table takes ttl and history")
         tables = (other, *more)
         joins = tuple(table._looked_up(how, grace) for table in tables)  # noqa: SLF001 - of this module
-        inputs = [Input(table.topic.name, number) for number, table in enumerate(tables, 1)]
+        inputs = [table.topic.source(number) for number, table in enumerate(tables, 1)]
         join = joins[0] if not more else _checked(NWayJoin, joins)
         # A table is up to date before the stream's records of the same time.
-        return _declare(self.app, name, join, *inputs, Input(self.name, 0))
+        return _declare(self.app, name, join, *inputs, self.source(0))
 
     def join_asof(
         self,
@@ -141,7 +147,7 @@ class Topic(faust.Topic):
             direction=Direction(direction),
             how=_how(how),
         )
-        return _declare(self.app, name, join, Input(self.name, 0), Input(other.name, 1))
+        return _declare(self.app, name, join, self.source(0), other.source(1))
 
     def reduce_windows(
         self,
@@ -169,7 +175,7 @@ class Topic(faust.Topic):
             reduce=reduce,
             value=value,
         )
-        return _declare(self.app, name, join, Input(self.name, 0), Input(other.name, 1))
+        return _declare(self.app, name, join, self.source(0), other.source(1))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,7 +212,7 @@ class TopicTable:
         if self.ttl or other.ttl:
             raise JoinError("rows of a table that is joined with another table have no ttl")
         join = _checked(TableTableJoin, how=_how(how), left_history=self.history, right_history=other.history)
-        return _declare(self.topic.app, name, join, Input(self.topic.name, 0), Input(other.topic.name, 1))
+        return _declare(self.topic.app, name, join, self.topic.source(0), other.topic.source(1))
 
     def _looked_up(self, how: How, grace: Duration | None) -> StreamTableJoin:
         return _checked(

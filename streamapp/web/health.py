@@ -38,6 +38,8 @@ class Health(msgspec.Struct, frozen=True):
     state: State
     #: The partitions that this worker owns, by topic.
     assigned: dict[str, list[int]]
+    #: What is wrong although it runs, such as a join whose balance does not hold; then it is not ready.
+    problems: list[str]
 
 
 def state_of(app: Any) -> State:
@@ -58,12 +60,14 @@ def health_of(app: Any) -> Health:
     if state in {State.RECOVERING, State.READY}:  # before, the assignor has the assignment that was revoked
         for tp in sorted(app.assignor.assigned_actives()):
             assigned[tp.topic].append(tp.partition)
+    problems = app.problems()
     return Health(
         worker=str(app.conf.canonical_url),
         live=state is not State.STOPPING,
-        ready=state is State.READY,
+        ready=state is State.READY and not problems,
         state=state,
         assigned=assigned,
+        problems=problems,
     )
 
 

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 from collections import Counter
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import msgspec
 from confluent_kafka import Message
-from joining_app import declared
+from joining_app import SIDES, declared
 from topics import Topics
+from worker import Worker
 
 from streamapp.batching.batch import Batch, Merged
 from streamapp.batching.dead_letters import TP
-from streamapp.joins import Driver, Event
+from streamapp.joins import Driver, Event, Reason, SideOutput
 from streamapp.settings import Settings
 from streamapp.topology import App, JoinDeclaration
 from streamapp.topology.sink import json_value
 
-__all__ = ["TOPICS", "Expected", "expected", "given", "produce"]
+__all__ = ["TOPICS", "Expected", "balance", "expected", "given", "produce", "sides"]
 
 TOPICS = ("purchases", "views", "customers")
 
+#: Reason, topic, partition, offset, value of a record that is not matched, and by how much it was late.
+Side = tuple[bytes, bytes, bytes, bytes, bytes | None, bytes]
 #: Key, value and event time of a result.
 Result = tuple[bytes | None, bytes | None, int]
 
@@ -34,7 +39,9 @@ class Expected:
 
     results: Counter[Result]
     #: Side outputs: reason, and value of the record.
-    side: Counter[tuple[str, bytes | None]]
+    side: Counter[Side]
+    #: By name, the sums of the balances.
+    balance: Counter[str]
 
 
 def produce(topics: Topics, count: int, *, seed: int = 1, keys: int = 20, start: int = 0) -> None:
@@ -54,12 +61,40 @@ def expected(topics: Topics, name: str, directory: Path) -> Expected:
     app = App(Settings(datadir=directory, store="memory://", **topics.settings))
     join = declared(app)[name]
     inputs = {each.topic: topics.read(each.topic.removeprefix(topics.prefix)) for each in join.inputs}
-    whole = Expected(Counter(), Counter())
+    whole = Expected(Counter(), Counter(), Counter())
     for partition in range(topics.partitions):
         driver = _run(join, {topic: _of(messages, partition) for topic, messages in inputs.items()}, partition)
         whole.results.update((result.key, json_value(result), result.timestamp) for result in driver.results)
-        whole.side.update((side.reason.value, side.record.value) for side in driver.side_outputs)
+        names = {each.source: each.topic for each in join.inputs}
+        whole.side.update(_side(side, names[side.side], partition) for side in driver.side_outputs)
+        whole.balance.update(msgspec.structs.asdict(driver.operator.balance))
     return whole
+
+
+def _side(side: SideOutput, topic: str, partition: int) -> Side:
+    late = b"%d" % side.late_by if side.reason is Reason.LATE else b""
+    place = b"%d" % side.record.offset
+    return side.reason.encode(), topic.encode(), b"%d" % partition, place, side.record.value, late
+
+
+def sides(topics: Topics, name: str) -> Counter[Side]:
+    """Count the records in the topics of a join's side outputs."""
+    found: Counter[Side] = Counter()
+    for side in SIDES:
+        for message in topics.read(f"{name}.{side}"):
+            told = dict(message.headers())
+            late = told.get("late_by_ms", b"")
+            found[told["reason"], told["topic"], told["partition"], told["offset"], message.value(), late] += 1
+    return found
+
+
+def balance(worker: Worker, name: str) -> Counter[str]:
+    """Sum up the balances of a join that a worker tells of."""
+    pattern = rf'streamapp_join_records{{account="(\w+)",join="{name}",partition="\d+"}} ([\d.]+)'
+    found: Counter[str] = Counter()
+    for account, count in re.findall(pattern, worker.get("/metrics").body.decode()):
+        found[account] += int(float(count))
+    return found
 
 
 def _of(messages: list[Message], partition: int) -> list[Any]:

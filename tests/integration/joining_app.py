@@ -7,15 +7,22 @@ import time
 from typing import Any
 
 from streamapp import web
+from streamapp.joins import Joined, Operator, SideOutput, State, StreamTableJoin
 from streamapp.settings import Settings
 from streamapp.topology import App, JoinDeclaration
 from streamapp.topology.sink import json_value
+from streamapp.web.joins import joins
 from streamapp.worker import Worker
+
+SIDES = ("unmatched", "late", "expired", "null_key", "rejected")
+#: What the callback of the joins was called with.
+TOLD: list[SideOutput] = []
 
 
 class JoiningApp(App):
     def __init__(self, settings: Settings) -> None:
         self.metrics = web.Metrics()
+        self.metrics.add(lambda: joins(self))
         super().__init__(settings, origin="joining_app", Worker=Worker, **web.options(self.metrics))
 
     def on_webserver_init(self, _web: object) -> None:
@@ -25,18 +32,32 @@ class JoiningApp(App):
 def declared(app: App) -> dict[str, JoinDeclaration]:
     """All joins that the tests run, by name."""
     purchases, views, customers = (app.batches(name) for name in ("purchases", "views", "customers"))
-    joins = [
+    strict = app.batches("purchases", type=dict[str, int])
+    found = [
         purchases.join(views, before=300, after=100, grace=200, how="outer", name="pairs"),
         purchases.join(customers.table(), how="left", name="enriched"),
+        strict.join(customers.table(), name="strict"),
+        JoinDeclaration(app, "leaky", LeakyJoin(), [purchases.source(0), customers.source(1)]),
     ]
-    return {join.name: join for join in joins}
+    return {join.name: join for join in found}
+
+
+class LeakyJoin:
+    """A join with a bug: it loses the last record of a batch."""
+
+    def start(self, state: State) -> Operator[Joined]:
+        operator = StreamTableJoin().start(state)
+        process = operator.process
+        operator.process = lambda batch: process(list(batch)[:-1])  # type: ignore[method-assign]
+        return operator
 
 
 def run(app: App, names: str) -> None:
     """Have the app run some of the joins, each to a topic of its name."""
-    joins = declared(app)
+    found = declared(app)
     for name in names.split(","):
-        joins[name].to(app.output(f"{name}.joined"), value=slowly)
+        sides = {side: app.output(f"{name}.{side}") for side in SIDES}
+        found[name].to(app.output(f"{name}.joined"), value=slowly, tell=TOLD.append, **sides)
 
 
 def slowly(result: Any) -> bytes | None:

@@ -51,10 +51,10 @@ def wait_further(topics: Topics, worker: Worker) -> None:
 def test_after_a_restart_a_join_goes_on_as_if_nothing_had_been(
     topics: Topics, tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    produce(topics, 2_000)
-    monkeypatch.setenv("SECONDS_A_RESULT", "0.0005")
+    produce(topics, 10_000, keys=200)
+    monkeypatch.setenv("SECONDS_A_RESULT", "0.0002")
     for _ in range(2):
-        with Worker(tmp_path, app="joining_app", store=store, **topics.settings) as worker:
+        with Worker(tmp_path, app="joining_app", store=store, buffer=1 << 16, **topics.settings) as worker:
             worker.wait_ready()
             wait_further(topics, worker)
             assert worker.terminate() == 0
@@ -70,10 +70,12 @@ def test_after_a_restart_a_join_goes_on_as_if_nothing_had_been(
 def test_after_a_kill_a_join_gives_no_result_that_it_would_not_have_given_and_lacks_none(
     topics: Topics, tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    produce(topics, 2_000)
-    monkeypatch.setenv("SECONDS_A_RESULT", "0.0005")
+    produce(topics, 10_000, keys=200)
+    monkeypatch.setenv("SECONDS_A_RESULT", "0.0002")
     for _ in range(2):
-        with Worker(tmp_path, app="joining_app", store=store, web_port=PORT, **topics.settings) as worker:
+        with Worker(
+            tmp_path, app="joining_app", store=store, buffer=1 << 16, web_port=PORT, **topics.settings
+        ) as worker:
             worker.wait_ready()
             wait_further(topics, worker)
             worker.kill()
@@ -88,12 +90,12 @@ def test_after_a_kill_a_join_gives_no_result_that_it_would_not_have_given_and_la
 def test_partitions_that_move_between_workers_take_the_state_of_their_joins_along(
     topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    produce(topics, 2_000)
-    monkeypatch.setenv("SECONDS_A_RESULT", "0.0005")
-    with Worker(tmp_path / "one", app="joining_app", **topics.settings) as one:
+    produce(topics, 10_000, keys=200)
+    monkeypatch.setenv("SECONDS_A_RESULT", "0.0002")
+    with Worker(tmp_path / "one", app="joining_app", buffer=1 << 16, **topics.settings) as one:
         one.wait_ready()
         wait_further(topics, one)
-        with Worker(tmp_path / "two", app="joining_app", **topics.settings) as two:
+        with Worker(tmp_path / "two", app="joining_app", buffer=1 << 16, **topics.settings) as two:
             two.wait_ready()
             wait_further(topics, two)
             assert two.terminate() == 0

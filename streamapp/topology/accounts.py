@@ -1,0 +1,82 @@
+"""The accounts of a join: for each partition, what became of each record that came in; checked after each batch."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Collection
+from typing import Any, Self
+
+import msgspec
+
+from streamapp.joins import Balance, Operator, Updates
+
+__all__ = ["Account", "Accounts"]
+
+logger = logging.getLogger(__name__)
+
+
+class Account(msgspec.Struct, frozen=True):
+    """The balance, the updates and the event clock (ms) of a join's partition at one moment."""
+
+    balance: Balance
+    updates: Updates
+    clock: int | None
+
+    @classmethod
+    def of(cls, operator: Operator[Any]) -> Self:
+        """Take down how an operator stands."""
+        return cls(copy.copy(operator.balance), copy.copy(operator.updates), operator.clock.now)
+
+    @property
+    def received(self) -> int:
+        """How many records came in."""
+        return self.balance.received + self.updates.received
+
+    @property
+    def holds(self) -> bool:
+        """Whether each of them is accounted for."""
+        return self.balance.holds and self.updates.holds
+
+
+class Accounts:
+    """What the partitions of a join came to, of this worker.
+
+    Args:
+        name: of the join.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._last: dict[int, Account] = {}
+        #: By partition, what is wrong with its balance.
+        self._wrong: dict[int, str] = {}
+
+    def settle(self, partition: int, before: int, given: int, account: Account) -> None:
+        """Take in how a partition stands after a batch, and check that each record is accounted for.
+
+        Args:
+            partition: its number.
+            before: how many records had come in before the batch.
+            given: how many were in the batch.
+            account: how the partition stands now.
+        """
+        self._last[partition] = account
+        if account.received != before + given:
+            wrong = f"of {given} records that were given it took {account.received - before} in"
+        elif not account.holds:
+            wrong = f"records are not accounted for: {account.balance}, {account.updates}"
+        else:
+            return
+        if partition not in self._wrong:
+            logger.error("Join %s, partition %d: %s", self._name, partition, wrong)
+        self._wrong[partition] = wrong
+
+    def of(self, partitions: Collection[int]) -> dict[int, Account]:
+        """Give the accounts of these partitions, as far as anything came in since the start."""
+        return {partition: account for partition, account in sorted(self._last.items()) if partition in partitions}
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong, in words; a balance that was wrong once stays so until the worker starts again."""
+        return [f"join {self._name}, partition {number}: {wrong}" for number, wrong in sorted(self._wrong.items())]
