@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from streamapp.batching.app import App as BatchingApp
+from streamapp.joins import Record, Refused
 from streamapp.settings import Settings
 from streamapp.topology.processor import JoinProcessor
+from streamapp.topology.stream import Stream
 from streamapp.topology.topic import Topic
 
 __all__ = ["App"]
@@ -25,7 +28,7 @@ class App(BatchingApp):
     def __init__(self, settings: Settings, **options: Any) -> None:
         #: The joins that are a part of this app.
         self.joins: list[JoinProcessor[Any]] = []
-        super().__init__(settings, **{"Topic": Topic, **options})
+        super().__init__(settings, **{"Topic": Topic, "Stream": Stream, **options})
 
     def batches(self, name: str, *, after: tuple[str, ...] = (), type: Any = None) -> Topic:  # noqa: A002
         """Declare a topic whose agents get batches, and which can be joined.
@@ -36,7 +39,7 @@ class App(BatchingApp):
             type: what the JSON of a value must be, for msgspec, if it is to be joined; None = anything.
         """
         topic: Topic = super().batches(name, after=after)
-        topic.validate = None if type is None else msgspec.json.Decoder(type).decode
+        topic.check = None if type is None else _check(type)
         return topic
 
     def merges(self) -> list[tuple[str, ...]]:
@@ -46,3 +49,17 @@ class App(BatchingApp):
     def problems(self) -> list[str]:
         """Say what is wrong with this worker, although it runs: joins whose balance does not hold."""
         return [problem for join in self.joins for problem in join.accounts.problems]
+
+
+def _check(type_: Any) -> Callable[[Record], None]:
+    """Make what refuses records whose value is not JSON of a type; tombstones are not looked at."""
+    decode = msgspec.json.Decoder(type_).decode
+
+    def check(record: Record) -> None:
+        try:
+            if record.value is not None:
+                decode(record.value)
+        except msgspec.DecodeError as exc:
+            raise Refused(str(exc)) from None
+
+    return check

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from streamapp.batching.output import Output
-from streamapp.joins import Join, Reason, SideOutput
+from streamapp.joins import Join, Reason, Record, SideOutput
 from streamapp.topology.processor import JoinProcessor
 from streamapp.topology.side_outputs import SideOutputs
 from streamapp.topology.sink import Sink
@@ -14,6 +15,8 @@ from streamapp.topology.sink import Sink
 __all__ = ["Input", "JoinDeclaration", "JoinError"]
 
 R = TypeVar("R")
+
+NONE: Final[Mapping[Reason, Output]] = MappingProxyType({})
 
 
 class JoinError(ValueError):
@@ -25,8 +28,8 @@ class Input(NamedTuple):
 
     topic: str
     source: int
-    #: Raises `msgspec.DecodeError` for a value that cannot be used; None = all can.
-    validate: Callable[[bytes], Any] | None = None
+    #: Raises `Refused` for a record that cannot be used; None = all can.
+    check: Callable[[Record], None] | None = None
 
 
 class JoinDeclaration(Generic[R]):
@@ -76,8 +79,6 @@ class JoinDeclaration(Generic[R]):
         Raises:
             JoinError: if there is a join of this name already.
         """
-        if any(other.name == self.name for other in self.app.joins):
-            raise JoinError(f"there are two joins named {self.name}: give one of them another name, by name=…")
         outputs = {
             Reason.UNMATCHED: unmatched,
             Reason.LATE: late,
@@ -87,11 +88,21 @@ class JoinDeclaration(Generic[R]):
             Reason.SUPERSEDED: rejected,
             Reason.REFUSED: rejected,
         }
-        side_outputs = SideOutputs(
-            {each.source: each.topic for each in self.inputs},
-            {reason: side for reason, side in outputs.items() if side is not None},
-            tell,
-        )
-        processor = JoinProcessor(self.app, self.name, self.join, self.inputs, Sink(output, value), side_outputs)
+        processor = self.processor({reason: side for reason, side in outputs.items() if side is not None}, tell)
+        processor.into(Sink(output, value))
+        return processor
+
+    def processor(
+        self, outputs: Mapping[Reason, Output] = NONE, tell: Callable[[SideOutput], None] | None = None
+    ) -> JoinProcessor[R]:
+        """Make the join a part of the app, with its side outputs; the results are for whoever reads its channel.
+
+        Raises:
+            JoinError: if there is a join of this name already.
+        """
+        if any(other.name == self.name for other in self.app.joins):
+            raise JoinError(f"there are two joins named {self.name}: give one of them another name, by name=…")
+        side_outputs = SideOutputs({each.source: each.topic for each in self.inputs}, outputs, tell)
+        processor = JoinProcessor(self.app, self.name, self.join, self.inputs, side_outputs)
         self.app.joins.append(processor)
         return processor

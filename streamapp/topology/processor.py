@@ -1,16 +1,15 @@
-"""The processor of a join: its agent, which runs a task for each partition."""
+"""The processor of a join: runs a task for each partition, on batches of all its topics."""
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import AsyncIterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import msgspec
-
 from streamapp.batching.batch import BatchSchema, Merged
-from streamapp.joins import Join
+from streamapp.joins import Join, Refused
 from streamapp.stores.table import OrderedTable
 from streamapp.topology.accounts import Account, Accounts
 from streamapp.topology.task import Task
@@ -27,9 +26,9 @@ R = TypeVar("R")
 
 
 class JoinProcessor(Generic[R]):
-    """A join on Kafka: an agent that reads all its topics, merged by event time.
+    """A join on Kafka; it reads all its topics, merged by event time.
 
-    Results and changes of the state take effect together, and when the agent is done with a batch. After a failure, a
+    Results and changes of the state take effect together, and when all is done with a batch. After a failure, a
     rebalance or a restart the tasks are started again from their state.
 
     Args:
@@ -37,30 +36,20 @@ class JoinProcessor(Generic[R]):
         name: of the join.
         join: what it means.
         inputs: the topics that it reads; at equal times those first that go first.
-        sink: takes the results.
         side_outputs: takes the records that are not matched.
     """
 
-    def __init__(
-        self,
-        app: Any,
-        name: str,
-        join: Join[R],
-        inputs: Sequence[Input],
-        sink: Sink[R],
-        side_outputs: SideOutputs,
-    ) -> None:
+    def __init__(self, app: Any, name: str, join: Join[R], inputs: Sequence[Input], side_outputs: SideOutputs) -> None:
         self.app = app
         self.name = name
         self.join = join
         self.inputs = inputs
-        self.sink = sink
         self.side_outputs = side_outputs
         self.accounts = Accounts(name)
         sources: dict[str, list[int]] = defaultdict(list)
         for each in inputs:
             sources[each.topic].append(each.source)
-        self._validators = {each.source: each.validate for each in inputs if each.validate is not None}
+        self._checks = {each.source: each.check for each in inputs if each.check is not None}
         #: The topics that are read.
         self.topics = tuple(sources)
         self._sources = tuple(sources.values())
@@ -69,33 +58,44 @@ class JoinProcessor(Generic[R]):
             OrderedTable(app, name=name, beacon=app.tables.beacon, help=f"the state of the join {name}")
         )
         self.table.source = self.topics[0]
+        #: Gives batches of all topics.
+        self.channel: Any = app.topic(*self.topics, schema=BatchSchema(merged=True))
         self._tasks: dict[int, Task[R]] = {}
-        topic = app.topic(*self.topics, schema=BatchSchema(merged=True))
-        self.agent = app.agent(topic, name=f"streamapp.joins.{name}")(self.run)
 
-    async def run(self, batches: AsyncIterable[Merged]) -> None:
-        """Join the batches; this is the agent."""
-        async for batch in batches:
-            try:
-                self._process(batch)
-            except Exception:
-                self._tasks.pop(batch.partition, None)
-                raise
+    def into(self, sink: Sink[R]) -> None:
+        """Have an agent send the results to a topic."""
+
+        async def run(batches: AsyncIterable[Merged]) -> None:
+            async for batch in batches:
+                with self.working(batch) as results:
+                    sink.send(batch, results)
+
+        self.app.agent(self.channel, name=f"streamapp.joins.{self.name}")(run)
+
+    @contextlib.contextmanager
+    def working(self, batch: Merged) -> Iterator[Sequence[R]]:
+        """Join a batch, and give the results, which are to be used within the `with`."""
+        try:
+            yield self._process(batch)
+        except BaseException:
+            # The operator is ahead of what will be in the table.
+            self._tasks.pop(batch.partition, None)
+            raise
 
     @property
     def partitions(self) -> dict[int, Account]:
         """How the partitions of this worker stand, as far as records came since its start."""
         return self.accounts.of(self.table.data.partitions.keys())
 
-    def _process(self, batch: Merged) -> None:
+    def _process(self, batch: Merged) -> Sequence[R]:
         rows, task = self.table.of(batch), self._task(batch)
         before = Account.of(task.operator).received
         records = list(self._records(batch))
-        output = task.process(rows, self._usable(task, records) if self._validators else records)
-        self.sink.send(batch, output.results)
+        output = task.process(rows, self._usable(task, records) if self._checks else records)
         self.side_outputs.send(batch, output.side_outputs)
         account = Account.of(task.operator)
         batch.work.effects.append(partial(self.accounts.settle, batch.partition, before, len(records), account))
+        return output.results
 
     def _task(self, batch: Merged) -> Task[R]:
         partition = self.table.partition(batch.partition)
@@ -116,13 +116,13 @@ class JoinProcessor(Generic[R]):
         )
 
     def _usable(self, task: Task[R], records: Records) -> Records:
-        """Leave out the records whose values cannot be used."""
+        """Leave out the records that cannot be used."""
         for source, record in records:
-            validate = self._validators.get(source)
+            check = self._checks.get(source)
             try:
-                if validate is not None and record.value is not None:
-                    validate(record.value)
-            except msgspec.DecodeError as exc:
-                task.operator.refuse(source, record, exc)
+                if check is not None:
+                    check(record)
+            except Refused as refused:
+                task.operator.refuse(source, record, refused)
             else:
                 yield source, record

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import faust
@@ -23,24 +22,17 @@ from streamapp.joins import (
     WindowedValue,
 )
 from streamapp.topology.declaration import Input, JoinDeclaration, JoinError
+from streamapp.topology.durations import Duration, milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamapp.joins import Record
 
-__all__ = ["Duration", "Topic", "TopicTable", "milliseconds"]
+__all__ = ["Topic", "TopicTable"]
 
 A = TypeVar("A")
 R = TypeVar("R")
-
-#: Whole milliseconds, or a `timedelta`.
-Duration = int | timedelta
-
-
-def milliseconds(duration: Duration) -> int:
-    """Give a duration in whole milliseconds."""
-    return duration if isinstance(duration, int) else duration // timedelta(milliseconds=1)
 
 
 class Topic(faust.Topic):
@@ -50,12 +42,12 @@ class Topic(faust.Topic):
     """
 
     app: Any
-    #: Raises `msgspec.DecodeError` for a value that cannot be used; None = all can.
-    validate: Callable[[bytes], Any] | None = None
+    #: Raises `Refused` for a record that cannot be used in a join; None = all can.
+    check: Callable[[Record], None] | None = None
 
     def source(self, number: int) -> Input:
         """Take the topic for the source of a join with this number."""
-        return Input(self.name, number, self.validate)
+        return Input(self.name, number, self.check)
 
     @property
     def name(self) -> str:

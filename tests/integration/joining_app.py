@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import time
-from typing import Any
 
 from streamapp import web
 from streamapp.joins import Joined, Operator, SideOutput, State, StreamTableJoin
 from streamapp.settings import Settings
 from streamapp.topology import App, JoinDeclaration
-from streamapp.topology.sink import json_value
 from streamapp.web.joins import joins
 from streamapp.worker import Worker
 
@@ -57,13 +54,7 @@ def run(app: App, names: str) -> None:
     found = declared(app)
     for name in names.split(","):
         sides = {side: app.output(f"{name}.{side}") for side in SIDES}
-        found[name].to(app.output(f"{name}.joined"), value=slowly, tell=TOLD.append, **sides)
-
-
-def slowly(result: Any) -> bytes | None:
-    """Make a worker slow enough to be met at work."""
-    time.sleep(float(os.environ.get("SECONDS_A_RESULT", "0")))
-    return json_value(result)
+        found[name].to(app.output(f"{name}.joined"), tell=TOLD.append, **sides)
 
 
 app = JoiningApp(Settings.load())

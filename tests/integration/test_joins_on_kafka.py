@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from joined import TOPICS, expected, given, produce
+from joined import TOPICS, balance, expected, given, produce
 from topics import Topics
 from worker import Worker, free_port, wait_until
 
@@ -32,34 +32,34 @@ def wait_done(topics: Topics, worker: Worker) -> None:
         wait_until(lambda topic=topic: topics.committed(topic) == topics.end(topic), f"{topic} is read to its end")
 
 
+def wait_results(topics: Topics, worker: Worker) -> None:
+    """Wait until a worker sends results, which is before it commits."""
+    before = topics.end("pairs.joined")
+    wait_until(lambda: worker.exit_code is not None or topics.end("pairs.joined") > max(before, 0), "there are results")
+
+
 @pytest.mark.parametrize("store", STORES)
 def test_an_undisturbed_worker_gives_each_result_once(topics: Topics, tmp_path: Path, store: str) -> None:
-    produce(topics, 2_000)
+    for number in range(2):
+        part(topics, number)
     with Worker(tmp_path, app="joining_app", store=store, **topics.settings) as worker:
         wait_done(topics, worker)
     for join in ("pairs", "enriched"):
         assert given(topics, join) == expected(topics, join, tmp_path).results
 
 
-def wait_further(topics: Topics, worker: Worker) -> None:
-    """Wait until a worker has done more than was done before."""
-    before = topics.committed("purchases")
-    wait_until(lambda: worker.exit_code is None and topics.committed("purchases") > before + 300, "it goes further")
+def part(topics: Topics, number: int) -> None:
+    """Send some records; all of the first part are older than all of the second one."""
+    produce(topics, 400, seed=number, start=1_000 * number)
 
 
 @pytest.mark.parametrize("store", STORES)
-def test_after_a_restart_a_join_goes_on_as_if_nothing_had_been(
-    topics: Topics, tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    produce(topics, 10_000, keys=200)
-    monkeypatch.setenv("SECONDS_A_RESULT", "0.0002")
-    for _ in range(2):
-        with Worker(tmp_path, app="joining_app", store=store, buffer=1 << 16, **topics.settings) as worker:
-            worker.wait_ready()
-            wait_further(topics, worker)
+def test_after_a_restart_a_join_goes_on_as_if_nothing_had_been(topics: Topics, tmp_path: Path, store: str) -> None:
+    for number in range(3):
+        part(topics, number)
+        with Worker(tmp_path, app="joining_app", store=store, **topics.settings) as worker:
+            wait_results(topics, worker)
             assert worker.terminate() == 0
-    assert topics.committed("purchases") < topics.end("purchases")
-    monkeypatch.delenv("SECONDS_A_RESULT")
     with Worker(tmp_path, app="joining_app", store=store, **topics.settings) as worker:
         wait_done(topics, worker)
     for join in ("pairs", "enriched"):
@@ -68,37 +68,33 @@ def test_after_a_restart_a_join_goes_on_as_if_nothing_had_been(
 
 @pytest.mark.parametrize("store", STORES)
 def test_after_a_kill_a_join_gives_no_result_that_it_would_not_have_given_and_lacks_none(
-    topics: Topics, tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch
+    topics: Topics, tmp_path: Path, store: str
 ) -> None:
-    produce(topics, 10_000, keys=200)
-    monkeypatch.setenv("SECONDS_A_RESULT", "0.0002")
-    for _ in range(2):
-        with Worker(
-            tmp_path, app="joining_app", store=store, buffer=1 << 16, web_port=PORT, **topics.settings
-        ) as worker:
-            worker.wait_ready()
-            wait_further(topics, worker)
+    for number in range(3):
+        part(topics, number)
+        with Worker(tmp_path, app="joining_app", store=store, web_port=PORT, **topics.settings) as worker:
+            wait_results(topics, worker)
             worker.kill()
-    assert topics.committed("purchases") < topics.end("purchases")
-    monkeypatch.delenv("SECONDS_A_RESULT")
     with Worker(tmp_path, app="joining_app", store=store, web_port=PORT, **topics.settings) as worker:
         wait_done(topics, worker)
+        balances = {join: +balance(worker, join) for join in ("pairs", "enriched")}
     for join in ("pairs", "enriched"):
-        assert given(topics, join).keys() == expected(topics, join, tmp_path).results.keys()
+        whole = expected(topics, join, tmp_path)
+        assert given(topics, join).keys() == whole.results.keys()
+        assert balances[join] == +whole.balance
 
 
 def test_partitions_that_move_between_workers_take_the_state_of_their_joins_along(
-    topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    topics: Topics, tmp_path: Path
 ) -> None:
-    produce(topics, 10_000, keys=200)
-    monkeypatch.setenv("SECONDS_A_RESULT", "0.0002")
-    with Worker(tmp_path / "one", app="joining_app", buffer=1 << 16, **topics.settings) as one:
-        one.wait_ready()
-        wait_further(topics, one)
-        with Worker(tmp_path / "two", app="joining_app", buffer=1 << 16, **topics.settings) as two:
-            two.wait_ready()
-            wait_further(topics, two)
-            assert two.terminate() == 0
-        wait_done(topics, one)
+    for number, (first, second) in enumerate([("one", "two"), ("two", "one"), ("one", "two")]):
+        part(topics, number)
+        with Worker(tmp_path / first, app="joining_app", **topics.settings) as old:
+            wait_results(topics, old)
+            with Worker(tmp_path / second, app="joining_app", **topics.settings) as new:
+                new.wait_ready()
+                assert old.terminate() == 0
+                wait_done(topics, new)
+                assert new.terminate() == 0
     for join in ("pairs", "enriched"):
         assert given(topics, join) == expected(topics, join, tmp_path).results
