@@ -19,18 +19,22 @@ class App(JoiningApp):
 
     Args:
         settings: where the broker is, how tables are kept, and so on.
+        options: further options of `faust.App`.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, **options: Any) -> None:
         self.metrics = web.Metrics()
         self.metrics.add(lambda: flow(self))
         self.metrics.add(lambda: joins(self))
         super().__init__(
             settings,
-            origin="streamapp",
-            autodiscover=["streamapp.agents", "streamapp.cli"],
-            Worker=Worker,
-            **web.options(self.metrics, settings.web_token),
+            **{
+                "origin": "streamapp",
+                "autodiscover": ["streamapp.agents", "streamapp.cli"],
+                "Worker": Worker,
+                **web.options(self.metrics, settings.web_token),
+                **options,
+            },
         )
 
     def on_webserver_init(self, _web: Any) -> None:

@@ -191,10 +191,13 @@ class BatchSchema(faust.Schema):  # type: ignore[type-arg]
             `streamapp.batching.alignment`).
         merged: the agent gets the records of all the topics together, in the order of their event times; at equal
             times those of a topic that is named earlier are first.
+        tick: seconds after which the agent gets a batch without records for each partition of which none waits; None =
+            never. Only together with `merged`.
     """
 
-    def __init__(self, *, after: Iterable[str] = (), merged: bool = False) -> None:
+    def __init__(self, *, after: Iterable[str] = (), merged: bool = False, tick: float | None = None) -> None:
         super().__init__()
+        self.tick = tick
         self.after = tuple(after)
         self.merged = merged
 

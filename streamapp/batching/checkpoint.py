@@ -48,8 +48,13 @@ class Checkpoint:
         #: Set when so much is not committed that it should not wait for its time.
         self.due = asyncio.Event()
 
-    async def finish(self, messages: Sequence[Any], work: Work) -> None:
+    async def finish(self, messages: Sequence[Any], work: Work, generation: int) -> None:
         """Take in the work on messages which an agent is done with: send its results and show its table changes.
+
+        Args:
+            messages: none, for work that was due by the wall clock.
+            work: what was done.
+            generation: the one in which it was begun; the work of an earlier one is void.
 
         Raises:
             KafkaError: if the broker does not know a topic that results are for; then nothing was done.
@@ -60,7 +65,7 @@ class Checkpoint:
             work.results.append(Results(self._app.dead_letters, letters, work.rejected[0].tp, rekeyed=True))
             work.rejected = []
         parts = [part for results in work.results for part in await self._divided(results)]
-        if self._failed or any(one.generation_id != self._app.consumer_generation_id for one in messages):
+        if self._failed or generation != self._app.consumer_generation_id:
             for message in messages:
                 self._app.consumer.drop(message)
             return

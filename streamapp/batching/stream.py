@@ -9,6 +9,8 @@ and so on down to the record at fault, which goes to the dead letters.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 import traceback
 from collections.abc import AsyncIterator
 from typing import Any, Final, cast
@@ -46,6 +48,9 @@ class Stream(faust.Stream[Batch]):
         #: What was done with the parts that are finished.
         self._work = Work()
         self._failures = 0
+        self._generation = 0
+        #: When the next tick is due (s).
+        self._tick_at = 0.0
         #: By partition, what came so far of a round that is to be merged.
         self._gathered: dict[int, list[EventT[Any]]] = {}
 
@@ -60,21 +65,17 @@ class Stream(faust.Stream[Batch]):
     async def _batches(self) -> AsyncIterator[Batch]:
         await self.maybe_start()
         while not self.should_stop:
-            events = self._unfinished
-            if not events:
+            if not self._parts and not self._unfinished:
                 try:
-                    event: Any = await self.channel.__anext__()
+                    await self._take_up()
                 except StopAsyncIteration:  # the agent is being stopped
                     return
-                events = self._gather(event) if self._current(event) else []
-            if not events or not all(map(self._current, events)):
+            events = self._unfinished
+            if not self._current(self._generation):
                 self._unfinished, self._parts = [], []
                 continue
-            if not self._unfinished:
-                self._unfinished, self._parts, self._work = events, [self._batch(events)], Work()
-                for event in events:
-                    self.app.consumer.track_message(event.message)
-            self._set_current_event(events[0])
+            if events:
+                self._set_current_event(events[0])
             states = [self._on_stream_event_in(one.message.tp, one.message.offset, self, one) for one in events]
             while self._parts:
                 part = self._parts[0]
@@ -83,13 +84,46 @@ class Stream(faust.Stream[Batch]):
                 self._work = part.work
                 self._parts.pop(0)
                 self._failures = 0
-            await self.app.checkpoint.finish([event.message for event in events], self._work)
+            await self.app.checkpoint.finish([event.message for event in events], self._work, self._generation)
             self._unfinished = []
             self._set_current_event(None)
             for event, state in zip(events, states, strict=True):
                 message = event.message
                 self._on_stream_event_out(message.tp, message.offset, self, event, state)
                 self._on_message_out(message.tp, message.offset, message)
+
+    async def _take_up(self) -> None:
+        """Wait for what the agent is to work on next; there may be nothing yet.
+
+        Raises:
+            StopAsyncIteration: if nothing more comes.
+        """
+        every, now = self.channel.schema.tick, time.monotonic()
+        if every is not None and now >= self._tick_at:
+            self._tick_at = now + every
+            self._begin([], self._ticks(), self.app.consumer_generation_id)
+            return
+        with contextlib.suppress(TimeoutError):
+            event: Any = await asyncio.wait_for(
+                self.channel.__anext__(), None if every is None else self._tick_at - now
+            )
+            generation = event.message.generation_id
+            if self._current(generation) and (events := self._gather(event)):
+                self._begin(events, [self._batch(events)], generation)
+                for event in events:
+                    self.app.consumer.track_message(event.message)
+
+    def _begin(self, events: list[EventT[Any]], parts: list[Batch], generation: int) -> None:
+        self._unfinished, self._parts, self._work, self._generation = events, parts, Work(), generation
+
+    def _ticks(self) -> list[Batch]:
+        """Make a batch without records for each partition of which none waits, to do what is due by the wall clock."""
+        topics, lanes = self.channel.topics, self.app.consumer.alignment.lanes
+        if not self.app.flow_control.is_active() or not self.app.tables.actives_ready:
+            return []
+        busy = {tp.partition for tp, lane in lanes.items() if tp.topic in topics and (lane.waiting or lane.working)}
+        mine = {tp.partition for tp in self.app.consumer.assignment() if tp.topic == topics[0]}
+        return [Merged([TP(topic, number) for topic in topics], [], []) for number in sorted(mine - busy)]
 
     def _gather(self, event: Any) -> list[EventT[Any]]:
         """Give the events that the agent is to work on now; none while a part of a round is still to come."""
@@ -111,11 +145,10 @@ class Stream(faust.Stream[Batch]):
             return Merged.of([TP(topic, batches[0].partition) for topic in self.channel.topics], batches)
         return Batch(batches[0].tp, batches[0].records)
 
-    def _current(self, event: Any) -> bool:
+    def _current(self, generation: int) -> bool:
         # While the flow is suspended, the partitions are about to be taken away; what was queued then is
         # fetched again from the committed offset by whoever gets them.
-        message = event.message
-        current: bool = message.generation_id == self.app.consumer_generation_id
+        current: bool = generation == self.app.consumer_generation_id
         return current and self.app.flow_control.is_active()
 
     async def failed(self, error: Exception) -> None:
@@ -146,7 +179,9 @@ class Stream(faust.Stream[Batch]):
 
     def _narrow_down(self, error: Exception) -> None:
         batch = self._parts[0]
-        if len(batch) > 1:
+        if not batch:
+            self._parts.pop(0)  # it is due again at the next tick
+        elif len(batch) > 1:
             self._parts[:1] = batch.halves()
             self._failures = 0
         elif self._failures >= RECORD_TRIES:

@@ -22,8 +22,7 @@ table-table ``left_history`` and ``right_history``; foreign-key ``foreign_key`` 
 
 from __future__ import annotations
 
-import re
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -34,19 +33,14 @@ from streamapp.joins import (
     How,
     Join,
     Joined,
-    Record,
-    Refused,
     StreamStreamJoin,
     StreamTableJoin,
     TableTableJoin,
 )
-from streamapp.produce.lines import key_bytes
 from streamapp.replay.errors import ReplayError
+from streamapp.replay.values import Field, duration
 
 __all__ = ["Fields", "Spec", "read_spec"]
-
-UNITS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-DURATION: Final = re.compile(rf"(-?\d+) ?({'|'.join(UNITS)})")
 
 
 class Duration(int):
@@ -89,7 +83,7 @@ class StreamTable(_Sides, frozen=True, kw_only=True, tag="stream-table"):
 
     def join(self) -> Join[Joined]:
         """Make the join."""
-        key = None if self.lookup is None else _Field(self.lookup)
+        key = None if self.lookup is None else Field(self.lookup)
         return StreamTableJoin(self.how, self.ttl, self.history, self.grace, key)
 
 
@@ -123,26 +117,10 @@ class ForeignKey(_Sides, frozen=True, kw_only=True, tag="foreign-key"):
 
     def join(self) -> Join[Joined]:
         """Make the join."""
-        return ForeignKeyJoin(how=self.how, foreign_key=_Field(self.foreign_key))
+        return ForeignKeyJoin(how=self.how, foreign_key=Field(self.foreign_key))
 
 
 Spec = StreamStream | StreamTable | AsOf | TableTable | ForeignKey
-
-
-class _Field:
-    """Gives a field of a record's value as a key."""
-
-    _decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __call__(self, record: Record) -> bytes | None:
-        try:
-            value = self._decode(record.value or b"").get(self._name)
-            return None if value is None or bytes(value) == b"null" else key_bytes(value, self._name)
-        except (msgspec.DecodeError, ValueError) as exc:
-            raise Refused(str(exc)) from None
 
 
 def read_spec(text: bytes, name: str) -> Spec:
@@ -162,7 +140,4 @@ def read_spec(text: bytes, name: str) -> Spec:
 def _duration(_wanted: type, given: Any) -> Duration:
     if isinstance(given, int) and not isinstance(given, bool):
         return Duration(given)
-    found = DURATION.fullmatch(given) if isinstance(given, str) else None
-    if found is None:
-        raise ValueError(f"{given!r} is no duration: write 250 (ms), or 250ms, 10s, 10m, 1h, 7d in quotes")
-    return Duration(int(found[1]) * UNITS[found[2]])
+    return Duration(duration(given) if isinstance(given, str) else given)

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from streamapp.batching.app import App as BatchingApp
+from streamapp.batching.output import Output
 from streamapp.joins import Record, Refused
 from streamapp.settings import Settings
 from streamapp.topology.processor import JoinProcessor
@@ -28,6 +29,8 @@ class App(BatchingApp):
     def __init__(self, settings: Settings, **options: Any) -> None:
         #: The joins that are a part of this app.
         self.joins: list[JoinProcessor[Any]] = []
+        #: Topics between the agents of this app.
+        self.internal: list[Output] = []
         super().__init__(settings, **{"Topic": Topic, "Stream": Stream, **options})
 
     def batches(self, name: str, *, after: tuple[str, ...] = (), type: Any = None) -> Topic:  # noqa: A002

@@ -40,13 +40,18 @@ class JoinDeclaration(Generic[R]):
         name: of the join, and of the table with its state.
         join: what it means.
         inputs: the topics; at equal times those first that go first.
+        idle_timeout: after how long (ms) without a record event time goes on by itself while something waits for it;
+            None = never.
     """
 
-    def __init__(self, app: Any, name: str, join: Join[R], inputs: Sequence[Input]) -> None:
+    def __init__(
+        self, app: Any, name: str, join: Join[R], inputs: Sequence[Input], idle_timeout: int | None = None
+    ) -> None:
         self.app = app
         self.name = name
         self.join = join
         self.inputs = inputs
+        self._idle_timeout = idle_timeout
 
     def to(
         self,
@@ -103,6 +108,6 @@ class JoinDeclaration(Generic[R]):
         if any(other.name == self.name for other in self.app.joins):
             raise JoinError(f"there are two joins named {self.name}: give one of them another name, by name=…")
         side_outputs = SideOutputs({each.source: each.topic for each in self.inputs}, outputs, tell)
-        processor = JoinProcessor(self.app, self.name, self.join, self.inputs, side_outputs)
+        processor = JoinProcessor(self.app, self.name, self.join, self.inputs, side_outputs, self._idle_timeout)
         self.app.joins.append(processor)
         return processor

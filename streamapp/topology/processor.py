@@ -6,7 +6,7 @@ import contextlib
 from collections import defaultdict
 from collections.abc import AsyncIterable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from streamapp.batching.batch import BatchSchema, Merged
 from streamapp.joins import Join, Refused
@@ -24,6 +24,10 @@ __all__ = ["JoinProcessor"]
 
 R = TypeVar("R")
 
+#: How often it is looked whether a partition is idle: so many times in its timeout, but not more often than so (s).
+TICKS: Final = 4
+SHORTEST_TICK: Final = 0.05
+
 
 class JoinProcessor(Generic[R]):
     """A join on Kafka; it reads all its topics, merged by event time.
@@ -37,9 +41,19 @@ class JoinProcessor(Generic[R]):
         join: what it means.
         inputs: the topics that it reads; at equal times those first that go first.
         side_outputs: takes the records that are not matched.
+        idle_timeout: after how long (ms) without a record event time goes on by itself while something waits for it;
+            None = never.
     """
 
-    def __init__(self, app: Any, name: str, join: Join[R], inputs: Sequence[Input], side_outputs: SideOutputs) -> None:
+    def __init__(
+        self,
+        app: Any,
+        name: str,
+        join: Join[R],
+        inputs: Sequence[Input],
+        side_outputs: SideOutputs,
+        idle_timeout: int | None = None,
+    ) -> None:
         self.app = app
         self.name = name
         self.join = join
@@ -59,7 +73,9 @@ class JoinProcessor(Generic[R]):
         )
         self.table.source = self.topics[0]
         #: Gives batches of all topics.
-        self.channel: Any = app.topic(*self.topics, schema=BatchSchema(merged=True))
+        tick = None if idle_timeout is None else max(SHORTEST_TICK, idle_timeout / 1000 / TICKS)
+        self.channel: Any = app.topic(*self.topics, schema=BatchSchema(merged=True, tick=tick))
+        self._idle_timeout = idle_timeout
         self._tasks: dict[int, Task[R]] = {}
 
     def into(self, sink: Sink[R]) -> None:
@@ -90,8 +106,14 @@ class JoinProcessor(Generic[R]):
     def _process(self, batch: Merged) -> Sequence[R]:
         rows, task = self.table.of(batch), self._task(batch)
         before = Account.of(task.operator).received
-        records = list(self._records(batch))
-        output = task.process(rows, self._usable(task, records) if self._checks else records)
+        if batch.records:
+            records = list(self._records(batch))
+            output = task.process(rows, self._usable(task, records) if self._checks else records)
+        else:
+            records = []
+            if (due := task.due()) is None:
+                return ()
+            output = task.advance(rows, due)
         self.side_outputs.send(batch, output.side_outputs)
         account = Account.of(task.operator)
         batch.work.effects.append(partial(self.accounts.settle, batch.partition, before, len(records), account))
@@ -101,7 +123,8 @@ class JoinProcessor(Generic[R]):
         partition = self.table.partition(batch.partition)
         task = self._tasks.get(batch.partition)
         if task is None or task.stale(partition):
-            task = self._tasks[batch.partition] = Task(self.join, partition, self.table.of(batch))
+            task = Task(self.join, partition, self.table.of(batch), self._idle_timeout)
+            self._tasks[batch.partition] = task
         return task
 
     def _records(self, batch: Merged) -> Records:

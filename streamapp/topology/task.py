@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
-from streamapp.joins import Join, Output, Row, State
+from streamapp.joins import IdleTimeout, Join, Output, Row, State
 from streamapp.joins.records import Batch
 from streamapp.joins.state import Changes
 from streamapp.stores.uncommitted import Rows, Uncommitted
@@ -25,14 +26,17 @@ class Task(Generic[R]):
         join: what runs.
         partition: of the table that has the state.
         rows: the same, as the work on a batch sees it.
+        idle_timeout: after how long (ms) without a record event time goes on by itself; None = never.
     """
 
-    def __init__(self, join: Join[R], partition: Uncommitted, rows: Rows) -> None:
+    def __init__(self, join: Join[R], partition: Uncommitted, rows: Rows, idle_timeout: int | None = None) -> None:
         self._partition = partition
         self._epoch = partition.epoch
         self._store = _RowStore(rows)
         self._state = State(self._store)
         self.operator = join.start(self._state)
+        self._idle = None if idle_timeout is None else IdleTimeout(idle_timeout, _wall())
+        self._note()
 
     def stale(self, partition: Uncommitted) -> bool:
         """Tell whether the operator knows other rows than this partition has."""
@@ -41,7 +45,18 @@ class Task(Generic[R]):
     def process(self, rows: Rows, batch: Batch) -> Output[R]:
         """Join records; the changes of the state go to the rows."""
         self._store.rows = rows
-        return self._changed(self.operator.process(batch))
+        output = self._changed(self.operator.process(batch))
+        self._note()
+        return output
+
+    def due(self) -> int | None:
+        """Give the event time (ms) to move the clock to, if no record came for so long and something waits for that."""
+        return self._idle.due(_wall()) if self._idle is not None and self.operator.balance.pending else None
+
+    def _note(self) -> None:
+        """Take note that records came."""
+        if self._idle is not None:
+            self._idle.seen(self.operator.clock.now, _wall())
 
     def advance(self, rows: Rows, to: int) -> Output[R]:
         """Move the event clock on to a time (ms); the changes of the state go to the rows."""
@@ -52,6 +67,11 @@ class Task(Generic[R]):
         self._store.timestamp = max(0, self.operator.clock.now or 0)
         self._state.commit()
         return output
+
+
+def _wall() -> int:
+    """Give the wall time (ms since some moment); it never goes back."""
+    return time.monotonic_ns() // 1_000_000
 
 
 class _RowStore:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import faust
 
+from streamapp.batching.batch import BatchSchema
 from streamapp.joins import (
     AsOfJoin,
     Direction,
@@ -23,6 +24,7 @@ from streamapp.joins import (
 )
 from streamapp.topology.declaration import Input, JoinDeclaration, JoinError
 from streamapp.topology.durations import Duration, milliseconds
+from streamapp.topology.repartition import repartition
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +57,18 @@ class Topic(faust.Topic):
         (name,) = self.topics
         return name
 
+    def rekey(self, key: Callable[[Record], bytes | None], *, name: str) -> Topic:
+        """Give the topic's records once more under another key, in an internal topic (`repartition`).
+
+        Args:
+            key: gives the key of a record; `Refused` puts the record into the dead letters.
+            name: what the records are keyed by; a part of the internal topic's name.
+        """
+        internal = repartition(self.app, self.name, name, key)
+        topic: Topic = self.app.topic(internal, schema=BatchSchema())
+        topic.check = self.check
+        return topic
+
     def table(self, *, ttl: Duration = 0, history: Duration | None = None) -> TopicTable:
         """Take the topic's records as the updates of a table: of each key the last one counts, null deletes.
 
@@ -72,6 +86,7 @@ class Topic(faust.Topic):
         before: Duration | None = None,
         after: Duration | None = None,
         grace: Duration | None = None,
+        idle_timeout: Duration | None = None,
         name: str | None = None,
     ) -> JoinDeclaration[Any]:
         """Join the records of this stream with those of another one, or with the rows of one table or several.
@@ -83,6 +98,8 @@ class Topic(faust.Topic):
             before: how much earlier than a record of this stream one of the other may be.
             after: how much later it may be.
             grace: how far a record may be behind the event clock; of two streams always to be given.
+            idle_timeout: after how long a silence of a partition event time goes on with the wall clock, so that what
+                waits comes out; what comes after that and is behind by more than the grace is late. None = never.
             name: of the join, by default made of the topics' names; its state is kept under it.
 
         Raises:
@@ -99,7 +116,7 @@ class Topic(faust.Topic):
                 grace=milliseconds(grace),
                 how=how,
             )
-            return _declare(self.app, name, join, self.source(0), other.source(1))
+            return _declare(self.app, name, join, self.source(0), other.source(1), idle_timeout=idle_timeout)
         if before is not None or after is not None:
             raise JoinError("before and after are for the join of two streams; a table takes ttl and history")
         tables = (other, *more)
@@ -107,7 +124,7 @@ class Topic(faust.Topic):
         inputs = [table.topic.source(number) for number, table in enumerate(tables, 1)]
         join = joins[0] if not more else _checked(NWayJoin, joins)
         # A table is up to date before the stream's records of the same time.
-        return _declare(self.app, name, join, *inputs, self.source(0))
+        return _declare(self.app, name, join, *inputs, self.source(0), idle_timeout=idle_timeout)
 
     def join_asof(
         self,
@@ -117,6 +134,7 @@ class Topic(faust.Topic):
         grace: Duration,
         direction: Direction | str = Direction.BACKWARD,
         how: How | str = How.INNER,
+        idle_timeout: Duration | None = None,
         name: str | None = None,
     ) -> JoinDeclaration[Joined]:
         """Join each record of this stream with the one of another stream that is the nearest in time.
@@ -127,6 +145,7 @@ class Topic(faust.Topic):
             grace: how far a record may be behind the event clock.
             direction: backward, forward or nearest.
             how: inner or left.
+            idle_timeout: as in `join`.
             name: of the join, as in `join`.
 
         Raises:
@@ -139,7 +158,7 @@ class Topic(faust.Topic):
             direction=Direction(direction),
             how=_how(how),
         )
-        return _declare(self.app, name, join, self.source(0), other.source(1))
+        return _declare(self.app, name, join, self.source(0), other.source(1), idle_timeout=idle_timeout)
 
     def reduce_windows(
         self,
@@ -151,6 +170,7 @@ class Topic(faust.Topic):
         reduce: Callable[[A, int, Record], A],
         value: type[A],
         advance: Duration | None = None,
+        idle_timeout: Duration | None = None,
         name: str | None = None,
     ) -> JoinDeclaration[WindowedValue[A]]:
         """Fold the records of both streams by key and window; `streamapp.joins.WindowedReduce` has the arguments.
@@ -167,7 +187,7 @@ class Topic(faust.Topic):
             reduce=reduce,
             value=value,
         )
-        return _declare(self.app, name, join, self.source(0), other.source(1))
+        return _declare(self.app, name, join, self.source(0), other.source(1), idle_timeout=idle_timeout)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -231,8 +251,13 @@ def _checked(make: Callable[..., R], *args: Any, **settings: Any) -> R:
         raise JoinError(str(exc)) from None
 
 
-def _declare(app: Any, name: str | None, join: Join[R], *inputs: Input) -> JoinDeclaration[R]:
-    return JoinDeclaration(app, name or _name(inputs, app.settings.topic_prefix), join, inputs)
+def _declare(
+    app: Any, name: str | None, join: Join[R], *inputs: Input, idle_timeout: Duration | None = None
+) -> JoinDeclaration[R]:
+    timeout = None if idle_timeout is None else milliseconds(idle_timeout)
+    if timeout is not None and timeout <= 0:
+        raise JoinError(f"the idle timeout must be more than nothing, but is {timeout} ms")
+    return JoinDeclaration(app, name or _name(inputs, app.settings.topic_prefix), join, inputs, timeout)
 
 
 def _name(inputs: Sequence[Input], prefix: str) -> str:

@@ -12,6 +12,8 @@ from streamapp.web.joins import joins
 from streamapp.worker import Worker
 
 SIDES = ("unmatched", "late", "expired", "null_key", "rejected")
+#: All kinds of joins that are here.
+KINDS = ("pairs", "enriched", "as-of", "versioned", "ttl", "n-way", "self", "tables", "windows")
 #: What the callback of the joins was called with.
 TOLD: list[SideOutput] = []
 
@@ -33,6 +35,22 @@ def declared(app: App) -> dict[str, JoinDeclaration]:
     found = [
         purchases.join(views, before=300, after=100, grace=200, how="outer", name="pairs"),
         purchases.join(customers.table(), how="left", name="enriched"),
+        purchases.join_asof(views, tolerance=200, grace=200, direction="nearest", how="left", name="as-of"),
+        purchases.join(customers.table(history=2_000), grace=200, how="left", name="versioned"),
+        purchases.join(customers.table(ttl=500), how="left", name="ttl"),
+        purchases.join(customers.table(), views.table(), how="left", name="n-way"),
+        purchases.join(purchases, before=50, after=0, grace=200, name="self"),
+        views.table().join(customers.table(), how="outer", name="tables"),
+        purchases.reduce_windows(
+            views,
+            size=500,
+            advance=250,
+            grace=200,
+            initial=list,
+            reduce=lambda sizes, side, record: [*sizes, (side, len(record.value or b""))],
+            value=list[tuple[int, int]],
+            name="windows",
+        ),
         strict.join(customers.table(), name="strict"),
         JoinDeclaration(app, "leaky", LeakyJoin(), [purchases.source(0), customers.source(1)]),
     ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from joined import TOPICS, balance, expected, given, produce
+from joining_app import KINDS
 from topics import Topics
 from worker import Worker, free_port, wait_until
 
@@ -98,3 +99,21 @@ def test_partitions_that_move_between_workers_take_the_state_of_their_joins_alon
                 assert new.terminate() == 0
     for join in ("pairs", "enriched"):
         assert given(topics, join) == expected(topics, join, tmp_path).results
+
+
+def test_every_kind_of_join_goes_on_after_a_kill_as_if_nothing_had_been(
+    topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JOINS", ",".join(KINDS))
+    part(topics, 0)
+    with Worker(tmp_path, app="joining_app", web_port=PORT, **topics.settings) as worker:
+        wait_results(topics, worker)
+        worker.kill()
+    part(topics, 1)
+    with Worker(tmp_path, app="joining_app", web_port=PORT, **topics.settings) as worker:
+        wait_done(topics, worker)
+        balances = {join: +balance(worker, join) for join in KINDS}
+    for join in KINDS:
+        whole = expected(topics, join, tmp_path)
+        assert given(topics, join).keys() == whole.results.keys(), join
+        assert balances[join] == +whole.balance, join

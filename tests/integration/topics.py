@@ -166,9 +166,9 @@ class Topics:
         """Count the results of each click id."""
         return Counter(json.loads(message.value())["click"]["click_id"] for message in self.read("joined_data"))
 
-    def committed(self, name: str) -> int:
-        """Sum up the offsets that the app has committed for a topic."""
-        with self._consumer(group=self.id) as consumer:
+    def committed(self, name: str, group: str | None = None) -> int:
+        """Sum up the offsets that the app, or another group, has committed for a topic."""
+        with self._consumer(group=group or self.id) as consumer:
             partitions = [TopicPartition(self.prefix + name, partition) for partition in self._ends(name)]
             return sum(max(0, position.offset) for position in consumer.committed(partitions, timeout=30))
 

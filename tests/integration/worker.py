@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -65,11 +65,20 @@ class Worker:
     Args:
         directory: where its log and its data go; the same directory again is a restart.
         app: where Faust finds it.
+        command: of ``streamapp``, to be run instead.
         log_level: of its log.
         settings: as the environment has them, without the prefix and in small letters.
     """
 
-    def __init__(self, directory: Path, *, app: str = "streamapp", log_level: str = "info", **settings: Any) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        app: str = "streamapp",
+        command: Sequence[str] = (),
+        log_level: str = "info",
+        **settings: Any,
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.port: int = settings.pop("web_port", None) or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -80,7 +89,11 @@ class Worker:
         environment["PYTHONPATH"] = str(Path(__file__).parent)  # for apps that are made for a test
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "faust", "-A", app, "worker", "-l", log_level],
+                [
+                    sys.executable,
+                    "-m",
+                    *(["streamapp", *command] if command else ["faust", "-A", app, "worker", "-l", log_level]),
+                ],
                 env=environment,
                 cwd=directory,
                 stdin=subprocess.DEVNULL,

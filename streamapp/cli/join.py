@@ -1,0 +1,114 @@
+"""``streamapp join``: joins two topics without a line of code."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Final, NoReturn
+
+import click
+from faust.cli.base import AppCommand, option
+
+from streamapp.app import App
+from streamapp.joins import How, Record, Refused
+from streamapp.replay.values import Field, duration
+from streamapp.topology import JoinDeclaration, JoinError, Topic
+from streamapp.worker import Worker
+
+__all__ = ["Join"]
+
+SIDES: Final = ("left", "right")
+
+
+class Duration(click.ParamType):
+    """A duration on the command line, in ms."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read it."""
+        if isinstance(value, int):
+            return value
+        try:
+            return int(value) if value.lstrip("-").isdecimal() else duration(value)
+        except ValueError as exc:
+            self.fail(str(exc), param, ctx)
+
+
+class Join(AppCommand):
+    """Join two topics of JSON objects, by a field that both have.
+
+    A worker that joins each record of LEFT with the row of RIGHT that has its key; with --before, --after and --grace,
+    both are streams, and pairs within the window are joined. Results are {"left": ..., "right": ...}. Both topics must
+    be keyed by the field; --repartition has one that is not keyed by it written once more.
+    """
+
+    app: App
+
+    options = [  # noqa: RUF012 - Faust declares it so
+        option("--left", required=True, help="Topic of the stream."),
+        option("--right", required=True, help="Topic of the table, or of the other stream."),
+        option("--on", "field", required=True, help="Field to join on."),
+        option("--to", required=True, help="Topic of the results."),
+        option("--how", type=click.Choice([how.value for how in How]), default=How.INNER.value, help="Default: inner."),
+        option("--before", type=Duration(), help="How much earlier a right record may be: 250ms, 10s, 10m, 1h, 7d."),
+        option("--after", type=Duration(), help="How much later it may be."),
+        option("--grace", type=Duration(), help="How late a record may be."),
+        option("--idle-timeout", type=Duration(), help="After how long a silence what waits comes out."),
+        option("--ttl", type=Duration(), default=0, help="How long a row of the table lives; default: for ever."),
+        option("--history", type=Duration(), help="How far back past rows of the table are kept, and joined."),
+        option("--repartition", multiple=True, type=click.Choice(SIDES), help="Side that is not keyed by the field."),
+        option("--unmatched", help="Topic of the records that are not matched."),
+        option("--late", help="Topic of the records that are late."),
+    ]
+
+    def __init__(self, ctx: click.Context, **given: Any) -> None:
+        super().__init__(ctx)
+        self.given = given
+
+    def __call__(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        """Run the worker until it is stopped.
+
+        Raises:
+            SystemExit: always; with one line if the join cannot be.
+        """
+        given = self.given
+        # A group and tables of its own, beside those of the app that this command is a part of.
+        settings = dataclasses.replace(self.app.settings, id=f"{self.app.settings.id}-{given['to']}")
+        app = App(settings, autodiscover=False)
+        try:
+            declaration = self._declare(app)
+            unmatched, late = (app.output(name) if (name := given[side]) else None for side in ("unmatched", "late"))
+            declaration.to(app.output(given["to"]), unmatched=unmatched, late=late)
+        except JoinError as exc:
+            raise SystemExit(f"streamapp join: {exc}") from None
+        app.finalize()
+        Worker(app, loglevel="info").execute_from_commandline()
+
+    def _declare(self, app: App) -> JoinDeclaration[Any]:
+        given, field = self.given, Field(self.given["field"])
+        left, right = (self._side(app, side, field) for side in SIDES)
+        how, window = How(given["how"]), {name: given[name] for name in ("before", "after")}
+        options = {"how": how, "grace": given["grace"], "idle_timeout": given["idle_timeout"]}
+        if any(size is not None for size in window.values()):
+            if given["ttl"] or given["history"] is not None:
+                raise JoinError("--ttl and --history are for a table, and with --before and --after both are streams")
+            return left.join(right, **options, **window)
+        return left.join(right.table(ttl=given["ttl"], history=given["history"]), **options)
+
+    def _side(self, app: App, side: str, field: Field) -> Topic:
+        topic = app.batches(self.given[side])
+        if side in self.given["repartition"]:
+            topic = topic.rekey(field, name=field.name)
+        topic.check = _keyed_by(field, side)
+        return topic
+
+
+def _keyed_by(field: Field, side: str) -> Callable[[Record], None]:
+    """Make what refuses records that have another key than the field's."""
+
+    def check(record: Record) -> None:
+        if record.value is not None and (expected := field(record)) != record.key:
+            raise Refused(f"the key {record.key!r} is not {field.name}, {expected!r}: --repartition {side} helps")
+
+    return check

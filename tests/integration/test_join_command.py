@@ -1,0 +1,89 @@
+"""``streamapp join`` joins two topics without a line of code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from topics import Topics
+from worker import Worker, wait_until
+
+
+def words(line: str) -> list[str]:
+    return line.split()
+
+
+JOIN = words("join --left orders --right customers --on customer_id --to joined")
+
+
+@pytest.fixture
+def topics(kafka) -> Topics:
+    topics = Topics(kafka.bootstrap, "command", partitions=3)
+    topics.create("orders", "customers")
+    for number in range(20):
+        topics.send("customers", f"c{number}", {"customer_id": f"c{number}", "name": f"name {number}"})
+    topics.flush()
+    return topics
+
+
+def joined(topics: Topics) -> dict[int, str | None]:
+    values = [json.loads(message.value()) for message in topics.read("joined")]
+    return {value["left"]["order"]: value["right"] and value["right"]["name"] for value in values}
+
+
+def test_orders_are_joined_with_the_customers_that_they_are_keyed_by(topics: Topics, tmp_path: Path) -> None:
+    for number in range(30):
+        topics.send("orders", f"c{number}", {"order": number, "customer_id": f"c{number}"}, at=1)
+    topics.send("orders", "c1", {"order": 31, "customer_id": "c2"}, at=1)
+    topics.flush()
+    command = [*JOIN, *words("--how left --unmatched rest")]
+    with Worker(tmp_path, command=command, **topics.settings):
+        wait_until(lambda: topics.end("joined") == 30, "the orders are joined")
+        wait_until(lambda: topics.end("rest") == 10, "those without a customer are told")
+    assert joined(topics) == {number: f"name {number}" if number < 20 else None for number in range(30)}
+
+
+def test_orders_that_are_keyed_otherwise_are_repartitioned_when_asked(topics: Topics, tmp_path: Path) -> None:
+    for number in range(20):
+        topics.send("orders", f"o{number}", {"order": number, "customer_id": f"c{number}"}, at=1)
+    topics.flush()
+    command = [*JOIN, *words("--repartition left")]
+    with Worker(tmp_path, command=command, **topics.settings):
+        wait_until(lambda: topics.end("joined") == 20, "the orders are joined")
+    assert joined(topics) == {number: f"name {number}" for number in range(20)}
+
+
+def test_two_streams_are_joined_within_a_window(topics: Topics, tmp_path: Path) -> None:
+    topics.send("orders", "c1", {"order": 1, "customer_id": "c1"}, at=59_999)
+    topics.send("orders", "c2", {"order": 2, "customer_id": "c2"}, at=60_001)
+    topics.flush()
+    command = [*JOIN, *words("--before 1m --after 0 --grace 1h")]
+    with Worker(tmp_path, command=command, **topics.settings):
+        wait_until(lambda: topics.end("joined") == 1, "an order is joined")
+        wait_until(lambda: topics.committed("orders", group=f"{topics.id}-joined") == 2, "both are read")
+    assert joined(topics) == {1: "name 1"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--how outer", "a stream-table join is inner or left, not outer"),
+        ("--before 10m", "a join of two streams needs before, after and grace"),
+        ("--before 1m --after 0 --grace 0 --ttl 1h", "--ttl and --history are for a table"),
+        ("--ttl soon", "'soon' is no duration"),
+    ],
+)
+def test_a_join_that_cannot_be_is_refused_in_one_line(options: str, message: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "streamapp", *JOIN, *words(options)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
