@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from confluent_kafka import KafkaException
+
 from streamapp.cluster import Cluster, ClusterError
+from streamapp.placement import misplaced, sample
 from streamapp.settings import PREFIX
 from streamapp.stores.table import Table
 
@@ -24,7 +27,8 @@ def prepare(app: App) -> int:
         the number of partitions of the topics.
 
     Raises:
-        ClusterError: if the broker is not there or joined topics differ in their number of partitions.
+        ClusterError: if the broker is not there or topics that are joined differ in their number of
+            partitions, or in where their keys lie.
     """
     cluster = Cluster(app.settings)
     counts: dict[str, int] = {}
@@ -37,12 +41,25 @@ def prepare(app: App) -> int:
                 f"many, or choose other topics with {PREFIX}TOPIC_PREFIX"
             )
         counts.update(found)
+    for topics in app.merges():
+        _check_placement(app, topics, counts[topics[0]])
     first, count = next(iter(counts.items()), ("", app.settings.partitions))
     for table in app.tables.values():
         if isinstance(table, Table):
             _prepare_changelog(cluster, app, table, table.source or first, counts.get(table.source, count))
     cluster.ensure([output.topic for output in app.outputs], partitions=count)
     return count
+
+
+def _check_placement(app: App, topics: tuple[str, ...], count: int) -> None:
+    if count == 1 or len(topics) == 1:
+        return
+    try:
+        wrong = misplaced(sample(app.settings, topics, count), count)
+    except KafkaException as exc:
+        raise ClusterError(f"cannot read {' and '.join(topics)}: {exc.args[0].str()}") from None
+    if wrong is not None:
+        raise ClusterError(wrong)
 
 
 def _prepare_changelog(cluster: Cluster, app: App, table: Table, source: str, count: int) -> None:

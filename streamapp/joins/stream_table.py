@@ -134,8 +134,10 @@ class StreamTableJoin:
             Refused: by the function that gives the key.
         """
         key = record.key if self.key is None else self.key(record)
-        row = None if key is None else table.at(key, record.timestamp)
-        missing = Missing.NULL_KEY if key is None else self.missing(row, now)
+        if key is None:
+            return None, Missing.NULL_KEY
+        row = table.at(key, record.timestamp)
+        missing = self.missing(row, now)
         return (row, None) if missing is None else (None, missing)
 
 
@@ -220,15 +222,20 @@ class StreamTableOperator(Refusing[R], Generic[R]):
 
     def _join(self, record: Record) -> None:
         now = max(record.timestamp, self.clock.time - (self._grace or 0))
+        rows: list[Row | None] = []
+        emitted, missing = True, None
         try:
-            found = [join.find(record, table, now) for join, table in self._lookups]
+            for join, table in self._lookups:
+                row, reason = join.find(record, table, now)
+                rows.append(row)
+                if reason is not None:
+                    missing = missing or reason
+                    emitted = emitted and join.keeps_unmatched
         except Refused as refused:
             self._ledger.rejected(self.balance, Side.LEFT, record, Reason.REFUSED, refused)
             return
-        missing = next((missing for _, missing in found if missing), None)
-        emitted = all(join.keeps_unmatched or row for join, (row, _) in zip(self._joins, found, strict=True))
         if emitted:
-            self._ledger.results.append(self._result(record, [row for row, _ in found]))
+            self._ledger.results.append(self._result(record, rows))
         if missing is None:
             self.balance.matched += 1
         elif missing is Missing.NULL_KEY and not emitted:

@@ -11,6 +11,7 @@ from streamapp.batching.app import App as BatchingApp
 from streamapp.batching.output import Output
 from streamapp.joins import Record, Refused
 from streamapp.settings import Settings
+from streamapp.topology.global_table import TopicGlobalTable
 from streamapp.topology.processor import JoinProcessor
 from streamapp.topology.stream import Stream
 from streamapp.topology.topic import Topic
@@ -31,6 +32,7 @@ class App(BatchingApp):
         self.joins: list[JoinProcessor[Any]] = []
         #: Topics between the agents of this app.
         self.internal: list[Output] = []
+        self._global_tables: dict[str, TopicGlobalTable] = {}
         super().__init__(settings, **{"Topic": Topic, "Stream": Stream, **options})
 
     def batches(self, name: str, *, after: tuple[str, ...] = (), type: Any = None) -> Topic:  # noqa: A002
@@ -44,6 +46,18 @@ class App(BatchingApp):
         topic: Topic = super().batches(name, after=after)
         topic.check = None if type is None else _check(type)
         return topic
+
+    def global_table(self, topic: str) -> TopicGlobalTable:
+        """Give the global table of a topic, by its full name; there is one of each."""
+        if topic not in self._global_tables:
+            self._global_tables[topic] = TopicGlobalTable(self, topic)
+        return self._global_tables[topic]
+
+    async def on_start(self) -> None:
+        """Begin to read the global tables, too."""
+        await super().on_start()
+        for table in self._global_tables.values():
+            await self.add_runtime_dependency(table)
 
     def merges(self) -> list[tuple[str, ...]]:
         """Give the topics that are joined, for each join."""

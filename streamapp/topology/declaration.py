@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, Generic, NamedTuple, TypeVar
@@ -30,6 +31,8 @@ class Input(NamedTuple):
     source: int
     #: Raises `Refused` for a record that cannot be used; None = all can.
     check: Callable[[Record], None] | None = None
+    #: Makes of a record of the topic the one that is joined; None = it is that itself.
+    convert: Callable[[Record], Record] | None = None
 
 
 class JoinDeclaration(Generic[R]):
@@ -42,16 +45,24 @@ class JoinDeclaration(Generic[R]):
         inputs: the topics; at equal times those first that go first.
         idle_timeout: after how long (ms) without a record event time goes on by itself while something waits for it;
             None = never.
+        needs: what has to be set before the first record is joined.
     """
 
     def __init__(
-        self, app: Any, name: str, join: Join[R], inputs: Sequence[Input], idle_timeout: int | None = None
+        self,
+        app: Any,
+        name: str,
+        join: Join[R],
+        inputs: Sequence[Input],
+        idle_timeout: int | None = None,
+        needs: Sequence[asyncio.Event] = (),
     ) -> None:
         self.app = app
         self.name = name
         self.join = join
         self.inputs = inputs
         self._idle_timeout = idle_timeout
+        self._needs = needs
 
     def to(
         self,
@@ -94,8 +105,12 @@ class JoinDeclaration(Generic[R]):
             Reason.REFUSED: rejected,
         }
         processor = self.processor({reason: side for reason, side in outputs.items() if side is not None}, tell)
-        processor.into(Sink(output, value))
+        processor.into(self.sink(output, value))
         return processor
+
+    def sink(self, output: Output, value: Callable[[R], Any] | None) -> Sink[R]:
+        """Make what sends the results to a topic."""
+        return Sink(output, value)
 
     def processor(
         self, outputs: Mapping[Reason, Output] = NONE, tell: Callable[[SideOutput], None] | None = None
@@ -108,6 +123,8 @@ class JoinDeclaration(Generic[R]):
         if any(other.name == self.name for other in self.app.joins):
             raise JoinError(f"there are two joins named {self.name}: give one of them another name, by name=…")
         side_outputs = SideOutputs({each.source: each.topic for each in self.inputs}, outputs, tell)
-        processor = JoinProcessor(self.app, self.name, self.join, self.inputs, side_outputs, self._idle_timeout)
+        processor = JoinProcessor(
+            self.app, self.name, self.join, self.inputs, side_outputs, self._idle_timeout, self._needs
+        )
         self.app.joins.append(processor)
         return processor

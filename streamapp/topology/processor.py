@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections import defaultdict
 from collections.abc import AsyncIterable, Iterator, Sequence
@@ -43,6 +44,7 @@ class JoinProcessor(Generic[R]):
         side_outputs: takes the records that are not matched.
         idle_timeout: after how long (ms) without a record event time goes on by itself while something waits for it;
             None = never.
+        needs: what has to be set before the first record is joined.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class JoinProcessor(Generic[R]):
         inputs: Sequence[Input],
         side_outputs: SideOutputs,
         idle_timeout: int | None = None,
+        needs: Sequence[asyncio.Event] = (),
     ) -> None:
         self.app = app
         self.name = name
@@ -64,6 +67,7 @@ class JoinProcessor(Generic[R]):
         for each in inputs:
             sources[each.topic].append(each.source)
         self._checks = {each.source: each.check for each in inputs if each.check is not None}
+        self._converters = {each.source: each.convert for each in inputs if each.convert is not None}
         #: The topics that are read.
         self.topics = tuple(sources)
         self._sources = tuple(sources.values())
@@ -76,6 +80,7 @@ class JoinProcessor(Generic[R]):
         tick = None if idle_timeout is None else max(SHORTEST_TICK, idle_timeout / 1000 / TICKS)
         self.channel: Any = app.topic(*self.topics, schema=BatchSchema(merged=True, tick=tick))
         self._idle_timeout = idle_timeout
+        self._needs = needs
         self._tasks: dict[int, Task[R]] = {}
 
     def into(self, sink: Sink[R]) -> None:
@@ -83,6 +88,8 @@ class JoinProcessor(Generic[R]):
 
         async def run(batches: AsyncIterable[Merged]) -> None:
             async for batch in batches:
+                for needed in self._needs:
+                    await needed.wait()
                 with self.working(batch) as results:
                     sink.send(batch, results)
 
@@ -107,7 +114,7 @@ class JoinProcessor(Generic[R]):
         rows, task = self.table.of(batch), self._task(batch)
         before = Account.of(task.operator).received
         if batch.records:
-            records = list(self._records(batch))
+            records = list(self._converted(self._records(batch)))
             output = task.process(rows, self._usable(task, records) if self._checks else records)
         else:
             records = []
@@ -137,6 +144,12 @@ class JoinProcessor(Generic[R]):
             for number, record in zip(batch.sources, batch.records, strict=True)
             for source in self._sources[number]
         )
+
+    def _converted(self, records: Records) -> Records:
+        if not self._converters:
+            return records
+        converters = self._converters
+        return ((source, converters[source](record) if source in converters else record) for source, record in records)
 
     def _usable(self, task: Task[R], records: Records) -> Records:
         """Leave out the records that cannot be used."""

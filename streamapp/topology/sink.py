@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
 import msgspec
 
 from streamapp.batching.batch import Batch
 from streamapp.batching.output import Envelope, Output, Result, Stamped
-from streamapp.joins import Enriched, Joined, Record, Row, WindowedValue
+from streamapp.joins import Enriched, Event, Joined, Record, Row, WindowedValue
 from streamapp.joins.records import Buffered
 
 __all__ = ["Sink", "json_value"]
 
 R = TypeVar("R")
 
+#: What a side of a result may be that is no record as it came: such have no headers.
+WITHOUT_HEADERS: Final = frozenset({type(None), Row, Buffered, Event})
 _encode = msgspec.json.Encoder().encode
 
 
@@ -52,9 +54,13 @@ def json_value(result: Any) -> bytes | None:
     ``start``, ``end`` and ``value``.
     """
     if type(result) is Joined:
-        if result.tombstone:
+        left, right = result.left, result.right
+        if left is None and right is None:
             return None
-        return b'{"left":%b,"right":%b}' % (_json(result.left), _json(result.right))
+        return b'{"left":%b,"right":%b}' % (
+            b"null" if left is None or left.value is None else left.value,
+            b"null" if right is None or right.value is None else right.value,
+        )
     if type(result) is Enriched:
         return b'{"record":%b,"rows":[%b]}' % (_json(result.record), b",".join(map(_json, result.rows)))
     if type(result) is WindowedValue:
@@ -68,8 +74,9 @@ def _json(side: Record | Row | None) -> bytes:
 
 def _stamped(result: Any) -> Stamped:
     """Give what a result is stamped with: the stream record that it is of, with its headers, or an envelope."""
-    record = result.record if type(result) is Enriched else getattr(result, "left", None)
-    if record is None or type(record) is Row or record.timestamp != result.timestamp or not hasattr(record, "headers"):
+    kind = type(result)
+    record = result.left if kind is Joined else result.record if kind is Enriched else None
+    if type(record) in WITHOUT_HEADERS or record.timestamp != result.timestamp:
         return Envelope(result.key, result.timestamp, source=_source(result))
     return cast(Stamped, record)
 

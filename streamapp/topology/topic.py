@@ -12,6 +12,7 @@ from streamapp.batching.batch import BatchSchema
 from streamapp.joins import (
     AsOfJoin,
     Direction,
+    ForeignKeyJoin,
     How,
     Join,
     Joined,
@@ -24,12 +25,16 @@ from streamapp.joins import (
 )
 from streamapp.topology.declaration import Input, JoinDeclaration, JoinError
 from streamapp.topology.durations import Duration, milliseconds
+from streamapp.topology.foreign_key import ForeignKeyDeclaration
+from streamapp.topology.global_table import GlobalJoin, TopicGlobalTable
 from streamapp.topology.repartition import repartition
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamapp.joins import Record
+    from streamapp.joins.foreign_key import ForeignKeyOf
+    from streamapp.joins.stream_table import KeyOf
 
 __all__ = ["Topic", "TopicTable"]
 
@@ -78,10 +83,15 @@ class Topic(faust.Topic):
         """
         return TopicTable(self, milliseconds(ttl), None if history is None else milliseconds(history))
 
+    def global_table(self) -> TopicGlobalTable:
+        """Take the topic for a table that every worker has as a whole, so that it can be looked up by any key."""
+        return self.app.global_table(self.name)  # type: ignore[no-any-return]
+
     def join(
         self,
-        other: Topic | TopicTable,
+        other: Topic | TopicTable | TopicGlobalTable,
         *more: TopicTable,
+        key: KeyOf | None = None,
         how: How | str = How.INNER,
         before: Duration | None = None,
         after: Duration | None = None,
@@ -94,6 +104,7 @@ class Topic(faust.Topic):
         Args:
             other: a stream, which may be this one itself, or a table.
             more: further tables; the results then are `Enriched`.
+            key: gives the key to look a global table up with; by default it is the record's own.
             how: inner, left, and of two streams right and outer.
             before: how much earlier than a record of this stream one of the other may be.
             after: how much later it may be.
@@ -117,6 +128,14 @@ class Topic(faust.Topic):
                 how=how,
             )
             return _declare(self.app, name, join, self.source(0), other.source(1), idle_timeout=idle_timeout)
+        if isinstance(other, TopicGlobalTable):
+            if more or grace is not None or before is not None or after is not None:
+                raise JoinError("a global table is joined alone, and takes neither grace nor before and after")
+            found = GlobalJoin(_checked(StreamTableJoin, how=how, key=key), other)
+            default = f"{_name([self.source(0), Input(other.topic, 1)], self.app.settings.topic_prefix)}"
+            return JoinDeclaration(self.app, name or default, found, [self.source(0)], needs=[other.complete])
+        if key is not None:
+            raise JoinError("key is for the join with a global table; others are joined by the records' keys: rekey(…)")
         if before is not None or after is not None:
             raise JoinError("before and after are for the join of two streams; a table takes ttl and history")
         tables = (other, *more)
@@ -208,6 +227,7 @@ class TopicTable:
         self,
         other: TopicTable,
         *,
+        foreign_key: ForeignKeyOf | None = None,
         how: How | str = How.INNER,
         name: str | None = None,
     ) -> JoinDeclaration[Joined]:
@@ -215,7 +235,9 @@ class TopicTable:
 
         Args:
             other: the other table.
-            how: inner, left, right or outer.
+            foreign_key: gives the key of the row of the other table that a record of this one names; None = the row
+                with the same key. The topics then need not have equally many partitions.
+            how: inner, left, right or outer; by a foreign key inner or left.
             name: of the join, by default made of the topics' names; its state is kept under it.
 
         Raises:
@@ -223,6 +245,13 @@ class TopicTable:
         """
         if self.ttl or other.ttl:
             raise JoinError("rows of a table that is joined with another table have no ttl")
+        if foreign_key is not None:
+            if self.history is not None or other.history is not None:
+                raise JoinError("tables that are joined by a foreign key have no history")
+            checked = _checked(ForeignKeyJoin, foreign_key=foreign_key, how=_how(how))
+            left, right = self.topic.source(0), other.topic.source(1)
+            name = name or _name([left, right], self.topic.app.settings.topic_prefix)
+            return ForeignKeyDeclaration(self.topic.app, name, left, right, foreign_key, checked.how)
         join = _checked(TableTableJoin, how=_how(how), left_history=self.history, right_history=other.history)
         return _declare(self.topic.app, name, join, self.topic.source(0), other.topic.source(1))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 from streamapp import web
-from streamapp.joins import Joined, Operator, SideOutput, State, StreamTableJoin
+from streamapp.joins import Joined, Operator, Record, SideOutput, State, StreamTableJoin
 from streamapp.settings import Settings
 from streamapp.topology import App, JoinDeclaration
 from streamapp.web.joins import joins
@@ -51,10 +52,19 @@ def declared(app: App) -> dict[str, JoinDeclaration]:
             value=list[tuple[int, int]],
             name="windows",
         ),
+        purchases.table().join(customers.table(), foreign_key=customer, name="foreign-key"),
+        purchases.table().join(customers.table(), foreign_key=customer, how="left", name="left-foreign-key"),
+        purchases.join(customers.global_table(), key=customer, how="left", name="global"),
         strict.join(customers.table(), name="strict"),
         JoinDeclaration(app, "leaky", LeakyJoin(), [purchases.source(0), customers.source(1)]),
     ]
     return {join.name: join for join in found}
+
+
+def customer(purchase: Record) -> bytes | None:
+    """Give the customer that a purchase names; some name none."""
+    number = int(json.loads(purchase.value or b"")["purchases"])
+    return b"k%d" % (number % 23) if number % 11 else None
 
 
 class LeakyJoin:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,17 @@ def test_a_join_that_cannot_be_is_refused_in_one_line(options: str, message: str
     assert done.returncode != 0
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_topics_whose_keys_were_placed_by_different_partitioners_are_refused_in_one_line(
+    topics: Topics, tmp_path: Path
+) -> None:
+    for number in range(20):
+        key = f"c{number}"
+        topics.send("orders", key, {"customer_id": key}, partition=zlib.crc32(key.encode()) % topics.partitions)
+    topics.flush()
+    with Worker(tmp_path, command=JOIN, **topics.settings) as worker:
+        wait_until(lambda: worker.exit_code is not None, "the worker ends")
+        assert worker.exit_code != 0
+        (line,) = worker.log.splitlines()
+    assert "orders was written by CRC-32 (librdkafka)" in line.replace(topics.prefix, "")

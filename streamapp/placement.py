@@ -1,0 +1,99 @@
+"""Where keys lie: whether the topics of a join were written by the same partitioner, as far as a sample tells.
+
+Java's clients and aiokafka use murmur2, librdkafka by default CRC-32: two producers that are not set alike put one key
+into different partitions, and nothing of a join is found. No broker and no client tells of that.
+"""
+
+from __future__ import annotations
+
+import itertools
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from aiokafka.partitioner import murmur2
+from confluent_kafka import Consumer, TopicPartition
+
+from streamapp.settings import Settings
+
+__all__ = ["Sample", "misplaced", "sample"]
+
+#: Records of each partition that are looked at.
+NEWEST: Final = 50
+#: Seconds that this may take; then what was read by then has to do.
+PATIENCE: Final = 5.0
+
+#: Keys, each with the partition that it was found in.
+Sample = Sequence[tuple[bytes, int]]
+
+PARTITIONERS: Final = {
+    "murmur2 (Java, aiokafka)": lambda key, count: (murmur2(key) & 0x7FFFFFFF) % count,
+    "CRC-32 (librdkafka)": lambda key, count: zlib.crc32(key) % count,
+}
+
+
+def misplaced(samples: Mapping[str, Sample], count: int) -> str | None:
+    """Say what is wrong with the partitions of the keys of topics that are joined; None = nothing is known to be.
+
+    Args:
+        samples: of each topic.
+        count: how many partitions each of them has.
+    """
+    found = {topic: keys for topic, keys in samples.items() if keys}
+    for one, other in itertools.combinations(found, 2):
+        ours, theirs = (_partitioners(found[topic], count) for topic in (one, other))
+        if ours & theirs:
+            continue
+        if ours and theirs:
+            return (
+                f"{one} and {other} are joined, but a key is not in the same partition of both: {one} was written by "
+                f"{' or '.join(sorted(ours))}, {other} by {' or '.join(sorted(theirs))}; set librdkafka's "
+                f"partitioner=murmur2_random, and write one of them anew"
+            )
+        places = dict(found[one])
+        for key, partition in found[other]:
+            if places.get(key, partition) != partition:
+                return (
+                    f"{one} and {other} are joined, but the key {key!r} is in partition {places[key]} of {one} and in "
+                    f"partition {partition} of {other}; write them with one partitioner"
+                )
+    return None
+
+
+def _partitioners(keys: Sample, count: int) -> set[str]:
+    """Give the partitioners that may have placed keys so."""
+    return {
+        name for name, place in PARTITIONERS.items() if all(place(key, count) == partition for key, partition in keys)
+    }
+
+
+def sample(settings: Settings, topics: Iterable[str], count: int) -> dict[str, Sample]:
+    """Read the keys of the newest records of each partition of topics."""
+    reader: Any = Consumer(
+        {
+            **settings.librdkafka(),
+            "group.id": f"{settings.id}-sample",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "log_level": 0,
+        }
+    )
+    found: dict[str, list[tuple[bytes, int]]] = {topic: [] for topic in topics}
+    try:
+        starts = []
+        for topic, partition in itertools.product(found, range(count)):
+            low, high = reader.get_watermark_offsets(TopicPartition(topic, partition), timeout=PATIENCE)
+            if high > low:
+                starts.append(TopicPartition(topic, partition, max(low, high - NEWEST)))
+        reader.assign(starts)
+        missing = len(starts)
+        while missing and (messages := reader.consume(1_000, PATIENCE)):
+            for message in messages:
+                if message.error() is None:
+                    if message.key() is not None:
+                        found[message.topic()].append((message.key(), message.partition()))
+                elif message.error().name() == "_PARTITION_EOF":
+                    missing -= 1
+    finally:
+        reader.close()
+    return dict(found)

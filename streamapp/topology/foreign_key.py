@@ -1,0 +1,256 @@
+"""The foreign-key join of two tables on Kafka, whose partitions need not go together.
+
+A left row subscribes to the right row that it names, in the partition where that is; whenever the right row changes,
+the answer comes back to the partition of the left row, and there the result is made:
+
+    left topic ──► left side ── subscriptions, by the right key ──► right side ◄── right topic
+                    │  ▲                                                │
+     results ◄──────┘  └────────────── answers, by the left key ────────┘
+
+An answer has the version of the left row that it is for. The left side takes no other one: when a row goes over from
+one right row to another, the answers of both partitions are under way at the same time (KIP-213, KAFKA-18713).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from streamapp.batching.batch import Batch
+from streamapp.batching.output import Envelope, Output
+from streamapp.joins import Event, ForeignKeyJoin, How, Joined, Reason, Record, Refused, Row, Side, State
+from streamapp.joins import Output as Joining
+from streamapp.joins.clock import BEGINNING
+from streamapp.joins.foreign_key import ForeignKeyOf
+from streamapp.joins.ledger import Ledger, Refusing
+from streamapp.joins.records import Batch as Records
+from streamapp.topology.declaration import Input, JoinDeclaration
+from streamapp.topology.sink import Sink
+
+__all__ = ["ForeignKeyDeclaration", "LeftSideJoin"]
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+
+class Subscription(msgspec.Struct, array_like=True, frozen=True):
+    """What the left side asks the right side: to follow the row that is named, or (without a value) no longer to."""
+
+    name: bytes
+    key: bytes
+    version: int
+    value: bytes | None
+    timestamp: int
+
+
+class Answer(msgspec.Struct, array_like=True, frozen=True):
+    """What the right side answers: the left row as it was asked about, and the right one, if there is one."""
+
+    version: int
+    left: Row
+    right: Row | None
+
+
+class _Left(msgspec.Struct, array_like=True, frozen=True):
+    """What the left side knows of a row."""
+
+    version: int
+    names: bytes | None
+    #: Whether there is a result, and whether the first answer is still to come.
+    emitted: bool
+    asked: bool
+
+
+_subscription: Final = msgspec.msgpack.Decoder(Subscription).decode
+_answer: Final = msgspec.msgpack.Decoder(Answer).decode
+_left: Final = msgspec.msgpack.Decoder(_Left).decode
+
+
+class LeftSideJoin:
+    """The left side: of left rows (source 0) it makes subscriptions, of answers (source 1) results.
+
+    Args:
+        foreign_key: gives the key of the right row that a left record names.
+        how: inner or left.
+    """
+
+    def __init__(self, foreign_key: ForeignKeyOf, how: How) -> None:
+        self.foreign_key = foreign_key
+        self.how = how
+
+    def start(self, state: State) -> LeftSideOperator:
+        """Begin, or go on, with what the state holds."""
+        return LeftSideOperator(self, state)
+
+
+class LeftSideOperator(Refusing[Any]):
+    """The left side at work on one partition.
+
+    Left records count in its balance: pending until their answer comes, and superseded if the next record of the key
+    comes before that. Answers count in its updates.
+    """
+
+    def __init__(self, join: LeftSideJoin, state: State) -> None:
+        self.join = join
+        self._ledger: Ledger[Joined | Subscription] = Ledger(state, updates_from=1)
+        self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
+        self._rows = state.section(b"left/")
+
+    def process(self, batch: Records) -> Joining[Any]:
+        """Take left records and answers in the order in which they are given."""
+        for source, record in batch:
+            self.clock.advance(record.timestamp)
+            if source == Side.LEFT:
+                self._receive(record)
+            else:
+                self._answered(record)
+        return self.advance(BEGINNING)
+
+    def advance(self, to: int) -> Joining[Any]:
+        """Move the clock on to an event time (ms); no result waits for that."""
+        self.clock.advance(to)
+        return self._ledger.close()
+
+    def _receive(self, record: Record) -> None:
+        self.balance.received += 1
+        key = record.key
+        if key is None:
+            self._ledger.rejected(self.balance, Side.LEFT, record, Reason.NULL_KEY)
+            return
+        try:
+            names = None if record.value is None else self.join.foreign_key(record)
+        except Refused as refused:
+            self._ledger.rejected(self.balance, Side.LEFT, record, Reason.REFUSED, refused)
+            return
+        old = self._get(key)
+        if old is not None and old.asked:
+            self.balance.pending -= 1
+            self.balance.rejected += 1
+        if old is not None and old.names is not None and old.names != names:
+            self._ask(old.names, key, record.offset, None, record.timestamp)
+        emitted = old is not None and old.emitted
+        if record.value is not None and names is not None:
+            self._ask(names, key, record.offset, record.value, record.timestamp)
+            self.balance.pending += 1
+            self._put(key, _Left(record.offset, names, emitted, asked=True))
+            return
+        alone = record.value is not None and self.join.how is How.LEFT
+        if alone:
+            row = Row(record.value or b"", record.timestamp)
+            self._ledger.results.append(Joined(key, row, None, record.timestamp))
+        elif emitted:
+            self._ledger.results.append(Joined(key, None, None, record.timestamp))
+        if record.value is None:
+            self._rows.delete(key)
+            self._account(record, matched=emitted)
+        else:
+            self._put(key, _Left(record.offset, None, alone, asked=False))
+            if alone:
+                self._ledger.unmatched(Side.LEFT, record, Reason.NULL_KEY)
+            else:
+                self._ledger.rejected(self.balance, Side.LEFT, record, Reason.NULL_KEY)
+
+    def _answered(self, record: Record) -> None:
+        self.updates.received += 1
+        self.updates.applied += 1
+        key, answer = record.key or b"", _answer(record.value or b"")
+        old = self._get(key)
+        if old is None or old.version != answer.version:
+            return  # the row has changed since it was asked for
+        if old.asked:
+            self.balance.pending -= 1
+            asked = Event(key, answer.left.value, answer.left.timestamp, answer.version)
+            self._account(asked, matched=answer.right is not None)
+        emitted = answer.right is not None or self.join.how is How.LEFT
+        if emitted:
+            self._ledger.results.append(Joined(key, answer.left, answer.right, record.timestamp))
+        elif old.emitted:
+            self._ledger.results.append(Joined(key, None, None, record.timestamp))
+        self._put(key, _Left(old.version, old.names, emitted, asked=False))
+
+    def _account(self, record: Record, *, matched: bool) -> None:
+        if matched:
+            self.balance.matched += 1
+        else:
+            self._ledger.unmatched(Side.LEFT, record)
+
+    def _ask(self, name: bytes, key: bytes, version: int, value: bytes | None, timestamp: int) -> None:
+        self._ledger.results.append(Subscription(name, key, version, value, timestamp))
+
+    def _get(self, key: bytes) -> _Left | None:
+        row = self._rows.get(key)
+        return None if row is None else _left(row)
+
+    def _put(self, key: bytes, row: _Left) -> None:
+        self._rows.put(key, _encode(row))
+
+
+class ForeignKeyDeclaration(JoinDeclaration[Any]):
+    """A foreign-key join as it is declared; it has two processors, and internal topics between them.
+
+    Args:
+        app: the app.
+        name: of the join.
+        left: the left topic, as source 0.
+        right: the right topic, as source 1.
+        foreign_key: gives the key of the right row that a left record names.
+        how: inner or left.
+    """
+
+    def __init__(self, app: Any, name: str, left: Input, right: Input, foreign_key: ForeignKeyOf, how: How) -> None:
+        subscriptions, answers = (f"{app.settings.id}-{name}-{kind}" for kind in ("subscriptions", "answers"))
+        super().__init__(app, name, LeftSideJoin(foreign_key, how), [Input(answers, 1), left])
+        self._subscriptions = Output(app, subscriptions)
+        self._answers = Output(app, answers)
+        # It answers about rows that name none too: whether that is a result is for the left side to say.
+        join = ForeignKeyJoin(foreign_key=_name_of, how=How.LEFT)
+        self._right = JoinDeclaration(
+            app, f"{name}-right", join, [right, Input(subscriptions, 0, convert=_left_record)]
+        )
+
+    def sink(self, output: Output, value: Callable[[Any], Any] | None) -> Sink[Any]:
+        """Make what sends the results to a topic; the right side becomes a part of the app."""
+        self.app.internal += [self._subscriptions, self._answers]
+        self._right.processor().into(_AnswerSink(self._answers))
+        return _LeftSink(output, value, self._subscriptions)
+
+
+def _left_record(record: Record) -> Record:
+    """Make of a subscription the record of the left row, with the left key."""
+    asked = _subscription(record.value or b"")
+    return Event(asked.key, None if asked.value is None else record.value, record.timestamp, record.offset)
+
+
+def _name_of(record: Record) -> bytes:
+    return _subscription(record.value or b"").name
+
+
+class _LeftSink(Sink[Any]):
+    """Sends results to their topic, and subscriptions to theirs."""
+
+    def __init__(self, output: Output, value: Callable[[Any], Any] | None, subscriptions: Output) -> None:
+        super().__init__(output, value)
+        self._subscriptions = subscriptions
+
+    def send(self, batch: Batch, results: Sequence[Any]) -> None:
+        """Send what the left side made of a batch once the agent is done with it."""
+        asked = [result for result in results if type(result) is Subscription]
+        super().send(batch, [result for result in results if type(result) is not Subscription])
+        records = [(Envelope(one.name, one.timestamp), _encode(one)) for one in asked]
+        self._subscriptions.send(batch, records, rekeyed=True)
+
+
+class _AnswerSink(Sink[Joined]):
+    """Sends what the right side joined to the left one; a row that is no longer asked for needs no answer."""
+
+    def send(self, batch: Batch, results: Sequence[Joined]) -> None:
+        """Send the answers of a batch once the agent is done with it."""
+        records = []
+        for joined in results:
+            if joined.left is not None and joined.left.value is not None:
+                asked = _subscription(joined.left.value)
+                right = joined.right if isinstance(joined.right, Row) else None
+                answer = Answer(asked.version, Row(asked.value or b"", asked.timestamp), right)
+                records.append((Envelope(joined.key, joined.timestamp), _encode(answer)))
+        self.output.send(batch, records, rekeyed=True)

@@ -1,0 +1,81 @@
+"""A global table on Kafka: all partitions of a topic, read by every worker, whichever partitions of a stream it has.
+
+(Kafka Streams' GlobalKTable.) It is in memory, and read from the beginning of its topic at each start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from mode import Service
+
+from streamapp.joins import GlobalTable, Joined, MemoryStore, Operator, State, StreamTableJoin
+
+__all__ = ["GlobalJoin", "TopicGlobalTable"]
+
+
+class TopicGlobalTable(Service):
+    """A topic as a global table; made by `Topic.global_table`.
+
+    Args:
+        app: the app.
+        topic: full name of the topic.
+    """
+
+    def __init__(self, app: Any, topic: str) -> None:
+        super().__init__()
+        self.app = app
+        self.topic = topic
+        self._state = State(MemoryStore())
+        self.table = GlobalTable(self._state)
+        #: Set once the table is as far as its topic was when the worker started.
+        self.complete = asyncio.Event()
+
+    @Service.task
+    async def _read(self) -> None:
+        reader = AIOKafkaConsumer(**self.app.settings.aiokafka(), enable_auto_commit=False)
+        await reader.start()
+        try:
+            numbers = await self._partitions(reader)
+            partitions = [TopicPartition(self.topic, number) for number in sorted(numbers)]
+            reader.assign(partitions)
+            await reader.seek_to_beginning(*partitions)
+            behind = await reader.end_offsets(partitions)
+            while not self.should_stop:
+                for tp in list(behind):
+                    if await reader.position(tp) >= behind[tp]:
+                        del behind[tp]
+                if not behind and not self.complete.is_set():
+                    self.log.info("%s is read: %d updates", self.topic, self.table.updates.applied)
+                    self.complete.set()
+                for records in (await reader.getmany(timeout_ms=200)).values():
+                    self.table.process(records)
+                    self._state.commit()
+        finally:
+            await reader.stop()
+
+    async def _partitions(self, reader: AIOKafkaConsumer) -> set[int]:
+        numbers: set[int] | None = None
+        while not (numbers := reader.partitions_for_topic(self.topic)):
+            await reader.topics()  # asks for the cluster's metadata
+        return numbers
+
+    @property
+    def label(self) -> str:
+        """What the service is called in logs."""
+        return f"Global table of {self.topic}"
+
+
+@dataclasses.dataclass(frozen=True)
+class GlobalJoin:
+    """A stream-table join whose table is a global one."""
+
+    join: StreamTableJoin
+    table: TopicGlobalTable
+
+    def start(self, state: State) -> Operator[Joined]:
+        """Begin, or go on, with what the state holds."""
+        return self.join.start(state, self.table.table)
