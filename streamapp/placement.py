@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from aiokafka.partitioner import murmur2
@@ -26,7 +26,7 @@ PATIENCE: Final = 5.0
 #: Keys, each with the partition that it was found in.
 Sample = Sequence[tuple[bytes, int]]
 
-PARTITIONERS: Final = {
+PARTITIONERS: Final[Mapping[str, Callable[[bytes, int], int]]] = {
     "murmur2 (Java, aiokafka)": lambda key, count: (murmur2(key) & 0x7FFFFFFF) % count,
     "CRC-32 (librdkafka)": lambda key, count: zlib.crc32(key) % count,
 }

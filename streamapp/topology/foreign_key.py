@@ -139,8 +139,8 @@ class LeftSideOperator(Refusing[Any]):
         if alone:
             row = Row(record.value or b"", record.timestamp)
             self._ledger.results.append(Joined(key, row, None, record.timestamp))
-        elif emitted:
-            self._ledger.results.append(Joined(key, None, None, record.timestamp))
+        else:
+            self._delete(key, record)
         if record.value is None:
             self._rows.delete(key)
             self._account(record, matched=emitted)
@@ -165,9 +165,17 @@ class LeftSideOperator(Refusing[Any]):
         emitted = answer.right is not None or self.join.how is How.LEFT
         if emitted:
             self._ledger.results.append(Joined(key, answer.left, answer.right, record.timestamp))
-        elif old.emitted:
-            self._ledger.results.append(Joined(key, None, None, record.timestamp))
+        else:
+            self._delete(key, record)
         self._put(key, _Left(old.version, old.names, emitted, asked=False))
+
+    def _delete(self, key: bytes, record: Record) -> None:
+        """Delete the result of a left row, also if it has none that is known of.
+
+        Answers come in no certain order. What was sent of one before a kill may be there, while the state has nothing
+        of it, and the next time the answers come otherwise.
+        """
+        self._ledger.results.append(Joined(key, None, None, record.timestamp))
 
     def _account(self, record: Record, *, matched: bool) -> None:
         if matched:

@@ -58,10 +58,11 @@ class TopicGlobalTable(Service):
             await reader.stop()
 
     async def _partitions(self, reader: AIOKafkaConsumer) -> set[int]:
-        numbers: set[int] | None = None
-        while not (numbers := reader.partitions_for_topic(self.topic)):
+        while True:
+            numbers: set[int] | None = reader.partitions_for_topic(self.topic)
+            if numbers:
+                return numbers
             await reader.topics()  # asks for the cluster's metadata
-        return numbers
 
     @property
     def label(self) -> str:

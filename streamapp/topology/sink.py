@@ -75,7 +75,7 @@ def _json(side: Record | Row | None) -> bytes:
 def _stamped(result: Any) -> Stamped:
     """Give what a result is stamped with: the stream record that it is of, with its headers, or an envelope."""
     kind = type(result)
-    record = result.left if kind is Joined else result.record if kind is Enriched else None
+    record: Any = result.left if kind is Joined else result.record if kind is Enriched else None
     if type(record) in WITHOUT_HEADERS or record.timestamp != result.timestamp:
         return Envelope(result.key, result.timestamp, source=_source(result))
     return cast(Stamped, record)
