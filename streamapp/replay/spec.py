@@ -140,4 +140,4 @@ def read_spec(text: bytes, name: str) -> Spec:
 def _duration(_wanted: type, given: Any) -> Duration:
     if isinstance(given, int) and not isinstance(given, bool):
         return Duration(given)
-    return Duration(duration(given) if isinstance(given, str) else given)
+    return Duration(duration(given))

@@ -16,13 +16,13 @@ UNITS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_00
 DURATION: Final = re.compile(rf"(-?\d+) ?({'|'.join(UNITS)})")
 
 
-def duration(text: str) -> int:
+def duration(text: object) -> int:
     """Read a duration, such as 250ms or 10m, in ms.
 
     Raises:
         ValueError: if it is none.
     """
-    found = DURATION.fullmatch(text)
+    found = DURATION.fullmatch(text) if isinstance(text, str) else None
     if found is None:
         raise ValueError(f"{text!r} is no duration: write 250 (ms), or 250ms, 10s, 10m, 1h, 7d in quotes")
     return int(found[1]) * UNITS[found[2]]

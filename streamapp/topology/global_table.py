@@ -9,7 +9,7 @@ import asyncio
 import dataclasses
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from mode import Service
 
 from streamapp.joins import GlobalTable, Joined, MemoryStore, Operator, State, StreamTableJoin
@@ -36,13 +36,13 @@ class TopicGlobalTable(Service):
 
     @Service.task
     async def _read(self) -> None:
-        reader = AIOKafkaConsumer(**self.app.settings.aiokafka(), enable_auto_commit=False)
+        # Without a group it is given all partitions.
+        reader = AIOKafkaConsumer(
+            self.topic, **self.app.settings.aiokafka(), enable_auto_commit=False, auto_offset_reset="earliest"
+        )
         await reader.start()
         try:
-            numbers = await self._partitions(reader)
-            partitions = [TopicPartition(self.topic, number) for number in sorted(numbers)]
-            reader.assign(partitions)
-            await reader.seek_to_beginning(*partitions)
+            partitions = reader.assignment()
             behind = await reader.end_offsets(partitions)
             while not self.should_stop:
                 for tp in list(behind):
@@ -56,13 +56,6 @@ class TopicGlobalTable(Service):
                     self._state.commit()
         finally:
             await reader.stop()
-
-    async def _partitions(self, reader: AIOKafkaConsumer) -> set[int]:
-        while True:
-            numbers: set[int] | None = reader.partitions_for_topic(self.topic)
-            if numbers:
-                return numbers
-            await reader.topics()  # asks for the cluster's metadata
 
     @property
     def label(self) -> str:
