@@ -207,7 +207,8 @@ class Alignment:
         if not heads:
             return []
         heads.sort()
-        stops = self._round(lanes, heads, now) if group[0].topic in self._merged else self._first(lanes, heads, now)
+        merged = len(lanes) > 1 and group[0].topic in self._merged
+        stops = self._round(lanes, heads, now) if merged else self._first(lanes, heads, now)
         parts = frozenset(group[order] for order in stops)
         taken = []
         for order, stop in sorted(stops.items()):
