@@ -49,6 +49,8 @@ class Stream(faust.Stream[Batch]):
         self._work = Work()
         self._failures = 0
         self._generation = 0
+        #: Whether there is work that is not finished yet.
+        self._busy = False
         #: When the next tick is due (s).
         self._tick_at = 0.0
         #: By partition, what came so far of a round that is to be merged.
@@ -65,14 +67,15 @@ class Stream(faust.Stream[Batch]):
     async def _batches(self) -> AsyncIterator[Batch]:
         await self.maybe_start()
         while not self.should_stop:
-            if not self._parts and not self._unfinished:
+            if not self._busy:
                 try:
                     await self._take_up()
                 except StopAsyncIteration:  # the agent is being stopped
                     return
+                continue  # there may be nothing yet
             events = self._unfinished
             if not self._current(self._generation):
-                self._unfinished, self._parts = [], []
+                self._unfinished, self._parts, self._busy = [], [], False
                 continue
             if events:
                 self._set_current_event(events[0])
@@ -85,7 +88,7 @@ class Stream(faust.Stream[Batch]):
                 self._parts.pop(0)
                 self._failures = 0
             await self.app.checkpoint.finish([event.message for event in events], self._work, self._generation)
-            self._unfinished = []
+            self._unfinished, self._busy = [], False
             self._set_current_event(None)
             for event, state in zip(events, states, strict=True):
                 message = event.message
@@ -115,6 +118,7 @@ class Stream(faust.Stream[Batch]):
 
     def _begin(self, events: list[EventT[Any]], parts: list[Batch], generation: int) -> None:
         self._unfinished, self._parts, self._work, self._generation = events, parts, Work(), generation
+        self._busy = True
 
     def _ticks(self) -> list[Batch]:
         """Make a batch without records for each partition of which none waits, to do what is due by the wall clock."""
