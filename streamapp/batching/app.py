@@ -123,6 +123,12 @@ class App(faust.App):
         consumer: Any = self._consumer
         return consumer.alignment.held if consumer is not None else 0
 
+    @property
+    def enforced(self) -> int:
+        """How many batches went although a partition they are joined with had nothing (``STREAMAPP_MAX_IDLE``)."""
+        consumer: Any = self._consumer
+        return consumer.enforced if consumer is not None else 0
+
 
 def _credentials(settings: Settings) -> Any:
     if settings.uses_sasl:

@@ -47,8 +47,15 @@ class Consumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self._batched: set[str] = set()
         self.alignment = Alignment({})
+        #: Batches that went without a partition they are joined with, before this generation.
+        self._enforced = 0
         #: Set when a batch may have become ready to go to the agents.
         self._ready = asyncio.Event()
+
+    @property
+    def enforced(self) -> int:
+        """How many batches went although a partition they are joined with had nothing (``STREAMAPP_MAX_IDLE``)."""
+        return self._enforced + self.alignment.enforced
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Let the agents finish what they have begun, and commit it.
@@ -74,6 +81,7 @@ class Consumer(driver.Consumer):
         joined = groups(after, [topics for topics, schema in schemas if schema.merged])
         # Agents that go one after the other get one batch at a time.
         apart = {other for topic, others in after.items() if others for other in joined[topic]}
+        self._enforced = self.enforced
         self.alignment = Alignment(
             joined,
             (TP(*tp) for tp in assigned),

@@ -1,4 +1,4 @@
-"""What went through the worker: records read, results sent, records rejected, records held back."""
+"""What went through the worker: records read, results sent, records rejected, records held back or not."""
 
 from __future__ import annotations
 
@@ -29,4 +29,8 @@ def flow(app: App) -> Iterable[Metric]:
         rejected.add_metric([topic, reason.value], count)
     held = GaugeMetricFamily("streamapp_records_held", "fetched records that wait for the topics which go first")
     held.add_metric([], app.held)
-    return [read, sent, rejected, held]
+    enforced = CounterMetricFamily(
+        "streamapp_batches_enforced", "batches that went although a partition they are joined with had nothing"
+    )
+    enforced.add_metric([], app.enforced)
+    return [read, sent, rejected, held, enforced]
