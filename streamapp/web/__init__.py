@@ -31,8 +31,8 @@ _BLUEPRINTS: Final[dict[str, BlueprintT]] = {
 }
 
 
-def options(metrics: Metrics, token: str) -> dict[str, Any]:
-    """Give the options of `faust.App` that go with these views; `token` is what requests have to show."""
+def options(metrics: Metrics, token: str = "") -> dict[str, Any]:
+    """Give the options of `faust.App` that go with these views; `token` is what requests have to show; "" = nothing."""
     return {
         "web_application_options": {"middlewares": [access.only_with(token)]},
         "Monitor": metrics.monitor,
