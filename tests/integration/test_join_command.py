@@ -101,4 +101,5 @@ def test_topics_whose_keys_were_placed_by_different_partitioners_are_refused_in_
         wait_until(lambda: worker.exit_code is not None, "the worker ends")
         assert worker.exit_code != 0
         (line,) = worker.log.splitlines()
-    assert "customers was written by murmur2 (Java, aiokafka), orders by CRC-32 (librdkafka)" in line.replace(topics.prefix, "")
+    said = line.replace(topics.prefix, "")
+    assert "customers was written by murmur2 (Java, aiokafka), orders by CRC-32 (librdkafka)" in said
