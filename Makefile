@@ -32,7 +32,7 @@ demo: install  ## start Kafka, worker and producer; CLICKS=N ends by itself
 	@$(BIN)/streamapp demo $(if $(CLICKS),--clicks $(CLICKS))
 
 test: dev lint types  ## lint, types and all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 25
 
 lint: dev  ## ruff, and ruff format
 	@$(BIN)/ruff check .

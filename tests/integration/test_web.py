@@ -182,6 +182,7 @@ def test_health_has_what_each_worker_is_assigned(two: tuple[Worker, Worker]) -> 
         "ready": True,
         "state": "ready",
         "assigned": owned,
+        "problems": [],
     }
 
 
