@@ -6,6 +6,7 @@ Read from faust-streaming 0.15.3 (`faust/transport/drivers/aiokafka.py`) and aio
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, cast
@@ -86,6 +87,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 raise UnknownTopicOrPartitionError(f"the broker does not know {', '.join(sorted(missing))}")
             await client.force_metadata_update()
             await asyncio.sleep(ASK_AGAIN)
+
+    def _stopped_set(self) -> None:
+        # In a crash the thread may have ended by itself: its loop is closed, and nobody there waits any more.
+        with contextlib.suppress(RuntimeError):
+            super()._stopped_set()
 
     async def on_thread_stop(self) -> None:
         """Leave the group, so that the others get the partitions at once.
