@@ -7,12 +7,13 @@ into different partitions, and nothing of a join is found. No broker and no clie
 from __future__ import annotations
 
 import itertools
+import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from aiokafka.partitioner import murmur2
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from streamapp.settings import Settings
 
@@ -22,6 +23,8 @@ __all__ = ["Sample", "misplaced", "sample"]
 NEWEST: Final = 50
 #: Seconds that this may take; then what was read by then has to do.
 PATIENCE: Final = 5.0
+#: Less n, the offset of librdkafka for the n-th record from the end (RD_KAFKA_OFFSET_TAIL_BASE in rdkafka.h).
+FROM_END: Final = -2_000
 
 #: Keys, each with the partition that it was found in.
 Sample = Sequence[tuple[bytes, int]]
@@ -75,25 +78,30 @@ def sample(settings: Settings, topics: Iterable[str], count: int) -> dict[str, S
             "group.id": f"{settings.id}-sample",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
+            "fetch.wait.max.ms": 10,  # the end of a partition is told when a fetch comes back
+            "auto.offset.reset": "earliest",  # where a partition has fewer records
             "log_level": 0,
         }
     )
     found: dict[str, list[tuple[bytes, int]]] = {topic: [] for topic in topics}
+    # From the end on: a question for the offsets would fail while a topic that was just made has no leader, which a
+    # reader waits for.
+    partitions = [
+        TopicPartition(topic, partition, FROM_END - NEWEST)
+        for topic, partition in itertools.product(found, range(count))
+    ]
+    missing = len(partitions)
+    deadline = time.monotonic() + PATIENCE
     try:
-        starts = []
-        for topic, partition in itertools.product(found, range(count)):
-            low, high = reader.get_watermark_offsets(TopicPartition(topic, partition), timeout=PATIENCE)
-            if high > low:
-                starts.append(TopicPartition(topic, partition, max(low, high - NEWEST)))
-        reader.assign(starts)
-        missing = len(starts)
-        while missing and (messages := reader.consume(1_000, PATIENCE)):
-            for message in messages:
-                if message.error() is None:
-                    if message.key() is not None:
-                        found[message.topic()].append((message.key(), message.partition()))
-                elif message.error().name() == "_PARTITION_EOF":
-                    missing -= 1
+        reader.assign(partitions)
+        while missing and (message := reader.poll(max(0.0, deadline - time.monotonic()))) is not None:
+            if message.error() is None:
+                if message.key() is not None:
+                    found[message.topic()].append((message.key(), message.partition()))
+            elif message.error().name() == "_PARTITION_EOF":
+                missing -= 1
+            elif message.error().fatal():
+                raise KafkaException(message.error())
     finally:
         reader.close()
     return dict(found)

@@ -106,7 +106,7 @@ def _run(begun: Any, stored: Any, writer: Writer, opens: Open, seed: int) -> Non
 
 def keep_writing(partition: PartitionStore, seed: int, stored: Any) -> None:
     """Write for ever, and tell the offset after each write."""
-    number = partition.offset or 0
+    number = stored.value = partition.offset or 0  # the write amid which the one before was killed may be there
     while True:
         _write(partition, seed, number)
         number += 1
