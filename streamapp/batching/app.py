@@ -16,6 +16,7 @@ from streamapp.batching.dead_letters import DeadLetters
 from streamapp.batching.output import Output
 from streamapp.batching.recovery import TableManager
 from streamapp.batching.stream import Stream
+from streamapp.batching.unreadable import UnreadableBatchError
 from streamapp.cluster import LARGEST_RECORD
 from streamapp.settings import DEAD_LETTERS, Settings
 from streamapp.stores.errors import StoreError
@@ -82,7 +83,8 @@ class App(faust.App):
 
     async def crash(self, reason: BaseException) -> None:
         """Stop the worker for a reason; one that is no bug is told without the way there."""
-        await super().crash(reason.with_traceback(None) if isinstance(reason, StoreError) else reason)
+        told = isinstance(reason, (StoreError, UnreadableBatchError))
+        await super().crash(reason.with_traceback(None) if told else reason)
 
     def batches(self, name: str, *, after: tuple[str, ...] = ()) -> Any:
         """Declare a topic whose agents get batches.

@@ -26,6 +26,9 @@ from mode import Service
 from streamapp.batching.alignment import Alignment, groups
 from streamapp.batching.batch import Batch, BatchSchema, Record
 from streamapp.batching.consumer_thread import ConsumerThread
+from streamapp.batching.dead_letters import Reason, Rejected
+from streamapp.batching.unreadable import Unreadable, UnreadableBatchError
+from streamapp.batching.work import Work
 
 __all__ = ["Consumer"]
 
@@ -100,6 +103,9 @@ class Consumer(driver.Consumer):
                     await self.wait(self.can_resume_flow)  # type: ignore[arg-type]
                 else:
                     await self._fetch_and_hold()
+        except UnreadableBatchError as exc:
+            await self._finish(exc.tp)
+            await self.app.crash(exc)
         except (asyncio.CancelledError, ConsumerStoppedError):
             # Faust's fetcher takes its own end for a crash when the worker stops during a rebalance.
             if not self.app.should_stop:
@@ -127,7 +133,22 @@ class Consumer(driver.Consumer):
         offsets = self.alignment.lane(tp).offsets
         for record in records:
             offsets.begin(record.offset)
+            if isinstance(record, Unreadable):
+                await self._reject(tp, record, generation)
+                offsets.finish(record.offset)
+                continue
             await self.callback(_message(tp, record, generation))
+
+    async def _reject(self, tp: TP, record: Unreadable, generation: int) -> None:
+        work = Work()
+        work.rejected.append(Rejected(tp, record, Reason.HEADER_NOT_UTF8, record.error))
+        await self.app.checkpoint.finish([], work, generation)
+
+    async def _finish(self, tp: TP) -> None:
+        """Let the agents finish what they have begun of a partition, and commit it."""
+        while self.alignment.lane(tp).working and self.flow_active and not self.should_stop:
+            await self._wait_for_ack(timeout=1)
+        await self.commit()
 
     @Service.task
     async def _deliver_batches(self) -> None:

@@ -32,6 +32,7 @@ class Reason(enum.StrEnum):
     MISSING_FIELD = "missing_field"
     WRONG_TYPE = "wrong_type"
     NULL_KEY = "null_key"
+    HEADER_NOT_UTF8 = "header_not_utf8"
     KEY_MISMATCH = "key_mismatch"
     TOMBSTONE = "tombstone"
     UNKNOWN_CODEC = "unknown_codec"

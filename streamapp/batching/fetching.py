@@ -17,6 +17,8 @@ from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 
+from streamapp.batching.unreadable import keep_bytes
+
 __all__ = ["Fetching", "end_offsets"]
 
 #: Milliseconds that the broker keeps a fetch of all partitions which finds nothing.
@@ -37,6 +39,7 @@ class Fetching:
     """
 
     def __init__(self, fetcher: Any) -> None:
+        keep_bytes(fetcher)
         self._fetcher = fetcher
         self._actions = fetcher._get_actions_per_node
         self._process = fetcher._proc_fetch_request

@@ -10,8 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
-from aiokafka.errors import CorruptRecordException
+from aiokafka.errors import CorruptRecordException, RecordTooLargeError
 from faust.types import TP
+
+from streamapp.batching.unreadable import UnreadableBatchError, read_again
 
 if TYPE_CHECKING:
     from streamapp.batching.batch import Record
@@ -29,6 +31,7 @@ def take(fetcher: Any, partitions: set[TP], max_records: int, max_bytes: int) ->
         max_bytes: nor once their values are so large, together.
 
     Raises:
+        UnreadableBatchError: once all that was before it is taken; the fetcher is of no more use then.
         KafkaError: what a fetch failed with, if nothing else was fetched.
     """
     taken: dict[TP, list[Record]] = {}
@@ -52,7 +55,11 @@ def take(fetcher: Any, partitions: set[TP], max_records: int, max_bytes: int) ->
         elif not taken:
             del fetcher._records[fetched]
             fetcher._notify(fetcher._wait_consume_future)
-            result.check_raise()
+            try:
+                result.check_raise()
+            except RecordTooLargeError as exc:
+                _, _, offset, _ = exc.args
+                raise UnreadableBatchError(TP(*fetched), offset, offset + 1, "the record batch has no end") from None
     return taken
 
 
@@ -67,7 +74,12 @@ def _unpack(result: FetchResult, max_records: int, max_bytes: int) -> list[Recor
         if len(taken) >= max_records or size >= max_bytes:
             result._update_position()
             return taken
-        records = _next(partition)
+        try:
+            records = _next(partition)
+        except UnreadableBatchError:
+            if not taken:
+                raise
+            break  # what comes before it goes first; then it is fetched again
         size += sum([len(record.value) for record in records if record.value is not None])
         taken += records
     result._update_position()
@@ -77,17 +89,29 @@ def _unpack(result: FetchResult, max_records: int, max_bytes: int) -> list[Recor
 
 def _next(partition: Any) -> list[Record]:
     """Give the records of the next record batch that are to be seen: none of a transaction's marker or leavings."""
-    batch = partition._records.next_batch()
-    if partition._check_crcs and not batch.validate_crc():
-        raise CorruptRecordException(f"a record batch of {partition._tp} has a wrong checksum")
-    begin, records = partition.next_fetch_offset, []
-    if not _aborted(partition, batch) and not batch.is_control_batch:
-        records = list(batch)
-        # A fetch that begins within a record batch brings it from its start.
-        if records and records[0].offset < begin:
-            records = [record for record in records if record.offset >= begin]
-    partition.next_fetch_offset = batch.next_offset
+    begin, behind = partition.next_fetch_offset, 0
+    try:
+        batch = partition._records.next_batch()
+        behind = batch.next_offset
+        records = _read(partition, batch)
+    except Exception as exc:  # a reader or a codec at damaged bytes may raise anything
+        raise UnreadableBatchError(TP(*partition._tp), begin, max(behind, begin + 1), repr(exc)) from None
+    # A fetch that begins within a record batch brings it from its start.
+    if records and records[0].offset < begin:
+        records = [record for record in records if record.offset >= begin]
+    partition.next_fetch_offset = behind
     return records
+
+
+def _read(partition: Any, batch: Any) -> list[Record]:
+    if partition._check_crcs and not batch.validate_crc():
+        raise CorruptRecordException("its checksum is wrong")
+    if _aborted(partition, batch) or batch.is_control_batch:
+        return []
+    try:
+        return list(batch)
+    except UnicodeDecodeError:  # the name of a header
+        return read_again(partition.data, batch.base_offset)
 
 
 def _aborted(partition: Any, batch: Any) -> bool:

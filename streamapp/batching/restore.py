@@ -19,6 +19,7 @@ from faust.types import TP
 
 from streamapp.batching.batch import Record
 from streamapp.batching.records import take
+from streamapp.batching.unreadable import keep_bytes
 from streamapp.joins.rows import Row
 from streamapp.settings import Settings
 from streamapp.stores.partition import PartitionStore
@@ -65,6 +66,7 @@ class Restore:
         Raises:
             KafkaError: if the broker refuses to have them read, or is not there.
             StoreError: if a store cannot be written.
+        UnreadableBatchError: if a changelog cannot be read.
         """
         while not await self._read_to_the_ends():
             pass
@@ -95,6 +97,7 @@ class Restore:
         fetcher._isolation_level = READ_COMMITTED
         # aiokafka would not ask a broker for more while anything of it is not taken yet, for so many seconds (0.1).
         fetcher._prefetch_backoff = 0
+        keep_bytes(fetcher)
         positions = {}
         self._ends.clear()
         for tp, store in self._stores.items():

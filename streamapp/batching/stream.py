@@ -13,7 +13,7 @@ import contextlib
 import time
 import traceback
 from collections.abc import AsyncIterator
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import faust
 from aiokafka.errors import KafkaError
@@ -21,6 +21,7 @@ from faust.types import TP, EventT
 
 from streamapp.batching.batch import Batch, BatchSchema, Merged
 from streamapp.batching.dead_letters import Reason, Rejected
+from streamapp.batching.unreadable import Unreadable
 from streamapp.batching.work import Work
 from streamapp.settings import OnFailure
 from streamapp.stores.errors import StoreBehindError, StoreError
@@ -112,7 +113,9 @@ class Stream(faust.Stream[Batch]):
             )
             generation = event.message.generation_id
             if self._current(generation) and (events := self._gather(event)):
-                self._begin(events, [self._batch(events)], generation)
+                batch, rejected = self._batch(events)
+                self._begin(events, [batch] if batch else [], generation)
+                self._work.rejected += rejected
                 for event in events:
                     self.app.consumer.track_message(event.message)
 
@@ -142,12 +145,16 @@ class Stream(faust.Stream[Batch]):
         self._gathered[batch.partition] = events
         return []
 
-    def _batch(self, events: list[EventT[Any]]) -> Batch:
-        # Another agent may have the same batch, and its own work on it.
-        batches = [cast(Batch, event.value) for event in events]
+    def _batch(self, events: list[EventT[Any]]) -> tuple[Batch, list[Rejected]]:
+        batches, rejected = [], []
+        for event in events:
+            batch, unreadable = _readable(event.value)
+            batches.append(batch)
+            rejected += unreadable
         if self.channel.schema.merged:
-            return Merged.of([TP(topic, batches[0].partition) for topic in self.channel.topics], batches)
-        return Batch(batches[0].tp, batches[0].records)
+            tps = [TP(topic, batches[0].partition) for topic in self.channel.topics]
+            return Merged.of(tps, batches), rejected
+        return batches[0], rejected
 
     def _current(self, generation: int) -> bool:
         # While the flow is suspended, the partitions are about to be taken away; what was queued then is
@@ -197,3 +204,15 @@ class Stream(faust.Stream[Batch]):
             )
             self._parts.pop(0)
             self._failures = 0
+
+
+def _readable(batch: Batch) -> tuple[Batch, list[Rejected]]:
+    """Give the records of a batch that the agent gets: another one may have the same, and its own work on them."""
+    if Unreadable not in map(type, batch.records):
+        return Batch(batch.tp, batch.records), []
+    rejected = [
+        Rejected(batch.tp, record, Reason.HEADER_NOT_UTF8, record.error)
+        for record in batch
+        if isinstance(record, Unreadable)
+    ]
+    return Batch(batch.tp, [record for record in batch if not isinstance(record, Unreadable)]), rejected
