@@ -13,7 +13,7 @@ import contextlib
 import time
 import traceback
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import faust
 from aiokafka.errors import KafkaError
@@ -148,7 +148,7 @@ class Stream(faust.Stream[Batch]):
     def _batch(self, events: list[EventT[Any]]) -> tuple[Batch, list[Rejected]]:
         batches, rejected = [], []
         for event in events:
-            batch, unreadable = _readable(event.value)
+            batch, unreadable = _readable(cast(Batch, event.value))
             batches.append(batch)
             rejected += unreadable
         if self.channel.schema.merged:

@@ -77,15 +77,15 @@ def test_a_changelog_record_with_such_a_header_is_restored(topics: Topics, tmp_p
         assert "11 changelog records read" in worker.log
 
 
-@pytest.mark.parametrize("where", ["checksum", "attributes", "length"])
 def test_a_record_batch_that_is_damaged_on_the_broker_is_told_in_a_line_after_what_is_before_it_was_joined(
-    topics: Topics, tmp_path: Path, where: str, kafka
+    topics: Topics, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     send(topics, "user_profiles", profile(topics, "u1", []))
     send(topics, "user_clicks", *(click(topics, number, []) for number in range(10)))
     assert send(topics, "user_clicks", *(click(topics, number, []) for number in range(10, 20))) == 10
     send(topics, "user_clicks", *(click(topics, number, []) for number in range(20, 30)))
-    damage(log(kafka.directory, topics.prefix + "user_clicks"), 10, where)
+    (log,) = tmp_path_factory.getbasetemp().rglob(f"{topics.prefix}user_clicks-0/*.log")
+    damage(log, 10)
     with Worker(tmp_path, **topics.settings) as worker:
         wait_until(lambda: worker.exit_code is not None, "the worker ends")
         assert worker.exit_code != 0
@@ -93,26 +93,20 @@ def test_a_record_batch_that_is_damaged_on_the_broker_is_told_in_a_line_after_wh
         assert f"{topics.prefix}user_clicks[0] cannot be read at offset 10: " in worker.log
     assert topics.committed("user_clicks") == 10
     behind = int(re.findall(r"--to-offset (\d+)", worker.log)[0])
-    with_offset = TopicPartition(topics.prefix + "user_clicks", 0, behind)
     consumer = Consumer({"bootstrap.servers": topics.bootstrap, "group.id": topics.id})
-    consumer.commit(offsets=[with_offset], asynchronous=False)
+    consumer.commit(offsets=[TopicPartition(topics.prefix + "user_clicks", 0, behind)], asynchronous=False)
     consumer.close()
     with Worker(tmp_path, **topics.settings):
         wait_until(lambda: topics.committed("user_clicks") == 30, "the rest is committed")
     assert sorted(topics.joined()) == sorted(f"c{number}" for number in (*range(10), *range(20, 30)))
 
 
-def log(directory: Path, topic: str) -> Path:
-    (found,) = directory.rglob(f"{topic}-0/*.log")
-    return found
-
-
-def damage(path: Path, base_offset: int, where: str) -> None:
-    """Change bytes of a record batch in the log of a broker, which sends it as it is."""
-    data = bytearray(path.read_bytes())
-    at = 0
+def damage(log: Path, base_offset: int) -> None:
+    """Change a byte of a record batch in the log of a broker, which sends it as it is."""
+    data, at = log.read_bytes(), 0
     while int.from_bytes(data[at : at + 8]) != base_offset:
         at += 12 + int.from_bytes(data[at + 8 : at + 12])
-    data[at + {"checksum": 17, "attributes": 22, "length": 90}[where]] ^= 0x07
-    with path.open("r+b") as file:
-        file.write(data)
+    at += 90  # amid the first record
+    with log.open("r+b") as file:
+        file.seek(at)
+        file.write(bytes([data[at] ^ 0xFF]))
