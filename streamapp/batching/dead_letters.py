@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+from aiokafka.errors import MessageSizeTooLargeError
 from faust.types import TP
 
 from streamapp.batching.output import Envelope, Output, Result, Results
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two log lines for the same topic and reason: a flood of bad records must not flood the log.
 LOG_EVERY: Final = 10.0
+#: Bytes of an error that are kept in a dead letter which is too large without its value, too.
+ERROR_AT_MOST: Final = 1_000
 
 
 class Reason(enum.StrEnum):
@@ -57,8 +60,9 @@ class DeadLetters(Output):
 
     A dead letter has the key, the value, the timestamp and the headers of the rejected record; before these
     headers stand ``topic``, ``partition``, ``offset``, ``reason`` and ``error``, and ``traceback`` if an agent
-    failed. A value that the topic refuses for its size is left out, and the header ``value_bytes`` tells its size:
-    the record itself is still where ``topic``, ``partition`` and ``offset`` say.
+    failed. A value that the topic refuses for its size is left out, and the header ``value_bytes`` tells its size; if
+    that is not enough, so are the key and all headers but those five. The record itself is still where ``topic``,
+    ``partition`` and ``offset`` say.
     """
 
     def __init__(self, app: Any, topic: str) -> None:
@@ -95,10 +99,21 @@ class DeadLetters(Output):
         await self._app.checkpoint.send(Results(self, letters, source, rekeyed=True))
 
     async def refused(self, result: Result, source: TP) -> None:
-        """Send a dead letter that is too large again without its value."""
+        """Send a dead letter that is too large again, without its value, then without all that is the record's.
+
+        Raises:
+            MessageSizeTooLargeError: if the topic takes not even that.
+        """
         letter, value = result
-        headers = [*letter.headers[:5], ("value_bytes", str(len(value or b"")).encode()), *letter.headers[5:]]
-        emptied: Result = (Envelope(letter.key, letter.timestamp, headers), None)
+        own, more = list(letter.headers[:5]), letter.headers[5:]
+        if value is not None:
+            headers = [*own, ("value_bytes", str(len(value)).encode()), *more]
+            emptied: Result = (Envelope(letter.key, letter.timestamp, headers), None)
+        elif letter.key is not None or more:
+            own[4] = ("error", own[4][1][:ERROR_AT_MOST])
+            emptied = (Envelope(None, letter.timestamp, own), None)
+        else:
+            raise MessageSizeTooLargeError(f"{self.topic} takes no dead letters: its max.message.bytes is too small")
         await self._app.checkpoint.send(Results(self, [emptied], source, rekeyed=True))
 
     def _log(self, one: Rejected) -> None:

@@ -121,6 +121,18 @@ def test_a_record_that_even_the_dead_letters_refuse_is_told_of_there(topics: Top
     assert (letter["reason"], letter["value_bytes"]) == ("not_json", str(2 * LARGE))
 
 
+def test_a_dead_letter_that_is_too_large_by_the_headers_of_its_record_goes_without_them(
+    topics: Topics, tmp_path: Path
+) -> None:
+    topics.create("dead_letters", config={"max.message.bytes": "1000000"})
+    topics.send("user_clicks", "u1", b"nonsense", headers=[("large", NOISE * 2)])
+    topics.flush()
+    with Worker(tmp_path, **topics.settings):
+        (letter,) = dead_letters(topics, 1)
+        wait_until(lambda: topics.committed("user_clicks") == 1, "the click is committed")
+    assert (letter["key"], letter["value"], letter["reason"], "large" in letter) == (None, None, "not_json", False)
+
+
 def test_of_random_records_each_is_joined_unmatched_or_a_dead_letter(topics: Topics, tmp_path: Path) -> None:
     chance = random.Random(0)
     for number in range(3_000):
