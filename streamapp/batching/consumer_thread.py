@@ -105,11 +105,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self.nudge()
         await super().on_thread_stop()
 
-    def _stopped_set(self) -> None:
-        # After a crash the thread may have ended by itself: mode raises then, and a clear line ends in a traceback.
-        with contextlib.suppress(RuntimeError):
-            super()._stopped_set()
-
     async def fetch(self, partitions: set[TP], alignment: Alignment, generation: int) -> Fetched:
         """Fetch records of these partitions, or wait for them until something else happens (`nudge`).
 

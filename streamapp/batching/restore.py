@@ -66,7 +66,7 @@ class Restore:
         Raises:
             KafkaError: if the broker refuses to have them read, or is not there.
             StoreError: if a store cannot be written.
-        UnreadableBatchError: if a changelog cannot be read.
+            UnreadableBatchError: if a changelog cannot be read.
         """
         while not await self._read_to_the_ends():
             pass

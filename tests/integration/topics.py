@@ -170,7 +170,7 @@ class Topics:
         """Sum up the offsets that the app, or another group, has committed for a topic."""
         with self._consumer(group=group or self.id) as consumer:
             partitions = [TopicPartition(self.prefix + name, partition) for partition in self._ends(name)]
-            return sum(max(0, position.offset) for position in consumer.committed(partitions, timeout=30))
+            return sum(max(0, position.offset) for position in _committed(consumer, partitions))
 
     def _ends(self, name: str, *, full_name: bool = False) -> dict[int, int]:
         topic = name if full_name else self.prefix + name
@@ -201,6 +201,20 @@ def watermarks(consumer: Consumer, topic: str, partition: int) -> tuple[int, int
             raise
 
     return wait_until(ask, f"{topic}[{partition}] has a leader")
+
+
+def _committed(consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
+    """Give the committed offsets, once the group has a coordinator: the first group of a broker has none at first."""
+
+    def ask() -> list[TopicPartition] | None:
+        try:
+            return consumer.committed(partitions, timeout=30)
+        except KafkaException as exc:
+            if exc.args[0].code() in {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS}:
+                return None
+            raise
+
+    return wait_until(ask, "the group has a coordinator")
 
 
 class _Closing(Consumer):
