@@ -59,9 +59,10 @@ class SettingsError(ValueError):
 
 
 class Guarantee(enum.StrEnum):
-    """Faust's processing guarantees, as far as this version keeps them."""
+    """Faust's processing guarantees."""
 
     AT_LEAST_ONCE = "at_least_once"
+    EXACTLY_ONCE = "exactly_once"
 
 
 class OnFailure(enum.StrEnum):
@@ -212,7 +213,7 @@ class Settings:
     topic_prefix: str = _setting("", _topic, "put before the name of every topic")
     joined_topic: str = _setting("", _topic, "full name of the output topic (default: prefix + joined_data)")
     processing_guarantee: Guarantee = _setting(
-        Guarantee.AT_LEAST_ONCE, _one_of(Guarantee), "at_least_once (exactly_once is not there yet)"
+        Guarantee.AT_LEAST_ONCE, _one_of(Guarantee), "at_least_once or exactly_once"
     )
     profile_ttl: float = _setting(300.0, _seconds(0), "seconds of event time after which a profile expires; 0 = never")
     join: How = _setting(How.INNER, _one_of([How.INNER, How.LEFT]), "inner, or left: clicks without a profile too")

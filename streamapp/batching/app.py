@@ -18,7 +18,7 @@ from streamapp.batching.recovery import TableManager
 from streamapp.batching.stream import Stream
 from streamapp.batching.unreadable import UnreadableBatchError
 from streamapp.cluster import LARGEST_RECORD
-from streamapp.settings import DEAD_LETTERS, Settings
+from streamapp.settings import DEAD_LETTERS, Guarantee, Settings
 from streamapp.stores.errors import StoreError
 from streamapp.stores.table import Table
 
@@ -26,6 +26,8 @@ __all__ = ["App"]
 
 #: Seconds between commits: what a killed worker does again at most, and little enough work to be no load.
 COMMIT_EVERY: Final = 1.0
+#: The same with exactly_once, as in Kafka Streams: so long are results there before readers of committed ones get them.
+TRANSACTION_EVERY: Final = 0.1
 #: Bytes of one produced batch: larger ones compress better and cost fewer requests.
 BATCH_BYTES: Final = 1 << 20
 
@@ -48,7 +50,9 @@ class App(faust.App):
                 "broker_session_timeout": settings.session_timeout,
                 "broker_heartbeat_interval": settings.session_timeout / 5,
                 "broker_request_timeout": max(40.0, settings.session_timeout),
-                "broker_commit_interval": COMMIT_EVERY,
+                "broker_commit_interval": TRANSACTION_EVERY
+                if settings.processing_guarantee is Guarantee.EXACTLY_ONCE
+                else COMMIT_EVERY,
                 "consumer_auto_offset_reset": "earliest",
                 "consumer_max_fetch_size": settings.buffer,
                 "producer_acks": -1,

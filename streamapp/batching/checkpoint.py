@@ -8,16 +8,20 @@ the last commit is read again, on top of tables as their changelogs have them.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerFenced
 from faust.types import TP
 
-from streamapp.batching.outbox import Outbox, Sending
+from streamapp.batching.delivery import AtLeastOnce, Delivery, ExactlyOnce
+from streamapp.batching.outbox import Outbox, Room, Sending
 from streamapp.batching.output import Results, partitions
 from streamapp.batching.work import Work
+from streamapp.settings import Guarantee
 from streamapp.stores.errors import StoreBehindError, StoreError, StoreUnreachableError
 from streamapp.stores.store import PartitionedStore
 from streamapp.stores.uncommitted import Uncommitted
@@ -32,6 +36,14 @@ ROWS: Final = 100_000
 WAIT, WAIT_AT_MOST = 0.1, 5.0
 
 
+@dataclasses.dataclass(slots=True)
+class Share:
+    """What a commit has for one outbox: the offsets to be committed, and the rows that were written."""
+
+    offsets: dict[TP, int] = dataclasses.field(default_factory=dict)
+    rows: list[Uncommitted] = dataclasses.field(default_factory=list)
+
+
 class Checkpoint:
     """Takes finished work in, and commits it from time to time.
 
@@ -41,7 +53,9 @@ class Checkpoint:
 
     def __init__(self, app: Any) -> None:
         self._app = app
-        self._outbox = Outbox(app)
+        self._room = Room()
+        exactly_once = app.settings.processing_guarantee is Guarantee.EXACTLY_ONCE
+        self._delivery: Delivery = (ExactlyOnce if exactly_once else AtLeastOnce)(app, self._room)
         self._committing = asyncio.Lock()
         #: Whether work failed to become durable, so that nothing more may until all is read again.
         self._failed = False
@@ -59,7 +73,7 @@ class Checkpoint:
         Raises:
             KafkaError: if the broker does not know a topic that results are for; then nothing was done.
         """
-        await self._outbox.room()
+        await self._room.wait()
         if work.rejected:
             letters = self._app.dead_letters.letters(work.rejected)
             work.results.append(Results(self._app.dead_letters, letters, work.rejected[0].tp, rekeyed=True))
@@ -71,7 +85,7 @@ class Checkpoint:
             return
         # From here on nothing is awaited: a commit sees all of the work or nothing.
         for tp, results in parts:
-            self._outbox.put(tp, results.results, results)
+            self._delivery.outbox(results.source).put(tp, results.results, results)
         for rows, changes in work.changes.items():
             rows.merge(changes)
         for rows, before in work.expiry.items():
@@ -85,14 +99,14 @@ class Checkpoint:
             self.due.set()
 
     async def send(self, results: Results) -> None:
-        """Send results outside of a batch's work, before the commit under way."""
+        """Send results outside of a batch's work, with the commit under way."""
         for tp, part in await self._divided(results):
-            self._outbox.put(tp, part.results, part)
+            self._delivery.outbox(results.source).put(tp, part.results, part, amends=True)
 
     async def _divided(self, results: Results) -> list[tuple[TP, Results]]:
         topic, source = results.output.topic, results.source
-        count = await self._outbox.partition_count(topic)
-        if not results.rekeyed and count == await self._outbox.partition_count(source.topic):
+        count = await self._app.producer.partition_count(topic)
+        if not results.rekeyed and count == await self._app.producer.partition_count(source.topic):
             return [(TP(topic, source.partition), results)]
         return [
             (TP(topic, number), Results(results.output, part, source, rekeyed=True))
@@ -123,19 +137,36 @@ class Checkpoint:
         written = [rows for rows in self._tables() if rows.freeze()]
         if not offsets and not written:
             return False
+        shares = self._shares(offsets, written)
         # 2. The rows go to the changelogs.
-        for rows in written:
-            self._outbox.put(rows.changelog, rows.records(), rows)
-        # 3. The broker has all results, dead letters and changelog records.
-        while failed := await self._outbox.settle():
-            for sending in failed:
-                await self._send_again(sending)
-        # 4. The input is committed.
-        await self._app.consumer.commit_offsets(offsets)
+        for outbox, share in shares.items():
+            for rows in share.rows:
+                outbox.put(rows.changelog, rows.records(), rows)
+            self._delivery.cut(outbox)
+        outcomes = await asyncio.gather(*(self._deliver(*each) for each in shares.items()), return_exceptions=True)
+        for error in outcomes:
+            if error is not None:
+                raise error
         # 5. The stores get the rows, with the changelog's offset, which says from where a recovery has to read.
         for rows in written:
             await self._store(rows)
         return True
+
+    def _shares(self, offsets: dict[TP, int], written: Iterable[Uncommitted]) -> dict[Outbox, Share]:
+        shares: defaultdict[Outbox, Share] = defaultdict(Share)
+        for tp, offset in offsets.items():
+            shares[self._delivery.outbox(tp)].offsets[tp] = offset
+        for rows in written:
+            shares[self._delivery.outbox(rows.changelog)].rows.append(rows)
+        return shares
+
+    async def _deliver(self, outbox: Outbox, share: Share) -> None:
+        # 3. The broker has all results, dead letters and changelog records.
+        while failed := await outbox.settle():
+            for sending in failed:
+                await self._send_again(outbox, sending)
+        # 4. The input is committed.
+        await self._delivery.commit(outbox, share.offsets)
 
     async def _store(self, rows: Uncommitted) -> None:
         """Put rows into their store; wait for it if it is away, unless the partitions are about to go.
@@ -155,7 +186,7 @@ class Checkpoint:
             else:
                 return
 
-    async def _send_again(self, sending: Sending) -> None:
+    async def _send_again(self, outbox: Outbox, sending: Sending) -> None:
         """Find the record that is too large for its topic.
 
         Raises:
@@ -168,7 +199,7 @@ class Checkpoint:
         middle = len(sending.results) // 2
         if middle:
             for half in (sending.results[:middle], sending.results[middle:]):
-                self._outbox.put(sending.tp, half, sending.to)
+                outbox.put(sending.tp, half, sending.to, amends=True)
         else:
             await sending.to.refused(sending.results[0])
 
@@ -178,6 +209,8 @@ class Checkpoint:
             return
         if isinstance(error, (StoreBehindError, StoreUnreachableError)):
             logger.warning("Work since the last commit is given up and done again: %s", error)
+        elif isinstance(error, ProducerFenced):
+            logger.warning("Work since the last commit is given up: another worker has taken its partitions over")
         elif not self._app.should_stop:
             logger.error("Work since the last commit is given up and done again: %r", error, exc_info=error)
         self._failed = True
@@ -186,9 +219,22 @@ class Checkpoint:
     def begin(self) -> None:
         """Begin anew, with the partitions of a new generation: what was not committed is read again."""
         self._failed = False
-        self._outbox.forget()
+        for outbox in self._delivery.outboxes:
+            outbox.forget()
         for rows in self._tables():
             rows.forget()
+
+    async def open(self, partitions: Iterable[TP]) -> None:
+        """Get ready to deliver what comes of these partitions, before they and their changelogs are read.
+
+        Raises:
+            KafkaError: if the broker does not allow it.
+        """
+        await self._delivery.open(partitions)
+
+    async def close(self) -> None:
+        """Stop: nothing more will be committed."""
+        await self._delivery.close()
 
     def _tables(self) -> list[Uncommitted]:
         tables = [table for table in self._app.tables.values() if isinstance(table.data, PartitionedStore)]

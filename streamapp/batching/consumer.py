@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from aiokafka.errors import ConsumerStoppedError
@@ -48,7 +48,8 @@ class Consumer(driver.Consumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._batched: set[str] = set()
+        #: Topics whose agents get batches.
+        self.batched: set[str] = set()
         self.alignment = Alignment({})
         #: Batches that went without a partition they are joined with, before this generation.
         self._enforced = 0
@@ -80,7 +81,7 @@ class Consumer(driver.Consumer):
         for topics, schema in schemas:
             for name in topics:
                 after.setdefault(name, set()).update(schema.after)
-        self._batched = set(after)
+        self.batched = set(after)
         joined = groups(after, [topics for topics, schema in schemas if schema.merged])
         # Agents that go one after the other get one batch at a time.
         apart = {other for topic, others in after.items() if others for other in joined[topic]}
@@ -88,7 +89,7 @@ class Consumer(driver.Consumer):
         self.alignment = Alignment(
             joined,
             (TP(*tp) for tp in assigned),
-            merged=self._batched - apart,
+            merged=self.batched - apart,
             max_idle=self.app.settings.max_idle,
         )
         # Changelogs are assigned so that a table is where its source is; recovery has a consumer of its own.
@@ -120,7 +121,7 @@ class Consumer(driver.Consumer):
         singly = []
         for tp, records in fetched.records.items():
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
-            if tp.topic in self._batched:
+            if tp.topic in self.batched:
                 self.alignment.hold(Batch(tp, records), time.monotonic())
             else:
                 singly.append((tp, records))
@@ -197,9 +198,17 @@ class Consumer(driver.Consumer):
         if offsets:
             async with asyncio.timeout(self.app.conf.broker_session_timeout):
                 await self._thread.commit_offsets(offsets)
-            for tp, offset in offsets.items():
-                self.alignment.lane(tp).committed = offset
-            self.app.monitor.on_tp_commit(offsets)
+            self.committed(offsets)
+
+    def committed(self, offsets: Mapping[TP, int]) -> None:
+        """Take note of offsets that are committed."""
+        for tp, offset in offsets.items():
+            self.alignment.lane(tp).committed = offset
+        self.app.monitor.on_tp_commit(offsets)
+
+    async def begin_at_committed(self, partitions: Collection[TP]) -> None:
+        """Read these partitions from the offsets that are committed now, if aiokafka has begun elsewhere."""
+        await self._thread.begin_at_committed(partitions)
 
     def rejoin(self) -> None:
         """Have the group rebalance, so that what was not committed is read again."""

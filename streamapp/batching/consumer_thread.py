@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final, cast
 
 import msgspec
@@ -21,6 +21,7 @@ from streamapp.batching.alignment import Alignment
 from streamapp.batching.batch import Record
 from streamapp.batching.fetching import Fetching, end_offsets
 from streamapp.batching.records import take
+from streamapp.settings import Guarantee
 
 __all__ = ["ConsumerThread", "Fetched"]
 
@@ -57,7 +58,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         conf = self.app.conf
         # Only now is the web port known for certain, since `faust worker --web-port` sets it late.
         conf.consumer_group_instance_id = self.app.settings.member_id(conf.web_port)
-        return super()._create_worker_consumer(transport)
+        consumer = super()._create_worker_consumer(transport)
+        if self.app.settings.processing_guarantee is Guarantee.EXACTLY_ONCE:
+            consumer._isolation_level = "read_committed"
+        return consumer
 
     async def on_start(self) -> None:
         """Start aiokafka's consumer."""
@@ -127,6 +131,21 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         await self._ensure_consumer().commit(
             {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
         )
+
+    async def begin_at_committed(self, partitions: Collection[TP]) -> None:
+        """Read these partitions from the offsets that are committed now.
+
+        Raises:
+            KafkaError: if they are not to be had.
+        """
+        await self.call_thread(self._begin_at_committed, {TopicPartition(*tp) for tp in partitions})
+
+    async def _begin_at_committed(self, partitions: Collection[TopicPartition]) -> None:
+        consumer = self._ensure_consumer()
+        committed = await consumer._coordinator.fetch_committed_offsets(partitions)
+        for tp, known in committed.items():
+            if known.offset >= 0 and await consumer.position(tp) != known.offset:
+                consumer.seek(tp, known.offset)
 
     def begin(self, joined: Mapping[str, tuple[str, ...]], unread: Iterable[str]) -> None:
         """Begin with the partitions of a new generation.

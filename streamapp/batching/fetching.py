@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any, Final, cast
 
 from aiokafka.client import ConnectionGroup
+from aiokafka.consumer.fetcher import READ_COMMITTED
 from aiokafka.errors import LeaderNotAvailableError, for_code
 from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.structs import TopicPartition
@@ -97,8 +98,12 @@ class Fetching:
         ends: dict[TP, int] = {}
         for states in reversed(asked):
             self.ends.update((tp, dict(ends)) for tp, state in states.items() if state.timestamp is not None)
-            ends.update((tp, state.highwater) for tp, state in states.items() if state.timestamp is not None)
+            ends.update((tp, self._end(state)) for tp, state in states.items() if state.timestamp is not None)
         return fetched
+
+    def _end(self, state: Any) -> int:
+        # What an open transaction has written is not to be had yet, nor what comes after.
+        return cast(int, state.lso if self._fetcher._isolation_level == READ_COMMITTED else state.highwater)
 
 
 async def end_offsets(client: Any, partitions: Iterable[TP], isolation_level: int) -> dict[TP, int]:

@@ -17,10 +17,31 @@ from faust.types import TP
 from streamapp.batching.encoding import RecordBatch
 from streamapp.batching.output import Result
 
-__all__ = ["Destination", "Outbox", "Sending"]
+__all__ = ["Destination", "Outbox", "Room", "Sending"]
 
 #: Bytes of record batches, before compression, that may be under way; agents wait for room when there are more.
 ROOM: Final = 4 << 20
+
+
+class Room:
+    """How much may be under way in all outboxes of a worker."""
+
+    def __init__(self) -> None:
+        self._used = 0
+        self._free = asyncio.Event()
+        self._free.set()
+
+    async def wait(self) -> None:
+        """Wait until not too much is under way."""
+        await self._free.wait()
+
+    def use(self, size: int) -> None:
+        """Take note of so many bytes more, or fewer if negative."""
+        self._used += size
+        if self._used > ROOM:
+            self._free.clear()
+        else:
+            self._free.set()
 
 
 class Destination(Protocol):
@@ -57,51 +78,54 @@ class Outbox:
     """Sends record batches through an aiokafka producer.
 
     Args:
-        app: the app whose producer sends.
+        producer: that sends; the outbox is the only one to use it in transactions.
+        room: which the outbox shares with others.
     """
 
-    def __init__(self, app: Any) -> None:
-        self._app = app
+    def __init__(self, producer: Any, room: Room) -> None:
+        self.producer = producer
+        self._room = room
         self._queues: dict[TP, deque[tuple[Sending, RecordBatch]]] = {}
         self._senders: set[asyncio.Task[None]] = set()
-        self._size = 0
-        self._room = asyncio.Event()
-        self._room.set()
         #: What has not arrived, or failed, and was not yet taken out by `settle`, the oldest first.
         self._sent: dict[Sending, None] = {}
+        #: What waits for the next transaction; None = what is put in goes at once.
+        self._held: deque[tuple[Sending, RecordBatch]] | None = None
 
-    async def room(self) -> None:
-        """Wait until not too much is under way."""
-        await self._room.wait()
+    def put(self, tp: TP, results: Sequence[Result], to: Destination, *, amends: bool = False) -> None:
+        """Put results into as many record batches as their sizes need, and those in line for their partition.
 
-    async def partition_count(self, topic: str) -> int:
-        """Give the number of partitions of a topic.
-
-        Raises:
-            KafkaError: if the broker does not know the topic.
+        Args:
+            tp: where they go.
+            results: the results.
+            to: what is told of their arrival.
+            amends: they belong to the commit under way, so they go although the outbox holds back what comes (`hold`).
         """
-        known = self._producer.client.cluster.partitions_for_topic(topic)
-        return len(known or await self._producer.partitions_for(topic))
-
-    def put(self, tp: TP, results: Sequence[Result], to: Destination) -> None:
-        """Put results into as many record batches as their sizes need, and those in line for their partition."""
-        accumulator = self._producer._message_accumulator
+        accumulator = self.producer._message_accumulator
         start = 0
         while start < len(results):
             batch = RecordBatch(accumulator)
             stop = batch.extend(results, start)
-            self._put(Sending(tp, results[start:stop], to, batch.size()), batch)
+            sending = Sending(tp, results[start:stop], to, batch.size())
+            self._room.use(sending.size)
+            if self._held is None or amends:
+                self._put(sending, batch)
+            else:
+                self._held.append((sending, batch))
             start = stop
 
-    @property
-    def _producer(self) -> Any:
-        return self._app.producer._ensure_producer()
+    def hold(self) -> None:
+        """Hold back what is put in from now on: a transaction is about to be committed to which it does not belong."""
+        self._held = deque()
+
+    def release(self) -> None:
+        """Send what was held back: the next transaction has begun."""
+        held, self._held = self._held, None
+        for sending, batch in held or ():
+            self._put(sending, batch)
 
     def _put(self, sending: Sending, batch: RecordBatch) -> None:
         self._sent[sending] = None
-        self._size += sending.size
-        if self._size > ROOM:
-            self._room.clear()
         queue = self._queues.get(sending.tp)
         if queue is None:
             queue = self._queues[sending.tp] = deque()
@@ -114,7 +138,7 @@ class Outbox:
         while queue:
             sending, batch = queue.popleft()
             try:
-                answer = await self._producer.send_batch(batch, tp.topic, partition=tp.partition)
+                answer = await self.producer.send_batch(batch, tp.topic, partition=tp.partition)
             except Exception as exc:
                 self._failed(sending, exc)
             else:
@@ -127,21 +151,16 @@ class Outbox:
         elif (error := answer.exception()) is not None:
             self._failed(sending, error)
         else:
-            self._make_room(sending)
+            self._room.use(-sending.size)
             count = len(sending.results)
             sending.to.delivered(count, answer.result().offset + count)
             self._sent.pop(sending, None)
             sending.arrived.set_result(None)
 
     def _failed(self, sending: Sending, error: BaseException) -> None:
-        self._make_room(sending)
+        self._room.use(-sending.size)
         sending.arrived.set_exception(error)
         sending.arrived.exception()  # `settle` looks at it: asyncio need not tell that nobody did
-
-    def _make_room(self, sending: Sending) -> None:
-        self._size -= sending.size
-        if self._size <= ROOM:
-            self._room.set()
 
     async def settle(self) -> list[Sending]:
         """Wait until all that was put in before has arrived or failed, and give what failed."""
@@ -154,7 +173,7 @@ class Outbox:
     def forget(self) -> None:
         """Take out all that was put in: nobody waits for it any more."""
         self._sent.clear()
-        for queue in self._queues.values():
+        for queue in (*self._queues.values(), self._held or deque()):
             for sending, _ in queue:
                 self._failed(sending, KafkaError("the work was given up"))
             queue.clear()

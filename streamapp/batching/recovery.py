@@ -75,6 +75,7 @@ class Recovery(Service):
     async def _recover(self, active: set[TP], standby: set[TP], generation: int) -> None:
         self.in_recovery = self.app.in_recovery = True
         stores = self._stores(active)
+        await self.app.checkpoint.open(active)  # what a killed worker left open is aborted, not waited for
         restore = await self._restored(stores)
         self.in_recovery = self.app.in_recovery = False
         await self._start_streams(generation)

@@ -123,7 +123,7 @@ class Restore:
             if position >= self._ends[tp]:
                 del self._ends[tp]
             await asyncio.sleep(0)
-        if not taken:
+        if self._ends and not taken:  # what was left may have been a transaction's marker
             await asyncio.wait([fetched], timeout=REPORT)
         fetched.cancel()
         await self._report(reader)

@@ -130,9 +130,9 @@ class Topics:
         return self.prefix + name in AdminClient({"bootstrap.servers": self.bootstrap}).list_topics(timeout=30).topics
 
     def read(self, name: str, *, full_name: bool = False) -> list[Message]:
-        """Read all records of a topic that are there now."""
+        """Read all records of a topic that are there now, of transactions only what is committed (read_committed)."""
         topic = name if full_name else self.prefix + name
-        with self._consumer() as consumer:
+        with self._consumer(**{"enable.partition.eof": True}) as consumer:
             ends = self._ends(name, full_name=full_name)
             consumer.assign([TopicPartition(topic, partition, 0) for partition in ends])
             missing = {partition for partition, end in ends.items() if end}
@@ -141,9 +141,11 @@ class Topics:
             while missing:
                 assert time.monotonic() < deadline, f"{topic}: partitions {missing} were not read to their ends"
                 for message in consumer.consume(10_000, 1.0):
-                    if message.error():
+                    if message.error() is not None and message.error().code() == KafkaError._PARTITION_EOF:
+                        missing.discard(message.partition())  # positions do not count the markers of transactions
+                    elif message.error():
                         raise AssertionError(str(message.error()))
-                    if message.offset() < ends[message.partition()]:
+                    elif message.offset() < ends[message.partition()]:
                         found.append(message)
                 for position in consumer.position([TopicPartition(topic, partition) for partition in missing]):
                     if position.offset >= ends[position.partition]:
@@ -178,9 +180,10 @@ class Topics:
             partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
             return {partition: watermarks(consumer, topic, partition)[1] for partition in partitions}
 
-    def _consumer(self, group: str = "test-reader") -> Any:
+    def _consumer(self, group: str = "test-reader", **options: Any) -> Any:
         return _Closing(
             {
+                **options,
                 "bootstrap.servers": self.bootstrap,
                 "group.id": group,
                 "enable.auto.commit": False,

@@ -21,7 +21,7 @@ BAD_VALUES = {
     "web_token": ["short", "sixteen letters with spaces", "sixteen-and-ümlauts"],
     "topic_prefix": ["a b", "a/", "ä", "x" * 201, "a\n"],
     "joined_topic": ["a b", "a/b"],
-    "processing_guarantee": ["", "exactly_once", "AT_LEAST_ONCE"],
+    "processing_guarantee": ["", "exactly_once_v2", "AT_LEAST_ONCE"],
     "profile_ttl": ["", "-1", "nan", "inf", "5m"],
     "join": ["", "outer"],
     "partitions": ["0", "ten", "10001", "1.5"],
