@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final, Protocol
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import InvalidProducerEpoch, KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.types import TP
 
@@ -28,6 +28,8 @@ __all__ = ["AtLeastOnce", "Delivery", "ExactlyOnce"]
 
 #: Seconds that a producer which is done with may take to abort its transaction, and again to close its connections.
 CLOSE_WITHIN: Final = 3.0
+#: Seconds before a transactional id is asked for again.
+AGAIN: Final = 0.1
 
 
 class Delivery(Protocol):
@@ -127,7 +129,7 @@ class ExactlyOnce:
         Raises:
             KafkaError: if the broker does not allow it.
         """
-        self._abandon()
+        await self.close()
         app = self._app
         sharing: dict[str, list[TP]] = defaultdict(list)
         for tp in partitions:
@@ -143,11 +145,16 @@ class ExactlyOnce:
         return f"{self._app.conf.id}-{await self._app.producer.partition_count(tp.topic)}-{tp.partition}"
 
     async def _begin(self, transactional_id: str) -> Outbox:
-        producer = self._app.producer.transactional(transactional_id)
-        self._producers.append(producer)
-        await producer.start()
-        await producer.begin_transaction()
-        return Outbox(producer, self._room)
+        while True:
+            producer = self._app.producer.transactional(transactional_id)
+            self._producers.append(producer)
+            try:
+                await producer.start()
+            except InvalidProducerEpoch:  # the last owner was just about to abort, or another one has begun
+                await asyncio.sleep(AGAIN)
+            else:
+                await producer.begin_transaction()
+                return Outbox(producer, self._room)
 
     def cut(self, outbox: Outbox) -> None:
         """Keep what is put in from now on for the next transaction."""
@@ -167,16 +174,11 @@ class ExactlyOnce:
 
     async def close(self) -> None:
         """Abort what is open."""
-        self._abandon()
-        if self._closing:
-            await asyncio.wait(self._closing)
-
-    def _abandon(self) -> None:
         producers, self._producers, self._outboxes = self._producers, [], {}
-        for producer in producers:
-            closing = asyncio.create_task(_close(producer))
-            self._closing.add(closing)
-            closing.add_done_callback(self._closing.discard)
+        self._closing |= {asyncio.create_task(_close(producer)) for producer in producers}
+        if self._closing:
+            done, _ = await asyncio.wait(self._closing)
+            self._closing -= done
 
 
 async def _close(producer: Any) -> None:

@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.structs import TopicPartition
 from faust.types import TP
 
 from streamapp.batching.encoding import RecordBatch
@@ -158,6 +159,10 @@ class Outbox:
             sending.arrived.set_result(None)
 
     def _failed(self, sending: Sending, error: BaseException) -> None:
+        if isinstance(error, MessageSizeTooLargeError):
+            # aiokafka has counted the records that the broker refused, which takes what comes next for out of order.
+            tp = TopicPartition(*sending.tp)
+            self.producer._txn_manager.increment_sequence_number(tp, -len(sending.results))
         self._room.use(-sending.size)
         sending.arrived.set_exception(error)
         sending.arrived.exception()  # `settle` looks at it: asyncio need not tell that nobody did

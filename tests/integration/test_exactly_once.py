@@ -46,7 +46,7 @@ def test_a_restart_reads_nothing_twice(topics: Topics, tmp_path: Path) -> None:
         assert second.terminate() == 0
         assert " 0 changelog records read" in second.log.rpartition("Ready: ")[2]
     assert topics.joined() == once_each(range(2_000))
-    assert len(topics.table("profiles")) == USERS
+    assert len(topics.table("user_profiles")) == USERS
 
 
 def test_a_result_that_its_topic_refuses_for_its_size_is_a_dead_letter_once(kafka, tmp_path: Path) -> None:
