@@ -13,11 +13,11 @@ from streamapp.worker import Worker
 
 
 class CountingApp(App):
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, origin: str = "counting_app") -> None:
         self.metrics = web.Metrics()
         super().__init__(
             settings,
-            origin="counting_app",
+            origin=origin,
             Worker=Worker,
             broker_heartbeat_interval=0.2,  # by which a worker learns that the group rebalances
             **web.options(self.metrics),
