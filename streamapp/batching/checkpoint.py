@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerFenced
 from faust.types import TP
@@ -36,6 +36,14 @@ ROWS: Final = 100_000
 WAIT, WAIT_AT_MOST = 0.1, 5.0
 
 
+class Finished(NamedTuple):
+    """What an agent has done with messages, and the results by the partitions that they go to."""
+
+    messages: Sequence[Any]
+    work: Work
+    results: Sequence[tuple[TP, Results]]
+
+
 @dataclasses.dataclass(slots=True)
 class Share:
     """What a commit has for one outbox: the offsets to be committed, and the rows that were written."""
@@ -56,6 +64,8 @@ class Checkpoint:
         self._room = Room()
         exactly_once = app.settings.processing_guarantee is Guarantee.EXACTLY_ONCE
         self._delivery: Delivery = (ExactlyOnce if exactly_once else AtLeastOnce)(app, self._room)
+        #: By the partitions of a round, what some agents have done with it that others are at still.
+        self._rounds: dict[frozenset[TP], list[Finished]] = {}
         self._committing = asyncio.Lock()
         #: Whether work failed to become durable, so that nothing more may until all is read again.
         self._failed = False
@@ -84,19 +94,30 @@ class Checkpoint:
                 self._app.consumer.drop(message)
             return
         # From here on nothing is awaited: a commit sees all of the work or nothing.
-        for tp, results in parts:
-            self._delivery.outbox(results.source).put(tp, results.results, results)
-        for rows, changes in work.changes.items():
-            rows.merge(changes)
-        for rows, before in work.expiry.items():
-            rows.expire(before)
-        for effect in work.effects:
-            effect()
-        for message in messages:
-            self._app.read[message.topic] += len(message.value)
-            message.ack(self._app.consumer)
+        finished = [Finished(messages, work, parts)]
+        if messages:
+            together = messages[0].value.round
+            finished = self._rounds[together] = [*self._rounds.get(together, ()), *finished]
+            if not _complete(together, finished):
+                return  # others are at it still, and it is to be committed as a whole
+            del self._rounds[together]
+        for each in finished:
+            self._take_effect(each)
         if sum(len(rows.fresh) for rows in self._tables()) > ROWS:
             self.due.set()
+
+    def _take_effect(self, finished: Finished) -> None:
+        for tp, results in finished.results:
+            self._delivery.outbox(results.source).put(tp, results.results, results)
+        for rows, changes in finished.work.changes.items():
+            rows.merge(changes)
+        for rows, before in finished.work.expiry.items():
+            rows.expire(before)
+        for effect in finished.work.effects:
+            effect()
+        for message in finished.messages:
+            if message.ack(self._app.consumer):
+                self._app.read[message.topic] += len(message.value)
 
     async def send(self, results: Results) -> None:
         """Send results outside of a batch's work, with the commit under way."""
@@ -219,6 +240,7 @@ class Checkpoint:
     def begin(self) -> None:
         """Begin anew, with the partitions of a new generation: what was not committed is read again."""
         self._failed = False
+        self._rounds.clear()
         for outbox in self._delivery.outboxes:
             outbox.forget()
         for rows in self._tables():
@@ -239,3 +261,9 @@ class Checkpoint:
     def _tables(self) -> list[Uncommitted]:
         tables = [table for table in self._app.tables.values() if isinstance(table.data, PartitionedStore)]
         return [rows for table in tables for rows in table.data.partitions.values()]
+
+
+def _complete(together: frozenset[TP], finished: Iterable[Finished]) -> bool:
+    """Tell whether all agents are done with all messages of a round."""
+    times = Counter(message for each in finished for message in each.messages)
+    return {message.tp for message, count in times.items() if count == message.refcount} == together

@@ -13,14 +13,14 @@ from streamapp.worker import Worker
 
 
 class CountingApp(App):
-    def __init__(self, settings: Settings, origin: str = "counting_app") -> None:
+    def __init__(self, settings: Settings) -> None:
         self.metrics = web.Metrics()
         super().__init__(
             settings,
-            origin=origin,
+            origin="counting_app",
             Worker=Worker,
             broker_heartbeat_interval=0.2,  # by which a worker learns that the group rebalances
-            **web.options(self.metrics),
+            **web.options(self.metrics, settings.web_token),
         )
 
     def on_webserver_init(self, _web: Any) -> None:

@@ -121,9 +121,9 @@ class Topics:
             )
         self.flush()
 
-    def end(self, name: str) -> int:
+    def end(self, name: str, *, isolation: str = "read_committed") -> int:
         """Count the records of a topic by its offsets; -1 = there is no such topic."""
-        return sum(self._ends(name).values()) if self.exists(name) else -1
+        return sum(self._ends(name, isolation=isolation).values()) if self.exists(name) else -1
 
     def exists(self, name: str) -> bool:
         """Tell whether a topic is there."""
@@ -174,9 +174,9 @@ class Topics:
             partitions = [TopicPartition(self.prefix + name, partition) for partition in self._ends(name)]
             return sum(max(0, position.offset) for position in _committed(consumer, partitions))
 
-    def _ends(self, name: str, *, full_name: bool = False) -> dict[int, int]:
+    def _ends(self, name: str, *, full_name: bool = False, isolation: str = "read_committed") -> dict[int, int]:
         topic = name if full_name else self.prefix + name
-        with self._consumer() as consumer:
+        with self._consumer(**{"isolation.level": isolation}) as consumer:
             partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
             return {partition: watermarks(consumer, topic, partition)[1] for partition in partitions}
 

@@ -1,0 +1,54 @@
+"""The steps of a commit of exactly_once, at which a worker may be killed or stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Any, Final
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.producer.sender import Sender
+
+from streamapp.stores.uncommitted import Uncommitted
+
+__all__ = ["STEPS", "end_at"]
+
+#: The steps of a commit: what is called, and whether the end comes before or after it.
+STEPS: Final[dict[str, tuple[type, str, bool]]] = {
+    "the offsets are not sent": (AIOKafkaProducer, "send_offsets_to_transaction", True),
+    "the transaction is not committed": (AIOKafkaProducer, "commit_transaction", True),
+    "the worker does not know that the transaction is committed": (Sender, "_do_txn_commit", False),
+    "the rows are not in the store": (Uncommitted, "store", True),
+    "the rows are in the store": (Uncommitted, "store", False),
+}
+
+
+def end_at(step: str, number: signal.Signals) -> None:
+    """Send this process a signal the first time that it is at a step of a commit."""
+    owner, name, before = STEPS[step]
+    real: Callable[..., Any] = getattr(owner, name)
+    signals = [number]
+
+    def end() -> None:
+        if signals:
+            os.kill(os.getpid(), signals.pop())
+
+    if owner is Uncommitted:
+
+        def store(*args: Any) -> None:
+            if before:
+                end()
+            real(*args)
+            end()
+
+        setattr(owner, name, store)
+    else:
+
+        async def call(*args: Any) -> None:
+            if before:
+                end()
+            await real(*args)
+            end()
+
+        setattr(owner, name, call)
