@@ -235,6 +235,8 @@ class Checkpoint:
         elif not self._app.should_stop:
             logger.error("Work since the last commit is given up and done again: %r", error, exc_info=error)
         self._failed = True
+        for outbox in self._delivery.outboxes:
+            outbox.drop_held()
         self._app.consumer.rejoin()
 
     def begin(self) -> None:

@@ -175,10 +175,19 @@ class Outbox:
             await asyncio.wait(pending)
         return [sending for sending in sent if sending.arrived.exception() is not None]
 
+    def drop_held(self) -> None:
+        """Take out what is held back, which makes room: the transaction that it waits for will not come."""
+        if self._held is not None:
+            self._drop(self._held)
+
     def forget(self) -> None:
         """Take out all that was put in: nobody waits for it any more."""
         self._sent.clear()
-        for queue in (*self._queues.values(), self._held or deque()):
-            for sending, _ in queue:
-                self._failed(sending, KafkaError("the work was given up"))
-            queue.clear()
+        self.drop_held()
+        for queue in self._queues.values():
+            self._drop(queue)
+
+    def _drop(self, queue: deque[tuple[Sending, RecordBatch]]) -> None:
+        for sending, _ in queue:
+            self._failed(sending, KafkaError("the work was given up"))
+        queue.clear()

@@ -227,6 +227,18 @@ def test_nothing_of_an_aborted_transaction_is_restored(changelog: Changelog, sto
     assert store.offset == changelog.end()
 
 
+def test_a_restore_of_which_a_marker_only_is_left_waits_for_nothing(
+    changelog: Changelog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restoring, "REPORT", 10 * DEADLINE)  # how long it may wait for records
+    store, producer = MemoryPartition(), changelog.transactions()
+    changelog.in_transaction(producer, ("a", b"1"))
+    producer.commit_transaction()
+    store.write({b"a": changelog.row(b"1")}, offset=1)
+    assert changelog.restored(store) == 0
+    assert store.offset == changelog.end() == 2
+
+
 def test_a_changelog_that_ends_with_an_open_transaction_is_read_once_that_has_ended(kafka) -> None:
     changelog, stores = Changelog(kafka.bootstrap, partitions=2), [MemoryPartition() for _ in range(2)]
     producer = changelog.transactions()
