@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import random
 from pathlib import Path
-from typing import Any
 
 import pytest
 from topics import Topics
@@ -22,8 +21,8 @@ def topics(kafka) -> Topics:
     return topics
 
 
-def worker(topics: Topics, directory: Path, **settings: Any) -> Worker:
-    return Worker(directory, **topics.settings, processing_guarantee="exactly_once", profile_ttl=0, **settings)
+def worker(topics: Topics, directory: Path, guarantee: str = "exactly_once") -> Worker:
+    return Worker(directory, **topics.settings, processing_guarantee=guarantee, profile_ttl=0)
 
 
 def once_each(clicks: range) -> dict[str, int]:
@@ -49,13 +48,14 @@ def test_a_restart_reads_nothing_twice(topics: Topics, tmp_path: Path) -> None:
     assert len(topics.table("user_profiles")) == USERS
 
 
-def test_a_result_that_its_topic_refuses_for_its_size_is_a_dead_letter_once(kafka, tmp_path: Path) -> None:
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+def test_a_result_that_its_topic_refuses_for_its_size_holds_up_nothing(kafka, tmp_path: Path, guarantee: str) -> None:
     topics = Topics(kafka.bootstrap, "exactly-once")
     topics.create("user_clicks", "user_profiles", "unmatched_clicks", "dead_letters")
     topics.create("joined_data", config={"max.message.bytes": "2000"})
     topics.profiles(range(USERS))
     topics.clicks(range(100), users=USERS)
-    with worker(topics, tmp_path) as running:
+    with worker(topics, tmp_path, guarantee) as running:
         wait_until(lambda: read(topics, 100), "the clicks are committed")
         url = "/" + base64.b64encode(random.randbytes(3_000)).decode()  # cannot be compressed to less
         topics.send("user_clicks", "u1", {"click_id": "large", "user_id": "u1", "url": url})
