@@ -151,6 +151,7 @@ class ExactlyOnce:
             try:
                 await producer.start()
             except InvalidProducerEpoch:  # the last owner was just about to abort, or another one has begun
+                await producer.stop()
                 await asyncio.sleep(AGAIN)
             else:
                 await producer.begin_transaction()
