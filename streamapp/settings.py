@@ -363,6 +363,11 @@ class Settings:
             config["ssl_context"] = self.ssl_context()
         return config
 
+    @property
+    def isolation_level(self) -> str:
+        """What is read of transactions, as aiokafka names it: with exactly_once only what is committed."""
+        return "read_committed" if self.processing_guarantee is Guarantee.EXACTLY_ONCE else "read_uncommitted"
+
     def member_id(self, web_port: int) -> str:
         """Give the static member id: the same after a restart, so a killed worker gets its partitions back.
 

@@ -48,8 +48,7 @@ class Consumer(driver.Consumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        #: Topics whose agents get batches.
-        self.batched: set[str] = set()
+        self._batched: set[str] = set()
         self.alignment = Alignment({})
         #: Batches that went without a partition they are joined with, before this generation.
         self._enforced = 0
@@ -81,7 +80,7 @@ class Consumer(driver.Consumer):
         for topics, schema in schemas:
             for name in topics:
                 after.setdefault(name, set()).update(schema.after)
-        self.batched = set(after)
+        self._batched = set(after)
         joined = groups(after, [topics for topics, schema in schemas if schema.merged])
         # Agents that go one after the other get one batch at a time.
         apart = {other for topic, others in after.items() if others for other in joined[topic]}
@@ -89,7 +88,7 @@ class Consumer(driver.Consumer):
         self.alignment = Alignment(
             joined,
             (TP(*tp) for tp in assigned),
-            merged=self.batched - apart,
+            merged=self._batched - apart,
             max_idle=self.app.settings.max_idle,
         )
         # Changelogs are assigned so that a table is where its source is; recovery has a consumer of its own.
@@ -121,7 +120,7 @@ class Consumer(driver.Consumer):
         singly = []
         for tp, records in fetched.records.items():
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
-            if tp.topic in self.batched:
+            if tp.topic in self._batched:
                 self.alignment.hold(Batch(tp, records), time.monotonic())
             else:
                 singly.append((tp, records))

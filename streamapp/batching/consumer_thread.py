@@ -21,7 +21,6 @@ from streamapp.batching.alignment import Alignment
 from streamapp.batching.batch import Record
 from streamapp.batching.fetching import Fetching, end_offsets
 from streamapp.batching.records import take
-from streamapp.settings import Guarantee
 
 __all__ = ["ConsumerThread", "Fetched"]
 
@@ -59,8 +58,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         # Only now is the web port known for certain, since `faust worker --web-port` sets it late.
         conf.consumer_group_instance_id = self.app.settings.member_id(conf.web_port)
         consumer = super()._create_worker_consumer(transport)
-        if self.app.settings.processing_guarantee is Guarantee.EXACTLY_ONCE:
-            consumer._isolation_level = "read_committed"
+        consumer._isolation_level = self.app.settings.isolation_level
         return consumer
 
     async def on_start(self) -> None:

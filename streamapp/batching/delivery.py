@@ -130,15 +130,15 @@ class ExactlyOnce:
             KafkaError: if the broker does not allow it.
         """
         await self.close()
-        app = self._app
+        app, changelogs = self._app, self._app.tables.changelog_topics
         sharing: dict[str, list[TP]] = defaultdict(list)
         for tp in partitions:
-            if tp.topic in app.consumer.batched | app.tables.changelog_topics:
+            if tp.topic in changelogs or app.topics.acks_enabled_for(tp.topic):
                 sharing[await self._transactional_id(tp)].append(tp)
         opened = await asyncio.gather(*map(self._begin, sharing))
         self._outboxes = {tp: outbox for outbox, shared in zip(opened, sharing.values(), strict=True) for tp in shared}
         # aiokafka may have asked for the committed offsets before the others were fenced.
-        await app.consumer.begin_at_committed([tp for tp in self._outboxes if tp.topic in app.consumer.batched])
+        await app.consumer.begin_at_committed([tp for tp in self._outboxes if tp.topic not in changelogs])
 
     async def _transactional_id(self, tp: TP) -> str:
         # With the number of partitions, since topics that differ in it are not assigned together.

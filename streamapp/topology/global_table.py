@@ -36,9 +36,14 @@ class TopicGlobalTable(Service):
 
     @Service.task
     async def _read(self) -> None:
+        settings = self.app.settings
         # Without a group it is given all partitions.
         reader = AIOKafkaConsumer(
-            self.topic, **self.app.settings.aiokafka(), enable_auto_commit=False, auto_offset_reset="earliest"
+            self.topic,
+            **settings.aiokafka(),
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level=settings.isolation_level,
         )
         await reader.start()
         try:

@@ -1,9 +1,15 @@
-"""An app with joins, by their names; the environment says which of them it has (``JOINS``)."""
+"""An app with joins, by their names; the environment says which of them it has (``JOINS``).
+
+It may say too at which step of a commit the worker is killed (``DIES_AT``).
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
+
+from commit_steps import end_at
 
 from streamapp import web
 from streamapp.joins import Joined, Operator, Record, SideOutput, State, StreamTableJoin
@@ -87,3 +93,5 @@ def run(app: App, names: str) -> None:
 
 app = JoiningApp(Settings.load())
 run(app, os.environ.get("JOINS", "pairs"))
+if step := os.environ.get("DIES_AT"):
+    end_at(step, signal.SIGKILL)

@@ -43,18 +43,26 @@ def expected(topics: Topics, how: str) -> dict[bytes, Any]:
     return table
 
 
-@pytest.mark.parametrize(("join", "how"), [("foreign-key", "inner"), ("left-foreign-key", "left")])
+@pytest.mark.parametrize(
+    ("join", "how", "guarantee"),
+    [
+        ("foreign-key", "inner", "at_least_once"),
+        ("left-foreign-key", "left", "at_least_once"),
+        ("left-foreign-key", "left", "exactly_once"),
+    ],
+)
 def test_by_a_foreign_key_the_joined_table_follows_both_tables_over_a_kill(
-    topics: Topics, tmp_path: Path, join: str, how: str, monkeypatch: pytest.MonkeyPatch
+    topics: Topics, tmp_path: Path, join: str, how: str, guarantee: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JOINS", join)
+    settings = {**topics.settings, "processing_guarantee": guarantee}
     result = f"{join}.joined"
     produce(topics, 300, keys=40)
-    with Worker(tmp_path, app="joining_app", web_port=PORT, **topics.settings) as worker:
+    with Worker(tmp_path, app="joining_app", web_port=PORT, **settings) as worker:
         wait_until(lambda: topics.end(result) > 0, "there are results")
         worker.kill()
     produce(topics, 300, keys=40, seed=2, start=1_000)
-    with Worker(tmp_path, app="joining_app", web_port=PORT, **topics.settings) as worker:
+    with Worker(tmp_path, app="joining_app", web_port=PORT, **settings) as worker:
         worker.wait_ready()
         wait_until(lambda: rows(topics, result) == expected(topics, how), "the joined table is up to date")
         for number in range(30):
