@@ -11,19 +11,8 @@ from driven_app import DEADLINE
 from faust.types import TP
 from topics import Topics
 
-from streamapp.batching.outbox import Outbox
+from streamapp.batching.outbox import Outbox, Room
 from streamapp.batching.output import Envelope, Result
-
-
-class Sends:
-    """What an outbox needs of an app: its producer."""
-
-    def __init__(self, producer: AIOKafkaProducer) -> None:
-        self.producer = self
-        self._producer = producer
-
-    def _ensure_producer(self) -> AIOKafkaProducer:
-        return self._producer
 
 
 class Arrival:
@@ -45,7 +34,7 @@ def test_what_the_broker_has_is_forgotten_before_the_next_commit(kafka: Any) -> 
 
     async def send() -> None:
         async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap, compression_type="snappy") as producer:
-            outbox, offsets = Outbox(Sends(producer)), asyncio.Queue[int]()
+            outbox, offsets = Outbox(producer, Room()), asyncio.Queue[int]()
             to, gone = Arrival(offsets), asyncio.Event()
             outbox.put(TP(f"{topics.prefix}results", 0), [(Envelope(b"k", 0), b"v")] * 3, to)
             kept = weakref.ref(to, lambda _: gone.set())
