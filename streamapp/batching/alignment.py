@@ -151,24 +151,18 @@ class Alignment:
         """Put a fetched batch into its lane, which has none waiting: `full` partitions are not fetched."""
         self.lane(batch.tp).hold(batch, now)
 
-    def learn(self, ends: Mapping[TP, int], positions: Mapping[TP, int]) -> None:
+    def learn(self, barriers: Mapping[TP, Mapping[TP, int]], positions: Mapping[TP, int]) -> None:
         """Take in what the broker said after the waiting batches had been fetched.
 
         Args:
-            ends: end offsets of partitions that others are joined with.
-            positions: next offsets to be fetched from them.
+            barriers: for partitions whose batch waits, the end offsets of those that they are joined with.
+            positions: next offsets to be fetched.
         """
         self.positions.update(positions)
-        for tp, lane in self.lanes.items():
-            if lane.waiting is not None and lane.barrier is None:
-                others = self._others.get(tp, ())
-                if ends.keys() >= set(others):
-                    lane.barrier = {other: ends[other] for other in others}
-
-    @property
-    def unbarred(self) -> set[TP]:
-        """Partitions whose batch waits although it is not known yet for what."""
-        return {tp for tp, lane in self.lanes.items() if lane.waiting is not None and lane.barrier is None}
+        for tp, barrier in barriers.items():
+            lane = self.lanes.get(tp)
+            if lane is not None and lane.waiting is not None and lane.barrier is None:
+                lane.barrier = barrier
 
     @property
     def full(self) -> set[TP]:

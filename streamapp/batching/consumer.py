@@ -15,7 +15,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from aiokafka.errors import ConsumerStoppedError
@@ -27,6 +28,7 @@ from streamapp.batching.alignment import Alignment, groups
 from streamapp.batching.batch import Batch, BatchSchema, Record
 from streamapp.batching.consumer_thread import ConsumerThread
 from streamapp.batching.dead_letters import Reason, Rejected
+from streamapp.batching.feed import Fetched
 from streamapp.batching.unreadable import Unreadable, UnreadableBatchError
 from streamapp.batching.work import Work
 
@@ -52,6 +54,10 @@ class Consumer(driver.Consumer):
         self.alignment = Alignment({})
         #: Batches that went without a partition they are joined with, before this generation.
         self._enforced = 0
+        #: Partitions of which the thread is to deliver records, until these are taken in.
+        self._wanted: set[TP] = set()
+        #: Records for agents that get them one by one, with their generation.
+        self._single: asyncio.Queue[tuple[TP, list[Record], int]] = asyncio.Queue()
         #: Set when a batch may have become ready to go to the agents.
         self._ready = asyncio.Event()
 
@@ -96,13 +102,18 @@ class Consumer(driver.Consumer):
         self.app.checkpoint.begin()
         await super().on_partitions_assigned(assigned, generation_id)
 
+    def resume_partitions(self, tps: Iterable[TP]) -> None:
+        """Read on from these partitions."""
+        super().resume_partitions(tps)
+        self._want()
+
     async def _drain_messages(self, fetcher: Any) -> None:
         try:
             while not (self.should_stop or fetcher.should_stop):
                 if not self.flow_active:
                     await self.wait(self.can_resume_flow)  # type: ignore[arg-type]
                 else:
-                    await self._fetch_and_hold()
+                    await self._feed()
         except UnreadableBatchError as exc:
             await self._finish(exc.tp)
             await self.app.crash(exc)
@@ -111,23 +122,42 @@ class Consumer(driver.Consumer):
             if not self.app.should_stop:
                 raise
 
-    async def _fetch_and_hold(self) -> None:
+    async def _feed(self) -> None:
+        """Take in what is fetched, until the partitions change."""
         generation = self.app.consumer_generation_id
-        wanted = self._get_active_partitions() - self.alignment.full
-        fetched = await self._thread.fetch(wanted, self.alignment, generation)
+        self._wanted.clear()
+        feeding = self._thread.feed(self.alignment, generation, partial(self._arrived, generation))
+        self._want()
+        await feeding
+
+    def _want(self) -> None:
+        """Ask for a batch of each partition of which none waits, nor is on its way."""
+        wanted = self._get_active_partitions() - self.alignment.full - self._wanted
+        if wanted:
+            self._wanted |= wanted
+            self._thread.want(wanted)
+
+    def _arrived(self, generation: int, fetched: Fetched) -> None:
         if not self.flow_active or generation != self.app.consumer_generation_id:
             return  # a rebalance came between: all is fetched again from the committed offsets
-        singly = []
         for tp, records in fetched.records.items():
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             if tp.topic in self._batched:
+                self._wanted.discard(tp)
                 self.alignment.hold(Batch(tp, records), time.monotonic())
             else:
-                singly.append((tp, records))
-        self.alignment.learn(fetched.ends, fetched.positions)
+                self._single.put_nowait((tp, records, generation))
+        self.alignment.learn(fetched.barriers, fetched.positions)
         self._ready.set()
-        for tp, records in singly:
-            await self._deliver_singly(tp, records, generation)
+
+    @Service.task
+    async def _deliver_single_records(self) -> None:
+        while not self.should_stop:
+            tp, records, generation = await self._single.get()
+            if self.flow_active and generation == self.app.consumer_generation_id:
+                await self._deliver_singly(tp, records, generation)
+                self._wanted.discard(tp)
+                self._want()
 
     async def _deliver_singly(self, tp: TP, records: list[Record], generation: int) -> None:
         offsets = self.alignment.lane(tp).offsets
@@ -164,7 +194,7 @@ class Consumer(driver.Consumer):
             for batch in taken:
                 await self.callback(batch.message(generation))
             if taken:
-                self._thread.nudge()
+                self._want()
 
     @Service.task
     async def _commit_when_due(self) -> None:

@@ -8,38 +8,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any, Final, cast
 
-import msgspec
-from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+from aiokafka.errors import UnknownTopicOrPartitionError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streamapp.batching.alignment import Alignment
-from streamapp.batching.batch import Record
-from streamapp.batching.fetching import Fetching, end_offsets
-from streamapp.batching.records import take
+from streamapp.batching.feed import Feed, Fetched
+from streamapp.batching.fetching import Fetching
 
-__all__ = ["ConsumerThread", "Fetched"]
+__all__ = ["ConsumerThread"]
 
-#: Records of a partition that go to an agent at once, at most one record batch more: bounds what a failure repeats.
-MAX_RECORDS: Final = 5_000
-#: Seconds a fetch waits for records; more only delays the look at what else happened.
-POLL: Final = 1.0
 #: Seconds between two questions for a topic that was just made: a broker tells of it some ms later.
 ASK_AGAIN: Final = 0.02
-
-
-class Fetched(msgspec.Struct):
-    """What one fetch brought."""
-
-    records: Mapping[TP, list[Record]]
-    #: End offsets, asked for after the records had come, of the partitions that go before theirs.
-    ends: Mapping[TP, int]
-    #: Next offsets to be fetched from these partitions.
-    positions: Mapping[TP, int]
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -49,9 +33,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._nudges = 0
-        self._nudged: asyncio.Future[None] | None = None
         self._fetching: Fetching | None = None
+        self._feed: Feed | None = None
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         conf = self.app.conf
@@ -104,18 +87,44 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """
         if self._consumer is not None and self._consumer._group_id is not None:
             self._consumer._coordinator._group_instance_id = None
-        self.nudge()
+        if self._feed is not None:
+            self._feed.end()
         await super().on_thread_stop()
 
-    async def fetch(self, partitions: set[TP], alignment: Alignment, generation: int) -> Fetched:
-        """Fetch records of these partitions, or wait for them until something else happens (`nudge`).
+    def feed(self, alignment: Alignment, generation: int, arrived: Callable[[Fetched], None]) -> Awaitable[None]:
+        """Have what is fetched in a generation delivered, of the partitions that are wanted (`want`).
 
-        After a rebalance nothing is taken any more for the `generation` that asked: it throws the answer away, and
-        the records would be lost.
+        Args:
+            alignment: which partitions are joined.
+            generation: the one whose partitions they are.
+            arrived: called in the agents' loop with what came.
+
+        Returns:
+            done when the partitions change, or with the error that ended it.
         """
-        others = alignment.others(alignment.unbarred)
-        fetched: Fetched = await self.call_thread(self._fetch, partitions, others, alignment, generation, self._nudges)
-        return fetched
+        consumer = self._ensure_consumer()
+
+        def deliver(fetched: Fetched) -> None:
+            self.parent_loop.call_soon_threadsafe(self._arrived, feed, fetched, arrived)
+
+        self._feed = feed = Feed(
+            consumer,
+            cast(Fetching, self._fetching),
+            alignment,
+            max_bytes=self.app.settings.buffer,
+            current=lambda: generation == self.app.consumer_generation_id,
+            deliver=deliver,
+        )
+        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(feed.run(), self.thread_loop))
+
+    def _arrived(self, feed: Feed, fetched: Fetched, arrived: Callable[[Fetched], None]) -> None:
+        feed.taken_in = fetched.number
+        arrived(fetched)
+
+    def want(self, partitions: set[TP]) -> None:
+        """Have a batch of each of these partitions delivered, when there is one."""
+        if self._feed is not None:
+            self.thread_loop.call_soon_threadsafe(self._feed.want, partitions)
 
     async def commit_offsets(self, offsets: Mapping[TP, int]) -> None:
         """Commit the offsets of partitions.
@@ -152,11 +161,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             joined: for each topic, the topics that are joined (`groups`).
             unread: topics of which nothing is to be fetched.
         """
-        self.thread_loop.call_soon_threadsafe(self._begin, joined, frozenset(unread))
+        self.thread_loop.call_soon_threadsafe(self._begin, self._feed, joined, frozenset(unread))
 
-    def _begin(self, joined: Mapping[str, tuple[str, ...]], unread: frozenset[str]) -> None:
+    def _begin(self, last: Feed | None, joined: Mapping[str, tuple[str, ...]], unread: frozenset[str]) -> None:
         consumer = self._ensure_consumer()
         consumer.pause(*(tp for tp in consumer.assignment() if tp.topic in unread))
+        if last is not None:
+            last.end()
         if self._fetching is not None:
             self._fetching.arrange(joined)
 
@@ -164,79 +175,3 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Have the group rebalance, so that what was not committed is read again."""
         if self._consumer is not None and self._consumer._group_id is not None:
             self.thread_loop.call_soon_threadsafe(self._consumer._coordinator.request_rejoin)
-
-    def nudge(self) -> None:
-        """Make a fetch that waits return: other partitions may be fetched now."""
-        self._nudges += 1
-        self.thread_loop.call_soon_threadsafe(self._nudge)
-
-    def _nudge(self) -> None:
-        if self._nudged is not None and not self._nudged.done():
-            self._nudged.set_result(None)
-
-    async def _fetch(
-        self, partitions: set[TP], others: set[TP], alignment: Alignment, generation: int, nudges: int
-    ) -> Fetched:
-        consumer = self._ensure_consumer()
-        records: Mapping[TP, list[Record]] = {}
-        if partitions:
-            with consumer._fetcher._subscriptions.fetch_context():
-                records = await self._records(consumer._fetcher, partitions, generation, nudges)
-        else:
-            await self._wait(set(), nudges)
-        ends = await self._ends(consumer, records, others, alignment)
-        return Fetched(records, ends, self._positions(consumer))
-
-    async def _ends(
-        self, consumer: Any, records: Iterable[TP], others: set[TP], alignment: Alignment
-    ) -> Mapping[TP, int]:
-        """Give the end offsets of the partitions that those of the records are joined with, and of `others`."""
-        known = self._fetching.ends if self._fetching is not None else {}
-        ends: dict[TP, int] = {}
-        for tp in records:
-            for other in alignment.others([tp]):
-                if other in known.get(tp, {}):
-                    # Two partitions may be joined with the same third one: the later end is good for both.
-                    ends[other] = max(known[tp][other], ends.get(other, 0))
-                else:
-                    others.add(other)
-        if others := others & self.assignment():
-            try:
-                ends.update(await end_offsets(consumer._client, others, consumer._fetcher._isolation_level))
-            except KafkaError as exc:  # asked again by the next fetch; what waits for it is held until then
-                self.log.warning("End offsets of %d partitions are not to be had: %r", len(others), exc)
-        return ends
-
-    async def _records(
-        self, fetcher: Any, partitions: set[TP], generation: int, nudges: int
-    ) -> Mapping[TP, list[Record]]:
-        records = self._take(fetcher, partitions, generation)
-        if not records:
-            with cast(Fetching, self._fetching).awaiting(partitions):
-                await self._wait({fetcher._create_fetch_waiter()}, nudges)
-            records = self._take(fetcher, partitions, generation)
-        return records
-
-    def _take(self, fetcher: Any, partitions: set[TP], generation: int) -> Mapping[TP, list[Record]]:
-        if fetcher._subscriptions.reassignment_in_progress or generation != self.app.consumer_generation_id:
-            return {}
-        return take(fetcher, partitions, MAX_RECORDS, self.app.settings.buffer)
-
-    async def _wait(self, waiters: set[asyncio.Future[Any]], nudges: int) -> None:
-        self._nudged = self.thread_loop.create_future()
-        waiters.add(self._nudged)
-        # A nudge that came after the partitions had been chosen, but before this, must not be slept over.
-        timeout = POLL if nudges == self._nudges else 0
-        done, waiting = await asyncio.wait(waiters, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        for future in waiting:
-            future.cancel()
-        for future in done:
-            future.result()  # raises what the fetcher failed with, such as a missing authorisation
-
-    def _positions(self, consumer: Any) -> Mapping[TP, int]:
-        subscription = consumer._subscription.subscription
-        assignment = subscription.assignment if subscription is not None else None
-        if assignment is None:
-            return {}
-        states = {tp: assignment.state_value(tp) for tp in self.assignment()}
-        return {tp: state.position for tp, state in states.items() if state and state.has_valid_position}

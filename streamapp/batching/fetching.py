@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, cast
 
 from aiokafka.client import ConnectionGroup
@@ -47,8 +47,9 @@ class Fetching:
         #: By topic, where it stands in a request: the sooner, the more topics have to be read before its records.
         self._order: Mapping[str, int] = {}
         #: By partition, the end offsets of later ones, from the response that brought its last records.
-        self.ends: dict[TP, dict[TP, int]] = {}
-        self._awaited: set[TP] = set()
+        self._ends: dict[TP, dict[TP, int]] = {}
+        self._pump: Callable[[], None] | None = None
+        self._wanted: AbstractSet[TP] = frozenset()
         # aiokafka would ask a broker for nothing at all for so many seconds (0.1) while anything of it is not taken.
         fetcher._prefetch_backoff = 0
         fetcher._get_actions_per_node = self._get_actions_per_node
@@ -61,21 +62,26 @@ class Fetching:
             joined: for each topic, the topics that are joined, those that go first at the beginning.
         """
         self._order = {topic: -topics.index(topic) for topic, topics in joined.items()}
-        self.ends = {}
+        self._ends = {}
 
-    @contextmanager
-    def awaiting(self, partitions: set[TP]) -> Iterator[None]:
-        """Know that somebody waits for records of these partitions, and takes at once what comes of them."""
-        self._awaited = partitions
-        try:
-            yield
-        finally:
-            self._awaited = set()
+    def feed(self, pump: Callable[[], None] | None, wanted: AbstractSet[TP]) -> None:
+        """Have what is fetched taken at once.
+
+        Args:
+            pump: takes it.
+            wanted: the partitions of which it does.
+        """
+        self._pump, self._wanted = pump, wanted
+
+    def barrier(self, tp: TP, others: Collection[TP]) -> Mapping[TP, int] | None:
+        """Give the end offsets of other partitions from when a partition's last records were read; None = not known."""
+        ends = self._ends.get(tp, {})
+        return {other: ends[other] for other in others} if ends.keys() >= set(others) else None
 
     def _get_actions_per_node(self, assignment: Any) -> Any:
         self._fetcher._fetch_max_wait_ms = WAIT_WITHOUT_SOME if self._fetcher._records else WAIT
         requests, *others = self._actions(assignment)
-        if not self._awaited.isdisjoint(self._fetcher._records):
+        if not self._wanted.isdisjoint(self._fetcher._records):
             # A fetch without these partitions would keep the connection from the one that follows once they are taken.
             return [], *others
         for _, request in requests:
@@ -97,8 +103,10 @@ class Fetching:
         fetched = await self._process(assignment, node, request)
         ends: dict[TP, int] = {}
         for states in reversed(asked):
-            self.ends.update((tp, dict(ends)) for tp, state in states.items() if state.timestamp is not None)
+            self._ends.update((tp, dict(ends)) for tp, state in states.items() if state.timestamp is not None)
             ends.update((tp, self._end(state)) for tp, state in states.items() if state.timestamp is not None)
+        if fetched and self._pump is not None:
+            self._pump()
         return fetched
 
     def _end(self, state: Any) -> int:

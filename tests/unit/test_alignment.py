@@ -30,6 +30,13 @@ def taken(alignment: Alignment, now: float = 0) -> list[tuple[str, list[int]]]:
     return [(part.topic, part.timestamps) for part in alignment.take(now)]
 
 
+def learn(alignment: Alignment, ends: dict[TP, int], positions: dict[TP, int]) -> None:
+    """Take in how far partitions go now, and what of them was fetched."""
+    waiting = {tp: alignment.others([tp]) for tp in alignment.full}
+    barriers = {tp: {other: ends[other] for other in others} for tp, others in waiting.items() if others <= ends.keys()}
+    alignment.learn(barriers, positions)
+
+
 def done(alignment: Alignment, tp: TP) -> None:
     alignment.lane(tp).working = False
 
@@ -37,16 +44,15 @@ def done(alignment: Alignment, tp: TP) -> None:
 def test_a_record_waits_while_it_is_not_known_how_far_the_other_partition_goes(alignment: Alignment) -> None:
     alignment.hold(batch(CLICKS, 10, 11))
     assert taken(alignment) == []
-    assert alignment.unbarred == {CLICKS}
     assert alignment.held == 2
 
 
 def test_a_record_waits_while_the_broker_has_records_of_the_other_partition(alignment: Alignment) -> None:
     alignment.hold(batch(CLICKS, 10))
-    alignment.learn(ends={PROFILES: 5}, positions={PROFILES: 3})
+    learn(alignment, {PROFILES: 5}, {PROFILES: 3})
     assert taken(alignment) == []
     alignment.hold(batch(PROFILES, 1, 2, offset=3))
-    alignment.learn(ends={CLICKS: 1}, positions={PROFILES: 5, CLICKS: 1})
+    learn(alignment, {CLICKS: 1}, {PROFILES: 5, CLICKS: 1})
     assert taken(alignment) == [("profiles", [1, 2])]
     assert taken(alignment) == []
     done(alignment, PROFILES)
@@ -55,14 +61,14 @@ def test_a_record_waits_while_the_broker_has_records_of_the_other_partition(alig
 
 def test_a_record_does_not_wait_for_one_that_came_after_it(alignment: Alignment) -> None:
     alignment.hold(batch(CLICKS, 10))
-    alignment.learn(ends={PROFILES: 5}, positions={PROFILES: 5})
+    learn(alignment, {PROFILES: 5}, {PROFILES: 5})
     assert taken(alignment) == [("clicks", [10])]
 
 
 def test_of_two_batches_as_many_records_go_as_are_older_than_the_other_ones_first(alignment: Alignment) -> None:
     alignment.hold(batch(PROFILES, 1, 5, 20, 30))
     alignment.hold(batch(CLICKS, 5, 10, 25, 26))
-    alignment.learn(ends={CLICKS: 4, PROFILES: 4}, positions={CLICKS: 4, PROFILES: 4})
+    learn(alignment, {CLICKS: 4, PROFILES: 4}, {CLICKS: 4, PROFILES: 4})
     order = []
     for tp in (PROFILES, CLICKS, PROFILES, CLICKS, PROFILES):
         order += taken(alignment)
@@ -80,31 +86,31 @@ def test_partitions_with_different_numbers_do_not_wait_for_each_other() -> None:
     other, others = TP("clicks", 1), TP("profiles", 1)
     alignment = Alignment(JOINED, [CLICKS, PROFILES, other, others])
     alignment.hold(batch(other, 10))
-    alignment.learn(ends={others: 0}, positions={others: 0, PROFILES: 0})
+    learn(alignment, {others: 0}, {others: 0, PROFILES: 0})
     assert taken(alignment) == [("clicks", [10])]
 
 
 def test_a_topic_that_is_not_joined_waits_for_none() -> None:
     alignment = Alignment({}, [CLICKS])
     alignment.hold(batch(CLICKS, 10))
-    alignment.learn({}, {})
+    learn(alignment, {}, {})
     assert taken(alignment) == [("clicks", [10])]
 
 
 def test_a_partition_that_another_worker_has_is_not_waited_for() -> None:
     alignment = Alignment(JOINED, [CLICKS])
     alignment.hold(batch(CLICKS, 10))
-    alignment.learn({}, {})
+    learn(alignment, {}, {})
     assert taken(alignment) == [("clicks", [10])]
 
 
 def test_of_a_partition_one_batch_is_in_work_and_one_waits_and_no_more_is_fetched() -> None:
     alignment = Alignment({}, [PROFILES])
     alignment.hold(batch(PROFILES, 1))
-    alignment.learn({}, {})
+    learn(alignment, {}, {})
     alignment.take()
     alignment.hold(batch(PROFILES, 2, offset=1))
-    alignment.learn({}, {})
+    learn(alignment, {}, {})
     assert alignment.full == {PROFILES}
     assert taken(alignment) == []
     done(alignment, PROFILES)
@@ -115,7 +121,7 @@ def test_of_a_partition_one_batch_is_in_work_and_one_waits_and_no_more_is_fetche
 def test_with_a_time_to_wait_a_record_waits_so_long_for_an_idle_partition_and_that_is_counted() -> None:
     alignment = Alignment(JOINED, [CLICKS, PROFILES], max_idle=2)
     alignment.hold(batch(CLICKS, 10), now=100)
-    alignment.learn(ends={PROFILES: 0}, positions={PROFILES: 0})
+    learn(alignment, {PROFILES: 0}, {PROFILES: 0})
     assert taken(alignment, now=101) == []
     assert alignment.enforced == 0
     assert taken(alignment, now=102) == [("clicks", [10])]
@@ -125,7 +131,7 @@ def test_with_a_time_to_wait_a_record_waits_so_long_for_an_idle_partition_and_th
 def test_without_waiting_a_record_goes_although_the_broker_has_older_ones() -> None:
     alignment = Alignment(JOINED, [CLICKS, PROFILES], max_idle=-1)
     alignment.hold(batch(CLICKS, 10))
-    alignment.learn(ends={PROFILES: 5}, positions={PROFILES: 0})
+    learn(alignment, {PROFILES: 5}, {PROFILES: 0})
     assert taken(alignment) == [("clicks", [10])]
 
 
@@ -144,7 +150,7 @@ def test_what_goes_is_the_merge_by_the_smallest_next_event_time_however_it_was_f
             if tp not in alignment.full and positions[tp] < len(times):
                 alignment.hold(batch(tp, *times[positions[tp] : positions[tp] + size], offset=positions[tp]))
                 positions[tp] += size
-        alignment.learn(ends, positions)
+        learn(alignment, ends, positions)
         for part in alignment.take():
             order += [(part.topic, time) for time in part.timestamps]
             done(alignment, part.tp)
@@ -172,14 +178,14 @@ def test_partitions_that_are_merged_go_together_up_to_where_it_is_not_known_what
     assert taken(alignment) == [("clicks", [1, 5]), ("views", [2, 6])]
     for tp in (CLICKS, VIEWS):
         done(alignment, tp)
-    alignment.learn(ends={VIEWS: 2}, positions={VIEWS: 2})
+    learn(alignment, {VIEWS: 2}, {VIEWS: 2})
     assert taken(alignment) == [("clicks", [9])]
 
 
 def test_of_two_partitions_that_are_merged_one_waits_while_the_broker_has_records_of_the_other() -> None:
     alignment = together("clicks", "views")
     alignment.hold(batch(CLICKS, 1))
-    alignment.learn(ends={VIEWS: 2}, positions={VIEWS: 0})
+    learn(alignment, {VIEWS: 2}, {VIEWS: 0})
     assert taken(alignment) == []
 
 
@@ -223,7 +229,7 @@ def test_rounds_merged_give_the_order_of_the_heads_however_the_partitions_were_f
             if start < ends[tp]:
                 positions[tp] = stop = min(start + next(size), ends[tp])
                 alignment.hold(batch(tp, *times[tp][start:stop], offset=start))
-        alignment.learn(ends, positions)
+        learn(alignment, ends, positions)
         round_ = alignment.take()
         assert round_
         assert {part.tp for part in round_} == round_[0].round
