@@ -13,7 +13,7 @@ import pytest
 from driven_app import DEADLINE, Driven, ours, play
 from worker import wait_until
 
-from streamapp.batching import consumer_thread as consuming
+from streamapp.batching import feed
 
 #: Seconds that an agent has still to work, when a rebalance comes.
 WORK = 0.5
@@ -28,7 +28,7 @@ def outcome(kafka, tmp_path: Path) -> Callable[..., Any]:
 def test_a_fetch_from_before_a_rebalance_does_not_swallow_what_comes_after_it(
     outcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consuming, "POLL", DEADLINE)  # so that the fetch waits all the while
+    monkeypatch.setattr(feed, "LOOK", DEADLINE)  # so that the last generation's feed waits all the while
 
     async def a_record_comes_right_after_a_rebalance(driven: Driven) -> list[int]:
         driven.send(range(1))
