@@ -107,6 +107,11 @@ class Consumer(driver.Consumer):
         super().resume_partitions(tps)
         self._want()
 
+    def on_buffer_drop(self, tp: TP) -> None:
+        """Read on from a partition whose agent has room in its queue again."""
+        super().on_buffer_drop(tp)
+        self._want()
+
     async def _drain_messages(self, fetcher: Any) -> None:
         try:
             while not (self.should_stop or fetcher.should_stop):

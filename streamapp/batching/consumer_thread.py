@@ -73,6 +73,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             await client.force_metadata_update()
             await asyncio.sleep(ASK_AGAIN)
 
+    async def wait_until_stopped(self) -> None:
+        """Wait until the consumer stops this thread: in a crash of the app, too, which has a last commit to make."""
+        await super().wait_until_stopped()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopped.wait(), self.app.conf.broker_session_timeout)
+
     def _stopped_set(self) -> None:
         # In a crash the thread may have ended by itself: its loop is closed, and nobody there waits any more.
         with contextlib.suppress(RuntimeError):

@@ -148,7 +148,7 @@ def test_a_rebalance_during_a_stop_does_not_prevent_the_last_commit(outcome) -> 
 
 
 def test_a_stop_during_a_rebalance_is_no_crash(outcome, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consuming, "POLL", DEADLINE)  # so that the stop finds a fetch that waits
+    monkeypatch.setattr(feed, "LOOK", DEADLINE)  # so that the stop finds a feed that waits
 
     async def a_stop_comes_during_a_rebalance(driven: Driven) -> BaseException | None:
         app, revoked, may_go_on = driven.app, asyncio.Event(), asyncio.Event()
