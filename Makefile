@@ -6,8 +6,9 @@ BIN := .venv/bin
 CLICKS ?=
 
 BENCH ?=
+FAULTS ?=
 
-.PHONY: help install dev demo test lint format types audit bench clean
+.PHONY: help install dev demo test lint format types audit bench faults clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -55,6 +56,9 @@ audit: dev  ## known vulnerabilities of what is installed, by pip-audit
 
 bench: install .bench/installed  ## the same join here and in other programs; BENCH=--help tells more
 	@.bench/venvs/harness/bin/python -m benchmarks $(BENCH)
+
+faults: dev  ## inject faults and count what is lost or doubled; FAULTS=--help tells more
+	@PYTHONPATH=tests:tests/integration $(BIN)/python tests/faults $(FAULTS)
 
 clean:  ## remove .venv, the demo's data and what the benchmarks have installed
 	@rm -rf .venv streamapp-data .bench

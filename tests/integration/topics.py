@@ -39,6 +39,8 @@ class Topics:
         self._producer = Producer(
             {
                 "bootstrap.servers": bootstrap,
+                "log_level": 0,  # that a broker which a test has killed does not answer is no news
+                "enable.idempotence": True,  # a broker that is killed must not double what a test sends
                 "partitioner": "murmur2_random",
                 "compression.type": "lz4",
                 "message.max.bytes": 8 << 20,
@@ -66,7 +68,7 @@ class Topics:
             )
             for name in names
         ]
-        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
         for made in admin.create_topics(topics).values():
             made.result(30)
 
@@ -127,7 +129,10 @@ class Topics:
 
     def exists(self, name: str) -> bool:
         """Tell whether a topic is there."""
-        return self.prefix + name in AdminClient({"bootstrap.servers": self.bootstrap}).list_topics(timeout=30).topics
+        return (
+            self.prefix + name
+            in AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0}).list_topics(timeout=30).topics
+        )
 
     def read(self, name: str, *, full_name: bool = False) -> list[Message]:
         """Read all records of a topic that are there now, of transactions only what is committed (read_committed)."""
@@ -164,6 +169,10 @@ class Topics:
     def _changelog(self, name: str) -> str:
         return f"{self.id}-{name}-changelog"
 
+    def reader(self, *, committed: bool = True) -> Any:
+        """Give a consumer without partitions, of committed or of all records, to be used in a `with`."""
+        return self._consumer(**({} if committed else {"isolation.level": "read_uncommitted"}))
+
     def joined(self) -> Counter[str]:
         """Count the results of each click id."""
         return Counter(json.loads(message.value())["click"]["click_id"] for message in self.read("joined_data"))
@@ -183,9 +192,11 @@ class Topics:
     def _consumer(self, group: str = "test-reader", **options: Any) -> Any:
         return _Closing(
             {
+                "isolation.level": "read_committed",
                 **options,
                 "bootstrap.servers": self.bootstrap,
                 "group.id": group,
+                "log_level": 0,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
             }

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 __all__ = ["Response", "Worker", "free_port", "wait_until"]
@@ -23,6 +24,7 @@ __all__ = ["Response", "Worker", "free_port", "wait_until"]
 DEADLINE = 90.0
 #: Below the range from which the system takes ports for outgoing connections: it takes none meanwhile.
 PORTS = range(20_000, 32_000)
+NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 
 def free_port() -> int:
@@ -67,6 +69,7 @@ class Worker:
         app: where Faust finds it.
         command: of ``streamapp``, to be run instead.
         log_level: of its log.
+        environment: further variables; a ``PYTHONPATH`` adds to ours.
         settings: as the environment has them, without the prefix and in small letters.
     """
 
@@ -77,6 +80,7 @@ class Worker:
         app: str = "streamapp",
         command: Sequence[str] = (),
         log_level: str = "info",
+        environment: Mapping[str, str] = NO_VARIABLES,
         **settings: Any,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -84,9 +88,10 @@ class Worker:
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = directory / "worker.log"
         settings = {"datadir": directory / "data", "web_port": self.port, **settings}
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("STREAMAPP_")}
-        environment |= {f"STREAMAPP_{name.upper()}": str(value) for name, value in settings.items()}
-        environment["PYTHONPATH"] = str(Path(__file__).parent)  # for apps that are made for a test
+        variables = {name: value for name, value in os.environ.items() if not name.startswith("STREAMAPP_")}
+        variables |= {f"STREAMAPP_{name.upper()}": str(value) for name, value in settings.items()} | environment
+        # For apps that are made for a test.
+        variables["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), environment.get("PYTHONPATH", "")])
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
@@ -94,7 +99,7 @@ class Worker:
                     "-m",
                     *(["streamapp", *command] if command else ["faust", "-A", app, "worker", "-l", log_level]),
                 ],
-                env=environment,
+                env=variables,
                 cwd=directory,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

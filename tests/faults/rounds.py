@@ -1,0 +1,128 @@
+"""A round: a fault amid a workload, and what came of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from random import Random
+
+from broker import Broker
+from clock import Clock
+from faults import Fault, clock_jumps
+from system import System, Unsettled
+from topics import Topics
+from verification import Findings, verify
+from workers import Workers
+from workload import INPUTS, Workload
+
+__all__ = ["Outcome", "Round"]
+
+#: Outputs, which are there before the workers are, so that these need not make them.
+OUTPUTS = ("joined_data", "unmatched_clicks", "dead_letters", "paid_orders")
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What came of a round."""
+
+    fault: str
+    guarantee: str
+    seed: int
+    #: Where the tables were.
+    store: str
+    #: When it ended (UTC), and how long it took.
+    date: str
+    seconds: float
+    #: Input records.
+    records: int
+    findings: Findings
+    #: Exit codes of workers that ended by themselves, or not as they should when they were stopped.
+    crashes: tuple[int, ...] = ()
+    #: Why the workers did not come to the end of the input, if they did not.
+    unsettled: str = ""
+
+    @property
+    def passed(self) -> bool:
+        return not self.unsettled and self.findings.keeps(self.guarantee)
+
+
+@dataclasses.dataclass(frozen=True)
+class Round:
+    """A fault with a seed, by which it and the workload choose; the timing of the processes is never the same.
+
+    Args:
+        fault: one of `FAULTS`, or another.
+        seed: of all that is random.
+        guarantee: of the workers.
+        stores: of which the seed chooses one.
+        clicks: how many are produced in each slice of the workload.
+        slices: how many there are at least, five a second; while the fault lasts there are more.
+    """
+
+    fault: Fault
+    seed: int
+    guarantee: str
+    stores: Sequence[str] = ("rocksdb://", "memory://")
+    clicks: int = 800
+    slices: int = 25
+
+    def play(self, broker: Broker, directory: Path) -> Outcome:
+        """Start two workers, produce, inject, wait until all is committed, stop, and compare with the model."""
+        chance, begun = Random(f"{self.fault.__name__} {self.seed}"), time.monotonic()
+        topics = Topics(broker.bootstrap, f"faults-{self.seed}")
+        topics.create(*INPUTS, *OUTPUTS)
+        directory.mkdir(parents=True)
+        clock = Clock(directory / "clock")
+        store = chance.choice(self.stores)
+        settings = {
+            **topics.settings,
+            "broker": broker.wired,
+            "processing_guarantee": self.guarantee,
+            "profile_ttl": 0,
+            "store": store,
+            "standbys": 0 if store.startswith("redis") else chance.randrange(2),
+        }
+        environment = clock.environment if self.fault is clock_jumps else {}
+        workload = Workload(topics, Random(chance.random()), self.clicks)
+        unsettled = ""
+        with Workers(directory, settings, environment) as workers:
+            try:
+                self._run(System(broker, topics, workers, workload, clock), chance)
+            except (Unsettled, AssertionError) as exc:  # the latter from `wait_until`: the worker is never ready
+                unsettled = str(exc)
+            else:
+                workers.stop_all()
+        return Outcome(
+            self.fault.__name__,
+            self.guarantee,
+            self.seed,
+            store.partition(":")[0],
+            f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M}",
+            round(time.monotonic() - begun, 1),
+            workload.model.sent.total(),
+            verify(workload.model, topics),
+            tuple(workers.crashes),
+            unsettled,
+        )
+
+    def _run(self, system: System, chance: Random) -> None:
+        system.workload.begin()
+        for name in ("one", "two"):
+            system.workers.start(name)
+        system.workers.wait_ready()
+        enough = threading.Event()
+        with ThreadPoolExecutor(1) as thread:
+            producing = thread.submit(system.workload.produce, self.slices, enough)
+            try:
+                self.fault(system, chance)
+            finally:
+                enough.set()
+            producing.result()
+        system.workload.finish()
+        system.settle()
+        system.workers.wait_ready()

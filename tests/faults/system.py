@@ -1,0 +1,74 @@
+"""What a fault is injected into: a broker, workers, and the workload that runs meanwhile."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+
+from broker import Broker
+from clock import Clock
+from confluent_kafka import KafkaException
+from topics import Topics, watermarks
+from workers import Workers
+from workload import INPUTS, Workload
+
+__all__ = ["System", "Unsettled"]
+
+#: Seconds for all input to be read and committed after a fault: more than Kafka's and aiokafka's longest timeouts.
+SETTLE = 100.0
+
+
+class Unsettled(Exception):
+    """The workers have not come to the end of the input."""
+
+
+@dataclasses.dataclass(frozen=True)
+class System:
+    broker: Broker
+    topics: Topics
+    workers: Workers
+    workload: Workload
+    clock: Clock
+
+    def committed(self) -> dict[str, int]:
+        """Give how many records of each input topic are committed; -1 = the broker does not answer."""
+        try:
+            return {name: self.topics.committed(name) for name in INPUTS}
+        except KafkaException:
+            return dict.fromkeys(INPUTS, -1)
+
+    def settle(self) -> None:
+        """Wait until all that was produced is read and committed.
+
+        Raises:
+            Unsettled: if it does not come about.
+        """
+
+        def settled() -> bool:
+            self.workers.restart_ended()
+            return self.committed() == {name: self.workload.model.sent[name] for name in INPUTS}
+
+        if not _within(SETTLE, settled):
+            raise Unsettled(f"committed {self.committed()} of {dict(self.workload.model.sent)}")
+
+    def wait_commit(self, partition: int) -> None:
+        """Produce a slice, and wait until the changelog of the counts gets records: the first step of a commit.
+
+        Its transaction is open then. Returns after some seconds if there is no commit.
+        """
+        changelog = f"{self.topics.id}-counts-changelog"
+        with self.topics.reader("read_uncommitted") as reader:
+            before = watermarks(reader, changelog, partition)
+            with self.workload.turn:
+                self.workload.slice()
+            _within(5.0, lambda: watermarks(reader, changelog, partition) != before, every=0.0)
+
+
+def _within(seconds: float, condition: Callable[[], bool], every: float = 0.05) -> bool:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(every)
+    return True
