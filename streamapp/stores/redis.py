@@ -1,8 +1,8 @@
 """Tables in Redis (redis-py 8): for workers that have no disk of their own, and for tables that outlive them.
 
 A partition is three keys: a hash of its rows, a sorted set of their event times, and the changelog offset up to which
-they are complete. All are written in one MULTI/EXEC, which Redis carries out, and puts into its append-only file, as a
-whole or not at all.
+they are complete; a sorted set of the rows' keys, too, if they are read in order. All are written in one MULTI/EXEC,
+which Redis carries out, and puts into its append-only file, as a whole or not at all.
 
 Redis may lose what it had acknowledged (a restart from an older file, a failover to a replica, a FLUSHALL), and a
 worker that was taken for dead may wake up and write. So the offset is looked at in the same step as every read and
@@ -30,12 +30,14 @@ from streamapp.stores.errors import StoreBehindError, StoreError, StoreUnreachab
 from streamapp.stores.partition import Changes
 from streamapp.stores.store import PartitionedStore
 
-__all__ = ["RedisPartition", "Store", "check", "connect"]
+__all__ = ["OrderedRedisPartition", "RedisPartition", "Store", "check", "connect"]
 
 #: Event time (ms) before the value of a row.
 TIME: Final = struct.Struct(">q")
 #: Fields of one command: each is carried out as a whole, while all other clients of the Redis wait.
 FIELDS: Final = 5_000
+#: Rows of a scan that are read at once.
+SCANNED: Final = 1_000
 #: Seconds to connect and to wait for an answer. Rows are read in the event loop, which waits that long with them.
 CONNECT, ANSWER = 1.0, 3.0
 #: Seconds that a worker waits for Redis when it starts, and between two attempts.
@@ -132,6 +134,7 @@ class RedisPartition:
     def __init__(self, client: redis.Redis, name: str, hot: RowCache, where: str) -> None:
         self._client = client
         self._rows, self._times, self._offset = (f"{name}:{part}" for part in ("rows", "times", "offset"))
+        self._names = [self._rows, self._times, self._offset]
         self._where = f"{where} ({name})"
         self._hot = hot.partition(self._load)
         self.get = self._hot.get
@@ -239,7 +242,7 @@ class RedisPartition:
     def clear(self) -> None:
         """Remove all rows and the offset."""
         with _explained(self._where):
-            self._client.unlink(self._rows, self._times, self._offset)
+            self._client.unlink(*self._names)
         self._hot.clear()
         self._known = self._next = NONE
 
@@ -252,6 +255,38 @@ class RedisPartition:
             f"{self._where} is at offset {offset} and was left at {self._known}: it lost rows, or another worker has "
             "written; they are read from the changelog again"
         )
+
+
+class OrderedRedisPartition(RedisPartition):
+    """The same with the keys in order."""
+
+    def __init__(self, client: redis.Redis, name: str, hot: RowCache, where: str) -> None:
+        super().__init__(client, name, hot, where)
+        self._keys = f"{name}:keys"
+        self._names.append(self._keys)
+
+    def _queue(self, pipe: Any, changes: Changes) -> None:
+        super()._queue(pipe, changes)
+        for keys in _chunks([key for key, row in changes.items() if row is not None]):
+            pipe.zadd(self._keys, dict.fromkeys(keys, 0))  # of the same score, so they are ordered by their bytes
+        for keys in _chunks([key for key, row in changes.items() if row is None]):
+            pipe.zrem(self._keys, *keys)
+
+    def scan(self, start: bytes, stop: bytes | None, /) -> Iterator[tuple[bytes, Row]]:
+        """Give the rows with ``start <= key < stop`` in order; None is without end."""
+        first, last = b"[" + start, b"+" if stop is None else b"(" + stop
+        while True:
+            keys = self._page(first, last)
+            for key, row in zip(keys, self._load(keys), strict=True):
+                if row is not None:  # else it was deleted meanwhile
+                    yield key, row
+            if len(keys) < SCANNED:
+                return
+            first = b"(" + keys[-1]
+
+    def _page(self, first: bytes, last: bytes) -> list[bytes]:
+        (keys,) = self._read(lambda pipe: pipe.zrangebylex(self._keys, first, last, start=0, num=SCANNED))
+        return list(keys)
 
 
 def _number(offset: Any) -> int:
@@ -288,4 +323,5 @@ class Store(PartitionedStore):
         """Open a partition; Redis is asked when its rows are."""
         settings = self.app.settings
         name = f"{self.app.conf.id}:{self.table_name}:{partition}"
-        return RedisPartition(self._client, name, _hot_rows(settings.block_cache), settings.store)
+        kind = OrderedRedisPartition if self.ordered else RedisPartition
+        return kind(self._client, name, _hot_rows(settings.block_cache), settings.store)

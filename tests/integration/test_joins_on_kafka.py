@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from joined import TOPICS, balance, expected, given, produce
 from joining_app import KINDS
+from redis_server import RedisServer
 from topics import Topics
 from worker import Worker, free_port, wait_until
 
 #: A worker that is killed comes back as the same member of the group.
 PORT = free_port()
-STORES = ["rocksdb://", "memory://"]
 
 
 @pytest.fixture
@@ -20,6 +20,11 @@ def topics(kafka) -> Topics:
     topics = Topics(kafka.bootstrap, "joins", partitions=2)
     topics.create(*TOPICS)
     return topics
+
+
+@pytest.fixture(params=["rocksdb://", "memory://", "redis://"])
+def store(request: pytest.FixtureRequest, redis: RedisServer) -> str:
+    return redis.url if request.param == "redis://" else request.param
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +44,6 @@ def wait_results(topics: Topics, worker: Worker) -> None:
     wait_until(lambda: worker.exit_code is not None or topics.end("pairs.joined") > max(before, 0), "there are results")
 
 
-@pytest.mark.parametrize("store", STORES)
 def test_an_undisturbed_worker_gives_each_result_once(topics: Topics, tmp_path: Path, store: str) -> None:
     for number in range(2):
         part(topics, number)
@@ -54,7 +58,6 @@ def part(topics: Topics, number: int) -> None:
     produce(topics, 400, seed=number, start=1_000 * number)
 
 
-@pytest.mark.parametrize("store", STORES)
 def test_after_a_restart_a_join_goes_on_as_if_nothing_had_been(topics: Topics, tmp_path: Path, store: str) -> None:
     for number in range(3):
         part(topics, number)
@@ -67,7 +70,6 @@ def test_after_a_restart_a_join_goes_on_as_if_nothing_had_been(topics: Topics, t
         assert given(topics, join) == expected(topics, join, tmp_path).results
 
 
-@pytest.mark.parametrize("store", STORES)
 def test_after_a_kill_a_join_gives_no_result_that_it_would_not_have_given_and_lacks_none(
     topics: Topics, tmp_path: Path, store: str
 ) -> None:

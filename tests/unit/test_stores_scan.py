@@ -7,23 +7,29 @@ from pathlib import Path
 
 import pytest
 from faust.types import TP
+from redis_server import RedisServer
 
 from streamapp.batching.work import Work
 from streamapp.joins import Row
+from streamapp.stores.cache import RowCache
 from streamapp.stores.memory import SCANNED, OrderedMemoryPartition
 from streamapp.stores.partition import OrderedStore
+from streamapp.stores.redis import OrderedRedisPartition
 from streamapp.stores.rocksdb import RocksDBPartition, shared
 from streamapp.stores.uncommitted import OrderedUncommitted, Rows
 
-STORES: dict[str, Callable[[Path], OrderedStore]] = {
-    "memory": lambda _: OrderedMemoryPartition(),
-    "rocksdb": lambda directory: RocksDBPartition(directory / "db", shared(8 << 20)),
+STORES: dict[str, Callable[[Path, RedisServer], OrderedStore]] = {
+    "memory": lambda *_: OrderedMemoryPartition(),
+    "rocksdb": lambda directory, _: RocksDBPartition(directory / "db", shared(8 << 20)),
+    "redis": lambda directory, redis: OrderedRedisPartition(
+        redis.client(), str(directory), RowCache(4 << 10), redis.url
+    ),
 }
 
 
 @pytest.fixture(params=STORES)
-def rows(request: pytest.FixtureRequest, tmp_path: Path) -> OrderedUncommitted:
-    return OrderedUncommitted(STORES[request.param](tmp_path), TP("changelog", 0))
+def rows(request: pytest.FixtureRequest, tmp_path: Path, redis: RedisServer) -> OrderedUncommitted:
+    return OrderedUncommitted(STORES[request.param](tmp_path, redis), TP("changelog", 0))
 
 
 def put(*keys: bytes, at: int = 0) -> dict[bytes, Row | None]:
@@ -65,3 +71,10 @@ def test_a_scan_goes_on_over_a_commit(rows: OrderedUncommitted) -> None:
     assert next(scan)[0] == keys[0]
     rows.store()
     assert [key for key, _ in scan] == keys[1:]
+
+
+def test_a_scan_knows_nothing_of_rows_that_were_cleared(rows: OrderedUncommitted) -> None:
+    rows.committed.write(put(b"a"), 1)
+    rows.committed.clear()
+    rows.committed.write(put(b"b"), 1)
+    assert [key for key, _ in rows.scan(b"", None)] == [b"b"]
