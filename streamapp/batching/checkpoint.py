@@ -159,10 +159,7 @@ class Checkpoint:
         if not offsets and not written:
             return False
         shares = self._shares(offsets, written)
-        # 2. The rows go to the changelogs.
-        for outbox, share in shares.items():
-            for rows in share.rows:
-                outbox.put(rows.changelog, rows.records(), rows)
+        for outbox in shares:
             self._delivery.cut(outbox)
         outcomes = await asyncio.gather(*(self._deliver(*each) for each in shares.items()), return_exceptions=True)
         for error in outcomes:
@@ -182,12 +179,21 @@ class Checkpoint:
         return shares
 
     async def _deliver(self, outbox: Outbox, share: Share) -> None:
+        # 2. The rows go to the changelogs. What a join remembers as done must not be there without its results: after
+        # a crash it would take the same input for late.
+        if not self._delivery.atomic:
+            await self._settle(outbox)
+        for rows in share.rows:
+            outbox.put(rows.changelog, rows.records(), rows, amends=True)
         # 3. The broker has all results, dead letters and changelog records.
+        await self._settle(outbox)
+        # 4. The input is committed.
+        await self._delivery.commit(outbox, share.offsets)
+
+    async def _settle(self, outbox: Outbox) -> None:
         while failed := await outbox.settle():
             for sending in failed:
                 await self._send_again(outbox, sending)
-        # 4. The input is committed.
-        await self._delivery.commit(outbox, share.offsets)
 
     async def _store(self, rows: Uncommitted) -> None:
         """Put rows into their store; wait for it if it is away, unless the partitions are about to go.

@@ -16,7 +16,7 @@ import asyncio
 import contextlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from aiokafka.errors import InvalidProducerEpoch, KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
@@ -34,6 +34,9 @@ AGAIN: Final = 0.1
 
 class Delivery(Protocol):
     """What a processing guarantee is made of."""
+
+    #: Whether results, rows and offsets of a commit become valid at once.
+    atomic: ClassVar[bool]
 
     @property
     def outboxes(self) -> Collection[Outbox]:
@@ -68,6 +71,8 @@ class Delivery(Protocol):
 
 class AtLeastOnce:
     """One outbox for all, and offsets that are committed once it has arrived."""
+
+    atomic: ClassVar = False
 
     def __init__(self, app: Any, room: Room) -> None:
         self._app = app
@@ -105,6 +110,8 @@ class ExactlyOnce:
     A transaction is always open. Topics with equally many partitions, which Faust's assignor gives away together,
     share those of a partition: tables may be written by agents of several topics.
     """
+
+    atomic: ClassVar = True
 
     def __init__(self, app: Any, room: Room) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""The steps of a commit of exactly_once, at which a worker may be killed or stopped."""
+"""The steps of a commit, with a transaction or without, at which a worker may be killed or stopped."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ __all__ = ["STEPS", "end_at"]
 
 #: The steps of a commit: what is called, and whether the end comes before or after it.
 STEPS: Final[dict[str, tuple[type, str, bool]]] = {
+    "a changelog has rows": (Uncommitted, "delivered", False),
     "the offsets are not sent": (AIOKafkaProducer, "send_offsets_to_transaction", True),
     "the transaction is not committed": (AIOKafkaProducer, "commit_transaction", True),
     "the worker does not know that the transaction is committed": (Sender, "_do_txn_commit", False),
@@ -36,13 +37,13 @@ def end_at(step: str, number: signal.Signals) -> None:
 
     if owner is Uncommitted:
 
-        def store(*args: Any) -> None:
+        def act(*args: Any) -> None:
             if before:
                 end()
             real(*args)
             end()
 
-        setattr(owner, name, store)
+        setattr(owner, name, act)
     else:
 
         async def call(*args: Any) -> None:

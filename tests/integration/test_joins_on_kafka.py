@@ -87,6 +87,34 @@ def test_after_a_kill_a_join_gives_no_result_that_it_would_not_have_given_and_la
         assert balances[join] == +whole.balance
 
 
+def test_results_that_have_not_arrived_are_not_lost_with_their_worker(
+    kafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a join remembers must not say that a record is done while its result is not there yet."""
+    topics = Topics(kafka.bootstrap, "joins", partitions=1)
+    topics.create("purchases", "views", "pairs.joined")
+    monkeypatch.setenv("JOINS", "pairs")
+    monkeypatch.setenv("DIES_AT", "a changelog has rows")
+    with Worker(tmp_path, app="joining_app", web_port=PORT, **topics.settings) as worker:
+        worker.wait_ready()
+        topics.delete("pairs.joined")
+        topics.send("views", "k", {"view": 1}, at=0)
+        topics.send("purchases", "k", {"purchase": 1}, at=1)
+        topics.flush()
+        topics.send("views", "k", {"view": 2}, at=10_000)  # when the others, if they come again, are late
+        topics.flush()
+        missing = f"Topic {topics.prefix}pairs.joined not found"  # which aiokafka says ten times a second
+        wait_until(lambda: worker.exit_code is not None or worker.log.count(missing) > 30, "the result finds no topic")
+        topics.create("pairs.joined")
+        wait_until(lambda: worker.exit_code is not None, "the worker is killed")
+    monkeypatch.delenv("DIES_AT")
+    with Worker(tmp_path, app="joining_app", web_port=PORT, **topics.settings) as worker:
+        wait_until(lambda: topics.committed("views") == 2, "all is read")
+        wait_until(lambda: topics.end("pairs.joined") > 0, "there is a result")
+    results = {message.value() for message in topics.read("pairs.joined")}
+    assert results == {b'{"left":{"purchase": 1},"right":{"view": 1}}'}
+
+
 def test_partitions_that_move_between_workers_take_the_state_of_their_joins_along(
     topics: Topics, tmp_path: Path
 ) -> None:

@@ -72,6 +72,13 @@ class Topics:
         for made in admin.create_topics(topics).values():
             made.result(30)
 
+    def delete(self, name: str) -> None:
+        """Delete a topic, and wait until it is gone."""
+        topic = self.prefix + name
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        admin.delete_topics([topic])[topic].result(30)
+        wait_until(lambda: not self.exists(name), f"{topic} is gone")
+
     def send(
         self,
         name: str,
@@ -169,9 +176,9 @@ class Topics:
     def _changelog(self, name: str) -> str:
         return f"{self.id}-{name}-changelog"
 
-    def reader(self, *, committed: bool = True) -> Any:
-        """Give a consumer without partitions, of committed or of all records, to be used in a `with`."""
-        return self._consumer(**({} if committed else {"isolation.level": "read_uncommitted"}))
+    def reader(self, isolation: str = "read_committed") -> Any:
+        """Give a consumer without partitions, to be used in a `with`."""
+        return self._consumer(**{"isolation.level": isolation})
 
     def joined(self) -> Counter[str]:
         """Count the results of each click id."""
@@ -192,7 +199,6 @@ class Topics:
     def _consumer(self, group: str = "test-reader", **options: Any) -> Any:
         return _Closing(
             {
-                "isolation.level": "read_committed",
                 **options,
                 "bootstrap.servers": self.bootstrap,
                 "group.id": group,
