@@ -16,7 +16,9 @@ __all__ = ["Ledger", "Refused", "Refusing"]
 
 R = TypeVar("R")
 
-_ROW: Final = b"ledger"
+#: Behind all other rows, in the changelog too: after a crash amid a commit the clock is not ahead of them, which would
+#: make the same records late.
+_ROW: Final = b"~ledger"
 
 
 class Refused(Exception):

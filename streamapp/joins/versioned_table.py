@@ -20,7 +20,8 @@ from streamapp.joins.time_index import TimeIndex
 
 __all__ = ["VersionedTable"]
 
-_CLOCK: Final = b"clock"
+#: Behind all other rows, see `Ledger`.
+_CLOCK: Final = b"~clock"
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Version).decode
 
