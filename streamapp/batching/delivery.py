@@ -199,5 +199,8 @@ async def _close(producer: Any) -> None:
     with contextlib.suppress(KafkaError, TimeoutError):
         async with asyncio.timeout(CLOSE_WITHIN):
             await producer.stop()
-    if (ended := transactions.wait_for_transaction_end()) is not None and ended.done():
-        ended.exception()  # that of a producer which was fenced: asyncio need not tell that nobody looked
+    # Those of a producer which was fenced: asyncio need not tell that nobody looked.
+    waiters = [batch._drain_waiter for batches in producer._message_accumulator._batches.values() for batch in batches]
+    for waiter in (*waiters, transactions.wait_for_transaction_end()):
+        if waiter is not None and waiter.done():
+            waiter.exception()
