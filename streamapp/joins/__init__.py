@@ -4,6 +4,7 @@ from streamapp.joins.as_of import AsOfJoin, Direction
 from streamapp.joins.balance import Balance, Updates
 from streamapp.joins.clock import Clock
 from streamapp.joins.driver import Driver
+from streamapp.joins.explanation import Candidate, Explanation, Verdict
 from streamapp.joins.foreign_key import ForeignKeyJoin
 from streamapp.joins.global_table import GlobalTable
 from streamapp.joins.how import How
@@ -24,11 +25,13 @@ __all__ = [
     "AsOfJoin",
     "Balance",
     "Batch",
+    "Candidate",
     "Clock",
     "Direction",
     "Driver",
     "Enriched",
     "Event",
+    "Explanation",
     "ForeignKeyJoin",
     "GlobalTable",
     "How",
@@ -52,6 +55,7 @@ __all__ = [
     "StreamTableJoin",
     "TableTableJoin",
     "Updates",
+    "Verdict",
     "WindowedReduce",
     "WindowedValue",
     "both_sides",

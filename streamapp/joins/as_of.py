@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from functools import partial
 
 from streamapp.joins.buffer import Buffer, WindowBuffer
 from streamapp.joins.clock import BEGINNING
+from streamapp.joins.explanation import Explanation, Verdict, candidate, closest, unusable
 from streamapp.joins.how import How
 from streamapp.joins.ledger import Ledger, Refusing
 from streamapp.joins.output import Joined, Output, Reason
@@ -123,6 +125,26 @@ class AsOfOperator(Refusing[Joined]):
         self._rights.save(self.clock.time - right_reach)
         self.balance.pending = self._lefts.waiting
         return self._ledger.close()
+
+    def explain(self, side: int, record: Record) -> Explanation:
+        """Say why a record that was taken in joined, or did not, as far as the state tells."""
+        clock, join, key, time = self.clock, self.join, record.key, record.timestamp
+        if key is None or record.value is None:
+            return unusable(record, clock, join.grace)
+        left, until = side == Side.LEFT, time + self._reach[side]
+        window = (time - join.before, time + join.after) if left else (time - join.after, time + join.before)
+        near = (self._rights.at_or_before(key, time), self._rights.at_or_after(key, time + 1)) if left else ()
+        rights = closest((right for right in near if right is not None), time)
+        candidates = [candidate(Side.RIGHT, key, right, window) for right in rights]
+        explain = partial(Explanation, clock=clock.now, window=window, candidates=candidates)
+        if until < clock.time:
+            reasons = {Reason.LATE, Reason.UNMATCHED} if left else {Reason.LATE}
+            untold = Verdict.MATCHED if left else Verdict.APPLIED
+            return explain(verdict=Verdict.OVER, untold=untold, reasons=frozenset(reasons))
+        if (self._lefts if left else self._rights).find(record) is None:
+            late_by = clock.time - join.grace - time
+            return explain(verdict=Verdict.LATE, late_by=late_by, reasons=frozenset({Reason.LATE}))
+        return explain(verdict=Verdict.PENDING if left else Verdict.APPLIED, until=until + 1)
 
     def _without_key(self, side: int, record: Record) -> None:
         if side == Side.LEFT and self.join.how is How.LEFT:

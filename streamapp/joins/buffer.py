@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from streamapp.joins.journal import Journal
-from streamapp.joins.records import Buffered
+from streamapp.joins.records import Buffered, Record
 from streamapp.joins.state import State
 from streamapp.joins.timeline import Timeline
 
@@ -57,6 +57,10 @@ class Buffer:
 
     def _place(self, record: Buffered) -> None:
         self._timeline.add(record)
+
+    def find(self, record: Record) -> Buffered | None:
+        """Give what was kept of a record; None = it is not here."""
+        return next((kept for kept in self._timeline.at(record.timestamp) if _same(kept, record)), None)
 
     def match(self, records: Iterable[Buffered]) -> int:
         """Note that records found a match; gives how many of them had none before."""
@@ -149,3 +153,7 @@ class WindowBuffer(Buffer):
         over = bisect.bisect_left(window, self._over, key=_TIME)
         if 2 * over > len(window):
             del window[:over]
+
+
+def _same(kept: Buffered, record: Record) -> bool:
+    return (kept.offset, kept.key, kept.value) == (record.offset, record.key, record.value)

@@ -15,6 +15,7 @@ import msgspec
 from streamapp.joins import ordering
 from streamapp.joins.cache import Cache
 from streamapp.joins.clock import BEGINNING
+from streamapp.joins.explanation import ANY, NAMED, Explanation, Verdict, candidate, is_of, replaced
 from streamapp.joins.how import How
 from streamapp.joins.ledger import Ledger, Refused, Refusing
 from streamapp.joins.output import Joined, Output, Reason
@@ -59,10 +60,11 @@ class _Left(msgspec.Struct, array_like=True, frozen=True, gc=False):
     value: bytes
     timestamp: int
     names: bytes | None
+    offset: int = -1
 
     @property
     def row(self) -> Row:
-        return Row(self.value, self.timestamp)
+        return Row(self.value, self.timestamp, self.offset)
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -137,6 +139,34 @@ class ForeignKeyOperator(Refusing[Joined]):
         self.clock.advance(to)
         return self._ledger.close()
 
+    def explain(self, side: int, record: Record) -> Explanation:
+        """Say why an update that was taken in joined, or did not: by the rows that the tables have now."""
+        clock, key = self.clock, record.key
+        left_row = side == Side.LEFT and record.value is not None
+        try:
+            names = self.join.foreign_key(record) if left_row and key is not None else None
+        except Refused as refused:
+            return Explanation(verdict=Verdict.REFUSED, clock=clock.now, detail=str(refused))
+        if key is None or (left_row and names is None):
+            return Explanation(verdict=Verdict.NULL_KEY, clock=clock.now)
+        mine, others = self._explained_left(key) if side == Side.LEFT else self._explained_right(key)
+        if not is_of(mine, record):
+            return replaced(side, key, mine, clock, Verdict.MATCHED, [Reason.UNMATCHED])
+        candidates = [candidate(1 - side, name, row, ANY) for name, row in others[:NAMED]]
+        verdict = Verdict.MATCHED if candidates else Verdict.UNMATCHED
+        return Explanation(verdict=verdict, clock=clock.now, candidates=candidates)
+
+    def _explained_left(self, key: bytes) -> tuple[Row | None, list[tuple[bytes, Row]]]:
+        """Give the left row of a key, and the right one that it names, with its key."""
+        left = self._lefts.get(key)
+        right = self._named(left)
+        others = [(left.names, right)] if left and left.names is not None and right else []
+        return None if left is None else left.row, others
+
+    def _explained_right(self, key: bytes) -> tuple[Row | None, list[tuple[bytes, Row]]]:
+        """Give the right row of a key, and the left ones that name it, with their keys."""
+        return self._rights.get(key), [(name, left.row) for name, left in self._lefts.naming(key)]
+
     def _update_left(self, key: bytes, record: Record) -> None:
         old = self._lefts.get(key)
         old_right = self._named(old)
@@ -144,7 +174,7 @@ class ForeignKeyOperator(Refusing[Joined]):
             new = None
         else:
             try:
-                new = _Left(record.value, record.timestamp, self.join.foreign_key(record))
+                new = _Left(record.value, record.timestamp, self.join.foreign_key(record), record.offset)
             except Refused as refused:
                 self._ledger.rejected(self.balance, Side.LEFT, record, Reason.REFUSED, refused)
                 return
@@ -165,7 +195,7 @@ class ForeignKeyOperator(Refusing[Joined]):
 
     def _update_right(self, key: bytes, record: Record) -> None:
         old = self._rights.get(key)
-        self._rights.put(key, record.value, record.timestamp)
+        self._rights.put(key, record.value, record.timestamp, record.offset)
         right = self._rights.get(key)
         naming = self._lefts.naming(key)
         for left_key, left in naming:

@@ -34,7 +34,7 @@ class GlobalTable:
             if record.key is None:
                 self._ledger.rejected(self.updates, Side.RIGHT, record, Reason.NULL_KEY)
             else:
-                self._table.put(record.key, record.value, record.timestamp)
+                self._table.put(record.key, record.value, record.timestamp, record.offset)
                 self.updates.applied += 1
         return self._ledger.close()
 

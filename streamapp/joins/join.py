@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from streamapp.joins.balance import Balance, Updates
 from streamapp.joins.clock import Clock
+from streamapp.joins.explanation import Explanation
 from streamapp.joins.output import Output
 from streamapp.joins.records import Batch, Record
 from streamapp.joins.state import State
@@ -31,6 +32,10 @@ class Operator(Protocol[R]):
 
     def process(self, batch: Batch) -> Output[R]:
         """Join records in the order in which they are given; the state then has all changes to be committed."""
+        ...
+
+    def explain(self, source: int, record: Record) -> Explanation:
+        """Say why a record that was taken in joined, or did not, as far as the state tells; changes nothing."""
         ...
 
     def advance(self, to: int) -> Output[R]:

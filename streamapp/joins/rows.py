@@ -8,7 +8,8 @@ __all__ = ["Row"]
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
-    """The latest value of a key and the event time (ms) at which it was true."""
+    """The latest value of a key, the event time (ms) at which it was true, and the offset of its update, if kept."""
 
     value: bytes
     timestamp: int
+    offset: int = -1

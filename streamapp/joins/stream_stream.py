@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 
 from streamapp.joins.buffer import WindowBuffer
 from streamapp.joins.clock import BEGINNING, END
+from streamapp.joins.explanation import Explanation, Verdict, candidate, closest, unusable
 from streamapp.joins.how import How
 from streamapp.joins.ledger import Ledger, Refusing
 from streamapp.joins.output import Joined, Output, Reason
@@ -128,6 +130,27 @@ class StreamStreamOperator(Refusing[Joined]):
             view.mine.save(self.clock.time - view.reach)
         self.balance.pending = sum(view.mine.waiting for view in self._views)
         return self._ledger.close()
+
+    def explain(self, side: int, record: Record) -> Explanation:
+        """Say why a record that was taken in joined, or did not, as far as the state tells."""
+        clock, view = self.clock, self._views[side]
+        key, time = record.key, record.timestamp
+        if key is None or record.value is None:
+            return unusable(record, clock, self.join.grace)
+        window, until = (time - view.back, time + view.ahead), time + view.reach
+        inside = view.theirs.between(key, *window)
+        around = view.theirs.at_or_before(key, window[0] - 1), view.theirs.at_or_after(key, window[1] + 1)
+        near = [*closest(inside, time), *(there for there in around if there is not None)]
+        candidates = [candidate(1 - side, key, there, window) for there in near]
+        explain = partial(Explanation, clock=clock.now, window=window, candidates=candidates)
+        if until < clock.time:
+            reasons = frozenset({Reason.LATE, Reason.UNMATCHED})
+            return explain(verdict=Verdict.OVER, untold=Verdict.MATCHED, reasons=reasons)
+        kept = view.mine.find(record)
+        if kept is None:
+            late_by = clock.time - self.join.grace - time
+            return explain(verdict=Verdict.LATE, late_by=late_by, reasons=frozenset({Reason.LATE}))
+        return explain(verdict=Verdict.MATCHED if kept.matched else Verdict.PENDING, until=until + 1)
 
     def buffered(self, side: int, key: bytes) -> Sequence[Buffered]:
         """Give the records of a key that the buffer of a side holds, for looking at; some of them may be over."""

@@ -11,10 +11,21 @@ from __future__ import annotations
 import dataclasses
 import enum
 from collections.abc import Callable, Sequence
-from typing import Final, Generic, Protocol, TypeVar
+from functools import partial
+from typing import Final, Generic, TypeVar
 
 from streamapp.joins.buffer import Buffer
-from streamapp.joins.clock import BEGINNING
+from streamapp.joins.clock import BEGINNING, END
+from streamapp.joins.explanation import (
+    Candidate,
+    Explanation,
+    Lookup,
+    Verdict,
+    Window,
+    candidate,
+    explain_update,
+    unusable,
+)
 from streamapp.joins.how import How
 from streamapp.joins.ledger import Ledger, Refused, Refusing
 from streamapp.joins.output import Joined, Output, Reason
@@ -24,7 +35,7 @@ from streamapp.joins.state import State
 from streamapp.joins.table import Table
 from streamapp.joins.versioned_table import VersionedTable
 
-__all__ = ["KeyOf", "Lookup", "Missing", "StreamTableJoin", "StreamTableOperator"]
+__all__ = ["KeyOf", "Missing", "StreamTableJoin", "StreamTableOperator"]
 
 R = TypeVar("R")
 #: Gives the key to look a record's row up with; None joins nothing, `Refused` puts the record out at the side.
@@ -44,14 +55,6 @@ _REASONS: Final = {
     Missing.EXPIRED: Reason.EXPIRED,
     Missing.NULL_KEY: Reason.NULL_KEY,
 }
-
-
-class Lookup(Protocol):
-    """A table that can be looked up, whoever keeps it."""
-
-    def at(self, key: bytes, timestamp: int) -> Row | None:
-        """Give the row that a record of this key and time (ms) joins."""
-        ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -122,6 +125,35 @@ class StreamTableJoin:
         """
         return StreamTableOperator([self], state, _joined, [table] if table else None)
 
+    def key_of(self, record: Record) -> bytes | None:
+        """Give the key to look a record up with.
+
+        Raises:
+            Refused: by the function that gives the key.
+        """
+        return record.key if self.key is None else self.key(record)
+
+    def window(self, timestamp: int) -> Window:
+        """Give the times (ms) of the rows that a stream record of a time joins."""
+        return timestamp - self.ttl if self.ttl else None, None if self.history is None else timestamp
+
+    def candidates(self, record: Record, table: Lookup, source: int = Side.RIGHT) -> list[Candidate]:
+        """Give the row that a record would join by now; if there is none, the one that its key has.
+
+        Args:
+            record: of the stream.
+            table: to be looked up.
+            source: the number of the table.
+
+        Raises:
+            Refused: by the function that gives the key.
+        """
+        key = self.key_of(record)
+        row = None if key is None else table.at(key, record.timestamp) or table.at(key, END)
+        if key is None or row is None:
+            return []
+        return [candidate(source, key, row, self.window(record.timestamp))]
+
     def find(self, record: Record, table: Lookup, now: int) -> tuple[Row | None, Missing | None]:
         """Look a record up in the table: its row, or why it has none.
 
@@ -133,7 +165,7 @@ class StreamTableJoin:
         Raises:
             Refused: by the function that gives the key.
         """
-        key = record.key if self.key is None else self.key(record)
+        key = self.key_of(record)
         if key is None:
             return None, Missing.NULL_KEY
         row = table.at(key, record.timestamp)
@@ -196,6 +228,34 @@ class StreamTableOperator(Refusing[R], Generic[R]):
         self.balance.pending = self._buffer.waiting
         return self._ledger.close()
 
+    def explain(self, source: int, record: Record) -> Explanation:
+        """Say why a record that was taken in joined, or did not, as far as the state tells."""
+        clock, grace, time = self.clock, self._grace, record.timestamp
+        if source != Side.LEFT:
+            table = self.tables[source - 1]
+            return explain_update(source, record, table, clock, [Reason.EXPIRED] if table.versioned else ())
+        try:
+            null_key = record.value is not None and self._joins[0].key_of(record) is None
+            tables = enumerate(self._lookups, 1) if record.value is not None else ()
+            candidates = [found for number, (join, table) in tables for found in join.candidates(record, table, number)]
+        except Refused as refused:
+            return Explanation(verdict=Verdict.REFUSED, clock=clock.now, detail=str(refused))
+        if record.value is None or null_key:
+            return unusable(record, clock, grace)
+        windows = {join.window(time) for join in self._joins}
+        window = windows.pop() if len(windows) == 1 else None
+        explain = partial(Explanation, clock=clock.now, window=window, candidates=candidates)
+        if grace is not None and time + grace > clock.time:
+            return explain(verdict=Verdict.PENDING, until=time + grace)
+        possible = {
+            Reason.UNMATCHED: True,
+            Reason.EXPIRED: any(join.ttl for join in self._joins),
+            Reason.NULL_KEY: any(join.key is not None for join in self._joins),
+            Reason.LATE: grace is not None and time + grace < clock.time,
+        }
+        reasons = frozenset(reason for reason, may_be in possible.items() if may_be)
+        return explain(verdict=Verdict.OVER, untold=Verdict.MATCHED, reasons=reasons)
+
     def _receive(self, record: Record) -> None:
         self.balance.received += 1
         if record.value is None:
@@ -249,7 +309,7 @@ class StreamTableOperator(Refusing[R], Generic[R]):
         self.updates.received += 1
         if record.key is None:
             self._ledger.rejected(self.updates, source, record, Reason.NULL_KEY)
-        elif self.tables[source - 1].put(record.key, record.value, record.timestamp) is Reason.EXPIRED:
+        elif self.tables[source - 1].put(record.key, record.value, record.timestamp, record.offset) is Reason.EXPIRED:
             self._ledger.rejected(self.updates, source, record, Reason.EXPIRED)
         else:
             self.updates.applied += 1

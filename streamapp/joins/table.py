@@ -19,10 +19,16 @@ CACHED: Final = 100_000
 
 
 class Version(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A value of a key, or its absence, from a time (ms) on."""
+    """A value of a key, or its absence, from a time (ms) on; the offset is that of the update."""
 
     value: bytes | None
     timestamp: int
+    offset: int = -1
+
+    @property
+    def row(self) -> Row | None:
+        """The row that it is; None if it is an absence."""
+        return None if self.value is None else Row(self.value, self.timestamp, self.offset)
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -86,24 +92,26 @@ class Table:
         aging: whether rows are to be expired.
     """
 
+    versioned: Final = False
+
     def __init__(self, state: State, *, aging: bool = False) -> None:
         self._current = Current(state, aging=aging)
 
     def get(self, key: bytes) -> Row | None:
         """Give the current row of a key."""
         version = self._current.get(key)
-        return None if version is None or version.value is None else Row(version.value, version.timestamp)
+        return None if version is None else version.row
 
     def at(self, key: bytes, timestamp: int) -> Row | None:
         """Give the row that a record of this time (ms) joins: the current one."""
         return self.get(key)
 
-    def put(self, key: bytes, value: bytes | None, timestamp: int) -> Reason | None:
+    def put(self, key: bytes, value: bytes | None, timestamp: int, offset: int = -1) -> Reason | None:
         """Apply an update; gives why it does not become the current row, None if it does."""
         if value is None:
             self._current.delete(key)
         else:
-            self._current.put(key, Version(value, timestamp))
+            self._current.put(key, Version(value, timestamp, offset))
         return None
 
     def tidy(self, before: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 
 from streamapp.joins.clock import BEGINNING
+from streamapp.joins.explanation import ANY, Explanation, Verdict, candidate, is_of, replaced
 from streamapp.joins.how import How
 from streamapp.joins.ledger import Ledger, Refusing
 from streamapp.joins.output import Joined, Output, Reason
@@ -86,6 +87,20 @@ class TableTableOperator(Refusing[Joined]):
             table.tidy(BEGINNING)
         return self._ledger.close()
 
+    def explain(self, side: int, record: Record) -> Explanation:
+        """Say why an update that was taken in joined, or did not: by the rows that the tables have now."""
+        clock, key = self.clock, record.key
+        if key is None:
+            return Explanation(verdict=Verdict.NULL_KEY, clock=clock.now)
+        mine, other = self.tables[side].get(key), self.tables[1 - side].get(key)
+        if not is_of(mine, record):
+            late = [Reason.SUPERSEDED, Reason.EXPIRED] if self.tables[side].versioned else []
+            return replaced(side, key, mine, clock, Verdict.MATCHED, [Reason.UNMATCHED, *late])
+        if other is None:
+            return Explanation(verdict=Verdict.UNMATCHED, clock=clock.now)
+        candidates = [candidate(1 - side, key, other, ANY)]
+        return Explanation(verdict=Verdict.MATCHED, clock=clock.now, candidates=candidates)
+
     def _update(self, side: int, record: Record) -> None:
         key, timestamp = record.key, record.timestamp
         if key is None:
@@ -93,11 +108,11 @@ class TableTableOperator(Refusing[Joined]):
             return
         mine, other = self.tables[side], self.tables[1 - side].get(key)
         before = mine.get(key)
-        outdated = mine.put(key, record.value, timestamp)
+        outdated = mine.put(key, record.value, timestamp, record.offset)
         if outdated:
             self._ledger.rejected(self.balance, side, record, outdated)
             return
-        now = None if record.value is None else Row(record.value, timestamp)
+        now = None if record.value is None else Row(record.value, timestamp, record.offset)
         if other is None:
             self._ledger.unmatched(side, record)
         else:

@@ -61,6 +61,10 @@ class Timeline:
             del self._slices[heapq.heappop(self._order)]
         return taken
 
+    def at(self, timestamp: int) -> list[Buffered]:
+        """Give the records of one time (ms); looks at a slice."""
+        return [one for one in self._slices.get(timestamp // self._width, ()) if one.timestamp == timestamp]
+
     @property
     def calm(self) -> int:
         """A timestamp (ms) such that no older record is without a match; `END` if there are no records."""

@@ -36,6 +36,8 @@ class VersionedTable:
         aging: whether rows are to be expired.
     """
 
+    versioned: Final = True
+
     def __init__(self, state: State, history: int, *, aging: bool = False) -> None:
         self.history = history
         self._state = state
@@ -57,25 +59,26 @@ class VersionedTable:
 
     def get(self, key: bytes) -> Row | None:
         """Give the current row of a key."""
-        return _row(self._current.get(key))
+        current = self._current.get(key)
+        return None if current is None else current.row
 
     def at(self, key: bytes, timestamp: int) -> Row | None:
         """Give the row of a key as it was at a time (ms); None too where the history does not reach back so far."""
         current = self._current.get(key)
         if current is not None and current.timestamp <= timestamp:
-            return _row(current)
+            return current.row
         if timestamp < self._horizon:
             return None
         # One version lasts until the next, so the newest that is not after the time is the one.
         versions = self._past.scan(ordering.grouped(key), start=ordering.time(-timestamp))
-        return next((_row(_decode(row)) for _, row in versions), None)
+        return next((_decode(row).row for _, row in versions), None)
 
-    def put(self, key: bytes, value: bytes | None, timestamp: int) -> Reason | None:
+    def put(self, key: bytes, value: bytes | None, timestamp: int, offset: int = -1) -> Reason | None:
         """Apply an update; gives why it does not become the current row, None if it does."""
         if timestamp < self._horizon:
             return Reason.EXPIRED
         self._clock.advance(timestamp)
-        version, current = Version(value, timestamp), self._current.get(key)
+        version, current = Version(value, timestamp, offset), self._current.get(key)
         if current is not None and timestamp < current.timestamp:
             self._keep(key, version, until=current.timestamp)
             return Reason.SUPERSEDED
@@ -102,7 +105,3 @@ class VersionedTable:
         self._current.expire(before)
         if self._clock.now is not None:
             self._state.put(_CLOCK, ordering.time(self._clock.now))
-
-
-def _row(version: Version | None) -> Row | None:
-    return None if version is None or version.value is None else Row(version.value, version.timestamp)

@@ -16,6 +16,7 @@ import msgspec
 
 from streamapp.joins import ordering
 from streamapp.joins.clock import BEGINNING
+from streamapp.joins.explanation import Explanation, Verdict, unusable
 from streamapp.joins.ledger import Ledger, Refused, Refusing
 from streamapp.joins.output import Output, Reason
 from streamapp.joins.records import Batch, Record
@@ -142,6 +143,22 @@ class WindowedReduceOperator(Refusing[WindowedValue[A]], Generic[A]):
             self._state.put(ordering.time(start) + key, row)
         self._changed.clear()
         return self._ledger.close()
+
+    def explain(self, side: int, record: Record) -> Explanation:
+        """Say what became of a record that was taken in, as far as the state tells: that of its first window."""
+        clock, time = self.clock, record.timestamp
+        if record.key is None or record.value is None:
+            return unusable(record, clock, self.join.grace)
+        until = self.join.starts(time)[0] + self.join.size + self.join.grace
+        fate = Verdict.PENDING if until > clock.time else Verdict.MATCHED
+        in_time = time >= clock.time - self.join.grace
+        return Explanation(
+            verdict=fate if in_time else Verdict.OVER,
+            clock=clock.now,
+            until=until,
+            untold=fate,
+            reasons=frozenset({Reason.REFUSED} if in_time else {Reason.LATE, Reason.REFUSED}),
+        )
 
     def _add(self, key: bytes, side: int, record: Record) -> None:
         starts = self.join.starts(record.timestamp)

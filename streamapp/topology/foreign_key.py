@@ -14,6 +14,7 @@ one right row to another, the answers of both partitions are under way at the sa
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -23,6 +24,7 @@ from streamapp.batching.output import Envelope, Output
 from streamapp.joins import Event, ForeignKeyJoin, How, Joined, Reason, Record, Refused, Row, Side, State
 from streamapp.joins import Output as Joining
 from streamapp.joins.clock import BEGINNING
+from streamapp.joins.explanation import Explanation, Verdict
 from streamapp.joins.foreign_key import ForeignKeyOf
 from streamapp.joins.ledger import Ledger, Refusing
 from streamapp.joins.records import Batch as Records
@@ -111,6 +113,32 @@ class LeftSideOperator(Refusing[Any]):
         """Move the clock on to an event time (ms); no result waits for that."""
         self.clock.advance(to)
         return self._ledger.close()
+
+    def explain(self, source: int, record: Record) -> Explanation:
+        """Say why a left record that was taken in joined, or did not; the right rows are elsewhere."""
+        explain = partial(Explanation, clock=self.clock.now)
+        if source != Side.LEFT:
+            return explain(verdict=Verdict.APPLIED)
+        try:
+            names = None if record.value is None else self.join.foreign_key(record)
+        except Refused as refused:
+            return explain(verdict=Verdict.REFUSED, detail=str(refused))
+        if record.key is None or (record.value is not None and names is None):
+            return explain(verdict=Verdict.NULL_KEY)
+        row = self._get(record.key)
+        if row is None or row.version != record.offset:
+            there = "another row" if row else "no row"
+            return explain(
+                verdict=Verdict.OVER, detail=f"the key has {there} now", reasons=frozenset({Reason.UNMATCHED})
+            )
+        detail = f"it names the right row {names!r}"
+        if row.asked:
+            return explain(verdict=Verdict.PENDING, detail=f"{detail}, and waits for the answer")
+        if self.join.how is How.LEFT:  # there is a result in any case
+            return explain(
+                verdict=Verdict.OVER, untold=Verdict.MATCHED, detail=detail, reasons=frozenset({Reason.UNMATCHED})
+            )
+        return explain(verdict=Verdict.MATCHED if row.emitted else Verdict.UNMATCHED, detail=detail)
 
     def _receive(self, record: Record) -> None:
         self.balance.received += 1

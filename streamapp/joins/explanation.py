@@ -1,0 +1,228 @@
+"""Why a record joined or did not, as far as the state of a join tells, and what its side outputs tell beyond that.
+
+An operator looks at its state only when it is asked, so explaining costs nothing while it joins. The state forgets what
+is over. For that the contract helps: each record that is not matched comes out at the side, with the reason; one that
+was taken in, does not wait and did not come out is matched.
+"""
+
+from __future__ import annotations
+
+import enum
+import heapq
+from collections.abc import Iterable, Sequence
+from typing import Final, Protocol, TypeVar
+
+import msgspec
+
+from streamapp.joins.clock import END, Clock
+from streamapp.joins.output import Reason
+from streamapp.joins.records import Record
+from streamapp.joins.rows import Row
+
+__all__ = [
+    "Candidate",
+    "Explanation",
+    "Lookup",
+    "Told",
+    "Verdict",
+    "Window",
+    "candidate",
+    "closest",
+    "explain_update",
+    "is_of",
+    "outside",
+    "replaced",
+    "unusable",
+]
+
+#: Candidates that are named, however many there are.
+NAMED: Final = 20
+
+#: Times (ms) that match, both ends included; None = without end.
+Window = tuple[int | None, int | None]
+#: All times.
+ANY: Final[Window] = (None, None)
+T = TypeVar("T", bound="Timed")
+
+
+class Timed(Protocol):
+    """What has a time and a place: a record or a row."""
+
+    @property
+    def timestamp(self) -> int:
+        """The event time (ms)."""
+        ...
+
+    @property
+    def offset(self) -> int:
+        """The place in the input partition; -1 = not known."""
+        ...
+
+
+class Lookup(Protocol):
+    """A table that can be looked up, whoever keeps it."""
+
+    def at(self, key: bytes, timestamp: int) -> Row | None:
+        """Give the row that a record of this key and time (ms) joins."""
+        ...
+
+
+class Verdict(enum.StrEnum):
+    """What became of a record; those that are a `Reason` too mean the same."""
+
+    MATCHED = "matched"
+    #: It found no partner so far, and can still find one.
+    PENDING = "pending"
+    #: It is an update that other records are joined with.
+    APPLIED = "applied"
+    #: The join has not come to it.
+    UNREAD = "unread"
+    #: The join is done with it, and its state does not tell any more how that ended.
+    OVER = "over"
+    LATE = "late"
+    UNMATCHED = "unmatched"
+    EXPIRED = "expired"
+    NULL_KEY = "null_key"
+    NULL_VALUE = "null_value"
+    SUPERSEDED = "superseded"
+    REFUSED = "refused"
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """A record or a row of another source that has the key."""
+
+    source: int
+    key: bytes | None
+    timestamp: int
+    #: Its place in the input partition; -1 = not known.
+    offset: int = -1
+    #: How far (ms) its time is outside of what matches: smaller than 0 = too early, larger = too late.
+    outside_by: int = 0
+
+
+class Told(Protocol):
+    """What a side output tells of a record; `SideOutput` is such."""
+
+    @property
+    def reason(self) -> Reason:
+        """Why it is not matched."""
+        ...
+
+    @property
+    def late_by(self) -> int:
+        """By how much (ms) it was late."""
+        ...
+
+    @property
+    def detail(self) -> str:
+        """More, in words."""
+        ...
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a record joined, or did not, at the moment at which a join was asked."""
+
+    verdict: Verdict
+    #: The event clock (ms) of the partition.
+    clock: int | None
+    #: Which times of the other side match; None = it is not a matter of time.
+    window: Window | None = None
+    #: Of a record that is in the state, the event time (ms) at which the clock ends that.
+    until: int | None = None
+    #: By how much (ms) it was late; at most, unless a side output told of it.
+    late_by: int = 0
+    #: Records and rows of the other side that the state has, the closest first.
+    candidates: Sequence[Candidate] = ()
+    #: More, in words.
+    detail: str = ""
+    #: For which reasons it may have come out at the side, as far as the state tells.
+    reasons: frozenset[Reason] = frozenset()
+    #: What became of a record that is `Verdict.OVER`, if it did not.
+    untold: Verdict = Verdict.OVER
+
+    def settled(self, told: Told | None) -> Explanation:
+        """Say what became of it, by the side outputs, where the state leaves that open.
+
+        Args:
+            told: the side output of the record; None = there is none.
+        """
+        if told is not None and told.reason in self.reasons:
+            verdict = Verdict(told.reason.value)
+            return msgspec.structs.replace(self, verdict=verdict, late_by=told.late_by, detail=told.detail)
+        if told is None and self.verdict is Verdict.OVER:
+            return msgspec.structs.replace(self, verdict=self.untold)
+        return self
+
+
+def unusable(record: Record, clock: Clock, grace: int | None) -> Explanation:
+    """Explain a stream record without a key or a value.
+
+    Args:
+        record: which a join has taken in.
+        clock: of the join.
+        grace: how far (ms) a record may be behind the clock; None = any may.
+    """
+    if record.value is None:
+        return Explanation(verdict=Verdict.NULL_VALUE, clock=clock.now)
+    # Whether a record is late is looked at before its key.
+    in_time = grace is None or record.timestamp >= clock.time - grace
+    reasons: set[Reason] = set() if in_time else {Reason.LATE}
+    return Explanation(verdict=Verdict.NULL_KEY, clock=clock.now, reasons=frozenset(reasons))
+
+
+def outside(timestamp: int, window: Window) -> int:
+    """Tell how far (ms) a time is before a window (smaller than 0) or after it; 0 = it is in it."""
+    first, last = window
+    if first is not None and timestamp < first:
+        return timestamp - first
+    return timestamp - last if last is not None and timestamp > last else 0
+
+
+def closest(records: Iterable[T], timestamp: int) -> list[T]:
+    """Give the records that are the closest to a time (ms), in that order, as many as are named."""
+    return heapq.nsmallest(NAMED, records, key=lambda one: abs(one.timestamp - timestamp))
+
+
+def candidate(source: int, key: bytes, found: Timed, window: Window) -> Candidate:
+    """Make a candidate of a record or a row of a source."""
+    return Candidate(source, key, found.timestamp, found.offset, outside(found.timestamp, window))
+
+
+def is_of(row: Row | None, record: Record) -> bool:
+    """Tell whether a row is the one that this update made."""
+    if row is None or (row.value, row.timestamp) != (record.value, record.timestamp):
+        return False
+    return row.offset in {-1, record.offset}
+
+
+def explain_update(
+    source: int, record: Record, table: Lookup, clock: Clock, reasons: Iterable[Reason] = ()
+) -> Explanation:
+    """Explain an update of a table that others are joined with.
+
+    Args:
+        source: that it is from.
+        record: the update, which a join has taken in.
+        table: that it is of.
+        clock: of the join.
+        reasons: for which the table may have refused it.
+    """
+    if record.key is None:
+        return Explanation(verdict=Verdict.NULL_KEY, clock=clock.now)
+    if is_of(table.at(record.key, record.timestamp), record):
+        return Explanation(verdict=Verdict.APPLIED, clock=clock.now)
+    return replaced(source, record.key, table.at(record.key, END), clock, Verdict.APPLIED, reasons)
+
+
+def replaced(
+    source: int, key: bytes, row: Row | None, clock: Clock, untold: Verdict, reasons: Iterable[Reason]
+) -> Explanation:
+    """Explain an update that the row of its key is not of, or of no longer: it has this row now."""
+    return Explanation(
+        verdict=Verdict.OVER,
+        clock=clock.now,
+        candidates=[] if row is None else [candidate(source, key, row, ANY)],
+        detail="the key has no row now" if row is None else "the key has another row now",
+        untold=untold,
+        reasons=frozenset(reasons),
+    )
