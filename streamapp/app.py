@@ -30,7 +30,7 @@ class App(JoiningApp):
             settings,
             **{
                 "origin": "streamapp",
-                "autodiscover": ["streamapp.agents", "streamapp.cli"],
+                "autodiscover": ["streamapp.agents", "streamapp.explained", "streamapp.cli"],
                 "Worker": Worker,
                 **web.options(self.metrics, settings.web_token),
                 **options,

@@ -17,7 +17,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from streamapp.settings import Settings
 
-__all__ = ["Sample", "misplaced", "sample"]
+__all__ = ["PARTITIONERS", "Sample", "misplaced", "sample"]
 
 #: Records of each partition that are looked at.
 NEWEST: Final = 50

@@ -14,7 +14,7 @@ from faust.types import TP
 if TYPE_CHECKING:
     from streamapp.batching.batch import Batch, Record
 
-__all__ = ["Envelope", "Output", "Result", "Results", "Stamped", "partition_of", "partitions"]
+__all__ = ["Envelope", "Headers", "Output", "Result", "Results", "Stamped", "partition_of", "partitions"]
 
 Headers = list[tuple[str, bytes]]
 

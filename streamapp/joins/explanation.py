@@ -15,7 +15,7 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 
 from streamapp.joins.clock import END, Clock
-from streamapp.joins.output import Reason
+from streamapp.joins.output import Reason, SideOutput
 from streamapp.joins.records import Record
 from streamapp.joins.rows import Row
 
@@ -23,7 +23,6 @@ __all__ = [
     "Candidate",
     "Explanation",
     "Lookup",
-    "Told",
     "Verdict",
     "Window",
     "candidate",
@@ -36,7 +35,7 @@ __all__ = [
 ]
 
 #: Candidates that are named, however many there are.
-NAMED: Final = 20
+NAMED: Final = 10
 
 #: Times (ms) that match, both ends included; None = without end.
 Window = tuple[int | None, int | None]
@@ -100,25 +99,6 @@ class Candidate(msgspec.Struct, frozen=True):
     outside_by: int = 0
 
 
-class Told(Protocol):
-    """What a side output tells of a record; `SideOutput` is such."""
-
-    @property
-    def reason(self) -> Reason:
-        """Why it is not matched."""
-        ...
-
-    @property
-    def late_by(self) -> int:
-        """By how much (ms) it was late."""
-        ...
-
-    @property
-    def detail(self) -> str:
-        """More, in words."""
-        ...
-
-
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """Why a record joined, or did not, at the moment at which a join was asked."""
 
@@ -140,7 +120,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     #: What became of a record that is `Verdict.OVER`, if it did not.
     untold: Verdict = Verdict.OVER
 
-    def settled(self, told: Told | None) -> Explanation:
+    def settled(self, told: SideOutput | None) -> Explanation:
         """Say what became of it, by the side outputs, where the state leaves that open.
 
         Args:
@@ -148,9 +128,10 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
         """
         if told is not None and told.reason in self.reasons:
             verdict = Verdict(told.reason.value)
-            return msgspec.structs.replace(self, verdict=verdict, late_by=told.late_by, detail=told.detail)
+            detail, none = told.detail or self.detail, frozenset[Reason]()
+            return msgspec.structs.replace(self, verdict=verdict, late_by=told.late_by, detail=detail, reasons=none)
         if told is None and self.verdict is Verdict.OVER:
-            return msgspec.structs.replace(self, verdict=self.untold)
+            return msgspec.structs.replace(self, verdict=self.untold, reasons=frozenset())
         return self
 
 

@@ -11,6 +11,7 @@ from streamapp.batching.app import App as BatchingApp
 from streamapp.batching.output import Output
 from streamapp.joins import Record, Refused
 from streamapp.settings import Settings
+from streamapp.topology.explainer import Explained, Explainer
 from streamapp.topology.global_table import TopicGlobalTable
 from streamapp.topology.processor import JoinProcessor
 from streamapp.topology.stream import Stream
@@ -32,6 +33,8 @@ class App(BatchingApp):
         self.joins: list[JoinProcessor[Any]] = []
         #: Topics between the agents of this app.
         self.internal: list[Output] = []
+        #: What answers questions about the records of joins, by the joins' names.
+        self.explainers: dict[str, Explainer] = {}
         self._global_tables: dict[str, TopicGlobalTable] = {}
         super().__init__(settings, **{"Topic": Topic, "Stream": Stream, **options})
 
@@ -46,6 +49,10 @@ class App(BatchingApp):
         topic: Topic = super().batches(name, after=after)
         topic.check = None if type is None else _check(type)
         return topic
+
+    def explain(self, join: Explained) -> None:
+        """Have a join answer questions about its records."""
+        self.explainers[join.name] = Explainer(self, join)
 
     def global_table(self, topic: str) -> TopicGlobalTable:
         """Give the global table of a topic, by its full name; there is one of each."""

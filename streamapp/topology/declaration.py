@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from streamapp.batching.output import Output
-from streamapp.joins import Join, Reason, Record, SideOutput
+from streamapp.joins import Join, Reason, Record, SideOutput, WindowedReduce
+from streamapp.topology.lineage import Lineage
 from streamapp.topology.processor import JoinProcessor
 from streamapp.topology.side_outputs import SideOutputs
 from streamapp.topology.sink import Sink
@@ -75,6 +76,7 @@ class JoinDeclaration(Generic[R]):
         null_key: Output | None = None,
         rejected: Output | None = None,
         tell: Callable[[SideOutput], None] | None = None,
+        lineage: bool = False,
     ) -> JoinProcessor[R]:
         """Send the results to a topic, and each record that is not matched to another one, if it is named.
 
@@ -91,10 +93,13 @@ class JoinDeclaration(Generic[R]):
             null_key: those without a key.
             rejected: those without a value, or that are refused or superseded.
             tell: called with each record that is not matched, wherever it goes.
+            lineage: whether results have headers that name the records they are made of (`Lineage`).
 
         Raises:
-            JoinError: if there is a join of this name already.
+            JoinError: if there is a join of this name already, or lineage is asked for of windows that are reduced.
         """
+        if lineage and isinstance(self.join, WindowedReduce):
+            raise JoinError("lineage=True: what a window is reduced to is made of many records, and names none")
         outputs = {
             Reason.UNMATCHED: unmatched,
             Reason.LATE: late,
@@ -105,12 +110,17 @@ class JoinDeclaration(Generic[R]):
             Reason.REFUSED: rejected,
         }
         processor = self.processor({reason: side for reason, side in outputs.items() if side is not None}, tell)
-        processor.into(self.sink(output, value))
+        processor.into(self.sink(output, value, Lineage(self.topics) if lineage else None))
         return processor
 
-    def sink(self, output: Output, value: Callable[[R], Any] | None) -> Sink[R]:
+    @property
+    def topics(self) -> dict[int, str]:
+        """The topic of each source."""
+        return {each.source: each.topic for each in self.inputs}
+
+    def sink(self, output: Output, value: Callable[[R], Any] | None, lineage: Lineage | None) -> Sink[R]:
         """Make what sends the results to a topic."""
-        return Sink(output, value)
+        return Sink(output, value, lineage=lineage)
 
     def processor(
         self, outputs: Mapping[Reason, Output] = NONE, tell: Callable[[SideOutput], None] | None = None
@@ -122,9 +132,10 @@ class JoinDeclaration(Generic[R]):
         """
         if any(other.name == self.name for other in self.app.joins):
             raise JoinError(f"there are two joins named {self.name}: give one of them another name, by name=…")
-        side_outputs = SideOutputs({each.source: each.topic for each in self.inputs}, outputs, tell)
+        side_outputs = SideOutputs(self.topics, outputs, tell)
         processor = JoinProcessor(
             self.app, self.name, self.join, self.inputs, side_outputs, self._idle_timeout, self._needs
         )
         self.app.joins.append(processor)
+        self.app.explain(processor)
         return processor

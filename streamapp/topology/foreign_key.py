@@ -29,6 +29,7 @@ from streamapp.joins.foreign_key import ForeignKeyOf
 from streamapp.joins.ledger import Ledger, Refusing
 from streamapp.joins.records import Batch as Records
 from streamapp.topology.declaration import Input, JoinDeclaration
+from streamapp.topology.lineage import Lineage
 from streamapp.topology.sink import Sink
 
 __all__ = ["ForeignKeyDeclaration", "LeftSideJoin"]
@@ -46,12 +47,18 @@ class Subscription(msgspec.Struct, array_like=True, frozen=True):
     timestamp: int
 
 
+class RightRow(Row, frozen=True, gc=False):
+    """A right row, and the partition of the right topic that it is from; -1 = not known."""
+
+    partition: int = -1
+
+
 class Answer(msgspec.Struct, array_like=True, frozen=True):
     """What the right side answers: the left row as it was asked about, and the right one, if there is one."""
 
     version: int
     left: Row
-    right: Row | None
+    right: RightRow | None
 
 
 class _Left(msgspec.Struct, array_like=True, frozen=True):
@@ -245,11 +252,13 @@ class ForeignKeyDeclaration(JoinDeclaration[Any]):
             app, f"{name}-right", join, [right, Input(subscriptions, 0, convert=_left_record)]
         )
 
-    def sink(self, output: Output, value: Callable[[Any], Any] | None) -> Sink[Any]:
+    def sink(self, output: Output, value: Callable[[Any], Any] | None, lineage: Lineage | None) -> Sink[Any]:
         """Make what sends the results to a topic; the right side becomes a part of the app."""
         self.app.internal += [self._subscriptions, self._answers]
         self._right.processor().into(_AnswerSink(self._answers))
-        return _LeftSink(output, value, self._subscriptions)
+        if lineage is not None:
+            lineage = Lineage({Side.LEFT: self.topics[Side.LEFT], Side.RIGHT: self._right.topics[Side.RIGHT]})
+        return _LeftSink(output, value, self._subscriptions, lineage)
 
 
 def _left_record(record: Record) -> Record:
@@ -265,8 +274,10 @@ def _name_of(record: Record) -> bytes:
 class _LeftSink(Sink[Any]):
     """Sends results to their topic, and subscriptions to theirs."""
 
-    def __init__(self, output: Output, value: Callable[[Any], Any] | None, subscriptions: Output) -> None:
-        super().__init__(output, value)
+    def __init__(
+        self, output: Output, value: Callable[[Any], Any] | None, subscriptions: Output, lineage: Lineage | None
+    ) -> None:
+        super().__init__(output, value, lineage=lineage)
         self._subscriptions = subscriptions
 
     def send(self, batch: Batch, results: Sequence[Any]) -> None:
@@ -286,7 +297,9 @@ class _AnswerSink(Sink[Joined]):
         for joined in results:
             if joined.left is not None and joined.left.value is not None:
                 asked = _subscription(joined.left.value)
-                right = joined.right if isinstance(joined.right, Row) else None
-                answer = Answer(asked.version, Row(asked.value or b"", asked.timestamp), right)
+                left = Row(asked.value or b"", asked.timestamp, asked.version)
+                row = joined.right if isinstance(joined.right, Row) else None
+                right = None if row is None else RightRow(row.value, row.timestamp, row.offset, batch.partition)
+                answer = Answer(asked.version, left, right)
                 records.append((Envelope(joined.key, joined.timestamp), _encode(answer)))
         self.output.send(batch, records, rekeyed=True)

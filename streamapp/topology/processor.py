@@ -10,10 +10,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from streamapp.batching.batch import BatchSchema, Merged
-from streamapp.joins import Join, Refused
+from streamapp.batching.work import Work
+from streamapp.joins import Explanation, Join, Record, Refused, Verdict
 from streamapp.stores.table import OrderedTable
+from streamapp.stores.uncommitted import Rows
 from streamapp.topology.accounts import Account, Accounts
 from streamapp.topology.task import Task
+from streamapp.topology.witness import Witness, dead_letters
 
 if TYPE_CHECKING:
     from streamapp.joins.records import Batch as Records
@@ -82,9 +85,13 @@ class JoinProcessor(Generic[R]):
         self._idle_timeout = idle_timeout
         self._needs = needs
         self._tasks: dict[int, Task[R]] = {}
+        #: The topic of the results, if they tell what they are made of.
+        self._results: Witness | None = None
 
     def into(self, sink: Sink[R]) -> None:
         """Have an agent send the results to a topic."""
+        if (lineage := sink.lineage) is not None:
+            self._results = Witness(sink.output.topic, frozenset(), lineage.read)
 
         async def run(batches: AsyncIterable[Merged]) -> None:
             async for batch in batches:
@@ -106,12 +113,35 @@ class JoinProcessor(Generic[R]):
             raise
 
     @property
+    def witnesses(self) -> list[Witness]:
+        """The topics that tell what became of the records of the join."""
+        letters = dead_letters(self.app.dead_letters.topic)
+        return [letters, *self.side_outputs.witnesses, *([] if self._results is None else [self._results])]
+
+    def explain(self, partition: int, source: int, record: Record) -> Explanation:
+        """Say why a record that was taken in joined, or did not, as far as the state tells.
+
+        Raises:
+            KeyError: if this worker does not have the partition.
+        """
+        task = self._task(partition, Rows(self.table.partition(partition), Work()))
+        converted = self._converters[source](record) if source in self._converters else record
+        try:
+            if (check := self._checks.get(source)) is not None:
+                check(converted)
+        except Refused as refused:
+            clock = task.operator.clock.now
+            return Explanation(verdict=Verdict.REFUSED, clock=clock, detail=str(refused))
+        return task.operator.explain(source, converted)
+
+    @property
     def partitions(self) -> dict[int, Account]:
         """How the partitions of this worker stand, as far as records came since its start."""
         return self.accounts.of(self.table.data.partitions.keys())
 
     def _process(self, batch: Merged) -> Sequence[R]:
-        rows, task = self.table.of(batch), self._task(batch)
+        rows = self.table.of(batch)
+        task = self._task(batch.partition, rows)
         before = Account.of(task.operator).received
         if batch.records:
             records = list(self._converted(self._records(batch)))
@@ -126,12 +156,11 @@ class JoinProcessor(Generic[R]):
         batch.work.effects.append(partial(self.accounts.settle, batch.partition, before, len(records), account))
         return output.results
 
-    def _task(self, batch: Merged) -> Task[R]:
-        partition = self.table.partition(batch.partition)
-        task = self._tasks.get(batch.partition)
+    def _task(self, number: int, rows: Rows) -> Task[R]:
+        partition = self.table.partition(number)
+        task = self._tasks.get(number)
         if task is None or task.stale(partition):
-            task = Task(self.join, partition, self.table.of(batch), self._idle_timeout)
-            self._tasks[batch.partition] = task
+            task = self._tasks[number] = Task(self.join, partition, rows, self._idle_timeout)
         return task
 
     def _records(self, batch: Merged) -> Records:

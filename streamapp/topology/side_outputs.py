@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from streamapp.batching.output import Envelope, Output, Result
 from streamapp.joins import Reason, SideOutput
+from streamapp.topology.witness import Witness, side_output
 
 if TYPE_CHECKING:
     from streamapp.batching.batch import Batch
@@ -50,6 +51,14 @@ class SideOutputs:
         self._tell = tell
         #: How many there were since the start.
         self.counts: Counter[SideCount] = Counter()
+
+    @property
+    def witnesses(self) -> list[Witness]:
+        """The topics, as those that tell what became of records."""
+        reasons: defaultdict[str, set[Reason]] = defaultdict(set)
+        for reason, output in self._outputs.items():
+            reasons[output.topic].add(reason)
+        return [side_output(topic, found) for topic, found in reasons.items()]
 
     def send(self, batch: Batch, side_outputs: Sequence[SideOutput]) -> None:
         """Send the side outputs of a batch once the agent is done with it."""

@@ -8,9 +8,10 @@ from typing import Any, Final, Generic, TypeVar, cast
 import msgspec
 
 from streamapp.batching.batch import Batch
-from streamapp.batching.output import Envelope, Output, Result, Stamped
+from streamapp.batching.output import Envelope, Headers, Output, Result, Stamped
 from streamapp.joins import Enriched, Event, Joined, Record, Row, WindowedValue
 from streamapp.joins.records import Buffered
+from streamapp.topology.lineage import Lineage
 
 __all__ = ["Sink", "json_value"]
 
@@ -28,10 +29,19 @@ class Sink(Generic[R]):
         output: the topic.
         value: makes the value of a result: bytes, None (a tombstone), or what becomes JSON; default: `json_value`.
         rekeyed: whether results have other keys than the records that gave them.
+        lineage: makes headers that name what a result is made of; None = there are none.
     """
 
-    def __init__(self, output: Output, value: Callable[[R], Any] | None = None, *, rekeyed: bool = False) -> None:
+    def __init__(
+        self,
+        output: Output,
+        value: Callable[[R], Any] | None = None,
+        *,
+        rekeyed: bool = False,
+        lineage: Lineage | None = None,
+    ) -> None:
         self.output = output
+        self.lineage = lineage
         self._value: Callable[[Any], Any] = json_value if value is None else value
         self._rekeyed = rekeyed
 
@@ -44,6 +54,9 @@ class Sink(Generic[R]):
             if made is not None and type(made) is not bytes:
                 made = _encode(made)
             records.append((_stamped(result), made))
+        if (lineage := self.lineage) is not None:
+            made_of = [lineage.headers(result, batch.partition) for result in results]
+            records = [(_with(record, headers), made) for (record, made), headers in zip(records, made_of, strict=True)]
         self.output.send(batch, records, rekeyed=self._rekeyed)
 
 
@@ -79,6 +92,12 @@ def _stamped(result: Any) -> Stamped:
     if type(record) in WITHOUT_HEADERS or record.timestamp != result.timestamp:
         return Envelope(result.key, result.timestamp, source=_source(result))
     return cast(Stamped, record)
+
+
+def _with(record: Stamped, headers: Headers) -> Envelope:
+    """Put headers before those of a result."""
+    source: Any = record.source if isinstance(record, Envelope) else record
+    return Envelope(record.key, record.timestamp, [*headers, *record.headers], source)
 
 
 def _source(result: Any) -> Any:

@@ -4,6 +4,7 @@
 |---|---|
 | ``/`` ``/assignment/`` ``/performance/`` ``/router/`` | Faust's own |
 | ``/table/`` ``/table/{name}/`` ``/table/{name}/{key}/`` | `streamapp.web.tables`, in place of Faust's |
+| ``/joins/`` ``/joins/{name}/`` ``/joins/{name}/{topic}/{partition}/{offset}/`` | `streamapp.web.explain` |
 | ``/graph/`` | `streamapp.web.graph`, in place of Faust's |
 | ``/health`` ``/health/ready`` ``/health/live`` | `streamapp.web.health` |
 | ``/metrics`` | `streamapp.web.metrics` |
@@ -17,7 +18,7 @@ from typing import Any, Final
 
 from faust.types.web import BlueprintT
 
-from streamapp.web import access, graph, health, metrics, tables
+from streamapp.web import access, explain, graph, health, metrics, tables
 from streamapp.web.metrics import Metrics
 from streamapp.web.router import Router
 
@@ -27,6 +28,7 @@ _BLUEPRINTS: Final[dict[str, BlueprintT]] = {
     "": health.blueprint,
     "/": metrics.blueprint,
     "/table": tables.blueprint,
+    "/joins": explain.blueprint,
     "/graph": graph.blueprint,
 }
 

@@ -84,6 +84,18 @@ class Router(faust_router.Router):
         count = table.partitions or self.app.conf.topic_partitions
         return [self._owner(TP(topic, partition)) for partition in partitions_of(key, count)]
 
+    def owner(self, table_name: str, partition: int) -> Owner:
+        """Give the worker that has a partition of a table.
+
+        Raises:
+            NotFound: if there is no such table, or partition.
+            ServiceUnavailable: while no assignment is known.
+        """
+        table = self._get_table(table_name)
+        if partition >= (table.partitions or self.app.conf.topic_partitions):
+            raise NotFound("unknown partition", table=table_name, partition=partition)
+        return self._owner(TP(self._get_table_topic(table), partition))
+
     def _owner(self, tp: TP) -> Owner:
         if self._assignor.is_active(tp):
             return Owner(tp.partition, self.url, here=True)
@@ -136,18 +148,20 @@ class Router(faust_router.Router):
         """Make the error for a partition that was thought to be here and is not."""
         return ServiceUnavailable("the key is moving to another worker; try again", owner=str(self.url))
 
-    async def ask(self, owner: Owner, web: Web, request: Request) -> Response:
+    async def ask(
+        self, owner: Owner, web: Web, request: Request, patience: aiohttp.ClientTimeout = HOP_TIMEOUT
+    ) -> Response:
         """Send a request to another worker and give its response as it is.
 
         Raises:
-            ServiceUnavailable: if the worker does not answer within `HOP_TIMEOUT`.
+            ServiceUnavailable: if the worker does not answer in time.
         """
         url = request.url.with_scheme(owner.url.scheme).with_host(owner.url.host or "").with_port(owner.url.port)
         app: Any = self.app
         headers = {HOP: str(owner.partition), **authorization(app.settings.web_token)}
         try:
             async with self.app.http_client.request(
-                "GET", url, headers=headers, timeout=HOP_TIMEOUT, allow_redirects=False
+                "GET", url, headers=headers, timeout=patience, allow_redirects=False
             ) as response:
                 return web.bytes(
                     await response.read(),
@@ -155,7 +169,7 @@ class Router(faust_router.Router):
                     headers={k: v for k, v in response.headers.items() if k.lower() in HANDED_ON},
                 )
         except (aiohttp.ClientError, OSError, TimeoutError) as exc:
-            cause = str(exc) or f"no answer within {HOP_TIMEOUT.total:g} s"
+            cause = str(exc) or f"no answer within {patience.total:g} s"
             raise ServiceUnavailable(
                 "the worker that has the key is down; its keys go to others within the session timeout",
                 owner=str(owner.url),

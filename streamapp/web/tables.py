@@ -15,7 +15,7 @@ from streamapp.stores.table import Table
 from streamapp.web.health import State, state_of
 from streamapp.web.router import EVENT_TIME, Router
 
-__all__ = ["TableInfo", "blueprint"]
+__all__ = ["StateView", "TableInfo", "blueprint"]
 
 
 class TableInfo(msgspec.Struct, frozen=True):
@@ -32,8 +32,8 @@ class TableInfo(msgspec.Struct, frozen=True):
 blueprint = web.Blueprint("tables")
 
 
-class TableView(web.View):
-    """What the views of tables have in common."""
+class StateView(web.View):
+    """What views of state have in common, which a worker has for its partitions."""
 
     async def dispatch(self, request: Any) -> Any:
         """Answer 503 while the store is away, or its rows are read again."""
@@ -47,6 +47,24 @@ class TableView(web.View):
         """The app's router."""
         return cast(Router, self.app.router)
 
+    def check_recovered(self) -> None:
+        """Refuse to answer from tables that are not complete.
+
+        Raises:
+            ServiceUnavailable: unless this worker is ready.
+        """
+        state = state_of(self.app)
+        if state is not State.READY:
+            raise ServiceUnavailable(f"the worker is {state}; try again", owner=str(self.router.url), state=state.value)
+
+    def struct(self, value: Any) -> web.Response:
+        """Answer with structs as JSON."""
+        return self.bytes(msgspec.json.encode(value), content_type="application/json")
+
+
+class TableView(StateView):
+    """What the views of tables have in common."""
+
     def table(self, name: str) -> Table:
         """Give a table by its name.
 
@@ -58,16 +76,6 @@ class TableView(web.View):
         except KeyError:
             raise self.NotFound("unknown table", name=name) from None
 
-    def check_recovered(self) -> None:
-        """Refuse to answer from tables that are not complete.
-
-        Raises:
-            ServiceUnavailable: unless this worker is ready.
-        """
-        state = state_of(self.app)
-        if state is not State.READY:
-            raise ServiceUnavailable(f"the worker is {state}; try again", owner=str(self.router.url), state=state.value)
-
     def info(self, table: Table) -> TableInfo:
         """Describe a table."""
         assignor: Any = self.app.assignor
@@ -77,10 +85,6 @@ class TableView(web.View):
             if assignor.is_active(TP(table.changelog_topic_name, number))
         }
         return TableInfo(table.name, table.help, sorted(owned), sum(map(len, owned.values())))
-
-    def struct(self, value: TableInfo | list[TableInfo]) -> web.Response:
-        """Answer with structs as JSON."""
-        return self.bytes(msgspec.json.encode(value), content_type="application/json")
 
 
 @blueprint.route("/", name="list")

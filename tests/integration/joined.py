@@ -18,12 +18,12 @@ from worker import Worker
 
 from streamapp.batching.batch import Batch, Merged
 from streamapp.batching.dead_letters import TP
-from streamapp.joins import Driver, Event, Reason, SideOutput
+from streamapp.joins import Driver, Event, Reason, SideOutput, Verdict
 from streamapp.settings import Settings
 from streamapp.topology import App, JoinDeclaration
 from streamapp.topology.sink import json_value
 
-__all__ = ["TOPICS", "Expected", "balance", "expected", "given", "produce", "sides"]
+__all__ = ["TOPICS", "Expected", "Run", "balance", "expected", "given", "produce", "runs", "sides"]
 
 TOPICS = ("purchases", "views", "customers")
 
@@ -56,17 +56,45 @@ def produce(topics: Topics, count: int, *, seed: int = 1, keys: int = 20, start:
     topics.flush()
 
 
-def expected(topics: Topics, name: str, directory: Path) -> Expected:
+@dataclasses.dataclass
+class Run:
+    """One partition of a join, when all is read."""
+
+    driver: Driver[Any]
+    #: The topic of each source.
+    topics: dict[int, str]
+    #: The records of each topic.
+    records: dict[str, list[Any]]
+
+    def verdicts(self, topic: str, record: Any) -> list[Verdict]:
+        """Say what became of a record, for each source that its topic is taken for."""
+        told = {(side.side, side.record.offset): side for side in self.driver.side_outputs}
+        return [
+            self.driver.operator.explain(source, record).settled(told.get((source, record.offset))).verdict
+            for source, name in self.topics.items()
+            if name == topic
+        ]
+
+
+def runs(topics: Topics, name: str, directory: Path) -> list[Run]:
     """Run the join over what is in its topics now, partition by partition."""
     app = App(Settings(datadir=directory, store="memory://", **topics.settings))
     join = declared(app)[name]
     inputs = {each.topic: topics.read(each.topic.removeprefix(topics.prefix)) for each in join.inputs}
-    whole = Expected(Counter(), Counter(), Counter())
+    found = []
     for partition in range(topics.partitions):
-        driver = _run(join, {topic: _of(messages, partition) for topic, messages in inputs.items()}, partition)
+        records = {topic: _of(messages, partition) for topic, messages in inputs.items()}
+        found.append(Run(_run(join, records, partition), join.topics, records))
+    return found
+
+
+def expected(topics: Topics, name: str, directory: Path) -> Expected:
+    """Say what the join gives for what is in its topics now."""
+    whole = Expected(Counter(), Counter(), Counter())
+    for partition, run in enumerate(runs(topics, name, directory)):
+        driver = run.driver
         whole.results.update((result.key, json_value(result), result.timestamp) for result in driver.results)
-        names = {each.source: each.topic for each in join.inputs}
-        whole.side.update(_side(side, names[side.side], partition) for side in driver.side_outputs)
+        whole.side.update(_side(side, run.topics[side.side], partition) for side in driver.side_outputs)
         whole.balance.update(msgspec.structs.asdict(driver.operator.balance))
     return whole
 

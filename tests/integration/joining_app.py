@@ -84,11 +84,11 @@ class LeakyJoin:
 
 
 def run(app: App, names: str) -> None:
-    """Have the app run some of the joins, each to a topic of its name."""
-    found = declared(app)
+    """Have the app run some of the joins, each to a topic of its name; its side outputs too, or the lineage of each."""
+    found, lineage = declared(app), "LINEAGE" in os.environ
     for name in names.split(","):
-        sides = {side: app.output(f"{name}.{side}") for side in SIDES}
-        found[name].to(app.output(f"{name}.joined"), tell=TOLD.append, **sides)
+        sides = {} if lineage else {side: app.output(f"{name}.{side}") for side in SIDES}
+        found[name].to(app.output(f"{name}.joined"), tell=TOLD.append, lineage=lineage, **sides)
 
 
 app = JoiningApp(Settings.load())

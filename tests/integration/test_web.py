@@ -110,6 +110,8 @@ def two(kafka: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[
         ("/table/", "application/json"),
         ("/table/user_profiles/", "application/json"),
         ("/table/user_profiles/user1/", "application/json"),
+        ("/joins/", "application/json"),
+        ("/joins/user_clicks-user_profiles-join/", "application/json"),
         ("/router/", "application/json"),
         ("/router/topics", "application/json"),
         ("/router/user_profiles/", "application/json"),

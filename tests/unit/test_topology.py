@@ -63,6 +63,16 @@ def twice(app: App) -> None:
             "inner or left, not outer",
         ),
         (lambda app: app.batches("a").join(app.batches("b").global_table(), grace=5), "a global table is joined alone"),
+        (
+            lambda app: (
+                app.batches("a")
+                .reduce_windows(
+                    app.batches("b"), size=5, grace=0, initial=list, reduce=lambda all_, *_: all_, value=list[int]
+                )
+                .to(app.output("c"), lineage=True)
+            ),
+            "lineage=True: what a window is reduced to is made of many records",
+        ),
         (twice, "there are two joins named a-b-join: give one of them another name"),
     ],
 )
