@@ -51,7 +51,8 @@ class Cluster:
         # Errors come by the callback; librdkafka's own lines on stderr would only say them again.
         config: dict[str, Any] = {**settings.librdkafka(), "log_level": 0, "error_cb": self._on_error}
         try:
-            self._admin = AdminClient(config)
+            #: librdkafka's client, for questions that are not asked here.
+            self.admin = AdminClient(config)
         except KafkaException as exc:
             raise ClusterError(f"the settings do not make a client: {exc.args[0].str()}") from None
 
@@ -63,10 +64,10 @@ class Cluster:
         end = time.monotonic() + self._timeout
         while (left := end - time.monotonic()) > 0:
             try:
-                topics = self._admin.list_topics(timeout=min(left, TURN)).topics
+                topics = self.admin.list_topics(timeout=min(left, TURN)).topics
             except KafkaException as exc:
                 self._reason = self._reason or exc.args[0].str()
-                self._admin.poll(0)  # for the error callback, which knows the reason better
+                self.admin.poll(0)  # for the error callback, which knows the reason better
                 if self._refused:
                     break
             else:
@@ -109,7 +110,7 @@ class Cluster:
             )
             for name in names
         ]
-        created = self._admin.create_topics(topics, operation_timeout=self._timeout, request_timeout=self._timeout)
+        created = self.admin.create_topics(topics, operation_timeout=self._timeout, request_timeout=self._timeout)
         for name, done in created.items():
             try:
                 done.result()

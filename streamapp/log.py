@@ -6,7 +6,7 @@ For questions, not for work: a reader of its own, which joins no group and commi
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
@@ -139,6 +139,18 @@ class Log:
             )
             return Scan(self, tp, max(0, end - back))
         return Scan(self, tp, max(0, at.offset - back))
+
+    def first(self, offsets: Mapping[TP, int]) -> dict[TP, Logged]:
+        """Read the first record of each partition from an offset on, of as many as there is patience for."""
+        found: dict[TP, Logged] = {}
+        self._reader.assign([TopicPartition(*tp, offset) for tp, offset in offsets.items()])
+        while len(found) < len(offsets) and self.left:
+            for message in self._asked(lambda: self._reader.consume(AT_ONCE, TURN)):
+                tp = TP(message.topic(), message.partition())
+                if message.error() is None and tp not in found:
+                    found[tp] = _logged(tp, message)
+                    self._reader.incremental_unassign([TopicPartition(*tp)])
+        return found
 
     def committed(self, tps: Sequence[TP]) -> dict[TP, int]:
         """Give up to where the group of the settings has read partitions; those that it has not begun are left out."""
