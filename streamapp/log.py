@@ -103,7 +103,9 @@ class Log:
         """Count the partitions of a topic; 0 = there is no such topic."""
         if topic not in self._counts:
             found = self._asked(lambda: self._reader.list_topics(topic, timeout=ANSWER)).topics[topic]
-            self._counts[topic] = 0 if found.error is not None else len(found.partitions)
+            if found.error is not None and found.error.name() != "UNKNOWN_TOPIC_OR_PART":
+                raise LogError(f"{topic}: {found.error.str()}")
+            self._counts[topic] = len(found.partitions)
         return self._counts[topic]
 
     def record(self, tp: TP, offset: int) -> Logged:

@@ -136,7 +136,7 @@ class AsOfOperator(Refusing[Joined]):
         near = (self._rights.at_or_before(key, time), self._rights.at_or_after(key, time + 1)) if left else ()
         rights = closest((right for right in near if right is not None), time)
         candidates = [candidate(Side.RIGHT, key, right, window) for right in rights]
-        explain = partial(Explanation, clock=clock.now, window=window, candidates=candidates)
+        explain = partial(Explanation, clock=clock.now, grace=join.grace, window=window, candidates=candidates)
         if until < clock.time:
             reasons = {Reason.LATE, Reason.UNMATCHED} if left else {Reason.LATE}
             untold = Verdict.MATCHED if left else Verdict.APPLIED

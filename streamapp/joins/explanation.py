@@ -109,6 +109,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     window: Window | None = None
     #: Of a record that is in the state, the event time (ms) at which the clock ends that.
     until: int | None = None
+    #: How far (ms) a record may be behind the clock; None = any may.
+    grace: int | None = None
     #: By how much (ms) it was late; at most, unless a side output told of it.
     late_by: int = 0
     #: Records and rows of the other side that the state has, the closest first.
@@ -148,7 +150,7 @@ def unusable(record: Record, clock: Clock, grace: int | None) -> Explanation:
     # Whether a record is late is looked at before its key.
     in_time = grace is None or record.timestamp >= clock.time - grace
     reasons: set[Reason] = set() if in_time else {Reason.LATE}
-    return Explanation(verdict=Verdict.NULL_KEY, clock=clock.now, reasons=frozenset(reasons))
+    return Explanation(verdict=Verdict.NULL_KEY, clock=clock.now, grace=grace, reasons=frozenset(reasons))
 
 
 def outside(timestamp: int, window: Window) -> int:

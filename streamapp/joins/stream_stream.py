@@ -142,7 +142,7 @@ class StreamStreamOperator(Refusing[Joined]):
         around = view.theirs.at_or_before(key, window[0] - 1), view.theirs.at_or_after(key, window[1] + 1)
         near = [*closest(inside, time), *(there for there in around if there is not None)]
         candidates = [candidate(1 - side, key, there, window) for there in near]
-        explain = partial(Explanation, clock=clock.now, window=window, candidates=candidates)
+        explain = partial(Explanation, clock=clock.now, grace=self.join.grace, window=window, candidates=candidates)
         if until < clock.time:
             reasons = frozenset({Reason.LATE, Reason.UNMATCHED})
             return explain(verdict=Verdict.OVER, untold=Verdict.MATCHED, reasons=reasons)

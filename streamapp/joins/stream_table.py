@@ -244,7 +244,7 @@ class StreamTableOperator(Refusing[R], Generic[R]):
             return unusable(record, clock, grace)
         windows = {join.window(time) for join in self._joins}
         window = windows.pop() if len(windows) == 1 else None
-        explain = partial(Explanation, clock=clock.now, window=window, candidates=candidates)
+        explain = partial(Explanation, clock=clock.now, grace=grace, window=window, candidates=candidates)
         if grace is not None and time + grace > clock.time:
             return explain(verdict=Verdict.PENDING, until=time + grace)
         possible = {

@@ -155,6 +155,7 @@ class WindowedReduceOperator(Refusing[WindowedValue[A]], Generic[A]):
         return Explanation(
             verdict=fate if in_time else Verdict.OVER,
             clock=clock.now,
+            grace=self.join.grace,
             until=until,
             untold=fate,
             reasons=frozenset({Reason.REFUSED} if in_time else {Reason.LATE, Reason.REFUSED}),

@@ -93,6 +93,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     window: Window | None
     #: The event time (ms) up to which it waits, or stays in the state.
     until: int | None
+    #: How far a record may be behind the clock; None = any may.
+    grace_ms: int | None
     #: By how much it was late; at most, unless it is told somewhere.
     late_by_ms: int
     candidates: Sequence[Near]
@@ -122,7 +124,7 @@ def because(explanation: Explanation, timestamp: int, near: Sequence[Near], behi
         gap: what is missing to tell what became of it.
     """
     clock = "not set" if explanation.clock is None else moment(explanation.clock)
-    by, detail = f"{explanation.late_by:,} ms", explanation.detail
+    grace, late_by, detail = explanation.grace or 0, explanation.late_by, explanation.detail
     match explanation.verdict:
         case Verdict.MATCHED if any(not one.outside_by_ms for one in near):
             said = "it joined"
@@ -139,9 +141,10 @@ def because(explanation: Explanation, timestamp: int, near: Sequence[Near], behi
         case Verdict.OVER:
             said = f"the join is done with it, and nothing tells how that ended: {gap}"
         case Verdict.LATE if Reason.LATE in explanation.reasons:
-            said = f"it came after the grace, by {by} at most"
+            said = f"it came after the grace of {grace:,} ms, by {late_by:,} ms at most: the event clock is {clock} now"
         case Verdict.LATE:
-            said = f"it came {by} after the grace"
+            then = moment(timestamp + grace + late_by)
+            said = f"it came {late_by:,} ms after the grace of {grace:,} ms: the event clock was {then}"
         case Verdict.UNMATCHED:
             said = f"nothing matched it while something could: {_unmatched(explanation.window, near, timestamp)}"
         case Verdict.EXPIRED if explanation.window is None:
@@ -166,9 +169,12 @@ def _unmatched(window: Window | None, near: Sequence[Near], timestamp: int) -> s
         return "the other table has no row for it"
     inside = [one for one in near if not one.outside_by_ms]
     if not near:
-        return "nothing of its key is near it"
+        return "nothing of its key was found near it"
     if not inside:
         return f"the closest of its key is {_beside(near[0].outside_by_ms)} the window"
+    for one in inside:
+        if one.note:
+            return f"{one.place} is in the window, but {one.note}"
     if window[1] is None and all(one.timestamp > timestamp for one in inside):
         return "what there is of its key is newer, and came after it"
     return "what there is in the window was not there to be joined"

@@ -99,8 +99,7 @@ class Explainer:
         wanted, complete = f"record of key {readable(key)!r} and {moment(timestamp)}", True
         with Log(self._app.settings, PATIENCE) as log:
             count = log.partitions(topic)
-            # Where the producers in use may have put it; a topic that is not there has no partitions.
-            for partition in {place(key, count) for place in PARTITIONERS.values()} if count else ():
+            for partition in _placed(key, count):
                 scan = log.since(TP(topic, partition), timestamp)
                 for record in scan:
                     if record.timestamp == timestamp and record.key == key:
@@ -183,6 +182,7 @@ class _Inquiry:
             position=position,
             window=explanation.window,
             until=explanation.until,
+            grace_ms=explanation.grace,
             late_by_ms=explanation.late_by,
             candidates=near,
             told=None if self._told is None else Place.of(self._told.tp, self._told.offset),
@@ -226,14 +226,23 @@ class _Inquiry:
     def _near(self, found: Logged, outside_by: int) -> Near:
         """Tell of a record that was read."""
         note = "it has no value" if found.value is None else ""
-        if found.tp in self._positions and found.offset >= self._positions[found.tp]:
+        if found.tp.partition != self._record.tp.partition:
+            note = "in another partition, where it is not looked for"
+        elif found.tp in self._positions and found.offset >= self._positions[found.tp]:
             note = "not read yet"
         return Near(Place.of(found.tp, found.offset), readable(found.key), found.timestamp, outside_by, note)
 
     def _around(self, window: Window, verdict: Verdict) -> list[Near]:
         """Read the other topics around the window, for the records of the key that were closest."""
-        topics = dict.fromkeys(topic for source, topic in self._topics.items() if source != self._source)
-        found = [record for topic in topics for record in self._scan(TP(topic, self._record.tp.partition), window)]
+        topics, here = {topic for source, topic in self._topics.items() if source != self._source}, self._record.tp
+        found = [record for topic in topics for record in self._scan(TP(topic, here.partition), window)]
+        if not found:  # other producers may have put it elsewhere
+            elsewhere = {
+                TP(topic, number)
+                for topic in topics
+                for number in _placed(self._record.key, self._log.partitions(topic))
+            } - {*self._positions}
+            found = [record for tp in elsewhere for record in self._scan(tp, window)]
         found.sort(key=lambda one: (abs(outside(one.timestamp, window)), abs(one.timestamp - self._record.timestamp)))
         near, asked = [], 0
         for record in found[:NAMED]:
@@ -261,6 +270,11 @@ class _Inquiry:
             return ""
         late = f" by {evidence.late_by:,} ms" if evidence.reason is Reason.LATE else ""
         return f"itself {evidence.reason.replace('_', ' ')}{late}"
+
+
+def _placed(key: bytes | None, count: int) -> set[int]:
+    """Give the partitions, of so many, in which the partitioners in use put a key."""
+    return set() if key is None or not count else {place(key, count) for place in PARTITIONERS.values()}
 
 
 def _inside(near: Iterable[Near]) -> bool:

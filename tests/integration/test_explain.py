@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from joined import TOPICS, produce, runs
 from joining_app import KINDS
 from topics import Topics
 from worker import Worker, free_port, wait_until
+
+from streamapp.batching.output import partition_of
 
 CLICKS = "user_clicks-user_profiles-join"
 
@@ -189,6 +192,26 @@ def test_a_record_waits_until_its_window_is_over_and_then_it_is_told_what_was_ne
         ]
         late = asked(worker, "pairs", "views", 0, 2)
         assert (late["verdict"], late["late_by_ms"]) == ("late", 9_000 - 200 - 1_050)
+
+
+def test_what_another_partitioner_put_elsewhere_is_found_there(
+    topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JOINS", "pairs")
+    key = next(key for key in map(str, range(99)) if partition_of(key.encode(), 2) != zlib.crc32(key.encode()) % 2)
+    there = zlib.crc32(key.encode()) % 2
+    with Worker(tmp_path, app="joining_app", **topics.settings) as worker:
+        worker.wait_ready()  # it would not start with these topics
+        topics.send("purchases", key, {}, at=1_000, partition=1 - there)
+        topics.send("views", key, {}, at=1_000, partition=there)
+        topics.send("views", "other", {}, at=9_000, partition=1 - there)
+        topics.flush()
+        wait_read(topics, worker, "purchases", "views")
+        answer = asked(worker, "pairs", "purchases", 1 - there, 0)
+    assert answer["verdict"] == "unmatched"
+    assert answer["because"].endswith(
+        f"{topics.prefix}views[{there}]@0 is in the window, but in another partition, where it is not looked for"
+    )
 
 
 def test_a_record_that_the_join_has_not_come_to_is_told_as_unread(topics: Topics, tmp_path: Path) -> None:

@@ -32,14 +32,17 @@ def said(verdict: Verdict, *found: Near, behind: int = 0, gap: str = "", **expla
             "1970-01-01T00:00:25.000Z",
         ),
         (said(Verdict.UNREAD, behind=1_200), "the join has not read it: 1,200 records of its partition are before it"),
-        (said(Verdict.LATE, late_by=1_500), "it came 1,500 ms after the grace"),
         (
-            said(Verdict.LATE, late_by=1_500, reasons=frozenset({Reason.LATE})),
-            "it came after the grace, by 1,500 ms at most",
+            said(Verdict.LATE, grace=200, late_by=1_500),
+            "it came 1,500 ms after the grace of 200 ms: the event clock was 1970-01-01T00:00:11.700Z",
+        ),
+        (
+            said(Verdict.LATE, grace=200, late_by=1_500, reasons=frozenset({Reason.LATE})),
+            "it came after the grace of 200 ms, by 1,500 ms at most: the event clock is 1970-01-01T00:00:20.000Z now",
         ),
         (
             said(Verdict.UNMATCHED, window=(0, 5)),
-            "nothing matched it while something could: nothing of its key is near it",
+            "nothing matched it while something could: nothing of its key was found near it",
         ),
         (
             said(Verdict.UNMATCHED, near(20_250, 3_250), window=(0, 17_000)),
@@ -51,6 +54,10 @@ def said(verdict: Verdict, *found: Near, behind: int = 0, gap: str = "", **expla
         ),
         (
             said(Verdict.UNMATCHED, near(12_000, note="itself late by 5 ms"), window=(0, 17_000)),
+            "nothing matched it while something could: purchases[3]@40 is in the window, but itself late by 5 ms",
+        ),
+        (
+            said(Verdict.UNMATCHED, near(9_000), window=(0, 17_000)),
             "nothing matched it while something could: what there is in the window was not there to be joined",
         ),
         (said(Verdict.UNMATCHED), "nothing matched it while something could: the other table has no row for it"),
@@ -78,6 +85,7 @@ def test_an_answer_names_the_record_the_reason_the_window_what_was_near_and_who_
         position=18,
         window=(9_000, 12_000),
         until=None,
+        grace_ms=None,
         late_by_ms=0,
         candidates=[near(12_250, 250), Near(None, "bob", 9_000, note="it has no value")],
         told=Place("late", 3, 2),
