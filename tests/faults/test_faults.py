@@ -17,9 +17,12 @@ from system import System
 from worker import wait_until
 
 
-@pytest.mark.parametrize("fault", ["worker_killed", "broker_killed"])
-def test_nothing_is_lost(broker: Broker, tmp_path: Path, fault: str) -> None:
-    outcome = Round(FAULTS[fault], 1, "at_least_once", clicks=400, slices=10).play(broker, tmp_path / fault)
+@pytest.mark.parametrize(
+    ("fault", "guarantee"),
+    [("worker_killed_at_commit", "exactly_once"), ("broker_killed", "at_least_once")],
+)
+def test_what_the_guarantee_says_is_kept(broker: Broker, tmp_path: Path, fault: str, guarantee: str) -> None:
+    outcome = Round(FAULTS[fault], 1, guarantee, clicks=400, slices=10).play(broker, tmp_path / fault)
     assert outcome.passed, line(outcome)
 
 
