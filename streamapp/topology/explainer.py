@@ -24,6 +24,8 @@ __all__ = ["Explained", "Explainer"]
 
 #: Seconds that an answer may take.
 PATIENCE: Final = 5.0
+#: Seconds between two looks whether a batch is done.
+LOOK_AGAIN: Final = 0.01
 #: Records of the other topic that are looked at on either side of the window.
 AROUND: Final = 10_000
 #: Records in the window that are asked about, too, if the record did not join them.
@@ -115,7 +117,11 @@ class Explainer:
             tps = [TP(topic, tp.partition) for topic in self.sources]
             committed = log.committed(tps)
             looked = asyncio.run_coroutine_threadsafe(self._look(tps, record, committed), loop)
-            positions, explanations = looked.result(timeout=PATIENCE)
+            try:
+                positions, explanations = looked.result(timeout=PATIENCE)
+            except TimeoutError:
+                looked.cancel()
+                raise LogError(f"the worker did not come to what it has begun within {PATIENCE:g} s") from None
             inquiries = [
                 _Inquiry(self.join, self._topics, log, record, source, positions) for source in self.sources[tp.topic]
             ]
@@ -131,7 +137,24 @@ class Explainer:
         explained = [self.join.explain(record.tp.partition, source, record) for source in self.sources[record.tp.topic]]
         if record.offset >= positions[record.tp]:
             explained = [Explanation(verdict=Verdict.UNREAD, clock=one.clock) for one in explained]
+        if any(one.reasons for one in explained):
+            await self._write_down(tps)
         return positions, explained
+
+    async def _write_down(self, tps: Sequence[TP]) -> None:
+        """Have all that the state knows written down: the state is ahead of the side outputs, by the batch in work.
+
+        Raises:
+            KeyError: if the partitions are taken away meanwhile.
+        """
+        alignment = self._app.consumer.alignment
+        lanes = [alignment.lanes[tp] for tp in tps if tp in alignment.lanes]
+        begun = [(lane, lane.offsets.committable) for lane in lanes if lane.working]
+        while any(lane.offsets.committable == at for lane, at in begun):  # noqa: ASYNC110 - it is asked seldom
+            await asyncio.sleep(LOOK_AGAIN)
+        await self._app.consumer.commit()
+        if self._app.consumer.alignment is not alignment or self._app.rebalancing:
+            raise KeyError(tps[0].partition)
 
 
 class _Inquiry:
