@@ -20,6 +20,8 @@ __all__ = ["LARGEST_RECORD", "Cluster", "ClusterError"]
 LARGEST_RECORD: Final = 8 << 20
 #: Seconds of one call to an unreachable broker: Ctrl-C is not heard during it.
 TURN: Final = 1.0
+#: Seconds between two looks whether what was created is there.
+LOOK: Final = 0.02
 
 Config = Mapping[str, str]
 #: librdkafka's names of errors that do not pass by waiting: a wrong password, an unknown certificate.
@@ -94,13 +96,12 @@ class Cluster:
         """
         existing = self.partitions()
         count = partitions or next((existing[name] for name in names if name in existing), self._settings.partitions)
-        self._create([name for name in names if name not in existing], count, config)
+        if new := [name for name in names if name not in existing]:
+            self._create(new, count, config)
+            self._await(new)
         return {name: existing.get(name, count) for name in names}
 
     def _create(self, names: Sequence[str], partitions: int, config: Config) -> None:
-        # One that another program has created meanwhile is as good.
-        if not names:
-            return
         topics = [
             NewTopic(
                 name,
@@ -116,11 +117,20 @@ class Cluster:
                 done.result()
             except KafkaException as exc:
                 error = exc.args[0]
+                # One that another program has created meanwhile is as good.
                 if error.code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise ClusterError(
                         f"cannot create topic {name} with {PREFIX}PARTITIONS={partitions} and "
                         f"{PREFIX}REPLICATION={self._settings.replication}: {error.str()}"
                     ) from None
+
+    def _await(self, names: Sequence[str]) -> None:
+        """Wait until the broker tells of new topics: it hears of them from its controller, after they are created."""
+        end = time.monotonic() + self._timeout
+        while missing := set(names) - self.partitions().keys():
+            if time.monotonic() > end:
+                raise ClusterError(f"{', '.join(sorted(missing))}: created, but not there within {self._timeout:g} s")
+            time.sleep(LOOK)
 
     def _on_error(self, error: KafkaError) -> None:
         # "All brokers down" only repeats what the broker's own error has said, without the reason.

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from broker import Broker
 from clock import Clock
 from confluent_kafka import KafkaException
-from topics import Topics, watermarks
+from topics import Topics
 from workers import Workers
 from workload import INPUTS, Workload
 
@@ -57,12 +57,10 @@ class System:
 
         Its transaction is open then. Returns after some seconds if there is no commit.
         """
-        changelog = f"{self.topics.id}-counts-changelog"
-        with self.topics.reader("read_uncommitted") as reader:
-            before = watermarks(reader, changelog, partition)
-            with self.workload.turn:
-                self.workload.slice()
-            _within(5.0, lambda: watermarks(reader, changelog, partition) != before, every=0.0)
+        before = self.topics.changelog_end("counts", partition)
+        with self.workload.turn:
+            self.workload.slice()
+        _within(5.0, lambda: self.topics.changelog_end("counts", partition) != before, every=0.0)
 
 
 def _within(seconds: float, condition: Callable[[], bool], every: float = 0.05) -> bool:

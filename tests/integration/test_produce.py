@@ -21,7 +21,7 @@ import pytest
 from aiokafka.partitioner import DefaultPartitioner
 from confluent_kafka import TIMESTAMP_CREATE_TIME, Consumer, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
-from topics import watermarks
+from topics import ends
 from worker import wait_until
 
 from streamapp.cluster import ClusterError
@@ -83,22 +83,19 @@ class Topics:
         return found.result(timeout=30)[name].value
 
     def size(self, topic: str) -> int:
-        return sum(end for _, end in self._offsets(topic))
+        return sum(ends(self._admin, topic).values())
 
     def records(self, topic: str) -> list[Message]:
         """All records of the topic."""
-        offsets = self._offsets(topic)
-        self._consumer.assign([TopicPartition(topic, number, 0) for number in range(len(offsets))])
+        offsets = ends(self._admin, topic)
+        self._consumer.assign([TopicPartition(topic, number, 0) for number in offsets])
         records: list[Message] = []
         deadline = time.monotonic() + 60
-        while len(records) < sum(end for _, end in offsets):
+        while len(records) < sum(offsets.values()):
             assert time.monotonic() < deadline
             records += self._consumer.consume(1_000, timeout=0.2)
         assert not [record.error() for record in records if record.error()]
         return records
-
-    def _offsets(self, topic: str) -> list[tuple[int, int]]:
-        return [watermarks(self._consumer, topic, number) for number in range(self.partitions(topic))]
 
     def close(self) -> None:
         self._consumer.close()

@@ -6,17 +6,36 @@ import itertools
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any, Self
+from collections.abc import Callable, Iterable
+from typing import Any, Self, TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec
 from confluent_kafka.cimpl import NewTopic
 from worker import wait_until
 
-__all__ = ["Topics", "watermarks"]
+__all__ = ["Topics", "ends"]
+
+T = TypeVar("T")
 
 DEADLINE = 90.0
+#: Errors of a topic or a group that the broker has only just made.
+NOT_YET = {
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+}
 
 
 class Topics:
@@ -36,6 +55,9 @@ class Topics:
         self.prefix = f"{self.id}."
         self.partitions = partitions
         self.now = int(time.time() * 1000)
+        # Not a consumer for each question: librdkafka's can hang for ever when it is closed while a broker is away
+        # (https://github.com/confluentinc/librdkafka/issues/5476).
+        self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
         self._producer = Producer(
             {
                 "bootstrap.servers": bootstrap,
@@ -68,15 +90,13 @@ class Topics:
             )
             for name in names
         ]
-        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
-        for made in admin.create_topics(topics).values():
+        for made in self._admin.create_topics(topics).values():
             made.result(30)
 
     def delete(self, name: str) -> None:
         """Delete a topic, and wait until it is gone."""
         topic = self.prefix + name
-        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
-        admin.delete_topics([topic])[topic].result(30)
+        self._admin.delete_topics([topic])[topic].result(30)
         wait_until(lambda: not self.exists(name), f"{topic} is gone")
 
     def send(
@@ -132,20 +152,18 @@ class Topics:
 
     def end(self, name: str, *, isolation: str = "read_committed") -> int:
         """Count the records of a topic by its offsets; -1 = there is no such topic."""
-        return sum(self._ends(name, isolation=isolation).values()) if self.exists(name) else -1
+        levels = {"read_committed": IsolationLevel.READ_COMMITTED, "read_uncommitted": IsolationLevel.READ_UNCOMMITTED}
+        return sum(self._ends(self.prefix + name, levels[isolation]).values()) if self.exists(name) else -1
 
     def exists(self, name: str) -> bool:
         """Tell whether a topic is there."""
-        return (
-            self.prefix + name
-            in AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0}).list_topics(timeout=30).topics
-        )
+        return self.prefix + name in self._admin.list_topics(timeout=30).topics
 
     def read(self, name: str, *, full_name: bool = False) -> list[Message]:
         """Read all records of a topic that are there now, of transactions only what is committed (read_committed)."""
         topic = name if full_name else self.prefix + name
         with self._consumer(**{"enable.partition.eof": True}) as consumer:
-            ends = self._ends(name, full_name=full_name)
+            ends = self._ends(topic)
             consumer.assign([TopicPartition(topic, partition, 0) for partition in ends])
             missing = {partition for partition, end in ends.items() if end}
             found: list[Message] = []
@@ -171,14 +189,14 @@ class Topics:
 
     def changes(self, name: str) -> int:
         """Count the records in the changelog of a table of the app."""
-        return sum(self._ends(self._changelog(name), full_name=True).values())
+        return sum(self._ends(self._changelog(name)).values())
 
     def _changelog(self, name: str) -> str:
         return f"{self.id}-{name}-changelog"
 
-    def reader(self, isolation: str = "read_committed") -> Any:
-        """Give a consumer without partitions, to be used in a `with`."""
-        return self._consumer(**{"isolation.level": isolation})
+    def changelog_end(self, name: str, partition: int) -> int:
+        """Give the end offset of a partition of a table's changelog, of open transactions too."""
+        return self._ends(self._changelog(name), IsolationLevel.READ_UNCOMMITTED)[partition]
 
     def joined(self) -> Counter[str]:
         """Count the results of each click id."""
@@ -186,22 +204,24 @@ class Topics:
 
     def committed(self, name: str, group: str | None = None) -> int:
         """Sum up the offsets that the app, or another group, has committed for a topic."""
-        with self._consumer(group=group or self.id) as consumer:
-            partitions = [TopicPartition(self.prefix + name, partition) for partition in self._ends(name)]
-            return sum(max(0, position.offset) for position in _committed(consumer, partitions))
+        partitions = [TopicPartition(self.prefix + name, partition) for partition in self._ends(self.prefix + name)]
+        asked = ConsumerGroupTopicPartitions(group or self.id, partitions)
 
-    def _ends(self, name: str, *, full_name: bool = False, isolation: str = "read_committed") -> dict[int, int]:
-        topic = name if full_name else self.prefix + name
-        with self._consumer(**{"isolation.level": isolation}) as consumer:
-            partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
-            return {partition: watermarks(consumer, topic, partition)[1] for partition in partitions}
+        def ask() -> list[TopicPartition]:
+            (answer,) = self._admin.list_consumer_group_offsets([asked], request_timeout=30).values()
+            return list(answer.result().topic_partitions)
 
-    def _consumer(self, group: str = "test-reader", **options: Any) -> Any:
+        return sum(max(0, position.offset) for position in _soon(ask, f"the group {asked.group_id} has a coordinator"))
+
+    def _ends(self, topic: str, isolation: IsolationLevel = IsolationLevel.READ_COMMITTED) -> dict[int, int]:
+        return ends(self._admin, topic, isolation)
+
+    def _consumer(self, **options: Any) -> Any:
         return _Closing(
             {
                 **options,
                 "bootstrap.servers": self.bootstrap,
-                "group.id": group,
+                "group.id": "test-reader",
                 "log_level": 0,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
@@ -209,32 +229,30 @@ class Topics:
         )
 
 
-def watermarks(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
-    """Give the first and the end offset of a partition, once it has a leader: just after it was made it has none."""
+def ends(admin: AdminClient, topic: str, isolation: IsolationLevel = IsolationLevel.READ_UNCOMMITTED) -> dict[int, int]:
+    """Give the end offset of each partition of a topic."""
+    partitions = admin.list_topics(topic, timeout=30).topics[topic].partitions
+    asked = {TopicPartition(topic, partition): OffsetSpec.latest() for partition in partitions}
 
-    def ask() -> tuple[int, int] | None:
+    def ask() -> dict[int, int]:
+        answers = admin.list_offsets(asked, isolation_level=isolation, request_timeout=30)
+        return {tp.partition: answer.result().offset for tp, answer in answers.items()}
+
+    return _soon(ask, f"{topic} has leaders") if asked else {}
+
+
+def _soon(ask: Callable[[], T], what: str) -> T:
+    """Ask until what the broker has only just made is there."""
+
+    def ask_once() -> tuple[T] | None:
         try:
-            return consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
+            return (ask(),)
         except KafkaException as exc:
-            if exc.args[0].code() in {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}:
+            if exc.args[0].code() in NOT_YET:
                 return None
             raise
 
-    return wait_until(ask, f"{topic}[{partition}] has a leader")
-
-
-def _committed(consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
-    """Give the committed offsets, once the group has a coordinator: the first group of a broker has none at first."""
-
-    def ask() -> list[TopicPartition] | None:
-        try:
-            return consumer.committed(partitions, timeout=30)
-        except KafkaException as exc:
-            if exc.args[0].code() in {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS}:
-                return None
-            raise
-
-    return wait_until(ask, "the group has a coordinator")
+    return wait_until(ask_once, what)[0]
 
 
 class _Closing(Consumer):
