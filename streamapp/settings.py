@@ -220,8 +220,8 @@ class Settings:
     partitions: int = _setting(8, _whole(1, 10_000), "partitions of the topics that have to be created")
     replication: int = _setting(1, _whole(1, 100), "replication factor of the topics that have to be created")
     standbys: int = _setting(0, _whole(0, 10), "workers that keep the rows of a partition besides the one that owns it")
-    block_cache: int = _setting(
-        256 << 20, _whole(1 << 20, 1 << 40), "bytes of RocksDB block cache for the whole worker"
+    cache: int = _setting(
+        256 << 20, _whole(1 << 20, 1 << 40), "bytes of hot rows and of RocksDB's write buffers, for the whole worker"
     )
     buffer: int = _setting(
         4 << 20, _whole(1 << 16, 1 << 30), "bytes of each partition that are fetched ahead, and again that may wait"

@@ -30,8 +30,10 @@ __all__ = ["Checkpoint"]
 
 logger = logging.getLogger(__name__)
 
-#: Rows written since the last commit at which the next one is due: bounds what is kept in memory.
+#: Rows written since the last commit began at which the next one is due, and at which work waits for it to begin:
+#: bounds what is kept in memory, when agents are faster than a store.
 ROWS: Final = 100_000
+ROWS_AT_MOST: Final = 200_000
 #: Seconds before a store that is away is tried again, the first time and at most.
 WAIT, WAIT_AT_MOST = 0.1, 5.0
 
@@ -71,6 +73,9 @@ class Checkpoint:
         self._failed = False
         #: Set when so much is not committed that it should not wait for its time.
         self.due = asyncio.Event()
+        #: Cleared when so much is not committed that no more may come before the next commit has begun.
+        self._begun = asyncio.Event()
+        self._begun.set()
 
     async def finish(self, messages: Sequence[Any], work: Work, generation: int) -> None:
         """Take in the work on messages which an agent is done with: send its results and show its table changes.
@@ -84,6 +89,7 @@ class Checkpoint:
             KafkaError: if the broker does not know a topic that results are for; then nothing was done.
         """
         await self._room.wait()
+        await self._begun.wait()
         if work.rejected:
             letters = self._app.dead_letters.letters(work.rejected)
             work.results.append(Results(self._app.dead_letters, letters, work.rejected[0].tp, rekeyed=True))
@@ -103,8 +109,11 @@ class Checkpoint:
             del self._rounds[together]
         for each in finished:
             self._take_effect(each)
-        if sum(len(rows.fresh) for rows in self._tables()) > ROWS:
+        written = sum(len(rows.fresh) for rows in self._tables())
+        if written > ROWS:
             self.due.set()
+        if written > ROWS_AT_MOST:
+            self._begun.clear()
 
     def _take_effect(self, finished: Finished) -> None:
         for tp, results in finished.results:
@@ -156,6 +165,7 @@ class Checkpoint:
         # 1. What is finished: up to where the input is read, and the rows that were written.
         offsets = self._app.consumer.finished()
         written = [rows for rows in self._tables() if rows.freeze()]
+        self._begun.set()
         if not offsets and not written:
             return False
         shares = self._shares(offsets, written)
@@ -241,6 +251,7 @@ class Checkpoint:
         elif not self._app.should_stop:
             logger.error("Work since the last commit is given up and done again: %r", error, exc_info=error)
         self._failed = True
+        self._begun.set()
         for outbox in self._delivery.outboxes:
             outbox.drop_held()
         self._app.consumer.rejoin()

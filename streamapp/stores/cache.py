@@ -8,7 +8,7 @@ gets into the young one again, so what is used stays. A hit is one look-up in a 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
 from typing import Final
 from weakref import WeakSet
@@ -46,7 +46,7 @@ class RowCache:
 
     def admit(self, rows: Mapping[bytes, Row | None]) -> bool:
         """Count rows that are to be kept, if they fit into a generation; the caller holds the lock."""
-        size = sum([ROW + len(key) + (0 if row is None else len(row.value)) for key, row in rows.items()])
+        size = len(rows) * ROW + sum(map(len, rows)) + sum([len(row.value) for row in rows.values() if row is not None])
         if size > self._generation:
             return False
         self._used += size
@@ -80,7 +80,7 @@ class CachedRows:
         """Give the row of a key."""
         version = self._version
         row = self._young.get(key, UNKNOWN)
-        return self._read((key,), version)[key] if row is UNKNOWN else row
+        return self._read({key}, version)[key] if row is UNKNOWN else row
 
     def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
         """Give the rows of keys, in their order; a key may be there more than once."""
@@ -92,13 +92,13 @@ class CachedRows:
         read = self._read(unknown, version)
         return [read[key] if row is UNKNOWN else row for key, row in zip(keys, rows, strict=True)]
 
-    def _read(self, keys: Collection[bytes], version: int) -> dict[bytes, Row | None]:
+    def _read(self, keys: set[bytes], version: int) -> dict[bytes, Row | None]:
         """Read rows that are not in the young generation, and keep them, unless there was a write meanwhile."""
         old = self._old
-        rows = {key: old.get(key, UNKNOWN) for key in keys}
-        unknown = [key for key, row in rows.items() if row is UNKNOWN]
-        if unknown:
-            rows.update(zip(unknown, self._load(unknown), strict=True))
+        cold = sorted(keys.difference(old))  # neighbours are read together
+        rows = dict(zip(cold, self._load(cold), strict=True)) if cold else {}
+        if len(rows) < len(keys):
+            rows |= {key: old[key] for key in keys.difference(rows)}
         with self._cache.lock:
             if version == self._version and self._cache.admit(rows):
                 self._young.update(rows)

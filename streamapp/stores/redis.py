@@ -324,4 +324,4 @@ class Store(PartitionedStore):
         settings = self.app.settings
         name = f"{self.app.conf.id}:{self.table_name}:{partition}"
         kind = OrderedRedisPartition if self.ordered else RedisPartition
-        return kind(self._client, name, _hot_rows(settings.block_cache), settings.store)
+        return kind(self._client, name, _hot_rows(settings.cache), settings.store)

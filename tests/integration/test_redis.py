@@ -31,7 +31,7 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 def settings(topics: Topics, server: RedisServer) -> dict[str, object]:
-    return {"store": server.url, "store_password": "hunter2", "block_cache": 1 << 20, **topics.settings}
+    return {"store": server.url, "store_password": "hunter2", "cache": 1 << 20, **topics.settings}
 
 
 def exactly_once_each(topics: Topics, count: int) -> bool:

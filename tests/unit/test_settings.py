@@ -27,7 +27,7 @@ BAD_VALUES = {
     "partitions": ["0", "ten", "10001", "1.5"],
     "replication": ["0", "101"],
     "standbys": ["-1", "11", "x"],
-    "block_cache": ["0", "256MB"],
+    "cache": ["0", "256MB"],
     "session_timeout": ["5.9", "x"],
     "security_protocol": ["", "TLS", "ssl"],
     "buffer": ["0", "-1", "4MB"],
