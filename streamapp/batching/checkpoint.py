@@ -8,9 +8,8 @@ the last commit is read again, on top of tables as their changelogs have them.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import logging
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -18,7 +17,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerFenced
 from faust.types import TP
 
 from streamapp.batching.delivery import AtLeastOnce, Delivery, ExactlyOnce
-from streamapp.batching.outbox import Outbox, Room, Sending
+from streamapp.batching.outbox import Outbox, Sending
 from streamapp.batching.output import Results, partitions
 from streamapp.batching.work import Work
 from streamapp.settings import Guarantee
@@ -46,14 +45,6 @@ class Finished(NamedTuple):
     results: Sequence[tuple[TP, Results]]
 
 
-@dataclasses.dataclass(slots=True)
-class Share:
-    """What a commit has for one outbox: the offsets to be committed, and the rows that were written."""
-
-    offsets: dict[TP, int] = dataclasses.field(default_factory=dict)
-    rows: list[Uncommitted] = dataclasses.field(default_factory=list)
-
-
 class Checkpoint:
     """Takes finished work in, and commits it from time to time.
 
@@ -63,9 +54,9 @@ class Checkpoint:
 
     def __init__(self, app: Any) -> None:
         self._app = app
-        self._room = Room()
+        self._outbox = Outbox()
         exactly_once = app.settings.processing_guarantee is Guarantee.EXACTLY_ONCE
-        self._delivery: Delivery = (ExactlyOnce if exactly_once else AtLeastOnce)(app, self._room)
+        self._delivery: Delivery = (ExactlyOnce if exactly_once else AtLeastOnce)(app, self._outbox)
         #: By the partitions of a round, what some agents have done with it that others are at still.
         self._rounds: dict[frozenset[TP], list[Finished]] = {}
         self._committing = asyncio.Lock()
@@ -88,7 +79,7 @@ class Checkpoint:
         Raises:
             KafkaError: if the broker does not know a topic that results are for; then nothing was done.
         """
-        await self._room.wait()
+        await self._outbox.room()
         await self._begun.wait()
         if work.rejected:
             letters = self._app.dead_letters.letters(work.rejected)
@@ -117,7 +108,7 @@ class Checkpoint:
 
     def _take_effect(self, finished: Finished) -> None:
         for tp, results in finished.results:
-            self._delivery.outbox(results.source).put(tp, results.results, results)
+            self._outbox.put(tp, results.results, results)
         for rows, changes in finished.work.changes.items():
             rows.merge(changes)
         for rows, before in finished.work.expiry.items():
@@ -131,7 +122,7 @@ class Checkpoint:
     async def send(self, results: Results) -> None:
         """Send results outside of a batch's work, with the commit under way."""
         for tp, part in await self._divided(results):
-            self._delivery.outbox(results.source).put(tp, part.results, part, amends=True)
+            self._outbox.put(tp, part.results, part, amends=True)
 
     async def _divided(self, results: Results) -> list[tuple[TP, Results]]:
         topic, source = results.output.topic, results.source
@@ -168,42 +159,26 @@ class Checkpoint:
         self._begun.set()
         if not offsets and not written:
             return False
-        shares = self._shares(offsets, written)
-        for outbox in shares:
-            self._delivery.cut(outbox)
-        outcomes = await asyncio.gather(*(self._deliver(*each) for each in shares.items()), return_exceptions=True)
-        for error in outcomes:
-            if error is not None:
-                raise error
+        self._delivery.cut()
+        # 2. The rows go to the changelogs. What a join remembers as done must not be there without its results: after
+        # a crash it would take the same input for late.
+        if not self._delivery.atomic:
+            await self._settle()
+        for rows in written:
+            self._outbox.put(rows.changelog, rows.records(), rows, amends=True)
+        # 3. The broker has all results, dead letters and changelog records.
+        await self._settle()
+        # 4. The input is committed.
+        await self._delivery.commit(offsets)
         # 5. The stores get the rows, with the changelog's offset, which says from where a recovery has to read.
         for rows in written:
             await self._store(rows)
         return True
 
-    def _shares(self, offsets: dict[TP, int], written: Iterable[Uncommitted]) -> dict[Outbox, Share]:
-        shares: defaultdict[Outbox, Share] = defaultdict(Share)
-        for tp, offset in offsets.items():
-            shares[self._delivery.outbox(tp)].offsets[tp] = offset
-        for rows in written:
-            shares[self._delivery.outbox(rows.changelog)].rows.append(rows)
-        return shares
-
-    async def _deliver(self, outbox: Outbox, share: Share) -> None:
-        # 2. The rows go to the changelogs. What a join remembers as done must not be there without its results: after
-        # a crash it would take the same input for late.
-        if not self._delivery.atomic:
-            await self._settle(outbox)
-        for rows in share.rows:
-            outbox.put(rows.changelog, rows.records(), rows, amends=True)
-        # 3. The broker has all results, dead letters and changelog records.
-        await self._settle(outbox)
-        # 4. The input is committed.
-        await self._delivery.commit(outbox, share.offsets)
-
-    async def _settle(self, outbox: Outbox) -> None:
-        while failed := await outbox.settle():
+    async def _settle(self) -> None:
+        while failed := await self._outbox.settle():
             for sending in failed:
-                await self._send_again(outbox, sending)
+                await self._send_again(sending)
 
     async def _store(self, rows: Uncommitted) -> None:
         """Put rows into their store; wait for it if it is away, unless the partitions are about to go.
@@ -223,7 +198,7 @@ class Checkpoint:
             else:
                 return
 
-    async def _send_again(self, outbox: Outbox, sending: Sending) -> None:
+    async def _send_again(self, sending: Sending) -> None:
         """Find the record that is too large for its topic.
 
         Raises:
@@ -236,7 +211,7 @@ class Checkpoint:
         middle = len(sending.results) // 2
         if middle:
             for half in (sending.results[:middle], sending.results[middle:]):
-                outbox.put(sending.tp, half, sending.to, amends=True)
+                self._outbox.put(sending.tp, half, sending.to, amends=True)
         else:
             await sending.to.refused(sending.results[0])
 
@@ -247,21 +222,18 @@ class Checkpoint:
         if isinstance(error, (StoreBehindError, StoreUnreachableError)):
             logger.warning("Work since the last commit is given up and done again: %s", error)
         elif isinstance(error, ProducerFenced):
-            logger.warning("Work since the last commit is given up: another worker has taken its partitions over")
+            logger.warning("Work since the last commit is given up: another worker has its partitions now")
         elif not self._app.should_stop:
             logger.error("Work since the last commit is given up and done again: %r", error, exc_info=error)
         self._failed = True
         self._begun.set()
-        for outbox in self._delivery.outboxes:
-            outbox.drop_held()
         self._app.consumer.rejoin()
 
     def begin(self) -> None:
         """Begin anew, with the partitions of a new generation: what was not committed is read again."""
         self._failed = False
         self._rounds.clear()
-        for outbox in self._delivery.outboxes:
-            outbox.forget()
+        self._outbox.forget()
         for rows in self._tables():
             rows.forget()
 
@@ -271,7 +243,12 @@ class Checkpoint:
         Raises:
             KafkaError: if the broker does not allow it.
         """
-        await self._delivery.open(partitions)
+        try:
+            await self._delivery.open(partitions)
+        except (KafkaError, TimeoutError) as exc:
+            if isinstance(exc, KafkaError) and not (exc.retriable or isinstance(exc, ProducerFenced)):
+                raise
+            self.fail(exc)
 
     async def close(self) -> None:
         """Stop: nothing more will be committed."""

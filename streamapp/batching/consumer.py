@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ from streamapp.batching.batch import Batch, BatchSchema, Record
 from streamapp.batching.consumer_thread import ConsumerThread
 from streamapp.batching.dead_letters import Reason, Rejected
 from streamapp.batching.feed import Fetched
+from streamapp.batching.group import Group
 from streamapp.batching.unreadable import Unreadable, UnreadableBatchError
 from streamapp.batching.work import Work
 
@@ -65,6 +66,11 @@ class Consumer(driver.Consumer):
     def enforced(self) -> int:
         """How many batches went although a partition they are joined with had nothing (``STREAMAPP_MAX_IDLE``)."""
         return self._enforced + self.alignment.enforced
+
+    @property
+    def group(self) -> Group:
+        """The group that it is in."""
+        return Group(self._thread)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Let the agents finish what they have begun, and commit it.
@@ -239,10 +245,6 @@ class Consumer(driver.Consumer):
         for tp, offset in offsets.items():
             self.alignment.lane(tp).committed = offset
         self.app.monitor.on_tp_commit(offsets)
-
-    async def begin_at_committed(self, partitions: Collection[TP]) -> None:
-        """Read these partitions from the offsets that are committed now, if aiokafka has begun elsewhere."""
-        await self._thread.begin_at_committed(partitions)
 
     def rejoin(self) -> None:
         """Have the group rebalance, so that what was not committed is read again."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, cast
 
 from aiokafka.errors import UnknownTopicOrPartitionError
@@ -144,21 +144,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         await self._ensure_consumer().commit(
             {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
         )
-
-    async def begin_at_committed(self, partitions: Collection[TP]) -> None:
-        """Read these partitions from the offsets that are committed now.
-
-        Raises:
-            KafkaError: if they are not to be had.
-        """
-        await self.call_thread(self._begin_at_committed, {TopicPartition(*tp) for tp in partitions})
-
-    async def _begin_at_committed(self, partitions: Collection[TopicPartition]) -> None:
-        consumer = self._ensure_consumer()
-        committed = await consumer._coordinator.fetch_committed_offsets(partitions)
-        for tp, known in committed.items():
-            if known.offset >= 0 and await consumer.position(tp) != known.offset:
-                consumer.seek(tp, known.offset)
 
     def begin(self, joined: Mapping[str, tuple[str, ...]], unread: Iterable[str]) -> None:
         """Begin with the partitions of a new generation.

@@ -1,28 +1,42 @@
 """How results and table changes get to the broker, and become valid together with the offsets of their input.
 
 At least once, one producer sends everything, and the offsets are committed when all has arrived. Exactly once, all of
-it is in a Kafka transaction (KIP-98), one after the other for each partition of the input.
+it is in a Kafka transaction (KIP-98), one after the other for each worker (KIP-447, Kafka Streams' exactly_once_v2).
 
-Why a transactional id for each partition, as in Kafka Streams' exactly_once v1: aiokafka 0.14 speaks version 0 of the
-transaction requests, in which offsets are not fenced by the group's generation (KIP-447). So they are fenced by the id:
-whoever gets a partition begins with its id, and the broker then aborts what the partition's last owner left open, and
-refuses all that this one still sends. Only afterwards it asks for the committed offsets and reads the changelogs. So
-whatever a worker that was taken for dead got committed before is seen, and it can commit nothing after.
+What keeps a worker that was taken for dead from committing: its offsets are refused, since it names the generation of
+the group in which it got its partitions; and whoever has them now does not begin before it is known what the last
+transaction with offsets of theirs came to. aiokafka 0.14 knows older versions of the requests only, hence
+`streamapp.batching.protocol`.
+
+A worker that was killed leaves a transaction open, and up to its end nobody gets what comes after it in the partitions
+that it wrote to. The broker would end it after its timeout only. So committed offsets have the transactional id along
+with them, and whoever gets a partition from a worker that is in the group no more begins with its ids, which ends them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 from typing import Any, ClassVar, Final, Protocol
 
-from aiokafka.errors import InvalidProducerEpoch, KafkaError
+from aiokafka.client import CoordinationType
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    IllegalGenerationError,
+    InvalidProducerEpoch,
+    KafkaError,
+    ProducerFenced,
+    UnknownMemberIdError,
+)
+from aiokafka.producer.sender import TxnOffsetCommitHandler
+from aiokafka.producer.transaction_manager import TransactionState
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.types import TP
 
-from streamapp.batching.outbox import Outbox, Room
+from streamapp.batching.outbox import Outbox
+from streamapp.batching.protocol import Call, Membership, txn_offset_commit
 
 __all__ = ["AtLeastOnce", "Delivery", "ExactlyOnce"]
 
@@ -30,6 +44,10 @@ __all__ = ["AtLeastOnce", "Delivery", "ExactlyOnce"]
 CLOSE_WITHIN: Final = 3.0
 #: Seconds before a transactional id is asked for again.
 AGAIN: Final = 0.1
+#: States of a producer in which its transaction can be aborted.
+ABORTABLE: Final = frozenset({TransactionState.IN_TRANSACTION, TransactionState.ABORTABLE_ERROR})
+#: Error codes that offsets are refused with when their partitions belong to others now; 82 = FENCED_INSTANCE_ID.
+NOT_MINE: Final = frozenset({IllegalGenerationError.errno, UnknownMemberIdError.errno, 82})
 
 
 class Delivery(Protocol):
@@ -38,25 +56,16 @@ class Delivery(Protocol):
     #: Whether results, rows and offsets of a commit become valid at once.
     atomic: ClassVar[bool]
 
-    @property
-    def outboxes(self) -> Collection[Outbox]:
-        """Those that are open."""
-        ...
-
-    def outbox(self, tp: TP) -> Outbox:
-        """Give the outbox for what comes of a partition of the input, or goes to a partition of a changelog."""
-        ...
-
     async def open(self, partitions: Iterable[TP]) -> None:
         """Begin with the partitions of a new generation, before anything of them or their changelogs is read."""
         ...
 
-    def cut(self, outbox: Outbox) -> None:
-        """Keep what is put in from now on out of the commit that begins."""
+    def cut(self) -> None:
+        """Keep what is put into the outbox from now on out of the commit that begins."""
         ...
 
-    async def commit(self, outbox: Outbox, offsets: Mapping[TP, int]) -> None:
-        """Make valid what has arrived from an outbox, with the offsets of the input that it comes of.
+    async def commit(self, offsets: Mapping[TP, int]) -> None:
+        """Make valid what has arrived before the cut, with the offsets of the input that it comes of.
 
         Raises:
             KafkaError: if the broker refuses.
@@ -70,33 +79,23 @@ class Delivery(Protocol):
 
 
 class AtLeastOnce:
-    """One outbox for all, and offsets that are committed once it has arrived."""
+    """Offsets that are committed once all has arrived that comes of their input."""
 
     atomic: ClassVar = False
 
-    def __init__(self, app: Any, room: Room) -> None:
+    def __init__(self, app: Any, outbox: Outbox) -> None:
         self._app = app
-        self._room = room
-        self._outbox: Outbox | None = None
-
-    @property
-    def outboxes(self) -> Collection[Outbox]:
-        """The one there is."""
-        return [self._outbox] if self._outbox is not None else []
-
-    def outbox(self, tp: TP) -> Outbox:
-        """Give the one there is."""
-        if self._outbox is None:
-            self._outbox = Outbox(self._app.producer._ensure_producer(), self._room)
-        return self._outbox
+        self._outbox = outbox
 
     async def open(self, partitions: Iterable[TP]) -> None:
-        """Do nothing: any worker may send at any time."""
+        """Send through Faust's producer: any worker may send at any time."""
+        self._outbox.use(self._app.producer._ensure_producer())
 
-    def cut(self, outbox: Outbox) -> None:
-        """Do nothing: what arrives before the offsets that go with it may be there twice."""
+    def cut(self) -> None:
+        """Go on with the same producer: what arrives before its offsets are committed may be there twice."""
+        self._outbox.cut(self._app.producer._ensure_producer())
 
-    async def commit(self, outbox: Outbox, offsets: Mapping[TP, int]) -> None:
+    async def commit(self, offsets: Mapping[TP, int]) -> None:
         """Commit the offsets."""
         await self._app.consumer.commit_offsets(offsets)
 
@@ -105,56 +104,68 @@ class AtLeastOnce:
 
 
 class ExactlyOnce:
-    """An outbox for each partition of the input, whose records are in a transaction with the offsets.
+    """Offsets that are committed in a transaction with all that comes of their input.
 
-    A transaction is always open. Topics with equally many partitions, which Faust's assignor gives away together,
-    share those of a partition: tables may be written by agents of several topics.
+    Two producers take turns: while the transaction of one is being committed, the other one's is filled. They are
+    committed in turn, too, so a transaction becomes valid only if all before it have.
     """
 
     atomic: ClassVar = True
 
-    def __init__(self, app: Any, room: Room) -> None:
+    def __init__(self, app: Any, outbox: Outbox) -> None:
         self._app = app
-        self._room = room
-        self._outboxes: dict[TP, Outbox] = {}
-        #: All that were made, until they are closed.
+        self._outbox = outbox
+        self._membership: Membership
+        self._current: Any
+        self._other: Any
+        #: Up to where each partition is read and committed.
+        self._committed: dict[TP, int] = {}
+        #: All producers that were made, until they are closed.
         self._producers: list[Any] = []
         self._closing: set[asyncio.Task[None]] = set()
 
-    @property
-    def outboxes(self) -> Collection[Outbox]:
-        """Those of the partitions that this worker has."""
-        return set(self._outboxes.values())
-
-    def outbox(self, tp: TP) -> Outbox:
-        """Give the outbox of a partition."""
-        return self._outboxes[tp]
-
     async def open(self, partitions: Iterable[TP]) -> None:
-        """Fence whoever had the partitions before, and begin their transactions; then read on from where that got.
+        """End what whoever had the partitions has left; then read on from where that got.
 
         Raises:
             KafkaError: if the broker does not allow it.
         """
         await self.close()
-        app, changelogs = self._app, self._app.tables.changelog_topics
-        sharing: dict[str, list[TP]] = defaultdict(list)
-        for tp in partitions:
-            if tp.topic in changelogs or app.topics.acks_enabled_for(tp.topic):
-                sharing[await self._transactional_id(tp)].append(tp)
-        opened = await asyncio.gather(*map(self._begin, sharing))
-        self._outboxes = {tp: outbox for outbox, shared in zip(opened, sharing.values(), strict=True) for tp in shared}
-        # aiokafka may have asked for the committed offsets before the others were fenced.
-        await app.consumer.begin_at_committed([tp for tp in self._outboxes if tp.topic not in changelogs])
+        app = self._app
+        group = app.consumer.group
+        self._membership = group.membership(app.consumer_generation_id)
+        self._current, self._other = await self._begun(self._id)
+        mine = [tp for tp in partitions if app.topics.acks_enabled_for(tp.topic)]
+        await self._end_those_left_behind(mine)
+        self._committed = await group.begin_at_committed(mine)
+        if mine:  # whoever gets them next knows then whose transactions there may be
+            await self._commit(self._committed)
+        self._outbox.use(self._current)
 
-    async def _transactional_id(self, tp: TP) -> str:
-        # With the number of partitions, since topics that differ in it are not assigned together.
-        return f"{self._app.conf.id}-{await self._app.producer.partition_count(tp.topic)}-{tp.partition}"
+    @property
+    def _id(self) -> str:
+        return f"{self._app.conf.id}-{self._app.conf.consumer_group_instance_id}"
 
-    async def _begin(self, transactional_id: str) -> Outbox:
+    async def _end_those_left_behind(self, partitions: Collection[TP]) -> None:
+        """End transactions of workers that had these partitions, and are in the group no more."""
+        group, prefix = self._app.consumer.group, f"{self._app.conf.id}-"
+        committed = await group.committed(partitions, stable=False)
+        named = {each.metadata for each in committed.values() if each.metadata.startswith(prefix)} - {self._id}
+        if named:
+            named -= {prefix + instance for instance in await group.instances()}
+        for name in named:
+            await asyncio.gather(*map(_close, await self._begun(name)))
+
+    async def _begun(self, name: str) -> tuple[Any, Any]:
+        """Make two producers, which ends what earlier ones with their ids have left open."""
+        return await asyncio.gather(self._begin(f"{name}-0"), self._begin(f"{name}-1"))
+
+    async def _begin(self, transactional_id: str) -> Any:
         while True:
             producer = self._app.producer.transactional(transactional_id)
             self._producers.append(producer)
+            sender = producer._sender
+            sender._do_txn_offset_commit = partial(_commit_offsets, sender, self._membership)
             try:
                 await producer.start()
             except InvalidProducerEpoch:  # the last owner was just about to abort, or another one has begun
@@ -162,27 +173,34 @@ class ExactlyOnce:
                 await asyncio.sleep(AGAIN)
             else:
                 await producer.begin_transaction()
-                return Outbox(producer, self._room)
+                return producer
 
-    def cut(self, outbox: Outbox) -> None:
-        """Keep what is put in from now on for the next transaction."""
-        outbox.hold()
+    def cut(self) -> None:
+        """Go on with the other producer."""
+        self._current, self._other = self._other, self._current
+        self._outbox.cut(self._current)
 
-    async def commit(self, outbox: Outbox, offsets: Mapping[TP, int]) -> None:
-        """Commit the transaction with the offsets, and begin the next one."""
-        producer, conf = outbox.producer, self._app.conf
+    async def commit(self, offsets: Mapping[TP, int]) -> None:
+        """Commit the transaction of the producer before the cut, with the offsets.
+
+        If there are none, one that is committed already goes again: by it the broker sees whether this is a zombie.
+        """
+        await self._commit(offsets or dict(list(self._committed.items())[:1]))
+        self._committed.update(offsets)
+        self._app.consumer.committed(offsets)
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> None:
+        producer, conf = self._other, self._app.conf
         async with asyncio.timeout(conf.broker_session_timeout):
-            if offsets:
-                positions = {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
-                await producer.send_offsets_to_transaction(positions, conf.id)
+            await producer.send_offsets_to_transaction(
+                {TopicPartition(*tp): OffsetAndMetadata(offset, self._id) for tp, offset in offsets.items()}, conf.id
+            )
             await producer.commit_transaction()
         await producer.begin_transaction()
-        outbox.release()
-        self._app.consumer.committed(offsets)
 
     async def close(self) -> None:
         """Abort what is open."""
-        producers, self._producers, self._outboxes = self._producers, [], {}
+        producers, self._producers = self._producers, []
         self._closing |= {asyncio.create_task(_close(producer)) for producer in producers}
         if self._closing:
             done, _ = await asyncio.wait(self._closing)
@@ -194,7 +212,7 @@ async def _close(producer: Any) -> None:
     with contextlib.suppress(KafkaError, TimeoutError):
         async with asyncio.timeout(CLOSE_WITHIN):
             # Not left to whoever begins with this id next: till then readers would get nothing that comes after.
-            if transactions.is_in_transaction():
+            if transactions.state in ABORTABLE:
                 await producer.abort_transaction()
     with contextlib.suppress(KafkaError, TimeoutError):
         async with asyncio.timeout(CLOSE_WITHIN):
@@ -204,3 +222,33 @@ async def _close(producer: Any) -> None:
     for waiter in (*waiters, transactions.wait_for_transaction_end()):
         if waiter is not None and waiter.done():
             waiter.exception()
+
+
+async def _commit_offsets(sender: Any, membership: Membership, offsets: Any, group: str) -> None:
+    """Commit offsets as a member of the group; otherwise as aiokafka does (`Sender._do_txn_offset_commit`)."""
+    try:
+        node = await sender._find_coordinator(CoordinationType.GROUP, group)
+    except GroupAuthorizationFailedError as exc:
+        sender._txn_manager.error_transaction(exc)
+    else:
+        await _OffsetCommit(sender, offsets, membership).do(node)
+
+
+class _OffsetCommit(TxnOffsetCommitHandler):  # type: ignore[misc]
+    """Commits offsets in a transaction, as a member of the group."""
+
+    def __init__(self, sender: Any, offsets: Any, membership: Membership) -> None:
+        super().__init__(sender, offsets, membership.group)
+        self._membership = membership
+
+    def create_request(self) -> Call:
+        return txn_offset_commit(self._sender._txn_manager, self._membership, self._offsets)
+
+    def handle_response(self, response: Any) -> Any:
+        if NOT_MINE & {code for _, partitions, _ in response.topics for _, code, _ in partitions}:
+            self._sender._txn_manager.error_transaction(ProducerFenced())
+            return None
+        response.errors = [
+            (topic, [(number, code) for number, code, _ in partitions]) for topic, partitions, _ in response.topics
+        ]
+        return super().handle_response(response)

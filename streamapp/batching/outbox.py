@@ -18,31 +18,10 @@ from faust.types import TP
 from streamapp.batching.encoding import RecordBatch
 from streamapp.batching.output import Result
 
-__all__ = ["Destination", "Outbox", "Room", "Sending"]
+__all__ = ["Destination", "Outbox", "Sending"]
 
 #: Bytes of record batches, before compression, that may be under way; agents wait for room when there are more.
 ROOM: Final = 4 << 20
-
-
-class Room:
-    """How much may be under way in all outboxes of a worker."""
-
-    def __init__(self) -> None:
-        self._used = 0
-        self._free = asyncio.Event()
-        self._free.set()
-
-    async def wait(self) -> None:
-        """Wait until not too much is under way."""
-        await self._free.wait()
-
-    def use(self, size: int) -> None:
-        """Take note of so many bytes more, or fewer if negative."""
-        self._used += size
-        if self._used > ROOM:
-            self._free.clear()
-        else:
-            self._free.set()
 
 
 class Destination(Protocol):
@@ -64,34 +43,49 @@ class Destination(Protocol):
 class Sending:
     """A record batch on its way, and the results in it until it has arrived."""
 
-    __slots__ = ("arrived", "results", "size", "to", "tp")
+    __slots__ = ("arrived", "producer", "results", "size", "to", "tp")
 
-    def __init__(self, tp: TP, results: Sequence[Result], to: Destination, size: int) -> None:
+    def __init__(self, tp: TP, results: Sequence[Result], to: Destination, size: int, producer: Any) -> None:
         self.tp = tp
         self.results = results
         self.to = to
         self.size = size
+        self.producer = producer
         #: Done when the broker has the batch, or with the error that it, or aiokafka, gave instead.
         self.arrived: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
 
 class Outbox:
-    """Sends record batches through an aiokafka producer.
+    """Sends record batches through an aiokafka producer, which may be another one after each commit."""
 
-    Args:
-        producer: that sends; the outbox is the only one to use it in transactions.
-        room: which the outbox shares with others.
-    """
-
-    def __init__(self, producer: Any, room: Room) -> None:
-        self.producer = producer
-        self._room = room
+    def __init__(self) -> None:
+        self._producer: Any = None
+        #: The one before the last `cut`, through which goes what still belongs to the commit.
+        self._producer_before: Any = None
         self._queues: dict[TP, deque[tuple[Sending, RecordBatch]]] = {}
+        #: By partition, the producer that sent to it last, and when that has arrived.
+        self._last: dict[TP, tuple[Any, asyncio.Future[None]]] = {}
         self._senders: set[asyncio.Task[None]] = set()
-        #: What has not arrived, or failed, and was not yet taken out by `settle`, the oldest first.
+        self._size = 0
+        self._room = asyncio.Event()
+        self._room.set()
+        #: What has not arrived, or failed, and was not yet taken out by `settle`, the oldest first; since the last
+        #: `cut`, and what belongs to the commit that began with it.
         self._sent: dict[Sending, None] = {}
-        #: What waits for the next transaction; None = what is put in goes at once.
-        self._held: deque[tuple[Sending, RecordBatch]] | None = None
+        self._sent_before: dict[Sending, None] = {}
+
+    async def room(self) -> None:
+        """Wait until not too much is under way."""
+        await self._room.wait()
+
+    def use(self, producer: Any) -> None:
+        """Send through this producer from now on."""
+        self._producer = producer
+
+    def cut(self, producer: Any) -> None:
+        """Begin a commit of what was put in until now; what comes from now on goes through this producer."""
+        self._producer_before, self._producer = self._producer, producer
+        self._sent_before, self._sent = self._sent, {}
 
     def put(self, tp: TP, results: Sequence[Result], to: Destination, *, amends: bool = False) -> None:
         """Put results into as many record batches as their sizes need, and those in line for their partition.
@@ -100,33 +94,23 @@ class Outbox:
             tp: where they go.
             results: the results.
             to: what is told of their arrival.
-            amends: they belong to the commit under way, so they go although the outbox holds back what comes (`hold`).
+            amends: they belong to the commit under way.
         """
-        accumulator = self.producer._message_accumulator
+        producer, sent = (self._producer_before, self._sent_before) if amends else (self._producer, self._sent)
+        accumulator = producer._message_accumulator
         start = 0
         while start < len(results):
             batch = RecordBatch(accumulator)
             stop = batch.extend(results, start)
-            sending = Sending(tp, results[start:stop], to, batch.size())
-            self._room.use(sending.size)
-            if self._held is None or amends:
-                self._put(sending, batch)
-            else:
-                self._held.append((sending, batch))
+            sending = Sending(tp, results[start:stop], to, batch.size(), producer)
+            sent[sending] = None
+            self._put(sending, batch)
             start = stop
 
-    def hold(self) -> None:
-        """Hold back what is put in from now on: a transaction is about to be committed to which it does not belong."""
-        self._held = deque()
-
-    def release(self) -> None:
-        """Send what was held back: the next transaction has begun."""
-        held, self._held = self._held, None
-        for sending, batch in held or ():
-            self._put(sending, batch)
-
     def _put(self, sending: Sending, batch: RecordBatch) -> None:
-        self._sent[sending] = None
+        self._size += sending.size
+        if self._size > ROOM:
+            self._room.clear()
         queue = self._queues.get(sending.tp)
         if queue is None:
             queue = self._queues[sending.tp] = deque()
@@ -138,8 +122,12 @@ class Outbox:
     async def _send(self, tp: TP, queue: deque[tuple[Sending, RecordBatch]]) -> None:
         while queue:
             sending, batch = queue.popleft()
+            producer, arrived = self._last.get(tp, (sending.producer, sending.arrived))
+            if producer is not sending.producer:
+                await asyncio.wait([arrived])  # two producers do not keep the order
+            self._last[tp] = sending.producer, sending.arrived
             try:
-                answer = await self.producer.send_batch(batch, tp.topic, partition=tp.partition)
+                answer = await sending.producer.send_batch(batch, tp.topic, partition=tp.partition)
             except Exception as exc:
                 self._failed(sending, exc)
             else:
@@ -152,42 +140,41 @@ class Outbox:
         elif (error := answer.exception()) is not None:
             self._failed(sending, error)
         else:
-            self._room.use(-sending.size)
+            self._make_room(sending)
             count = len(sending.results)
             sending.to.delivered(count, answer.result().offset + count)
             self._sent.pop(sending, None)
+            self._sent_before.pop(sending, None)
             sending.arrived.set_result(None)
 
     def _failed(self, sending: Sending, error: BaseException) -> None:
         if isinstance(error, MessageSizeTooLargeError):
             # aiokafka has counted the records that the broker refused, which takes what comes next for out of order.
             tp = TopicPartition(*sending.tp)
-            self.producer._txn_manager.increment_sequence_number(tp, -len(sending.results))
-        self._room.use(-sending.size)
+            sending.producer._txn_manager.increment_sequence_number(tp, -len(sending.results))
+        self._make_room(sending)
         sending.arrived.set_exception(error)
         sending.arrived.exception()  # `settle` looks at it: asyncio need not tell that nobody did
 
+    def _make_room(self, sending: Sending) -> None:
+        self._size -= sending.size
+        sending.size = 0  # it may arrive after it was forgotten
+        if self._size <= ROOM:
+            self._room.set()
+
     async def settle(self) -> list[Sending]:
-        """Wait until all that was put in before has arrived or failed, and give what failed."""
-        sent, self._sent = self._sent, {}
+        """Wait until all that belongs to the commit has arrived or failed, and give what failed."""
+        sent, self._sent_before = self._sent_before, {}
         # Not `gather`: it would be done at the first failure.
         if pending := [sending.arrived for sending in sent if not sending.arrived.done()]:
             await asyncio.wait(pending)
         return [sending for sending in sent if sending.arrived.exception() is not None]
 
-    def drop_held(self) -> None:
-        """Take out what is held back, which makes room: the transaction that it waits for will not come."""
-        if self._held is not None:
-            self._drop(self._held)
-
     def forget(self) -> None:
         """Take out all that was put in: nobody waits for it any more."""
-        self._sent.clear()
-        self.drop_held()
-        for queue in self._queues.values():
-            self._drop(queue)
-
-    def _drop(self, queue: deque[tuple[Sending, RecordBatch]]) -> None:
-        for sending, _ in queue:
-            self._failed(sending, KafkaError("the work was given up"))
-        queue.clear()
+        for task in self._senders:
+            task.cancel()
+        for sending in (*self._sent_before, *self._sent):
+            self._make_room(sending)
+        for forgotten in (self._sent_before, self._sent, self._queues, self._last):
+            forgotten.clear()

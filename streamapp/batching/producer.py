@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from faust.transport.drivers import aiokafka as driver
 
 __all__ = ["Producer"]
+
+
+#: The session timeouts after which the broker aborts a transaction, but no more seconds than it allows by default.
+TRANSACTION_TIMEOUTS: Final = 3
+TRANSACTION_AT_MOST: Final = 900.0
 
 
 class Producer(driver.Producer):
@@ -19,8 +24,16 @@ class Producer(driver.Producer):
         return {**super()._settings_extra(), "enable_idempotence": True}
 
     def transactional(self, transactional_id: str) -> Any:
-        """Make an aiokafka producer that sends in transactions; it is not started yet."""
-        return self._new_producer(transactional_id)
+        """Make an aiokafka producer that sends in transactions; it is not started yet.
+
+        The broker aborts a transaction that lasts so long that its commit, and the one before it, have failed.
+        """
+        timeout = min(TRANSACTION_TIMEOUTS * self.app.conf.broker_session_timeout, TRANSACTION_AT_MOST)
+        return self._producer_type(
+            **{**self._settings_default(), **self._settings_auth(), **self._settings_extra()},
+            transactional_id=transactional_id,
+            transaction_timeout_ms=int(timeout * 1000),
+        )
 
     async def partition_count(self, topic: str) -> int:
         """Give the number of partitions of a topic.

@@ -10,6 +10,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.sender import Sender
 
+from streamapp.batching.outbox import Outbox, Sending
 from streamapp.stores.uncommitted import Uncommitted
 
 __all__ = ["STEPS", "end_at"]
@@ -26,10 +27,17 @@ STEPS: Final[dict[str, tuple[type, str, bool]]] = {
 
 
 def end_at(step: str, number: signal.Signals) -> None:
-    """Send this process a signal the first time that it is at a step of a commit."""
+    """Send this process a signal the first time that it is at a step of a commit of work."""
     owner, name, before = STEPS[step]
     real: Callable[..., Any] = getattr(owner, name)
-    signals = [number]
+    settle, signals = Outbox.settle, list[signal.Signals]()
+
+    async def begin(outbox: Outbox) -> list[Sending]:  # not the commit of offsets before there is any work
+        Outbox.settle = settle  # type: ignore[method-assign]
+        signals.append(number)
+        return await settle(outbox)
+
+    Outbox.settle = begin  # type: ignore[method-assign]
 
     def end() -> None:
         if signals:

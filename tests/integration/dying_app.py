@@ -12,7 +12,12 @@ import signal
 from commit_steps import end_at
 from counting_app import app, increments
 
+from streamapp.batching import producer
+
 __all__ = ["app"]
+
+#: So late that a test which waits for it fails: whoever gets the partitions has to end the transactions.
+producer.TRANSACTION_TIMEOUTS = 100
 
 if step := os.environ.get("DIES_AT"):
     end_at(step, signal.Signals[os.environ["DIES_BY"]])

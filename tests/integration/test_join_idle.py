@@ -29,9 +29,13 @@ def alone(topics: Topics) -> list[int]:
     return sorted(value["left"]["id"] for value in values)
 
 
-def test_what_waits_in_a_silent_topic_comes_out_once_and_leaves_the_state(topics: Topics, tmp_path: Path) -> None:
-    with Worker(tmp_path, command=[*PAIR, "0", "--idle-timeout", "11s"], **topics.settings) as worker:
-        wait_until(lambda: topics.end("joined") == 4, "the orders are told as unmatched")
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+def test_what_waits_in_a_silent_topic_comes_out_once_and_leaves_the_state(
+    topics: Topics, tmp_path: Path, guarantee: str
+) -> None:
+    settings = {**topics.settings, "processing_guarantee": guarantee}
+    with Worker(tmp_path, command=[*PAIR, "0", "--idle-timeout", "11s"], **settings) as worker:
+        wait_until(lambda: topics.end("joined") > 0 and len(alone(topics)) == 4, "the orders are told as unmatched")
         wait_until(lambda: not worker.exit_code and pending(worker) == 0, "nothing waits any more")
         assert worker.terminate() == 0
     assert alone(topics) == [0, 1, 2, 3]

@@ -11,7 +11,7 @@ from driven_app import DEADLINE
 from faust.types import TP
 from topics import Topics
 
-from streamapp.batching.outbox import Outbox, Room
+from streamapp.batching.outbox import Outbox
 from streamapp.batching.output import Envelope, Result
 
 
@@ -34,7 +34,8 @@ def test_what_the_broker_has_is_forgotten_before_the_next_commit(kafka: Any) -> 
 
     async def send() -> None:
         async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap, compression_type="snappy") as producer:
-            outbox, offsets = Outbox(producer, Room()), asyncio.Queue[int]()
+            outbox, offsets = Outbox(), asyncio.Queue[int]()
+            outbox.use(producer)
             to, gone = Arrival(offsets), asyncio.Event()
             outbox.put(TP(f"{topics.prefix}results", 0), [(Envelope(b"k", 0), b"v")] * 3, to)
             kept = weakref.ref(to, lambda _: gone.set())

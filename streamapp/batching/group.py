@@ -1,0 +1,134 @@
+"""The consumer group, as transactions have to know it: who is in it, and which offsets are committed for good.
+
+Read from aiokafka 0.14.0 (`aiokafka/consumer/group_coordinator.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from aiokafka.errors import KafkaError, NotCoordinatorForGroupError, for_code
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from faust.types import TP
+
+from streamapp.batching.protocol import Call, Membership, describe_group, fetch_offsets
+
+if TYPE_CHECKING:
+    from streamapp.batching.consumer_thread import ConsumerThread
+
+__all__ = ["Group"]
+
+#: Seconds before the broker is asked again.
+AGAIN: Final = 0.05
+#: The error code of offsets that a transaction has which has not ended (UNSTABLE_OFFSET_COMMIT).
+UNSTABLE: Final = 88
+
+
+class Group:
+    """The group of a consumer, asked in the consumer's thread.
+
+    Args:
+        thread: of the consumer.
+    """
+
+    def __init__(self, thread: ConsumerThread) -> None:
+        self._thread = thread
+
+    def membership(self, generation: int) -> Membership:
+        """Give as what the consumer is in a generation of the group."""
+        coordinator = self._coordinator
+        return Membership(coordinator.group_id, generation, coordinator.member_id, coordinator._group_instance_id)
+
+    @property
+    def _coordinator(self) -> Any:
+        return self._thread._ensure_consumer()._coordinator
+
+    async def instances(self) -> set[str]:
+        """Give the ids of the static members that are in the group.
+
+        Raises:
+            KafkaError: if they are not to be had.
+        """
+        found: set[str] = await self._thread.call_thread(self._instances)
+        return found
+
+    async def committed(self, partitions: Iterable[TP], *, stable: bool) -> Mapping[TP, OffsetAndMetadata]:
+        """Give the committed offsets, of partitions that have one, with what was committed along with them.
+
+        Args:
+            partitions: the partitions.
+            stable: wait until no transaction is under way that may commit others.
+
+        Raises:
+            KafkaError: if they are not to be had.
+        """
+        found: Mapping[TP, OffsetAndMetadata] = await self._thread.call_thread(self._committed, partitions, stable)
+        return found
+
+    async def begin_at_committed(self, partitions: Collection[TP]) -> dict[TP, int]:
+        """Have the consumer read these partitions from what is committed for good; gives where it reads each of them.
+
+        aiokafka may have begun elsewhere: it asked for the offsets before whoever had the partitions was fenced.
+
+        Raises:
+            KafkaError: if the offsets are not to be had.
+        """
+        committed = await self.committed(partitions, stable=True)
+        positions: dict[TP, int] = await self._thread.call_thread(self._begin, partitions, committed)
+        return positions
+
+    async def _begin(self, partitions: Collection[TP], committed: Mapping[TP, OffsetAndMetadata]) -> dict[TP, int]:
+        consumer, positions = self._thread._ensure_consumer(), {}
+        for tp in partitions:
+            position = positions[tp] = await consumer.position(TopicPartition(*tp))
+            if tp in committed and position != committed[tp].offset:
+                positions[tp] = committed[tp].offset
+                consumer.seek(TopicPartition(*tp), positions[tp])
+        return positions
+
+    async def _instances(self) -> set[str]:
+        while True:
+            response = await self._ask(describe_group(self._coordinator.group_id))
+            ((code, *_, members, _),) = response.groups
+            if not await self._failed({code}):
+                return {instance for _, instance, *_ in members if instance is not None}
+
+    async def _committed(self, partitions: Iterable[TP], stable: bool) -> Mapping[TP, OffsetAndMetadata]:
+        while True:
+            response = await self._ask(fetch_offsets(self._coordinator.group_id, partitions, stable=stable))
+            found = {
+                TP(topic, number): (OffsetAndMetadata(offset, metadata), code)
+                for topic, numbers, _ in response.topics
+                for number, offset, _, metadata, code, _ in numbers
+            }
+            if not await self._failed({response.error_code, *(code for _, code in found.values())}):
+                return {tp: committed for tp, (committed, _) in found.items() if committed.offset >= 0}
+
+    async def _ask(self, call: Call) -> Any:
+        coordinator = self._coordinator
+        while True:
+            await coordinator.ensure_coordinator_known()
+            try:
+                return await coordinator._send_req(call)
+            except KafkaError as exc:
+                if not exc.retriable:
+                    raise
+                await asyncio.sleep(AGAIN)
+
+    async def _failed(self, codes: set[int]) -> bool:
+        """Tell whether to ask again, after a while.
+
+        Raises:
+            KafkaError: if it is of no use.
+        """
+        for error in map(for_code, codes - {0, UNSTABLE}):
+            if error is NotCoordinatorForGroupError:
+                self._coordinator.coordinator_dead()
+            elif not error.retriable:
+                raise error(f"the consumer group {self._coordinator.group_id}")
+        if codes == {0}:
+            return False
+        await asyncio.sleep(AGAIN)
+        return True

@@ -1,0 +1,137 @@
+"""The outbox with two producers: what comes after the cut goes through the other one, in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka.structs import RecordMetadata, TopicPartition
+from faust.types import TP
+
+from streamapp.batching import outbox as module
+from streamapp.batching.outbox import Outbox
+from streamapp.batching.output import Envelope, Result
+
+TO, ELSEWHERE = TP("results", 0), TP("results", 1)
+
+
+class Producer:
+    """Takes record batches as aiokafka's producer does; they arrive when it is told."""
+
+    def __init__(self) -> None:
+        self._message_accumulator = SimpleNamespace(_batch_size=1 << 20, _txn_manager=None)
+        self._under_way: list[tuple[TP, int, asyncio.Future[RecordMetadata]]] = []
+
+    async def send_batch(self, batch: Any, topic: str, *, partition: int) -> asyncio.Future[RecordMetadata]:
+        answer: asyncio.Future[RecordMetadata] = asyncio.get_running_loop().create_future()
+        self._under_way.append((TP(topic, partition), batch.record_count(), answer))
+        return answer
+
+    @property
+    def under_way(self) -> list[tuple[TP, int]]:
+        """To which partitions how many records are on their way."""
+        return [(tp, count) for tp, count, _ in self._under_way]
+
+    def arrive(self) -> None:
+        """Have all arrive that is under way."""
+        for tp, _, answer in self._under_way:
+            answer.set_result(RecordMetadata(*tp, TopicPartition(*tp), 0, -1, 0, 0))
+        self._under_way.clear()
+
+
+class Taker:
+    """Is told of what has arrived."""
+
+    def delivered(self, count: int, offset: int) -> None:
+        pass
+
+    async def refused(self, result: Result) -> None:
+        raise AssertionError("nothing is refused here")
+
+
+def run(scenario: Callable[[Outbox, Producer, Producer], Awaitable[None]]) -> None:
+    async def main() -> None:
+        outbox, first, second = Outbox(), Producer(), Producer()
+        outbox.use(first)
+        await scenario(outbox, first, second)
+
+    asyncio.run(main())
+
+
+async def settled() -> None:
+    """Let the other tasks go as far as they come."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def results(count: int) -> list[Result]:
+    return [(Envelope(b"key", number), b"value") for number in range(count)]
+
+
+def test_a_commit_waits_for_what_was_put_in_before_the_cut_and_for_nothing_else() -> None:
+    async def scenario(outbox: Outbox, first: Producer, second: Producer) -> None:
+        outbox.put(TO, results(3), Taker())
+        outbox.cut(second)
+        outbox.put(ELSEWHERE, results(5), Taker())
+        commit = asyncio.create_task(outbox.settle())
+        await settled()
+        assert (first.under_way, second.under_way) == ([(TO, 3)], [(ELSEWHERE, 5)])
+        assert not commit.done()
+        first.arrive()
+        assert await commit == []
+
+    run(scenario)
+
+
+def test_in_each_partition_the_other_producer_goes_on_once_the_first_ones_have_arrived() -> None:
+    async def scenario(outbox: Outbox, first: Producer, second: Producer) -> None:
+        outbox.put(TO, results(3), Taker())
+        outbox.cut(second)
+        outbox.put(TO, results(5), Taker())
+        await settled()
+        assert (first.under_way, second.under_way) == ([(TO, 3)], [])
+        first.arrive()
+        await settled()
+        assert second.under_way == [(TO, 5)]
+
+    run(scenario)
+
+
+def test_what_amends_a_commit_goes_through_the_producer_of_the_commit() -> None:
+    async def scenario(outbox: Outbox, first: Producer, second: Producer) -> None:
+        outbox.cut(second)
+        outbox.put(TO, results(2), Taker(), amends=True)
+        commit = asyncio.create_task(outbox.settle())
+        await settled()
+        assert first.under_way == [(TO, 2)]
+        assert not commit.done()
+        first.arrive()
+        assert await commit == []
+
+    run(scenario)
+
+
+def test_what_is_forgotten_makes_room_and_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ROOM", 100)
+
+    async def scenario(outbox: Outbox, first: Producer, second: Producer) -> None:
+        outbox.put(TO, results(50), Taker())
+        await settled()
+        outbox.cut(second)
+        outbox.put(TO, results(50), Taker())
+        waiting = asyncio.create_task(outbox.room())
+        await settled()
+        assert not waiting.done()
+        outbox.forget()
+        await waiting
+        first.arrive()
+        await settled()
+        assert second.under_way == []
+        outbox.put(TO, results(1), Taker())
+        await settled()
+        assert second.under_way == [(TO, 1)]
+
+    run(scenario)
