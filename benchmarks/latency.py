@@ -43,7 +43,7 @@ LEAD: Final = 15.0
 
 
 class _Reader:
-    """Reads what is produced to a topic from now on, without a group, read_uncommitted."""
+    """Reads what is produced to a topic from now on, without a group, read_committed."""
 
     def __init__(self, bootstrap: str, topic: str, partitions: int) -> None:
         self._consumer = Consumer(
@@ -53,7 +53,7 @@ class _Reader:
                 "group.id": "benchmark",
                 "socket.nagle.disable": True,
                 "enable.auto.commit": False,
-                "isolation.level": "read_uncommitted",
+                "isolation.level": "read_committed",
             }
         )
         self._consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])

@@ -9,8 +9,8 @@ from string import Template
 from typing import Final
 
 from benchmarks.machine import About
-from benchmarks.peers import PEERS, Peer, Streamapp
-from benchmarks.results import Latency, Percentiles, Profile, Recovery, Results, Runs
+from benchmarks.peers import KAFKA_STREAMS, PEERS, Peer, Streamapp, exactly_once
+from benchmarks.results import Guarantees, Latency, Percentiles, Profile, Recovery, Results, Runs
 from benchmarks.runner import Run, median
 from benchmarks.workload import Workload
 
@@ -21,7 +21,12 @@ SHOWN: Final = 0.01
 STREAMAPP: Final = "streamapp"
 NOTHING: Final = "Not measured yet."
 
-KNOWN: Final[dict[str, Peer]] = {peer.name: peer for peer in (Streamapp(Path()), *PEERS)}
+_OURS: Final = Streamapp(Path())
+#: By the name of a program that processes at least once, that of the same one exactly once.
+STRICT: Final = {peer.name: exactly_once(peer).name for peer in (_OURS, KAFKA_STREAMS)}
+KNOWN: Final[dict[str, Peer]] = {
+    peer.name: peer for peer in (_OURS, *PEERS, exactly_once(_OURS), exactly_once(KAFKA_STREAMS))
+}
 
 TEXT: Final = Path(__file__).with_name("page.md")
 
@@ -31,6 +36,7 @@ def render(results: Results) -> str:
     return Template(TEXT.read_text("utf-8")).substitute(
         throughput=_throughput(results.throughput) if results.throughput else NOTHING,
         programs=_programs(results.throughput) if results.throughput else NOTHING,
+        guarantees=_guarantees(results.guarantees) if results.guarantees else NOTHING,
         latency=_latency(results.latency) if results.latency else NOTHING,
         users=_scaling(results.users, "users", lambda one: one.users) if results.users else NOTHING,
         sizes=_scaling(results.sizes, "bytes a click", lambda one: one.bytes_of_a_click) if results.sizes else NOTHING,
@@ -82,6 +88,40 @@ def _programs(measured: Runs) -> str:
     peers = [KNOWN[peer] for peer in measured.by_peer() if peer in KNOWN]
     rows = [[peer.title, peer.version, peer.keeps] for peer in peers]
     return _table(["", "version", "where the table is, and what a crash leaves of it"], rows, numbers=False)
+
+
+def _guarantees(measured: Guarantees) -> str:
+    groups = measured.by_peer()
+    rows = []
+    for loose, strict in STRICT.items():
+        for peer in (loose, strict):
+            if peer not in groups:
+                continue
+            figures = median(groups[peer])
+            share = figures.per_s / median(groups[loose]).per_s if loose in groups else None
+            lone = measured.lone.get(peer)
+            rows.append(
+                [
+                    title(peer),
+                    f"{figures.per_s:,.0f}",
+                    f"{share:.0%}" if share else "",
+                    f"{figures.steady_per_s:,.0f}",
+                    f"{figures.cpu_us:.1f}",
+                    f"{figures.broker_us:.1f}",
+                    f"{figures.peak_mb:,.0f}",
+                    f"{figures.start_up:.1f}",
+                    *([f"{lone.spaced.p50:,.1f}", f"{lone.spaced.p99:,.1f}"] if lone else ["", ""]),
+                    _outputs(groups[peer]),
+                ]
+            )
+    heads = ["joined/s", "of at least once", "steady/s", "CPU µs", "broker µs", "peak MB", "start-up s"]
+    return _blocks(
+        _workloads(groups),
+        _table(["", *heads, "lone click p50 ms", "p99", "output"], rows),
+        _others(measured.runs),
+        _about(measured.about),
+        _left_out(measured.left_out),
+    )
 
 
 def _latency(measured: Latency) -> str:

@@ -9,8 +9,8 @@ from typing import Final
 from benchmarks import hotspots, latency, recovery
 from benchmarks.machine import About
 from benchmarks.options import Options
-from benchmarks.peers import Peer, UnavailableError
-from benchmarks.results import Latency, Lone, Part, Profile, Recovery, Runs
+from benchmarks.peers import KAFKA_STREAMS, Peer, UnavailableError, exactly_once
+from benchmarks.results import Guarantees, Latency, Lone, Part, Profile, Recovery, Runs
 from benchmarks.runner import PeerError, Run, Runner
 from benchmarks.workload import Workload
 
@@ -28,34 +28,27 @@ RATE: Final = 20_000
 
 def throughput(runner: Runner, options: Options) -> Runs:
     """Let all peers join the same clicks, in rounds whose order alternates, so that no peer always comes first."""
-    peers, left_out = _install(options)
-    workloads = {peer.name: Workload(options.users, options.clicks // peer.slower) for peer in peers}
-    runs: list[Run] = []
-    for number in range(options.rounds):
-        for peer in peers if number % 2 == 0 else peers[::-1]:
-            try:
-                runs.append(runner.run(peer, workloads[peer.name]))
-            except PeerError as exc:
-                left_out[peer.name] = str(exc)
-                print(exc, flush=True)
-    for workload in set(workloads.values()):
-        runner.forget(workload)
+    peers, left_out = _install(options.peers, options)
+    runs = _rounds(runner, options, peers, left_out)
     return Runs(About.now(options.command, options.streamapp.bin), runs, left_out)
+
+
+def guarantees(runner: Runner, options: Options) -> Guarantees:
+    """Let streamapp and Kafka Streams process at least once and exactly once, in such rounds, and time lone clicks."""
+    peers, left_out = _install(
+        (options.streamapp, exactly_once(options.streamapp), KAFKA_STREAMS, exactly_once(KAFKA_STREAMS)), options
+    )
+    runs = _rounds(runner, options, peers, left_out)
+    lone = _lone_clicks(runner, options, peers, left_out)
+    return Guarantees(About.now(options.command, options.streamapp.bin), runs, left_out, lone)
 
 
 def time_clicks(runner: Runner, options: Options) -> Latency:
     """Time lone clicks with all peers, and a steady load with streamapp."""
-    peers, left_out = _install(options)
+    peers, left_out = _install(options.peers, options)
     floor = latency.one_hop(runner.topics, options.lone_clicks)
     print(f"{'broker':16} {floor}", flush=True)
-    lone: dict[str, Lone] = {}
-    for peer in peers:
-        try:
-            lone[peer.name] = latency.lone_clicks(runner, peer, options.lone_clicks)
-            print(f"{peer.name:16} {lone[peer.name]}", flush=True)
-        except PeerError as exc:
-            left_out[peer.name] = str(exc)
-            print(exc, flush=True)
+    lone = _lone_clicks(runner, options, peers, left_out)
     steady = latency.steady_load(runner, options.streamapp, RATE, options.steady)
     print(f"{'steady load':16} {steady.times}, {steady.missing} missing, {steady.repeated} repeated", flush=True)
     return Latency(About.now(options.command, options.streamapp.bin), lone, floor, steady, left_out)
@@ -95,6 +88,7 @@ def profile(runner: Runner, options: Options) -> Profile:
 PARTS: Final[Mapping[Part, Callable[[Runner, Options], object]]] = MappingProxyType(
     {
         Part.THROUGHPUT: throughput,
+        Part.GUARANTEES: guarantees,
         Part.LATENCY: time_clicks,
         Part.USERS: grow_table,
         Part.SIZES: grow_clicks,
@@ -106,10 +100,10 @@ PARTS: Final[Mapping[Part, Callable[[Runner, Options], object]]] = MappingProxyT
 """What runs each part and gives its results, in the order in which they are run."""
 
 
-def _install(options: Options) -> tuple[list[Peer], dict[str, str]]:
+def _install(wanted: Sequence[Peer], options: Options) -> tuple[list[Peer], dict[str, str]]:
     peers: list[Peer] = []
     left_out: dict[str, str] = {}
-    for peer in options.peers:
+    for peer in wanted:
         try:
             peer.install(options.cache)
             peers.append(peer)
@@ -117,6 +111,33 @@ def _install(options: Options) -> tuple[list[Peer], dict[str, str]]:
             left_out[peer.name] = str(exc)
             print(f"{peer.title} is left out: {exc}", flush=True)
     return peers, left_out
+
+
+def _rounds(runner: Runner, options: Options, peers: Sequence[Peer], left_out: dict[str, str]) -> list[Run]:
+    workloads = {peer.name: Workload(options.users, options.clicks // peer.slower) for peer in peers}
+    runs: list[Run] = []
+    for number in range(options.rounds):
+        for peer in peers if number % 2 == 0 else peers[::-1]:
+            try:
+                runs.append(runner.run(peer, workloads[peer.name]))
+            except PeerError as exc:
+                left_out[peer.name] = str(exc)
+                print(exc, flush=True)
+    for workload in set(workloads.values()):
+        runner.forget(workload)
+    return runs
+
+
+def _lone_clicks(runner: Runner, options: Options, peers: Sequence[Peer], left_out: dict[str, str]) -> dict[str, Lone]:
+    lone: dict[str, Lone] = {}
+    for peer in peers:
+        try:
+            lone[peer.name] = latency.lone_clicks(runner, peer, options.lone_clicks)
+            print(f"{peer.name:16} {lone[peer.name]}", flush=True)
+        except PeerError as exc:
+            left_out[peer.name] = str(exc)
+            print(exc, flush=True)
+    return lone
 
 
 def _scale(runner: Runner, options: Options, workloads: Sequence[Workload]) -> Runs:

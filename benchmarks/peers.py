@@ -11,9 +11,19 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol, TypeVar
 
-__all__ = ["PEERS", "Job", "KafkaStreams", "Peer", "PythonProgram", "Streamapp", "UnavailableError"]
+__all__ = [
+    "KAFKA_STREAMS",
+    "PEERS",
+    "Job",
+    "KafkaStreams",
+    "Peer",
+    "PythonProgram",
+    "Streamapp",
+    "UnavailableError",
+    "exactly_once",
+]
 
 PROGRAMS: Final = Path(__file__).parent / "programs"
 
@@ -88,6 +98,10 @@ class Peer(Protocol):
         """By how much to divide the clicks, so that a run does not take minutes."""
 
     @property
+    def exactly_once(self) -> bool:
+        """Whether it commits its results and the offsets of its input in transactions."""
+
+    @property
     def version(self) -> str:
         """The version of the library that it is made with."""
 
@@ -123,6 +137,7 @@ class PythonProgram:
     launcher: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     python: Path = Path("python")
+    exactly_once: ClassVar[bool] = False
 
     @property
     def version(self) -> str:
@@ -161,6 +176,7 @@ class KafkaStreams:
     Args:
         name, title: see `Peer`.
         threads: stream threads.
+        exactly_once: see `Peer`.
     """
 
     name: str
@@ -168,6 +184,7 @@ class KafkaStreams:
     threads: int = 1
     keeps: str = "RocksDB and changelog"
     slower: int = 1
+    exactly_once: bool = False
     target: Path = Path("target")
 
     @property
@@ -199,7 +216,8 @@ class KafkaStreams:
 
     def environment(self, job: Job) -> Mapping[str, str]:
         """Give the job."""
-        return job.environment() | {"THREADS": f"{self.threads}"}
+        guarantee = "exactly_once_v2" if self.exactly_once else "at_least_once"
+        return job.environment() | {"THREADS": f"{self.threads}", "GUARANTEE": guarantee}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,6 +227,7 @@ class Streamapp:
     Args:
         bin: of the venv that it is installed in.
         store: URL of the table store.
+        exactly_once: see `Peer`.
     """
 
     bin: Path
@@ -217,6 +236,7 @@ class Streamapp:
     title: str = "streamapp"
     keeps: str = "RocksDB and changelog"
     slower: int = 1
+    exactly_once: bool = False
 
     @property
     def version(self) -> str:
@@ -242,11 +262,22 @@ class Streamapp:
             "STREAMAPP_TOPIC_PREFIX": job.prefix,
             "STREAMAPP_JOINED_TOPIC": job.joined,
             "STREAMAPP_WEB_PORT": f"{_free_port()}",
+            "STREAMAPP_PROCESSING_GUARANTEE": "exactly_once" if self.exactly_once else "at_least_once",
         }
 
 
+Both = TypeVar("Both", bound=KafkaStreams | Streamapp)
+
+
+def exactly_once(peer: Both) -> Both:
+    """Give a program with the other guarantee."""
+    name, title = f"{peer.name}_exactly_once", f"{peer.title}, exactly once"
+    return dataclasses.replace(peer, name=name, title=title, exactly_once=True)
+
+
+KAFKA_STREAMS: Final = KafkaStreams("kafka_streams", "Kafka Streams")
 PEERS: Final[tuple[Peer, ...]] = (
-    KafkaStreams("kafka_streams", "Kafka Streams"),
+    KAFKA_STREAMS,
     KafkaStreams("kafka_streams_2", "Kafka Streams, 2 threads", threads=2),
     PythonProgram("confluent_kafka", "confluent-kafka loop", "memory; read again at each start"),
     PythonProgram("aiokafka", "aiokafka loop", "memory; read again at each start"),

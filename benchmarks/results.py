@@ -15,6 +15,7 @@ from benchmarks.runner import Run, median
 from benchmarks.workload import Workload
 
 __all__ = [
+    "Guarantees",
     "Latency",
     "Lone",
     "Part",
@@ -33,6 +34,7 @@ class Part(enum.StrEnum):
     """The parts that can be run alone."""
 
     THROUGHPUT = "throughput"
+    GUARANTEES = "guarantees"
     LATENCY = "latency"
     USERS = "users"
     SIZES = "sizes"
@@ -147,6 +149,17 @@ class Latency:
 
 
 @dataclasses.dataclass(frozen=True)
+class Guarantees(Runs):
+    """Runs of programs that process at least once, and of the same ones exactly once.
+
+    Args:
+        lone: times of lone clicks from produced to readable (read_committed), by peer.
+    """
+
+    lone: dict[str, Lone]
+
+
+@dataclasses.dataclass(frozen=True)
 class Restore:
     """A start of streamapp with a changelog to read.
 
@@ -205,6 +218,7 @@ class Results:
     """All that was ever measured; None = nothing yet."""
 
     throughput: Runs | None = None
+    guarantees: Guarantees | None = None
     latency: Latency | None = None
     users: Runs | None = None
     sizes: Runs | None = None
@@ -215,7 +229,7 @@ class Results:
     @classmethod
     def load(cls, directory: Path) -> Self:
         """Read what was saved."""
-        kinds = {Part.LATENCY: Latency, Part.RECOVERY: Recovery, Part.PROFILE: Profile}
+        kinds = {Part.GUARANTEES: Guarantees, Part.LATENCY: Latency, Part.RECOVERY: Recovery, Part.PROFILE: Profile}
         files = {part: directory / f"{part}.json" for part in Part}
         return cls(
             **{

@@ -92,7 +92,7 @@ class Runner:
             self._filled.add(workload)
         with self.job(peer, workload, prefix=workload.prefix) as job:
             with self.process(peer, job) as process:
-                samples = self._watch(process, job, workload)
+                samples = self._watch(process, job, peer, workload)
             output = self.topics.read(job.joined, workload.partitions)
             checked = check(workload, ((message.key(), message.value()) for message in output))
         shown = [*samples[: -1 : len(samples) // 100 + 1], samples[-1]]
@@ -178,14 +178,23 @@ class Runner:
         if process.poll() is not None:
             raise PeerError(f"{job.group} ended with {process.returncode}; its log: {self.log(job)}")
 
-    def _watch(self, process: subprocess.Popen[bytes], job: Job, workload: Workload) -> list[Sample]:
+    def _joined(self, job: Job, peer: Peer) -> int:
+        """Count the joined records that can be read.
+
+        With transactions, end offsets count their markers, too; then it is the clicks that are committed with them.
+        """
+        if peer.exactly_once:
+            return self.topics.committed(job.group, job.clicks, job.partitions)
+        return self.topics.count(job.joined, job.partitions) or 0
+
+    def _watch(self, process: subprocess.Popen[bytes], job: Job, peer: Peer, workload: Workload) -> list[Sample]:
         sampler = Sampler(process.pid, self._broker_pid)
         samples = [sampler.sample(0)]
         deadline = time.monotonic() + START + START_PER_USER * workload.users
         while samples[-1].records < workload.clicks and time.monotonic() < deadline:
             self.check_alive(process, job)
             begin = time.monotonic()
-            samples.append(sampler.sample(self.topics.count(job.joined, workload.partitions) or 0))
+            samples.append(sampler.sample(self._joined(job, peer)))
             if samples[-1].records > samples[-2].records:
                 deadline = begin + STALL
             time.sleep(max(0.0, begin + EVERY - time.monotonic()))

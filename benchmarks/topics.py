@@ -6,7 +6,15 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from confluent_kafka.cimpl import NewTopic
 
@@ -48,7 +56,7 @@ class Topics:
                 raise TimeoutError(f"topic {name} has no leaders after {DEADLINE:.0f} s")
 
     def count(self, name: str, partitions: int) -> int | None:
-        """Sum up the end offsets of a topic, read_uncommitted; None if it is not there or a partition has no leader."""
+        """Sum up the end offsets of a topic; None if it is not there or a partition has no leader."""
         ends = {TopicPartition(name, number): OffsetSpec.latest() for number in range(partitions)}  # type: ignore[no-untyped-call]
         try:
             answers = self._admin.list_offsets(ends, request_timeout=DEADLINE).values()
@@ -57,6 +65,15 @@ class Topics:
             # Topics and leaders are looked for again only when all are asked for.
             self._admin.list_topics(timeout=DEADLINE)
             return None
+
+    def committed(self, group: str, name: str, partitions: int) -> int:
+        """Sum up the offsets that a group has committed of a topic."""
+        asked = [TopicPartition(name, number) for number in range(partitions)]
+        (answer,) = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, asked)]).values()
+        try:
+            return sum(max(0, tp.offset) for tp in answer.result(DEADLINE).topic_partitions)
+        except KafkaException:  # the group is not there yet
+            return 0
 
     def warm_up(self) -> None:
         """Let a first group form: the broker makes the topic of all groups' offsets then, which takes it seconds."""
@@ -81,7 +98,7 @@ class Topics:
         self._produce(f"{prefix}user_clicks", workload.stream(start), workload.clicks, workload.partitions)
 
     def read(self, name: str, partitions: int) -> Iterator[Message]:
-        """Read all records of a topic that are there now.
+        """Read all records of a topic that are there now; of transactions only what is committed (read_committed).
 
         Raises:
             KafkaException: if the broker does not give them.
@@ -93,7 +110,7 @@ class Topics:
                 "group.id": "benchmark",
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
-                "isolation.level": "read_uncommitted",
+                "isolation.level": "read_committed",
             }
         ) as consumer:
             consumer.assign([TopicPartition(name, number, 0) for number in range(partitions)])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.latency import lone_clicks, steady_load
-from benchmarks.peers import Streamapp
+from benchmarks.peers import Streamapp, exactly_once
 from benchmarks.recovery import restores
 from benchmarks.runner import PeerError, Runner
 from benchmarks.topics import Topics
@@ -23,9 +23,10 @@ def runner(kafka: EmbeddedKafka, tmp_path: Path) -> Runner:
     return Runner(Topics(kafka.bootstrap), kafka.pid, tmp_path)
 
 
-def test_a_run_joins_every_click_of_the_workload(runner: Runner) -> None:
+@pytest.mark.parametrize("peer", [STREAMAPP, exactly_once(STREAMAPP)], ids=lambda peer: peer.name)
+def test_a_run_joins_every_click_of_the_workload(runner: Runner, peer: Streamapp) -> None:
     workload = Workload(users=20, clicks=500)
-    run = runner.run(STREAMAPP, workload)
+    run = runner.run(peer, workload)
     runner.forget(workload)
     assert run.check.ok, str(run.check)
     assert run.figures.records == 500

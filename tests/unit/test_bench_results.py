@@ -11,6 +11,7 @@ from benchmarks.check import Check
 from benchmarks.machine import About
 from benchmarks.page import render
 from benchmarks.results import (
+    Guarantees,
     Latency,
     Lone,
     Part,
@@ -65,6 +66,12 @@ RESULTS = {
         SteadyLoad(20_000, 10.0, Percentiles.of([3.0]), 0, 0),
         {},
     ),
+    Part.GUARANTEES: Guarantees(
+        ABOUT,
+        [run("streamapp", 3_000.0), run("streamapp_exactly_once", 2_850.0)],
+        {},
+        {"streamapp_exactly_once": Lone(Percentiles.of([60.0]), Percentiles.of([50.0]))},
+    ),
     Part.USERS: Runs(ABOUT, [run("streamapp", 3_000.0)], {}),
     Part.SIZES: Runs(ABOUT, [run("streamapp", 3_000.0)], {}),
     Part.PARTITIONS: Runs(ABOUT, [run("streamapp", 3_000.0)], {}),
@@ -97,7 +104,7 @@ def test_percentiles_are_of_the_times_themselves() -> None:
 
 
 def test_the_page_says_what_was_not_measured() -> None:
-    assert render(Results()).count("Not measured yet.") == 8
+    assert render(Results()).count("Not measured yet.") == 9
 
 
 def test_the_page_has_a_table_for_each_part_with_its_origin(tmp_path: Path) -> None:
@@ -150,3 +157,9 @@ def test_restored_rows_a_second_are_those_of_the_worker() -> None:
 def test_functions_below_a_hundredth_are_not_shown(number: int, shown: bool) -> None:
     profile = Profile(ABOUT, 1_000, 1_000, {"f (a.py)": number}, {})
     assert ("f (a.py)" in render(Results(profile=profile))) is shown
+
+
+def test_a_program_that_processes_exactly_once_is_compared_with_itself() -> None:
+    page = render(Results(guarantees=RESULTS[Part.GUARANTEES]))  # type: ignore[arg-type]
+    assert row(page, "streamapp, exactly once")[1:3] == ["2,850", "95%"]
+    assert row(page, "streamapp, exactly once")[-3:] == ["60.0", "60.0", "right"]

@@ -58,6 +58,7 @@ public class Join {
     config.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, System.getenv("THREADS"));
     config.put(StreamsConfig.STATE_DIR_CONFIG, System.getenv("STATE"));
     config.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, 1);
+    config.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, System.getenv("GUARANTEE"));
     config.put(StreamsConfig.consumerPrefix(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG), "earliest");
     config.put(StreamsConfig.producerPrefix(ProducerConfig.COMPRESSION_TYPE_CONFIG), "lz4");
     config.put(StreamsConfig.producerPrefix(ProducerConfig.LINGER_MS_CONFIG), System.getenv("LINGER_MS"));
