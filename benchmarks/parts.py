@@ -35,9 +35,8 @@ def throughput(runner: Runner, options: Options) -> Runs:
 
 def guarantees(runner: Runner, options: Options) -> Guarantees:
     """Let streamapp and Kafka Streams process at least once and exactly once, in such rounds, and time lone clicks."""
-    peers, left_out = _install(
-        (options.streamapp, exactly_once(options.streamapp), KAFKA_STREAMS, exactly_once(KAFKA_STREAMS)), options
-    )
+    loose = [peer for peer in (options.streamapp, KAFKA_STREAMS) if peer in options.peers]
+    peers, left_out = _install([each for peer in loose for each in (peer, exactly_once(peer))], options)
     runs = _rounds(runner, options, peers, left_out)
     lone = _lone_clicks(runner, options, peers, left_out)
     return Guarantees(About.now(options.command, options.streamapp.bin), runs, left_out, lone)
