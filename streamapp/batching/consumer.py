@@ -208,9 +208,11 @@ class Consumer(driver.Consumer):
                 self._want()
 
     @Service.task
-    async def _commit_when_due(self) -> None:
+    async def _commit_handler(self) -> None:
+        """Commit from time to time; Faust's timer warns of each commit that takes longer than the time between."""
         while not self.should_stop:
-            await self.app.checkpoint.due.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.app.checkpoint.due.wait(), self.commit_interval)
             await self.commit()
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
@@ -285,7 +287,7 @@ class Consumer(driver.Consumer):
         await self.commit()
         self.alignment.clear()
 
-    def verify_event_path(self, now: float, tp: TP) -> None:
+    async def verify_all_partitions_active(self) -> None:
         """Do nothing: Faust's check for a stuck stream looks at the tracking that this class does without."""
 
     async def perform_seek(self) -> None:

@@ -164,11 +164,12 @@ class Outbox:
 
     async def settle(self) -> list[Sending]:
         """Wait until all that belongs to the commit has arrived or failed, and give what failed."""
-        sent, self._sent_before = self._sent_before, {}
+        sent = self._sent_before  # out of which goes what arrives: its results are not kept until all have
         # Not `gather`: it would be done at the first failure.
-        if pending := [sending.arrived for sending in sent if not sending.arrived.done()]:
+        while pending := [sending.arrived for sending in sent if not sending.arrived.done()]:
             await asyncio.wait(pending)
-        return [sending for sending in sent if sending.arrived.exception() is not None]
+        self._sent_before = {}
+        return list(sent)
 
     def forget(self) -> None:
         """Take out all that was put in: nobody waits for it any more."""
