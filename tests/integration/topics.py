@@ -28,8 +28,9 @@ __all__ = ["Topics", "ends"]
 T = TypeVar("T")
 
 DEADLINE = 90.0
-#: Errors of a topic or a group that the broker has only just made.
+#: Errors of a topic or a group that the broker has only just made, or while it comes back.
 NOT_YET = {
+    KafkaError.UNKNOWN_LEADER_EPOCH,
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_COORDINATOR,
