@@ -92,19 +92,20 @@ def _programs(measured: Runs) -> str:
 
 def _guarantees(measured: Guarantees) -> str:
     groups = measured.by_peer()
+    rates = {peer: median(runs).per_s for peer, runs in groups.items()}
+    ours = (_OURS.name, STRICT[_OURS.name])
     rows = []
-    for loose, strict in STRICT.items():
-        for peer in (loose, strict):
+    for pair in STRICT.items():
+        for peer, our in zip(pair, ours, strict=True):
             if peer not in groups:
                 continue
-            figures = median(groups[peer])
-            share = figures.per_s / median(groups[loose]).per_s if loose in groups else None
-            lone = measured.lone.get(peer)
+            figures, lone = median(groups[peer]), measured.lone.get(peer)
             rows.append(
                 [
                     title(peer),
                     f"{figures.per_s:,.0f}",
-                    f"{share:.0%}" if share else "",
+                    _ratio(rates, peer, pair[0], "{:.0%}"),
+                    _ratio(rates, our, peer, "{:.1f}"),
                     f"{figures.steady_per_s:,.0f}",
                     f"{figures.cpu_us:.1f}",
                     f"{figures.broker_us:.1f}",
@@ -114,7 +115,7 @@ def _guarantees(measured: Guarantees) -> str:
                     _outputs(groups[peer]),
                 ]
             )
-    heads = ["joined/s", "of at least once", "steady/s", "CPU µs", "broker µs", "peak MB", "start-up s"]
+    heads = ["joined/s", "of at least once", "times", "steady/s", "CPU µs", "broker µs", "peak MB", "start-up s"]
     return _blocks(
         _workloads(groups),
         _table(["", *heads, "lone click p50 ms", "p99", "output"], rows),
@@ -122,6 +123,10 @@ def _guarantees(measured: Guarantees) -> str:
         _about(measured.about),
         _left_out(measured.left_out),
     )
+
+
+def _ratio(rates: Mapping[str, float], one: str, other: str, form: str) -> str:
+    return form.format(rates[one] / rates[other]) if one in rates and other in rates else ""
 
 
 def _latency(measured: Latency) -> str:

@@ -68,7 +68,11 @@ RESULTS = {
     ),
     Part.GUARANTEES: Guarantees(
         ABOUT,
-        [run("streamapp", 3_000.0), run("streamapp_exactly_once", 2_850.0)],
+        [
+            run("streamapp", 3_000.0),
+            run("streamapp_exactly_once", 2_850.0),
+            run("kafka_streams_exactly_once", 950.0),
+        ],
         {},
         {"streamapp_exactly_once": Lone(Percentiles.of([60.0]), Percentiles.of([50.0]))},
     ),
@@ -159,7 +163,8 @@ def test_functions_below_a_hundredth_are_not_shown(number: int, shown: bool) -> 
     assert ("f (a.py)" in render(Results(profile=profile))) is shown
 
 
-def test_a_program_that_processes_exactly_once_is_compared_with_itself() -> None:
+def test_programs_that_process_exactly_once_are_compared_with_themselves_and_with_each_other() -> None:
     page = render(Results(guarantees=RESULTS[Part.GUARANTEES]))  # type: ignore[arg-type]
-    assert row(page, "streamapp, exactly once")[1:3] == ["2,850", "95%"]
+    assert row(page, "streamapp, exactly once")[1:4] == ["2,850", "95%", "1.0"]
     assert row(page, "streamapp, exactly once")[-3:] == ["60.0", "60.0", "right"]
+    assert row(page, "Kafka Streams, exactly once")[1:4] == ["950", "", "3.0"]
