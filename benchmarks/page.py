@@ -6,10 +6,11 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from string import Template
-from typing import Final
+from typing import Any, Final
 
 from benchmarks.machine import About
-from benchmarks.peers import PEERS, Peer, Streamapp
+from benchmarks.pairs import DISORDER, GRACE, WINDOW, Pairs
+from benchmarks.peers import PAIRING, PEERS, Peer, Streamapp
 from benchmarks.results import Latency, Percentiles, Profile, Recovery, Results, Runs
 from benchmarks.runner import Run, median
 from benchmarks.workload import Workload
@@ -21,7 +22,7 @@ SHOWN: Final = 0.01
 STREAMAPP: Final = "streamapp"
 NOTHING: Final = "Not measured yet."
 
-KNOWN: Final[dict[str, Peer]] = {peer.name: peer for peer in (Streamapp(Path()), *PEERS)}
+KNOWN: Final[dict[str, Peer]] = {peer.name: peer for peer in (Streamapp(Path()), *PEERS, *PAIRING)}
 
 TEXT: Final = Path(__file__).with_name("page.md")
 
@@ -31,6 +32,7 @@ def render(results: Results) -> str:
     return Template(TEXT.read_text("utf-8")).substitute(
         throughput=_throughput(results.throughput) if results.throughput else NOTHING,
         programs=_programs(results.throughput) if results.throughput else NOTHING,
+        pairs=_pairs(results.pairs) if results.pairs else NOTHING,
         latency=_latency(results.latency) if results.latency else NOTHING,
         users=_scaling(results.users, "users", lambda one: one.users) if results.users else NOTHING,
         sizes=_scaling(results.sizes, "bytes a click", lambda one: one.bytes_of_a_click) if results.sizes else NOTHING,
@@ -47,7 +49,7 @@ def title(peer: str) -> str:
     return KNOWN[peer].title if peer in KNOWN else peer
 
 
-def _throughput(measured: Runs) -> str:
+def _throughput(measured: Runs[Workload]) -> str:
     groups = measured.by_peer()
     ours = median(groups[STREAMAPP]).per_s if STREAMAPP in groups else None
     rows = []
@@ -78,10 +80,47 @@ def _throughput(measured: Runs) -> str:
     )
 
 
-def _programs(measured: Runs) -> str:
+def _programs(measured: Runs[Workload]) -> str:
     peers = [KNOWN[peer] for peer in measured.by_peer() if peer in KNOWN]
     rows = [[peer.title, peer.version, peer.keeps] for peer in peers]
     return _table(["", "version", "where the table is, and what a crash leaves of it"], rows, numbers=False)
+
+
+def _pairs(measured: Runs[Pairs]) -> str:
+    groups = measured.by_peer()
+    (load,) = measured.by_workload()
+    per_record = load.results / load.records
+    ours = median(groups[STREAMAPP]).per_s if STREAMAPP in groups else None
+    rows = []
+    for peer, runs in groups.items():
+        figures = median(runs)
+        rows.append(
+            [
+                f"**{title(peer)}**" if peer == STREAMAPP else title(peer),
+                f"{figures.per_s / per_record:,.0f}",
+                f"{figures.per_s:,.0f}",
+                f"{ours / figures.per_s:.1f}" if ours else "",
+                f"{figures.steady_per_s / per_record:,.0f}",
+                f"{figures.total_per_s / per_record:,.0f}",
+                f"{figures.cpu_us * per_record:.1f}",
+                f"{figures.steady_cpu_us * per_record:.1f}",
+                f"{figures.broker_us * per_record:.1f}",
+                f"{figures.peak_mb:,.0f}",
+                f"{figures.start_up:.1f}",
+                _outputs(runs),
+            ]
+        )
+    heads = ["records/s", "pairs/s", "times", "steady/s", "with start/s", "CPU µs", "steady CPU µs", "broker µs"]
+    return _blocks(
+        f"{load.each:,} purchases and {load.each:,} views, {load.users:,} users, {load.partitions} partitions, "
+        f"{load.span / 1000:,.0f} s of event time, records up to {DISORDER / 1000:g} s behind those before them; "
+        f"window ±{WINDOW / 1000:g} s, grace {GRACE / 1000:g} s: {load.results:,} pairs, "
+        f"{load.results / load.each:.2f} of each record. {_rounds(groups)}.",
+        _table(["", *heads, "peak MB", "start-up s", "output"], rows),
+        _others(measured.runs),
+        _about(measured.about),
+        _left_out(measured.left_out),
+    )
 
 
 def _latency(measured: Latency) -> str:
@@ -102,7 +141,7 @@ def _latency(measured: Latency) -> str:
     )
 
 
-def _scaling(measured: Runs, label: str, value: Callable[[Workload], int]) -> str:
+def _scaling(measured: Runs[Workload], label: str, value: Callable[[Workload], int]) -> str:
     rows = []
     for workload, runs in measured.by_workload().items():
         figures = median(runs)
@@ -172,18 +211,22 @@ def _profile(measured: Profile) -> str:
     )
 
 
-def _workloads(groups: Mapping[str, list[Run]]) -> str:
+def _workloads(groups: Mapping[str, list[Run[Workload]]]) -> str:
     workloads = {peer: runs[0].workload for peer, runs in groups.items()}
     whole = max(workloads.values(), key=lambda workload: workload.clicks)
     fewer = [f" ({title(peer)}: {one.clicks:,})" for peer, one in workloads.items() if one.clicks < whole.clicks]
-    rounds = max(len(runs) for runs in groups.values())
     return (
         f"{whole.clicks:,} clicks{''.join(fewer)}, {whole.bytes_of_a_click} bytes a click, {whole.users:,} users, "
-        f"{whole.partitions} partitions, {rounds} {'rounds' if rounds > 1 else 'round'}."
+        f"{whole.partitions} partitions, {_rounds(groups)}."
     )
 
 
-def _outputs(runs: Sequence[Run]) -> str:
+def _rounds(groups: Mapping[str, Sequence[Run[Any]]]) -> str:
+    rounds = max(len(runs) for runs in groups.values())
+    return f"{rounds} {'rounds' if rounds > 1 else 'round'}"
+
+
+def _outputs(runs: Sequence[Run[Any]]) -> str:
     """Say that all outputs are right, or what is wrong with the worst."""
     worst = max(runs, key=lambda run: run.check.missing + run.check.repeated + run.check.wrong)
     return str(worst.check)
@@ -198,7 +241,7 @@ def _about(about: About) -> str:
     return f"`{about.command}`, {about.date}, commit {about.commit or 'unknown'}; {about.machine}; {versions}."
 
 
-def _others(runs: Sequence[Run]) -> str:
+def _others(runs: Sequence[Run[Any]]) -> str:
     return f"Other processes had {max(run.figures.others for run in runs):.0%} of the machine's CPU in the worst run."
 
 
