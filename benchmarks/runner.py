@@ -92,9 +92,10 @@ class Runner:
         if workload not in self._filled:
             self.topics.fill(workload.prefix, workload, _now() - workload.span)
             self._filled.add(workload)
+        results = workload.results  # counted before anything is timed: it may take seconds
         with self.job(peer, workload, prefix=workload.prefix) as job:
             with self.process(peer, job) as process:
-                samples = self._watch(process, job, workload)
+                samples = self._watch(process, job, START + START_PER_RECORD * workload.records, results)
             output = self.topics.read(job.joined, workload.partitions)
             checked = check(workload, ((message.key(), message.value()) for message in output))
         shown = [*samples[: -1 : len(samples) // 100 + 1], samples[-1]]
@@ -180,14 +181,14 @@ class Runner:
         if process.poll() is not None:
             raise PeerError(f"{job.group} ended with {process.returncode}; its log: {self.log(job)}")
 
-    def _watch(self, process: subprocess.Popen[bytes], job: Job, workload: Load) -> list[Sample]:
+    def _watch(self, process: subprocess.Popen[bytes], job: Job, patience: float, results: int) -> list[Sample]:
         sampler = Sampler(process.pid, self._broker_pid)
         samples = [sampler.sample(0)]
-        deadline = time.monotonic() + START + START_PER_RECORD * workload.records
-        while samples[-1].records < workload.results and time.monotonic() < deadline:
+        deadline = time.monotonic() + patience
+        while samples[-1].records < results and time.monotonic() < deadline:
             self.check_alive(process, job)
             begin = time.monotonic()
-            samples.append(sampler.sample(self.topics.count(job.joined, workload.partitions) or 0))
+            samples.append(sampler.sample(self.topics.count(job.joined, job.partitions) or 0))
             if samples[-1].records > samples[-2].records:
                 deadline = begin + STALL
             time.sleep(max(0.0, begin + EVERY - time.monotonic()))
