@@ -197,7 +197,8 @@ class StreamTableOperator(Refusing[R], Generic[R]):
         self._ledger: Ledger[R] = Ledger(state, updates_from=1)
         self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
         self._grace = joins[0].grace
-        self._buffer = Buffer(state.section(b"waiting/"), span=self._grace or 0, since=self._undecided)
+        self._buffer = Buffer(state.section(b"waiting/"), span=self._grace or 0)
+        self._buffer.restore(self._undecided)
         #: The tables that are kept here.
         self.tables: Sequence[Table | VersionedTable] = (
             [join.table(state.section(b"table%d/" % n)) for n, join in enumerate(joins, 1)] if tables is None else ()
