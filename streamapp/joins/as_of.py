@@ -126,8 +126,8 @@ class AsOfOperator(Refusing[Joined]):
         left_reach, right_reach = self._reach
         self._windows.tidy(self.clock.time)
         self._rights.take(self.clock.time - right_reach)
-        self._lefts.save(self.clock.time - left_reach)
-        self._rights.save(self.clock.time - right_reach)
+        self._lefts.save(self.clock.time - left_reach, self.clock.time)
+        self._rights.save(self.clock.time - right_reach, self.clock.time)
         self.balance.pending = self._lefts.waiting
         return self._ledger.close()
 

@@ -77,10 +77,15 @@ class Buffer:
         """Take out the same, in the order of (timestamp, key, arrival)."""
         return sorted(self.take(before), key=_ORDER)
 
-    def save(self, since: int) -> None:
-        """Write down what was added and matched; records with a timestamp smaller than ``since`` (ms) are over."""
+    def save(self, since: int, until: int) -> None:
+        """Write down what was added and matched.
+
+        Args:
+            since: records with a smaller timestamp (ms) are over.
+            until: there are none with a larger one.
+        """
         first = self._next - len(self._added)
-        self._journal.write(self._added, [record for record in self._matched if record.number < first])
+        self._journal.write(self._added, [record for record in self._matched if record.number < first], until)
         self._journal.drop(since)
         self._added.clear()
         self._matched.clear()

@@ -10,7 +10,6 @@ window store.)
 from __future__ import annotations
 
 import heapq
-import operator
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -22,7 +21,6 @@ from streamapp.joins.state import State
 
 __all__ = ["Journal"]
 
-_TIME: Final = operator.attrgetter("timestamp")
 #: Bytes of records after which a page is full: its row must stay far below what a changelog takes (1 MiB).
 FULL: Final = 256 << 10
 
@@ -32,7 +30,7 @@ class _Page(msgspec.Struct, array_like=True, gc=False):
 
     records: Sequence[Buffered]
     matched: Sequence[int]
-    #: The largest timestamp of all these.
+    #: A time (ms) after which none of all these is.
     end: int
 
 
@@ -70,16 +68,21 @@ class Journal:
             self._note(page.end, ordering.number_of(key))
         return list(records.values())
 
-    def write(self, records: Sequence[Buffered], matched: Sequence[Buffered]) -> None:
-        """Write down what a batch brought: new records, as they are after it, and earlier ones that were matched."""
+    def write(self, records: Sequence[Buffered], matched: Sequence[Buffered], end: int) -> None:
+        """Write down what a batch brought: new records, as they are after it, and earlier ones that were matched.
+
+        Args:
+            records: the new ones.
+            matched: the earlier ones.
+            end: a time (ms) after which none of all these is.
+        """
         if records or matched:
-            end = max(map(_TIME, [*records, *matched]))
             for row in _pages(records, [record.number for record in matched], end):
                 self._state.put(ordering.number(self._next), row)
                 self._note(end, self._next)
 
     def drop(self, before: int) -> None:
-        """Delete the pages on which all timestamps are smaller than ``before``."""
+        """Delete the pages on which all timestamps are surely smaller than ``before`` (ms)."""
         while self._pages and self._pages[0][0] < before:
             self._state.delete(ordering.number(heapq.heappop(self._pages)[1]))
 

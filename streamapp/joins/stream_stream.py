@@ -93,7 +93,7 @@ class StreamStreamOperator(Refusing[Joined]):
         self._windows = Windows(left_reach, right_reach)
         for view in self._views:
             for record in view.mine.restore(self.clock.time - view.reach):
-                place(self._windows[record.key][view.side], record)
+                place(self._windows[record.key].side(view.side), record)
 
     def process(self, batch: Batch) -> Output[Joined]:
         """Join records in the order in which they are given."""
@@ -115,18 +115,19 @@ class StreamStreamOperator(Refusing[Joined]):
                 ledger.late(self.balance, side, record, now - grace - timestamp)
                 continue
             view = views[side]
-            window = windows[key]
-            others = between(window[1 - side], timestamp - view.back, timestamp + view.ahead)
+            left, right, key = windows[key]
+            mine, theirs = (right, left) if side else (left, right)
+            others = between(theirs, timestamp - view.back, timestamp + view.ahead)
             here = view.mine.add(key, value, timestamp, record.offset, bool(others))
-            place(window[side], here)
+            place(mine, here)
             if others:
                 matched += 1
                 for there in others:
                     if not there.matched:
                         view.theirs.match(there)
                         matched += 1
-                    left, right = (there, here) if side else (here, there)
-                    results.append(Joined(key, left, right, max(timestamp, there.timestamp)))
+                    latest = max(timestamp, there.timestamp)
+                    results.append(Joined(key, there, here, latest) if side else Joined(key, here, there, latest))
             elif view.kept and timestamp + view.reach < due:
                 due = timestamp + view.reach
                 if now > due:
@@ -141,7 +142,7 @@ class StreamStreamOperator(Refusing[Joined]):
         self._close(self.clock.time)
         self._windows.tidy(self.clock.time)
         for view in self._views:
-            view.mine.save(self.clock.time - view.reach)
+            view.mine.save(self.clock.time - view.reach, self.clock.time)
         self.balance.pending = sum(view.mine.waiting for view in self._views)
         return self._ledger.close()
 
@@ -152,7 +153,7 @@ class StreamStreamOperator(Refusing[Joined]):
         if key is None or record.value is None:
             return unusable(record, clock, self.join.grace)
         window, until = (time - view.back, time + view.ahead), time + view.reach
-        mine, theirs = self._windows.look(key)[side], self._windows.look(key)[1 - side]
+        mine, theirs = (self._windows.look(key).side(one) for one in (side, 1 - side))
         inside = between(theirs, *window)
         around = at_or_before(theirs, window[0] - 1), at_or_after(theirs, window[1] + 1)
         near = [*closest(inside, time), *(there for there in around if there is not None)]
@@ -169,7 +170,7 @@ class StreamStreamOperator(Refusing[Joined]):
 
     def buffered(self, side: int, key: bytes) -> Sequence[Buffered]:
         """Give the records of a key that the buffer of a side holds, for looking at; some of them may be over."""
-        return self._windows.look(key)[side]
+        return self._windows.look(key).side(side)
 
     def _without(self, side: int, record: Record, now: int) -> None:
         """Account for a record without a key or a value; it joins nothing, and does not move the clock."""

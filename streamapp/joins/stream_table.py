@@ -223,7 +223,7 @@ class StreamTableOperator(Refusing[R], Generic[R]):
         """Move the clock of the stream on to an event time (ms), as a record of it would."""
         self.clock.advance(to)
         self._release()
-        self._buffer.save(self._undecided)
+        self._buffer.save(self._undecided, self.clock.time)
         for join, table in zip(self._joins, self.tables, strict=False):
             table.tidy(self.clock.time - (self._grace or 0) - join.ttl if join.ttl else BEGINNING)
         self.balance.pending = self._buffer.waiting

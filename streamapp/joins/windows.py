@@ -20,6 +20,12 @@ class Window(NamedTuple):
 
     left: list[Buffered]
     right: list[Buffered]
+    #: One object for all records of the key: fewer to make, to keep and to free.
+    key: bytes
+
+    def side(self, side: int) -> list[Buffered]:
+        """Give the records of a side."""
+        return self.right if side else self.left
 
 
 class Windows(dict[bytes, Window]):
@@ -36,40 +42,39 @@ class Windows(dict[bytes, Window]):
     def __init__(self, left: int, right: int) -> None:
         super().__init__()
         self._reach = left, right
-        self._calendar: Calendar[bytes] = Calendar(max(left, right) // 16)
-        #: Keys whose windows are not in the calendar yet.
-        self._made: list[bytes] = []
+        self._calendar: Calendar[Window] = Calendar(max(left, right) // 16)
+        #: Those that are not in the calendar yet.
+        self._made: list[Window] = []
 
     def __missing__(self, key: bytes) -> Window:
-        window = self[key] = Window([], [])
-        self._made.append(key)
+        window = self[key] = Window([], [], key)
+        self._made.append(window)
         return window
 
     def look(self, key: bytes) -> Window:
         """Give the window of a key, only for looking at it."""
-        return self.get(key) or Window([], [])
+        return self.get(key) or Window([], [], key)
 
     def tidy(self, now: int) -> None:
         """Forget records that are over when the clock shows `now` (ms)."""
         due, self._made = self._made, []
         due += self._calendar.take(now)
-        for key in due:
-            ends = [
-                records[-1].timestamp + reach
-                for records, reach in zip(self[key], self._reach, strict=True)
-                if _without(records, now - reach)
-            ]
-            if ends:
-                self._calendar.add(max(ends), key)
+        left_reach, right_reach = self._reach
+        for window in due:
+            left, right, key = window
+            _drop(left, now - left_reach)
+            _drop(right, now - right_reach)
+            sides = (left, left_reach), (right, right_reach)
+            if ends := [records[-1].timestamp + reach for records, reach in sides if records]:
+                self._calendar.add(max(ends), window)
             else:
                 del self[key]
 
 
-def _without(records: list[Buffered], before: int) -> list[Buffered]:
+def _drop(records: list[Buffered], before: int) -> None:
     """Take out the records whose timestamp is smaller than ``before`` (ms)."""
     if records and records[0].timestamp < before:
         del records[: bisect.bisect_left(records, before, key=_TIME)]
-    return records
 
 
 def place(records: list[Buffered], record: Buffered) -> None:

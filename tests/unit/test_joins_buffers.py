@@ -15,7 +15,7 @@ from streamapp.joins.clock import BEGINNING, END
 from streamapp.joins.journal import FULL, Journal
 from streamapp.joins.records import Buffered
 from streamapp.joins.timeline import Timeline
-from streamapp.joins.windows import Windows, at_or_after, at_or_before, between, place
+from streamapp.joins.windows import Window, Windows, at_or_after, at_or_before, between, place
 
 TIMES = st.integers(0, 300)
 
@@ -86,7 +86,7 @@ def test_a_batch_is_one_row_however_many_records_it_has() -> None:
     buffer = Buffer(state, span=100)
     for number in range(1_000):
         buffer.add(b"%d" % number, b"value", number, 0)
-    buffer.save(BEGINNING)
+    buffer.save(BEGINNING, 1_000)
     assert len(state.changes) == 1
 
 
@@ -94,7 +94,7 @@ def test_a_row_stays_far_below_what_a_changelog_takes() -> None:
     state = State(MemoryStore())
     journal = Journal(state)
     records = [Buffered(b"key", b"x" * size, 0, 0, number) for number, size in enumerate([10, 3 * FULL, *[999] * 999])]
-    journal.write(records, [])
+    journal.write(records, [], 0)
     sizes = sorted(len(row) for row in state.changes.values() if row is not None)
     assert sizes[-2] < 1.2 * FULL
     assert sizes[-1] < 3.1 * FULL
@@ -156,7 +156,7 @@ def test_a_buffer_forgets_what_is_over_while_its_key_goes_on() -> None:
 
 def test_looking_at_a_key_leaves_nothing_behind() -> None:
     windows = Windows(10, 10)
-    assert windows.look(b"none") == ([], [])
+    assert windows.look(b"none") == Window([], [], b"none")
     assert not windows
 
 
