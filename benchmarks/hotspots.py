@@ -14,7 +14,7 @@ from typing import Final
 
 from benchmarks.peers import Peer
 from benchmarks.runner import PeerError, Runner
-from benchmarks.workload import Workload
+from benchmarks.workload import Load
 
 __all__ = ["shares", "stacks"]
 
@@ -41,7 +41,7 @@ KNOWN: Final = {
 }
 
 
-def stacks(runner: Runner, peer: Peer, workload: Workload, output: Path) -> list[str]:
+def stacks(runner: Runner, peer: Peer, workload: Load, output: Path) -> list[str]:
     """Let a peer join a workload, and give its stacks from the first joined record to the last.
 
     Each line is the functions of a stack, the outermost first, with ``;`` between, and how often it was seen.
@@ -49,12 +49,12 @@ def stacks(runner: Runner, peer: Peer, workload: Workload, output: Path) -> list
     Raises:
         PeerError: if it joins nothing, or py-spy may not look at it.
     """
-    pyspy = Path(sys.executable).parent / "py-spy"
+    pyspy, results = Path(sys.executable).parent / "py-spy", workload.results
     with runner.job(peer, workload) as job, runner.process(peer, job) as process:
         command = [f"{pyspy}", "record", "--native", "--rate", f"{RATE}", "--format", "raw", "--output", f"{output}"]
         profiler: subprocess.Popen[bytes] | None = None
         count, deadline = 0, time.monotonic() + FIRST
-        while count < workload.clicks and time.monotonic() < deadline:
+        while count < results and time.monotonic() < deadline:
             runner.check_alive(process, job)
             now = runner.topics.count(job.joined, job.partitions) or 0
             if now > count:

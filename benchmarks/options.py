@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks.peers import PEERS, Peer, Streamapp
+from benchmarks.peers import PAIRING, PEERS, PairingStreamapp, Peer, Streamapp
 from benchmarks.results import Part
 
 __all__ = ["Options", "parse"]
@@ -23,13 +23,14 @@ class Options:
 
     Args:
         parts: to run.
-        clicks: to join in each run; slow peers get fewer.
-        users: rows of the table.
+        clicks: to join in each run, or records of two streams together; slow peers get fewer.
+        users: rows of the table, or keys of the streams.
         most_users: up to which the table is made to grow.
         rounds: how often everything is run.
         lone_clicks: to time for each peer.
         steady: seconds of the steady load.
         peers: programs to compare, of which streamapp is the first if it is one of them.
+        pairing: the same, of those that join two streams.
         streamapp: the app of this project.
         cache: where venvs and builds are kept.
         docs: where the page, the plots and the results go.
@@ -44,6 +45,7 @@ class Options:
     lone_clicks: int
     steady: float
     peers: Sequence[Peer]
+    pairing: Sequence[Peer]
     streamapp: Streamapp
     cache: Path
     docs: Path
@@ -63,6 +65,7 @@ def parse(arguments: Sequence[str]) -> Options:
         lone_clicks=given.lone_clicks,
         steady=given.steady,
         peers=[peer for peer in (streamapp, *PEERS) if peer.name in given.peers],
+        pairing=[peer for peer in (PairingStreamapp(streamapp.bin), *PAIRING) if peer.name in given.peers],
         streamapp=streamapp,
         cache=given.cache.absolute(),
         docs=given.docs,
@@ -71,17 +74,19 @@ def parse(arguments: Sequence[str]) -> Options:
 
 
 def _parser() -> argparse.ArgumentParser:
-    peers: Sequence[Peer] = (Streamapp(Path()), *PEERS)
+    peers: Sequence[Peer] = (Streamapp(Path()), *PEERS, *PAIRING)
     parser = argparse.ArgumentParser(
         prog='make bench BENCH="…"',
         description="The same join here and in other programs, side by side, into docs/benchmarks.md.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--only", type=_some(list(Part)), default=",".join(Part), help="parts; '' = make the page only")
-    names = [peer.name for peer in peers]
+    names = list(dict.fromkeys(peer.name for peer in peers))
     parser.add_argument("--peers", type=_some(names), default=",".join(names), help="programs")
-    parser.add_argument("--clicks", type=int, default=1_000_000, help="clicks to join in each run")
-    parser.add_argument("--users", type=int, default=10_000, help="rows of the table")
+    parser.add_argument(
+        "--clicks", type=int, default=1_000_000, help="clicks to join in each run; records of two streams"
+    )
+    parser.add_argument("--users", type=int, default=10_000, help="rows of the table; keys of the streams")
     parser.add_argument("--most-users", type=int, default=10_000_000, help="of the part that makes the table grow")
     parser.add_argument("--rounds", type=int, default=3, help="how often all is run; the page has the medians")
     parser.add_argument("--lone-clicks", type=int, default=200, help="clicks to time for each peer")

@@ -6,10 +6,11 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from string import Template
-from typing import Final
+from typing import Any, Final
 
 from benchmarks.machine import About
-from benchmarks.peers import KAFKA_STREAMS, PEERS, Peer, Streamapp, exactly_once
+from benchmarks.pairs import DISORDER, GRACE, WINDOW, Pairs
+from benchmarks.peers import KAFKA_STREAMS, PAIRING, PEERS, Peer, Streamapp, exactly_once
 from benchmarks.results import Guarantees, Latency, Percentiles, Profile, Recovery, Results, Runs
 from benchmarks.runner import Run, median
 from benchmarks.workload import Workload
@@ -25,7 +26,7 @@ _OURS: Final = Streamapp(Path())
 #: By the name of a program that processes at least once, that of the same one exactly once.
 STRICT: Final = {peer.name: exactly_once(peer).name for peer in (_OURS, KAFKA_STREAMS)}
 KNOWN: Final[dict[str, Peer]] = {
-    peer.name: peer for peer in (_OURS, *PEERS, exactly_once(_OURS), exactly_once(KAFKA_STREAMS))
+    peer.name: peer for peer in (_OURS, *PEERS, *PAIRING, exactly_once(_OURS), exactly_once(KAFKA_STREAMS))
 }
 
 TEXT: Final = Path(__file__).with_name("page.md")
@@ -37,6 +38,7 @@ def render(results: Results) -> str:
         throughput=_throughput(results.throughput) if results.throughput else NOTHING,
         programs=_programs(results.throughput) if results.throughput else NOTHING,
         guarantees=_guarantees(results.guarantees) if results.guarantees else NOTHING,
+        pairs=_pairs(results.pairs) if results.pairs else NOTHING,
         latency=_latency(results.latency) if results.latency else NOTHING,
         users=_scaling(results.users, "users", lambda one: one.users) if results.users else NOTHING,
         sizes=_scaling(results.sizes, "bytes a click", lambda one: one.bytes_of_a_click) if results.sizes else NOTHING,
@@ -53,7 +55,7 @@ def title(peer: str) -> str:
     return KNOWN[peer].title if peer in KNOWN else peer
 
 
-def _throughput(measured: Runs) -> str:
+def _throughput(measured: Runs[Workload]) -> str:
     groups = measured.by_peer()
     ours = median(groups[STREAMAPP]).per_s if STREAMAPP in groups else None
     rows = []
@@ -84,7 +86,7 @@ def _throughput(measured: Runs) -> str:
     )
 
 
-def _programs(measured: Runs) -> str:
+def _programs(measured: Runs[Workload]) -> str:
     peers = [KNOWN[peer] for peer in measured.by_peer() if peer in KNOWN]
     rows = [[peer.title, peer.version, peer.keeps] for peer in peers]
     return _table(["", "version", "where the table is, and what a crash leaves of it"], rows, numbers=False)
@@ -125,6 +127,43 @@ def _guarantees(measured: Guarantees) -> str:
     )
 
 
+def _pairs(measured: Runs[Pairs]) -> str:
+    groups = measured.by_peer()
+    (load,) = measured.by_workload()
+    per_record = load.results / load.records
+    ours = median(groups[STREAMAPP]).per_s if STREAMAPP in groups else None
+    rows = []
+    for peer, runs in groups.items():
+        figures = median(runs)
+        rows.append(
+            [
+                f"**{title(peer)}**" if peer == STREAMAPP else title(peer),
+                f"{figures.per_s / per_record:,.0f}",
+                f"{figures.per_s:,.0f}",
+                f"{ours / figures.per_s:.1f}" if ours else "",
+                f"{figures.steady_per_s / per_record:,.0f}",
+                f"{figures.total_per_s / per_record:,.0f}",
+                f"{figures.cpu_us * per_record:.1f}",
+                f"{figures.steady_cpu_us * per_record:.1f}",
+                f"{figures.broker_us * per_record:.1f}",
+                f"{figures.peak_mb:,.0f}",
+                f"{figures.start_up:.1f}",
+                _outputs(runs),
+            ]
+        )
+    heads = ["records/s", "pairs/s", "times", "steady/s", "with start/s", "CPU µs", "steady CPU µs", "broker µs"]
+    return _blocks(
+        f"{load.each:,} purchases and {load.each:,} views, {load.users:,} users, {load.partitions} partitions, "
+        f"{load.span / 1000:,.0f} s of event time, records up to {DISORDER / 1000:g} s behind those before them; "
+        f"window ±{WINDOW / 1000:g} s, grace {GRACE / 1000:g} s: {load.results:,} pairs, "
+        f"{load.results / load.each:.2f} of each record. {_rounds(groups)}.",
+        _table(["", *heads, "peak MB", "start-up s", "output"], rows),
+        _others(measured.runs),
+        _about(measured.about),
+        _left_out(measured.left_out),
+    )
+
+
 def _ratio(rates: Mapping[str, float], one: str, other: str, form: str) -> str:
     return form.format(rates[one] / rates[other]) if one in rates and other in rates else ""
 
@@ -147,7 +186,7 @@ def _latency(measured: Latency) -> str:
     )
 
 
-def _scaling(measured: Runs, label: str, value: Callable[[Workload], int]) -> str:
+def _scaling(measured: Runs[Workload], label: str, value: Callable[[Workload], int]) -> str:
     rows = []
     for workload, runs in measured.by_workload().items():
         figures = median(runs)
@@ -217,18 +256,22 @@ def _profile(measured: Profile) -> str:
     )
 
 
-def _workloads(groups: Mapping[str, list[Run]]) -> str:
+def _workloads(groups: Mapping[str, list[Run[Workload]]]) -> str:
     workloads = {peer: runs[0].workload for peer, runs in groups.items()}
     whole = max(workloads.values(), key=lambda workload: workload.clicks)
     fewer = [f" ({title(peer)}: {one.clicks:,})" for peer, one in workloads.items() if one.clicks < whole.clicks]
-    rounds = max(len(runs) for runs in groups.values())
     return (
         f"{whole.clicks:,} clicks{''.join(fewer)}, {whole.bytes_of_a_click} bytes a click, {whole.users:,} users, "
-        f"{whole.partitions} partitions, {rounds} {'rounds' if rounds > 1 else 'round'}."
+        f"{whole.partitions} partitions, {_rounds(groups)}."
     )
 
 
-def _outputs(runs: Sequence[Run]) -> str:
+def _rounds(groups: Mapping[str, Sequence[Run[Any]]]) -> str:
+    rounds = max(len(runs) for runs in groups.values())
+    return f"{rounds} {'rounds' if rounds > 1 else 'round'}"
+
+
+def _outputs(runs: Sequence[Run[Any]]) -> str:
     """Say that all outputs are right, or what is wrong with the worst."""
     worst = max(runs, key=lambda run: run.check.missing + run.check.repeated + run.check.wrong)
     return str(worst.check)
@@ -243,7 +286,7 @@ def _about(about: About) -> str:
     return f"`{about.command}`, {about.date}, commit {about.commit or 'unknown'}; {about.machine}; {versions}."
 
 
-def _others(runs: Sequence[Run]) -> str:
+def _others(runs: Sequence[Run[Any]]) -> str:
     return f"Other processes had {max(run.figures.others for run in runs):.0%} of the machine's CPU in the worst run."
 
 

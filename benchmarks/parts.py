@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeVar
 
 from benchmarks import hotspots, latency, recovery
 from benchmarks.machine import About
 from benchmarks.options import Options
+from benchmarks.pairs import Pairs
 from benchmarks.peers import KAFKA_STREAMS, Peer, UnavailableError, exactly_once
 from benchmarks.results import Guarantees, Latency, Lone, Part, Profile, Recovery, Runs
 from benchmarks.runner import PeerError, Run, Runner
-from benchmarks.workload import Workload
+from benchmarks.workload import Load, Workload
 
 __all__ = ["PARTS"]
+
+L = TypeVar("L", bound=Load)
 
 #: What the parts go through that change one thing: rows of the table, bytes of a click, partitions.
 USERS: Final = (10_000, 100_000, 1_000_000, 10_000_000)
@@ -26,25 +29,29 @@ LARGE: Final = 1_000
 RATE: Final = 20_000
 
 
-def throughput(runner: Runner, options: Options) -> Runs:
-    """Let all peers join the same clicks, in rounds whose order alternates, so that no peer always comes first."""
-    peers, left_out = _install(options.peers, options)
-    runs = _rounds(runner, options, peers, left_out)
-    return Runs(About.now(options.command, options.streamapp.bin), runs, left_out)
+def throughput(runner: Runner, options: Options) -> Runs[Workload]:
+    """Let all peers join the same clicks."""
+    return _compare(runner, options, options.peers, lambda peer: Workload(options.users, options.clicks // peer.slower))
+
+
+def join_streams(runner: Runner, options: Options) -> Runs[Pairs]:
+    """Let peers join the same purchases and views."""
+    return _compare(runner, options, options.pairing, lambda _: Pairs(options.users, options.clicks // 2))
 
 
 def guarantees(runner: Runner, options: Options) -> Guarantees:
     """Let streamapp and Kafka Streams process at least once and exactly once, in such rounds, and time lone clicks."""
     loose = [peer for peer in (options.streamapp, KAFKA_STREAMS) if peer in options.peers]
-    peers, left_out = _install([each for peer in loose for each in (peer, exactly_once(peer))], options)
-    runs = _rounds(runner, options, peers, left_out)
-    lone = _lone_clicks(runner, options, peers, left_out)
-    return Guarantees(About.now(options.command, options.streamapp.bin), runs, left_out, lone)
+    peers = [each for peer in loose for each in (peer, exactly_once(peer))]
+    compared = _compare(runner, options, peers, lambda _: Workload(options.users, options.clicks))
+    there = [peer for peer in peers if peer.name not in compared.left_out]
+    lone = _lone_clicks(runner, options, there, compared.left_out)
+    return Guarantees(compared.about, compared.runs, compared.left_out, lone)
 
 
 def time_clicks(runner: Runner, options: Options) -> Latency:
     """Time lone clicks with all peers, and a steady load with streamapp."""
-    peers, left_out = _install(options.peers, options)
+    peers, left_out = _install(options, options.peers)
     floor = latency.one_hop(runner.topics, options.lone_clicks)
     print(f"{'broker':16} {floor}", flush=True)
     lone = _lone_clicks(runner, options, peers, left_out)
@@ -53,20 +60,20 @@ def time_clicks(runner: Runner, options: Options) -> Latency:
     return Latency(About.now(options.command, options.streamapp.bin), lone, floor, steady, left_out)
 
 
-def grow_table(runner: Runner, options: Options) -> Runs:
+def grow_table(runner: Runner, options: Options) -> Runs[Workload]:
     """Join with tables of more and more rows."""
     numbers = [users for users in USERS if users <= options.most_users]
     return _scale(runner, options, [Workload(users, options.clicks) for users in numbers])
 
 
-def grow_clicks(runner: Runner, options: Options) -> Runs:
+def grow_clicks(runner: Runner, options: Options) -> Runs[Workload]:
     """Join clicks of more and more bytes."""
     fewer = {size: max(1, size // LARGE) for size in SIZES}
     workloads = [Workload(options.users, options.clicks // fewer[size], click_bytes=size) for size in SIZES]
     return _scale(runner, options, workloads)
 
 
-def add_partitions(runner: Runner, options: Options) -> Runs:
+def add_partitions(runner: Runner, options: Options) -> Runs[Workload]:
     """Join the same clicks in more and more partitions."""
     return _scale(runner, options, [Workload(options.users, options.clicks, number) for number in PARTITIONS])
 
@@ -88,6 +95,7 @@ PARTS: Final[Mapping[Part, Callable[[Runner, Options], object]]] = MappingProxyT
     {
         Part.THROUGHPUT: throughput,
         Part.GUARANTEES: guarantees,
+        Part.PAIRS: join_streams,
         Part.LATENCY: time_clicks,
         Part.USERS: grow_table,
         Part.SIZES: grow_clicks,
@@ -99,7 +107,24 @@ PARTS: Final[Mapping[Part, Callable[[Runner, Options], object]]] = MappingProxyT
 """What runs each part and gives its results, in the order in which they are run."""
 
 
-def _install(wanted: Sequence[Peer], options: Options) -> tuple[list[Peer], dict[str, str]]:
+def _compare(runner: Runner, options: Options, peers: Sequence[Peer], load: Callable[[Peer], L]) -> Runs[L]:
+    """Run peers in rounds whose order alternates, so that none of them always comes first."""
+    installed, left_out = _install(options, peers)
+    loads = {peer.name: load(peer) for peer in installed}
+    runs: list[Run[L]] = []
+    for number in range(options.rounds):
+        for peer in installed if number % 2 == 0 else installed[::-1]:
+            try:
+                runs.append(runner.run(peer, loads[peer.name]))
+            except PeerError as exc:
+                left_out[peer.name] = str(exc)
+                print(exc, flush=True)
+    for one in set(loads.values()):
+        runner.forget(one)
+    return Runs(About.now(options.command, options.streamapp.bin), runs, left_out)
+
+
+def _install(options: Options, wanted: Sequence[Peer]) -> tuple[list[Peer], dict[str, str]]:
     peers: list[Peer] = []
     left_out: dict[str, str] = {}
     for peer in wanted:
@@ -110,21 +135,6 @@ def _install(wanted: Sequence[Peer], options: Options) -> tuple[list[Peer], dict
             left_out[peer.name] = str(exc)
             print(f"{peer.title} is left out: {exc}", flush=True)
     return peers, left_out
-
-
-def _rounds(runner: Runner, options: Options, peers: Sequence[Peer], left_out: dict[str, str]) -> list[Run]:
-    workloads = {peer.name: Workload(options.users, options.clicks // peer.slower) for peer in peers}
-    runs: list[Run] = []
-    for number in range(options.rounds):
-        for peer in peers if number % 2 == 0 else peers[::-1]:
-            try:
-                runs.append(runner.run(peer, workloads[peer.name]))
-            except PeerError as exc:
-                left_out[peer.name] = str(exc)
-                print(exc, flush=True)
-    for workload in set(workloads.values()):
-        runner.forget(workload)
-    return runs
 
 
 def _lone_clicks(runner: Runner, options: Options, peers: Sequence[Peer], left_out: dict[str, str]) -> dict[str, Lone]:
@@ -139,8 +149,8 @@ def _lone_clicks(runner: Runner, options: Options, peers: Sequence[Peer], left_o
     return lone
 
 
-def _scale(runner: Runner, options: Options, workloads: Sequence[Workload]) -> Runs:
-    runs: list[Run] = []
+def _scale(runner: Runner, options: Options, workloads: Sequence[Workload]) -> Runs[Workload]:
+    runs: list[Run[Workload]] = []
     left_out: dict[str, str] = {}
     for workload in workloads:
         for _ in range(options.rounds):

@@ -13,11 +13,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Final, Protocol, TypeVar
 
+from benchmarks.pairs import GRACE, WINDOW
+
 __all__ = [
     "KAFKA_STREAMS",
+    "PAIRING",
     "PEERS",
     "Job",
     "KafkaStreams",
+    "PairingKafkaStreams",
+    "PairingStreamapp",
     "Peer",
     "PythonProgram",
     "Streamapp",
@@ -26,6 +31,8 @@ __all__ = [
 ]
 
 PROGRAMS: Final = Path(__file__).parent / "programs"
+#: The window of the programs that join two streams, as they read it.
+WINDOWED: Final = {"WINDOW_MS": f"{WINDOW}", "GRACE_MS": f"{GRACE}"}
 
 
 class UnavailableError(Exception):
@@ -38,7 +45,7 @@ class Job:
 
     Args:
         broker: ``HOST:PORT``.
-        prefix: of the names of the topics ``user_clicks`` and ``user_profiles``.
+        prefix: of the names of the input topics.
         joined: the output topic.
         group: the consumer group.
         state: a directory for whatever the peer wants to keep.
@@ -68,6 +75,7 @@ class Job:
         """Give the job as the programs in `PROGRAMS` read it."""
         return {
             "BROKER": self.broker,
+            "PREFIX": self.prefix,
             "PROFILES": self.profiles,
             "CLICKS": self.clicks,
             "JOINED": self.joined,
@@ -177,11 +185,13 @@ class KafkaStreams:
         name, title: see `Peer`.
         threads: stream threads.
         exactly_once: see `Peer`.
+        main: the class that is run.
     """
 
     name: str
     title: str
     threads: int = 1
+    main: str = "peer.Join"
     keeps: str = "RocksDB and changelog"
     slower: int = 1
     exactly_once: bool = False
@@ -212,12 +222,28 @@ class KafkaStreams:
         """Give the command that starts it."""
         classes = f"{self.target}/kafka-streams-join-1.jar:{self.target}/dependency/*"
         # Without a limit the heap grows to a quarter of the machine's memory.
-        return ["java", "-Xmx1g", "-cp", classes, "peer.Join"]
+        return ["java", "-Xmx1g", "-cp", classes, self.main]
 
     def environment(self, job: Job) -> Mapping[str, str]:
         """Give the job."""
         guarantee = "exactly_once_v2" if self.exactly_once else "at_least_once"
         return job.environment() | {"THREADS": f"{self.threads}", "GUARANTEE": guarantee}
+
+
+@dataclasses.dataclass
+class PairingKafkaStreams(KafkaStreams):
+    """The Java program that joins two streams.
+
+    Args:
+        values: ``json`` = they are parsed and written again; ``bytes`` = they stay as they are.
+    """
+
+    main: str = "peer.Pairs"
+    values: str = "json"
+
+    def environment(self, job: Job) -> Mapping[str, str]:
+        """Give the job."""
+        return {**super().environment(job), **WINDOWED, "VALUES": self.values}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -276,6 +302,21 @@ def exactly_once(peer: Both) -> Both:
 
 
 KAFKA_STREAMS: Final = KafkaStreams("kafka_streams", "Kafka Streams")
+
+
+@dataclasses.dataclass(frozen=True)
+class PairingStreamapp(Streamapp):
+    """A program of a few lines that joins two streams with this project's library."""
+
+    def command(self, job: Job) -> list[str]:
+        """Give the command that starts a worker."""
+        return [f"{self.bin}/faust", "-A", "pairs", "worker", "-l", "info"]
+
+    def environment(self, job: Job) -> Mapping[str, str]:
+        """Give the settings, and where the program is."""
+        return {**super().environment(job), **WINDOWED, "PYTHONPATH": f"{PROGRAMS / 'streamapp'}"}
+
+
 PEERS: Final[tuple[Peer, ...]] = (
     KAFKA_STREAMS,
     KafkaStreams("kafka_streams_2", "Kafka Streams, 2 threads", threads=2),
@@ -294,7 +335,14 @@ PEERS: Final[tuple[Peer, ...]] = (
         arguments=("worker", "--without-web", "-l", "info"),
     ),
 )
-"""All but streamapp."""
+"""All that join clicks with profiles, but for streamapp."""
+
+PAIRING: Final[tuple[Peer, ...]] = (
+    PairingKafkaStreams("kafka_streams", "Kafka Streams"),
+    PairingKafkaStreams("kafka_streams_2", "Kafka Streams, 2 threads", threads=2),
+    PairingKafkaStreams("kafka_streams_bytes", "Kafka Streams, values not parsed", values="bytes"),
+)
+"""All that join two streams, but for streamapp."""
 
 
 def _run(*command: str | Path) -> None:

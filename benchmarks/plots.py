@@ -49,6 +49,8 @@ def draw(results: Results, directory: Path) -> None:
         if results.throughput and results.throughput.runs:
             _throughput(results.throughput, directory / "throughput.svg")
             _progress(results.throughput, directory / "progress.svg")
+        if results.pairs and results.pairs.runs:
+            _throughput(results.pairs, directory / "pairs.svg")
         if results.latency:
             _latency(results.latency, directory / "latency.svg")
         if results.users:
@@ -61,7 +63,7 @@ def draw(results: Results, directory: Path) -> None:
             _profile(results.profile, directory / "profile.svg")
 
 
-def _throughput(measured: Runs, file: Path) -> None:
+def _throughput(measured: Runs[Any], file: Path) -> None:
     groups = measured.by_peer()
     peers = list(groups)[::-1]
     with _figure(file, width=9, height=0.6 + 0.38 * len(peers)) as figure:
@@ -88,7 +90,7 @@ def _throughput(measured: Runs, file: Path) -> None:
             axes.grid(visible=False, axis="y")
 
 
-def _progress(measured: Runs, file: Path) -> None:
+def _progress(measured: Runs[Workload], file: Path) -> None:
     lines = iter(LINES)
     with _figure(file, width=9, height=4) as figure:
         axes = figure.subplots()
@@ -105,7 +107,7 @@ def _progress(measured: Runs, file: Path) -> None:
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
-def _readable_end(measured: Runs) -> float:
+def _readable_end(measured: Runs[Any]) -> float:
     """End the time axis where all but the slowest programs have ended, so that these can be told apart."""
     ends = sorted(median(runs).seconds for runs in measured.by_peer().values())
     return 1.05 * next((end for end, after in itertools.pairwise(ends) if after > 2 * end), ends[-1])
@@ -136,7 +138,7 @@ def _latency(measured: Latency, file: Path) -> None:
         )
 
 
-def _scaling(measured: Runs, label: str, value: Callable[[Workload], int], file: Path) -> None:
+def _scaling(measured: Runs[Workload], label: str, value: Callable[[Workload], int], file: Path) -> None:
     groups = measured.by_workload()
     values = [value(workload) for workload in groups]
     figures = [median(runs) for runs in groups.values()]

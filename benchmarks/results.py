@@ -6,13 +6,14 @@ import dataclasses
 import enum
 from collections import defaultdict
 from pathlib import Path
-from typing import Self
+from typing import Final, Generic, Self, TypeVar
 
 import msgspec
 
 from benchmarks.machine import About
+from benchmarks.pairs import Pairs
 from benchmarks.runner import Run, median
-from benchmarks.workload import Workload
+from benchmarks.workload import Load, Workload
 
 __all__ = [
     "Guarantees",
@@ -30,11 +31,15 @@ __all__ = [
 ]
 
 
+L = TypeVar("L", bound=Load)
+
+
 class Part(enum.StrEnum):
     """The parts that can be run alone."""
 
     THROUGHPUT = "throughput"
     GUARANTEES = "guarantees"
+    PAIRS = "pairs"
     LATENCY = "latency"
     USERS = "users"
     SIZES = "sizes"
@@ -44,27 +49,27 @@ class Part(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True)
-class Runs:
-    """Runs of the whole join, in the order in which they were made.
+class Runs(Generic[L]):
+    """Runs of a whole join, in the order in which they were made.
 
     Args:
         left_out: peers that gave nothing, and why.
     """
 
     about: About
-    runs: list[Run]
+    runs: list[Run[L]]
     left_out: dict[str, str]
 
-    def by_peer(self) -> dict[str, list[Run]]:
+    def by_peer(self) -> dict[str, list[Run[L]]]:
         """Group the runs by peer, the fastest first."""
-        groups: defaultdict[str, list[Run]] = defaultdict(list)
+        groups: defaultdict[str, list[Run[L]]] = defaultdict(list)
         for run in self.runs:
             groups[run.peer].append(run)
         return dict(sorted(groups.items(), key=lambda group: -median(group[1]).per_s))
 
-    def by_workload(self) -> dict[Workload, list[Run]]:
+    def by_workload(self) -> dict[L, list[Run[L]]]:
         """Group the runs by workload, in the order in which they were made."""
-        groups: defaultdict[Workload, list[Run]] = defaultdict(list)
+        groups: defaultdict[L, list[Run[L]]] = defaultdict(list)
         for run in self.runs:
             groups[run.workload].append(run)
         return dict(groups)
@@ -149,7 +154,7 @@ class Latency:
 
 
 @dataclasses.dataclass(frozen=True)
-class Guarantees(Runs):
+class Guarantees(Runs[Workload]):
     """Runs of programs that process at least once, and of the same ones exactly once.
 
     Args:
@@ -213,27 +218,37 @@ class Profile:
     libraries: dict[str, int]
 
 
+#: What is measured of a part, if it is not a join of clicks with profiles.
+KINDS: Final = {
+    Part.GUARANTEES: Guarantees,
+    Part.PAIRS: Runs[Pairs],
+    Part.LATENCY: Latency,
+    Part.RECOVERY: Recovery,
+    Part.PROFILE: Profile,
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class Results:
     """All that was ever measured; None = nothing yet."""
 
-    throughput: Runs | None = None
+    throughput: Runs[Workload] | None = None
     guarantees: Guarantees | None = None
+    pairs: Runs[Pairs] | None = None
     latency: Latency | None = None
-    users: Runs | None = None
-    sizes: Runs | None = None
-    partitions: Runs | None = None
+    users: Runs[Workload] | None = None
+    sizes: Runs[Workload] | None = None
+    partitions: Runs[Workload] | None = None
     recovery: Recovery | None = None
     profile: Profile | None = None
 
     @classmethod
     def load(cls, directory: Path) -> Self:
         """Read what was saved."""
-        kinds = {Part.GUARANTEES: Guarantees, Part.LATENCY: Latency, Part.RECOVERY: Recovery, Part.PROFILE: Profile}
         files = {part: directory / f"{part}.json" for part in Part}
         return cls(
             **{
-                part: msgspec.json.decode(file.read_bytes(), type=kinds.get(part, Runs))
+                part: msgspec.json.decode(file.read_bytes(), type=KINDS.get(part, Runs[Workload]))
                 for part, file in files.items()
                 if file.exists()
             }

@@ -11,23 +11,25 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from benchmarks.check import Check, check
 from benchmarks.peers import Job, Peer
 from benchmarks.sampling import Figures, Sample, Sampler
 from benchmarks.topics import Topics
-from benchmarks.workload import SPAN, Workload
+from benchmarks.workload import SPAN, Load
 
 __all__ = ["PeerError", "Run", "Runner", "median"]
+
+L = TypeVar("L", bound=Load)
 
 #: Seconds between two samples: a peer that needs two seconds for all still has a hundred of them.
 EVERY: Final = 0.02
 #: Seconds without a new record after which no more are waited for; some peers write in bursts.
 STALL: Final = 15.0
-#: Seconds until a peer must have given its first record, and what a profile adds to that.
+#: Seconds until a peer must have given its first record, and what each record to be read adds to that.
 START: Final = 120.0
-START_PER_USER: Final = 1e-4
+START_PER_RECORD: Final = 1e-4
 #: Seconds that a peer has to end after SIGTERM.
 STOP: Final = 30.0
 #: What the peers' producers are told to wait for more records (ms): the best rate asks for it.
@@ -39,7 +41,7 @@ class PeerError(Exception):
 
 
 @dataclasses.dataclass(frozen=True)
-class Run:
+class Run(Generic[L]):
     """What came of one run of a peer.
 
     Args:
@@ -51,7 +53,7 @@ class Run:
     """
 
     peer: str
-    workload: Workload
+    workload: L
     figures: Figures
     check: Check
     progress: list[tuple[float, int]]
@@ -60,7 +62,7 @@ class Run:
         return f"{self.peer:16} {self.workload.prefix:24} {self.figures}  {self.check}"
 
 
-def median(runs: Sequence[Run]) -> Figures:
+def median(runs: Sequence[Run[L]]) -> Figures:
     """Give the median of each figure of some runs."""
     return Figures.median([run.figures for run in runs])
 
@@ -78,21 +80,22 @@ class Runner:
         self.topics = topics
         self._broker_pid = broker_pid
         self._directory = directory
-        self._filled: set[Workload] = set()
+        self._filled: set[Load] = set()
         self._jobs = 0
 
-    def run(self, peer: Peer, workload: Workload) -> Run:
+    def run(self, peer: Peer, workload: L) -> Run[L]:
         """Let a peer join a whole workload, from nothing.
 
         Raises:
             PeerError: if it gives no record, or ends.
         """
         if workload not in self._filled:
-            self.topics.fill(workload.prefix, workload, _now() - 2 * SPAN)
+            self.topics.fill(workload.prefix, workload, _now() - workload.span)
             self._filled.add(workload)
+        results = workload.results  # counted before anything is timed: it may take seconds
         with self.job(peer, workload, prefix=workload.prefix) as job:
             with self.process(peer, job) as process:
-                samples = self._watch(process, job, peer, workload)
+                samples = self._watch(process, job, peer, START + START_PER_RECORD * workload.records, results)
             output = self.topics.read(job.joined, workload.partitions)
             checked = check(workload, ((message.key(), message.value()) for message in output))
         shown = [*samples[: -1 : len(samples) // 100 + 1], samples[-1]]
@@ -101,13 +104,13 @@ class Runner:
         print(run, flush=True)
         return run
 
-    def forget(self, workload: Workload) -> None:
+    def forget(self, workload: Load) -> None:
         """Delete the topics of a workload."""
         self.topics.delete(workload.prefix)
         self._filled.discard(workload)
 
     @contextlib.contextmanager
-    def job(self, peer: Peer, workload: Workload, *, prefix: str = "", linger_ms: int = LINGER_MS) -> Iterator[Job]:
+    def job(self, peer: Peer, workload: Load, *, prefix: str = "", linger_ms: int = LINGER_MS) -> Iterator[Job]:
         """Make a job, whose topics and directory are deleted at the end of the `with`.
 
         Args:
@@ -187,11 +190,13 @@ class Runner:
             return self.topics.committed(job.group, job.clicks, job.partitions)
         return self.topics.count(job.joined, job.partitions) or 0
 
-    def _watch(self, process: subprocess.Popen[bytes], job: Job, peer: Peer, workload: Workload) -> list[Sample]:
+    def _watch(
+        self, process: subprocess.Popen[bytes], job: Job, peer: Peer, patience: float, results: int
+    ) -> list[Sample]:
         sampler = Sampler(process.pid, self._broker_pid)
         samples = [sampler.sample(0)]
-        deadline = time.monotonic() + START + START_PER_USER * workload.users
-        while samples[-1].records < workload.clicks and time.monotonic() < deadline:
+        deadline = time.monotonic() + patience
+        while samples[-1].records < results and time.monotonic() < deadline:
             self.check_alive(process, job)
             begin = time.monotonic()
             samples.append(sampler.sample(self._joined(job, peer)))

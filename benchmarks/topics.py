@@ -18,7 +18,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from confluent_kafka.cimpl import NewTopic
 
-from benchmarks.workload import Record, Workload
+from benchmarks.workload import Load, Record
 
 __all__ = ["DEADLINE", "Topics", "producer"]
 
@@ -92,10 +92,10 @@ class Topics:
         for deleted in self._admin.delete_topics(names).values() if names else ():
             deleted.result(DEADLINE)
 
-    def fill(self, prefix: str, workload: Workload, start: int) -> None:
-        """Make the topics of a workload, whose first event time is `start` (ms), and produce it."""
-        self._produce(f"{prefix}user_profiles", workload.profiles(start), workload.users, workload.partitions)
-        self._produce(f"{prefix}user_clicks", workload.stream(start), workload.clicks, workload.partitions)
+    def fill(self, prefix: str, load: Load, start: int) -> None:
+        """Make the topics of a load, whose first event time is `start` (ms), and produce it."""
+        for name, (number, records) in load.inputs(start).items():
+            self._produce(f"{prefix}{name}", records, number, load.partitions)
 
     def read(self, name: str, partitions: int) -> Iterator[Message]:
         """Read all records of a topic that are there now; of transactions only what is committed (read_committed).

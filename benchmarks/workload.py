@@ -6,10 +6,12 @@ import dataclasses
 import functools
 import random
 import string
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple, Protocol
 
-__all__ = ["SPAN", "Record", "Workload"]
+import orjson
+
+__all__ = ["SPAN", "Input", "Load", "Record", "Workload"]
 
 #: Event time (ms) that all profiles cover, and after them all clicks: together less than the life of a profile (300 s),
 #: so that every click has a profile to join, in apps that let profiles expire and in those that do not.
@@ -19,6 +21,43 @@ TEXT: Final = 1 << 20
 
 Record = tuple[bytes, bytes, int]
 """Key, value and event time (ms)."""
+
+
+class Input(NamedTuple):
+    """The records of a topic, and how many they are."""
+
+    number: int
+    records: Iterable[Record]
+
+
+class Load(Protocol):
+    """Topics to be joined, and what has to come of it."""
+
+    @property
+    def prefix(self) -> str:
+        """A prefix for its topics, which no other load has."""
+
+    @property
+    def partitions(self) -> int:
+        """How many each topic has."""
+
+    @property
+    def span(self) -> int:
+        """Event time (ms) that it covers."""
+
+    @property
+    def records(self) -> int:
+        """How many records are to be read."""
+
+    @property
+    def results(self) -> int:
+        """How many results there are."""
+
+    def inputs(self, start: int) -> Mapping[str, Input]:
+        """Give the topics, by their names without the prefix; their first event time is `start` (ms)."""
+
+    def result(self, key: bytes | None, value: bytes | None) -> int | None:
+        """Tell which of the results a record of the output is, if it is a right one; None = it is none of them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +80,48 @@ class Workload:
     def prefix(self) -> str:
         """A prefix for its topics, which no other workload has."""
         return f"u{self.users}-c{self.clicks}-p{self.partitions}-b{self.click_bytes}."
+
+    @property
+    def span(self) -> int:
+        """Event time (ms) of profiles and clicks together."""
+        return 2 * SPAN
+
+    @property
+    def records(self) -> int:
+        """Profiles and clicks."""
+        return self.users + self.clicks
+
+    @property
+    def results(self) -> int:
+        """Each click has one."""
+        return self.clicks
+
+    def inputs(self, start: int) -> Mapping[str, Input]:
+        """Give the profiles, and then the clicks."""
+        return {
+            "user_profiles": Input(self.users, self.profiles(start)),
+            "user_clicks": Input(self.clicks, self.stream(start)),
+        }
+
+    def result(self, key: bytes | None, value: bytes | None) -> int | None:
+        """Give the number of the click, if it is as it was produced, with its user's profile, under the user's key."""
+        try:
+            result = orjson.loads(value or b"")
+            number = int(result["click"]["click_id"].removeprefix("c"))
+            user = self.user(number)
+            joined_at = float(result["join_timestamp"])
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+            return None
+        right = (
+            key == b"u%d" % user
+            and joined_at > 0
+            and number >= 0
+            and result["click"] == orjson.loads(self.click(number))
+            and result["profile"] == orjson.loads(self.profile(user))
+            # Pathway says by this field whether a row came (1) or went (-1).
+            and result.get("diff", 1) == 1
+        )
+        return number if right else None
 
     @property
     def bytes_of_a_click(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Protocol
@@ -160,18 +161,13 @@ class Merged(Batch):
         if len(batches) == 1:
             (batch,) = batches
             return cls(tps, [tps.index(batch.tp)] * len(batch), batch.records)
+        numbered = sorted(((tps.index(batch.tp), batch) for batch in batches), key=operator.itemgetter(0))
         # By the latest time so far in its partition: an older record that follows it goes right after it.
-        places = sorted(
-            place
-            for batch in batches
-            for place in zip(
-                itertools.accumulate(batch.timestamps, max),
-                itertools.repeat(tps.index(batch.tp)),
-                itertools.count(),
-                batch.records,
-            )
-        )
-        return cls(tps, [place[1] for place in places], [place[3] for place in places])
+        times = [time for _, batch in numbered for time in itertools.accumulate(batch.timestamps, max)]
+        sources = [number for number, batch in numbered for _ in batch]
+        records = [record for _, batch in numbered for record in batch]
+        order = sorted(range(len(times)), key=times.__getitem__)
+        return cls(tps, [sources[place] for place in order], [records[place] for place in order])
 
     def source(self, number: int) -> TP:
         """Give the partition that a record is from, by its place in the batch."""

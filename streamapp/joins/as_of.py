@@ -12,7 +12,7 @@ import dataclasses
 import enum
 from functools import partial
 
-from streamapp.joins.buffer import Buffer, WindowBuffer
+from streamapp.joins.buffer import Buffer
 from streamapp.joins.clock import BEGINNING
 from streamapp.joins.explanation import Explanation, Verdict, candidate, closest, unusable
 from streamapp.joins.how import How
@@ -20,6 +20,7 @@ from streamapp.joins.ledger import Ledger, Refusing
 from streamapp.joins.output import Joined, Output, Reason
 from streamapp.joins.records import Batch, Buffered, Record, Side
 from streamapp.joins.state import State
+from streamapp.joins.windows import Windows, at_or_after, at_or_before, find, place
 
 __all__ = ["AsOfJoin", "AsOfOperator", "Direction"]
 
@@ -89,9 +90,12 @@ class AsOfOperator(Refusing[Joined]):
         #: wanted by left ones.
         self._reach = join.after + join.grace, join.before + join.after + join.grace
         left_reach, right_reach = self._reach
-        now = self.clock.time
-        self._lefts = Buffer(state.section(b"left/"), span=left_reach, since=now - left_reach)
-        self._rights = WindowBuffer(state.section(b"right/"), span=right_reach, since=now - right_reach)
+        self._lefts = Buffer(state.section(b"left/"), span=left_reach)
+        self._rights = Buffer(state.section(b"right/"), span=right_reach)
+        self._windows = Windows(left_reach, right_reach)
+        self._lefts.restore(self.clock.time - left_reach)
+        for record in self._rights.restore(self.clock.time - right_reach):
+            place(self._windows[record.key].right, record)
 
     def process(self, batch: Batch) -> Output[Joined]:
         """Take records in, and join those whose time has come."""
@@ -111,7 +115,7 @@ class AsOfOperator(Refusing[Joined]):
                 if side == Side.LEFT:
                     self._lefts.add(key, value, timestamp, record.offset)
                 else:
-                    self._rights.add(key, value, timestamp, record.offset)
+                    place(self._windows[key].right, self._rights.add(key, value, timestamp, record.offset))
                     self.updates.applied += 1
         return self.advance(BEGINNING)
 
@@ -120,9 +124,10 @@ class AsOfOperator(Refusing[Joined]):
         self.clock.advance(to)
         self._join()
         left_reach, right_reach = self._reach
+        self._windows.tidy(self.clock.time)
         self._rights.take(self.clock.time - right_reach)
-        self._lefts.save(self.clock.time - left_reach)
-        self._rights.save(self.clock.time - right_reach)
+        self._lefts.save(self.clock.time - left_reach, self.clock.time)
+        self._rights.save(self.clock.time - right_reach, self.clock.time)
         self.balance.pending = self._lefts.waiting
         return self._ledger.close()
 
@@ -133,15 +138,16 @@ class AsOfOperator(Refusing[Joined]):
             return unusable(record, clock, join.grace)
         left, until = side == Side.LEFT, time + self._reach[side]
         window = (time - join.before, time + join.after) if left else (time - join.after, time + join.before)
-        near = (self._rights.at_or_before(key, time), self._rights.at_or_after(key, time + 1)) if left else ()
-        rights = closest((right for right in near if right is not None), time)
-        candidates = [candidate(Side.RIGHT, key, right, window) for right in rights]
+        rights = self._windows.look(key).right
+        near = (at_or_before(rights, time), at_or_after(rights, time + 1)) if left else ()
+        partners = closest((right for right in near if right is not None), time)
+        candidates = [candidate(Side.RIGHT, key, right, window) for right in partners]
         explain = partial(Explanation, clock=clock.now, grace=join.grace, window=window, candidates=candidates)
         if until < clock.time:
             reasons = {Reason.LATE, Reason.UNMATCHED} if left else {Reason.LATE}
             untold = Verdict.MATCHED if left else Verdict.APPLIED
             return explain(verdict=Verdict.OVER, untold=untold, reasons=frozenset(reasons))
-        if (self._lefts if left else self._rights).find(record) is None:
+        if (self._lefts.find(record) if left else find(rights, record)) is None:
             late_by = clock.time - join.grace - time
             return explain(verdict=Verdict.LATE, late_by=late_by, reasons=frozenset({Reason.LATE}))
         return explain(verdict=Verdict.PENDING if left else Verdict.APPLIED, until=until + 1)
@@ -168,7 +174,8 @@ class AsOfOperator(Refusing[Joined]):
 
     def _closest(self, left: Buffered) -> Buffered | None:
         key, timestamp = left.key, left.timestamp
-        back = self._rights.at_or_before(key, timestamp) if self.join.direction is not Direction.FORWARD else None
-        ahead = self._rights.at_or_after(key, timestamp) if self.join.direction is not Direction.BACKWARD else None
+        rights = self._windows.look(key).right
+        back = at_or_before(rights, timestamp) if self.join.direction is not Direction.FORWARD else None
+        ahead = at_or_after(rights, timestamp) if self.join.direction is not Direction.BACKWARD else None
         near = (right for right in (back, ahead) if right and abs(right.timestamp - timestamp) <= self.join.tolerance)
         return min(near, key=lambda right: abs(right.timestamp - timestamp), default=None)

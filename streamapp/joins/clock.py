@@ -26,5 +26,5 @@ class Clock:
 
     def advance(self, timestamp: int) -> None:
         """Take note of a record's event time (ms)."""
-        if timestamp > self.time:
+        if self.now is None or timestamp > self.now:
             self.now = timestamp

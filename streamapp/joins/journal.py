@@ -9,9 +9,7 @@ window store.)
 
 from __future__ import annotations
 
-import bisect
 import heapq
-import itertools
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -28,21 +26,12 @@ FULL: Final = 256 << 10
 
 
 class _Page(msgspec.Struct, array_like=True, gc=False):
-    """Columns of records whose numbers begin with `first`, and the numbers of records that were matched."""
+    """Records in the order of their numbers, and the numbers of earlier ones that were matched meanwhile."""
 
-    first: int
-    keys: list[bytes]
-    values: list[bytes]
-    timestamps: list[int]
-    offsets: list[int]
-    matched: list[int]
-    #: The largest timestamp of all these.
+    records: Sequence[Buffered]
+    matched: Sequence[int]
+    #: A time (ms) after which none of all these is.
     end: int
-
-    def records(self) -> Iterator[Buffered]:
-        """Give the records as they were when they came."""
-        columns = zip(self.keys, self.values, self.timestamps, self.offsets, strict=True)
-        return (Buffered(*column, number) for number, column in enumerate(columns, self.first))
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -59,6 +48,8 @@ class Journal:
     def __init__(self, state: State) -> None:
         self._state = state
         self._next = 0
+        #: The number of the next record, as far as was read.
+        self.next = 0
         #: (end, number) of the pages, a heap.
         self._pages: list[tuple[int, int]] = []
 
@@ -67,46 +58,45 @@ class Journal:
         records: dict[int, Buffered] = {}
         for key, row in self._state.scan():
             page = _decode(row)
-            records.update((record.number, record) for record in page.records())
+            records.update((record.number, record) for record in page.records)
             for number in page.matched:
                 # The page of a record may be gone before the page that marks it.
                 if number in records:
                     records[number].matched = True
-            self._note(page, ordering.number_of(key))
+            if page.records:
+                self.next = page.records[-1].number + 1
+            self._note(page.end, ordering.number_of(key))
         return list(records.values())
 
-    def write(self, records: Sequence[Buffered], matched: Sequence[Buffered]) -> None:
-        """Write down what a batch brought: records with consecutive numbers, and those that were matched."""
-        for part in _parts(records) if records else [[]] if matched else []:
-            page = _Page(
-                part[0].number if part else 0,
-                [record.key for record in part],
-                [record.value for record in part],
-                [record.timestamp for record in part],
-                [record.offset for record in part],
-                [record.number for record in matched],
-                max(record.timestamp for record in [*part, *matched]),
-            )
-            self._state.put(ordering.number(self._next), _encode(page))
-            self._note(page, self._next)
-            matched = ()
+    def write(self, records: Sequence[Buffered], matched: Sequence[Buffered], end: int) -> None:
+        """Write down what a batch brought: new records, as they are after it, and earlier ones that were matched.
+
+        Args:
+            records: the new ones.
+            matched: the earlier ones.
+            end: a time (ms) after which none of all these is.
+        """
+        if records or matched:
+            for row in _pages(records, [record.number for record in matched], end):
+                self._state.put(ordering.number(self._next), row)
+                self._note(end, self._next)
 
     def drop(self, before: int) -> None:
-        """Delete the pages on which all timestamps are smaller than ``before``."""
+        """Delete the pages on which all timestamps are surely smaller than ``before`` (ms)."""
         while self._pages and self._pages[0][0] < before:
             self._state.delete(ordering.number(heapq.heappop(self._pages)[1]))
 
-    def _note(self, page: _Page, number: int) -> None:
-        heapq.heappush(self._pages, (page.end, number))
+    def _note(self, end: int, number: int) -> None:
+        heapq.heappush(self._pages, (end, number))
         self._next = number + 1
 
 
-def _parts(records: Sequence[Buffered]) -> Iterator[Sequence[Buffered]]:
-    """Cut records into pages."""
-    sizes = list(itertools.accumulate(len(record.key) + len(record.value) for record in records))
-    begin = 0
-    while begin < len(records):
-        full = FULL + (sizes[begin - 1] if begin else 0)
-        end = max(begin + 1, bisect.bisect_right(sizes, full, begin))
-        yield records[begin:end]
-        begin = end
+def _pages(records: Sequence[Buffered], matched: Sequence[int], end: int) -> Iterator[bytes]:
+    """Make pages, none of which is larger than it may be, but for one with a single record."""
+    row = _encode(_Page(records, matched, end))
+    if len(row) <= FULL or len(records) <= 1:
+        yield row
+    else:
+        middle = len(records) // 2
+        yield from _pages(records[:middle], matched, end)
+        yield from _pages(records[middle:], (), end)

@@ -52,7 +52,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     offset: int = -1
 
 
-class Buffered(msgspec.Struct, gc=False):
+class Buffered(msgspec.Struct, array_like=True, gc=False):
     """A record that a join keeps for a time; numbers tell in which order records came."""
 
     key: bytes
@@ -61,6 +61,10 @@ class Buffered(msgspec.Struct, gc=False):
     offset: int
     number: int
     matched: bool = False
+
+    def is_of(self, record: Record) -> bool:
+        """Tell whether this is what is kept of a record."""
+        return (self.offset, self.key, self.value) == (record.offset, record.key, record.value)
 
 
 #: Records with the number of the input they are from (a `Side`, if there are two), in the order in which they are

@@ -15,14 +15,15 @@ import dataclasses
 from collections.abc import Sequence
 from functools import partial
 
-from streamapp.joins.buffer import WindowBuffer
-from streamapp.joins.clock import BEGINNING, END
+from streamapp.joins.buffer import Buffer
+from streamapp.joins.clock import END
 from streamapp.joins.explanation import Explanation, Verdict, candidate, closest, unusable
 from streamapp.joins.how import How
 from streamapp.joins.ledger import Ledger, Refusing
 from streamapp.joins.output import Joined, Output, Reason
 from streamapp.joins.records import Batch, Buffered, Record, Side
 from streamapp.joins.state import State
+from streamapp.joins.windows import Windows, at_or_after, at_or_before, between, find, place
 
 __all__ = ["StreamStreamJoin", "StreamStreamOperator"]
 
@@ -66,8 +67,8 @@ class _View:
     """
 
     side: Side
-    mine: WindowBuffer
-    theirs: WindowBuffer
+    mine: Buffer
+    theirs: Buffer
     back: int
     ahead: int
     reach: int
@@ -81,18 +82,23 @@ class StreamStreamOperator(Refusing[Joined]):
         self.join = join
         self._ledger: Ledger[Joined] = Ledger(state)
         self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
-        before, after, now = join.before, join.after, self.clock.time
+        before, after = join.before, join.after
         left_reach, right_reach = after + join.grace, before + join.grace
-        left = WindowBuffer(state.section(b"left/"), span=before + left_reach, since=now - left_reach)
-        right = WindowBuffer(state.section(b"right/"), span=after + right_reach, since=now - right_reach)
+        left = Buffer(state.section(b"left/"), span=before + left_reach)
+        right = Buffer(state.section(b"right/"), span=after + right_reach)
         self._views = (
             _View(Side.LEFT, left, right, before, after, left_reach, join.how.keeps(Side.LEFT)),
             _View(Side.RIGHT, right, left, after, before, right_reach, join.how.keeps(Side.RIGHT)),
         )
+        self._windows = Windows(left_reach, right_reach)
+        for view in self._views:
+            for record in view.mine.restore(self.clock.time - view.reach):
+                place(self._windows[record.key].side(view.side), record)
 
     def process(self, batch: Batch) -> Output[Joined]:
         """Join records in the order in which they are given."""
-        ledger, grace, views = self._ledger, self.join.grace, self._views
+        ledger, grace, views, windows = self._ledger, self.join.grace, self._views, self._windows
+        results = ledger.results
         now, due = self.clock.time, self._due()
         received = matched = 0
         for side, record in batch:
@@ -109,11 +115,19 @@ class StreamStreamOperator(Refusing[Joined]):
                 ledger.late(self.balance, side, record, now - grace - timestamp)
                 continue
             view = views[side]
-            others = view.theirs.between(key, timestamp - view.back, timestamp + view.ahead)
+            left, right, key = windows[key]
+            mine, theirs = (right, left) if side else (left, right)
+            others = between(theirs, timestamp - view.back, timestamp + view.ahead)
             here = view.mine.add(key, value, timestamp, record.offset, bool(others))
+            place(mine, here)
             if others:
-                ledger.results += _pairs(side, here, others)
-                matched += 1 + view.theirs.match(others)
+                matched += 1
+                for there in others:
+                    if not there.matched:
+                        view.theirs.match(there)
+                        matched += 1
+                    latest = max(timestamp, there.timestamp)
+                    results.append(Joined(key, there, here, latest) if side else Joined(key, here, there, latest))
             elif view.kept and timestamp + view.reach < due:
                 due = timestamp + view.reach
                 if now > due:
@@ -126,8 +140,9 @@ class StreamStreamOperator(Refusing[Joined]):
         """Move the clock on to an event time (ms), as a record would that is of no key."""
         self.clock.advance(to)
         self._close(self.clock.time)
+        self._windows.tidy(self.clock.time)
         for view in self._views:
-            view.mine.save(self.clock.time - view.reach)
+            view.mine.save(self.clock.time - view.reach, self.clock.time)
         self.balance.pending = sum(view.mine.waiting for view in self._views)
         return self._ledger.close()
 
@@ -138,15 +153,16 @@ class StreamStreamOperator(Refusing[Joined]):
         if key is None or record.value is None:
             return unusable(record, clock, self.join.grace)
         window, until = (time - view.back, time + view.ahead), time + view.reach
-        inside = view.theirs.between(key, *window)
-        around = view.theirs.at_or_before(key, window[0] - 1), view.theirs.at_or_after(key, window[1] + 1)
+        mine, theirs = (self._windows.look(key).side(one) for one in (side, 1 - side))
+        inside = between(theirs, *window)
+        around = at_or_before(theirs, window[0] - 1), at_or_after(theirs, window[1] + 1)
         near = [*closest(inside, time), *(there for there in around if there is not None)]
         candidates = [candidate(1 - side, key, there, window) for there in near]
         explain = partial(Explanation, clock=clock.now, grace=self.join.grace, window=window, candidates=candidates)
         if until < clock.time:
             reasons = frozenset({Reason.LATE, Reason.UNMATCHED})
             return explain(verdict=Verdict.OVER, untold=Verdict.MATCHED, reasons=reasons)
-        kept = view.mine.find(record)
+        kept = find(mine, record)
         if kept is None:
             late_by = clock.time - self.join.grace - time
             return explain(verdict=Verdict.LATE, late_by=late_by, reasons=frozenset({Reason.LATE}))
@@ -154,7 +170,7 @@ class StreamStreamOperator(Refusing[Joined]):
 
     def buffered(self, side: int, key: bytes) -> Sequence[Buffered]:
         """Give the records of a key that the buffer of a side holds, for looking at; some of them may be over."""
-        return self._views[side].mine.between(key, BEGINNING, END)
+        return self._windows.look(key).side(side)
 
     def _without(self, side: int, record: Record, now: int) -> None:
         """Account for a record without a key or a value; it joins nothing, and does not move the clock."""
@@ -175,20 +191,12 @@ class StreamStreamOperator(Refusing[Joined]):
 
     def _close(self, now: int) -> int:
         """Close the windows that the clock has passed; gives when that is due again."""
-        closed = [
-            (view, record) for view in self._views for record in view.mine.take(now - view.reach) if not record.matched
-        ]
+        closed = [(view, record) for view in self._views for record in view.mine.take(now - view.reach)]
         for view, record in sorted(closed, key=_order):
             if view.kept:
                 self._ledger.results.append(_alone(view.side, record))
             self._ledger.unmatched(view.side, record)
         return self._due()
-
-
-def _pairs(side: int, here: Buffered, others: Sequence[Buffered]) -> list[Joined]:
-    if side == Side.LEFT:
-        return [Joined(here.key, here, there, max(here.timestamp, there.timestamp)) for there in others]
-    return [Joined(here.key, there, here, max(here.timestamp, there.timestamp)) for there in others]
 
 
 def _alone(side: int, record: Record) -> Joined:

@@ -197,7 +197,10 @@ class StreamTableOperator(Refusing[R], Generic[R]):
         self._ledger: Ledger[R] = Ledger(state, updates_from=1)
         self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
         self._grace = joins[0].grace
-        self._buffer = Buffer(state.section(b"waiting/"), span=self._grace or 0, since=self._undecided)
+        #: How long (ms) a record waits.
+        self._patience = self._grace or 0
+        self._buffer = Buffer(state.section(b"waiting/"), span=self._patience)
+        self._buffer.restore(self._undecided)
         #: The tables that are kept here.
         self.tables: Sequence[Table | VersionedTable] = (
             [join.table(state.section(b"table%d/" % n)) for n, join in enumerate(joins, 1)] if tables is None else ()
@@ -222,9 +225,9 @@ class StreamTableOperator(Refusing[R], Generic[R]):
         """Move the clock of the stream on to an event time (ms), as a record of it would."""
         self.clock.advance(to)
         self._release()
-        self._buffer.save(self._undecided)
+        self._buffer.save(self._undecided, self.clock.time)
         for join, table in zip(self._joins, self.tables, strict=False):
-            table.tidy(self.clock.time - (self._grace or 0) - join.ttl if join.ttl else BEGINNING)
+            table.tidy(self.clock.time - self._patience - join.ttl if join.ttl else BEGINNING)
         self.balance.pending = self._buffer.waiting
         return self._ledger.close()
 
@@ -260,14 +263,13 @@ class StreamTableOperator(Refusing[R], Generic[R]):
         self.balance.received += 1
         if record.value is None:
             self._ledger.rejected(self.balance, Side.LEFT, record, Reason.NULL_VALUE)
-            return
-        late_by = self.clock.time - self._grace - record.timestamp if self._grace is not None else 0
-        if late_by > 0:
+        elif self._grace is None:
+            if record.key is not None:
+                self.clock.advance(record.timestamp)
+            self._join(record)
+        elif (late_by := self.clock.time - self._grace - record.timestamp) > 0:
             self._ledger.late(self.balance, Side.LEFT, record, late_by)
         elif record.key is None:
-            self._join(record)
-        elif self._grace is None:
-            self.clock.advance(record.timestamp)
             self._join(record)
         else:
             self.clock.advance(record.timestamp)
@@ -281,7 +283,7 @@ class StreamTableOperator(Refusing[R], Generic[R]):
                 self._join(record)
 
     def _join(self, record: Record) -> None:
-        now = max(record.timestamp, self.clock.time - (self._grace or 0))
+        now = max(record.timestamp, self.clock.time - self._patience)
         rows: list[Row | None] = []
         emitted, missing = True, None
         try:

@@ -104,7 +104,8 @@ class Table:
 
     def at(self, key: bytes, timestamp: int) -> Row | None:
         """Give the row that a record of this time (ms) joins: the current one."""
-        return self.get(key)
+        version = self._current.get(key)
+        return None if version is None else version.row
 
     def put(self, key: bytes, value: bytes | None, timestamp: int, offset: int = -1) -> Reason | None:
         """Apply an update; gives why it does not become the current row, None if it does."""

@@ -144,16 +144,16 @@ class JoinProcessor(Generic[R]):
         task = self._task(batch.partition, rows)
         before = Account.of(task.operator).received
         if batch.records:
-            records = list(self._converted(self._records(batch)))
+            records = self._converted(self._records(batch))
             output = task.process(rows, self._usable(task, records) if self._checks else records)
-        else:
-            records = []
-            if (due := task.due()) is None:
-                return ()
+        elif (due := task.due()) is not None:
             output = task.advance(rows, due)
+        else:
+            return ()
         self.side_outputs.send(batch, output.side_outputs)
         account = Account.of(task.operator)
-        batch.work.effects.append(partial(self.accounts.settle, batch.partition, before, len(records), account))
+        taken = sum(batch.sources.count(number) * len(sources) for number, sources in enumerate(self._sources))
+        batch.work.effects.append(partial(self.accounts.settle, batch.partition, before, taken, account))
         return output.results
 
     def _task(self, number: int, rows: Rows) -> Task[R]:

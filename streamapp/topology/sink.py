@@ -19,6 +19,8 @@ R = TypeVar("R")
 
 #: What a side of a result may be that is no record as it came: such have no headers.
 WITHOUT_HEADERS: Final = frozenset({type(None), Row, Buffered, Event})
+#: One list for all results without headers: a new one for each would be more work for the garbage collector.
+NO_HEADERS: Final[Headers] = []
 _encode = msgspec.json.Encoder().encode
 
 
@@ -90,7 +92,7 @@ def _stamped(result: Any) -> Stamped:
     kind = type(result)
     record: Any = result.left if kind is Joined else result.record if kind is Enriched else None
     if type(record) in WITHOUT_HEADERS or record.timestamp != result.timestamp:
-        return Envelope(result.key, result.timestamp, source=_source(result))
+        return Envelope(result.key, result.timestamp, NO_HEADERS, _source(result))
     return cast(Stamped, record)
 
 
@@ -101,5 +103,7 @@ def _with(record: Stamped, headers: Headers) -> Envelope:
 
 
 def _source(result: Any) -> Any:
-    left = getattr(result, "left", None) or getattr(result, "right", None)
-    return left if isinstance(left, Buffered) else None
+    if type(result) is not Joined:
+        return None
+    source = result.right if result.left is None else result.left
+    return source if type(source) is Buffered else None

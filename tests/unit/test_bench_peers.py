@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.options import parse
-from benchmarks.peers import PEERS, PROGRAMS, Job, KafkaStreams, PythonProgram, Streamapp, UnavailableError
+from benchmarks.peers import PAIRING, PEERS, PROGRAMS, Job, KafkaStreams, PythonProgram, Streamapp, UnavailableError
 from streamapp.settings import Settings
 
 JOB = Job("127.0.0.1:9092", "prefix.", "out", "group", Path("/state"), 4, 50)
@@ -19,7 +19,7 @@ def test_each_peer_has_a_name_of_its_own() -> None:
     assert len({*names, "streamapp"}) == len(names) + 1
 
 
-@pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
+@pytest.mark.parametrize("peer", [*PEERS, *PAIRING], ids=lambda peer: peer.name)
 def test_each_peer_names_the_version_that_it_is_made_with(peer: PythonProgram | KafkaStreams) -> None:
     assert peer.version[0].isdigit()
 
@@ -56,8 +56,9 @@ def test_a_peer_that_is_not_known_is_refused(capsys: pytest.CaptureFixture[str])
 
 def test_all_parts_and_peers_are_run_if_none_are_named() -> None:
     options = parse([])
-    assert len(options.parts) == 8
+    assert len(options.parts) == 9
     assert [peer.name for peer in options.peers] == ["streamapp", *(peer.name for peer in PEERS)]
+    assert [peer.name for peer in options.pairing] == ["streamapp", *(peer.name for peer in PAIRING)]
     assert options.command == "make bench"
 
 

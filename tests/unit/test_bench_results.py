@@ -10,6 +10,7 @@ import pytest
 from benchmarks.check import Check
 from benchmarks.machine import About
 from benchmarks.page import render
+from benchmarks.pairs import Pairs
 from benchmarks.results import (
     Guarantees,
     Latency,
@@ -42,6 +43,7 @@ FIGURES = Figures(
     others=0.02,
 )
 WORKLOAD = Workload(10, 1_000)
+PAIRS = Pairs(10, 500)
 RIGHT = Check(1_000, 0, 0, 0)
 
 
@@ -59,6 +61,7 @@ def row(page: str, first: str) -> list[str]:
 
 RESULTS = {
     Part.THROUGHPUT: Runs(ABOUT, [run("streamapp", 3_000.0)], {"pathway": "not today"}),
+    Part.PAIRS: Runs(ABOUT, [Run("streamapp", PAIRS, FIGURES, RIGHT, [(0.0, 0), (4.0, 1_000)])], {}),
     Part.LATENCY: Latency(
         ABOUT,
         {"streamapp": Lone(Percentiles.of([1.0]), Percentiles.of([2.0]))},
@@ -108,7 +111,7 @@ def test_percentiles_are_of_the_times_themselves() -> None:
 
 
 def test_the_page_says_what_was_not_measured() -> None:
-    assert render(Results()).count("Not measured yet.") == 9
+    assert render(Results()).count("Not measured yet.") == 10
 
 
 def test_the_page_has_a_table_for_each_part_with_its_origin(tmp_path: Path) -> None:

@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamapp.joins import Driver, Event, How, MemoryStore, Side, State, StreamStreamJoin, StreamTableJoin
-from streamapp.joins.buffer import WindowBuffer
+from streamapp.joins.buffer import Buffer
+from streamapp.joins.calendar import Calendar
 from streamapp.joins.clock import BEGINNING, END
 from streamapp.joins.journal import FULL, Journal
 from streamapp.joins.records import Buffered
 from streamapp.joins.timeline import Timeline
+from streamapp.joins.windows import Window, Windows, at_or_after, at_or_before, between, place
 
 TIMES = st.integers(0, 300)
 
@@ -36,36 +38,55 @@ def test_a_timeline_gives_what_is_older_and_keeps_the_rest(width: int, steps: li
 @given(
     records=st.lists(st.tuples(st.sampled_from([b"a", b"b"]), TIMES), max_size=300),
     asked=st.lists(st.tuples(st.sampled_from([b"a", b"b", b"c"]), TIMES, TIMES), max_size=20),
-    over=TIMES,
+    now=TIMES,
 )
-def test_a_window_buffer_finds_what_a_search_through_all_records_finds(
-    records: list[tuple[bytes, int]], asked: list[tuple[bytes, int, int]], over: int
+def test_windows_find_what_a_search_through_all_records_finds(
+    records: list[tuple[bytes, int]], asked: list[tuple[bytes, int, int]], now: int
 ) -> None:
-    buffer = WindowBuffer(State(MemoryStore()), span=100, since=BEGINNING)
-    half = len(records) // 2
-    kept = [buffer.add(key, b"", timestamp, 0) for key, timestamp in records[:half]]
-    buffer.take(over)
-    kept = [record for record in kept if record.timestamp >= over]
-    kept += [buffer.add(key, b"", timestamp, 0) for key, timestamp in records[half:] if timestamp >= over]
+    windows, reach = Windows(10, 20), 20
+    buffered = [Buffered(key, b"", timestamp, 0, number) for number, (key, timestamp) in enumerate(records)]
+    half, over = len(buffered) // 2, now - reach
+    late = [record for record in buffered[half:] if record.timestamp >= over]
+    for record in buffered[:half]:
+        place(windows[record.key].right, record)
+    windows.tidy(now)
+    for record in late:
+        place(windows[record.key].right, record)
+    kept = [record for record in buffered[:half] if record.timestamp >= over] + late
     kept.sort(key=lambda record: (record.timestamp, record.number))
     for key, first, last in asked:
+        window = windows.look(key).right
         mine = [record for record in kept if record.key == key]
-        inside = [record for record in mine if first <= record.timestamp <= last]
-        assert list(buffer.between(key, max(first, over), last)) == inside
-        before = [record for record in mine if record.timestamp <= max(first, over)]
-        after = [record for record in mine if record.timestamp >= max(first, over)]
+        assert list(between(window, first, last)) == [one for one in mine if first <= one.timestamp <= last]
+        before = [record for record in mine if record.timestamp <= first]
+        after = [record for record in mine if record.timestamp >= first]
         same = [record for record in after if record.timestamp == after[0].timestamp]
-        found = buffer.at_or_before(key, max(first, over))
-        assert (found if found and found.timestamp >= over else None) == (before[-1] if before else None)
-        assert buffer.at_or_after(key, max(first, over)) == (same[-1] if same else None)
+        assert at_or_before(window, first) == (before[-1] if before else None)
+        assert at_or_after(window, first) == (same[-1] if same else None)
+
+
+@given(width=st.integers(0, 50), steps=st.lists(st.tuples(TIMES, TIMES)))
+def test_a_calendar_gives_what_is_due_never_early_and_at_most_a_slice_late(
+    width: int, steps: list[tuple[int, int]]
+) -> None:
+    calendar: Calendar[int] = Calendar(width)
+    model: list[int] = []
+    for time, before in steps:
+        calendar.add(time, time)
+        model.append(time)
+        taken = calendar.take(before)
+        assert all(time < before for time in taken)
+        for time in taken:
+            model.remove(time)
+        assert all(time >= before - max(1, width) for time in model)
 
 
 def test_a_batch_is_one_row_however_many_records_it_has() -> None:
     state = State(MemoryStore())
-    buffer = WindowBuffer(state, span=100, since=BEGINNING)
+    buffer = Buffer(state, span=100)
     for number in range(1_000):
         buffer.add(b"%d" % number, b"value", number, 0)
-    buffer.save(BEGINNING)
+    buffer.save(BEGINNING, 1_000)
     assert len(state.changes) == 1
 
 
@@ -73,7 +94,7 @@ def test_a_row_stays_far_below_what_a_changelog_takes() -> None:
     state = State(MemoryStore())
     journal = Journal(state)
     records = [Buffered(b"key", b"x" * size, 0, 0, number) for number, size in enumerate([10, 3 * FULL, *[999] * 999])]
-    journal.write(records, [])
+    journal.write(records, [], 0)
     sizes = sorted(len(row) for row in state.changes.values() if row is not None)
     assert sizes[-2] < 1.2 * FULL
     assert sizes[-1] < 3.1 * FULL
@@ -105,14 +126,24 @@ class Counted(int):
         Counted.comparisons += 1
         return int(self) > int(other)
 
+    def __le__(self, other: int) -> bool:
+        Counted.comparisons += 1
+        return int(self) <= int(other)
+
+    def __ge__(self, other: int) -> bool:
+        Counted.comparisons += 1
+        return int(self) >= int(other)
+
 
 def test_a_match_in_a_window_of_100_000_records_of_one_key_looks_at_few_of_them() -> None:
-    buffer = WindowBuffer(State(MemoryStore()), span=100_000, since=BEGINNING)
+    window: list[Buffered] = []
     for timestamp in range(100_000):
-        buffer.add(b"hot", b"", Counted(timestamp), 0)
+        place(window, Buffered(b"hot", b"", Counted(timestamp), 0, timestamp))
     Counted.comparisons = 0
-    assert len(buffer.between(b"hot", 50_000, 50_002)) == 3
+    assert len(between(window, 50_000, 50_002)) == 3
     assert Counted.comparisons < 2 * 18
+    place(window, Buffered(b"hot", b"", Counted(50_000), 0, 100_000))
+    assert Counted.comparisons < 4 * 18
 
 
 def test_a_buffer_forgets_what_is_over_while_its_key_goes_on() -> None:
@@ -121,6 +152,12 @@ def test_a_buffer_forgets_what_is_over_while_its_key_goes_on() -> None:
     for timestamp in range(10_000):
         operator.process([(Side.LEFT, Buffered(b"hot", b"", timestamp, 0, 0))])
     assert len(operator.buffered(Side.LEFT, b"hot")) < 200
+
+
+def test_looking_at_a_key_leaves_nothing_behind() -> None:
+    windows = Windows(10, 10)
+    assert windows.look(b"none") == Window([], [], b"none")
+    assert not windows
 
 
 def test_rows_past_their_ttl_and_history_leave_the_state() -> None:

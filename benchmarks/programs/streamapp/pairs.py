@@ -1,0 +1,13 @@
+"""A stream-stream join: purchases with views of the same time, in RocksDB with a changelog."""
+
+import os
+
+from streamapp.settings import Settings
+from streamapp.topology import App
+from streamapp.worker import Worker
+
+WINDOW, GRACE = (int(os.environ[name]) for name in ("WINDOW_MS", "GRACE_MS"))
+
+app = App(Settings.load(), origin="pairs", Worker=Worker)
+purchases, views = app.batches("purchases"), app.batches("views")
+purchases.join(views, before=WINDOW, after=WINDOW, grace=GRACE).to(app.output("joined_data"))
