@@ -19,7 +19,7 @@ from benchmarks.runner import PeerError, Runner
 from benchmarks.topics import Topics, producer
 from benchmarks.workload import Workload
 
-__all__ = ["lone_clicks", "one_hop", "steady_load"]
+__all__ = ["lone_clicks", "one_hop", "steady_hop", "steady_load"]
 
 #: The table of all runs here; the clicks are produced while the peer runs.
 WORKLOAD: Final = Workload(users=10_000, clicks=0)
@@ -111,36 +111,55 @@ def steady_load(runner: Runner, peer: Peer, rate: int, seconds: float) -> Steady
     Raises:
         PeerError: if it joins no click.
     """
-    number = int(rate * (seconds + LEAD))
     with (
         runner.job(peer, WORKLOAD, linger_ms=0) as job,
         _Reader(job.broker, job.joined, job.partitions) as reader,
         runner.process(peer, job) as process,
     ):
         _wait_until_it_joins(runner, process, job, reader)
-        # A process of its own: the reader must not wait for the producer's turn at the interpreter.
-        context = multiprocessing.get_context("spawn")
-        load = context.Process(target=_produce_steadily, args=(job.broker, job.clicks, rate, number))
-        load.start()
-        times, seen, repeated = [], bytearray(number), 0
-        missing = number
-        for value in reader.values(PATIENCE):
-            now = time.time_ns()
-            click = orjson.loads(value)["click"]
-            if "sent_at" not in click:
-                continue
-            order = int(click["click_id"])
-            repeated += seen[order]
-            missing -= not seen[order]
-            seen[order] = 1
-            if order >= rate * LEAD:
-                times.append((now - click["sent_at"]) / 1e6)
-            if not missing:
-                break
-        load.join()
-    if not times:
-        raise PeerError(f"{job.group} joined none of the clicks; its log: {runner.log(job)}")
-    return SteadyLoad(rate, seconds, Percentiles.of(times), missing, repeated)
+        load = _steady(job.broker, job.clicks, reader, rate, seconds)
+        if load is None:
+            raise PeerError(f"{job.group} joined none of the clicks; its log: {runner.log(job)}")
+        return load
+
+
+def steady_hop(topics: Topics, rate: int, seconds: float) -> SteadyLoad | None:
+    """Time clicks that come at a steady rate and are read from their own topic, without a join between.
+
+    It takes the same load, reader and clock, and so tells what of the times is theirs and the broker's.
+    """
+    topic = "steady-hop"
+    topics.create(topic, WORKLOAD.partitions)
+    with _Reader(topics.bootstrap, topic, WORKLOAD.partitions) as reader:
+        _take(_times(topics.bootstrap, topic, reader, (0.0, 0.0)), BROKER_WARM_UP, SPACED_LIMIT)
+        return _steady(topics.bootstrap, topic, reader, rate, seconds)
+
+
+def _steady(bootstrap: str, topic: str, reader: _Reader, rate: int, seconds: float) -> SteadyLoad | None:
+    """Produce clicks at a steady rate and read what comes of them; None = nothing came."""
+    number = int(rate * (seconds + LEAD))
+    # A process of its own: the reader must not wait for the producer's turn at the interpreter.
+    context = multiprocessing.get_context("spawn")
+    load = context.Process(target=_produce_steadily, args=(bootstrap, topic, rate, number))
+    load.start()
+    times, seen, repeated = [], bytearray(number), 0
+    missing = number
+    for value in reader.values(PATIENCE):
+        now = time.time_ns()
+        read = orjson.loads(value)
+        click = read.get("click", read)
+        if "sent_at" not in click:
+            continue
+        order = int(click["click_id"])
+        repeated += seen[order]
+        missing -= not seen[order]
+        seen[order] = 1
+        if order >= rate * LEAD:
+            times.append((now - click["sent_at"]) / 1e6)
+        if not missing:
+            break
+    load.join()
+    return SteadyLoad(rate, seconds, Percentiles.of(times), missing, repeated) if times else None
 
 
 def _wait_until_it_joins(runner: Runner, process: subprocess.Popen[bytes], job: Job, reader: _Reader) -> None:

@@ -175,12 +175,16 @@ def _latency(measured: Latency) -> str:
         for name, times in [("to the broker and back", measured.floor), *((title(peer), times) for peer, times in lone)]
     ]
     heads = ["", "p50 ms", "p90", "p99", "most", "clicks", "straight p50 ms", "p90", "p99", "most", "clicks"]
-    steady = measured.steady
+    steady, hop = measured.steady, measured.steady_floor
+    loads = [("to the broker and back", hop.times)] if hop else []
     return _blocks(
         _table(heads, rows),
         f"streamapp, {steady.rate:,} clicks a second for {steady.seconds:g} s, {steady.missing:,} missing and "
         f"{steady.repeated:,} repeated:",
-        _table(["p50 ms", "p90", "p99", "most", "clicks"], [_percentiles(steady.times)]),
+        _table(
+            ["", "p50 ms", "p90", "p99", "most", "clicks"],
+            [[name, *_percentiles(times)] for name, times in [*loads, (_OURS.title, steady.times)]],
+        ),
         _about(measured.about),
         _left_out(measured.left_out),
     )

@@ -57,7 +57,9 @@ def time_clicks(runner: Runner, options: Options) -> Latency:
     lone = _lone_clicks(runner, options, peers, left_out)
     steady = latency.steady_load(runner, options.streamapp, RATE, options.steady)
     print(f"{'steady load':16} {steady.times}, {steady.missing} missing, {steady.repeated} repeated", flush=True)
-    return Latency(About.now(options.command, options.streamapp.bin), lone, floor, steady, left_out)
+    hop = latency.steady_hop(runner.topics, RATE, options.steady)
+    print(f"{'without a join':16} {hop.times if hop else 'nothing came'}", flush=True)
+    return Latency(About.now(options.command, options.streamapp.bin), lone, floor, steady, left_out, hop)
 
 
 def grow_table(runner: Runner, options: Options) -> Runs[Workload]:

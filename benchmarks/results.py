@@ -144,6 +144,7 @@ class Latency:
         floor: of records that only go to the broker and back, alone.
         steady: of streamapp.
         left_out: peers that gave nothing, and why.
+        steady_floor: of the load that `steady` had, read from its own topic; None = not measured.
     """
 
     about: About
@@ -151,6 +152,7 @@ class Latency:
     floor: Lone
     steady: SteadyLoad
     left_out: dict[str, str]
+    steady_floor: SteadyLoad | None = None
 
 
 @dataclasses.dataclass(frozen=True)

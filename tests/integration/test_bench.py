@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.latency import lone_clicks, steady_load
+from benchmarks.latency import lone_clicks, steady_hop, steady_load
 from benchmarks.peers import Streamapp, exactly_once
 from benchmarks.recovery import restores
 from benchmarks.runner import PeerError, Runner
@@ -55,6 +55,12 @@ def test_lone_clicks_are_timed_one_by_one(runner: Runner) -> None:
 
 def test_a_steady_load_is_joined_whole(runner: Runner) -> None:
     load = steady_load(runner, STREAMAPP, rate=200, seconds=1.0)
+    assert (load.times.number, load.missing, load.repeated) == (200, 0, 0)
+
+
+def test_a_steady_load_without_a_join_is_read_whole(runner: Runner) -> None:
+    load = steady_hop(runner.topics, rate=200, seconds=1.0)
+    assert load is not None
     assert (load.times.number, load.missing, load.repeated) == (200, 0, 0)
 
 

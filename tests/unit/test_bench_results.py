@@ -68,6 +68,7 @@ RESULTS = {
         Lone(Percentiles.of([0.5]), Percentiles.of([0.4])),
         SteadyLoad(20_000, 10.0, Percentiles.of([3.0]), 0, 0),
         {},
+        SteadyLoad(20_000, 10.0, Percentiles.of([1.5]), 0, 0),
     ),
     Part.GUARANTEES: Guarantees(
         ABOUT,
