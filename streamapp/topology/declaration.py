@@ -11,7 +11,7 @@ from streamapp.batching.output import Output
 from streamapp.joins import Join, Reason, Record, SideOutput, WindowedReduce
 from streamapp.topology.lineage import Lineage
 from streamapp.topology.processor import JoinProcessor
-from streamapp.topology.side_outputs import SideOutputs
+from streamapp.topology.side_outputs import SideOutputs, by_reason
 from streamapp.topology.sink import Sink
 
 __all__ = ["Input", "JoinDeclaration", "JoinError"]
@@ -100,16 +100,8 @@ class JoinDeclaration(Generic[R]):
         """
         if lineage and isinstance(self.join, WindowedReduce):
             raise JoinError("lineage=True: what a window is reduced to is made of many records, and names none")
-        outputs = {
-            Reason.UNMATCHED: unmatched,
-            Reason.LATE: late,
-            Reason.EXPIRED: expired,
-            Reason.NULL_KEY: null_key,
-            Reason.NULL_VALUE: rejected,
-            Reason.SUPERSEDED: rejected,
-            Reason.REFUSED: rejected,
-        }
-        processor = self.processor({reason: side for reason, side in outputs.items() if side is not None}, tell)
+        outputs = by_reason(unmatched=unmatched, late=late, expired=expired, null_key=null_key, rejected=rejected)
+        processor = self.processor(outputs, tell)
         processor.into(self.sink(output, value, Lineage(self.topics) if lineage else None))
         return processor
 

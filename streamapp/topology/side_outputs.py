@@ -15,9 +15,30 @@ from streamapp.topology.witness import Witness, side_output
 if TYPE_CHECKING:
     from streamapp.batching.batch import Batch
 
-__all__ = ["SideCount", "SideOutputs"]
+__all__ = ["SideCount", "SideOutputs", "by_reason"]
 
 logger = logging.getLogger(__name__)
+
+
+def by_reason(
+    *,
+    unmatched: Output | None = None,
+    late: Output | None = None,
+    expired: Output | None = None,
+    null_key: Output | None = None,
+    rejected: Output | None = None,
+) -> dict[Reason, Output]:
+    """Give the topics that are named, by the reasons for which records go there."""
+    outputs = {
+        Reason.UNMATCHED: unmatched,
+        Reason.LATE: late,
+        Reason.EXPIRED: expired,
+        Reason.NULL_KEY: null_key,
+        Reason.NULL_VALUE: rejected,
+        Reason.SUPERSEDED: rejected,
+        Reason.REFUSED: rejected,
+    }
+    return {reason: output for reason, output in outputs.items() if output is not None}
 
 
 class SideCount(NamedTuple):

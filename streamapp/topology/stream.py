@@ -18,10 +18,11 @@ from faust.types import FieldDescriptorT
 
 from streamapp.batching.output import Output
 from streamapp.batching.stream import Stream as BatchStream
-from streamapp.joins import How, Joined, Record, Refused, StreamStreamJoin
+from streamapp.joins import How, Joined, Record, Refused, SideOutput, StreamStreamJoin
 from streamapp.topology.declaration import Input, JoinDeclaration, JoinError
 from streamapp.topology.durations import Duration, milliseconds
 from streamapp.topology.processor import JoinProcessor
+from streamapp.topology.side_outputs import by_reason
 from streamapp.topology.sink import Sink
 
 __all__ = ["InnerJoin", "JoinedStream", "LeftJoin", "OuterJoin", "RightJoin", "Stream"]
@@ -105,7 +106,9 @@ class Stream(BatchStream):
 
         Args:
             fields: of each side the field that is joined on; none = the records' keys.
-            options: before, after and grace, as `Join` has them; and ``name``, as `Topic.join` has it.
+            options: before, after and grace, as `Join` has them; ``name``, as `Topic.join` has it; and where records go
+                that are not matched (``unmatched``, ``late``, ``null_key``, ``rejected``, ``tell``), as
+                `JoinDeclaration.to` has it.
 
         Raises:
             JoinError: for arguments or streams that cannot be joined.
@@ -125,18 +128,28 @@ class Stream(BatchStream):
         return self._joined(OuterJoin, fields, **options)
 
     def _joined(
-        self, strategy: type[Join], fields: tuple[FieldDescriptorT[Any], ...], *, name: str | None = None, **window: Any
+        self,
+        strategy: type[Join],
+        fields: tuple[FieldDescriptorT[Any], ...],
+        *,
+        before: Duration | None = None,
+        after: Duration | None = None,
+        grace: Duration | None = None,
+        name: str | None = None,
+        tell: Callable[[SideOutput], None] | None = None,
+        **outputs: Output | None,
     ) -> JoinedStream:
         if len(self.combined) != 2:
             raise JoinError("a join is of two streams: (s1 & s2)")
-        join = strategy(stream=self, fields=fields, **window)
+        join = strategy(stream=self, fields=fields, before=before, after=after, grace=grace)
         sides = [Side(node, field) for node, field in zip(self.combined, join.on, strict=True)]
         inputs = [Input(side.topic, number, side.check) for number, side in enumerate(sides)]
         # What was subscribed for each of the streams would be delivered besides, and nobody would take it.
         for side in sides:
             self.app.topics.discard(side.channel)
         name = name or "-".join([*(side.name for side in sides), "join"])
-        return JoinedStream(JoinDeclaration(self.app, name, join.meaning, inputs).processor(), *sides)
+        declaration = JoinDeclaration(self.app, name, join.meaning, inputs)
+        return JoinedStream(declaration.processor(by_reason(**outputs), tell), *sides)
 
 
 class Side:

@@ -31,7 +31,8 @@ output = app.output("joined")
 
 both = purchases.stream() & views.stream()
 join = getattr(both, os.environ["HOW"])
-pairs = join(Purchase.user_id, View.user_id, before=10, after=5, grace=3)
+side_outputs = {name: app.output(name) for name in os.environ.get("SIDE_OUTPUTS", "").split()}
+pairs = join(Purchase.user_id, View.user_id, before=10, after=5, grace=3, **side_outputs)
 
 if os.environ.get("TO"):
     pairs.to(output)

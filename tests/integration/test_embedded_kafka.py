@@ -24,7 +24,8 @@ from streamapp.broker.ports import free_port
 SECONDS = 90.0
 
 OWNER = """
-import asyncio, pathlib, sys
+import asyncio, pathlib, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, and who is run by it does too
 from streamapp.broker import EmbeddedKafka
 
 async def main():

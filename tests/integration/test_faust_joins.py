@@ -59,3 +59,16 @@ def test_the_results_of_a_join_in_fausts_words_can_go_to_a_topic(
         wait_until(lambda: topics.end("joined") == 2, "the results are sent")
     amounts = [json.loads(message.value())["left"]["amount"] for message in topics.read("joined")]
     assert amounts == [10, 30]
+
+
+def test_what_a_join_in_fausts_words_does_not_match_goes_to_the_topics_that_are_named(
+    topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOW", "inner_join")
+    monkeypatch.setenv("SIDE_OUTPUTS", "unmatched rejected")
+    with Worker(tmp_path, app="faust_joins_app", **topics.settings):
+        wait_until(lambda: topics.end("rejected") == 1 and topics.end("unmatched") == 2, "the rest is sent")
+    assert {message.key() for message in topics.read("unmatched")} == {b"v", b"w"}
+    (refused,) = topics.read("rejected")
+    assert refused.key() == b"other"
+    assert ("reason", b"refused") in refused.headers()
