@@ -29,6 +29,7 @@ from streamapp.stores.cache import RowCache
 from streamapp.stores.errors import StoreError
 from streamapp.stores.partition import Changes
 from streamapp.stores.store import PartitionedStore
+from streamapp.stores.wal import cut_damage
 
 __all__ = ["RocksDBPartition", "Store", "shared"]
 
@@ -298,6 +299,7 @@ def _open(path: Path, shared: Shared) -> Rdict:
     if (path / DAMAGED).exists():
         _remove(path)
     while True:
+        cut_damage(path)
         try:
             return Rdict(str(path), shared.rows, column_families={TIMES: shared.others, META: shared.others})
         except Exception as exc:  # rocksdict raises plain exceptions, told apart by their text only
