@@ -246,7 +246,7 @@ class Checkpoint:
         try:
             await self._delivery.open(partitions)
         except (KafkaError, TimeoutError) as exc:
-            if isinstance(exc, KafkaError) and not (exc.retriable or isinstance(exc, ProducerFenced)):
+            if not _passes(exc):
                 raise
             self.fail(exc)
 
@@ -263,3 +263,10 @@ def _complete(together: frozenset[TP], finished: Iterable[Finished]) -> bool:
     """Tell whether all agents are done with all messages of a round."""
     times = Counter(message for each in finished for message in each.messages)
     return {message.tp for message, count in times.items() if count == message.refcount} == together
+
+
+def _passes(error: KafkaError | TimeoutError) -> bool:
+    """Tell whether it may go well the next time; of a lost connection aiokafka makes a plain `KafkaError`."""
+    if isinstance(error, TimeoutError | ProducerFenced) or type(error) is KafkaError:
+        return True
+    return bool(error.retriable)
