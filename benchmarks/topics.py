@@ -8,7 +8,6 @@ from typing import Final
 
 from confluent_kafka import (
     Consumer,
-    ConsumerGroupTopicPartitions,
     KafkaError,
     KafkaException,
     Message,
@@ -37,6 +36,7 @@ class Topics:
 
     def __init__(self, bootstrap: str) -> None:
         self.bootstrap = bootstrap
+        self._readers: dict[str, Consumer] = {}
         # Without a refresh: a client that asks for a topic which was deleted meanwhile only makes noise.
         self._admin = AdminClient(
             {"bootstrap.servers": bootstrap, "log_level": 0, "topic.metadata.refresh.interval.ms": -1}
@@ -69,9 +69,11 @@ class Topics:
     def committed(self, group: str, name: str, partitions: int) -> int:
         """Sum up the offsets that a group has committed of a topic."""
         asked = [TopicPartition(name, number) for number in range(partitions)]
-        (answer,) = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, asked)]).values()
+        # Not by the admin client: librdkafka 2.16 crashes (`rd_kafka_cgrp_op`) if the answer is an error.
+        if group not in self._readers:
+            self._readers[group] = Consumer({"bootstrap.servers": self.bootstrap, "log_level": 0, "group.id": group})
         try:
-            return sum(max(0, tp.offset) for tp in answer.result(DEADLINE).topic_partitions)
+            return sum(max(0, tp.offset) for tp in self._readers[group].committed(asked, timeout=DEADLINE))
         except KafkaException:  # the group is not there yet
             return 0
 

@@ -8,8 +8,8 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 from confluent_kafka import (
+    Consumer,
     ConsumerGroupState,
-    ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaException,
     TopicPartition,
@@ -72,10 +72,8 @@ def group_lag(settings: Settings, group: str, topics: Iterable[str] = ()) -> Gro
     """
     cluster = Cluster(settings, timeout=PATIENCE)
     counts = cluster.partitions()
-    asked = [ConsumerGroupTopicPartitions(group)]
     found = _answer(cluster.admin.describe_consumer_groups([group], request_timeout=PATIENCE)[group])
-    offsets = _answer(cluster.admin.list_consumer_group_offsets(asked, request_timeout=PATIENCE)[group])
-    committed = {TP(one.topic, one.partition): one.offset for one in offsets.topic_partitions if one.offset >= 0}
+    committed = _committed(settings, group, [TP(topic, number) for topic in counts for number in range(counts[topic])])
     if found.state is ConsumerGroupState.DEAD and not committed:
         raise ClusterError(f"there is no consumer group {group}: no worker of it has run yet, or it has another id")
     members = {
@@ -101,6 +99,21 @@ def group_lag(settings: Settings, group: str, topics: Iterable[str] = ()) -> Gro
         for tp in tps
     ]
     return GroupLag(group, found.state.name.lower(), sum(one.lag for one in partitions), partitions)
+
+
+def _committed(settings: Settings, group: str, tps: Iterable[TP]) -> dict[TP, int]:
+    """Give the offsets that a group has committed, of those of the partitions of which it has.
+
+    Asked as a consumer, which does not join the group: the admin client of librdkafka 2.16 crashes at some answers.
+    """
+    consumer = Consumer({**settings.librdkafka(), "log_level": 0, "group.id": group, "enable.auto.commit": False})
+    try:
+        found = consumer.committed([TopicPartition(*tp) for tp in tps], timeout=PATIENCE)
+    except KafkaException as exc:
+        raise ClusterError(exc.args[0].str()) from None
+    finally:
+        consumer.close()
+    return {TP(one.topic, one.partition): one.offset for one in found if one.offset >= 0}
 
 
 def _behind(settings: Settings, cluster: Cluster, at: Mapping[TP, int]) -> dict[TP, int]:
