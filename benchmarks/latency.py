@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import multiprocessing
 import random
@@ -98,11 +99,17 @@ def lone_clicks(runner: Runner, peer: Peer, number: int) -> Lone:
 
 def one_hop(topics: Topics, number: int) -> Lone:
     """Time records that are produced to a topic and read from it, without a join between."""
-    topic = "one-hop"
+    with _without_join(topics, "one-hop") as reader:
+        return _lone(topics.bootstrap, "one-hop", reader, number)
+
+
+@contextlib.contextmanager
+def _without_join(topics: Topics, topic: str) -> Iterator[_Reader]:
+    """Make a topic and read what is produced to it, once the broker is warm."""
     topics.create(topic, WORKLOAD.partitions)
     with _Reader(topics.bootstrap, topic, WORKLOAD.partitions) as reader:
         _take(_times(topics.bootstrap, topic, reader, (0.0, 0.0)), BROKER_WARM_UP, SPACED_LIMIT)
-        return _lone(topics.bootstrap, topic, reader, number)
+        yield reader
 
 
 def steady_load(runner: Runner, peer: Peer, rate: int, seconds: float) -> SteadyLoad:
@@ -128,11 +135,8 @@ def steady_hop(topics: Topics, rate: int, seconds: float) -> SteadyLoad | None:
 
     It takes the same load, reader and clock, and so tells what of the times is theirs and the broker's.
     """
-    topic = "steady-hop"
-    topics.create(topic, WORKLOAD.partitions)
-    with _Reader(topics.bootstrap, topic, WORKLOAD.partitions) as reader:
-        _take(_times(topics.bootstrap, topic, reader, (0.0, 0.0)), BROKER_WARM_UP, SPACED_LIMIT)
-        return _steady(topics.bootstrap, topic, reader, rate, seconds)
+    with _without_join(topics, "steady-hop") as reader:
+        return _steady(topics.bootstrap, "steady-hop", reader, rate, seconds)
 
 
 def _steady(bootstrap: str, topic: str, reader: _Reader, rate: int, seconds: float) -> SteadyLoad | None:

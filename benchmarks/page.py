@@ -19,10 +19,22 @@ __all__ = ["STREAMAPP", "render", "title"]
 
 #: Functions and libraries with a smaller share of the time are not shown.
 SHOWN: Final = 0.01
-STREAMAPP: Final = "streamapp"
 NOTHING: Final = "Not measured yet."
+#: The columns of programs side by side, after their names and rates.
+HEADS: Final = (
+    "times",
+    "steady/s",
+    "with start/s",
+    "CPU µs",
+    "steady CPU µs",
+    "broker µs",
+    "peak MB",
+    "start-up s",
+    "output",
+)
 
 _OURS: Final = Streamapp(Path())
+STREAMAPP: Final = _OURS.name
 #: By the name of a program that processes at least once, that of the same one exactly once.
 STRICT: Final = {peer.name: exactly_once(peer).name for peer in (_OURS, KAFKA_STREAMS)}
 KNOWN: Final[dict[str, Peer]] = {
@@ -57,6 +69,22 @@ def title(peer: str) -> str:
 
 def _throughput(measured: Runs[Workload]) -> str:
     groups = measured.by_peer()
+    return _blocks(
+        _workloads(groups),
+        _table(["", "joined/s", *HEADS], _side_by_side(groups)),
+        _others(measured.runs),
+        _about(measured.about),
+        _left_out(measured.left_out),
+    )
+
+
+def _side_by_side(groups: Mapping[str, Sequence[Run[Any]]], per_record: float = 1.0) -> list[list[str]]:
+    """Give a row for each program: its name, its rate, and what `HEADS` says, by the records that it reads.
+
+    Args:
+        groups: the runs by program.
+        per_record: how many results come of a record.
+    """
     ours = median(groups[STREAMAPP]).per_s if STREAMAPP in groups else None
     rows = []
     for peer, runs in groups.items():
@@ -64,26 +92,19 @@ def _throughput(measured: Runs[Workload]) -> str:
         rows.append(
             [
                 f"**{title(peer)}**" if peer == STREAMAPP else title(peer),
-                f"{figures.per_s:,.0f}",
+                f"{figures.per_s / per_record:,.0f}",
                 f"{ours / figures.per_s:.1f}" if ours else "",
-                f"{figures.steady_per_s:,.0f}",
-                f"{figures.total_per_s:,.0f}",
-                f"{figures.cpu_us:.1f}",
-                f"{figures.steady_cpu_us:.1f}",
-                f"{figures.broker_us:.1f}",
+                f"{figures.steady_per_s / per_record:,.0f}",
+                f"{figures.total_per_s / per_record:,.0f}",
+                f"{figures.cpu_us * per_record:.1f}",
+                f"{figures.steady_cpu_us * per_record:.1f}",
+                f"{figures.broker_us * per_record:.1f}",
                 f"{figures.peak_mb:,.0f}",
                 f"{figures.start_up:.1f}",
                 _outputs(runs),
             ]
         )
-    heads = ["joined/s", "times", "steady/s", "with start/s", "CPU µs", "steady CPU µs", "broker µs", "peak MB"]
-    return _blocks(
-        _workloads(groups),
-        _table(["", *heads, "start-up s", "output"], rows),
-        _others(measured.runs),
-        _about(measured.about),
-        _left_out(measured.left_out),
-    )
+    return rows
 
 
 def _programs(measured: Runs[Workload]) -> str:
@@ -95,7 +116,7 @@ def _programs(measured: Runs[Workload]) -> str:
 def _guarantees(measured: Guarantees) -> str:
     groups = measured.by_peer()
     rates = {peer: median(runs).per_s for peer, runs in groups.items()}
-    ours = (_OURS.name, STRICT[_OURS.name])
+    ours = (STREAMAPP, STRICT[STREAMAPP])
     rows = []
     for pair in STRICT.items():
         for peer, our in zip(pair, ours, strict=True):
@@ -130,34 +151,15 @@ def _guarantees(measured: Guarantees) -> str:
 def _pairs(measured: Runs[Pairs]) -> str:
     groups = measured.by_peer()
     (load,) = measured.by_workload()
-    per_record = load.results / load.records
-    ours = median(groups[STREAMAPP]).per_s if STREAMAPP in groups else None
-    rows = []
-    for peer, runs in groups.items():
-        figures = median(runs)
-        rows.append(
-            [
-                f"**{title(peer)}**" if peer == STREAMAPP else title(peer),
-                f"{figures.per_s / per_record:,.0f}",
-                f"{figures.per_s:,.0f}",
-                f"{ours / figures.per_s:.1f}" if ours else "",
-                f"{figures.steady_per_s / per_record:,.0f}",
-                f"{figures.total_per_s / per_record:,.0f}",
-                f"{figures.cpu_us * per_record:.1f}",
-                f"{figures.steady_cpu_us * per_record:.1f}",
-                f"{figures.broker_us * per_record:.1f}",
-                f"{figures.peak_mb:,.0f}",
-                f"{figures.start_up:.1f}",
-                _outputs(runs),
-            ]
-        )
-    heads = ["records/s", "pairs/s", "times", "steady/s", "with start/s", "CPU µs", "steady CPU µs", "broker µs"]
+    table = _side_by_side(groups, load.results / load.records)
+    pairs = (f"{median(runs).per_s:,.0f}" for runs in groups.values())
+    rows = [[name, rate, per_s, *figures] for (name, rate, *figures), per_s in zip(table, pairs, strict=True)]
     return _blocks(
         f"{load.each:,} purchases and {load.each:,} views, {load.users:,} users, {load.partitions} partitions, "
         f"{load.span / 1000:,.0f} s of event time, records up to {DISORDER / 1000:g} s behind those before them; "
         f"window ±{WINDOW / 1000:g} s, grace {GRACE / 1000:g} s: {load.results:,} pairs, "
         f"{load.results / load.each:.2f} of each record. {_rounds(groups)}.",
-        _table(["", *heads, "peak MB", "start-up s", "output"], rows),
+        _table(["", "records/s", "pairs/s", *HEADS], rows),
         _others(measured.runs),
         _about(measured.about),
         _left_out(measured.left_out),

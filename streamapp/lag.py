@@ -82,8 +82,6 @@ def group_lag(settings: Settings, group: str, topics: Iterable[str] = ()) -> Gro
         for one in member.assignment.topic_partitions
     }
     tps = sorted({*committed, *(TP(topic, number) for topic in topics for number in range(counts.get(topic, 0)))})
-    # Of a topic that was deleted, offsets are kept for a while.
-    tps = [tp for tp in tps if tp.partition < counts.get(tp.topic, 0)]
     begins, ends = (_offsets(cluster, tps, spec) for spec in (SPEC.earliest(), SPEC.latest()))
     at = {tp: max(committed.get(tp, 0), begins[tp].offset) for tp in tps}
     behind = _behind(settings, cluster, {tp: at[tp] for tp in tps if at[tp] < ends[tp].offset})
@@ -102,7 +100,7 @@ def group_lag(settings: Settings, group: str, topics: Iterable[str] = ()) -> Gro
 
 
 def _committed(settings: Settings, group: str, tps: Iterable[TP]) -> dict[TP, int]:
-    """Give the offsets that a group has committed, of those of the partitions of which it has.
+    """Give the offsets that a group has committed of partitions; the broker keeps those of deleted topics for a while.
 
     Asked as a consumer, which does not join the group: the admin client of librdkafka 2.16 crashes at some answers.
     """

@@ -299,8 +299,8 @@ def _open(path: Path, shared: Shared) -> Rdict:
     if (path / DAMAGED).exists():
         _remove(path)
     while True:
-        cut_damage(path)
         try:
+            cut_damage(path)
             return Rdict(str(path), shared.rows, column_families={TIMES: shared.others, META: shared.others})
         except Exception as exc:  # rocksdict raises plain exceptions, told apart by their text only
             text = str(exc)

@@ -31,9 +31,17 @@ TYPES: Final = frozenset({1, 2, 3, 4})
 
 
 def cut_damage(database: Path) -> None:
-    """Cut off what is damaged in the logs of a database, unless another process has it open."""
-    with contextlib.suppress(OSError), (database / "LOCK").open("r+b") as lock:  # none = there is no database yet
-        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    """Cut off what is damaged in the logs of a database, unless another process has it open.
+
+    Raises:
+        OSError: if the disk does not allow it.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            lock = stack.enter_context((database / "LOCK").open("r+b"))
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # there is no database yet, or it is for RocksDB to say what is wrong with it
+            return
         logs = sorted(database.glob("[0-9]*.log"), key=lambda log: int(log.stem))
         for number, log in enumerate(logs):
             data = log.read_bytes()

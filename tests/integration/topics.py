@@ -150,8 +150,8 @@ class Topics:
 
     def end(self, name: str, *, isolation: str = "read_committed") -> int:
         """Count the records of a topic by its offsets; -1 = there is no such topic."""
-        levels = {"read_committed": IsolationLevel.READ_COMMITTED, "read_uncommitted": IsolationLevel.READ_UNCOMMITTED}
-        return sum(self._ends(self.prefix + name, levels[isolation]).values()) if self.exists(name) else -1
+        level = IsolationLevel[isolation.upper()]
+        return sum(self._ends(self.prefix + name, level).values()) if self.exists(name) else -1
 
     def exists(self, name: str) -> bool:
         """Tell whether a topic is there."""
