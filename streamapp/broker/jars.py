@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final, NoReturn
 
+import truststore
 from jgo.config import GlobalSettings
 from jgo.constants import MAVEN_CENTRAL_URL
 from jgo.maven import Artifact, MavenContext, PythonResolver
@@ -113,7 +114,7 @@ class JarCache:
         )
         if bar.disable:
             print(f"downloading Apache Kafka {VERSION}, {_BYTES // 1_000_000} MB", file=sys.stderr)
-        with bar, ThreadPoolExecutor(_DOWNLOADS) as threads:
+        with bar, _system_certificates(), ThreadPoolExecutor(_DOWNLOADS) as threads:
             context = MavenContext(
                 resolver=PythonResolver(progress_callback=_progress(bar, cancelled)),
                 repo_cache=scratch / "repository",
@@ -125,6 +126,16 @@ class JarCache:
                 shutil.copyfile(jar, jars / jar.name)
         jars.rename(self.directory)
         shutil.rmtree(scratch)
+
+
+@contextmanager
+def _system_certificates() -> Iterator[None]:
+    """Trust whom the system trusts, as pip does: behind a company's proxy requests' own list is not enough."""
+    truststore.inject_into_ssl()
+    try:
+        yield
+    finally:
+        truststore.extract_from_ssl()
 
 
 def _artifacts(context: MavenContext) -> list[Artifact]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import http.server
+import ssl
 import threading
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import trustme
 
 from streamapp.broker.failure import BrokerError
 from streamapp.broker.jars import JarCache, check_jar
@@ -21,9 +24,9 @@ def empty_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return use_repository(free_port(), tmp_path, monkeypatch)
 
 
-def use_repository(port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def use_repository(port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str = "http") -> Path:
     configuration = tmp_path / "jgo.conf"
-    configuration.write_text(f"[repositories]\ncentral = http://127.0.0.1:{port}/maven2\n")
+    configuration.write_text(f"[repositories]\ncentral = {scheme}://127.0.0.1:{port}/maven2\n")
     monkeypatch.setenv("JGO_CONFIG_FILE", str(configuration))
     monkeypatch.setenv("JGO_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("M2_REPO", str(tmp_path / "maven"))
@@ -31,16 +34,38 @@ def use_repository(port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return tmp_path / "cache"
 
 
-@pytest.fixture
-def empty_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A repository that answers, and has nothing."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as server:
+@contextmanager
+def serving(server: http.server.HTTPServer) -> Iterator[None]:
+    with server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        use_repository(server.server_port, tmp_path, monkeypatch)
         yield
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def empty_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A repository that answers, and has nothing."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
+    use_repository(server.server_port, tmp_path, monkeypatch)
+    with serving(server):
+        yield
+
+
+@pytest.fixture
+def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[trustme.CA]:
+    """Who signed the certificate of an empty repository, as the proxies of companies have their own."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    use_repository(server.server_port, tmp_path, monkeypatch, "https")
+    for setting in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(setting, raising=False)
+    with serving(server):
+        yield authority
 
 
 def test_without_a_repository_and_with_empty_caches_the_line_names_both(empty_caches: Path) -> None:
@@ -55,6 +80,20 @@ def test_without_a_repository_and_with_empty_caches_the_line_names_both(empty_ca
 
 def test_a_repository_without_kafka_is_one_line(empty_repository: None) -> None:
     with pytest.raises(BrokerError, match=r"^cannot download Apache Kafka 4\.3\.1 .* not found in remote repositor"):
+        JarCache().fetch(threading.Event())
+
+
+def test_a_repository_that_the_system_trusts_is_asked(
+    authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority.cert_pem.write_to_path(str(tmp_path / "system.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "system.pem"))
+    with pytest.raises(BrokerError, match=r"not found in remote repositor"):
+        JarCache().fetch(threading.Event())
+
+
+def test_a_repository_that_the_system_does_not_trust_is_one_line(authority: trustme.CA) -> None:
+    with pytest.raises(BrokerError, match=r"^cannot download Apache Kafka 4\.3\.1 from https://.*: SSLError$"):
         JarCache().fetch(threading.Event())
 
 
