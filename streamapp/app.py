@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from streamapp import web
 from streamapp.settings import Settings
@@ -12,6 +12,9 @@ from streamapp.web.joins import joins
 from streamapp.worker import Worker
 
 __all__ = ["App", "app"]
+
+#: Where agents and commands are.
+DISCOVERED: Final = ("streamapp.agents", "streamapp.explained", "streamapp.cli")
 
 
 class App(JoiningApp):
@@ -30,12 +33,16 @@ class App(JoiningApp):
             settings,
             **{
                 "origin": "streamapp",
-                "autodiscover": ["streamapp.agents", "streamapp.explained", "streamapp.cli"],
+                "autodiscover": DISCOVERED,
                 "Worker": Worker,
                 **web.options(self.metrics, settings.web_token),
                 **options,
             },
         )
+
+    def _discovery_modules(self) -> list[str]:
+        # Faust (0.15.3) would look through the whole package, and import what only some commands need.
+        return list(DISCOVERED)
 
     def on_webserver_init(self, _web: Any) -> None:
         """Add our views; called by Faust when the web server is made."""

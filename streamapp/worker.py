@@ -12,7 +12,6 @@ import faust
 from streamapp.cluster import ClusterError
 from streamapp.copartition import prepare
 from streamapp.settings import PREFIX, REDIS, SettingsError
-from streamapp.stores import redis
 from streamapp.stores.errors import StoreError
 from streamapp.web.access import check_reach
 
@@ -36,6 +35,8 @@ class Worker(faust.Worker):
             check_reach(self.app.settings, self.app.conf.web_bind)
             self.app.conf.topic_partitions = prepare(self.app)
             if self.app.settings.store.startswith(REDIS):
+                from streamapp.stores import redis  # only for who needs it: its import is a tenth of the start
+
                 redis.check(self.app.settings)
         except (SettingsError, ClusterError, StoreError) as exc:
             raise SystemExit(f"streamapp: {exc}") from None

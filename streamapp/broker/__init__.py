@@ -2,6 +2,6 @@
 
 from streamapp.broker.embedded import EmbeddedKafka
 from streamapp.broker.failure import BrokerError
-from streamapp.broker.jars import VERSION
+from streamapp.broker.version import VERSION
 
 __all__ = ["VERSION", "BrokerError", "EmbeddedKafka"]

@@ -18,7 +18,6 @@ from confluent_kafka.admin import AdminClient
 
 from streamapp.broker.directory import BrokerDirectory
 from streamapp.broker.failure import BrokerError, PortInUseError, explain
-from streamapp.broker.jars import JarCache
 from streamapp.broker.ports import check_free, free_port
 from streamapp.broker.program import Program
 from streamapp.broker.properties import LOG4J, render, server_properties
@@ -208,6 +207,9 @@ class EmbeddedKafka:
 
 
 async def _fetch_jars() -> Path:
+    # Not above: a worker, which has all commands, would take a tenth longer to start.
+    from streamapp.broker.jars import JarCache
+
     cancelled = threading.Event()
     try:
         return await asyncio.to_thread(JarCache().fetch, cancelled)

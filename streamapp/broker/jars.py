@@ -20,10 +20,9 @@ from jgo.maven import Artifact, MavenContext, PythonResolver
 from tqdm import tqdm
 
 from streamapp.broker.failure import BrokerError
+from streamapp.broker.version import VERSION
 
-__all__ = ["VERSION", "JarCache", "check_jar"]
-
-VERSION: Final = "4.3.1"
+__all__ = ["JarCache", "check_jar"]
 
 _COORDINATES: Final = (
     f"org.apache.kafka:kafka_2.13:{VERSION}",

@@ -1,0 +1,22 @@
+"""What a start imports: each worker waits for it, also one that replaces another."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+START = """
+import sys
+from streamapp.app import app
+app.discover()
+print(*sorted(app.agents))
+print(*sorted(sys.modules))
+"""
+
+
+def test_agents_and_commands_are_found_without_what_only_some_commands_need() -> None:
+    started = subprocess.run([sys.executable, "-c", START], capture_output=True, text=True, check=True)
+    agents, modules = (line.split() for line in started.stdout.splitlines())
+    assert agents == ["streamapp.agents.clicks.join_clicks", "streamapp.agents.profiles.keep_profiles"]
+    assert {"streamapp.cli.kafka", "streamapp.cli.replay", "streamapp.explained"} <= set(modules)
+    assert not {"jgo", "requests", "redis"} & set(modules)
