@@ -132,10 +132,10 @@ class PythonProgram:
     """A Python program of ours, in a venv of its own.
 
     Args:
-        name: of its folder.
-        title, keeps, slower: see `Peer`.
+        name, title, keeps, slower: see `Peer`.
         launcher: arguments of Python before the program.
         arguments: of the program.
+        folder: where it is, if not at its name.
     """
 
     name: str
@@ -144,6 +144,7 @@ class PythonProgram:
     slower: int = 1
     launcher: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
+    folder: str = ""
     python: Path = Path("python")
     exactly_once: ClassVar[bool] = False
 
@@ -154,7 +155,7 @@ class PythonProgram:
 
     def install(self, cache: Path) -> None:
         """Make the venv; anew if the requirements have changed."""
-        venv = cache / "venvs" / self.name
+        venv = cache / "venvs" / self._source.name
         self.python = venv / "bin" / "python"
         installed, wanted = venv / "installed.txt", self._requirements.read_text()
         if installed.exists() and installed.read_text() == wanted:
@@ -166,15 +167,19 @@ class PythonProgram:
 
     def command(self, job: Job) -> list[str]:
         """Give the command that starts it."""
-        return [f"{self.python}", *self.launcher, f"{PROGRAMS / self.name / 'join.py'}", *self.arguments]
+        return [f"{self.python}", *self.launcher, f"{self._source / 'join.py'}", *self.arguments]
 
     def environment(self, job: Job) -> Mapping[str, str]:
         """Give the job."""
         return job.environment() | {"PYTHONUNBUFFERED": "1"}
 
     @property
+    def _source(self) -> Path:
+        return PROGRAMS / (self.folder or self.name)
+
+    @property
     def _requirements(self) -> Path:
-        return PROGRAMS / self.name / "requirements.txt"
+        return self._source / "requirements.txt"
 
 
 @dataclasses.dataclass
@@ -321,6 +326,14 @@ PEERS: Final[tuple[Peer, ...]] = (
     KAFKA_STREAMS,
     KafkaStreams("kafka_streams_2", "Kafka Streams, 2 threads", threads=2),
     PythonProgram("confluent_kafka", "confluent-kafka loop", "memory; read again at each start"),
+    PythonProgram(
+        "confluent_kafka_tuned",
+        "confluent-kafka loop, tuned",
+        "memory; read again at each start",
+        folder="confluent_kafka",
+        # By default it stops fetching for a second each time 100,000 messages wait.
+        arguments=("fetch.queue.backoff.ms=10",),
+    ),
     PythonProgram("aiokafka", "aiokafka loop", "memory; read again at each start"),
     PythonProgram("pathway", "Pathway", "memory; nothing is left (its persistence is off)"),
     PythonProgram(

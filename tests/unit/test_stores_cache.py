@@ -78,6 +78,18 @@ def test_a_row_in_use_stays_while_others_go() -> None:
     assert stored.read.count(b"1") == 2
 
 
+def test_rows_that_hardly_come_again_leave_those_in_use() -> None:
+    stored = Stored(users(10_000))
+    rows = RowCache(100_000).partition(stored.load)
+    hot = [b"%d" % number for number in range(100)]
+    rows.get_many(hot)
+    for start in range(100, 10_000, 100):
+        rows.get_many([b"%d" % number for number in range(start, start + 100)])
+        if start % 400 == 0:
+            rows.get_many(hot)
+    assert sum(map(stored.read.count, hot)) == len(hot)
+
+
 def test_partitions_together_keep_no_more_bytes_than_allowed() -> None:
     capacity = 1_000_000
     cache = RowCache(capacity)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 
 import orjson
@@ -17,8 +18,7 @@ consumer_config = {
     "enable.auto.commit": False,
     "auto.offset.reset": "earliest",
     "partition.assignment.strategy": "range",
-    # By default it stops fetching for a second each time 100,000 messages wait.
-    "fetch.queue.backoff.ms": 10,
+    **dict(setting.split("=", 1) for setting in sys.argv[1:]),
 }
 profiles = {}
 running = True
