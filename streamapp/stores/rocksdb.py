@@ -168,7 +168,8 @@ class RocksDBPartition:
     def _load(self, keys: Sequence[bytes]) -> list[Row | None]:
         with self._explained():
             found = self._db.get(list(keys)) if len(keys) < HALVED else self._get_by_halves(keys)
-            return [None if data is None else _unpack(data) for data in found]
+        size, unpack = TIME.size, TIME.unpack_from  # as `_unpack`, in half the time
+        return [None if data is None else Row(data[size:], unpack(data)[0] - SIGN) for data in found]
 
     def _get_by_halves(self, keys: Sequence[bytes]) -> list[bytes | None]:
         middle = len(keys) // 2
