@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 from driven_app import DEADLINE, Driven, ours, play
 from worker import wait_until
 
@@ -169,6 +170,40 @@ def test_a_stop_during_a_rebalance_is_no_crash(outcome, monkeypatch: pytest.Monk
         return app.crash_reason
 
     assert outcome(a_stop_comes_during_a_rebalance) is None
+
+
+@pytest.mark.parametrize("step", ["_do_heartbeat", "_perform_assignment", "_do_fetch_commit_offsets"])
+def test_an_error_that_aiokafka_does_not_know_of_keeps_nobody_out_of_the_group(outcome, step: str) -> None:
+    async def an_error_comes(driven: Driven) -> list[int]:
+        coordinator = driven.app.consumer._thread._consumer._coordinator
+        do, came = getattr(coordinator, step), concurrent.futures.Future()
+
+        async def fail(*_: Any) -> None:
+            setattr(coordinator, step, do)
+            came.set_result(None)
+            raise KafkaError("as a broker gives that has just started")
+
+        setattr(coordinator, step, fail)
+        driven.begin_rebalance()
+        await asyncio.wrap_future(came)
+        driven.send(range(1))
+        return await driven.finish()
+
+    assert outcome(an_error_comes) == [0]
+
+
+def test_an_error_for_good_of_the_group_ends_the_worker(outcome) -> None:
+    async def the_group_is_forbidden(driven: Driven) -> BaseException | None:
+        coordinator = driven.app.consumer._thread._consumer._coordinator
+
+        async def fail(*_: Any) -> None:
+            raise GroupAuthorizationFailedError(driven.topics.id)
+
+        coordinator._do_heartbeat = fail
+        await until(lambda: driven.app.crash_reason, "the app crashes")
+        return driven.app.crash_reason
+
+    assert isinstance(outcome(the_group_is_forbidden), GroupAuthorizationFailedError)
 
 
 def test_no_recovery_begins_in_a_worker_that_stops(outcome) -> None:
