@@ -245,8 +245,11 @@ class Checkpoint:
         for rows in self._tables():
             rows.forget()
 
-    async def open(self, partitions: Iterable[TP]) -> None:
+    async def open(self, partitions: Iterable[TP]) -> bool:
         """Get ready to deliver what comes of these partitions, before they and their changelogs are read.
+
+        Returns:
+            whether it is; else the group rebalances once more.
 
         Raises:
             KafkaError: if the broker does not allow it.
@@ -257,6 +260,8 @@ class Checkpoint:
             if not isinstance(exc, TimeoutError | ProducerFenced) and not passes(exc):
                 raise
             self.fail(exc)
+            return False
+        return True
 
     async def close(self) -> None:
         """Stop: nothing more will be committed."""
