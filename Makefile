@@ -7,8 +7,9 @@ CLICKS ?=
 
 BENCH ?=
 FAULTS ?=
+FUZZ ?= 600
 
-.PHONY: help install dev demo test lint format types audit bench faults clean
+.PHONY: help install dev demo test lint format types audit bench faults fuzz clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -64,5 +65,10 @@ bench: install .bench/installed  ## the same join here and in other programs; BE
 faults: dev  ## inject faults and count what is lost or doubled; FAULTS=--help tells more
 	@PYTHONPATH=tests:tests/integration $(BIN)/python tests/faults $(FAULTS)
 
-clean:  ## remove .venv, the demo's data and what the benchmarks have installed
-	@rm -rf .venv streamapp-data .bench
+fuzz: dev  ## fuzz what a broker may send; FUZZ=600 seconds
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris==3.1.0
+	@mkdir -p .fuzz
+	@cd .fuzz && PYTHONPATH=../tests ../$(BIN)/python ../tests/fuzz_record_batches.py . -max_total_time=$(FUZZ)
+
+clean:  ## remove .venv, the demo's data, what the benchmarks have installed and the fuzzer has found
+	@rm -rf .venv streamapp-data .bench .fuzz

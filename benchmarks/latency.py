@@ -20,7 +20,7 @@ from benchmarks.runner import PeerError, Runner
 from benchmarks.topics import Topics, producer
 from benchmarks.workload import Workload
 
-__all__ = ["lone_clicks", "one_hop", "steady_hop", "steady_load"]
+__all__ = ["lone_clicks", "one_hop", "produce_steadily", "steady_hop", "steady_load"]
 
 #: The table of all runs here; the clicks are produced while the peer runs.
 WORKLOAD: Final = Workload(users=10_000, clicks=0)
@@ -144,7 +144,7 @@ def _steady(bootstrap: str, topic: str, reader: _Reader, rate: int, seconds: flo
     number = int(rate * (seconds + LEAD))
     # A process of its own: the reader must not wait for the producer's turn at the interpreter.
     context = multiprocessing.get_context("spawn")
-    load = context.Process(target=_produce_steadily, args=(bootstrap, topic, rate, number))
+    load = context.Process(target=produce_steadily, args=(bootstrap, topic, rate, number))
     load.start()
     times, seen, repeated = [], bytearray(number), 0
     missing = number
@@ -211,7 +211,8 @@ def _times(bootstrap: str, topic: str, reader: _Reader, gap: tuple[float, float]
         time.sleep(rng.uniform(*gap))
 
 
-def _produce_steadily(bootstrap: str, topic: str, rate: int, number: int) -> None:
+def produce_steadily(bootstrap: str, topic: str, rate: int, number: int) -> None:
+    """Produce so many clicks, so many a second; each carries when that was (``sent_at``, ns)."""
     client = producer(bootstrap, linger_ms=0)
     rng = random.Random(7)
     begin = time.monotonic()

@@ -11,7 +11,7 @@ from typing import Any, Final
 from benchmarks.machine import About
 from benchmarks.pairs import DISORDER, GRACE, WINDOW, Pairs
 from benchmarks.peers import KAFKA_STREAMS, PAIRING, PEERS, Peer, Streamapp, exactly_once
-from benchmarks.results import Guarantees, Latency, Percentiles, Profile, Recovery, Results, Runs
+from benchmarks.results import Guarantees, Latency, Percentiles, Profile, Recovery, Results, Runs, Takeover, Takeovers
 from benchmarks.runner import Run, median
 from benchmarks.workload import Workload
 
@@ -58,6 +58,7 @@ def render(results: Results) -> str:
         if results.partitions
         else NOTHING,
         recovery=_recovery(results.recovery) if results.recovery else NOTHING,
+        takeover=_takeover(results.takeover) if results.takeover else NOTHING,
         profile=_profile(results.profile) if results.profile else NOTHING,
     )
 
@@ -245,6 +246,28 @@ def _recovery(measured: Recovery) -> str:
     return _blocks(
         f"{measured.users:,} rows, 4 partitions.",
         _table(["store", "changelog records read", "seconds", "rows/s", "start s", "peak MB"], rows),
+        _about(measured.about),
+    )
+
+
+def _takeover(measured: Takeovers) -> str:
+    groups: dict[tuple[bool, int, bool], list[Takeover]] = {}
+    for one in measured.takeovers:
+        groups.setdefault((one.exactly_once, one.users, one.standby), []).append(one)
+    rows = [
+        [
+            f"{'exactly' if exactly else 'at least'} once",
+            f"{users // 2:,}",
+            "yes" if standby else "no",
+            f"{max(one.stop for one in some):.2f}",
+            f"{max(one.over for one in some):.2f}",
+            f"{max(one.rows for one in some):,}",
+        ]
+        for (exactly, users, standby), some in groups.items()
+    ]
+    return _blocks(
+        _table(["", "rows taken over", "standby", "stop s", "goes on s", "changelog records read"], rows),
+        f"The slowest of {len(measured.takeovers) // len(groups)} each.",
         _about(measured.about),
     )
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, TypeVar
 
-from benchmarks import hotspots, latency, recovery
+from benchmarks import hotspots, latency, recovery, takeover
 from benchmarks.machine import About
 from benchmarks.options import Options
 from benchmarks.pairs import Pairs
 from benchmarks.peers import KAFKA_STREAMS, Peer, UnavailableError, exactly_once
-from benchmarks.results import Guarantees, Latency, Lone, Part, Profile, Recovery, Runs
+from benchmarks.results import Guarantees, Latency, Lone, Part, Profile, Recovery, Runs, Takeovers
 from benchmarks.runner import PeerError, Run, Runner
 from benchmarks.workload import Load, Workload
 
@@ -86,6 +87,18 @@ def recover(runner: Runner, options: Options) -> Recovery:
     return Recovery(About.now(options.command, options.streamapp.bin), options.clicks, found)
 
 
+def take_over(runner: Runner, options: Options) -> Takeovers:
+    """Stop workers amid a load; each has half of a small table, or as many rows as there are clicks elsewhere."""
+    loose = options.streamapp
+    found = [
+        takeover.take_over(runner, dataclasses.replace(peer, standbys=standbys), users)
+        for _ in range(options.rounds)
+        for peer in (loose, exactly_once(loose))
+        for users, standbys in ((options.users, 0), (2 * options.clicks, 0), (2 * options.clicks, 1))
+    ]
+    return Takeovers(About.now(options.command, options.streamapp.bin), found)
+
+
 def profile(runner: Runner, options: Options) -> Profile:
     """Look at the stacks of streamapp."""
     workload = Workload(options.users, options.clicks)
@@ -103,6 +116,7 @@ PARTS: Final[Mapping[Part, Callable[[Runner, Options], object]]] = MappingProxyT
         Part.SIZES: grow_clicks,
         Part.PARTITIONS: add_partitions,
         Part.RECOVERY: recover,
+        Part.TAKEOVER: take_over,
         Part.PROFILE: profile,
     }
 )

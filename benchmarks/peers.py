@@ -259,6 +259,7 @@ class Streamapp:
         bin: of the venv that it is installed in.
         store: URL of the table store.
         exactly_once: see `Peer`.
+        standbys: workers that keep the rows of a partition besides its owner.
     """
 
     bin: Path
@@ -268,6 +269,7 @@ class Streamapp:
     keeps: str = "RocksDB and changelog"
     slower: int = 1
     exactly_once: bool = False
+    standbys: int = 0
 
     @property
     def version(self) -> str:
@@ -293,6 +295,7 @@ class Streamapp:
             "STREAMAPP_TOPIC_PREFIX": job.prefix,
             "STREAMAPP_JOINED_TOPIC": job.joined,
             "STREAMAPP_WEB_PORT": f"{_free_port()}",
+            "STREAMAPP_STANDBYS": f"{self.standbys}",
             "STREAMAPP_PROCESSING_GUARANTEE": "exactly_once" if self.exactly_once else "at_least_once",
         }
 

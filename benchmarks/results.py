@@ -27,6 +27,8 @@ __all__ = [
     "Results",
     "Runs",
     "SteadyLoad",
+    "Takeover",
+    "Takeovers",
     "save",
 ]
 
@@ -45,6 +47,7 @@ class Part(enum.StrEnum):
     SIZES = "sizes"
     PARTITIONS = "partitions"
     RECOVERY = "recovery"
+    TAKEOVER = "takeover"
     PROFILE = "profile"
 
 
@@ -203,6 +206,42 @@ class Recovery:
 
 
 @dataclasses.dataclass(frozen=True)
+class Takeover:
+    """A worker of streamapp that is stopped amid a load, while another one runs.
+
+    Args:
+        exactly_once: the guarantee of both.
+        standby: whether the other one keeps the rows of its partitions, too.
+        users: rows of the table, half of which are the stopped worker's.
+        rows: changelog records that the other one read to take over.
+        stop: seconds from SIGTERM until its process has ended.
+        over: seconds from then until there are results, in each partition, of clicks that were produced after it.
+    """
+
+    exactly_once: bool
+    standby: bool
+    users: int
+    rows: int
+    stop: float
+    over: float
+
+    def __str__(self) -> str:
+        return (
+            f"{'exactly' if self.exactly_once else 'at least'} once, {self.users:,} rows, "
+            f"{'a' if self.standby else 'no'} standby: ended in {self.stop:.2f} s, "
+            f"the other went on in {self.over:.2f} s with {self.rows:,} changelog records read"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Takeovers:
+    """Workers of streamapp that are stopped amid a load."""
+
+    about: About
+    takeovers: list[Takeover]
+
+
+@dataclasses.dataclass(frozen=True)
 class Profile:
     """Where streamapp's time goes while it joins.
 
@@ -226,6 +265,7 @@ KINDS: Final = {
     Part.PAIRS: Runs[Pairs],
     Part.LATENCY: Latency,
     Part.RECOVERY: Recovery,
+    Part.TAKEOVER: Takeovers,
     Part.PROFILE: Profile,
 }
 
@@ -242,6 +282,7 @@ class Results:
     sizes: Runs[Workload] | None = None
     partitions: Runs[Workload] | None = None
     recovery: Recovery | None = None
+    takeover: Takeovers | None = None
     profile: Profile | None = None
 
     @classmethod

@@ -168,7 +168,7 @@ class Runner:
 
     def log(self, job: Job) -> Path:
         """Give the log file of a job."""
-        path = self._directory / "logs" / f"{job.group}.log"
+        path = self._directory / "logs" / f"{job.state.name}.log"
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 

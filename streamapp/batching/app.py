@@ -28,6 +28,8 @@ __all__ = ["App"]
 COMMIT_EVERY: Final = 1.0
 #: The same with exactly_once, as in Kafka Streams: so long are results there before readers of committed ones get them.
 TRANSACTION_EVERY: Final = 0.1
+#: Seconds between heartbeats, at most: so long partitions may wait for another worker after theirs has left.
+HEARTBEAT_EVERY: Final = 1.0
 #: Bytes of one produced batch: larger ones compress better and cost fewer requests.
 BATCH_BYTES: Final = 1 << 20
 
@@ -48,7 +50,7 @@ class App(faust.App):
                 "broker": ";".join(f"batches://{server}" for server in settings.broker.split(",")),
                 "broker_credentials": _credentials(settings),
                 "broker_session_timeout": settings.session_timeout,
-                "broker_heartbeat_interval": settings.session_timeout / 5,
+                "broker_heartbeat_interval": min(settings.session_timeout / 5, HEARTBEAT_EVERY),
                 "broker_request_timeout": max(40.0, settings.session_timeout),
                 "broker_commit_interval": TRANSACTION_EVERY
                 if settings.processing_guarantee is Guarantee.EXACTLY_ONCE

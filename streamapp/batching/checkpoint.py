@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerFenced
 from faust.types import TP
 
 from streamapp.batching.delivery import AtLeastOnce, Delivery, ExactlyOnce
+from streamapp.batching.group import passes
 from streamapp.batching.outbox import Outbox, Sending
 from streamapp.batching.output import Results, partitions
 from streamapp.batching.work import Work
@@ -60,8 +61,8 @@ class Checkpoint:
         #: By the partitions of a round, what some agents have done with it that others are at still.
         self._rounds: dict[frozenset[TP], list[Finished]] = {}
         self._committing = asyncio.Lock()
-        #: Whether work failed to become durable, so that nothing more may until all is read again.
-        self._failed = False
+        #: Whether nothing more may become durable in this generation: something failed to, or the partitions go.
+        self._over = False
         #: Set when so much is not committed that it should not wait for its time.
         self.due = asyncio.Event()
         #: Cleared when so much is not committed that no more may come before the next commit has begun.
@@ -86,7 +87,7 @@ class Checkpoint:
             work.results.append(Results(self._app.dead_letters, letters, work.rejected[0].tp, rekeyed=True))
             work.rejected = []
         parts = [part for results in work.results for part in await self._divided(results)]
-        if self._failed or generation != self._app.consumer_generation_id:
+        if self._over or generation != self._app.consumer_generation_id:
             for message in messages:
                 self._app.consumer.drop(message)
             return
@@ -142,7 +143,7 @@ class Checkpoint:
         """
         async with self._committing:
             self.due.clear()
-            if self._failed:
+            if self._over:
                 return False
             try:
                 return await self._commit()
@@ -217,7 +218,7 @@ class Checkpoint:
 
     def fail(self, error: Exception) -> None:
         """Give all up that is not committed, and have it read again, as after a rebalance."""
-        if self._failed:
+        if self._over:
             return
         if isinstance(error, (StoreBehindError, StoreUnreachableError)):
             logger.warning("Work since the last commit is given up and done again: %s", error)
@@ -225,20 +226,30 @@ class Checkpoint:
             logger.warning("Work since the last commit is given up: another worker has its partitions now")
         elif not self._app.should_stop:
             logger.error("Work since the last commit is given up and done again: %r", error, exc_info=error)
-        self._failed = True
-        self._begun.set()
+        self.end()
         self._app.consumer.rejoin()
+
+    def end(self) -> None:
+        """Take no more work in before the next generation: its input is read again, maybe elsewhere.
+
+        The broker would commit it up to the end of the rebalance still, but the offsets of its input are forgotten.
+        """
+        self._over = True
+        self._begun.set()
 
     def begin(self) -> None:
         """Begin anew, with the partitions of a new generation: what was not committed is read again."""
-        self._failed = False
+        self._over = False
         self._rounds.clear()
         self._outbox.forget()
         for rows in self._tables():
             rows.forget()
 
-    async def open(self, partitions: Iterable[TP]) -> None:
+    async def open(self, partitions: Iterable[TP]) -> bool:
         """Get ready to deliver what comes of these partitions, before they and their changelogs are read.
+
+        Returns:
+            whether it is; else the group rebalances once more.
 
         Raises:
             KafkaError: if the broker does not allow it.
@@ -246,9 +257,11 @@ class Checkpoint:
         try:
             await self._delivery.open(partitions)
         except (KafkaError, TimeoutError) as exc:
-            if not _passes(exc):
+            if not isinstance(exc, TimeoutError | ProducerFenced) and not passes(exc):
                 raise
             self.fail(exc)
+            return False
+        return True
 
     async def close(self) -> None:
         """Stop: nothing more will be committed."""
@@ -263,10 +276,3 @@ def _complete(together: frozenset[TP], finished: Iterable[Finished]) -> bool:
     """Tell whether all agents are done with all messages of a round."""
     times = Counter(message for each in finished for message in each.messages)
     return {message.tp for message, count in times.items() if count == message.refcount} == together
-
-
-def _passes(error: KafkaError | TimeoutError) -> bool:
-    """Tell whether it may go well the next time; of a lost connection aiokafka makes a plain `KafkaError`."""
-    if isinstance(error, TimeoutError | ProducerFenced) or type(error) is KafkaError:
-        return True
-    return bool(error.retriable)

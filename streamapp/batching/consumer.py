@@ -285,6 +285,7 @@ class Consumer(driver.Consumer):
             await self._wait_for_ack(timeout=1)
             self._clean_unacked_messages()
         await self.commit()
+        self.app.checkpoint.end()
         self.alignment.clear()
 
     async def verify_all_partitions_active(self) -> None:

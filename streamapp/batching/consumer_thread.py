@@ -11,19 +11,24 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, cast
 
-from aiokafka.errors import UnknownTopicOrPartitionError
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from mode import Service
 
 from streamapp.batching.alignment import Alignment
 from streamapp.batching.feed import Feed, Fetched
 from streamapp.batching.fetching import Fetching
+from streamapp.batching.group import passes
 
 __all__ = ["ConsumerThread"]
 
 #: Seconds between two questions for a topic that was just made: a broker tells of it some ms later.
 ASK_AGAIN: Final = 0.02
+#: Seconds between two looks whether aiokafka has stopped to take part in the group.
+LOOK: Final = 1.0
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -49,6 +54,31 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         await super().on_start()
         if self._consumer is not None:
             self._fetching = Fetching(self._consumer._fetcher)
+
+    @Service.task
+    async def _stay_in_the_group(self) -> None:
+        """Join the group again after an error that passes, for instance an answer of a broker that has just started.
+
+        After an error which it does not know aiokafka stops to take part in the group until it is asked for records
+        (`GroupCoordinator.check_errors`), and nobody asks it: `Feed` takes them, and there is none amid a rebalance.
+
+        Raises:
+            KafkaError: if the error does not pass.
+        """
+        while not self.should_stop:
+            await self.sleep(LOOK)
+            coordinator = self._consumer and self._consumer._coordinator
+            if not isinstance(coordinator, GroupCoordinator):
+                continue
+            failed = coordinator._coordination_task.done()
+            if coordinator._pending_exception is not None:
+                coordinator.request_rejoin()  # first: aiokafka goes on with the next line
+            try:
+                coordinator.check_errors()
+            except KafkaError as exc:
+                if failed or not passes(exc):
+                    raise
+                self.log.warning("Joining the group again: %r", exc)
 
     async def subscribe(self, topics: Iterable[str]) -> None:
         """Subscribe, once the broker tells of the changelogs, which may just have been made.

@@ -103,7 +103,7 @@ class Feed:
 
         Raises:
             UnreadableBatchError: see `take`.
-            KafkaError: what a fetch, or the group, failed with.
+            KafkaError: what a fetch failed with.
         """
         self._fetching.feed(self.pump, self._wanted)
         try:
@@ -121,19 +121,17 @@ class Feed:
                 self._asked.cancel()
 
     async def _watch(self) -> None:
-        """Wait for the end, for an error, and no longer than a look should wait.
+        """Wait for the end, for a fetch, and no longer than a look should wait.
 
         To aiokafka it is the wait for records, on which the member's place in the group depends
         (``max.poll.interval.ms``): so not while the agents' loop is stuck.
         """
-        error: asyncio.Future[None] = self._fetcher._create_fetch_waiter()
+        fetched: asyncio.Future[None] = self._fetcher._create_fetch_waiter()
         stuck = self.taken_in != self._number
         with contextlib.nullcontext() if stuck else self._fetcher._subscriptions.fetch_context():
-            await asyncio.wait({error, self._over}, timeout=LOOK, return_when=asyncio.FIRST_COMPLETED)
-        if error.done():
-            error.result()
-        else:
-            error.cancel()
+            await asyncio.wait({fetched, self._over}, timeout=LOOK, return_when=asyncio.FIRST_COMPLETED)
+        if not fetched.cancel():
+            fetched.exception()  # of the group, which `ConsumerThread` sees to
 
     def pump(self) -> None:
         """Deliver what has been fetched of the partitions that are wanted."""

@@ -18,7 +18,7 @@ from streamapp.batching.protocol import Call, Membership, describe_group, fetch_
 if TYPE_CHECKING:
     from streamapp.batching.consumer_thread import ConsumerThread
 
-__all__ = ["Group"]
+__all__ = ["Group", "passes"]
 
 #: Seconds before the broker is asked again.
 AGAIN: Final = 0.05
@@ -132,3 +132,8 @@ class Group:
             return False
         await asyncio.sleep(AGAIN)
         return True
+
+
+def passes(error: KafkaError) -> bool:
+    """Tell whether it may go well the next time; of a lost connection aiokafka makes a plain `KafkaError`."""
+    return type(error) is KafkaError or bool(error.retriable)

@@ -16,6 +16,7 @@ from faust.tables.manager import TableManager as FaustTableManager
 from faust.types import TP
 from mode import Service
 
+from streamapp.batching.group import passes
 from streamapp.batching.restore import Restore
 from streamapp.stores.errors import StoreBehindError, StoreUnreachableError
 from streamapp.stores.partition import PartitionStore
@@ -23,8 +24,8 @@ from streamapp.stores.table import Table
 
 __all__ = ["Recovery", "TableManager"]
 
-#: Seconds before a recovery is tried again that met a store which is away.
-STORE_WAIT: Final = 1.0
+#: Seconds before a recovery is tried again that met a store or a broker which is away.
+WAIT: Final = 1.0
 #: Seconds between two looks of the standbys for what the changelogs have got.
 FOLLOW_EVERY: Final = 1.0
 
@@ -75,7 +76,8 @@ class Recovery(Service):
     async def _recover(self, active: set[TP], standby: set[TP], generation: int) -> None:
         self.in_recovery = self.app.in_recovery = True
         stores = self._stores(active)
-        await self.app.checkpoint.open(active)  # what a killed worker left open is aborted, not waited for
+        if not await self.app.checkpoint.open(active):  # what a killed worker left open is aborted, not waited for
+            return
         restore = await self._restored(stores)
         self.in_recovery = self.app.in_recovery = False
         await self._start_streams(generation)
@@ -122,9 +124,11 @@ class Recovery(Service):
                 restore = Restore(self.app.settings, stores)
                 if stores:
                     await restore.run()
-            except (StoreUnreachableError, StoreBehindError) as exc:
+            except (StoreUnreachableError, StoreBehindError, KafkaError) as exc:
+                if isinstance(exc, KafkaError) and not passes(exc):
+                    raise
                 self.log.warning("The recovery waits: %s", exc)
-                await asyncio.sleep(STORE_WAIT)
+                await asyncio.sleep(WAIT)
             else:
                 return restore
 

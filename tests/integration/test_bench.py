@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from benchmarks.latency import lone_clicks, steady_hop, steady_load
 from benchmarks.peers import Streamapp, exactly_once
 from benchmarks.recovery import restores
 from benchmarks.runner import PeerError, Runner
+from benchmarks.takeover import take_over
 from benchmarks.topics import Topics
 from benchmarks.workload import Workload
 from streamapp.broker import EmbeddedKafka
@@ -62,6 +64,15 @@ def test_a_steady_load_without_a_join_is_read_whole(runner: Runner) -> None:
     load = steady_hop(runner.topics, rate=200, seconds=1.0)
     assert load is not None
     assert (load.times.number, load.missing, load.repeated) == (200, 0, 0)
+
+
+@pytest.mark.parametrize("standbys", [0, 1])
+def test_a_worker_goes_on_with_the_partitions_of_one_that_is_stopped(runner: Runner, standbys: int) -> None:
+    found = take_over(runner, dataclasses.replace(STREAMAPP, standbys=standbys), 1_000)
+    assert (found.users, found.standby) == (1_000, standbys > 0)
+    assert (found.rows > 0) is (standbys == 0)
+    assert found.stop > 0
+    assert found.over > 0
 
 
 def test_all_rows_of_a_table_are_restored(runner: Runner) -> None:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import itertools
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError, KafkaError
 from driven_app import DEADLINE, Driven, ours, play
+from topics import Topics
 from worker import wait_until
 
-from streamapp.batching import feed
+from streamapp.batching import consumer, feed
+from streamapp.batching.restore import Restore
+from streamapp.joins import Row
 
 #: Seconds that an agent has still to work, when a rebalance comes.
 WORK = 0.5
@@ -169,6 +174,106 @@ def test_a_stop_during_a_rebalance_is_no_crash(outcome, monkeypatch: pytest.Monk
         return app.crash_reason
 
     assert outcome(a_stop_comes_during_a_rebalance) is None
+
+
+def test_work_that_was_given_up_is_not_committed_before_its_input_is_read_again(
+    kafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "PATIENCE", 0.0)
+    topics = Topics(kafka.bootstrap, "given-up", partitions=1)
+    topics.create("records")
+    app: Any = ours(topics, tmp_path)
+    rows = app.rows("rows")
+    given, may_write, done, revoked, may_go_on = (asyncio.Event() for _ in range(5))
+
+    @app.agent(app.batches("records"))
+    async def write(batches: Any) -> None:
+        async for batch in batches:
+            given.set()
+            await may_write.wait()
+            rows.of(batch).write({b"key": Row(b"value", batch.timestamps[-1])})
+
+    async def finish(*work: Any) -> None:
+        await take_in(*work)
+        done.set()
+
+    async def slow_revocation(*_: Any, **__: Any) -> None:
+        revoked.set()
+        await may_go_on.wait()
+
+    take_in, app.checkpoint.finish = app.checkpoint.finish, finish
+
+    async def an_agent_is_done_after_its_time() -> bool:
+        app.loop = asyncio.get_running_loop()
+        await app.start()
+        try:
+            topics.send("records", "key", 0)
+            topics.flush()
+            await asyncio.wait_for(given.wait(), DEADLINE)
+            app.on_partitions_revoked.connect(slow_revocation)
+            app.consumer.rejoin()
+            await asyncio.wait_for(revoked.wait(), DEADLINE)
+            may_write.set()
+            await asyncio.wait_for(done.wait(), DEADLINE)
+            return bool(await app.consumer.commit())
+        finally:
+            may_go_on.set()
+            await app.stop()
+
+    assert asyncio.run(an_agent_is_done_after_its_time()) is False
+    assert topics.changes("rows") == 0
+
+
+@pytest.mark.parametrize("step", ["_do_heartbeat", "_perform_assignment", "_do_fetch_commit_offsets"])
+def test_an_error_that_aiokafka_does_not_know_of_keeps_nobody_out_of_the_group(outcome, step: str) -> None:
+    async def an_error_comes(driven: Driven) -> list[int]:
+        coordinator = driven.app.consumer._thread._consumer._coordinator
+        do, came = getattr(coordinator, step), concurrent.futures.Future()
+
+        async def fail(*_: Any) -> None:
+            setattr(coordinator, step, do)
+            came.set_result(None)
+            raise KafkaError("as a broker gives that has just started")
+
+        setattr(coordinator, step, fail)
+        driven.begin_rebalance()
+        await asyncio.wrap_future(came)
+        driven.send(range(1))
+        return await driven.finish()
+
+    assert outcome(an_error_comes) == [0]
+
+
+def test_a_recovery_waits_for_a_broker_that_is_away(outcome, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, away = Restore.run, itertools.count()
+
+    async def run(restore: Restore) -> None:
+        if next(away) == 0:
+            raise KafkaConnectionError("Unable to bootstrap")
+        await read(restore)
+
+    async def it_is_away_after_a_rebalance(driven: Driven) -> list[int]:
+        monkeypatch.setattr(Restore, "run", run)
+        await driven.rebalance()
+        driven.send(range(1))
+        return await driven.finish()
+
+    assert outcome(it_is_away_after_a_rebalance) == [0]
+    assert next(away) > 1
+
+
+def test_an_error_for_good_of_the_group_ends_the_worker(outcome) -> None:
+    async def the_group_is_forbidden(driven: Driven) -> BaseException | None:
+        coordinator = driven.app.consumer._thread._consumer._coordinator
+
+        async def fail(*_: Any) -> None:
+            raise GroupAuthorizationFailedError(driven.topics.id)
+
+        coordinator._do_heartbeat = fail
+        await until(lambda: driven.app.crash_reason, "the app crashes")
+        return driven.app.crash_reason
+
+    assert isinstance(outcome(the_group_is_forbidden), GroupAuthorizationFailedError)
 
 
 def test_no_recovery_begins_in_a_worker_that_stops(outcome) -> None:

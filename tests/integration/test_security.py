@@ -41,28 +41,38 @@ def streamapp(*arguments: str, directory: Path, **settings: Any) -> subprocess.C
 
 
 @pytest.mark.parametrize(
-    ("protocol", "mechanism"),
+    ("protocol", "mechanism", "guarantee"),
     [
-        ("SSL", ""),
-        ("SASL_PLAINTEXT", "PLAIN"),
-        ("SASL_PLAINTEXT", "SCRAM-SHA-256"),
-        ("SASL_SSL", "PLAIN"),
-        ("SASL_SSL", "SCRAM-SHA-512"),
+        ("SSL", "", "at_least_once"),
+        ("SSL", "", "exactly_once"),
+        ("SASL_PLAINTEXT", "PLAIN", "at_least_once"),
+        ("SASL_PLAINTEXT", "SCRAM-SHA-256", "at_least_once"),
+        ("SASL_PLAINTEXT", "SCRAM-SHA-512", "at_least_once"),
+        ("SASL_SSL", "PLAIN", "at_least_once"),
+        ("SASL_SSL", "SCRAM-SHA-256", "exactly_once"),
+        ("SASL_SSL", "SCRAM-SHA-512", "at_least_once"),
     ],
 )
 def test_clicks_are_produced_joined_and_the_table_is_read_again_by(
-    secure: SecureKafka, tmp_path: Path, protocol: str, mechanism: str
+    secure: SecureKafka, tmp_path: Path, protocol: str, mechanism: str, guarantee: str
 ) -> None:
     topics = Topics(secure.plain, "secure", partitions=2)
-    settings = {**topics.settings, **secure.settings(protocol, mechanism), "store": "memory://", "profile_ttl": 0}
+    settings = {
+        **topics.settings,
+        **secure.settings(protocol, mechanism),
+        "processing_guarantee": guarantee,
+        "store": "memory://",
+        "profile_ttl": 0,
+    }
     # The worker first: the topics are made by it.
     with Worker(tmp_path, **settings) as worker:
         worker.wait_ready()
         produced = streamapp(*PRODUCE, directory=tmp_path, **settings)
         assert produced.returncode == 0, produced.stderr
-        wait_until(lambda: topics.end("joined_data") + topics.end("unmatched_clicks") == 100, "the clicks join")
+        wait_until(lambda: topics.committed("user_clicks") == 100, "the clicks are joined")
         assert worker.terminate() == 0
         assert PASSWORD not in worker.log + produced.stdout + produced.stderr
+    assert len(topics.read("joined_data")) + len(topics.read("unmatched_clicks")) == 100
     with Worker(tmp_path, **settings) as worker:
         worker.wait_ready()
         assert "2 table partitions, 10 changelog records read" in worker.log

@@ -23,6 +23,8 @@ from benchmarks.results import (
     Results,
     Runs,
     SteadyLoad,
+    Takeover,
+    Takeovers,
     save,
 )
 from benchmarks.runner import Run
@@ -84,6 +86,7 @@ RESULTS = {
     Part.SIZES: Runs(ABOUT, [run("streamapp", 3_000.0)], {}),
     Part.PARTITIONS: Runs(ABOUT, [run("streamapp", 3_000.0)], {}),
     Part.RECOVERY: Recovery(ABOUT, 1_000, [Restore("memory://", False, 1_000, 0.5, 1.5, 90.0)]),
+    Part.TAKEOVER: Takeovers(ABOUT, [Takeover(True, False, 2_000, 1_000, 0.5, over) for over in (1.0, 1.5)]),
     Part.PROFILE: Profile(ABOUT, 1_000, 10, {"f (a.py)": 10}, {"interpreter": 10}),
 }
 
@@ -112,7 +115,7 @@ def test_percentiles_are_of_the_times_themselves() -> None:
 
 
 def test_the_page_says_what_was_not_measured() -> None:
-    assert render(Results()).count("Not measured yet.") == 10
+    assert render(Results()).count("Not measured yet.") == 11
 
 
 def test_the_page_has_a_table_for_each_part_with_its_origin(tmp_path: Path) -> None:
@@ -159,6 +162,11 @@ def test_a_program_that_was_given_fewer_clicks_is_named() -> None:
 def test_restored_rows_a_second_are_those_of_the_worker() -> None:
     page = render(Results(recovery=RESULTS[Part.RECOVERY]))  # type: ignore[arg-type]
     assert row(page, "`memory://`, empty") == ["`memory://`, empty", "1,000", "0.50", "2,000", "1.5", "90"]
+
+
+def test_the_slowest_takeover_is_shown() -> None:
+    page = render(Results(takeover=RESULTS[Part.TAKEOVER]))  # type: ignore[arg-type]
+    assert ["exactly once", "1,000", "no", "0.50", "1.50", "1,000"] in rows(page)
 
 
 @pytest.mark.parametrize(("number", "shown"), [(100, True), (9, False)])

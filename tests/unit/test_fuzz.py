@@ -11,20 +11,15 @@ import pytest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from faust.types import TP
+from fuzz_target import DECODERS, HEAD, check, record_batch_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streamapp.batching.batch import Batch
 from streamapp.batching.dead_letters import Rejected, _envelope
-from streamapp.batching.decoding import Decoder
 from streamapp.joins import Missing, Row
-from streamapp.models import Click, Profile
 from streamapp.results import joined, stamp, unmatched
 
-DECODERS = {
-    "clicks": Decoder(Click, key=lambda click: click.user_id),
-    "profiles": Decoder(Profile, key=lambda profile: profile.user_id, tombstones=True),
-}
 #: aiokafka's numbers of the codecs: none, gzip, snappy, lz4, zstd.
 CODECS = range(5)
 
@@ -91,6 +86,13 @@ RECORDS = st.lists(
 
 def received(records: list[Sent], codec: int) -> list[Any]:
     """Give records as aiokafka reads them from what a producer has sent."""
+    batch = MemoryRecords(built(records, codec)).next_batch()
+    assert batch is not None
+    return list(batch)
+
+
+def built(records: list[Sent], codec: int) -> bytes:
+    """Give the record batch that a producer makes of records."""
     builder = DefaultRecordBatchBuilder(
         magic=2,
         compression_type=codec,
@@ -102,9 +104,7 @@ def received(records: list[Sent], codec: int) -> list[Any]:
     )
     for number, one in enumerate(records):
         builder.append(number, one.timestamp, one.key, one.value, one.headers)
-    batch = MemoryRecords(bytes(builder.build())).next_batch()
-    assert batch is not None
-    return list(batch)
+    return bytes(builder.build())
 
 
 @pytest.mark.parametrize("topic", DECODERS)
@@ -120,6 +120,25 @@ def test_every_record_is_used_or_a_dead_letter_that_can_be_sent(topic: str, reco
         assert letter.headers[5:] == sent.headers
     for record in good:
         check_results(record.value)
+
+
+@st.composite
+def damaged_batches(draw: st.DrawFn) -> bytes:
+    """What is in a record batch, after its checksum, with a few of its bytes changed."""
+    data = bytearray(built(draw(RECORDS), draw(st.sampled_from(CODECS)))[HEAD.size :])
+    for at in draw(st.lists(st.integers(0, len(data) - 1), max_size=5)):
+        data[at] = draw(st.integers(0, 255))
+    return bytes(data[: draw(st.integers(0, len(data)))]) if draw(st.booleans()) else bytes(data)
+
+
+@given(data=damaged_batches())
+def test_a_record_batch_is_read_or_told_whatever_is_in_it(data: bytes) -> None:
+    check(record_batch_of(data))
+
+
+@given(data=st.binary(max_size=200))
+def test_what_was_fetched_is_read_or_told_whatever_it_is(data: bytes) -> None:
+    check(data)
 
 
 def dead_letter(one: Rejected) -> Sent:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import struct
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka.consumer.fetcher import READ_UNCOMMITTED, FetchError, FetchResult, PartitionRecords
+from aiokafka.consumer.fetcher import FetchError
 from aiokafka.errors import RecordTooLargeError
-from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 from aiokafka.structs import TopicPartition
 from faust.types import TP
+from fetched import Fetcher
 from raw_batches import Raw, RawName, record_batch
 
-from streamapp.batching.records import take
 from streamapp.batching.unreadable import Unreadable, UnreadableBatchError
 
 CLICKS = TP("clicks", 3)
@@ -33,27 +31,8 @@ def bad(number: int, *names: bytes) -> Raw:
     return key, value, timestamp, [*headers, *((RawName(name), b"x") for name in names or (b"tr\xffce",))]
 
 
-class Fetcher:
-    """What `take` knows of aiokafka's fetcher, after one fetch of one partition."""
-
-    def __init__(self, data: bytes, at: int = 0) -> None:
-        self.state = SimpleNamespace(paused=False, position=at)
-        self.state.consumed_to = lambda offset: setattr(self.state, "position", offset)
-        assignment = SimpleNamespace(active=True, state_value=lambda _: self.state)
-        partition = PartitionRecords(
-            TopicPartition(*CLICKS), MemoryRecords(data), [], at, None, None, True, READ_UNCOMMITTED
-        )
-        partition.data = data
-        self._records: dict[Any, Any] = {
-            CLICKS: FetchResult(TopicPartition(*CLICKS), assignment=assignment, partition_records=partition, backoff=0)
-        }
-        self._wait_consume_future = None
-
-    def _notify(self, _: Any) -> None:
-        """Nobody waits."""
-
-    def take(self) -> list[Any]:
-        return take(self, {CLICKS}, 1_000, 1 << 20).get(CLICKS, [])
+def fetcher_of(data: bytes, at: int = 0) -> Fetcher:
+    return Fetcher(CLICKS, data, at)
 
 
 def at(batch: bytes, offset: int) -> bytes:
@@ -67,8 +46,8 @@ def shown(record: Any) -> tuple[Any, ...]:
 
 @pytest.mark.parametrize("codec", CODECS)
 def test_only_the_record_at_fault_is_unreadable_and_all_else_is_as_ever(codec: int) -> None:
-    records = Fetcher(at(record_batch([good(0), bad(1), good(2), good(3)], codec=codec), 100), 100).take()
-    plain = Fetcher(at(record_batch([good(0), good(1), good(2), good(3)], codec=codec), 100), 100).take()
+    records = fetcher_of(at(record_batch([good(0), bad(1), good(2), good(3)], codec=codec), 100), 100).take()
+    plain = fetcher_of(at(record_batch([good(0), good(1), good(2), good(3)], codec=codec), 100), 100).take()
     assert [isinstance(record, Unreadable) for record in records] == [False, True, False, False]
     assert [shown(record) for record in (records[0], *records[2:])] == [
         shown(record) for record in (plain[0], *plain[2:])
@@ -79,7 +58,7 @@ def test_only_the_record_at_fault_is_unreadable_and_all_else_is_as_ever(codec: i
 
 
 def test_of_many_bad_names_the_first_is_told_and_not_more_of_it_than_one_can_read() -> None:
-    (record,) = Fetcher(record_batch([bad(1, b"\xff" * 10_000, b"\xfe", b"\xfd")])).take()
+    (record,) = fetcher_of(record_batch([bad(1, b"\xff" * 10_000, b"\xfe", b"\xfd")])).take()
     assert "(and 2 more)" in record.error
     assert len(record.error) < 250
     assert [len(name) for name, _ in record.headers] == [5, 4, 40_000, 4, 4]
@@ -87,14 +66,14 @@ def test_of_many_bad_names_the_first_is_told_and_not_more_of_it_than_one_can_rea
 
 def test_record_batches_around_it_and_behind_it_are_read_and_the_position_goes_on() -> None:
     batches = [record_batch([good(0), good(1)]), record_batch([bad(2)]), record_batch([good(3)])]
-    fetcher = Fetcher(b"".join(map(at, batches, (0, 2, 3))))
+    fetcher = fetcher_of(b"".join(map(at, batches, (0, 2, 3))))
     assert [record.offset for record in fetcher.take()] == [0, 1, 2, 3]
     assert fetcher.state.position == 4
     assert not fetcher._records
 
 
 def test_a_fetch_that_begins_behind_it_does_not_bring_it_again() -> None:
-    fetcher = Fetcher(record_batch([bad(0), good(1)]), at=1)
+    fetcher = fetcher_of(record_batch([bad(0), good(1)]), at=1)
     assert [record.offset for record in fetcher.take()] == [1]
 
 
@@ -124,10 +103,10 @@ def too_short(batch: bytes) -> bytes:
 def test_damaged_bytes_are_told_with_their_place_once_what_is_before_them_was_taken(damage: Any, record: Raw) -> None:
     before, damaged = record_batch([good(0), good(1)]), at(damage(record_batch([record, record])), 2)
     behind = at(record_batch([good(4)]), 4)
-    fetcher = Fetcher(before + damaged + behind)
+    fetcher = fetcher_of(before + damaged + behind)
     assert [record.offset for record in fetcher.take()] == [0, 1]
     assert fetcher.state.position == 2
-    fetcher = Fetcher(damaged + behind, at=2)
+    fetcher = fetcher_of(damaged + behind, at=2)
     with pytest.raises(
         UnreadableBatchError, match=r"^clicks\[3\] cannot be read at offset 2: .* --to-offset 4 "
     ) as told:
@@ -136,7 +115,7 @@ def test_damaged_bytes_are_told_with_their_place_once_what_is_before_them_was_ta
 
 
 def test_a_record_batch_without_an_end_is_told_with_its_place() -> None:
-    fetcher = Fetcher(b"")
+    fetcher = fetcher_of(b"")
     error = RecordTooLargeError("text", TopicPartition(*CLICKS), 7, 1 << 20)
     fetcher._records = {CLICKS: FetchError(error=error, backoff=0)}
     with pytest.raises(UnreadableBatchError, match=r"^clicks\[3\] cannot be read at offset 7: "):

@@ -1,0 +1,46 @@
+"""What aiokafka has fetched of a partition, made of bytes."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from aiokafka.consumer.fetcher import READ_UNCOMMITTED, FetchResult, PartitionRecords
+from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.structs import TopicPartition
+from faust.types import TP
+
+from streamapp.batching.records import take
+
+__all__ = ["Fetcher"]
+
+
+class Fetcher:
+    """What `take` knows of aiokafka's fetcher, after one fetch of one partition.
+
+    Args:
+        tp: the partition.
+        data: what was fetched.
+        at: the offset that was asked for.
+    """
+
+    def __init__(self, tp: TP, data: bytes, at: int = 0) -> None:
+        self.state = SimpleNamespace(paused=False, position=at)
+        self.state.consumed_to = lambda offset: setattr(self.state, "position", offset)
+        assignment = SimpleNamespace(active=True, state_value=lambda _: self.state)
+        partition = PartitionRecords(
+            TopicPartition(*tp), MemoryRecords(data), [], at, None, None, True, READ_UNCOMMITTED
+        )
+        partition.data = data
+        self._tp = tp
+        self._records: dict[Any, Any] = {
+            tp: FetchResult(TopicPartition(*tp), assignment=assignment, partition_records=partition, backoff=0)
+        }
+        self._wait_consume_future = None
+
+    def _notify(self, _: Any) -> None:
+        """Nobody waits."""
+
+    def take(self) -> list[Any]:
+        """Take the records; see `streamapp.batching.records.take`."""
+        return take(self, {self._tp}, 1_000, 1 << 20).get(self._tp, [])
