@@ -23,7 +23,7 @@ OURS: Final = "#c2410c"
 OTHERS: Final = "#64748b"
 SECOND: Final = "#94a3b8"
 #: Lines of the other programs; enough for all of them.
-LINES: Final = ("#1d4ed8", "#0e7490", "#15803d", "#a16207", "#7e22ce", "#be185d", "#475569", "#78716c")
+LINES: Final = ("#1d4ed8", "#0e7490", "#15803d", "#a16207", "#7e22ce", "#be185d", "#475569", "#78716c", "#0f172a")
 #: Functions that are shown, the first ones.
 FUNCTIONS: Final = 15
 
@@ -91,7 +91,7 @@ def _throughput(measured: Runs[Any], file: Path) -> None:
 
 
 def _progress(measured: Runs[Workload], file: Path) -> None:
-    lines = iter(LINES)
+    lines = itertools.cycle(LINES)
     with _figure(file, width=9, height=4) as figure:
         axes = figure.subplots()
         for peer, runs in measured.by_peer().items():

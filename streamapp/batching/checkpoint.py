@@ -141,6 +141,8 @@ class Checkpoint:
         Returns:
             whether there was any, and it is.
         """
+        if self._over:
+            return False  # a commit may still wait for a broker that is away
         async with self._committing:
             self.due.clear()
             if self._over:

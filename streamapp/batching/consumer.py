@@ -38,6 +38,8 @@ __all__ = ["Consumer"]
 #: Part of the session timeout that agents get to finish what they have begun, before partitions are given back: at
 #: the whole of it the broker would take this worker for dead.
 PATIENCE: Final = 0.5
+#: Seconds that they get at most in a worker that stops, and so its last commit: it is to end within ten.
+STOP: Final = 2.5
 
 
 class Consumer(driver.Consumer):
@@ -277,14 +279,19 @@ class Consumer(driver.Consumer):
         Called before partitions are given back and before a stop. What was not begun yet is forgotten here and
         fetched again by whoever gets the partitions; so is a batch that an agent does not get done with in time.
         """
-        deadline = time.monotonic() + PATIENCE * self.app.conf.broker_session_timeout
+        patience = PATIENCE * self.app.conf.broker_session_timeout
+        deadline = time.monotonic() + (min(patience, STOP) if self.app.should_stop else patience)
         while not self.should_stop and self._unacked_messages:
             if time.monotonic() > deadline:
                 self.log.warning("Giving up work that is not done: %s", list(self._unacked_messages))
                 break
             await self._wait_for_ack(timeout=1)
             self._clean_unacked_messages()
-        await self.commit()
+        try:
+            async with asyncio.timeout(STOP if self.app.should_stop else None):
+                await self.commit()
+        except TimeoutError:
+            self.log.warning("The broker does not answer: what was done since the last commit is left to be done again")
         self.app.checkpoint.end()
         self.alignment.clear()
 

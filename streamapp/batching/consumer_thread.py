@@ -19,6 +19,7 @@ from faust.types import TP
 from mode import Service
 
 from streamapp.batching.alignment import Alignment
+from streamapp.batching.delivery import CLOSE_WITHIN
 from streamapp.batching.feed import Feed, Fetched
 from streamapp.batching.fetching import Fetching
 from streamapp.batching.group import passes
@@ -125,7 +126,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             self._consumer._coordinator._group_instance_id = None
         if self._feed is not None:
             self._feed.end()
-        await super().on_thread_stop()
+        # While the broker is away aiokafka's fetcher ends as if this, and not its own task, had been cancelled; the
+        # thread would die of it, and nobody learn that it has stopped. Hence a task.
+        closing = asyncio.ensure_future(super().on_thread_stop())
+        done, _ = await asyncio.wait({closing}, timeout=CLOSE_WITHIN)
+        if not done:
+            closing.cancel()
+        elif not closing.cancelled():
+            closing.result()
 
     def feed(self, alignment: Alignment, generation: int, arrived: Callable[[Fetched], None]) -> Awaitable[None]:
         """Have what is fetched in a generation delivered, of the partitions that are wanted (`want`).

@@ -38,10 +38,11 @@ from faust.types import TP
 from streamapp.batching.outbox import Outbox
 from streamapp.batching.protocol import Call, Membership, txn_offset_commit
 
-__all__ = ["AtLeastOnce", "Delivery", "ExactlyOnce"]
+__all__ = ["CLOSE_WITHIN", "AtLeastOnce", "Delivery", "ExactlyOnce"]
 
-#: Seconds that a producer which is done with may take to abort its transaction, and again to close its connections.
-CLOSE_WITHIN: Final = 3.0
+#: Seconds that a producer which is done with may take to abort its transaction, and again to close its connections; and
+#: so a consumer: a worker that stops does not wait for a broker that is away.
+CLOSE_WITHIN: Final = 1.0
 #: Seconds before a transactional id is asked for again.
 AGAIN: Final = 0.1
 #: States of a producer in which its transaction can be aborted.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Any, Final
 
 from faust.transport.drivers import aiokafka as driver
+
+from streamapp.batching.delivery import CLOSE_WITHIN
 
 __all__ = ["Producer"]
 
@@ -45,7 +49,15 @@ class Producer(driver.Producer):
         known = producer.client.cluster.partitions_for_topic(topic)
         return len(known or await producer.partitions_for(topic))
 
+    async def flush(self) -> None:
+        """Wait until the broker has what is under way; in a worker that stops, no longer than a sound one takes."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_WITHIN if self.app.should_stop else None):
+                await super().flush()
+
     async def on_stop(self) -> None:
         """Stop the transactional producers, too."""
         await self.app.checkpoint.close()
-        await super().on_stop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_WITHIN):
+                await super().on_stop()

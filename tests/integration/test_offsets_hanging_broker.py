@@ -17,6 +17,7 @@ from faust.types import TP
 from topics import Topics
 from worker import Worker, wait_until
 
+from streamapp.broker import EmbeddedKafka
 from streamapp.joins import Row
 
 #: Far more than what a producer sends before the first answer: the others wait in Faust's own buffer.
@@ -190,3 +191,31 @@ def send_increments(topics: Topics) -> None:
     for number in range(RECORDS):
         topics.send("user_clicks", f"k{number % KEYS}", b"+1")
     topics.flush()
+
+
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+def test_a_worker_that_is_told_to_stop_meanwhile_ends(broker: Broker, tmp_path: Path, guarantee: str) -> None:
+    topics = Topics(broker.bootstrap, f"stopped-{guarantee}")
+    topics.create("user_clicks", "user_profiles")
+    producing = threading.Thread(target=send_increments, args=[topics])
+    with Worker(tmp_path, app="counting_app", processing_guarantee=guarantee, **topics.settings) as worker:
+        worker.wait_ready()
+        producing.start()
+        wait_until(lambda: topics.changes("counts"), "the first counts")
+        broker.hang()
+        assert worker.terminate() == 0
+        broker.go_on()
+    producing.join()
+
+
+def test_a_worker_whose_broker_has_gone_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    async def main() -> int:
+        async with EmbeddedKafka(tmp_path / "kafka") as kafka:
+            topics = Topics(kafka.bootstrap, "gone")
+            await asyncio.to_thread(topics.create, "user_clicks", "user_profiles")
+            with Worker(tmp_path, app="counting_app", **topics.settings) as worker:
+                await asyncio.to_thread(worker.wait_ready)
+                os.kill(kafka.pid, signal.SIGKILL)
+                return await asyncio.to_thread(worker.terminate)
+
+    assert asyncio.run(main()) == 0
