@@ -89,7 +89,12 @@ class AtLeastOnce:
         self._outbox = outbox
 
     async def open(self, partitions: Iterable[TP]) -> None:
-        """Send through Faust's producer: any worker may send at any time."""
+        """Send through Faust's producer: any worker may send at any time.
+
+        Raises:
+            KafkaError: if a new one is needed, and the broker does not allow it.
+        """
+        await self._app.producer.renew()
         self._outbox.use(self._app.producer._ensure_producer())
 
     def cut(self) -> None:

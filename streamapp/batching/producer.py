@@ -39,6 +39,20 @@ class Producer(driver.Producer):
             transaction_timeout_ms=int(timeout * 1000),
         )
 
+    async def renew(self) -> None:
+        """Make a new aiokafka producer in place of one that has given up.
+
+        After some errors, for instance when the broker has lost records and takes what comes next for out of order,
+        aiokafka's refuses everything for good (`Sender._fail_all`, 0.14).
+        """
+        given_up = self._ensure_producer()
+        if not given_up._sender.sender_task.done():
+            return
+        self.log.warning("The producer has given up, and is made anew")
+        self._producer = self._new_producer()
+        await self._producer.start()
+        await given_up.stop()
+
     async def partition_count(self, topic: str) -> int:
         """Give the number of partitions of a topic.
 
