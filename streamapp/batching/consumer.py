@@ -39,7 +39,7 @@ __all__ = ["Consumer"]
 #: the whole of it the broker would take this worker for dead.
 PATIENCE: Final = 0.5
 #: Seconds that they get at most in a worker that stops, and so its last commit: it is to end within ten.
-STOP: Final = 2.5
+STOP: Final = 2.0
 
 
 class Consumer(driver.Consumer):

@@ -19,7 +19,6 @@ from faust.types import TP
 from mode import Service
 
 from streamapp.batching.alignment import Alignment
-from streamapp.batching.delivery import CLOSE_WITHIN
 from streamapp.batching.feed import Feed, Fetched
 from streamapp.batching.fetching import Fetching
 from streamapp.batching.group import passes
@@ -30,6 +29,8 @@ __all__ = ["ConsumerThread"]
 ASK_AGAIN: Final = 0.02
 #: Seconds between two looks whether aiokafka has stopped to take part in the group.
 LOOK: Final = 1.0
+#: Seconds to leave the group when the worker stops; a broker that is away is not waited for.
+LEAVE_WITHIN: Final = 2.0
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -129,7 +130,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         # While the broker is away aiokafka's fetcher ends as if this, and not its own task, had been cancelled; the
         # thread would die of it, and nobody learn that it has stopped. Hence a task.
         closing = asyncio.ensure_future(super().on_thread_stop())
-        done, _ = await asyncio.wait({closing}, timeout=CLOSE_WITHIN)
+        done, _ = await asyncio.wait({closing}, timeout=LEAVE_WITHIN)
         if not done:
             closing.cancel()
         elif not closing.cancelled():

@@ -40,8 +40,8 @@ from streamapp.batching.protocol import Call, Membership, txn_offset_commit
 
 __all__ = ["CLOSE_WITHIN", "AtLeastOnce", "Delivery", "ExactlyOnce"]
 
-#: Seconds that a producer which is done with may take to abort its transaction, and again to close its connections; and
-#: so a consumer: a worker that stops does not wait for a broker that is away.
+#: Seconds that a producer which is done with may take to abort its transaction, and again to close its connections: a
+#: worker that stops does not wait for a broker that is away.
 CLOSE_WITHIN: Final = 1.0
 #: Seconds before a transactional id is asked for again.
 AGAIN: Final = 0.1
