@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from streamapp import web
 from streamapp.settings import Settings
@@ -12,9 +12,6 @@ from streamapp.web.joins import joins
 from streamapp.worker import Worker
 
 __all__ = ["App", "app"]
-
-#: Where agents and commands are.
-DISCOVERED: Final = ("streamapp.agents", "streamapp.explained", "streamapp.cli")
 
 
 class App(JoiningApp):
@@ -33,7 +30,7 @@ class App(JoiningApp):
             settings,
             **{
                 "origin": "streamapp",
-                "autodiscover": DISCOVERED,
+                "autodiscover": ["streamapp.agents", "streamapp.explained", "streamapp.cli"],
                 "Worker": Worker,
                 **web.options(self.metrics, settings.web_token),
                 **options,
@@ -41,8 +38,8 @@ class App(JoiningApp):
         )
 
     def _discovery_modules(self) -> list[str]:
-        # Faust (0.15.3) would look through the whole package, and import what only some commands need.
-        return list(DISCOVERED)
+        # Faust (0.15.3) adds the whole package, and would import what only some commands need.
+        return [module for module in super()._discovery_modules() if module != __package__]
 
     def on_webserver_init(self, _web: Any) -> None:
         """Add our views; called by Faust when the web server is made."""

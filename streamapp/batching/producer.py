@@ -49,8 +49,9 @@ class Producer(driver.Producer):
         if not given_up._sender.sender_task.done():
             return
         self.log.warning("The producer has given up, and is made anew")
-        self._producer = self._new_producer()
-        await self._producer.start()
+        producer = self._new_producer()
+        await producer.start()  # first: if the broker is away, the next generation tries again
+        self._producer = producer
         await given_up.stop()
 
     async def partition_count(self, topic: str) -> int:

@@ -168,7 +168,7 @@ class RocksDBPartition:
     def _load(self, keys: Sequence[bytes]) -> list[Row | None]:
         with self._explained():
             found = self._db.get(list(keys)) if len(keys) < HALVED else self._get_by_halves(keys)
-        size, unpack = TIME.size, TIME.unpack_from  # as `_unpack`, in half the time
+        size, unpack = TIME.size, TIME.unpack_from  # as `_unpack`, without a call for each row
         return [None if data is None else Row(data[size:], unpack(data)[0] - SIGN) for data in found]
 
     def _get_by_halves(self, keys: Sequence[bytes]) -> list[bytes | None]:

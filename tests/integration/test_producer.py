@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from pathlib import Path
 from typing import Any
 
-from aiokafka.errors import OutOfOrderSequenceNumber
+import pytest
+from aiokafka.errors import KafkaConnectionError, OutOfOrderSequenceNumber
 from driven_app import ours
 from topics import Topics
 from worker import wait_until
@@ -14,11 +16,13 @@ from worker import wait_until
 from streamapp.joins import Row
 
 
-def test_a_producer_that_has_given_up_is_replaced_and_nothing_is_lost(kafka: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("away", [0, 1], ids=["", "the broker is away at first"])
+def test_a_producer_that_has_given_up_is_replaced_and_nothing_is_lost(kafka: Any, tmp_path: Path, away: int) -> None:
     topics = Topics(kafka.bootstrap, "given-up", partitions=1)
     topics.create("records")
     app: Any = ours(topics, tmp_path, broker_commit_interval=0.1)
     rows = app.rows("rows")
+    made = itertools.count()
 
     @app.agent(app.batches("records"))
     async def write(batches: Any) -> None:
@@ -38,12 +42,22 @@ def test_a_producer_that_has_given_up_is_replaced_and_nothing_is_lost(kafka: Any
     async def refuse(*_: Any) -> None:
         raise OutOfOrderSequenceNumber
 
+    def new_producer() -> Any:
+        producer = type(app.producer)._new_producer(app.producer)
+        if next(made) < away:
+            producer.start = unreachable
+        return producer
+
+    async def unreachable() -> None:
+        raise KafkaConnectionError("Unable to bootstrap")
+
     async def main() -> None:
         app.loop = asyncio.get_running_loop()
         await app.start()
         try:
             await write_rows(1)
             app.producer._producer._sender._send_produce_req = refuse
+            app.producer._new_producer = new_producer
             await write_rows(2)
         finally:
             await app.stop()
