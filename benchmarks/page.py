@@ -178,18 +178,28 @@ def _latency(measured: Latency) -> str:
         for name, times in [("to the broker and back", measured.floor), *((title(peer), times) for peer, times in lone)]
     ]
     heads = ["", "p50 ms", "p90", "p99", "most", "clicks", "straight p50 ms", "p90", "p99", "most", "clicks"]
-    steady, hop = measured.steady, measured.steady_floor
-    loads = [("to the broker and back", hop.times)] if hop else []
     return _blocks(
         _table(heads, rows),
-        f"streamapp, {steady.rate:,} clicks a second for {steady.seconds:g} s, {steady.missing:,} missing and "
-        f"{steady.repeated:,} repeated:",
-        _table(
-            ["", "p50 ms", "p90", "p99", "most", "clicks"],
-            [[name, *_percentiles(times)] for name, times in [*loads, (_OURS.title, steady.times)]],
-        ),
+        _steady(measured),
         _about(measured.about),
         _left_out(measured.left_out),
+    )
+
+
+def _steady(measured: Latency) -> str:
+    loads = sorted(measured.steady.items(), key=lambda item: item[1].times.p50)
+    rows = [(title(peer), load) for peer, load in loads]
+    if measured.steady_floor:
+        rows.insert(0, ("to the broker and back", measured.steady_floor))
+    if not rows:
+        return ""
+    first = rows[0][1]
+    return _blocks(
+        f"{first.rate:,} clicks a second for {first.seconds:g} s:",
+        _table(
+            ["", "p50 ms", "p90", "p99", "most", "clicks", "missing", "repeated"],
+            [[name, *_percentiles(load.times), f"{load.missing:,}", f"{load.repeated:,}"] for name, load in rows],
+        ),
     )
 
 

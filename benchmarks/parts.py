@@ -12,7 +12,7 @@ from benchmarks.machine import About
 from benchmarks.options import Options
 from benchmarks.pairs import Pairs
 from benchmarks.peers import KAFKA_STREAMS, Peer, UnavailableError, exactly_once
-from benchmarks.results import Guarantees, Latency, Lone, Part, Profile, Recovery, Runs, Takeovers
+from benchmarks.results import Guarantees, Latency, Lone, Part, Profile, Recovery, Runs, SteadyLoad, Takeovers
 from benchmarks.runner import PeerError, Run, Runner
 from benchmarks.workload import Load, Workload
 
@@ -51,16 +51,15 @@ def guarantees(runner: Runner, options: Options) -> Guarantees:
 
 
 def time_clicks(runner: Runner, options: Options) -> Latency:
-    """Time lone clicks with all peers, and a steady load with streamapp."""
+    """Time lone clicks with all peers, and a steady load with those that get that far."""
     peers, left_out = _install(options, options.peers)
     floor = latency.one_hop(runner.topics, options.lone_clicks)
     print(f"{'broker':16} {floor}", flush=True)
     lone = _lone_clicks(runner, options, peers, left_out)
-    steady = latency.steady_load(runner, options.streamapp, RATE, options.steady)
-    print(f"{'steady load':16} {steady.times}, {steady.missing} missing, {steady.repeated} repeated", flush=True)
     hop = latency.steady_hop(runner.topics, RATE, options.steady)
-    print(f"{'without a join':16} {hop.times if hop else 'nothing came'}", flush=True)
-    return Latency(About.now(options.command, options.streamapp.bin), lone, floor, steady, left_out, hop)
+    print(f"{'broker':16} {hop or 'nothing came'}", flush=True)
+    steady = _steady_load(runner, options, [peer for peer in peers if peer.slower == 1], left_out)
+    return Latency(About.now(options.command, options.streamapp.bin), lone, floor, steady, hop, left_out)
 
 
 def grow_table(runner: Runner, options: Options) -> Runs[Workload]:
@@ -163,6 +162,20 @@ def _lone_clicks(runner: Runner, options: Options, peers: Sequence[Peer], left_o
             left_out[peer.name] = str(exc)
             print(exc, flush=True)
     return lone
+
+
+def _steady_load(
+    runner: Runner, options: Options, peers: Sequence[Peer], left_out: dict[str, str]
+) -> dict[str, SteadyLoad]:
+    loads: dict[str, SteadyLoad] = {}
+    for peer in peers:
+        try:
+            loads[peer.name] = latency.steady_load(runner, peer, RATE, options.steady)
+            print(f"{peer.name:16} {loads[peer.name]}", flush=True)
+        except PeerError as exc:
+            left_out[peer.name] = str(exc)
+            print(exc, flush=True)
+    return loads
 
 
 def _scale(runner: Runner, options: Options, workloads: Sequence[Workload]) -> Runs[Workload]:

@@ -137,6 +137,9 @@ class SteadyLoad:
     missing: int
     repeated: int
 
+    def __str__(self) -> str:
+        return f"{self.times}, {self.missing} missing, {self.repeated} repeated"
+
 
 @dataclasses.dataclass(frozen=True)
 class Latency:
@@ -145,17 +148,17 @@ class Latency:
     Args:
         lone: of clicks each of which was alone, by peer.
         floor: of records that only go to the broker and back, alone.
-        steady: of streamapp.
+        steady: of clicks at a steady rate, by peer.
+        steady_floor: of the same load, read from its own topic; None = nothing came.
         left_out: peers that gave nothing, and why.
-        steady_floor: of the load that `steady` had, read from its own topic; None = not measured.
     """
 
     about: About
     lone: dict[str, Lone]
     floor: Lone
-    steady: SteadyLoad
+    steady: dict[str, SteadyLoad]
+    steady_floor: SteadyLoad | None
     left_out: dict[str, str]
-    steady_floor: SteadyLoad | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -68,9 +68,9 @@ RESULTS = {
         ABOUT,
         {"streamapp": Lone(Percentiles.of([1.0]), Percentiles.of([2.0]))},
         Lone(Percentiles.of([0.5]), Percentiles.of([0.4])),
-        SteadyLoad(20_000, 10.0, Percentiles.of([3.0]), 0, 0),
-        {},
+        {"streamapp": SteadyLoad(20_000, 10.0, Percentiles.of([3.0]), 7, 5)},
         SteadyLoad(20_000, 10.0, Percentiles.of([1.5]), 0, 0),
+        {},
     ),
     Part.GUARANTEES: Guarantees(
         ABOUT,
