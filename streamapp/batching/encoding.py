@@ -28,7 +28,7 @@ XERIAL: Final = b"\x82SNAPPY\x00" + struct.pack(">ii", 1, 1)
 
 
 class RecordBatch(BatchBuilder):  # type: ignore[misc]
-    """A record batch that aiokafka's producer sends as it is.
+    """A record batch that aiokafka's producer sends as it is; it can be extended until the producer takes it.
 
     aiokafka's own takes one record a call, through two layers of Python, and makes an object for each. And it
     compresses slowly: its snappy goes in blocks of 32 KiB, which cost 1 µs a record here, where one block for all
@@ -48,19 +48,27 @@ class RecordBatch(BatchBuilder):  # type: ignore[misc]
         self._built: bytes | None = None
 
     def extend(self, results: Sequence[Result], start: int) -> int:
-        """Append results from number `start` on while there is room, and close the batch.
+        """Append results from number `start` on while there is room; without more of it, close the batch.
 
         Returns:
-            the number of the first result that has no room; at least one always has.
+            the number of the first result that has no room; an empty batch has room for one at least.
         """
-        append, count = self._builder.append, 0
+        append, count = self._builder.append, self._relative_offset
+        begin = count - start
         for record, value in islice(results, start, None):
             if append(count, record.timestamp, record.key, value, record.headers) is None:
+                self.close()
                 break
             count += 1
         self._relative_offset = count
-        self.close()
-        return start + count
+        return count - begin
+
+    def append(self, **record: Any) -> None:
+        """Have no room for single records, which aiokafka's producer would put between the results."""
+
+    def _set_producer_state(self, producer_id: int, producer_epoch: int, base_sequence: int) -> None:
+        self.close()  # its records are counted now, and it is sent
+        super()._set_producer_state(producer_id, producer_epoch, base_sequence)
 
     def _build(self) -> bytes:
         if self._built is None:

@@ -1,7 +1,9 @@
 """The outbox: record batches on their way to the broker, in order, each partition's one after the other.
 
-aiokafka keeps one record batch of a partition waiting while another is under way, and has its caller wait for more
-room. An agent must not: so the batches queue here, and only when too much has piled up does the work stop.
+aiokafka has one record batch of a partition under way and one waiting, and has its caller wait for more room. An agent
+must not: so what waits here and there grows, record batch by record batch, until aiokafka takes it. Thus many small
+results go as one record batch when the broker is slower than they come. Only when too much has piled up does the work
+stop.
 """
 
 from __future__ import annotations
@@ -41,18 +43,29 @@ class Destination(Protocol):
 
 
 class Sending:
-    """A record batch on its way, and the results in it until it has arrived."""
+    """Results on their way, in one record batch, until that has arrived."""
 
-    __slots__ = ("arrived", "producer", "results", "size", "to", "tp")
+    __slots__ = ("arrived", "results", "size", "to", "tp")
 
-    def __init__(self, tp: TP, results: Sequence[Result], to: Destination, size: int, producer: Any) -> None:
+    def __init__(self, tp: TP, results: Sequence[Result], to: Destination, size: int) -> None:
         self.tp = tp
         self.results = results
         self.to = to
         self.size = size
-        self.producer = producer
-        #: Done when the broker has the batch, or with the error that it, or aiokafka, gave instead.
+        #: Done when the broker has them, or with the error that it, or aiokafka, gave instead.
         self.arrived: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+
+class Parcel:
+    """A record batch for a partition, and what is in it, in this order."""
+
+    __slots__ = ("batch", "producer", "sendings", "tp")
+
+    def __init__(self, tp: TP, producer: Any) -> None:
+        self.tp = tp
+        self.producer = producer
+        self.batch = RecordBatch(producer._message_accumulator)
+        self.sendings: list[Sending] = []
 
 
 class Outbox:
@@ -62,9 +75,12 @@ class Outbox:
         self._producer: Any = None
         #: The one before the last `cut`, through which goes what still belongs to the commit.
         self._producer_before: Any = None
-        self._queues: dict[TP, deque[tuple[Sending, RecordBatch]]] = {}
-        #: By partition, the producer that sent to it last, and when that has arrived.
-        self._last: dict[TP, tuple[Any, asyncio.Future[None]]] = {}
+        #: By partition, what aiokafka has no room for yet.
+        self._queues: dict[TP, deque[Parcel]] = {}
+        #: By partition, what was put in last: it may have room for more.
+        self._filling: dict[TP, Parcel] = {}
+        #: By partition, what aiokafka got last.
+        self._last: dict[TP, Parcel] = {}
         self._senders: set[asyncio.Task[None]] = set()
         self._size = 0
         self._room = asyncio.Event()
@@ -97,64 +113,80 @@ class Outbox:
             amends: they belong to the commit under way.
         """
         producer, sent = (self._producer_before, self._sent_before) if amends else (self._producer, self._sent)
-        accumulator = producer._message_accumulator
         start = 0
         while start < len(results):
-            batch = RecordBatch(accumulator)
-            stop = batch.extend(results, start)
-            sending = Sending(tp, results[start:stop], to, batch.size(), producer)
-            sent[sending] = None
-            self._put(sending, batch)
+            parcel = self._filling.get(tp)
+            if parcel is None or parcel.producer is not producer or parcel.batch.closed():
+                parcel = self._begin(tp, producer)
+            before = parcel.batch.size()
+            stop = parcel.batch.extend(results, start)
+            if stop > start:
+                sending = Sending(tp, results[start:stop], to, parcel.batch.size() - before)
+                parcel.sendings.append(sending)
+                sent[sending] = None
+                self._size += sending.size
             start = stop
-
-    def _put(self, sending: Sending, batch: RecordBatch) -> None:
-        self._size += sending.size
         if self._size > ROOM:
             self._room.clear()
-        queue = self._queues.get(sending.tp)
+
+    def _begin(self, tp: TP, producer: Any) -> Parcel:
+        parcel = self._filling[tp] = Parcel(tp, producer)
+        queue = self._queues.get(tp)
         if queue is None:
-            queue = self._queues[sending.tp] = deque()
-            sender = asyncio.create_task(self._send(sending.tp, queue))
+            queue = self._queues[tp] = deque()
+            sender = asyncio.create_task(self._send(tp, queue))
             self._senders.add(sender)
             sender.add_done_callback(self._senders.discard)
-        queue.append((sending, batch))
+        queue.append(parcel)
+        return parcel
 
-    async def _send(self, tp: TP, queue: deque[tuple[Sending, RecordBatch]]) -> None:
+    async def _send(self, tp: TP, queue: deque[Parcel]) -> None:
         while queue:
-            sending, batch = queue.popleft()
-            producer, arrived = self._last.get(tp, (sending.producer, sending.arrived))
-            if producer is not sending.producer:
-                await asyncio.wait([arrived])  # two producers do not keep the order
-            self._last[tp] = sending.producer, sending.arrived
+            parcel = queue.popleft()
+            last = self._last.get(tp, parcel)
+            if last.producer is not parcel.producer:
+                await asyncio.wait([last.sendings[0].arrived])  # two producers do not keep the order
+            self._last[tp] = parcel
             try:
-                answer = await sending.producer.send_batch(batch, tp.topic, partition=tp.partition)
+                answer = await parcel.producer.send_batch(parcel.batch, tp.topic, partition=tp.partition)
             except Exception as exc:
-                self._failed(sending, exc)
+                self._failed(parcel, exc)
             else:
-                answer.add_done_callback(lambda answer, sending=sending: self._answered(sending, answer))
+                answer.add_done_callback(lambda answer, parcel=parcel: self._answered(parcel, answer))
         del self._queues[tp]
 
-    def _answered(self, sending: Sending, answer: asyncio.Future[Any]) -> None:
+    def _answered(self, parcel: Parcel, answer: asyncio.Future[Any]) -> None:
         if answer.cancelled():
-            self._failed(sending, KafkaError("the producer was stopped"))
+            self._failed(parcel, KafkaError("the producer was stopped"))
         elif (error := answer.exception()) is not None:
-            self._failed(sending, error)
+            self._failed(parcel, error)
         else:
-            self._make_room(sending)
-            count = len(sending.results)
-            sending.to.delivered(count, answer.result().offset + count)
-            self._sent.pop(sending, None)
-            self._sent_before.pop(sending, None)
-            sending.arrived.set_result(None)
+            self._done(parcel)
+            offset = answer.result().offset
+            for sending in parcel.sendings:
+                self._make_room(sending)
+                offset += len(sending.results)
+                sending.to.delivered(len(sending.results), offset)
+                self._sent.pop(sending, None)
+                self._sent_before.pop(sending, None)
+                sending.arrived.set_result(None)
 
-    def _failed(self, sending: Sending, error: BaseException) -> None:
+    def _failed(self, parcel: Parcel, error: BaseException) -> None:
+        self._done(parcel)
         if isinstance(error, MessageSizeTooLargeError):
             # aiokafka has counted the records that the broker refused, which takes what comes next for out of order.
-            tp = TopicPartition(*sending.tp)
-            sending.producer._txn_manager.increment_sequence_number(tp, -len(sending.results))
-        self._make_room(sending)
-        sending.arrived.set_exception(error)
-        sending.arrived.exception()  # `settle` looks at it: asyncio need not tell that nobody did
+            transactions, count = parcel.producer._txn_manager, parcel.batch.record_count()
+            transactions.increment_sequence_number(TopicPartition(*parcel.tp), -count)
+        for sending in parcel.sendings:
+            self._make_room(sending)
+            sending.arrived.set_exception(error)
+            sending.arrived.exception()  # `settle` looks at it: asyncio need not tell that nobody did
+
+    def _done(self, parcel: Parcel) -> None:
+        parcel.batch.close()
+        for parcels in (self._filling, self._last):
+            if parcels.get(parcel.tp) is parcel:
+                del parcels[parcel.tp]
 
     def _make_room(self, sending: Sending) -> None:
         self._size -= sending.size
@@ -177,5 +209,5 @@ class Outbox:
             task.cancel()
         for sending in (*self._sent_before, *self._sent):
             self._make_room(sending)
-        for forgotten in (self._sent_before, self._sent, self._queues, self._last):
+        for forgotten in (self._sent_before, self._sent, self._queues, self._filling, self._last):
             forgotten.clear()

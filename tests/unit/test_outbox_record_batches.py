@@ -1,4 +1,4 @@
-"""The outbox with two producers: what comes after the cut goes through the other one, in order."""
+"""The outbox: what waits grows, and what comes after the cut goes through the other producer, in order."""
 
 from __future__ import annotations
 
@@ -23,17 +23,21 @@ class Producer:
 
     def __init__(self) -> None:
         self._message_accumulator = SimpleNamespace(_batch_size=1 << 20, _txn_manager=None)
-        self._under_way: list[tuple[TP, int, asyncio.Future[RecordMetadata]]] = []
+        self._under_way: list[tuple[TP, Any, asyncio.Future[RecordMetadata]]] = []
+        #: Whether what it takes waits, since its connection has a request under way.
+        self.busy = False
 
     async def send_batch(self, batch: Any, topic: str, *, partition: int) -> asyncio.Future[RecordMetadata]:
+        if not self.busy:
+            batch.close()
         answer: asyncio.Future[RecordMetadata] = asyncio.get_running_loop().create_future()
-        self._under_way.append((TP(topic, partition), batch.record_count(), answer))
+        self._under_way.append((TP(topic, partition), batch, answer))
         return answer
 
     @property
     def under_way(self) -> list[tuple[TP, int]]:
         """To which partitions how many records are on their way."""
-        return [(tp, count) for tp, count, _ in self._under_way]
+        return [(tp, batch.record_count()) for tp, batch, _ in self._under_way]
 
     def arrive(self) -> None:
         """Have all arrive that is under way."""
@@ -43,10 +47,13 @@ class Producer:
 
 
 class Taker:
-    """Is told of what has arrived."""
+    """Is told of what has arrived: how much, and up to which offset."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[int, int]] = []
 
     def delivered(self, count: int, offset: int) -> None:
-        pass
+        self.told.append((count, offset))
 
     async def refused(self, result: Result) -> None:
         raise AssertionError("nothing is refused here")
@@ -69,6 +76,48 @@ async def settled() -> None:
 
 def results(count: int) -> list[Result]:
     return [(Envelope(b"key", number), b"value") for number in range(count)]
+
+
+def test_what_is_put_in_while_a_record_batch_waits_goes_with_it() -> None:
+    async def scenario(outbox: Outbox, first: Producer, second: Producer) -> None:
+        one, other = Taker(), Taker()
+        first.busy = True
+        outbox.put(TO, results(3), one)
+        await settled()
+        outbox.put(TO, results(2), other)
+        outbox.put(ELSEWHERE, results(1), other)
+        await settled()
+        assert first.under_way == [(TO, 5), (ELSEWHERE, 1)]
+        first.arrive()
+        await settled()
+        assert (one.told, other.told) == ([(3, 3)], [(2, 5), (1, 1)])
+
+    run(scenario)
+
+
+def test_what_is_put_in_once_a_record_batch_was_sent_goes_with_the_next_one() -> None:
+    async def scenario(outbox: Outbox, first: Producer, second: Producer) -> None:
+        outbox.put(TO, results(3), Taker())
+        await settled()
+        outbox.put(TO, results(2), Taker())
+        await settled()
+        assert first.under_way == [(TO, 3), (TO, 2)]
+
+    run(scenario)
+
+
+def test_a_record_batch_without_room_is_not_extended() -> None:
+    async def scenario(outbox: Outbox, first: Producer, second: Producer) -> None:
+        first._message_accumulator._batch_size = 200
+        first.busy = True
+        outbox.put(TO, results(20), Taker())
+        await settled()
+        counts = [count for _, count in first.under_way]
+        assert sum(counts) == 20
+        assert len(counts) > 1
+        assert len(set(counts[:-1])) == 1
+
+    run(scenario)
 
 
 def test_a_commit_waits_for_what_was_put_in_before_the_cut_and_for_nothing_else() -> None:
