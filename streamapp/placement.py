@@ -12,9 +12,9 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from aiokafka.partitioner import murmur2
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from streamapp.murmur2 import murmur2
 from streamapp.settings import Settings
 
 __all__ = ["PARTITIONERS", "Sample", "misplaced", "sample"]

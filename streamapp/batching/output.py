@@ -8,8 +8,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
-from aiokafka.partitioner import murmur2
 from faust.types import TP
+
+from streamapp.murmur2 import murmur2
 
 if TYPE_CHECKING:
     from streamapp.batching.batch import Batch, Record
@@ -114,5 +115,4 @@ def partitions(results: Sequence[Result], count: int) -> dict[int, list[Result]]
 @lru_cache(maxsize=1 << 17)
 def partition_of(key: bytes | None, count: int) -> int:
     """Give the partition of a key, as Java's default partitioner does; a null key goes to the first one."""
-    hashed: Any = 0 if key is None else murmur2(key) & 0x7FFFFFFF
-    return int(hashed % count)
+    return 0 if key is None else (murmur2(key) & 0x7FFFFFFF) % count

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import aiohttp
-from aiokafka.partitioner import murmur2
 from faust.app import router as faust_router
 from faust.exceptions import SameNode
 from faust.types import TP
@@ -21,6 +20,7 @@ from faust.web import Request, Response, Web
 from faust.web.exceptions import NotFound, ServiceUnavailable
 from yarl import URL
 
+from streamapp.murmur2 import murmur2
 from streamapp.web.access import authorization
 
 __all__ = ["EVENT_TIME", "Owner", "Router", "partitions_of"]
