@@ -1,8 +1,8 @@
-"""The hash of keys by which Kafka's Java client and aiokafka choose partitions, in less than half of aiokafka's time.
+"""The hash of keys by which Kafka's Java client and aiokafka choose partitions, in about half of aiokafka's time.
 
 MurmurHash 2 by Austin Appleby, as in `org.apache.kafka.common.utils.Utils.murmur2`. aiokafka 0.14 (`partitioner.py`)
-puts each word together from its bytes, 3.7 µs for a key of 13 bytes; the only compiled one on PyPI that takes Kafka's
-seed (murmurhash2) had its last release in 2021.
+puts each word together from its bytes: 2.0 µs for a key of 11 bytes, here 1.0. The only compiled one on PyPI that takes
+a seed (murmurhash2) had its last release in 2021.
 """
 
 from __future__ import annotations

@@ -45,6 +45,7 @@ class RecordBatch(BatchBuilder):  # type: ignore[misc]
             0,
             is_transactional=int(transactions is not None and transactions.transactional_id is not None),
         )
+        self._relative_offset: int = 0
         self._built: bytes | None = None
 
     def extend(self, results: Sequence[Result], start: int) -> int:
