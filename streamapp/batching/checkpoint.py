@@ -210,13 +210,13 @@ class Checkpoint:
         error = sending.arrived.exception()
         if not isinstance(error, MessageSizeTooLargeError):
             raise error or KafkaError("a record batch failed without an error")
-        # The broker refuses a record batch as a whole: its halves tell which of its records it is.
-        middle = len(sending.results) // 2
-        if middle:
-            for half in (sending.results[:middle], sending.results[middle:]):
-                self._outbox.put(sending.tp, half, sending.to, amends=True)
-        else:
-            await sending.to.refused(sending.results[0])
+        # The broker refuses a record batch as a whole: first those that it was made of tell, then the halves of one.
+        results, middle = sending.results, len(sending.results) // 2
+        if sending.alone and not middle:
+            await sending.to.refused(results[0])
+            return
+        for part in (results[:middle], results[middle:]) if sending.alone else (results,):
+            self._outbox.put(sending.tp, part, sending.to, amends=True, alone=True)
 
     def fail(self, error: Exception) -> None:
         """Give all up that is not committed, and have it read again, as after a rebalance."""

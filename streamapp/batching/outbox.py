@@ -45,13 +45,15 @@ class Destination(Protocol):
 class Sending:
     """Results on their way, in one record batch, until that has arrived."""
 
-    __slots__ = ("arrived", "results", "size", "to", "tp")
+    __slots__ = ("alone", "arrived", "results", "size", "to", "tp")
 
     def __init__(self, tp: TP, results: Sequence[Result], to: Destination, size: int) -> None:
         self.tp = tp
         self.results = results
         self.to = to
         self.size = size
+        #: Whether nothing else is in their record batch: an error is about them.
+        self.alone = False
         #: Done when the broker has them, or with the error that it, or aiokafka, gave instead.
         self.arrived: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -103,7 +105,9 @@ class Outbox:
         self._producer_before, self._producer = self._producer, producer
         self._sent_before, self._sent = self._sent, {}
 
-    def put(self, tp: TP, results: Sequence[Result], to: Destination, *, amends: bool = False) -> None:
+    def put(
+        self, tp: TP, results: Sequence[Result], to: Destination, *, amends: bool = False, alone: bool = False
+    ) -> None:
         """Put results into as many record batches as their sizes need, and those in line for their partition.
 
         Args:
@@ -111,12 +115,13 @@ class Outbox:
             results: the results.
             to: what is told of their arrival.
             amends: they belong to the commit under way.
+            alone: nothing else goes with them.
         """
         producer, sent = (self._producer_before, self._sent_before) if amends else (self._producer, self._sent)
         start = 0
         while start < len(results):
             parcel = self._filling.get(tp)
-            if parcel is None or parcel.producer is not producer or parcel.batch.closed():
+            if parcel is None or parcel.producer is not producer or parcel.batch.closed() or alone:
                 parcel = self._begin(tp, producer)
             before = parcel.batch.size()
             stop = parcel.batch.extend(results, start)
@@ -125,6 +130,8 @@ class Outbox:
                 parcel.sendings.append(sending)
                 sent[sending] = None
                 self._size += sending.size
+            if alone:
+                parcel.batch.close()
             start = stop
         if self._size > ROOM:
             self._room.clear()
@@ -179,6 +186,7 @@ class Outbox:
             transactions.increment_sequence_number(TopicPartition(*parcel.tp), -count)
         for sending in parcel.sendings:
             self._make_room(sending)
+            sending.alone = len(parcel.sendings) == 1
             sending.arrived.set_exception(error)
             sending.arrived.exception()  # `settle` looks at it: asyncio need not tell that nobody did
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.errors import KafkaError
 from aiokafka.structs import RecordMetadata, TopicPartition
 from faust.types import TP
 
@@ -43,6 +44,12 @@ class Producer:
         """Have all arrive that is under way."""
         for tp, _, answer in self._under_way:
             answer.set_result(RecordMetadata(*tp, TopicPartition(*tp), 0, -1, 0, 0))
+        self._under_way.clear()
+
+    def fail(self, error: Exception) -> None:
+        """Have all fail that is under way."""
+        for _, _, answer in self._under_way:
+            answer.set_exception(error)
         self._under_way.clear()
 
 
@@ -116,6 +123,33 @@ def test_a_record_batch_without_room_is_not_extended() -> None:
         assert sum(counts) == 20
         assert len(counts) > 1
         assert len(set(counts[:-1])) == 1
+
+    run(scenario)
+
+
+def test_what_is_to_go_alone_has_a_record_batch_of_its_own() -> None:
+    async def scenario(outbox: Outbox, first: Producer, second: Producer) -> None:
+        first.busy = True
+        outbox.put(TO, results(3), Taker())
+        outbox.put(TO, results(2), Taker(), alone=True)
+        outbox.put(TO, results(1), Taker())
+        await settled()
+        assert first.under_way == [(TO, 3), (TO, 2), (TO, 1)]
+
+    run(scenario)
+
+
+def test_an_error_of_a_record_batch_says_whether_it_is_about_what_was_put_in_or_about_others() -> None:
+    async def scenario(outbox: Outbox, first: Producer, second: Producer) -> None:
+        first.busy = True
+        outbox.put(TO, results(3), Taker())
+        outbox.put(TO, results(2), Taker())
+        outbox.put(ELSEWHERE, results(1), Taker())
+        await settled()
+        first.fail(KafkaError("refused"))
+        outbox.cut(first)
+        failed = await outbox.settle()
+        assert [(len(sending.results), sending.alone) for sending in failed] == [(3, False), (2, False), (1, True)]
 
     run(scenario)
 
