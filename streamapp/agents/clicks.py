@@ -20,6 +20,7 @@ __all__ = ["join_clicks"]
 
 decoder = Decoder(Click, key=lambda click: click.user_id)
 join = StreamTableJoin(app.settings.join, ttl=int(app.settings.profile_ttl * 1000))
+profiles.read_ahead(user_clicks)
 
 
 @app.agent(user_clicks)

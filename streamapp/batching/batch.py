@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -196,6 +196,8 @@ class BatchSchema(faust.Schema):  # type: ignore[type-arg]
         self.tick = tick
         self.after = tuple(after)
         self.merged = merged
+        #: Called with each batch that begins to wait for its agent.
+        self.ahead: list[Callable[[Batch], None]] = []
 
     def loads_key(self, app: Any, message: Any, **kwargs: Any) -> Any:
         """Give no key: each record of a batch has its own."""

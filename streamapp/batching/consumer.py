@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -54,6 +54,8 @@ class Consumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._batched: set[str] = set()
+        #: By topic, what is to be told of each batch that begins to wait for its agent.
+        self._ahead: dict[str, list[Callable[[Batch], None]]] = {}
         self.alignment = Alignment({})
         #: Batches that went without a partition they are joined with, before this generation.
         self._enforced = 0
@@ -95,6 +97,7 @@ class Consumer(driver.Consumer):
             for name in topics:
                 after.setdefault(name, set()).update(schema.after)
         self._batched = set(after)
+        self._ahead = {name: schema.ahead for topics, schema in schemas for name in topics}
         joined = groups(after, [topics for topics, schema in schemas if schema.merged])
         # Agents that go one after the other get one batch at a time.
         apart = {other for topic, others in after.items() if others for other in joined[topic]}
@@ -205,6 +208,8 @@ class Consumer(driver.Consumer):
                 continue
             generation, taken = self.app.consumer_generation_id, self.alignment.take(time.monotonic())
             for batch in taken:
+                for begin in self._ahead[batch.topic]:
+                    begin(batch)
                 await self.callback(batch.message(generation))
             if taken:
                 self._want()

@@ -10,12 +10,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice, repeat
-from typing import Final
+from typing import Final, NamedTuple
 from weakref import WeakSet
 
 from streamapp.joins.rows import Row
 
-__all__ = ["CachedRows", "RowCache"]
+__all__ = ["Begin", "CachedRows", "Load", "RowCache"]
+
+#: Reads the rows of distinct keys from a store.
+Load = Callable[[Sequence[bytes]], Sequence[Row | None]]
+#: Begins to read them, in other threads; what it gives waits for the end of it.
+Begin = Callable[[Sequence[bytes]], Callable[[], Sequence[Row | None]]]
 
 #: Bytes that a row takes besides its key and value: three Python objects with their headers, and a place in a dict.
 ROW: Final = 250
@@ -26,6 +31,23 @@ RARE: Final = 0.9
 ONE_IN: Final = 8
 #: Stands for a row that is not in the cache, as None stands for one that is known not to be there.
 UNKNOWN: Final = Row(b"", 0)
+
+
+class Lookup(NamedTuple):
+    """A look-up that has begun."""
+
+    keys: Sequence[bytes]
+    #: See `CachedRows`.
+    version: int
+    #: The rows of the young generation, `UNKNOWN` for others.
+    rows: list[Row | None]
+    #: How many are others.
+    unknown: int
+    #: The rows of the old generation that were met.
+    aged: dict[bytes, Row | None]
+    #: The keys of the others, each once, and what waits for their rows.
+    cold: Sequence[bytes]
+    read: Callable[[], Sequence[Row | None]]
 
 
 class RowCache:
@@ -40,11 +62,13 @@ class RowCache:
         self._generation = capacity // 2
         #: Bytes of the young generation.
         self._used = 0
+        #: Bytes of a row, as those were that came last.
+        self._mean: float = ROW
         self._partitions: WeakSet[CachedRows] = WeakSet()
 
-    def partition(self, load: Callable[[Sequence[bytes]], Sequence[Row | None]]) -> CachedRows:
-        """Make room for the rows of a partition; `load` reads those of distinct keys from its store."""
-        rows = CachedRows(self, load)
+    def partition(self, load: Load, begin: Begin | None = None) -> CachedRows:
+        """Make room for the rows of a partition, which are read as `CachedRows` says."""
+        rows = CachedRows(self, load, begin)
         with self.lock:
             self._partitions.add(rows)
         return rows
@@ -52,6 +76,8 @@ class RowCache:
     def admit(self, rows: Mapping[bytes, Row | None]) -> bool:
         """Count rows that are to be kept, if they fit into a generation; the caller holds the lock."""
         size = len(rows) * ROW + sum(map(len, rows)) + sum([len(row.value) for row in rows.values() if row is not None])
+        if rows:
+            self._mean = size / len(rows)
         if size > self._generation:
             return False
         self._used += size
@@ -61,6 +87,11 @@ class RowCache:
             self._used = size
         return True
 
+    def has_room_ahead(self, keys: int) -> bool:
+        """Tell whether rows of so many keys may be read ahead: all that are, take a generation's bytes at most."""
+        with self.lock:
+            return (keys + sum([rows.ahead for rows in self._partitions])) * self._mean <= self._generation
+
 
 class CachedRows:
     """The rows of one partition, of which the hot ones are at hand.
@@ -69,12 +100,16 @@ class CachedRows:
 
     Args:
         cache: which bounds them.
-        load: reads the rows of distinct keys from the store.
+        load: reads rows from the store, now.
+        begin: begins to read them, for `read_ahead`; without it nothing is read ahead.
     """
 
-    def __init__(self, cache: RowCache, load: Callable[[Sequence[bytes]], Sequence[Row | None]]) -> None:
+    def __init__(self, cache: RowCache, load: Load, begin: Begin | None = None) -> None:
         self._cache = cache
         self._load = load
+        self._begin = begin
+        #: The look-up that was begun ahead.
+        self._ahead: Lookup | None = None
         self._young: dict[bytes, Row | None] = {}
         self._old: dict[bytes, Row | None] = {}
         #: Goes up at the end of each write. Who reads takes it before the first look, so that a row which was read
@@ -83,33 +118,55 @@ class CachedRows:
 
     def get(self, key: bytes, /) -> Row | None:
         """Give the row of a key."""
-        version = self._version
         row = self._young.get(key, UNKNOWN)
-        return self._read({key}, version)[key] if row is UNKNOWN else row
+        return self.get_many([key])[0] if row is UNKNOWN else row
+
+    def read_ahead(self, keys: Sequence[bytes]) -> None:
+        """Begin to read what the next look-up of these keys will need, if nothing is written until then."""
+        self._ahead = None
+        if self._begin is not None and self._cache.has_room_ahead(len(keys)):
+            self._ahead = self._look_up(keys, self._begin)
+
+    @property
+    def ahead(self) -> int:
+        """How many rows are read ahead."""
+        return 0 if self._ahead is None else len(self._ahead.cold)
 
     def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
         """Give the rows of keys, in their order; a key may be there more than once."""
-        version = self._version
+        ahead = self._ahead
+        if ahead is not None and ahead.keys == keys:
+            self._ahead = None
+            if ahead.version == self._version:
+                return self._finish(ahead)
+        return self._finish(self._look_up(keys, lambda cold: lambda: self._load(cold)))
+
+    def _look_up(self, keys: Sequence[bytes], begin: Begin) -> Lookup:
+        version, old = self._version, self._old
         rows = list(map(self._young.get, keys, repeat(UNKNOWN)))
-        unknown = {key for key, row in zip(keys, rows, strict=True) if row is UNKNOWN}
+        unknown = [key for key, row in zip(keys, rows, strict=True) if row is UNKNOWN]
+        distinct = dict.fromkeys(unknown)
+        aged = {key: old[key] for key in distinct if key in old}
+        cold = [key for key in distinct if key not in aged] if aged else list(distinct)
+        return Lookup(keys, version, rows, len(unknown), aged, cold, begin(cold) if cold else tuple)
+
+    def _finish(self, lookup: Lookup) -> list[Row | None]:
+        """Fill in the rows that are not in the young generation, and keep some, unless there was a write meanwhile."""
+        keys, version, rows, unknown, aged, cold, read = lookup
         if not unknown:
             return rows
-        read = self._read(unknown, version)
-        return [read[key] if row is UNKNOWN else row for key, row in zip(keys, rows, strict=True)]
-
-    def _read(self, keys: set[bytes], version: int) -> dict[bytes, Row | None]:
-        """Read rows that are not in the young generation, and keep some, unless there was a write meanwhile."""
-        old = self._old
-        cold = sorted(keys.difference(old))  # neighbours are read together
-        rows = dict(zip(cold, self._load(cold), strict=True)) if cold else {}
-        if len(rows) < len(keys):
-            rows |= {key: old[key] for key in keys.difference(rows)}
-        rare = len(cold) > RARE * len(keys) and bool(old)  # until the cache has been full once, all have room
-        kept = dict(islice(rows.items(), 0, None, ONE_IN)) if rare else rows
+        found = read()
+        # Until the cache has been full once, all have room.
+        rare = len(cold) > RARE * (len(cold) + len(aged)) and bool(self._old)
+        kept = dict(islice(zip(cold, found, strict=True), 0, None, ONE_IN if rare else None)) | aged
         with self._cache.lock:
             if version == self._version and self._cache.admit(kept):
                 self._young.update(kept)
-        return rows
+        if unknown == len(cold):  # each of them once: they come in the order in which they were asked for
+            following = iter(found)
+            return [next(following) if row is UNKNOWN else row for row in rows]
+        known = dict(zip(cold, found, strict=True)) | aged
+        return [known[key] if row is UNKNOWN else row for key, row in zip(keys, rows, strict=True)]
 
     def written(self, rows: Mapping[bytes, Row | None]) -> None:
         """Take in rows that are in the store by now; None was deleted."""
@@ -123,7 +180,7 @@ class CachedRows:
     def clear(self) -> None:
         """Forget all rows."""
         with self._cache.lock:
-            self._young, self._old = {}, {}
+            self._young, self._old, self._ahead = {}, {}, None
             self._version += 1
 
     def age(self) -> None:

@@ -34,6 +34,9 @@ class MemoryPartition:
         """Give the rows of keys, in their order; a key may be there more than once."""
         return list(map(self._rows.get, keys))
 
+    def read_ahead(self, keys: Sequence[bytes], /) -> None:
+        """Do nothing: all rows are at hand."""
+
     def write(self, changes: Changes, offset: int) -> None:
         """Write rows and the changelog offset after them."""
         for key, row in changes.items():

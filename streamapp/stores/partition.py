@@ -32,6 +32,10 @@ class PartitionStore(Protocol):
         """Give the rows of keys, in their order; a key may be there more than once."""
         ...
 
+    def read_ahead(self, keys: Sequence[bytes], /) -> None:
+        """Begin to read what the next `get_many` of these keys will need, if that can be done besides."""
+        ...
+
     def write(self, changes: Changes, offset: int) -> None:
         """Write rows and the changelog offset after them, all or nothing."""
         ...

@@ -139,6 +139,7 @@ class RedisPartition:
         self._hot = hot.partition(self._load)
         self.get = self._hot.get
         self.get_many = self._hot.get_many
+        self.read_ahead = self._hot.read_ahead  # which does nothing: an answer is soon there
         #: The offset that this worker left in Redis, None until it has looked; and that of a write which is under way,
         #: or of which no answer came.
         self._known: int | None = None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 import shutil
 import struct
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -52,8 +52,8 @@ MERGED: Final = 8
 BLOCK: Final = 2 << 10
 #: Part of the memory that is for hot rows (`streamapp.stores.cache`); the rest is for RocksDB's write buffers.
 HOT: Final = 0.5
-#: Keys from which on two threads look them up, half of them each: RocksDB does it without the interpreter's lock.
-HALVED: Final = 1_000
+#: Keys from which on another thread looks them up, too: RocksDB does it without the interpreter's lock.
+HANDED: Final = 1_000
 #: Seconds to wait for another worker on this machine to close a partition that it gave back.
 LOCK_WAIT: Final = 10.0
 #: A file that says that a database was found damaged while it was in use.
@@ -67,11 +67,11 @@ class Shared(NamedTuple):
     rows: Options
     others: Options
     hot: RowCache
-    #: Reads along with the agents' thread.
+    #: Reads ahead of the agents' thread, and along with it.
     reader: ThreadPoolExecutor
 
 
-@functools.cache
+@cache
 def shared(size: int) -> Shared:
     """Make what the databases of this process share, once for each size.
 
@@ -147,9 +147,10 @@ class RocksDBPartition:
     def __init__(self, path: Path, shared: Shared) -> None:
         self.path = path
         self._shared = shared
-        self._hot = shared.hot.partition(self._load)
+        self._hot = shared.hot.partition(self._load, self._begin)
         self.get = self._hot.get
         self.get_many = self._hot.get_many
+        self.read_ahead = self._hot.read_ahead
         self._open()
 
     def _open(self) -> None:
@@ -166,16 +167,29 @@ class RocksDBPartition:
         self.offset: int | None = None if stored is None else int(stored)
 
     def _load(self, keys: Sequence[bytes]) -> list[Row | None]:
+        if len(keys) >= HANDED:
+            return self._begin(keys)()
         with self._explained():
-            found = self._db.get(list(keys)) if len(keys) < HALVED else self._get_by_halves(keys)
-        size, unpack = TIME.size, TIME.unpack_from  # as `_unpack`, without a call for each row
-        return [None if data is None else Row(data[size:], unpack(data)[0] - SIGN) for data in found]
+            return _rows(self._db.get(list(keys)))
 
-    def _get_by_halves(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        middle = len(keys) // 2
-        second: Future[list[bytes | None]] = self._shared.reader.submit(self._db.get, keys[middle:])
-        first: list[bytes | None] = self._db.get(keys[:middle])
-        return first + second.result()
+    def _begin(self, keys: Sequence[bytes]) -> Callable[[], list[Row | None]]:
+        if len(keys) < HANDED:
+            return partial(self._load, keys)
+        read, middle = self._db.get, len(keys) // 2
+        halves = keys[:middle], keys[middle:]
+        reading: list[Future[list[bytes | None]]] = [self._shared.reader.submit(read, half) for half in halves]
+
+        def end() -> list[Row | None]:
+            with self._explained():
+                # What the reader has not come to is read here, the second half first: it is at the first one maybe.
+                found = [
+                    read(half) if future.cancel() else future
+                    for half, future in zip(reversed(halves), reversed(reading), strict=True)
+                ]
+                second, first = [part if isinstance(part, list) else part.result() for part in found]
+            return _rows(first + second)
+
+        return end
 
     def write(self, changes: Changes, offset: int) -> None:
         """Write rows, the index of their times, and the changelog offset after them, all or nothing."""
@@ -263,6 +277,7 @@ class RocksDBPartition:
     def close(self) -> None:
         """Close the database, so that another worker on this machine can open it."""
         self._hot.clear()
+        self._shared.reader.submit(int).result()  # by then it has done what it was asked for before
         # Each column family's handle holds the database, and its lock, too.
         for handle in (self._times, self._meta, self._db):
             try:
@@ -287,6 +302,11 @@ class RocksDBPartition:
             raise StoreError(
                 f"{self.path} is damaged, and is made anew from the changelog at the next start: {exc}"
             ) from None
+
+
+def _rows(found: Sequence[bytes | None]) -> list[Row | None]:
+    size, unpack = TIME.size, TIME.unpack_from  # as `_unpack`, without a call for each row
+    return [None if data is None else Row(data[size:], unpack(data)[0] - SIGN) for data in found]
 
 
 def _scan(db: Any, start: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -40,6 +40,20 @@ class Table(faust.Table):  # type: ignore[type-arg]
         """
         return Rows(self.data.partitions[batch.partition], batch.work)
 
+    def read_ahead(self, topic: Any) -> None:
+        """Have the rows of a topic's keys read while the agent that will ask for them is busy with other batches.
+
+        Args:
+            topic: of batches (`BatchSchema`), whose agent looks up the rows of all keys of a batch at once.
+        """
+        topic.schema.ahead.append(self._begin)
+
+    def _begin(self, batch: Batch) -> None:
+        rows = self.data.partitions.get(batch.partition)
+        keys = [key for key in batch.keys if key is not None]
+        if rows is not None and len(keys) == len(batch):
+            rows.read_ahead(keys)
+
     def partition(self, number: int) -> Uncommitted:
         """Give the rows of a partition that this worker owns.
 

@@ -68,6 +68,10 @@ class Uncommitted:
                 rows = [changes.get(key, row) for key, row in zip(keys, rows, strict=True)]
         return rows
 
+    def read_ahead(self, keys: Sequence[bytes]) -> None:
+        """Begin to read what the next `get_many` of these keys will need, if that can be done besides."""
+        self.committed.read_ahead(keys)
+
     def items(self) -> Iterator[tuple[bytes, Row]]:
         """Go through all rows."""
         changes = {**self._frozen, **self.fresh}

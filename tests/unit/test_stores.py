@@ -127,6 +127,13 @@ class LikeADict(RuleBasedStateMachine):
     def get_many(self, keys: list[bytes]) -> None:
         assert self.store.get_many(keys) == [self.model.get(key) for key in keys]
 
+    @rule(keys=st.lists(KEYS, max_size=30), then=st.none() | CHANGES)
+    def get_many_ahead(self, keys: list[bytes], then: dict[bytes, Row | None] | None) -> None:
+        self.store.read_ahead(keys)
+        if then is not None:
+            self.write(then)
+        self.get_many(keys)
+
     @rule(before=TIMES, limit=st.integers(0, 10))
     def expired(self, before: int, limit: int) -> None:
         times = sorted(row.timestamp for row in self.model.values() if row.timestamp < before)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +17,8 @@ STEPS = st.lists(
     st.tuples(st.just("write"), st.dictionaries(KEYS, st.none() | ROWS, max_size=5))
     | st.tuples(st.just("get_many"), st.lists(KEYS, max_size=9))
     | st.tuples(st.just("get"), KEYS)
+    | st.tuples(st.just("read_ahead"), st.lists(KEYS, max_size=9))
+    | st.tuples(st.just("get_ahead"), st.none())
     | st.tuples(st.just("clear"), st.none()),
     max_size=60,
 )
@@ -34,6 +36,11 @@ class Stored:
         self.read += keys
         return [self.rows.get(key) for key in keys]
 
+    def begin(self, keys: Sequence[bytes]) -> Callable[[], list[Row | None]]:
+        """Read at once what is asked for later."""
+        rows = self.load(keys)
+        return lambda: rows
+
 
 def users(count: int) -> dict[bytes, Row]:
     return {b"%d" % number: Row(b"x" * 50, number) for number in range(count)}
@@ -43,7 +50,8 @@ def users(count: int) -> dict[bytes, Row]:
 def test_rows_are_those_of_the_store_whatever_the_cache_has_room_for(steps, capacity: int) -> None:
     cache = RowCache(capacity)
     stores = Stored(), Stored()
-    parts = [cache.partition(stored.load) for stored in stores]
+    parts = [cache.partition(stored.load, stored.begin) for stored in stores]
+    ahead: list[list[bytes]] = [[], []]
     for number, (step, what) in enumerate(steps):
         stored, rows = stores[number % 2], parts[number % 2]
         if step == "write":
@@ -51,6 +59,12 @@ def test_rows_are_those_of_the_store_whatever_the_cache_has_room_for(steps, capa
             rows.written(what)
         elif step == "get_many":
             assert rows.get_many(what) == [stored.rows.get(key) for key in what]
+        elif step == "read_ahead":
+            rows.read_ahead(what)
+            ahead[number % 2] = what
+        elif step == "get_ahead":
+            keys = list(ahead[number % 2])
+            assert rows.get_many(keys) == [stored.rows.get(key) for key in keys]
         elif step == "get":
             assert rows.get(what) == stored.rows.get(what)
         else:
@@ -123,3 +137,38 @@ def test_a_row_written_while_it_is_read_is_not_kept_as_it_was_before() -> None:
         rows = RowCache(capacity).partition(load)
         assert rows.get(b"key") == Row(b"old", 1)
         assert rows.get(b"key") == Row(b"new", 2)
+
+
+def test_rows_that_were_read_ahead_are_not_read_again() -> None:
+    stored = Stored(users(10))
+    rows = RowCache(1 << 20).partition(stored.load, stored.begin)
+    keys = [b"1", b"2", b"1", b"missing"]
+    rows.read_ahead(keys)
+    assert rows.get_many([b"3"]) == [stored.rows[b"3"]]
+    assert rows.get_many(list(keys)) == [*map(stored.rows.get, (b"1", b"2", b"1")), None]
+    assert stored.read == [b"1", b"2", b"missing", b"3"]
+
+
+def test_rows_that_were_read_ahead_of_a_write_are_read_again() -> None:
+    stored = Stored(users(10))
+    rows = RowCache(1 << 20).partition(stored.load, stored.begin)
+    rows.read_ahead([b"1", b"2"])
+    stored.rows[b"2"] = Row(b"new", 1)
+    rows.written({b"2": Row(b"new", 1)})
+    assert rows.get_many([b"1", b"2"]) == [stored.rows[b"1"], Row(b"new", 1)]
+    rows.read_ahead([b"1", b"2"])
+    stored.rows.clear()
+    rows.clear()
+    assert rows.get_many([b"1", b"2"]) == [None, None]
+
+
+def test_what_is_read_ahead_takes_no_more_bytes_than_a_generation() -> None:
+    stored = Stored({b"%d" % number: Row(b"x" * 1_000, 1) for number in range(100)})
+    cache = RowCache(100_000)
+    first, second = (cache.partition(stored.load, stored.begin) for _ in range(2))
+    keys = [b"%d" % number for number in range(30)]
+    first.get_many([b"99"])
+    first.read_ahead(keys)
+    second.read_ahead(keys)
+    assert stored.read == [b"99", *keys]
+    assert first.get_many(keys) == second.get_many(keys)

@@ -10,7 +10,7 @@ import pytest
 
 from streamapp.joins import Row
 from streamapp.stores.errors import StoreError
-from streamapp.stores.rocksdb import RocksDBPartition, shared
+from streamapp.stores.rocksdb import HANDED, RocksDBPartition, shared
 
 MEMORY = shared(1 << 20)
 
@@ -108,3 +108,32 @@ def test_what_a_killed_worker_did_not_get_to_remove_is_no_database_and_goes(tmp_
 
 def test_databases_of_one_process_share_their_memory() -> None:
     assert shared(1 << 20) is MEMORY
+
+
+def test_rows_that_the_reader_reads_ahead_are_those_that_a_look_up_gives(tmp_path: Path) -> None:
+    partition = open_at(tmp_path)
+    users = {b"%d" % number: Row(b"%d" % number, number) for number in range(3 * HANDED)}
+    partition.restore(users, len(users))
+    partition._db.flush()
+    keys = [*users, b"missing", *users]
+    expected = [users.get(key) for key in keys]
+    assert partition.get_many(keys) == expected
+    partition.read_ahead(keys)
+    assert partition.get_many(keys) == expected
+    partition.read_ahead(keys)
+    partition.write({b"0": Row(b"new", 1), b"1": None}, len(users) + 1)
+    expected[0], expected[1] = Row(b"new", 1), None
+    assert partition.get_many(keys)[: len(users)] == expected[: len(users)]
+    partition.close()
+
+
+def test_a_database_is_closed_while_it_is_read_ahead_and_opened_again(tmp_path: Path) -> None:
+    users = {b"%d" % number: Row(os.urandom(100), number) for number in range(3 * HANDED)}
+    for _ in range(5):
+        partition = open_at(tmp_path)
+        partition.restore(users, len(users))
+        partition.read_ahead(list(users))
+        partition.close()
+    again = open_at(tmp_path)
+    assert again.get_many(list(users)) == list(users.values())
+    again.close()
