@@ -44,6 +44,9 @@ class Worker(faust.Worker):
         gc.set_threshold(GARBAGE)
         super().execute_from_commandline()
 
+    def autodiscover(self) -> None:
+        """Do nothing: the agents are found by now; Faust (0.15.3) would look for them a second time."""
+
     def on_setup_root_logger(self, logger: logging.Logger, level: int) -> None:
         """Leave the log level as it was asked for: Faust's spinner turns on all debug records (0.15.3)."""
         self.spinner = None

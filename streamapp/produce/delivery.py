@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import BinaryIO, Final, TypeVar
 
 import msgspec
-from tqdm import tqdm
 
 from streamapp.produce.errors import ProduceError
 from streamapp.produce.generated import BAD_CLICKS, Kind, Timeline, Traffic, generate
@@ -201,6 +200,8 @@ class _Session:
 @contextmanager
 def _session(settings: Settings, options: Options, total: int | None) -> Iterator[_Session]:
     """Send in it; it ends early, but in order and without raising, on Ctrl-C and on a `ProduceError`."""
+    from tqdm import tqdm  # only for who produces: a worker, which imports all commands, would wait for it
+
     interrupt = Interrupt()
     # None: no bar either where stderr is not a terminal.
     hidden = None if options.progress else True

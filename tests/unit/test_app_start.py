@@ -19,4 +19,4 @@ def test_agents_and_commands_are_found_without_what_only_some_commands_need() ->
     agents, modules = (line.split() for line in started.stdout.splitlines())
     assert agents == ["streamapp.agents.clicks.join_clicks", "streamapp.agents.profiles.keep_profiles"]
     assert {"streamapp.cli.kafka", "streamapp.cli.replay", "streamapp.explained"} <= set(modules)
-    assert not {"jgo", "requests", "redis"} & set(modules)
+    assert not {"jgo", "requests", "redis", "tqdm"} & set(modules)
