@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from streamapp.batching.decoding import Keyed
+from streamapp.batching.output import Result
 from streamapp.joins import Missing, Row
 from streamapp.models import UnmatchedReason
 
-__all__ = ["joined", "stamp", "unmatched"]
+__all__ = ["joined", "unmatched"]
 
 REASONS = {
     Missing.ABSENT: UnmatchedReason.NO_PROFILE.encode(),
@@ -13,20 +17,18 @@ REASONS = {
 }
 
 
-def stamp(now: float) -> bytes:
-    """Give the time of a join (s since 1970) as JSON: once a batch, since printing it costs as much as a join."""
-    return b"%.6f" % now
-
-
-def joined(click: bytes, profile: Row | None, now: bytes) -> bytes:
-    """Give ``{"click": …, "profile": … or null, "join_timestamp": seconds}``.
+def joined(matched: Iterable[tuple[Keyed, Row | None]], now: float) -> list[Result]:
+    """Give ``{"click": …, "profile": … or null, "join_timestamp": seconds}`` of each click and its profile.
 
     Args:
-        click: JSON of the click.
-        profile: row with the JSON of the profile, or None.
-        now: the time of the join (`stamp`).
+        matched: clicks, each with the row of its profile, or None.
+        now: the time of the join (s since 1970).
     """
-    return b'{"click":%b,"profile":%b,"join_timestamp":%b}' % (click, profile.value if profile else b"null", now)
+    end = b',"join_timestamp":%.6f}' % now  # once a batch: to print it costs as much as a join
+    return [
+        (click, b"".join((b'{"click":', click.value, b',"profile":', b"null" if row is None else row.value, end)))
+        for click, row in matched
+    ]
 
 
 def unmatched(click: bytes, missing: Missing) -> bytes:

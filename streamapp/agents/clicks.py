@@ -12,7 +12,7 @@ from streamapp.batching.batch import Batch
 from streamapp.batching.decoding import Decoder
 from streamapp.joins import Clock, StreamTableJoin
 from streamapp.models import Click
-from streamapp.results import joined, stamp, unmatched
+from streamapp.results import joined, unmatched
 from streamapp.tables import profiles
 from streamapp.topics import joined_data, unmatched_clicks, user_clicks
 
@@ -30,17 +30,9 @@ async def join_clicks(batches: StreamT[Batch]) -> None:
     async for batch in batches:
         clicks, bad = decoder.split(batch)
         app.dead_letters.reject(batch, bad)
-        rows, clock, now = profiles.of(batch), clocks[batch.partition], stamp(time.time())
-        matched, missed = [], []
-        for click, profile in zip(clicks, rows.get_many(clicks.keys), strict=True):
-            missing = join.missing(profile, click.timestamp)
-            if missing is None:
-                matched.append((click, joined(click.value, profile, now)))
-            else:
-                missed.append((click, unmatched(click.value, missing)))
-                if join.keeps_unmatched:
-                    matched.append((click, joined(click.value, None, now)))
-        joined_data.send(batch, matched)
-        unmatched_clicks.send(batch, missed)
+        rows, clock = profiles.of(batch), clocks[batch.partition]
+        matched, missed = join.match(clicks, clicks.timestamps, rows.get_many(clicks.keys))
+        joined_data.send(batch, joined(matched, time.time()))
+        unmatched_clicks.send(batch, [(click, unmatched(click.value, missing)) for click, missing in missed])
         clock.advance(max(clicks.timestamps, default=0))
         rows.expire(join.expiry(clock.now))

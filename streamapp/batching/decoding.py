@@ -39,6 +39,13 @@ class Keyed(Record, Protocol):
 class Decoded(Batch):
     """The records of a batch that can be used; their values stay as they came."""
 
+    @classmethod
+    def all_of(cls, batch: Batch) -> Decoded:
+        """Take all the records of a batch, with the columns that were looked at."""
+        decoded = cls(batch.tp, batch.records, batch.work)
+        decoded.keys, decoded.values = cast("list[bytes]", batch.keys), batch.values
+        return decoded
+
     @cached_property
     def keys(self) -> list[bytes]:  # type: ignore[override]
         """The records' keys."""
@@ -73,7 +80,7 @@ class Decoder(Generic[T]):
     def split(self, batch: Batch) -> tuple[Decoded, list[Rejected]]:
         """Divide a batch into the records that can be used, and those that cannot."""
         if self._all_good(batch):
-            return Decoded(batch.tp, batch.records, batch.work), []
+            return Decoded.all_of(batch), []
         good: list[Record] = []
         bad: list[Rejected] = []
         for record in batch:

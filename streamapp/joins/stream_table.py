@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Final, Generic, TypeVar
 
@@ -38,6 +38,7 @@ from streamapp.joins.versioned_table import VersionedTable
 __all__ = ["KeyOf", "Missing", "StreamTableJoin", "StreamTableOperator"]
 
 R = TypeVar("R")
+T = TypeVar("T")
 #: Gives the key to look a record's row up with; None joins nothing, `Refused` puts the record out at the side.
 KeyOf = Callable[[Record], bytes | None]
 
@@ -99,6 +100,32 @@ class StreamTableJoin:
         if 0 < self.ttl < timestamp - row.timestamp:
             return Missing.EXPIRED
         return None
+
+    def match(
+        self, records: Iterable[T], timestamps: Sequence[int], rows: Sequence[Row | None]
+    ) -> tuple[Iterable[tuple[T, Row | None]], list[tuple[T, Missing]]]:
+        """Join the records of a batch, which are not late, with the rows of a plain table.
+
+        Args:
+            records: of the stream.
+            timestamps: their event times (ms).
+            rows: for each of them, the row that the table has for its key.
+
+        Returns:
+            the records that give a result, each with its row, or None in a left join; and those without a row, each
+            with the reason. Both are in order.
+        """
+        life = self.ttl or END
+        if not [row for row, time in zip(rows, timestamps, strict=True) if row is None or time - row.timestamp > life]:
+            return zip(records, rows, strict=True), []  # most batches are so; to ask for each record costs as a join
+        found = list(zip(records, rows, map(self.missing, rows, timestamps), strict=True))
+        matched = [
+            (record, row if missing is None else None)
+            for record, row, missing in found
+            if missing is None or self.keeps_unmatched
+        ]
+        missed = [(record, missing) for record, _, missing in found if missing is not None]
+        return matched, missed
 
     def expiry(self, now: int | None) -> int | None:
         """Give the event time (ms) before which rows are expired when the clock shows `now`; None = none are."""

@@ -21,6 +21,23 @@ def test_a_record_joins_the_row_of_its_key_unless_that_is_older_than_the_ttl(row
         assert missing is None
 
 
+ROWS = st.none() | TIMES.map(lambda time: Row(b"%d" % time, time))
+
+
+@given(how=st.sampled_from([How.INNER, How.LEFT]), ttl=st.integers(0, 500), batch=st.lists(st.tuples(TIMES, ROWS)))
+def test_a_batch_is_joined_as_its_records_are_one_by_one(how, ttl, batch) -> None:
+    join, records = StreamTableJoin(how, ttl=ttl), range(len(batch))
+    timestamps, rows = [time for time, _ in batch], [row for _, row in batch]
+    matched, missed = join.match(records, timestamps, rows)
+    reasons = list(map(join.missing, rows, timestamps))
+    assert missed == [(record, reasons[record]) for record in records if reasons[record]]
+    assert list(matched) == [
+        (record, None if reasons[record] else rows[record])
+        for record in records
+        if not reasons[record] or how is How.LEFT
+    ]
+
+
 def test_a_left_join_keeps_records_without_a_row_and_an_inner_join_does_not() -> None:
     assert StreamTableJoin(How.LEFT).keeps_unmatched
     assert not StreamTableJoin(How.INNER).keeps_unmatched
