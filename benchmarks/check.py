@@ -33,6 +33,15 @@ class Check:
         """Whether each result is there exactly once, and nothing else."""
         return not (self.missing or self.repeated or self.wrong)
 
+    def __add__(self, other: Check) -> Check:
+        return Check(
+            self.right + other.right,
+            self.missing + other.missing,
+            self.repeated + other.repeated,
+            self.wrong + other.wrong,
+            self.first_wrong or other.first_wrong,
+        )
+
     def __str__(self) -> str:
         if self.ok:
             return "right"

@@ -12,7 +12,7 @@ from benchmarks.machine import About
 from benchmarks.pairs import DISORDER, GRACE, WINDOW, Pairs
 from benchmarks.peers import KAFKA_STREAMS, PAIRING, PEERS, Peer, Streamapp, exactly_once
 from benchmarks.results import Guarantees, Latency, Percentiles, Profile, Recovery, Results, Runs, Takeover, Takeovers
-from benchmarks.runner import Run, median
+from benchmarks.runner import Run, median, median_again
 from benchmarks.workload import Workload
 
 __all__ = ["STREAMAPP", "render", "title"]
@@ -206,7 +206,7 @@ def _steady(measured: Latency) -> str:
 def _scaling(measured: Runs[Workload], label: str, value: Callable[[Workload], int]) -> str:
     rows = []
     for workload, runs in measured.by_workload().items():
-        figures = median(runs)
+        figures, again = median(runs), median_again(runs)
         volume = figures.steady_per_s * workload.bytes_of_a_click / 1e6
         rows.append(
             [
@@ -218,6 +218,7 @@ def _scaling(measured: Runs[Workload], label: str, value: Callable[[Workload], i
                 f"{figures.steady_cpu_us:.1f}",
                 f"{figures.peak_mb:,.0f}",
                 f"{figures.start_up:.1f}",
+                *([f"{again.per_s:,.0f}", f"{again.steady_cpu_us:.1f}"] if again else []),
                 _outputs(runs),
             ]
         )
@@ -229,6 +230,7 @@ def _scaling(measured: Runs[Workload], label: str, value: Callable[[Workload], i
         "steady CPU µs",
         "peak MB",
         "start-up s",
+        *(["again: joined/s", "again: CPU µs"] if any(run.again for run in measured.runs) else []),
         "output",
     ]
     return _blocks(

@@ -65,7 +65,7 @@ def time_clicks(runner: Runner, options: Options) -> Latency:
 def grow_table(runner: Runner, options: Options) -> Runs[Workload]:
     """Join with tables of more and more rows."""
     numbers = [users for users in USERS if users <= options.most_users]
-    return _scale(runner, options, [Workload(users, options.clicks) for users in numbers])
+    return _scale(runner, options, [Workload(users, options.clicks) for users in numbers], again=True)
 
 
 def grow_clicks(runner: Runner, options: Options) -> Runs[Workload]:
@@ -178,13 +178,13 @@ def _steady_load(
     return loads
 
 
-def _scale(runner: Runner, options: Options, workloads: Sequence[Workload]) -> Runs[Workload]:
+def _scale(runner: Runner, options: Options, workloads: Sequence[Workload], *, again: bool = False) -> Runs[Workload]:
     runs: list[Run[Workload]] = []
     left_out: dict[str, str] = {}
     for workload in workloads:
         for _ in range(options.rounds):
             try:
-                runs.append(runner.run(options.streamapp, workload))
+                runs.append(runner.run(options.streamapp, workload, again=again))
             except PeerError as exc:
                 left_out[workload.prefix] = str(exc)
                 print(exc, flush=True)

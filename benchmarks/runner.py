@@ -19,7 +19,7 @@ from benchmarks.sampling import Figures, Sample, Sampler
 from benchmarks.topics import Topics
 from benchmarks.workload import SPAN, Load
 
-__all__ = ["PeerError", "Run", "Runner", "median"]
+__all__ = ["PeerError", "Run", "Runner", "median", "median_again"]
 
 L = TypeVar("L", bound=Load)
 
@@ -50,6 +50,7 @@ class Run(Generic[L]):
         figures: what that took.
         check: whether the output is right.
         progress: (seconds since the start of the process, joined records) at up to a hundred moments.
+        again: what it took a second process, which had the table of the first one; None = there was none.
     """
 
     peer: str
@@ -57,14 +58,22 @@ class Run(Generic[L]):
     figures: Figures
     check: Check
     progress: list[tuple[float, int]]
+    again: Figures | None = None
 
     def __str__(self) -> str:
-        return f"{self.peer:16} {self.workload.prefix:24} {self.figures}  {self.check}"
+        again = "" if self.again is None else f"; again {self.again}"
+        return f"{self.peer:16} {self.workload.prefix:24} {self.figures}  {self.check}{again}"
 
 
 def median(runs: Sequence[Run[L]]) -> Figures:
     """Give the median of each figure of some runs."""
     return Figures.median([run.figures for run in runs])
+
+
+def median_again(runs: Sequence[Run[L]]) -> Figures | None:
+    """Give the median of each figure of the runs' second processes; None = there were none."""
+    again = [run.again for run in runs if run.again is not None]
+    return Figures.median(again) if again else None
 
 
 class Runner:
@@ -83,8 +92,13 @@ class Runner:
         self._filled: set[Load] = set()
         self._jobs = 0
 
-    def run(self, peer: Peer, workload: L) -> Run[L]:
+    def run(self, peer: Peer, workload: L, *, again: bool = False) -> Run[L]:
         """Let a peer join a whole workload, from nothing.
+
+        Args:
+            peer: the peer.
+            workload: what it has to join.
+            again: then stop it, and let it join the same clicks with the table that it has.
 
         Raises:
             PeerError: if it gives no record, or ends.
@@ -94,15 +108,28 @@ class Runner:
             self._filled.add(workload)
         results = workload.results  # counted before anything is timed: it may take seconds
         with self.job(peer, workload, prefix=workload.prefix) as job:
-            with self.process(peer, job) as process:
-                samples = self._watch(process, job, peer, START + START_PER_RECORD * workload.records, results)
-            output = self.topics.read(job.joined, workload.partitions)
-            checked = check(workload, ((message.key(), message.value()) for message in output))
+            samples, checked = self._once(peer, job, workload, results)
+            figures, second = Figures.of(samples), None
+            if again:
+                self.topics.rewind(job.group, job.clicks, job.partitions)
+                more, check_again = self._once(peer, self._with_new_output(job), workload, results)
+                second, checked = Figures.of(more), checked + check_again
         shown = [*samples[: -1 : len(samples) // 100 + 1], samples[-1]]
         progress = [(round(sample.at, 2), sample.records) for sample in shown]
-        run = Run(peer.name, workload, Figures.of(samples), checked, progress)
+        run = Run(peer.name, workload, figures, checked, progress, second)
         print(run, flush=True)
         return run
+
+    def _once(self, peer: Peer, job: Job, workload: Load, results: int) -> tuple[list[Sample], Check]:
+        with self.process(peer, job) as process:
+            samples = self._watch(process, job, peer, START + START_PER_RECORD * workload.records, results)
+        output = self.topics.read(job.joined, workload.partitions)
+        return samples, check(workload, ((message.key(), message.value()) for message in output))
+
+    def _with_new_output(self, job: Job) -> Job:
+        other = dataclasses.replace(job, joined=f"{job.joined}-again")
+        self.topics.create(other.joined, other.partitions)
+        return other
 
     def forget(self, workload: Load) -> None:
         """Delete the topics of a workload."""

@@ -6,7 +6,15 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from confluent_kafka.cimpl import NewTopic
 
@@ -69,6 +77,12 @@ class Topics:
             return sum(max(0, tp.offset) for tp in self._readers[group].committed(asked, timeout=DEADLINE))
         except KafkaException:  # the group is not there yet
             return 0
+
+    def rewind(self, group: str, name: str, partitions: int) -> None:
+        """Have a group, which has no members now, read a topic from its beginning."""
+        offsets = [TopicPartition(name, number, 0) for number in range(partitions)]
+        for done in self._admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, offsets)]).values():
+            done.result(DEADLINE)
 
     def warm_up(self) -> None:
         """Let a first group form: the broker makes the topic of all groups' offsets then, which takes it seconds."""

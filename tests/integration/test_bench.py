@@ -36,6 +36,16 @@ def test_a_run_joins_every_click_of_the_workload(runner: Runner, peer: Streamapp
     assert run.figures.peak_mb > 10
 
 
+def test_a_run_is_repeated_with_the_table_that_is_there(runner: Runner) -> None:
+    workload = Workload(users=20, clicks=502)
+    run = runner.run(STREAMAPP, workload, again=True)
+    runner.forget(workload)
+    assert run.check.ok, str(run.check)
+    assert run.check.right == 2 * 502
+    assert run.again is not None
+    assert run.again.records == 502
+
+
 def test_a_run_leaves_only_its_log(runner: Runner, tmp_path: Path) -> None:
     workload = Workload(users=20, clicks=501)
     runner.run(STREAMAPP, workload)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from streamapp.batching.batch import Batch
 from streamapp.batching.dead_letters import Rejected, _envelope
 from streamapp.joins import Missing, Row
-from streamapp.results import joined, stamp, unmatched
+from streamapp.results import joined, unmatched
 
 #: aiokafka's numbers of the codecs: none, gzip, snappy, lz4, zstd.
 CODECS = range(5)
@@ -151,6 +151,7 @@ def check_results(value: bytes | None) -> None:
     if value is None:
         return
     sent = msgspec.json.decode(value)
-    result = msgspec.json.decode(joined(value, Row(value, 0), stamp(1.5)))
+    ((_, joint),) = joined([(Sent(b"k", value, 0, []), Row(value, 0))], 1.5)
+    result = msgspec.json.decode(joint)
     assert (result["click"], result["profile"]) == (sent, sent)
     assert msgspec.json.decode(unmatched(value, Missing.EXPIRED))["click"] == sent
