@@ -12,13 +12,14 @@ from benchmarks.machine import About
 from benchmarks.options import Options
 from benchmarks.pairs import Pairs
 from benchmarks.peers import KAFKA_STREAMS, Peer, UnavailableError, exactly_once
-from benchmarks.results import Guarantees, Latency, Lone, Part, Profile, Recovery, Runs, SteadyLoad, Takeovers
+from benchmarks.results import Guarantees, Latency, Part, Profile, Recovery, Runs, Takeovers
 from benchmarks.runner import PeerError, Run, Runner
 from benchmarks.workload import Load, Workload
 
 __all__ = ["PARTS"]
 
 L = TypeVar("L", bound=Load)
+T = TypeVar("T")
 
 #: What the parts go through that change one thing: rows of the table, bytes of a click, partitions.
 USERS: Final = (10_000, 100_000, 1_000_000, 10_000_000)
@@ -46,7 +47,7 @@ def guarantees(runner: Runner, options: Options) -> Guarantees:
     peers = [each for peer in loose for each in (peer, exactly_once(peer))]
     compared = _compare(runner, options, peers, lambda _: Workload(options.users, options.clicks))
     there = [peer for peer in peers if peer.name not in compared.left_out]
-    lone = _lone_clicks(runner, options, there, compared.left_out)
+    lone = _each(there, compared.left_out, lambda peer: latency.lone_clicks(runner, peer, options.lone_clicks))
     return Guarantees(compared.about, compared.runs, compared.left_out, lone)
 
 
@@ -55,10 +56,11 @@ def time_clicks(runner: Runner, options: Options) -> Latency:
     peers, left_out = _install(options, options.peers)
     floor = latency.one_hop(runner.topics, options.lone_clicks)
     print(f"{'broker':16} {floor}", flush=True)
-    lone = _lone_clicks(runner, options, peers, left_out)
+    lone = _each(peers, left_out, lambda peer: latency.lone_clicks(runner, peer, options.lone_clicks))
     hop = latency.steady_hop(runner.topics, RATE, options.steady)
     print(f"{'broker':16} {hop or 'nothing came'}", flush=True)
-    steady = _steady_load(runner, options, [peer for peer in peers if peer.slower == 1], left_out)
+    fast = [peer for peer in peers if peer.slower == 1]
+    steady = _each(fast, left_out, lambda peer: latency.steady_load(runner, peer, RATE, options.steady))
     return Latency(About.now(options.command, options.streamapp.bin), lone, floor, steady, hop, left_out)
 
 
@@ -152,30 +154,17 @@ def _install(options: Options, wanted: Sequence[Peer]) -> tuple[list[Peer], dict
     return peers, left_out
 
 
-def _lone_clicks(runner: Runner, options: Options, peers: Sequence[Peer], left_out: dict[str, str]) -> dict[str, Lone]:
-    lone: dict[str, Lone] = {}
+def _each(peers: Sequence[Peer], left_out: dict[str, str], measure: Callable[[Peer], T]) -> dict[str, T]:
+    """Measure peers, by name; those that give nothing are left out."""
+    found: dict[str, T] = {}
     for peer in peers:
         try:
-            lone[peer.name] = latency.lone_clicks(runner, peer, options.lone_clicks)
-            print(f"{peer.name:16} {lone[peer.name]}", flush=True)
+            found[peer.name] = measure(peer)
+            print(f"{peer.name:16} {found[peer.name]}", flush=True)
         except PeerError as exc:
             left_out[peer.name] = str(exc)
             print(exc, flush=True)
-    return lone
-
-
-def _steady_load(
-    runner: Runner, options: Options, peers: Sequence[Peer], left_out: dict[str, str]
-) -> dict[str, SteadyLoad]:
-    loads: dict[str, SteadyLoad] = {}
-    for peer in peers:
-        try:
-            loads[peer.name] = latency.steady_load(runner, peer, RATE, options.steady)
-            print(f"{peer.name:16} {loads[peer.name]}", flush=True)
-        except PeerError as exc:
-            left_out[peer.name] = str(exc)
-            print(exc, flush=True)
-    return loads
+    return found
 
 
 def _scale(runner: Runner, options: Options, workloads: Sequence[Workload], *, again: bool = False) -> Runs[Workload]:
