@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from streamapp.murmur2 import murmur2
+from streamapp.batching.output import partition_of
 from streamapp.settings import Settings
 
 __all__ = ["PARTITIONERS", "Sample", "misplaced", "sample"]
@@ -30,7 +30,7 @@ FROM_END: Final = -2_000
 Sample = Sequence[tuple[bytes, int]]
 
 PARTITIONERS: Final[Mapping[str, Callable[[bytes, int], int]]] = {
-    "murmur2 (Java, aiokafka)": lambda key, count: (murmur2(key) & 0x7FFFFFFF) % count,
+    "murmur2 (Java, aiokafka)": partition_of,
     "CRC-32 (librdkafka)": lambda key, count: zlib.crc32(key) % count,
 }
 

@@ -20,7 +20,7 @@ from faust.web import Request, Response, Web
 from faust.web.exceptions import NotFound, ServiceUnavailable
 from yarl import URL
 
-from streamapp.murmur2 import murmur2
+from streamapp.batching.output import partition_of
 from streamapp.web.access import authorization
 
 __all__ = ["EVENT_TIME", "Owner", "Router", "partitions_of"]
@@ -52,7 +52,7 @@ def partitions_of(key: bytes, count: int) -> Iterator[int]:
     That is murmur2 (Kafka's Java client, aiokafka, Faust, Kafka Streams), then CRC-32, the default of
     librdkafka and so of every producer made with confluent-kafka that does not set `partitioner`.
     """
-    first, second = (murmur2(key) & 0x7FFFFFFF) % count, zlib.crc32(key) % count
+    first, second = partition_of(key, count), zlib.crc32(key) % count
     yield first
     if second != first:
         yield second
