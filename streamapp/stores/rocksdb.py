@@ -8,7 +8,7 @@ import shutil
 import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -176,18 +176,14 @@ class RocksDBPartition:
         if len(keys) < HANDED:
             return partial(self._load, keys)
         read, middle = self._db.get, len(keys) // 2
-        halves = keys[:middle], keys[middle:]
-        reading: list[Future[list[bytes | None]]] = [self._shared.reader.submit(read, half) for half in halves]
+        head, tail = keys[:middle], keys[middle:]
+        first, second = self._shared.reader.submit(read, head), self._shared.reader.submit(read, tail)
 
         def end() -> list[Row | None]:
             with self._explained():
                 # What the reader has not come to is read here, the second half first: it is at the first one maybe.
-                found = [
-                    read(half) if future.cancel() else future
-                    for half, future in zip(reversed(halves), reversed(reading), strict=True)
-                ]
-                second, first = [part if isinstance(part, list) else part.result() for part in found]
-            return _rows(first + second)
+                rest = read(tail) if second.cancel() else second.result()
+                return _rows((read(head) if first.cancel() else first.result()) + rest)
 
         return end
 
