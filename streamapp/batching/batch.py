@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -96,6 +97,12 @@ class Batch:
     def part(self, start: int, stop: int) -> Batch:
         """Cut out the records with these numbers, from `start` up to and not with `stop`; the work stays the same."""
         return Batch(self.tp, self.records[start:stop], self.work)
+
+    def anew(self) -> Batch:
+        """Give the same records, and the columns that were looked at, with work of their own."""
+        other = copy.copy(self)
+        other.work = Work()
+        return other
 
     def halves(self) -> tuple[Batch, Batch]:
         """Cut the batch in two, to find the record that an agent fails on."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Final
@@ -55,7 +56,7 @@ class Consumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self._batched: set[str] = set()
         #: By topic, what is to be told of each batch that begins to wait for its agent.
-        self._ahead: dict[str, list[Callable[[Batch], None]]] = {}
+        self._ahead: defaultdict[str, list[Callable[[Batch], None]]] = defaultdict(list)
         self.alignment = Alignment({})
         #: Batches that went without a partition they are joined with, before this generation.
         self._enforced = 0
@@ -93,11 +94,12 @@ class Consumer(driver.Consumer):
             return
         schemas = [(topic.topics, topic.schema) for topic in self.app.topics if isinstance(topic.schema, BatchSchema)]
         after: dict[str, set[str]] = {}
+        self._ahead.clear()
         for topics, schema in schemas:
             for name in topics:
                 after.setdefault(name, set()).update(schema.after)
+                self._ahead[name] += schema.ahead
         self._batched = set(after)
-        self._ahead = {name: schema.ahead for topics, schema in schemas for name in topics}
         joined = groups(after, [topics for topics, schema in schemas if schema.merged])
         # Agents that go one after the other get one batch at a time.
         apart = {other for topic, others in after.items() if others for other in joined[topic]}

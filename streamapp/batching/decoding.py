@@ -43,7 +43,7 @@ class Decoded(Batch):
     def all_of(cls, batch: Batch) -> Decoded:
         """Take all the records of a batch, with the columns that were looked at."""
         decoded = cls(batch.tp, batch.records, batch.work)
-        decoded.keys, decoded.values = cast("list[bytes]", batch.keys), batch.values
+        vars(decoded).update(vars(batch))  # where the columns are
         return decoded
 
     @cached_property

@@ -209,7 +209,7 @@ class Stream(faust.Stream[Batch]):
 def _readable(batch: Batch) -> tuple[Batch, list[Rejected]]:
     """Give the records of a batch that the agent gets: another one may have the same, and its own work on them."""
     if Unreadable not in map(type, batch.records):
-        return Batch(batch.tp, batch.records), []
+        return batch.anew(), []
     rejected = [
         Rejected(batch.tp, record, Reason.HEADER_NOT_UTF8, record.error)
         for record in batch
