@@ -20,7 +20,7 @@ from streamapp.broker.directory import BrokerDirectory
 from streamapp.broker.failure import BrokerError, PortInUseError, explain
 from streamapp.broker.ports import check_free, free_port
 from streamapp.broker.program import Program
-from streamapp.broker.properties import LOG4J, render, server_properties
+from streamapp.broker.properties import LOG4J, ports_of, render, server_properties
 
 __all__ = ["EmbeddedKafka"]
 
@@ -125,7 +125,9 @@ class EmbeddedKafka:
 
     async def _start_on_free_ports(self, jars: Path, lock: int) -> None:
         for attempt in range(1, _ATTEMPTS + 1):
-            port, controller_port = self._port or free_port(), free_port()
+            added = ports_of(self._config)
+            port = self._port or free_port(added)
+            controller_port = free_port({port, *added})
             properties = server_properties(
                 self._files.data, port=port, controller_port=controller_port, config=self._config
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import secrets
 import socket
+from collections.abc import Container
 from typing import Final
 
 from streamapp.broker.failure import BrokerError, PortInUseError
@@ -35,10 +36,16 @@ def check_free(port: int) -> None:
             raise BrokerError(f"port {port}: {exc.strerror}") from None
 
 
-def free_port() -> int:
-    """Give a port that is free just now; another process may take it before it is used."""
+def free_port(apart_from: Container[int] = ()) -> int:
+    """Give a port that is free just now; another process may take it before it is used.
+
+    Args:
+        apart_from: ports that are meant for something else, which does not listen there yet.
+    """
     while True:
         port = secrets.choice(_RANGE)
+        if port in apart_from:
+            continue
         try:
             check_free(port)
         except PortInUseError:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-__all__ = ["LOG4J", "NODE", "render", "server_properties"]
+__all__ = ["LOG4J", "NODE", "ports_of", "render", "server_properties"]
 
 NODE: Final = 1
 """The node id; the metadata in a data directory belongs to it."""
 
 _LISTS: Final = ("listeners", "listener.security.protocol.map")
+_PORT: Final = re.compile(r":(\d+)\s*(?:,|$)")
 _MIB: Final = 1 << 20
 
 LOG4J: Final = """\
@@ -81,6 +83,11 @@ def server_properties(data: Path, *, port: int, controller_port: int, config: Ma
     }
     added = {name: f"{defaults[name]},{config[name]}" for name in _LISTS if name in config}
     return defaults | dict(config) | added
+
+
+def ports_of(config: Mapping[str, str]) -> frozenset[int]:
+    """Give the ports of the listeners that such properties add."""
+    return frozenset(map(int, _PORT.findall(config.get("listeners", ""))))
 
 
 def render(properties: Mapping[str, str]) -> str:

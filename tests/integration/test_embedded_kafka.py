@@ -17,9 +17,9 @@ import pytest
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from ports import free_port
 
-from streamapp.broker import BrokerError, EmbeddedKafka
-from streamapp.broker.ports import free_port
+from streamapp.broker import BrokerError, EmbeddedKafka, ports
 
 SECONDS = 90.0
 
@@ -122,6 +122,22 @@ class TestRunning:
             async with EmbeddedKafka(tmp_path, config=config):
                 brokers = admin(added).list_topics(timeout=SECONDS).brokers
                 assert [f"{broker.host}:{broker.port}" for broker in brokers.values()] == [added]
+
+        asyncio.run(run())
+
+    def test_no_listener_takes_the_port_of_another(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        choice = sorted(free_port() for _ in range(3))
+        monkeypatch.setattr(ports, "_RANGE", choice)
+        config = {
+            "listeners": f"ADDED://127.0.0.1:{choice[1]}",
+            "listener.security.protocol.map": "ADDED:PLAINTEXT",
+        }
+
+        async def run() -> None:
+            kafka = EmbeddedKafka(tmp_path, config=config)
+            for _start in range(2):
+                await kafka.start()
+                await kafka.stop()
 
         asyncio.run(run())
 

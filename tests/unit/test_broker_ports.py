@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+from streamapp.broker import ports
 from streamapp.broker.failure import PortInUseError
 from streamapp.broker.ports import check_free, free_port
 
@@ -21,3 +22,9 @@ def test_a_free_port_is_one_that_no_outgoing_connection_is_given() -> None:
     port = free_port()
     check_free(port)
     assert 1024 < port < 32768
+
+
+def test_a_free_port_is_none_that_is_meant_for_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = sorted({free_port() for _ in range(100)})[:2]
+    monkeypatch.setattr(ports, "_RANGE", [one, other])
+    assert {free_port(apart_from={one}) for _ in range(100)} == {other}

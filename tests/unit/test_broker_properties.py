@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from streamapp.broker.properties import render, server_properties
+from streamapp.broker.properties import ports_of, render, server_properties
 
 
 def properties(**config: str) -> dict[str, str]:
@@ -30,6 +30,11 @@ def test_listeners_given_come_beside_ours() -> None:
     assert given["listeners"].endswith(",SECURE://127.0.0.1:9094")
     assert given["listeners"].startswith(properties()["listeners"])
     assert given["listener.security.protocol.map"] == "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL"
+
+
+def test_ports_of_listeners_given_are_known() -> None:
+    assert ports_of({"listeners": "SECURE://127.0.0.1:9094, WIRED://[::1]:9095"}) == {9094, 9095}
+    assert ports_of({"num.partitions": "3"}) == set()
 
 
 def test_text_is_escaped_as_java_reads_it() -> None:
