@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import random
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import ClassVar, Final, Protocol, TypeVar
 
 from benchmarks.pairs import GRACE, WINDOW
+from streamapp.broker.ports import free_port
 
 __all__ = [
     "KAFKA_STREAMS",
@@ -294,7 +293,7 @@ class Streamapp:
             "STREAMAPP_DATADIR": f"{job.state}",
             "STREAMAPP_TOPIC_PREFIX": job.prefix,
             "STREAMAPP_JOINED_TOPIC": job.joined,
-            "STREAMAPP_WEB_PORT": f"{_free_port()}",
+            "STREAMAPP_WEB_PORT": f"{free_port()}",
             "STREAMAPP_STANDBYS": f"{self.standbys}",
             "STREAMAPP_PROCESSING_GUARANTEE": "exactly_once" if self.exactly_once else "at_least_once",
         }
@@ -366,15 +365,3 @@ def _run(*command: str | Path) -> None:
     if done.returncode:
         output = (done.stderr or done.stdout).strip().splitlines()
         raise UnavailableError(f"{' '.join(map(str, command))} failed: {output[-1] if output else 'no output'}")
-
-
-def _free_port() -> int:
-    """Find a port below the range from which the system takes those of outgoing connections."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port

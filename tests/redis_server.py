@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import random
 import shutil
 import signal
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from ports import free_port
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -19,8 +19,6 @@ __all__ = ["RedisServer"]
 
 #: Seconds to wait for it: far more than it takes, since a busy machine must not fail a test.
 DEADLINE = 60.0
-#: Below the range from which the system takes ports for outgoing connections.
-PORTS = range(14_000, 19_000)
 
 
 def _program() -> str:
@@ -64,7 +62,7 @@ class RedisServer:
         """Start it, on the same port as before if it has run before, and wait until it answers."""
         deadline = time.monotonic() + DEADLINE
         while True:
-            port = self.port or random.choice(PORTS)
+            port = self.port or free_port()
             command = [_program(), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(self._directory)]
             command += ["--appendonly", "yes", "--appendfsync", "always", "--save", "", "--requirepass", self._password]
             with (self._directory / "redis.log").open("ab") as log:

@@ -8,8 +8,8 @@ import signal
 from pathlib import Path
 from typing import Self
 
+from ports import free_port
 from wire import Wire
-from worker import free_port
 
 from streamapp.broker import EmbeddedKafka
 

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from worker import Worker, free_port, wait_until
+from ports import free_port
+from worker import Worker, wait_until
 
 __all__ = ["Workers"]
 

@@ -12,7 +12,7 @@ from typing import Any
 import trustme
 from confluent_kafka.admin import AdminClient, ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 from cryptography.hazmat.primitives import serialization
-from worker import free_port
+from ports import free_port
 
 from streamapp.broker import EmbeddedKafka
 

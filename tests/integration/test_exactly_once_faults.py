@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 from commit_steps import STEPS
+from ports import free_port
 from topics import Topics
-from worker import Worker, free_port, wait_until
+from worker import Worker, wait_until
 
 KEYS, SLICE = 40, 400
 #: Rounds in which workers are killed at random.

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from commit_steps import STEPS
 from joined import TOPICS, balance, expected, given, produce, sides
+from ports import free_port
 from topics import Topics
-from worker import Worker, free_port, wait_until
+from worker import Worker, wait_until
 
 JOINS = ("pairs", "enriched", "windows")
 #: A worker that is killed comes back as the same member of the group.

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from joined import TOPICS, produce, runs
 from joining_app import KINDS
+from ports import free_port
 from topics import Topics
-from worker import Worker, free_port, wait_until
+from worker import Worker, wait_until
 
 from streamapp.batching.output import partition_of
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from joined import balance, produce
 from joining_app import customer
+from ports import free_port
 from topics import Topics
-from worker import Worker, free_port, wait_until
+from worker import Worker, wait_until
 
 from streamapp.joins import Event
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from joined import TOPICS, balance, expected, given, produce
 from joining_app import KINDS
+from ports import free_port
 from redis_server import RedisServer
 from topics import Topics
-from worker import Worker, free_port, wait_until
+from worker import Worker, wait_until
 
 #: A worker that is killed comes back as the same member of the group.
 PORT = free_port()

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from confluent_kafka.admin import AdminClient
+from ports import free_port
 from topics import Topics
-from worker import Worker, free_port, wait_until
+from worker import Worker, wait_until
 
 
 @pytest.fixture

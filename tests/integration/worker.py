@@ -7,9 +7,7 @@ import dataclasses
 import http.client
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,22 +16,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
-__all__ = ["Response", "Worker", "free_port", "wait_until"]
+from ports import free_port
+
+__all__ = ["Response", "Worker", "wait_until"]
 
 #: Seconds a test waits for anything: far more than it takes, since a busy machine must not fail a test.
 DEADLINE = 90.0
-#: Below the range from which the system takes ports for outgoing connections: it takes none meanwhile.
-PORTS = range(20_000, 32_000)
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
-
-
-def free_port() -> int:
-    """Find a TCP port of the loopback interface on which nobody listens."""
-    while True:
-        port = random.choice(PORTS)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 def wait_until(condition: Callable[[], Any], what: str, deadline: float = DEADLINE) -> Any:

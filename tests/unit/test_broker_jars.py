@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 import trustme
+from ports import free_port
 
 from streamapp.broker.failure import BrokerError
 from streamapp.broker.jars import JarCache, check_jar
-from streamapp.broker.ports import free_port
 
 
 @pytest.fixture
