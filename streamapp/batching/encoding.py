@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import cramjam
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -20,6 +20,7 @@ __all__ = ["RecordBatch"]
 LENGTH: Final = 8
 CRC: Final = 17
 ATTRIBUTES: Final = 21
+PRODUCER: Final = 43
 RECORDS: Final = 61
 #: In the attributes, records that are compressed by snappy.
 SNAPPY: Final = 2
@@ -46,7 +47,10 @@ class RecordBatch(BatchBuilder):  # type: ignore[misc]
             is_transactional=int(transactions is not None and transactions.transactional_id is not None),
         )
         self._relative_offset: int = 0
-        self._built: bytes | None = None
+        self._buffer: bytearray | None = None
+        self._built: bytearray | None = None
+        #: Producer id and epoch, and the number of the first record, if the producer numbers them (KIP-98).
+        self._state: tuple[int, int, int] | None = None
 
     def extend(self, results: Sequence[Result], start: int) -> int:
         """Append results from number `start` on while there is room; without more of it, close the batch.
@@ -67,25 +71,40 @@ class RecordBatch(BatchBuilder):  # type: ignore[misc]
     def append(self, **record: Any) -> None:
         """Have no room for single records, which aiokafka's producer would put between the results."""
 
+    def compress(self) -> None:
+        """Compress the records of the batch, which is closed.
+
+        With a large one this is best done in another thread: the interpreter's lock is not held meanwhile.
+        """
+        if self._buffer is None:
+            self._buffer = _compressed(self._builder.build())
+            del self._builder
+
     def _set_producer_state(self, producer_id: int, producer_epoch: int, base_sequence: int) -> None:
         self.close()  # its records are counted now, and it is sent
-        super()._set_producer_state(producer_id, producer_epoch, base_sequence)
+        self._state = (producer_id, producer_epoch, base_sequence)
 
-    def _build(self) -> bytes:
+    def _build(self) -> bytearray:
         if self._built is None:
-            self._built = self._buffer = _compressed(self._builder.build())
-            del self._builder
+            self.close()
+            self.compress()
+            self._built = self._stamped(cast(bytearray, self._buffer))
         return self._built
 
+    def _stamped(self, batch: bytearray) -> bytearray:
+        if self._state is not None:
+            struct.pack_into(">qhi", batch, PRODUCER, *self._state)
+        struct.pack_into(">I", batch, CRC, crc32c_cython(memoryview(batch)[ATTRIBUTES:]))
+        return batch
 
-def _compressed(plain: bytearray) -> bytes:
-    """Compress the records of a record batch, unless they get larger by it."""
+
+def _compressed(plain: bytearray) -> bytearray:
+    """Compress the records of a record batch, unless they get larger by it; its checksum is void then."""
     block = cramjam.snappy.compress_raw(memoryview(plain)[RECORDS:])
     size = RECORDS + len(XERIAL) + 4 + len(block)
     if size >= len(plain):
-        return bytes(plain)
+        return plain
     batch = bytearray().join((plain[:RECORDS], XERIAL, struct.pack(">i", len(block)), block))
     struct.pack_into(">i", batch, LENGTH, size - LENGTH - 4)
     struct.pack_into(">h", batch, ATTRIBUTES, struct.unpack_from(">h", plain, ATTRIBUTES)[0] | SNAPPY)
-    struct.pack_into(">I", batch, CRC, crc32c_cython(memoryview(batch)[ATTRIBUTES:]))
-    return bytes(batch)
+    return batch

@@ -23,7 +23,10 @@ from streamapp.batching.output import Result
 __all__ = ["Destination", "Outbox", "Sending"]
 
 #: Bytes of record batches, before compression, that may be under way; agents wait for room when there are more.
-ROOM: Final = 4 << 20
+ROOM: Final = 8 << 20
+#: Bytes from which on a record batch is compressed in another thread, while agents work and others are sent: aiokafka
+#: has one request for a broker under way, and would compress the next ones only once that is answered.
+APART: Final = 128 << 10
 
 
 class Destination(Protocol):
@@ -155,6 +158,9 @@ class Outbox:
                 await asyncio.wait([last.sendings[0].arrived])  # two producers do not keep the order
             self._last[tp] = parcel
             try:
+                if parcel.batch.size() >= APART:
+                    parcel.batch.close()
+                    await asyncio.to_thread(parcel.batch.compress)
                 answer = await parcel.producer.send_batch(parcel.batch, tp.topic, partition=tp.partition)
             except Exception as exc:
                 self._failed(parcel, exc)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from aiokafka.structs import RecordMetadata, TopicPartition
 from faust.types import TP
 
 from streamapp.batching import outbox as module
+from streamapp.batching.encoding import RecordBatch
 from streamapp.batching.outbox import Outbox
 from streamapp.batching.output import Envelope, Result
 
@@ -24,6 +26,7 @@ class Producer:
 
     def __init__(self) -> None:
         self._message_accumulator = SimpleNamespace(_batch_size=1 << 20, _txn_manager=None)
+        self._taken = asyncio.Condition()
         self._under_way: list[tuple[TP, Any, asyncio.Future[RecordMetadata]]] = []
         #: Whether what it takes waits, since its connection has a request under way.
         self.busy = False
@@ -33,7 +36,14 @@ class Producer:
             batch.close()
         answer: asyncio.Future[RecordMetadata] = asyncio.get_running_loop().create_future()
         self._under_way.append((TP(topic, partition), batch, answer))
+        async with self._taken:
+            self._taken.notify_all()
         return answer
+
+    async def took(self, count: int) -> None:
+        """Wait until so many are on their way."""
+        async with asyncio.timeout(60), self._taken:
+            await self._taken.wait_for(lambda: len(self._under_way) == count)
 
     @property
     def under_way(self) -> list[tuple[TP, int]]:
@@ -123,6 +133,48 @@ def test_a_record_batch_without_room_is_not_extended() -> None:
         assert sum(counts) == 20
         assert len(counts) > 1
         assert len(set(counts[:-1])) == 1
+
+    run(scenario)
+
+
+def test_a_large_record_batch_is_compressed_before_the_producer_gets_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "APART", 500)
+
+    async def scenario(outbox: Outbox, first: Producer, second: Producer) -> None:
+        first.busy = True
+        outbox.put(ELSEWHERE, results(1), Taker())
+        outbox.put(TO, results(100), Taker())
+        await first.took(2)
+        assert first.under_way == [(ELSEWHERE, 1), (TO, 100)]
+        small, large = [batch._buffer for _, batch, _ in first._under_way]
+        assert small is None
+        assert large is not None
+
+    run(scenario)
+
+
+def test_what_comes_while_a_record_batch_is_compressed_has_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "APART", 500)
+    compressing, go_on = threading.Event(), threading.Event()
+
+    def compress(batch: RecordBatch) -> None:
+        compressing.set()
+        assert go_on.wait(60)
+        original(batch)
+
+    original = RecordBatch.compress
+    monkeypatch.setattr(RecordBatch, "compress", compress)
+
+    async def scenario(outbox: Outbox, first: Producer, second: Producer) -> None:
+        outbox.put(TO, results(100), Taker())
+        await asyncio.to_thread(compressing.wait)
+        outbox.put(TO, results(2), Taker())
+        outbox.put(ELSEWHERE, results(1), Taker())
+        await settled()
+        assert first.under_way == [(ELSEWHERE, 1)]
+        go_on.set()
+        await first.took(3)
+        assert first.under_way == [(ELSEWHERE, 1), (TO, 100), (TO, 2)]
 
     run(scenario)
 
