@@ -53,7 +53,7 @@ def render(results: Results) -> str:
         pairs=_pairs(results.pairs) if results.pairs else NOTHING,
         latency=_latency(results.latency) if results.latency else NOTHING,
         users=_scaling(results.users, "users", lambda one: one.users) if results.users else NOTHING,
-        sizes=_scaling(results.sizes, "bytes a click", lambda one: one.bytes_of_a_click) if results.sizes else NOTHING,
+        sizes=_sizes(results.sizes) if results.sizes else NOTHING,
         partitions=_scaling(results.partitions, "partitions", lambda one: one.partitions)
         if results.partitions
         else NOTHING,
@@ -200,6 +200,20 @@ def _steady(measured: Latency) -> str:
             ["", "p50 ms", "p90", "p99", "most", "clicks", "missing", "repeated"],
             [[name, *_percentiles(load.times), f"{load.missing:,}", f"{load.repeated:,}"] for name, load in rows],
         ),
+    )
+
+
+def _sizes(measured: Runs[Workload]) -> str:
+    sizes, programs = list(measured.by_workload()), measured.by_peer()
+
+    def rate(runs: Sequence[Run[Workload]], size: Workload) -> str:
+        some = [run for run in runs if run.workload == size]
+        return f"{median(some).per_s:,.0f}" if some else ""
+
+    rows = [[title(name), *(rate(runs, size) for size in sizes)] for name, runs in programs.items()]
+    return _blocks(
+        _scaling(measured.of(STREAMAPP), "bytes a click", lambda one: one.bytes_of_a_click),
+        _table(["joined/s", *(f"{size.bytes_of_a_click:,} bytes" for size in sizes)], rows) if len(rows) > 1 else "",
     )
 
 

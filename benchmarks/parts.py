@@ -67,19 +67,24 @@ def time_clicks(runner: Runner, options: Options) -> Latency:
 def grow_table(runner: Runner, options: Options) -> Runs[Workload]:
     """Join with tables of more and more rows."""
     numbers = [users for users in USERS if users <= options.most_users]
-    return _scale(runner, options, [Workload(users, options.clicks) for users in numbers], again=True)
+    return _scale(
+        runner, options, [Workload(users, options.clicks) for users in numbers], [options.streamapp], again=True
+    )
 
 
 def grow_clicks(runner: Runner, options: Options) -> Runs[Workload]:
-    """Join clicks of more and more bytes."""
+    """Join clicks of more and more bytes; the other programs, too, but for those that would take minutes."""
     fewer = {size: max(1, size // LARGE) for size in SIZES}
     workloads = [Workload(options.users, options.clicks // fewer[size], click_bytes=size) for size in SIZES]
-    return _scale(runner, options, workloads)
+    peers, left_out = _install(options, [peer for peer in options.peers if peer.slower == 1])
+    measured = _scale(runner, options, workloads, peers)
+    return dataclasses.replace(measured, left_out={**left_out, **measured.left_out})
 
 
 def add_partitions(runner: Runner, options: Options) -> Runs[Workload]:
     """Join the same clicks in more and more partitions."""
-    return _scale(runner, options, [Workload(options.users, options.clicks, number) for number in PARTITIONS])
+    workloads = [Workload(options.users, options.clicks, number) for number in PARTITIONS]
+    return _scale(runner, options, workloads, [options.streamapp])
 
 
 def recover(runner: Runner, options: Options) -> Recovery:
@@ -167,15 +172,18 @@ def _each(peers: Sequence[Peer], left_out: dict[str, str], measure: Callable[[Pe
     return found
 
 
-def _scale(runner: Runner, options: Options, workloads: Sequence[Workload], *, again: bool = False) -> Runs[Workload]:
+def _scale(
+    runner: Runner, options: Options, workloads: Sequence[Workload], peers: Sequence[Peer], *, again: bool = False
+) -> Runs[Workload]:
     runs: list[Run[Workload]] = []
     left_out: dict[str, str] = {}
     for workload in workloads:
-        for _ in range(options.rounds):
-            try:
-                runs.append(runner.run(options.streamapp, workload, again=again))
-            except PeerError as exc:
-                left_out[workload.prefix] = str(exc)
-                print(exc, flush=True)
+        for number in range(options.rounds):
+            for peer in peers if number % 2 == 0 else peers[::-1]:
+                try:
+                    runs.append(runner.run(peer, workload, again=again))
+                except PeerError as exc:
+                    left_out[peer.name] = str(exc)
+                    print(exc, flush=True)
         runner.forget(workload)
     return Runs(About.now(options.command, options.streamapp.bin), runs, left_out)

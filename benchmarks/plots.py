@@ -56,7 +56,9 @@ def draw(results: Results, directory: Path) -> None:
         if results.users:
             _scaling(results.users, "users in the table", lambda one: one.users, directory / "users.svg")
         if results.sizes:
-            _scaling(results.sizes, "bytes a click", lambda one: one.bytes_of_a_click, directory / "sizes.svg")
+            _scaling(
+                results.sizes.of(STREAMAPP), "bytes a click", lambda one: one.bytes_of_a_click, directory / "sizes.svg"
+            )
         if results.partitions:
             _scaling(results.partitions, "partitions", lambda one: one.partitions, directory / "partitions.svg")
         if results.profile:

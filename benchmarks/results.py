@@ -63,6 +63,10 @@ class Runs(Generic[L]):
     runs: list[Run[L]]
     left_out: dict[str, str]
 
+    def of(self, peer: str) -> Runs[L]:
+        """Give the runs of one peer."""
+        return dataclasses.replace(self, runs=[run for run in self.runs if run.peer == peer])
+
     def by_peer(self) -> dict[str, list[Run[L]]]:
         """Group the runs by peer, the fastest first."""
         groups: defaultdict[str, list[Run[L]]] = defaultdict(list)

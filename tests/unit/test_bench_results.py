@@ -191,3 +191,16 @@ def test_a_run_with_the_table_that_is_there_has_columns_of_its_own(tmp_path: Pat
     ours = measured[measured.index(heads) + 2]
     assert dict(zip(heads, ours, strict=True))["again: joined/s"] == "4,321"
     assert "again: joined/s" not in next(cells for cells in measured if cells[0] == "partitions")
+
+
+def test_programs_are_compared_at_each_size_of_the_clicks_that_they_were_given() -> None:
+    small, large = Workload(10, 1_000, click_bytes=100), Workload(10, 1_000, click_bytes=1_000)
+    runs = [
+        run("streamapp", 3_000.0, workload=small),
+        run("streamapp", 900.0, workload=large),
+        run("kafka_streams", 700.0, workload=small),
+    ]
+    measured = rows(render(Results(sizes=Runs(ABOUT, runs, {}))))
+    at = measured.index(["joined/s", "100 bytes", "1,000 bytes"])
+    assert measured[at + 2 :] == [["streamapp", "3,000", "900"], ["Kafka Streams", "700", ""]]
+    assert [cells[0] for cells in measured[:at] if cells[0].replace(",", "").isdigit()] == ["100", "1,000"]
