@@ -137,6 +137,7 @@ def _compare(runner: Runner, options: Options, peers: Sequence[Peer], load: Call
     for number in range(options.rounds):
         for peer in installed if number % 2 == 0 else installed[::-1]:
             try:
+                runner.warm_up(peer, loads[peer.name])
                 runs.append(runner.run(peer, loads[peer.name]))
             except PeerError as exc:
                 left_out[peer.name] = str(exc)
@@ -181,6 +182,7 @@ def _scale(
         for number in range(options.rounds):
             for peer in peers if number % 2 == 0 else peers[::-1]:
                 try:
+                    runner.warm_up(peer, workload)
                     runs.append(runner.run(peer, workload, again=again))
                 except PeerError as exc:
                     left_out[peer.name] = str(exc)

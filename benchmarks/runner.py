@@ -93,6 +93,17 @@ class Runner:
         self._jobs = 0
         self._warm = False
 
+    def warm_up(self, peer: Peer, workload: Load) -> None:
+        """Let a peer run for nothing, once: the broker's JVM compiles its code meanwhile, for which nobody is to pay.
+
+        Raises:
+            PeerError: if it gives no record, or ends.
+        """
+        if not self._warm:
+            self._warm = True
+            print("not counted, while the broker warms up:", flush=True)
+            self.run(peer, workload)
+
     def run(self, peer: Peer, workload: L, *, again: bool = False) -> Run[L]:
         """Let a peer join a whole workload, from nothing.
 
@@ -104,11 +115,6 @@ class Runner:
         Raises:
             PeerError: if it gives no record, or ends.
         """
-        if not self._warm:
-            # The broker's JVM compiles its code still: the first program that is measured would pay for it.
-            self._warm = True
-            print("not counted, while the broker warms up:", flush=True)
-            self.run(peer, workload)
         if workload not in self._filled:
             self.topics.fill(workload.prefix, workload, _now() - workload.span)
             self._filled.add(workload)

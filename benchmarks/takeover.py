@@ -48,19 +48,30 @@ def take_over(runner: Runner, streamapp: Streamapp, users: int) -> Takeover:
     with contextlib.ExitStack() as stack:
         job = stack.enter_context(runner.job(streamapp, workload, linger_ms=0))
         jobs = [dataclasses.replace(job, state=job.state / f"{job.group}-{name}") for name in ("one", "two")]
-        workers = []
-        for each in jobs:
+        workers: list[subprocess.Popen[bytes]] = []
+
+        def start(each: Job) -> None:
             each.state.mkdir()
             workers.append(stack.enter_context(runner.process(streamapp, each)))
 
-        def settled() -> bool:
-            for worker, each in zip(workers, jobs, strict=True):
+        def shared(standbys: int) -> bool:
+            started = jobs[: len(workers)]
+            for worker, each in zip(workers, started, strict=True):
                 runner.check_alive(worker, each)
-            if runner.topics.committed(job.group, job.profiles, job.partitions) < users:
-                return False
-            return all(_share(runner, each, streamapp.standbys) == job.partitions // 2 for each in jobs)
+            return all(_share(runner, each, standbys) == job.partitions // len(started) for each in started)
 
-        _wait(settled, patience, f"the workers of {job.group} have not shared their table in time")
+        # The one that is to be stopped has all partitions at first: the other one would still have rows of those that
+        # come back to it.
+        start(jobs[0])
+        _wait(lambda: shared(0), patience, f"the first worker of {job.group} has not started in time")
+        start(jobs[1])
+        _wait(
+            lambda: (
+                shared(streamapp.standbys) and runner.topics.committed(job.group, job.profiles, job.partitions) >= users
+            ),
+            patience,
+            f"the workers of {job.group} have not shared their table in time",
+        )
         stack.enter_context(_clicks(job))
         reader = stack.enter_context(_reader(job))
         _wait(lambda: reader.consume(1, EVERY), patience, f"{job.group} joined nothing")
