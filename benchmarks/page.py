@@ -204,13 +204,13 @@ def _steady(measured: Latency) -> str:
 
 
 def _sizes(measured: Runs[Workload]) -> str:
-    sizes, programs = list(measured.by_workload()), measured.by_peer()
+    sizes = list(measured.by_workload())
 
-    def rate(runs: Sequence[Run[Workload]], size: Workload) -> str:
-        some = [run for run in runs if run.workload == size]
-        return f"{median(some).per_s:,.0f}" if some else ""
+    def rates(peer: str) -> list[str]:
+        runs = measured.of(peer).by_workload()
+        return [f"{median(runs[size]).per_s:,.0f}" if size in runs else "" for size in sizes]
 
-    rows = [[title(name), *(rate(runs, size) for size in sizes)] for name, runs in programs.items()]
+    rows = [[title(peer), *rates(peer)] for peer in measured.by_peer()]
     return _blocks(
         _scaling(measured.of(STREAMAPP), "bytes a click", lambda one: one.bytes_of_a_click),
         _table(["joined/s", *(f"{size.bytes_of_a_click:,} bytes" for size in sizes)], rows) if len(rows) > 1 else "",

@@ -76,9 +76,7 @@ def grow_clicks(runner: Runner, options: Options) -> Runs[Workload]:
     """Join clicks of more and more bytes; the other programs, too, but for those that would take minutes."""
     fewer = {size: max(1, size // LARGE) for size in SIZES}
     workloads = [Workload(options.users, options.clicks // fewer[size], click_bytes=size) for size in SIZES]
-    peers, left_out = _install(options, [peer for peer in options.peers if peer.slower == 1])
-    measured = _scale(runner, options, workloads, peers)
-    return dataclasses.replace(measured, left_out={**left_out, **measured.left_out})
+    return _scale(runner, options, workloads, [peer for peer in options.peers if peer.slower == 1])
 
 
 def add_partitions(runner: Runner, options: Options) -> Runs[Workload]:
@@ -130,19 +128,11 @@ PARTS: Final[Mapping[Part, Callable[[Runner, Options], object]]] = MappingProxyT
 
 
 def _compare(runner: Runner, options: Options, peers: Sequence[Peer], load: Callable[[Peer], L]) -> Runs[L]:
-    """Run peers in rounds whose order alternates, so that none of them always comes first."""
+    """Run peers, each with a load of its own."""
     installed, left_out = _install(options, peers)
-    loads = {peer.name: load(peer) for peer in installed}
-    runs: list[Run[L]] = []
-    for number in range(options.rounds):
-        for peer in installed if number % 2 == 0 else installed[::-1]:
-            try:
-                runner.warm_up(peer, loads[peer.name])
-                runs.append(runner.run(peer, loads[peer.name]))
-            except PeerError as exc:
-                left_out[peer.name] = str(exc)
-                print(exc, flush=True)
-    for one in set(loads.values()):
+    loads = [(peer, load(peer)) for peer in installed]
+    runs = _rounds(runner, options, loads, left_out)
+    for one in {one for _, one in loads}:
         runner.forget(one)
     return Runs(About.now(options.command, options.streamapp.bin), runs, left_out)
 
@@ -176,16 +166,26 @@ def _each(peers: Sequence[Peer], left_out: dict[str, str], measure: Callable[[Pe
 def _scale(
     runner: Runner, options: Options, workloads: Sequence[Workload], peers: Sequence[Peer], *, again: bool = False
 ) -> Runs[Workload]:
+    """Run peers with one workload after the other."""
     runs: list[Run[Workload]] = []
-    left_out: dict[str, str] = {}
+    installed, left_out = _install(options, peers)
     for workload in workloads:
-        for number in range(options.rounds):
-            for peer in peers if number % 2 == 0 else peers[::-1]:
-                try:
-                    runner.warm_up(peer, workload)
-                    runs.append(runner.run(peer, workload, again=again))
-                except PeerError as exc:
-                    left_out[peer.name] = str(exc)
-                    print(exc, flush=True)
+        runs += _rounds(runner, options, [(peer, workload) for peer in installed], left_out, again=again)
         runner.forget(workload)
     return Runs(About.now(options.command, options.streamapp.bin), runs, left_out)
+
+
+def _rounds(
+    runner: Runner, options: Options, loads: Sequence[tuple[Peer, L]], left_out: dict[str, str], *, again: bool = False
+) -> list[Run[L]]:
+    """Run peers in rounds whose order alternates, so that none of them always comes first."""
+    runs: list[Run[L]] = []
+    for number in range(options.rounds):
+        for peer, load in loads if number % 2 == 0 else loads[::-1]:
+            try:
+                runner.warm_up(peer, load)
+                runs.append(runner.run(peer, load, again=again))
+            except PeerError as exc:
+                left_out[peer.name] = str(exc)
+                print(exc, flush=True)
+    return runs
