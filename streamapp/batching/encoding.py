@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import cramjam
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -71,14 +71,15 @@ class RecordBatch(BatchBuilder):  # type: ignore[misc]
     def append(self, **record: Any) -> None:
         """Have no room for single records, which aiokafka's producer would put between the results."""
 
-    def compress(self) -> None:
-        """Compress the records of the batch, which is closed.
+    def compress(self) -> bytearray:
+        """Compress the records of the batch, which is closed, and give it; what `_build` adds is still missing.
 
         With a large one this is best done in another thread: the interpreter's lock is not held meanwhile.
         """
         if self._buffer is None:
             self._buffer = _compressed(self._builder.build())
             del self._builder
+        return self._buffer
 
     def _set_producer_state(self, producer_id: int, producer_epoch: int, base_sequence: int) -> None:
         self.close()  # its records are counted now, and it is sent
@@ -87,15 +88,12 @@ class RecordBatch(BatchBuilder):  # type: ignore[misc]
     def _build(self) -> bytearray:
         if self._built is None:
             self.close()
-            self.compress()
-            self._built = self._stamped(cast(bytearray, self._buffer))
+            batch = self.compress()
+            if self._state is not None:
+                struct.pack_into(">qhi", batch, PRODUCER, *self._state)
+            struct.pack_into(">I", batch, CRC, crc32c_cython(memoryview(batch)[ATTRIBUTES:]))
+            self._built = batch
         return self._built
-
-    def _stamped(self, batch: bytearray) -> bytearray:
-        if self._state is not None:
-            struct.pack_into(">qhi", batch, PRODUCER, *self._state)
-        struct.pack_into(">I", batch, CRC, crc32c_cython(memoryview(batch)[ATTRIBUTES:]))
-        return batch
 
 
 def _compressed(plain: bytearray) -> bytearray:
