@@ -124,8 +124,8 @@ class EmbeddedKafka:
         return self._program
 
     async def _start_on_free_ports(self, jars: Path, lock: int) -> None:
+        added = ports_of(self._config)
         for attempt in range(1, _ATTEMPTS + 1):
-            added = ports_of(self._config)
             port = self._port or free_port(added)
             controller_port = free_port({port, *added})
             properties = server_properties(
