@@ -10,6 +10,7 @@ from typing import Any, Final
 from faust.transport.drivers import aiokafka as driver
 
 from streamapp.batching.delivery import CLOSE_WITHIN
+from streamapp.batching.pipelining import PipeliningProducer
 
 __all__ = ["Producer"]
 
@@ -23,6 +24,7 @@ class Producer(driver.Producer):
     """Faust's aiokafka producer, idempotent: what aiokafka sends again after a lost answer is there once (KIP-98)."""
 
     app: Any
+    _producer_type = PipeliningProducer
 
     def _settings_extra(self) -> Mapping[str, Any]:
         return {**super()._settings_extra(), "enable_idempotence": True}
