@@ -186,7 +186,8 @@ class Alignment:
         Args:
             now: the time (s), for `max_idle`.
         """
-        return [batch for group in self._groups for batch in self._take(group, now)]
+        waiting = self.full
+        return [batch for group in self._groups if not waiting.isdisjoint(group) for batch in self._take(group, now)]
 
     def _lanes(self, group: tuple[TP, ...]) -> list[Lane]:
         return [self.lane(tp) for tp in group]

@@ -168,8 +168,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def want(self, partitions: set[TP]) -> None:
         """Have a batch of each of these partitions delivered, when there is one."""
-        if self._feed is not None:
-            self.thread_loop.call_soon_threadsafe(self._feed.want, partitions)
+        if self._feed is not None and self._feed.want(partitions):
+            self.thread_loop.call_soon_threadsafe(self._feed.pump)
 
     async def commit_offsets(self, offsets: Mapping[TP, int]) -> None:
         """Commit the offsets of partitions.

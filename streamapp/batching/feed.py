@@ -88,10 +88,16 @@ class Feed:
         #: The number of the last delivery that is known to have been taken in.
         self.taken_in = 0
 
-    def want(self, partitions: set[TP]) -> None:
-        """Deliver a batch of each of these partitions, when there is one."""
-        self._wanted |= partitions
-        self.pump()
+    def want(self, partitions: set[TP]) -> bool:
+        """Have a batch of each of these partitions delivered, when there is one; may be called from any thread.
+
+        The consumer's thread is not woken up for nothing, which would cost both threads more than a small batch does.
+
+        Returns:
+            whether there are records of some already: then `pump` is to be called, in the consumer's thread.
+        """
+        self._wanted |= partitions  # first: what comes from now on is pumped by its fetch
+        return any(tp in self._fetcher._records for tp in partitions)
 
     def end(self) -> None:
         """Deliver nothing more."""
