@@ -39,6 +39,9 @@ FIRST: Final = 120.0
 PATIENCE: Final = 20.0
 #: Seconds between two turns of the producer of a steady load, which sends what has become due meanwhile.
 TURN: Final = 0.001
+#: How long the producer of a steady load waits for more records (ms): what librdkafka does by default, and since 4.0
+#: the Java client. Without it the broker gets several thousand requests a second, and has little time for others.
+LOAD_LINGER_MS: Final = 5
 #: Seconds of a steady load that do not count.
 LEAD: Final = 15.0
 
@@ -213,7 +216,7 @@ def _times(bootstrap: str, topic: str, reader: _Reader, gap: tuple[float, float]
 
 def produce_steadily(bootstrap: str, topic: str, rate: int, number: int) -> None:
     """Produce so many clicks, so many a second; each carries when that was (``sent_at``, ns)."""
-    client = producer(bootstrap, linger_ms=0)
+    client = producer(bootstrap, linger_ms=LOAD_LINGER_MS)
     rng = random.Random(7)
     begin = time.monotonic()
     sent = 0

@@ -54,6 +54,8 @@ def guarantees(runner: Runner, options: Options) -> Guarantees:
 def time_clicks(runner: Runner, options: Options) -> Latency:
     """Time lone clicks with all peers, and a steady load with those that get that far."""
     peers, left_out = _install(options, options.peers)
+    print("not counted, while the broker warms up:", flush=True)
+    _each(peers[:1], {}, lambda peer: latency.steady_load(runner, peer, RATE, options.steady))
     floor = latency.one_hop(runner.topics, options.lone_clicks)
     print(f"{'broker':16} {floor}", flush=True)
     lone = _each(peers, left_out, lambda peer: latency.lone_clicks(runner, peer, options.lone_clicks))

@@ -26,6 +26,8 @@ RECORDS: Final = 61
 SNAPPY: Final = 2
 #: How Kafka's clients begin snappy data, which are blocks with their lengths before them: magic, version, compatible.
 XERIAL: Final = b"\x82SNAPPY\x00" + struct.pack(">ii", 1, 1)
+
+
 class RecordBatch(BatchBuilder):  # type: ignore[misc]
     """A record batch that aiokafka's producer sends as it is; it can be extended until the producer takes it.
 
