@@ -112,6 +112,7 @@ class Feed:
             KafkaError: what a fetch failed with.
         """
         self._fetching.feed(self.pump, self._wanted)
+        self.pump()  # what was fetched before waits for no fetch
         try:
             while self._current() and not self._over.done():
                 await self._watch()
