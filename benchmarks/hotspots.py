@@ -29,12 +29,16 @@ EVERY: Final = 0.05
 FRAME: Final = re.compile(r"(?P<name>.*) \((?P<file>[^()]*?)(?::\d+)?\)")
 #: C functions in which a thread does nothing: it waits for the network, for another thread or for the interpreter.
 WAITS: Final = frozenset(
-    ("epoll_wait", "poll", "select", "pthread_cond_wait", "pthread_cond_timedwait", "pthread_cond_clockwait")
+    (
+        *("epoll_wait", "epoll_pwait", "poll", "select"),
+        *("pthread_cond_wait", "pthread_cond_timedwait", "pthread_cond_clockwait", "PyThread_acquire_lock_timed"),
+    )
 )
 COLLECTOR: Final = "gc_collect_main"
 #: What py-spy names by a C file alone.
 KNOWN: Final = {
     "socketmodule.c": "network",
+    "loop.c": "uvloop",
     "default_records.c": "aiokafka",
     "memory_records.c": "aiokafka",
     "?": "code that was compiled at run time",

@@ -29,6 +29,8 @@ def test_the_most_frequent_come_first() -> None:
 def test_a_thread_that_waits_does_not_count() -> None:
     waits = [
         f"{AGENT};select (selectors.py:468);select_epoll_poll (selectmodule.c:841);epoll_wait (libc.so.6) 9",
+        f"{AGENT};uv__io_poll (linux.c:1452);epoll_pwait (libc.so.6) 9",
+        f"{AGENT};_queue_SimpleQueue_get (_queuemodule.c:253);PyThread_acquire_lock_timed (libpython3.11.so.1.0) 9",
         f"{AGENT};sock_send (socketmodule.c:4207);pthread_cond_timedwait (libc.so.6);0x7f6bedaa3f16 (libc.so.6) 9",
     ]
     assert shares([*waits, f"{AGENT} 1"])[0] == 1
