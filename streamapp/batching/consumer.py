@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from aiokafka.errors import ConsumerStoppedError
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from mode import Service
@@ -29,8 +29,9 @@ from streamapp.batching.alignment import Alignment, groups
 from streamapp.batching.batch import Batch, BatchSchema, Record
 from streamapp.batching.consumer_thread import ConsumerThread
 from streamapp.batching.dead_letters import Reason, Rejected
-from streamapp.batching.feed import Fetched
+from streamapp.batching.feed import Feed, Fetched
 from streamapp.batching.group import Group
+from streamapp.batching.reader import Reader
 from streamapp.batching.unreadable import Unreadable, UnreadableBatchError
 from streamapp.batching.work import Work
 
@@ -39,6 +40,8 @@ __all__ = ["Consumer"]
 #: Part of the session timeout that agents get to finish what they have begun, before partitions are given back: at
 #: the whole of it the broker would take this worker for dead.
 PATIENCE: Final = 0.5
+#: Seconds before the group is asked again from where to read.
+AGAIN: Final = 0.05
 #: Seconds that they get at most in a worker that stops, and so its last commit: it is to end within ten.
 STOP: Final = 2.0
 
@@ -60,7 +63,15 @@ class Consumer(driver.Consumer):
         self.alignment = Alignment({})
         #: Batches that went without a partition they are joined with, before this generation.
         self._enforced = 0
-        #: Partitions of which the thread is to deliver records, until these are taken in.
+        self.reader = Reader(self.app, loop=self.loop, beacon=self.beacon)
+        self.add_dependency(self.reader)
+        self._feed: Feed | None = None
+        #: The partitions of this generation whose records agents get, and the topics that are joined.
+        self._inputs: frozenset[TP] = frozenset()
+        self._joined: Mapping[str, tuple[str, ...]] = {}
+        #: Whether they are still to be read from where the group has got to.
+        self._anew = False
+        #: Partitions of which records are to be delivered, until these are taken in.
         self._wanted: set[TP] = set()
         #: Records for agents that get them one by one, with their generation.
         self._single: asyncio.Queue[tuple[TP, list[Record], int]] = asyncio.Queue()
@@ -84,6 +95,7 @@ class Consumer(driver.Consumer):
         stop has come to its commit.
         """
         if self.app.should_stop:
+            self.stop_flow()
             await self.wait_empty()
         else:
             await super().on_partitions_revoked(revoked)
@@ -111,9 +123,17 @@ class Consumer(driver.Consumer):
             max_idle=self.app.settings.max_idle,
         )
         # Changelogs are assigned so that a table is where its source is; recovery has a consumer of its own.
-        self._thread.begin(joined, self.app.tables.changelog_topics)
+        changelogs = self.app.tables.changelog_topics
+        self._inputs = frozenset(TP(*tp) for tp in assigned if tp.topic not in changelogs)
+        self._joined, self._anew = joined, True
         self.app.checkpoint.begin()
         await super().on_partitions_assigned(assigned, generation_id)
+
+    def stop_flow(self) -> None:
+        """Deliver nothing more, for now."""
+        super().stop_flow()
+        if self._feed is not None:
+            self._feed.end()
 
     def resume_partitions(self, tps: Iterable[TP]) -> None:
         """Read on from these partitions."""
@@ -131,7 +151,7 @@ class Consumer(driver.Consumer):
                 if not self.flow_active:
                     await self.wait(self.can_resume_flow)  # type: ignore[arg-type]
                 else:
-                    await self._feed()
+                    await self._read()
         except UnreadableBatchError as exc:
             await self._finish(exc.tp)
             await self.app.crash(exc)
@@ -140,24 +160,43 @@ class Consumer(driver.Consumer):
             if not self.app.should_stop:
                 raise
 
-    async def _feed(self) -> None:
+    async def _read(self) -> None:
         """Take in what is fetched, until the partitions change."""
         generation = self.app.consumer_generation_id
+        if self._anew:
+            try:
+                positions = await self._thread.positions(self._inputs)
+            except IllegalStateError:  # one of them is just being taken away
+                await self.sleep(AGAIN)
+                return
+            if generation != self.app.consumer_generation_id:
+                return
+            self.reader.begin(self._joined, positions)
+            self._anew = False
         self._wanted.clear()
-        feeding = self._thread.feed(self.alignment, generation, partial(self._arrived, generation))
+        self._feed = Feed(
+            self.reader,
+            self.alignment,
+            max_bytes=self.app.settings.buffer,
+            current=lambda: self.flow_active and generation == self.app.consumer_generation_id,
+            deliver=partial(self._arrived, generation),
+            alive=self._thread.polled,
+        )
         self._want()
-        await feeding
+        await self._feed.run()
 
     def _want(self) -> None:
         """Ask for a batch of each partition of which none waits, nor is on its way."""
-        wanted = self._get_active_partitions() - self.alignment.full - self._wanted
-        if wanted:
+        wanted = (self._get_active_partitions() & self._inputs) - self.alignment.full - self._wanted
+        if wanted and self._feed is not None:
             self._wanted |= wanted
-            self._thread.want(wanted)
+            self._feed.want(wanted)
+
+    def highwater(self, tp: TP) -> int:
+        """Give the end offset of a partition as it was last told."""
+        return self.reader.end_offset(tp) or 0
 
     def _arrived(self, generation: int, fetched: Fetched) -> None:
-        if not self.flow_active or generation != self.app.consumer_generation_id:
-            return  # a rebalance came between: all is fetched again from the committed offsets
         for tp, records in fetched.records.items():
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             if tp.topic in self._batched:

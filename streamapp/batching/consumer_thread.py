@@ -1,4 +1,6 @@
-"""The thread in which aiokafka's consumer runs: fetches, commits and heartbeats go on while an agent works.
+"""The thread in which the worker is a member of its group: heartbeats and commits go on while an agent works.
+
+The records are fetched elsewhere (`streamapp.batching.reader`).
 
 Read from faust-streaming 0.15.3 (`faust/transport/drivers/aiokafka.py`) and aiokafka 0.14.0 (`aiokafka/consumer/`).
 """
@@ -8,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, Final, cast
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
@@ -18,9 +20,6 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode import Service
 
-from streamapp.batching.alignment import Alignment
-from streamapp.batching.feed import Feed, Fetched
-from streamapp.batching.fetching import Fetching
 from streamapp.batching.group import passes
 
 __all__ = ["ConsumerThread"]
@@ -38,11 +37,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     app: Any
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._fetching: Fetching | None = None
-        self._feed: Feed | None = None
-
     def _create_worker_consumer(self, transport: Any) -> Any:
         conf = self.app.conf
         # Only now is the web port known for certain, since `faust worker --web-port` sets it late.
@@ -55,14 +49,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Start aiokafka's consumer."""
         await super().on_start()
         if self._consumer is not None:
-            self._fetching = Fetching(self._consumer._fetcher)
+            _fetch_nothing(self._consumer._fetcher)
 
     @Service.task
     async def _stay_in_the_group(self) -> None:
         """Join the group again after an error that passes, for instance an answer of a broker that has just started.
 
         After an error which it does not know aiokafka stops to take part in the group until it is asked for records
-        (`GroupCoordinator.check_errors`), and nobody asks it: `Feed` takes them, and there is none amid a rebalance.
+        (`GroupCoordinator.check_errors`), and nobody asks it here.
 
         Raises:
             KafkaError: if the error does not pass.
@@ -125,8 +119,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """
         if self._consumer is not None and self._consumer._group_id is not None:
             self._consumer._coordinator._group_instance_id = None
-        if self._feed is not None:
-            self._feed.end()
         # While the broker is away aiokafka's fetcher ends as if this, and not its own task, had been cancelled; the
         # thread would die of it, and nobody learn that it has stopped. Hence a task.
         closing = asyncio.ensure_future(super().on_thread_stop())
@@ -136,40 +128,23 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         elif not closing.cancelled():
             closing.result()
 
-    def feed(self, alignment: Alignment, generation: int, arrived: Callable[[Fetched], None]) -> Awaitable[None]:
-        """Have what is fetched in a generation delivered, of the partitions that are wanted (`want`).
+    async def positions(self, partitions: Iterable[TP]) -> dict[TP, int]:
+        """Give from where each of these partitions is to be read: its committed offset, if it has one.
 
-        Args:
-            alignment: which partitions are joined.
-            generation: the one whose partitions they are.
-            arrived: called in the agents' loop with what came.
-
-        Returns:
-            done when the partitions change, or with the error that ended it.
+        Raises:
+            IllegalStateError: if this worker does not have one of them any more.
         """
+        asked = asyncio.run_coroutine_threadsafe(self._positions(partitions), self.thread_loop)
+        return await asyncio.wrap_future(asked)
+
+    async def _positions(self, partitions: Iterable[TP]) -> dict[TP, int]:
         consumer = self._ensure_consumer()
+        return {tp: await consumer.position(TopicPartition(*tp)) for tp in partitions}
 
-        def deliver(fetched: Fetched) -> None:
-            self.parent_loop.call_soon_threadsafe(self._arrived, feed, fetched, arrived)
-
-        self._feed = feed = Feed(
-            consumer,
-            cast(Fetching, self._fetching),
-            alignment,
-            max_bytes=self.app.settings.buffer,
-            current=lambda: generation == self.app.consumer_generation_id,
-            deliver=deliver,
-        )
-        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(feed.run(), self.thread_loop))
-
-    def _arrived(self, feed: Feed, fetched: Fetched, arrived: Callable[[Fetched], None]) -> None:
-        feed.taken_in = fetched.number
-        arrived(fetched)
-
-    def want(self, partitions: set[TP]) -> None:
-        """Have a batch of each of these partitions delivered, when there is one."""
-        if self._feed is not None and self._feed.want(partitions):
-            self.thread_loop.call_soon_threadsafe(self._feed.pump)
+    def polled(self) -> None:
+        """Take note that the agents' loop goes on: the place in the group depends on it (``max.poll.interval.ms``)."""
+        with self._ensure_consumer()._subscription.fetch_context():
+            pass
 
     async def commit_offsets(self, offsets: Mapping[TP, int]) -> None:
         """Commit the offsets of partitions.
@@ -184,24 +159,18 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
         )
 
-    def begin(self, joined: Mapping[str, tuple[str, ...]], unread: Iterable[str]) -> None:
-        """Begin with the partitions of a new generation.
-
-        Args:
-            joined: for each topic, the topics that are joined (`groups`).
-            unread: topics of which nothing is to be fetched.
-        """
-        self.thread_loop.call_soon_threadsafe(self._begin, self._feed, joined, frozenset(unread))
-
-    def _begin(self, last: Feed | None, joined: Mapping[str, tuple[str, ...]], unread: frozenset[str]) -> None:
-        consumer = self._ensure_consumer()
-        consumer.pause(*(tp for tp in consumer.assignment() if tp.topic in unread))
-        if last is not None:
-            last.end()
-        if self._fetching is not None:
-            self._fetching.arrange(joined)
-
     def rejoin(self) -> None:
         """Have the group rebalance, so that what was not committed is read again."""
         if self._consumer is not None and self._consumer._group_id is not None:
             self.thread_loop.call_soon_threadsafe(self._consumer._coordinator.request_rejoin)
+
+
+def _fetch_nothing(fetcher: Any) -> None:
+    """Have an aiokafka fetcher see to the positions only, which begin at the committed offsets."""
+    actions = fetcher._get_actions_per_node
+
+    def without_fetches(assignment: Any) -> Any:
+        _, *others = actions(assignment)
+        return [], *others
+
+    fetcher._get_actions_per_node = without_fetches

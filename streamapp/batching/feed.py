@@ -1,17 +1,15 @@
-"""The feed: what is fetched goes to the agents' loop as soon as it is there, of each partition that has room there.
+"""The feed: what is fetched is delivered as soon as it is there, of each partition that has room for it.
 
-It is a Reactive Streams' demand, a batch at a time: the agents' loop says which partitions it `want`s a batch of, and
-gets one of each, without a question for each one that would have to cross from thread to thread and back.
+It is a Reactive Streams' demand, a batch at a time: the consumer says which partitions it `want`s a batch of, and gets
+one of each.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from aiokafka.errors import KafkaError
@@ -19,7 +17,8 @@ from faust.types import TP
 
 from streamapp.batching.alignment import Alignment
 from streamapp.batching.batch import Record
-from streamapp.batching.fetching import Fetching, end_offsets
+from streamapp.batching.fetching import end_offsets
+from streamapp.batching.reader import Reader
 from streamapp.batching.records import take
 
 __all__ = ["Feed", "Fetched"]
@@ -30,15 +29,11 @@ logger = logging.getLogger(__name__)
 MAX_RECORDS: Final = 5_000
 #: Seconds between two looks at what nothing tells of: positions that moved without a record, end offsets not had yet.
 LOOK: Final = 1.0
-#: Seconds that the thread pauses after a delivery; on Linux some 0.08 ms, of 0.5 that the other loop waited before.
-HAND_OVER: Final = 20e-6
 
 
 class Fetched(msgspec.Struct):
     """What came from the broker."""
 
-    #: Counts what one feed has delivered.
-    number: int
     records: Mapping[TP, list[Record]]
     #: For partitions whose records came last, how far those that go before them have to be read (`Alignment.learn`).
     barriers: Mapping[TP, Mapping[TP, int]]
@@ -47,35 +42,36 @@ class Fetched(msgspec.Struct):
 
 
 class Feed:
-    """Delivers what is fetched in one generation; lives in the consumer's thread.
+    """Delivers what is fetched in one generation.
 
     Args:
-        consumer: aiokafka's consumer.
-        fetching: its fetching.
+        reader: fetches.
         alignment: which partitions are joined.
         max_bytes: of the values of a partition's records that go at once, at most one record batch more.
         current: tells whether the generation is still the current one. After it nothing is taken any more: it would
             be thrown away, and be lost.
         deliver: takes what came.
+        alive: called again and again, at least once a second while nothing holds up the loop.
     """
 
     def __init__(
         self,
-        consumer: Any,
-        fetching: Fetching,
+        reader: Reader,
         alignment: Alignment,
         *,
         max_bytes: int,
         current: Callable[[], bool],
         deliver: Callable[[Fetched], None],
+        alive: Callable[[], None],
     ) -> None:
-        self._consumer = consumer
-        self._fetcher = consumer._fetcher
-        self._fetching = fetching
+        self._client = reader.consumer._client
+        self._fetcher = reader.consumer._fetcher
+        self._fetching = reader.fetching
         self._alignment = alignment
         self._max_bytes = max_bytes
         self._current = current
         self._deliver = deliver
+        self._alive = alive
         self._wanted: set[TP] = set()
         self._positions: Mapping[TP, int] = {}
         #: Partitions whose records went without a barrier, which the broker is still to be asked for.
@@ -83,21 +79,13 @@ class Feed:
         #: Those for which it is being asked.
         self._asking: set[TP] = set()
         self._asked: asyncio.Task[None] | None = None
-        self._over: asyncio.Future[None] = consumer._loop.create_future()
-        self._number = 0
-        #: The number of the last delivery that is known to have been taken in.
-        self.taken_in = 0
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def want(self, partitions: set[TP]) -> bool:
-        """Have a batch of each of these partitions delivered, when there is one; may be called from any thread.
-
-        The consumer's thread is not woken up for nothing, which would cost both threads more than a small batch does.
-
-        Returns:
-            whether there are records of some already: then `pump` is to be called, in the consumer's thread.
-        """
-        self._wanted |= partitions  # first: what comes from now on is pumped by its fetch
-        return any(tp in self._fetcher._records for tp in partitions)
+    def want(self, partitions: set[TP]) -> None:
+        """Have a batch of each of these partitions delivered: at once, or as soon as one is fetched."""
+        self._wanted |= partitions
+        if any(tp in self._fetcher._records for tp in partitions):
+            self._pump()
 
     def end(self) -> None:
         """Deliver nothing more."""
@@ -111,14 +99,14 @@ class Feed:
             UnreadableBatchError: see `take`.
             KafkaError: what a fetch failed with.
         """
-        self._fetching.feed(self.pump, self._wanted)
-        self.pump()  # what was fetched before waits for no fetch
+        self._fetching.feed(self._pump, self._wanted)
+        self._pump()  # what was fetched before waits for no fetch
         try:
             while self._current() and not self._over.done():
-                await self._watch()
-                self.pump()
+                self._alive()
+                await asyncio.wait({self._over}, timeout=LOOK)
+                self._pump()
                 self._ask()
-                self._send({}, {})
             if self._over.done():
                 self._over.result()
         finally:
@@ -127,20 +115,7 @@ class Feed:
             if self._asked is not None:
                 self._asked.cancel()
 
-    async def _watch(self) -> None:
-        """Wait for the end, for a fetch, and no longer than a look should wait.
-
-        To aiokafka it is the wait for records, on which the member's place in the group depends
-        (``max.poll.interval.ms``): so not while the agents' loop is stuck.
-        """
-        fetched: asyncio.Future[None] = self._fetcher._create_fetch_waiter()
-        stuck = self.taken_in != self._number
-        with contextlib.nullcontext() if stuck else self._fetcher._subscriptions.fetch_context():
-            await asyncio.wait({fetched, self._over}, timeout=LOOK, return_when=asyncio.FIRST_COMPLETED)
-        if not fetched.cancel():
-            fetched.exception()  # of the group, which `ConsumerThread` sees to
-
-    def pump(self) -> None:
+    def _pump(self) -> None:
         """Deliver what has been fetched of the partitions that are wanted."""
         if not self._wanted or not self._active():
             return
@@ -148,8 +123,6 @@ class Feed:
             records = take(self._fetcher, self._wanted, MAX_RECORDS, self._max_bytes)
         except Exception as exc:
             self._fail(exc)
-            return
-        if not records:
             return
         self._wanted.difference_update(records)
         self._asking.difference_update(records)  # the answer would be older than the records
@@ -162,14 +135,10 @@ class Feed:
             else:
                 self._unbarred.add(tp)
         self._send(records, barriers)
-        # Without a pause this thread would keep the interpreter's lock, and the other loop wait, until the next fetch
-        # has been asked for.
-        time.sleep(HAND_OVER)
         self._ask()
 
     def _active(self) -> bool:
-        reassigned: bool = self._fetcher._subscriptions.reassignment_in_progress
-        return not self._over.done() and not reassigned and self._current()
+        return not self._over.done() and self._current()
 
     def _fail(self, error: Exception) -> None:
         if not self._over.done():
@@ -177,10 +146,9 @@ class Feed:
 
     def _send(self, records: Mapping[TP, list[Record]], barriers: Mapping[TP, Mapping[TP, int]]) -> None:
         positions = self._read_to()
-        if records or barriers or positions != self._positions or self.taken_in != self._number:
-            self._number += 1
+        if records or barriers or positions != self._positions:
             self._positions = positions
-            self._deliver(Fetched(self._number, records, barriers, positions))
+            self._deliver(Fetched(records, barriers, positions))
 
     def _read_to(self) -> Mapping[TP, int]:
         subscription = self._fetcher._subscriptions.subscription
@@ -200,7 +168,7 @@ class Feed:
             self._asking, self._unbarred = self._unbarred, set()
             others = self._alignment.others(self._asking)
             try:
-                ends = await end_offsets(self._consumer._client, others, self._fetcher._isolation_level)
+                ends = await end_offsets(self._client, others, self._fetcher._isolation_level)
             except KafkaError as exc:  # asked again at the next look; what waits for it is held until then
                 logger.warning("End offsets of %d partitions are not to be had: %r", len(others), exc)
                 self._unbarred |= self._asking

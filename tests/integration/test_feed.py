@@ -1,32 +1,31 @@
-"""The feed, with aiokafka's own consumer."""
+"""The feed, with the reader and a real broker."""
 
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer
-from aiokafka.structs import TopicPartition
-from driven_app import DEADLINE
+from driven_app import DEADLINE, ours
 from faust.types import TP
 from topics import Topics
 
 from streamapp.batching import feed as module
 from streamapp.batching.alignment import Alignment
 from streamapp.batching.feed import Feed, Fetched
-from streamapp.batching.fetching import Fetching
+from streamapp.batching.reader import Reader
 
 
-async def fetched(consumer: Any, tp: TP) -> None:
+async def fetched(reader: Reader, tp: TP) -> None:
     """Wait until records of a partition are there, which nobody has taken."""
     async with asyncio.timeout(DEADLINE):
-        while tp not in consumer._fetcher._records:
-            await consumer._fetcher._create_fetch_waiter()
+        while tp not in reader.consumer._fetcher._records:
+            await reader.consumer._fetcher._create_fetch_waiter()
 
 
 def test_what_was_fetched_before_the_feed_ran_waits_for_no_further_fetch(
-    kafka: Any, monkeypatch: pytest.MonkeyPatch
+    kafka: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "LOOK", 10 * DEADLINE)
     topics = Topics(kafka.bootstrap, "feed", partitions=1)
@@ -35,20 +34,20 @@ def test_what_was_fetched_before_the_feed_ran_waits_for_no_further_fetch(
 
     async def main() -> None:
         delivered = asyncio.Queue[Fetched]()
-        async with AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap, auto_offset_reset="earliest") as consumer:
+        async with Reader(ours(topics, tmp_path)) as reader:
             feed = Feed(
-                consumer,
-                Fetching(consumer._fetcher),
+                reader,
                 Alignment({}),
                 max_bytes=1 << 20,
                 current=lambda: True,
                 deliver=delivered.put_nowait,
+                alive=lambda: None,
             )
-            consumer.assign([TopicPartition(*tp)])
-            assert not feed.want({tp})
+            reader.begin({}, {tp: 0})
+            feed.want({tp})
             topics.send("records", "key", "value")
             topics.flush()
-            await fetched(consumer, tp)
+            await fetched(reader, tp)
             running = asyncio.create_task(feed.run())
             async with asyncio.timeout(DEADLINE):
                 first = await delivered.get()

@@ -1,0 +1,78 @@
+"""The reader: fetches the records of this worker's partitions, in the agents' loop.
+
+aiokafka's consumer that is in the group lives in a thread (`ConsumerThread`), so that heartbeats go on while an agent
+works. What it fetched would have to cross from there, and each thread would wait for the other to let go of the
+interpreter: with small batches that took longer than the join. So that one fetches nothing, and this one, which is in
+no group, is told from where to read what.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.structs import TopicPartition
+from faust.types import TP
+from mode import Service
+
+from streamapp.batching.fetching import Fetching
+
+__all__ = ["Reader"]
+
+
+class Reader(Service):
+    """Fetches partitions.
+
+    Args:
+        app: the Faust app.
+    """
+
+    def __init__(self, app: Any, **kwargs: Any) -> None:
+        self._app = app
+        super().__init__(**kwargs)
+
+    async def on_start(self) -> None:
+        """Connect to the broker.
+
+        Raises:
+            KafkaError: if it is not there.
+        """
+        settings, conf = self._app.settings, self._app.conf
+        self.consumer = AIOKafkaConsumer(
+            **settings.aiokafka(),
+            client_id=conf.broker_client_id,
+            enable_auto_commit=False,
+            auto_offset_reset=conf.consumer_auto_offset_reset,
+            isolation_level=settings.isolation_level,
+            max_partition_fetch_bytes=conf.consumer_max_fetch_size,
+            request_timeout_ms=int(conf.broker_request_timeout * 1000),
+            check_crcs=conf.broker_check_crcs,
+            metadata_max_age_ms=conf.consumer_metadata_max_age_ms,
+            connections_max_idle_ms=conf.consumer_connections_max_idle_ms,
+        )
+        await self.consumer.start()
+        self.fetching = Fetching(self.consumer._fetcher)
+
+    async def on_stop(self) -> None:
+        """Fetch nothing more."""
+        with contextlib.suppress(AttributeError):
+            await self.consumer.stop()
+
+    def begin(self, joined: Mapping[str, tuple[str, ...]], positions: Mapping[TP, int]) -> None:
+        """Fetch other partitions than before, or from elsewhere.
+
+        Args:
+            joined: for each topic, the topics that are joined (`groups`).
+            positions: by partition, the offset of the first record to be fetched.
+        """
+        self.fetching.arrange(joined)
+        self.consumer.assign([TopicPartition(*tp) for tp in positions])
+        for tp, position in positions.items():
+            self.consumer.seek(TopicPartition(*tp), position)
+
+    def end_offset(self, tp: TP) -> int | None:
+        """Give the end offset of a partition as the last fetch told it; None = none has."""
+        end: int | None = self.consumer.highwater(TopicPartition(*tp))
+        return end
