@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from aiokafka.errors import ConsumerStoppedError, IllegalStateError
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from mode import Service
@@ -30,7 +30,7 @@ from streamapp.batching.batch import Batch, BatchSchema, Record
 from streamapp.batching.consumer_thread import ConsumerThread
 from streamapp.batching.dead_letters import Reason, Rejected
 from streamapp.batching.feed import Feed, Fetched
-from streamapp.batching.group import Group
+from streamapp.batching.group import Group, passes
 from streamapp.batching.reader import Reader
 from streamapp.batching.unreadable import Unreadable, UnreadableBatchError
 from streamapp.batching.work import Work
@@ -166,7 +166,10 @@ class Consumer(driver.Consumer):
         if self._anew:
             try:
                 positions = await self._thread.positions(self._inputs)
-            except IllegalStateError:  # one of them is just being taken away
+            except KafkaError as exc:
+                just_taken_away = isinstance(exc, IllegalStateError)
+                if not (just_taken_away or passes(exc)):
+                    raise
                 await self.sleep(AGAIN)
                 return
             if generation != self.app.consumer_generation_id:
