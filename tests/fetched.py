@@ -31,7 +31,7 @@ class Fetcher:
         partition = PartitionRecords(
             TopicPartition(*tp), MemoryRecords(data), [], at, None, None, True, READ_UNCOMMITTED
         )
-        partition.data = data
+        partition.data, partition.at = data, 0
         self._tp = tp
         self._records: dict[Any, Any] = {
             tp: FetchResult(TopicPartition(*tp), assignment=assignment, partition_records=partition, backoff=0)

@@ -8,8 +8,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import cramjam
+import crc32c
 from aiokafka.producer.message_accumulator import BatchBuilder
-from aiokafka.record._crecords.cutil import crc32c_cython
 
 if TYPE_CHECKING:
     from streamapp.batching.output import Result
@@ -91,7 +91,7 @@ class RecordBatch(BatchBuilder):  # type: ignore[misc]
             batch = self.compress()
             if self._state is not None:
                 struct.pack_into(">qhi", batch, PRODUCER, *self._state)
-            struct.pack_into(">I", batch, CRC, crc32c_cython(memoryview(batch)[ATTRIBUTES:]))
+            struct.pack_into(">I", batch, CRC, crc32c.crc32c(memoryview(batch)[ATTRIBUTES:]))
             self._built = batch
         return self._built
 

@@ -83,7 +83,7 @@ def keep_bytes(fetcher: Any) -> None:
             for number, *_, data in partitions:
                 partition = getattr(fetcher._records.get(TP(topic, number)), "_partition_records", None)
                 if partition is not None and not hasattr(partition, "data"):
-                    partition.data = data
+                    partition.data, partition.at = data, 0
         return fetched
 
     fetcher._client, fetcher._proc_fetch_request = client, keep

@@ -15,7 +15,7 @@ import struct
 from pathlib import Path
 from typing import Final
 
-from aiokafka.record.util import calc_crc32c
+import crc32c
 
 __all__ = ["cut_damage"]
 
@@ -68,7 +68,7 @@ def _sound(data: bytes) -> int:
         end = at + HEADER.size + length
         if kind not in TYPES or HEADER.size + length > left or end > len(data):
             return at
-        if checksum != _masked(calc_crc32c(data[at + HEADER.size - 1 : end])):
+        if checksum != _masked(crc32c.crc32c(data[at + HEADER.size - 1 : end])):
             return at
         at = end
     return len(data)
