@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
+
+from streamapp.batching.produce_request import Handler
 
 __all__ = ["PipeliningProducer"]
 
@@ -46,3 +49,10 @@ class PipeliningProducer(AIOKafkaProducer):  # type: ignore[misc]
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self._sender._in_flight = BusyBrokers()
+        self._sender._send_produce_req = self._send_to
+
+    async def _send_to(self, node: int, batches: Mapping[Any, Any]) -> None:
+        sender = self._sender
+        await Handler(sender, batches).do(node)
+        sender._in_flight.remove(node)
+        sender._muted_partitions.difference_update(batches)
