@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.latency import lone_clicks, steady_hop, steady_load
+from benchmarks.latency import STRAIGHT, lone_clicks, steady_hop, steady_load
 from benchmarks.peers import Streamapp, exactly_once
 from benchmarks.recovery import restores
 from benchmarks.runner import PeerError, Runner
@@ -61,7 +61,8 @@ def test_a_peer_that_ends_is_an_error_that_names_its_log(runner: Runner, tmp_pat
 
 def test_lone_clicks_are_timed_one_by_one(runner: Runner) -> None:
     lone = lone_clicks(runner, STREAMAPP, 10)
-    assert (lone.spaced.number, lone.straight.number) == (10, 10)
+    assert lone.spaced.number == 10
+    assert 1 <= lone.straight.number <= 10 * STRAIGHT
     assert 0 < lone.spaced.p50 <= lone.spaced.most
 
 
