@@ -107,6 +107,9 @@ def _options(blocks: BlockBasedOptions, buffers: WriteBufferManager) -> Options:
     options.create_missing_column_families(True)
     options.set_block_based_table_factory(blocks)
     options.set_compression_type(DBCompressionType.lz4())
+    # Files are read where the system has them in memory, not copied block by block: 3.4 µs a look-up instead of 3.9.
+    # The system takes back what is cold. Of a disk that cannot be read the process dies (SIGBUS), without a line on it.
+    options.set_allow_mmap_reads(True)
     options.set_write_buffer_manager(buffers)
     options.set_write_buffer_size(WRITE_BUFFER)
     options.set_max_write_buffer_number(2)
