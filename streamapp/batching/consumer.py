@@ -30,7 +30,7 @@ from streamapp.batching.batch import Batch, BatchSchema, Record
 from streamapp.batching.consumer_thread import ConsumerThread
 from streamapp.batching.dead_letters import Reason, Rejected
 from streamapp.batching.feed import Feed, Fetched
-from streamapp.batching.group import Group, passes
+from streamapp.batching.group import AGAIN, Group, passes
 from streamapp.batching.reader import Reader
 from streamapp.batching.unreadable import Unreadable, UnreadableBatchError
 from streamapp.batching.work import Work
@@ -40,8 +40,6 @@ __all__ = ["Consumer"]
 #: Part of the session timeout that agents get to finish what they have begun, before partitions are given back: at
 #: the whole of it the broker would take this worker for dead.
 PATIENCE: Final = 0.5
-#: Seconds before the group is asked again from where to read.
-AGAIN: Final = 0.05
 #: Seconds that they get at most in a worker that stops, and so its last commit: it is to end within ten.
 STOP: Final = 2.0
 
@@ -165,7 +163,7 @@ class Consumer(driver.Consumer):
         generation = self.app.consumer_generation_id
         if self._anew:
             try:
-                positions = await self._thread.positions(self._inputs)
+                positions = await self.group.positions(self._inputs)
             except KafkaError as exc:
                 just_taken_away = isinstance(exc, IllegalStateError)
                 if not (just_taken_away or passes(exc)):

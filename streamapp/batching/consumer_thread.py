@@ -128,19 +128,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         elif not closing.cancelled():
             closing.result()
 
-    async def positions(self, partitions: Iterable[TP]) -> dict[TP, int]:
-        """Give from where each of these partitions is to be read: its committed offset, if it has one.
-
-        Raises:
-            IllegalStateError: if this worker does not have one of them any more.
-        """
-        asked = asyncio.run_coroutine_threadsafe(self._positions(partitions), self.thread_loop)
-        return await asyncio.wrap_future(asked)
-
-    async def _positions(self, partitions: Iterable[TP]) -> dict[TP, int]:
-        consumer = self._ensure_consumer()
-        return {tp: await consumer.position(TopicPartition(*tp)) for tp in partitions}
-
     def polled(self) -> None:
         """Take note that the agents' loop goes on: the place in the group depends on it (``max.poll.interval.ms``)."""
         with self._ensure_consumer()._subscription.fetch_context():

@@ -8,20 +8,15 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import cramjam
-import crc32c
 from aiokafka.producer.message_accumulator import BatchBuilder
+
+from streamapp.batching.layout import ATTRIBUTES, CRC, LENGTH, PRODUCER, RECORDS, UNCOUNTED, checksum
 
 if TYPE_CHECKING:
     from streamapp.batching.output import Result
 
 __all__ = ["RecordBatch"]
 
-#: Where things stand in a record batch (Kafka's message format v2): bytes from the start.
-LENGTH: Final = 8
-CRC: Final = 17
-ATTRIBUTES: Final = 21
-PRODUCER: Final = 43
-RECORDS: Final = 61
 #: In the attributes, records that are compressed by snappy.
 SNAPPY: Final = 2
 #: How Kafka's clients begin snappy data, which are blocks with their lengths before them: magic, version, compatible.
@@ -91,7 +86,7 @@ class RecordBatch(BatchBuilder):  # type: ignore[misc]
             batch = self.compress()
             if self._state is not None:
                 struct.pack_into(">qhi", batch, PRODUCER, *self._state)
-            struct.pack_into(">I", batch, CRC, crc32c.crc32c(memoryview(batch)[ATTRIBUTES:]))
+            struct.pack_into(">I", batch, CRC, checksum(batch))
             self._built = batch
         return self._built
 
@@ -103,6 +98,6 @@ def _compressed(plain: bytearray) -> bytearray:
     if size >= len(plain):
         return plain
     batch = bytearray().join((plain[:RECORDS], XERIAL, struct.pack(">i", len(block)), block))
-    struct.pack_into(">i", batch, LENGTH, size - LENGTH - 4)
+    struct.pack_into(">i", batch, LENGTH, size - UNCOUNTED)
     struct.pack_into(">h", batch, ATTRIBUTES, struct.unpack_from(">h", plain, ATTRIBUTES)[0] | SNAPPY)
     return batch

@@ -18,7 +18,7 @@ from streamapp.batching.protocol import Call, Membership, describe_group, fetch_
 if TYPE_CHECKING:
     from streamapp.batching.consumer_thread import ConsumerThread
 
-__all__ = ["Group", "passes"]
+__all__ = ["AGAIN", "Group", "passes"]
 
 #: Seconds before the broker is asked again.
 AGAIN: Final = 0.05
@@ -67,6 +67,17 @@ class Group:
         found: Mapping[TP, OffsetAndMetadata] = await self._thread.call_thread(self._committed, partitions, stable)
         return found
 
+    async def positions(self, partitions: Iterable[TP]) -> dict[TP, int]:
+        """Give from where each of these partitions is to be read: its committed offset, if it has one.
+
+        Raises:
+            IllegalStateError: if this worker does not have one of them any more.
+            KafkaError: what keeps it from taking part in the group.
+        """
+        # Not `call_thread`: of its two workers one would wait along, which commits need.
+        asked = asyncio.run_coroutine_threadsafe(self._positions(partitions), self._thread.thread_loop)
+        return await asyncio.wrap_future(asked)
+
     async def begin_at_committed(self, partitions: Collection[TP]) -> dict[TP, int]:
         """Have the consumer read these partitions from what is committed for good; gives where it reads each of them.
 
@@ -80,13 +91,16 @@ class Group:
         return positions
 
     async def _begin(self, partitions: Collection[TP], committed: Mapping[TP, OffsetAndMetadata]) -> dict[TP, int]:
-        consumer, positions = self._thread._ensure_consumer(), {}
-        for tp in partitions:
-            position = positions[tp] = await consumer.position(TopicPartition(*tp))
-            if tp in committed and position != committed[tp].offset:
+        positions = await self._positions(partitions)
+        for tp in positions.keys() & committed.keys():
+            if positions[tp] != committed[tp].offset:
                 positions[tp] = committed[tp].offset
-                consumer.seek(TopicPartition(*tp), positions[tp])
+                self._thread._ensure_consumer().seek(TopicPartition(*tp), positions[tp])
         return positions
+
+    async def _positions(self, partitions: Iterable[TP]) -> dict[TP, int]:
+        consumer = self._thread._ensure_consumer()
+        return {tp: await consumer.position(TopicPartition(*tp)) for tp in partitions}
 
     async def _instances(self) -> set[str]:
         while True:

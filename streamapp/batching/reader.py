@@ -8,7 +8,6 @@ no group, is told from where to read what.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,6 +30,7 @@ class Reader(Service):
 
     def __init__(self, app: Any, **kwargs: Any) -> None:
         self._app = app
+        self.consumer: Any = None
         super().__init__(**kwargs)
 
     async def on_start(self) -> None:
@@ -57,7 +57,7 @@ class Reader(Service):
 
     async def on_stop(self) -> None:
         """Fetch nothing more."""
-        with contextlib.suppress(AttributeError):
+        if self.consumer is not None:  # whatever was to start before it may have failed
             await self.consumer.stop()
 
     def begin(self, joined: Mapping[str, tuple[str, ...]], positions: Mapping[TP, int]) -> None:

@@ -8,25 +8,19 @@ here the records stay what aiokafka's compiled reader makes of them.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-import crc32c
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
 from aiokafka.errors import CorruptRecordException, RecordTooLargeError
 from faust.types import TP
 
+from streamapp.batching.layout import CRC, LENGTH, MAGIC, UNCOUNTED, checksum
 from streamapp.batching.unreadable import UnreadableBatchError, read_again
 
 if TYPE_CHECKING:
     from streamapp.batching.batch import Record
 
 __all__ = ["take"]
-
-#: Where things stand in a record batch (Kafka's message format v2): bytes from the start.
-LENGTH: Final = 8
-MAGIC: Final = 16
-CRC: Final = 17
-ATTRIBUTES: Final = 21
 
 
 def take(fetcher: Any, partitions: set[TP], max_records: int, max_bytes: int) -> dict[TP, list[Record]]:
@@ -101,9 +95,10 @@ def _next(partition: Any) -> list[Record]:
     try:
         batch = partition._records.next_batch()
         behind = batch.next_offset
+        data = _bytes(partition)
         if partition._check_crcs:
-            _check(partition, batch)
-        records = _read(partition, batch)
+            _check(batch, data)
+        records = _read(partition, batch, data)
     except Exception as exc:  # a reader or a codec at damaged bytes may raise anything
         raise UnreadableBatchError(TP(*partition._tp), begin, max(behind, begin + 1), repr(exc)) from None
     # A fetch that begins within a record batch brings it from its start.
@@ -113,31 +108,33 @@ def _next(partition: Any) -> list[Record]:
     return records
 
 
-def _check(partition: Any, batch: Any) -> None:
-    """Compare a record batch with its checksum, which aiokafka computes without the processor's instruction for it.
+def _bytes(partition: Any) -> memoryview:
+    """Give the bytes of the record batch that aiokafka's reader has just come to, which it does not give out."""
+    at = partition.at
+    (length,) = struct.unpack_from(">i", partition.data, at + LENGTH)
+    partition.at = at + UNCOUNTED + length
+    return memoryview(partition.data)[at : partition.at]
+
+
+def _check(batch: Any, data: memoryview) -> None:
+    """Compare a record batch with its checksum.
 
     Raises:
         CorruptRecordException: if it does not have it.
     """
-    data, at = partition.data, partition.at
-    (length,) = struct.unpack_from(">i", data, at + LENGTH)
-    partition.at = end = at + LENGTH + 4 + length
-    if data[at + MAGIC] < 2:  # another checksum
-        right = batch.validate_crc()
-    else:
-        (told,) = struct.unpack_from(">I", data, at + CRC)
-        right = told == crc32c.crc32c(memoryview(data)[at + ATTRIBUTES : end])
-    if not right:
+    old = data[MAGIC] < 2  # with another checksum
+    (told,) = struct.unpack_from(">I", data, CRC)
+    if not (batch.validate_crc() if old else told == checksum(data)):
         raise CorruptRecordException("its checksum is wrong")
 
 
-def _read(partition: Any, batch: Any) -> list[Record]:
+def _read(partition: Any, batch: Any, data: memoryview) -> list[Record]:
     if _aborted(partition, batch) or batch.is_control_batch:
         return []
     try:
         return list(batch)
     except UnicodeDecodeError:  # the name of a header
-        return read_again(partition.data, batch.base_offset)
+        return read_again(data)
 
 
 def _aborted(partition: Any, batch: Any) -> bool:

@@ -8,7 +8,6 @@ but there are hardly any. Read from aiokafka 0.14.0 (`aiokafka/record/default_re
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Unreadable", "UnreadableBatchError", "keep_bytes", "read_again"]
 
-#: How a record batch begins: the offset of its first record, and the length of what follows (bytes).
-HEAD: Final = struct.Struct(">qi")
 #: Bytes of a header's name that an error shows.
 SHOWN: Final = 40
 
@@ -105,12 +102,11 @@ class _Client:
         return response
 
 
-def read_again(data: bytes, base_offset: int) -> list[Record]:
+def read_again(data: memoryview) -> list[Record]:
     """Read a record batch that aiokafka's reader cannot, by the names of headers.
 
     Args:
-        data: the record batches that were fetched.
-        base_offset: where the one begins.
+        data: its bytes.
 
     Returns:
         its records, some of which are `Unreadable`.
@@ -119,19 +115,9 @@ def read_again(data: bytes, base_offset: int) -> list[Record]:
         CorruptRecordException: if more is wrong with it.
     """
     try:
-        return list(_records(_DefaultRecordBatchPy(_batch(data, base_offset))))
+        return list(_records(_DefaultRecordBatchPy(bytes(data))))
     except (IndexError, ValueError) as exc:
         raise CorruptRecordException(f"its records end where none does: {exc!r}") from None
-
-
-def _batch(data: bytes, base_offset: int) -> bytes:
-    at = 0
-    while True:
-        offset, length = HEAD.unpack_from(data, at)
-        end = at + HEAD.size + length
-        if offset == base_offset:
-            return data[at:end]
-        at = end
 
 
 def _records(batch: Any) -> Iterator[Record]:
