@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import cramjam
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from streamapp.batching.large_records import LARGE, LargeRecords
 from streamapp.batching.layout import ATTRIBUTES, CRC, LENGTH, PRODUCER, RECORDS, UNCOUNTED, checksum
 
 if TYPE_CHECKING:
@@ -36,11 +38,9 @@ class RecordBatch(BatchBuilder):  # type: ignore[misc]
 
     def __init__(self, accumulator: Any) -> None:
         transactions = accumulator._txn_manager
-        super().__init__(
-            accumulator._batch_size,
-            0,
-            is_transactional=int(transactions is not None and transactions.transactional_id is not None),
-        )
+        transactional = transactions is not None and transactions.transactional_id is not None
+        super().__init__(accumulator._batch_size, 0, is_transactional=int(transactional))
+        self._large = partial(LargeRecords, accumulator._batch_size, is_transactional=transactional)
         self._relative_offset: int = 0
         self._buffer: bytearray | None = None
         self._built: bytearray | None = None
@@ -53,8 +53,10 @@ class RecordBatch(BatchBuilder):  # type: ignore[misc]
         Returns:
             the number of the first result that has no room; an empty batch has room for one at least.
         """
-        append, count = self._builder.append, self._relative_offset
-        begin = count - start
+        count = self._relative_offset
+        if not count and len(results[start][1] or b"") >= LARGE:
+            self._builder = self._large()
+        append, begin = self._builder.append, count - start
         for record, value in islice(results, start, None):
             if append(count, record.timestamp, record.key, value, record.headers) is None:
                 self.close()
@@ -93,11 +95,15 @@ class RecordBatch(BatchBuilder):  # type: ignore[misc]
 
 def _compressed(plain: bytearray) -> bytearray:
     """Compress the records of a record batch, unless they get larger by it; its checksum is void then."""
-    block = cramjam.snappy.compress_raw(memoryview(plain)[RECORDS:])
-    size = RECORDS + len(XERIAL) + 4 + len(block)
+    records = memoryview(plain)[RECORDS:]
+    begin = RECORDS + len(XERIAL) + 4
+    batch = bytearray(begin + cramjam.snappy.compress_raw_max_len(records))
+    length = cramjam.snappy.compress_raw_into(records, memoryview(batch)[begin:])
+    size = begin + length
     if size >= len(plain):
         return plain
-    batch = bytearray().join((plain[:RECORDS], XERIAL, struct.pack(">i", len(block)), block))
+    del batch[size:]
+    batch[:begin] = b"".join((plain[:RECORDS], XERIAL, struct.pack(">i", length)))
     struct.pack_into(">i", batch, LENGTH, size - UNCOUNTED)
     struct.pack_into(">h", batch, ATTRIBUTES, struct.unpack_from(">h", plain, ATTRIBUTES)[0] | SNAPPY)
     return batch
