@@ -38,7 +38,6 @@ COLLECTOR: Final = "gc_collect_main"
 #: What py-spy names by a C file alone.
 KNOWN: Final = {
     "socketmodule.c": "network",
-    "loop.c": "uvloop",
     "default_records.c": "aiokafka",
     "memory_records.c": "aiokafka",
     "?": "code that was compiled at run time",

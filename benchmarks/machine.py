@@ -17,7 +17,7 @@ from streamapp.broker import VERSION as KAFKA
 __all__ = ["About"]
 
 #: Packages of streamapp's venv that the speed depends on, as far as they are installed.
-PACKAGES: Final = ("faust-streaming", "aiokafka", "rocksdict", "msgspec", "numba", "numpy", "cramjam", "uvloop")
+PACKAGES: Final = ("faust-streaming", "aiokafka", "rocksdict", "msgspec", "numba", "numpy", "cramjam")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -282,7 +282,7 @@ class Streamapp:
 
     def command(self, job: Job) -> list[str]:
         """Give the command that starts a worker."""
-        return [f"{self.bin}/faust", "-L", "uvloop", "-A", "streamapp", "worker", "-l", "info"]
+        return [f"{self.bin}/faust", "-A", "streamapp", "worker", "-l", "info"]
 
     def environment(self, job: Job) -> Mapping[str, str]:
         """Give the settings; those that are not named have their defaults."""

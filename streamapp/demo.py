@@ -98,7 +98,7 @@ class _Demo:
 
     async def run(self) -> Report:
         rate = ["--endless", "--rate", str(RATE)] if self._clicks is None else ["--clicks", str(self._clicks)]
-        worker = ["-m", "faust", "-L", "uvloop", "-A", "streamapp", "worker", "-l", "info"]
+        worker = ["-m", "faust", "-A", "streamapp", "worker", "-l", "info"]
         async with (
             self._process("worker", worker) as working,
             self._process("producer", ["-m", "streamapp", "-q", "produce", *TRAFFIC, *rate]) as producing,
