@@ -12,15 +12,13 @@ import cramjam
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from streamapp.batching.large_records import LARGE, LargeRecords
-from streamapp.batching.layout import ATTRIBUTES, CRC, LENGTH, PRODUCER, RECORDS, UNCOUNTED, checksum
+from streamapp.batching.layout import ATTRIBUTES, CRC, LENGTH, PRODUCER, RECORDS, SNAPPY, UNCOUNTED, checksum
 
 if TYPE_CHECKING:
     from streamapp.batching.output import Result
 
 __all__ = ["RecordBatch"]
 
-#: In the attributes, records that are compressed by snappy.
-SNAPPY: Final = 2
 #: How Kafka's clients begin snappy data, which are blocks with their lengths before them: magic, version, compatible.
 XERIAL: Final = b"\x82SNAPPY\x00" + struct.pack(">ii", 1, 1)
 

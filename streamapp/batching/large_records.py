@@ -7,22 +7,19 @@ batch again and again while it grows, and computes a checksum that is void once 
 
 from __future__ import annotations
 
-import struct
 import time
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
-from streamapp.batching.layout import RECORDS, UNCOUNTED
+from aiokafka.record.util import encode_varint
+
+from streamapp.batching.layout import HEADER, RECORDS, TRANSACTIONAL, UNCOUNTED
 
 __all__ = ["LARGE", "LargeRecords"]
 
 #: Bytes of a value from which on this builder is the faster one.
 LARGE: Final = 2_000
-#: What a record batch begins with (Kafka's message format v2).
-HEADER: Final = struct.Struct(">qiibIhiqqqhii")
-#: In the attributes, that the batch is part of a transaction.
-TRANSACTIONAL: Final = 0x10
 
 
 class LargeRecords:
@@ -100,13 +97,8 @@ class LargeRecords:
 
 @lru_cache(1 << 14)  # lengths, offsets and times come again and again
 def _varint(number: int) -> bytes:
-    """Write a number as Kafka does: in groups of 7 bits, the sign last (ZigZag)."""
-    rest = (~number << 1 | 1) if number < 0 else number << 1
     written = bytearray()
-    while rest > 0x7F:
-        written.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    written.append(rest)
+    encode_varint(number, written.append)
     return bytes(written)
 
 

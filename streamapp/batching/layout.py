@@ -1,21 +1,40 @@
-"""Where things stand in a record batch (Kafka's message format v2), in bytes from its start, and its checksum."""
+"""The layout of a record batch (Kafka's message format v2), in bytes from its start, and its checksum."""
 
 from __future__ import annotations
 
+import struct
 from typing import Final
 
 import crc32c
+from aiokafka.record.default_records import DefaultRecordBase
 
-__all__ = ["ATTRIBUTES", "CRC", "LENGTH", "MAGIC", "PRODUCER", "RECORDS", "UNCOUNTED", "checksum"]
+__all__ = [
+    "ATTRIBUTES",
+    "CRC",
+    "HEADER",
+    "LENGTH",
+    "MAGIC",
+    "PRODUCER",
+    "RECORDS",
+    "SNAPPY",
+    "TRANSACTIONAL",
+    "UNCOUNTED",
+    "checksum",
+]
 
+#: What stands before the records.
+HEADER: Final[struct.Struct] = DefaultRecordBase.HEADER_STRUCT
 LENGTH: Final = 8
 #: Where what the length counts begins.
-UNCOUNTED: Final = 12
+UNCOUNTED: Final[int] = DefaultRecordBase.AFTER_LEN_OFFSET
 MAGIC: Final = 16
-CRC: Final = 17
-ATTRIBUTES: Final = 21
+CRC: Final[int] = DefaultRecordBase.CRC_OFFSET
+ATTRIBUTES: Final[int] = DefaultRecordBase.ATTRIBUTES_OFFSET
 PRODUCER: Final = 43
-RECORDS: Final = 61
+RECORDS: Final = HEADER.size
+#: In the attributes: that the records are compressed by snappy, and that they are part of a transaction.
+SNAPPY: Final[int] = DefaultRecordBase.CODEC_SNAPPY
+TRANSACTIONAL: Final[int] = DefaultRecordBase.TRANSACTIONAL_MASK
 
 
 def checksum(batch: bytes | bytearray | memoryview) -> int:

@@ -11,15 +11,22 @@ import pytest
 from aiokafka.record.memory_records import MemoryRecords
 
 from streamapp.batching.encoding import RecordBatch
+from streamapp.batching.large_records import LARGE
 from streamapp.batching.output import Envelope, Result
 
 TEXT = [b"the same words again and again, " * 8] * 100
 NOISE = [random.Random(1).randbytes(256)]
+LARGE_TEXT = [b"the same words again and again, " * 80] * 100
+LARGE_NOISE = [random.Random(1).randbytes(LARGE)]
+
+
+def empty(*, transactional: bool = False) -> RecordBatch:
+    transactions = SimpleNamespace(transactional_id="id" if transactional else None)
+    return RecordBatch(SimpleNamespace(_batch_size=1 << 20, _txn_manager=transactions))
 
 
 def record_batch(values: list[bytes], *, transactional: bool = False) -> RecordBatch:
-    transactions = SimpleNamespace(transactional_id="id" if transactional else None)
-    batch = RecordBatch(SimpleNamespace(_batch_size=1 << 20, _txn_manager=transactions))
+    batch = empty(transactional=transactional)
     results: list[Result] = [
         (Envelope(b"key", number, [("name", b"header")]), value) for number, value in enumerate(values)
     ]
@@ -39,7 +46,11 @@ def compress_in_a_thread(batch: RecordBatch) -> None:
 
 
 @pytest.mark.parametrize("early", [False, True], ids=["when-sent", "in-a-thread-before"])
-@pytest.mark.parametrize(("values", "codec"), [(TEXT, 2), (NOISE, 0)], ids=["text", "noise"])
+@pytest.mark.parametrize(
+    ("values", "codec"),
+    [(TEXT, 2), (NOISE, 0), (LARGE_TEXT, 2), (LARGE_NOISE, 0)],
+    ids=["text", "noise", "large-text", "large-noise"],
+)
 class TestReader:
     def test_it_gets_the_records_as_they_were(self, values: list[bytes], codec: int, early: bool) -> None:
         batch = record_batch(values)
@@ -68,3 +79,24 @@ def test_what_is_sent_again_is_the_same() -> None:
     first = bytes(batch._build())
     assert batch._build() == first
     assert batch.size() == len(first)
+
+
+@pytest.mark.parametrize("size", [LARGE - 1, LARGE])
+def test_a_consumer_reads_what_was_sent_whatever_its_size(size: int) -> None:
+    batch = empty()
+    values = [bytes([number]) * size for number in range(20)]
+    results: list[Result] = [(Envelope(b"key", number), value) for number, value in enumerate(values)]
+    assert batch.extend(results[:12], 0) == 12
+    assert batch.extend(results, 12) == 20
+    found = read(batch)
+    assert found.validate_crc()
+    assert [(one.offset, one.timestamp, one.key, one.value) for one in found] == [
+        (number, number, b"key", value) for number, value in enumerate(values)
+    ]
+
+
+def test_a_record_without_a_time_has_that_of_its_sending() -> None:
+    batch = empty()
+    batch.extend([(Envelope(b"key", None), bytes(LARGE))], 0)
+    (found,) = read(batch)
+    assert found.timestamp > 1_700_000_000_000
