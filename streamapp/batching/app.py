@@ -14,6 +14,7 @@ from streamapp.batching.batch import BatchSchema
 from streamapp.batching.checkpoint import Checkpoint
 from streamapp.batching.dead_letters import DeadLetters
 from streamapp.batching.output import Output
+from streamapp.batching.problems import Problems
 from streamapp.batching.recovery import TableManager
 from streamapp.batching.stream import Stream
 from streamapp.batching.unreadable import UnreadableBatchError
@@ -83,6 +84,8 @@ class App(faust.App):
         self.outputs: list[Output] = [self.dead_letters]
         #: Topics whose agents get batches, by name, with those that go before each.
         self.inputs: dict[str, tuple[str, ...]] = {}
+        #: What is wrong although the worker runs.
+        self.faults = Problems()
         #: Records that the agents are done with, by topic.
         self.read: Counter[str] = Counter()
         self.checkpoint = Checkpoint(self)
@@ -112,8 +115,8 @@ class App(faust.App):
         return list(dict.fromkeys(groups(self.inputs, self.merges()).values()))
 
     def problems(self) -> list[str]:
-        """Say what is wrong with this worker, although it runs."""
-        return []
+        """Return what is wrong with this worker, although it runs, in a line each."""
+        return list(self.faults)
 
     def rows(self, name: str, **options: Any) -> Table:
         """Declare a table of `streamapp.joins.Row`."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import enum
 import logging
-import time
 from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +13,7 @@ from aiokafka.errors import MessageSizeTooLargeError
 from faust.types import TP
 
 from streamapp.batching.output import Envelope, Output, Result, Results
+from streamapp.batching.rate_limit import RateLimit
 
 if TYPE_CHECKING:
     from streamapp.batching.batch import Batch, Record
@@ -67,7 +67,7 @@ class DeadLetters(Output):
 
     def __init__(self, app: Any, topic: str) -> None:
         super().__init__(app, topic)
-        self._logged: dict[tuple[str, Reason], float] = {}
+        self._logged = RateLimit(LOG_EVERY)
         #: Records rejected so far, by topic and reason.
         self.counts: Counter[tuple[str, Reason]] = Counter()
 
@@ -117,10 +117,7 @@ class DeadLetters(Output):
         await self._app.checkpoint.send(Results(self, [emptied], source, rekeyed=True))
 
     def _log(self, one: Rejected) -> None:
-        now = time.monotonic()
-        last = self._logged.get((one.tp.topic, one.reason))
-        if last is None or now - last >= LOG_EVERY:
-            self._logged[one.tp.topic, one.reason] = now
+        if self._logged.due((one.tp.topic, one.reason)):
             logger.warning(
                 "%s[%d]@%d went to the dead letters, %s: %s (%d for this reason so far)",
                 *one.tp,

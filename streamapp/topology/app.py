@@ -71,8 +71,8 @@ class App(BatchingApp):
         return [join.topics for join in self.joins]
 
     def problems(self) -> list[str]:
-        """Say what is wrong with this worker, although it runs: joins whose balance does not hold."""
-        return [problem for join in self.joins for problem in join.accounts.problems]
+        """Return what is wrong with this worker, although it runs: joins whose balance does not hold, too."""
+        return [*super().problems(), *(problem for join in self.joins for problem in join.accounts.problems)]
 
 
 def _check(type_: Any) -> Callable[[Record], None]:

@@ -38,7 +38,7 @@ class Health(msgspec.Struct, frozen=True):
     state: State
     #: The partitions that this worker owns, by topic.
     assigned: dict[str, list[int]]
-    #: What is wrong although it runs, such as a join whose balance does not hold; then it is not ready.
+    #: What is wrong although it runs, such as records that were lost unread; then it is not ready.
     problems: list[str]
 
 
@@ -105,3 +105,14 @@ class Live(HealthView):
         """Answer for a liveness probe."""
         health = health_of(self.app)
         return self.answer(health, good=health.live)
+
+
+@blueprint.route("/health/acknowledge", name="acknowledge")
+class Acknowledge(HealthView):
+    """Makes the worker ready again after a problem that somebody has seen; one that goes on comes back."""
+
+    async def post(self, _request: web.Request) -> web.Response:
+        """Forget the problems, and answer with what they were."""
+        app: Any = self.app
+        texts = app.faults.acknowledge()
+        return self.bytes(msgspec.json.encode({"acknowledged": texts}), content_type="application/json")
