@@ -160,7 +160,8 @@ class JoinProcessor(Generic[R]):
         partition = self.table.partition(number)
         task = self._tasks.get(number)
         if task is None or task.stale(partition):
-            task = self._tasks[number] = Task(self.join, partition, rows, self._idle_timeout)
+            task = self._tasks[number] = Task(self.join, partition, rows, self.app.ahead.wall, self._idle_timeout)
+            self.app.ahead.started(f"join {self.name}, partition {number}")
         return task
 
     def _records(self, batch: Merged) -> Records:

@@ -6,7 +6,9 @@ import time
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
+from streamapp.batching.ahead import WallClock
 from streamapp.joins import IdleTimeout, Join, Output, Row, State
+from streamapp.joins.clock import END
 from streamapp.joins.records import Batch
 from streamapp.joins.state import Changes
 from streamapp.stores.uncommitted import Rows, Uncommitted
@@ -26,16 +28,21 @@ class Task(Generic[R]):
         join: what runs.
         partition: of the table that has the state.
         rows: the same, as the work on a batch sees it.
+        wall: bounds the event clock.
         idle_timeout: after how long (ms) without a record event time goes on by itself; None = never.
     """
 
-    def __init__(self, join: Join[R], partition: Uncommitted, rows: Rows, idle_timeout: int | None = None) -> None:
+    def __init__(
+        self, join: Join[R], partition: Uncommitted, rows: Rows, wall: WallClock, idle_timeout: int | None = None
+    ) -> None:
+        self._wall = wall
+        wall.refresh()
         self._partition = partition
         self._epoch = partition.epoch
         self._store = _RowStore(rows)
-        self._state = State(self._store)
+        self._state = State(self._store, wall)
         self.operator = join.start(self._state)
-        self._idle = None if idle_timeout is None else IdleTimeout(idle_timeout, _wall())
+        self._idle = None if idle_timeout is None else IdleTimeout(idle_timeout, _steady())
         self._note()
 
     def stale(self, partition: Uncommitted) -> bool:
@@ -45,18 +52,25 @@ class Task(Generic[R]):
     def process(self, rows: Rows, batch: Batch) -> Output[R]:
         """Join records; the changes of the state go to the rows."""
         self._store.rows = rows
+        self._wall.refresh()
         output = self._changed(self.operator.process(batch))
         self._note()
         return output
 
     def due(self) -> int | None:
         """Give the event time (ms) to move the clock to, if no record came for so long and something waits for that."""
-        return self._idle.due(_wall()) if self._idle is not None and self.operator.balance.pending else None
+        if self._idle is None or not self.operator.balance.pending:
+            return None
+        self._wall.refresh()
+        due = self._idle.due(_steady())
+        return None if due is None else min(due, self._wall.limit)
 
     def _note(self) -> None:
         """Take note that records came."""
         if self._idle is not None:
-            self._idle.seen(self.operator.clock.now, _wall())
+            clock, passed = self.operator.clock.now, self._wall.passed
+            # All records so far may have been ahead of the wall clock.
+            self._idle.seen(passed if clock is None and passed < END else clock, _steady())
 
     def advance(self, rows: Rows, to: int) -> Output[R]:
         """Move the event clock on to a time (ms); the changes of the state go to the rows."""
@@ -69,7 +83,7 @@ class Task(Generic[R]):
         return output
 
 
-def _wall() -> int:
+def _steady() -> int:
     """Give the wall time (ms since some moment); it never goes back."""
     return time.monotonic_ns() // 1_000_000
 
