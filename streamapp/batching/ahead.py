@@ -81,20 +81,15 @@ class Ahead:
         if batch.latest > self.wall.limit:
             self._count(batch)
 
-    def started(self, what: str) -> None:
-        """Tell, after a start from a stored state, if its event clock is so far ahead that it was not gone on from.
-
-        An earlier version let any record move it.
-        """
-        reset, self.wall.reset = self.wall.reset, None
-        if reset is not None:
-            logger.warning(
-                "%s: its stored event clock is %s s ahead of the clock of this host, and %s allows less: it goes on "
-                "from the records that come; what was told as late or unmatched by it stays so",
-                what,
-                self._seconds(reset),
-                self._setting,
-            )
+    def set_back(self, what: str, stored: int) -> None:
+        """Tell that a stored event clock (ms) was not gone on from."""
+        logger.warning(
+            "%s: its stored event clock is %s s ahead of the clock of this host, and %s allows less: it goes on from "
+            "the records that come; what was told as late or unmatched by it stays so",
+            what,
+            self._seconds(stored),
+            self._setting,
+        )
 
     def _seconds(self, timestamp: int) -> str:
         return f"{(timestamp - self.wall.now) // 1000:,}"

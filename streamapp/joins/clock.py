@@ -24,7 +24,7 @@ class Wall:
     As long as it is not set there is no bound.
     """
 
-    __slots__ = ("limit", "now", "passed", "reset")
+    __slots__ = ("beyond", "limit", "now", "passed", "strict")
 
     def __init__(self) -> None:
         #: The wall time (ms).
@@ -33,8 +33,10 @@ class Wall:
         self.limit = END
         #: The event time (ms) up to which records that were ahead count after all.
         self.passed = END
-        #: The furthest (ms) of the stored clocks that were not gone on from, since they were beyond the limit.
-        self.reset: int | None = None
+        #: The furthest (ms) of the stored clocks that were beyond the limit.
+        self.beyond: int | None = None
+        #: Whether such a one is wrong, and not to be gone on from; otherwise it may be the wall clock that is.
+        self.strict = False
 
     def set(self, now: int, max_ahead: int) -> None:
         """Set it.
@@ -97,11 +99,11 @@ class Clock:
             self.advance(timestamp)
 
     def restore(self, stored: int | None) -> None:
-        """Go on from a time (ms) that was stored, unless it is beyond the limit: then from what comes next."""
+        """Go on from a time (ms) that was stored; if it is known to be wrong, from what comes next."""
+        self.now = stored
         if stored is not None and stored > self.wall.limit:
-            self.wall.reset = max(stored, self.wall.reset or stored)
-        else:
-            self.now = stored
+            self.wall.beyond = max(stored, self.wall.beyond or stored)
+            self.now = None if self.wall.strict else stored
 
     @property
     def overdue(self) -> bool:

@@ -142,6 +142,8 @@ class JoinProcessor(Generic[R]):
     def _process(self, batch: Merged) -> Sequence[R]:
         rows = self.table.of(batch)
         task = self._task(batch.partition, rows)
+        if batch.records and (stored := task.set_back(rows, batch)) is not None:
+            self.app.ahead.set_back(f"join {self.name}, partition {batch.partition}", stored)
         before = Account.of(task.operator).received
         if batch.records:
             records = self._converted(self._records(batch))
@@ -161,7 +163,6 @@ class JoinProcessor(Generic[R]):
         task = self._tasks.get(number)
         if task is None or task.stale(partition):
             task = self._tasks[number] = Task(self.join, partition, rows, self.app.ahead.wall, self._idle_timeout)
-            self.app.ahead.started(f"join {self.name}, partition {number}")
         return task
 
     def _records(self, batch: Merged) -> Records:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -34,18 +35,18 @@ def test_after_a_click_from_the_future_profiles_stay_and_join_also_after_a_resta
     kafka, tmp_path: Path, store: str, guarantee: str
 ) -> None:
     topics = Topics(kafka.bootstrap, "future", partitions=1)
-    topics.create("user_profiles", "user_clicks")
+    topics.create("user_profiles", "user_clicks", "joined_data", "unmatched_clicks")
     settings = {"store": store, "processing_guarantee": guarantee, **topics.settings}
     topics.profiles(range(20))
     topics.clicks(range(20), users=20)
     with Worker(tmp_path, **settings) as worker:
-        wait_until(lambda: topics.end("joined_data") == 20, "the clicks join")
+        wait_until(lambda: topics.joined().total() == 20, "the clicks join")
         topics.clicks([1000], users=20, at=AHEAD)
-        wait_until(lambda: topics.end("unmatched_clicks") == 1, "the click from the future is judged by its own time")
+        wait_until(lambda: len(reasons(topics)) == 1, "the click from the future is judged by its own time")
         topics.profiles(range(20), at=100)
         wait_until(lambda: topics.committed("user_profiles") == 40, "the profiles anew are committed")
         topics.clicks(range(20, 40), users=20, at=200)
-        wait_until(lambda: topics.end("joined_data") == 40, "the clicks after it join")
+        wait_until(lambda: topics.joined().total() == 40, "the clicks after it join")
         assert all(worker.answers(f"/table/user_profiles/u{user}/") for user in range(20))
         assert metric(worker, f'streamapp_records_ahead_total{{topic="{topics.prefix}user_clicks"}}') == 1
         assert worker.terminate() == 0
@@ -55,7 +56,7 @@ def test_after_a_click_from_the_future_profiles_stay_and_join_also_after_a_resta
     assert re.search(r"user_clicks\[0\]@20 is 3,\d\d\d s ahead .*STREAMAPP_MAX_AHEAD=60", line)
     with Worker(tmp_path, **settings):
         topics.clicks(range(40, 60), users=20, at=300)
-        wait_until(lambda: topics.end("joined_data") == 60, "the clicks after a restart join")
+        wait_until(lambda: topics.joined().total() == 60, "the clicks after a restart join")
     assert len(topics.table("user_profiles")) == 20
 
 
@@ -111,12 +112,10 @@ class Orders:
             self.send("orders", 10 * number + place, at=1_000 * number - 100_000 + place)
         self.topics.flush()
 
-    def poison(self) -> None:
-        """Send records of the year 2100 and in microseconds to all partitions of both topics."""
-        now = self.topics.now
-        for source, at, partition in itertools.product(("customers", "orders"), (YEAR_2100, now * 1000), range(2)):
-            poison = {"customer_id": "poison"}
-            self.topics.send(source, "poison", poison, at=at - now + partition, partition=partition)
+    def poison(self, times: Sequence[int]) -> None:
+        """Send records of these times (ms) to all partitions of both topics."""
+        for source, time, key in itertools.product(("customers", "orders"), times, "abcdef"):
+            self.topics.send(source, key, {"customer_id": key}, at=time - self.topics.now)
         self.topics.flush()
 
     def pairs(self) -> set[int]:
@@ -133,7 +132,7 @@ def test_after_records_of_the_year_2100_joins_go_on_also_after_a_restart(kafka, 
         with Worker(tmp_path, command=[*JOIN, *KINDS[kind]], **topics.settings) as worker:
             for _ in range(2):
                 orders.round()
-                orders.poison()
+                orders.poison([YEAR_2100, 1_000 * topics.now])
             orders.round()
             joined += 30 if kind != "history" else 20 + 10 * restart
             wait_until(lambda n=joined: len(orders.pairs()) >= n, f"{joined} orders are joined")
@@ -149,7 +148,7 @@ def test_a_state_whose_clock_an_earlier_version_let_run_ahead_joins_again(kafka,
     with Worker(tmp_path, command=command, max_ahead=-1, **topics.settings) as worker:
         orders.round()
         wait_until(lambda: len(orders.pairs()) == 10, "the orders join")
-        orders.poison()
+        orders.poison([topics.now + AHEAD])
         orders.round()
         wait_until(lambda: topics.end("late") == 20, "after the poison all are late")
         assert worker.terminate() == 0
