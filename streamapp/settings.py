@@ -141,7 +141,7 @@ def _seconds(low: float) -> Callable[[str], float]:
     return parse
 
 
-def _idle(value: str) -> float:
+def _or_none(value: str) -> float:
     return -1.0 if value.strip() == "-1" else _seconds(0)(value)
 
 
@@ -227,7 +227,15 @@ class Settings:
         4 << 20, _whole(1 << 16, 1 << 30), "bytes of each partition that are fetched ahead, and again that may wait"
     )
     max_idle: float = _setting(
-        0.0, _idle, "seconds that clicks wait for profiles the broker has not got; -1 = nor for those that it has"
+        0.0, _or_none, "seconds that clicks wait for profiles the broker has not got; -1 = nor for those that it has"
+    )
+    max_ahead: float = _setting(
+        60.0,
+        _or_none,
+        "seconds that a record may push the event clock of its partition ahead of the wall clock; -1 = any",
+    )
+    keep_expired: float = _setting(
+        3600.0, _seconds(0), "seconds of event time that a row stays in its table after it has expired"
     )
     on_failure: OnFailure = _setting(
         OnFailure.DEAD_LETTER, _one_of(OnFailure), "dead_letter or stop: for a record that an agent fails on each time"

@@ -19,14 +19,15 @@ from streamapp.topics import joined_data, unmatched_clicks, user_clicks
 __all__ = ["join_clicks"]
 
 decoder = Decoder(Click, key=lambda click: click.user_id)
-join = StreamTableJoin(app.settings.join, ttl=int(app.settings.profile_ttl * 1000))
+ttl, kept = (int(seconds * 1000) for seconds in (app.settings.profile_ttl, app.settings.keep_expired))
+join = StreamTableJoin(app.settings.join, ttl=ttl, kept=kept)
 profiles.read_ahead(user_clicks)
 
 
 @app.agent(user_clicks)
 async def join_clicks(batches: StreamT[Batch]) -> None:
     """Join clicks with profiles; clicks without one are set aside with the reason."""
-    clocks: defaultdict[int, Clock] = defaultdict(Clock)
+    clocks: defaultdict[int, Clock] = defaultdict(app.clock)
     async for batch in batches:
         clicks, bad = decoder.split(batch)
         app.dead_letters.reject(batch, bad)
@@ -34,5 +35,5 @@ async def join_clicks(batches: StreamT[Batch]) -> None:
         matched, missed = join.match(clicks, clicks.timestamps, rows.get_many(clicks.keys))
         joined_data.send(batch, joined(matched, time.time()))
         unmatched_clicks.send(batch, [(click, unmatched(click.value, missing)) for click, missing in missed])
-        clock.advance(max(clicks.timestamps, default=0))
-        rows.expire(join.expiry(clock.now))
+        clock.advance_over(clicks.timestamps)
+        rows.expire(join.expiry(clock.past))

@@ -11,6 +11,10 @@ memory is bounded) until each partition that it is joined with has records at ha
 that the broker gave *after* the batch had been fetched: a record that was acknowledged before another one was sent is
 never missed. Then as many records go as are older than the other partitions' first ones.
 
+A record that is too far ahead of the wall clock (`streamapp.batching.ahead`) goes with the records around it, whatever
+its time: by that it would hold back all that follow it in its partition, and they would meet later rows than those of
+their time.
+
 Where one agent reads all the topics that are joined (`BatchSchema.merged`), the records of several partitions go at
 once, as a round, and the agent's stream merges them: topics whose records alternate would make batches of one record.
 """
@@ -27,6 +31,7 @@ from faust.types import TP
 
 from streamapp.batching.batch import Batch
 from streamapp.batching.offsets import Offsets
+from streamapp.joins import Wall
 
 __all__ = ["Alignment", "Lane", "groups"]
 
@@ -63,13 +68,17 @@ def _pairs(after: Mapping[str, Iterable[str]], merged: Iterable[Sequence[str]]) 
 class Lane:
     """One partition: what was fetched of it and waits, and whether an agent works on a part of it."""
 
-    __slots__ = ("at", "barrier", "committed", "offsets", "since", "waiting", "working")
+    __slots__ = ("ahead", "at", "barrier", "committed", "offsets", "since", "times", "waiting", "working")
 
     def __init__(self) -> None:
         self.offsets = Offsets()
         #: The offset that was committed last, of this generation.
         self.committed: int | None = None
         self.waiting: Batch | None = None
+        #: The event times (ms) by which its records go.
+        self.times: Sequence[int] = ()
+        #: The wall time (ms) at which it came, if all its records are ahead of that.
+        self.ahead: int | None = None
         #: How many records of `waiting` have gone already.
         self.at = 0
         #: When it began to wait (s).
@@ -78,14 +87,26 @@ class Lane:
         self.barrier: Mapping[TP, int] | None = None
         self.working = False
 
-    def hold(self, batch: Batch, now: float) -> None:
+    def hold(self, batch: Batch, now: float, wall: Wall) -> None:
         """Let a fetched batch wait."""
         self.waiting, self.at, self.since, self.barrier = batch, 0, now, None
+        self.times, self.ahead = batch.timestamps, None
+        if batch.latest > wall.limit:
+            if min(batch.timestamps) > wall.limit:
+                self.ahead = wall.now
+            else:
+                self.times = batch.places = _in_place(batch.timestamps, wall.limit)
+
+    def compare(self, ahead: bool) -> None:
+        """Have waiting records that are all ahead go by their own times, or by that at which they came."""
+        if self.ahead is not None and self.waiting is not None:
+            times = self.waiting.timestamps
+            self.times = times if ahead else [self.ahead] * len(times)
 
     @property
     def remaining(self) -> Sequence[int]:
         """The event times (ms) of the records that wait."""
-        return self.waiting.timestamps[self.at :] if self.waiting is not None else ()
+        return self.times[self.at :] if self.waiting is not None else ()
 
     def take(self, stop: int) -> Batch:
         """Take the waiting records before number `stop` for an agent; there are some."""
@@ -106,6 +127,7 @@ class Alignment:
         joined: for each topic, the topics that are joined, itself among them (`groups`).
         assigned: the partitions that this worker has.
         merged: topics whose agent merges them with those that they are joined with.
+        wall: tells which records are ahead of it; None = none are.
         max_idle: seconds that records wait for a partition they are joined with to get some, although the broker
             has none of it; less than 0 = they never wait, and not for those that the broker has either.
     """
@@ -117,6 +139,7 @@ class Alignment:
         *,
         merged: Collection[str] = (),
         max_idle: float = 0,
+        wall: Wall | None = None,
     ) -> None:
         self.lanes: dict[TP, Lane] = {}
         #: The next offset to be fetched from each partition.
@@ -125,6 +148,7 @@ class Alignment:
         #: for it was over (Kafka Streams calls it ``enforced-processing``).
         self.enforced = 0
         self._max_idle = max_idle
+        self._wall = wall or Wall()
         self._merged = merged
         assigned = set(assigned)
         self._others: dict[TP, tuple[TP, ...]] = {}
@@ -149,7 +173,7 @@ class Alignment:
 
     def hold(self, batch: Batch, now: float = 0) -> None:
         """Put a fetched batch into its lane, which has none waiting: `full` partitions are not fetched."""
-        self.lane(batch.tp).hold(batch, now)
+        self.lane(batch.tp).hold(batch, now, self._wall)
 
     def learn(self, barriers: Mapping[TP, Mapping[TP, int]], positions: Mapping[TP, int]) -> None:
         """Take in what the broker said after the waiting batches had been fetched.
@@ -196,9 +220,13 @@ class Alignment:
         lanes = self._lanes(group)
         if any(lane.working for lane in lanes):
             return []
-        heads = [
-            (lane.waiting.timestamps[lane.at], order) for order, lane in enumerate(lanes) if lane.waiting is not None
-        ]
+        waiting = [lane for lane in lanes if lane.waiting is not None]
+        if any(lane.ahead is not None for lane in waiting):
+            # Among themselves they are in order: the clock of this host may be behind.
+            ahead = all(lane.ahead is not None for lane in waiting)
+            for lane in waiting:
+                lane.compare(ahead)
+        heads = [(lane.times[lane.at], order) for order, lane in enumerate(lanes) if lane.waiting is not None]
         if not heads:
             return []
         heads.sort()
@@ -260,11 +288,21 @@ class Alignment:
 
 def _stop(lane: Lane, order: int, limit: tuple[int, int] | None) -> int:
     """Tell up to which number a lane's records go before, or are at, a place in time and order; None = all."""
-    timestamps = cast(Batch, lane.waiting).timestamps
+    times = lane.times
     if limit is None:
-        return len(timestamps)
+        return len(times)
     latest = limit[0] if order <= limit[1] else limit[0] - 1
     stop = lane.at
-    while stop < len(timestamps) and timestamps[stop] <= latest:
+    while stop < len(times) and times[stop] <= latest:
         stop += 1
     return stop
+
+
+def _in_place(timestamps: Sequence[int], limit: int) -> list[int]:
+    """Give times of which those after a limit (ms), not all of them, are replaced by the one before, or by the next."""
+    time = next(timestamp for timestamp in timestamps if timestamp <= limit)
+    places = []
+    for timestamp in timestamps:
+        time = timestamp if timestamp <= limit else time
+        places.append(time)
+    return places

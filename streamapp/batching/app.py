@@ -9,6 +9,7 @@ import faust
 from faust.types.auth import SASLMechanism
 
 from streamapp.batching.agent import Agent
+from streamapp.batching.ahead import Ahead, WallClock
 from streamapp.batching.alignment import groups
 from streamapp.batching.batch import BatchSchema
 from streamapp.batching.checkpoint import Checkpoint
@@ -19,7 +20,8 @@ from streamapp.batching.recovery import TableManager
 from streamapp.batching.stream import Stream
 from streamapp.batching.unreadable import UnreadableBatchError
 from streamapp.cluster import LARGEST_RECORD
-from streamapp.settings import DEAD_LETTERS, Guarantee, Settings
+from streamapp.joins import Clock
+from streamapp.settings import DEAD_LETTERS, PREFIX, Guarantee, Settings
 from streamapp.stores.errors import StoreError
 from streamapp.stores.table import Table
 
@@ -88,6 +90,8 @@ class App(faust.App):
         self.faults = Problems()
         #: Records that the agents are done with, by topic.
         self.read: Counter[str] = Counter()
+        #: Looks for records that are ahead of the wall clock, which bounds the event clocks.
+        self.ahead = Ahead(WallClock(settings.max_ahead), f"{PREFIX}MAX_AHEAD={settings.max_ahead:g}")
         self.checkpoint = Checkpoint(self)
 
     async def crash(self, reason: BaseException) -> None:
@@ -117,6 +121,10 @@ class App(faust.App):
     def problems(self) -> list[str]:
         """Return what is wrong with this worker, although it runs, in a line each."""
         return list(self.faults)
+
+    def clock(self) -> Clock:
+        """Make an event clock for a partition, which no record pushes further than ``STREAMAPP_MAX_AHEAD`` allows."""
+        return Clock(self.ahead.wall)
 
     def rows(self, name: str, **options: Any) -> Table:
         """Declare a table of `streamapp.joins.Row`."""

@@ -62,6 +62,8 @@ class Batch:
         self.work = work or Work()
         #: The partitions whose records the agents get together with these, this one among them.
         self.round: frozenset[TP] = frozenset((tp,))
+        #: Event times (ms) for the order among records of other partitions, where they are not the records' own.
+        self.places: Sequence[int] | None = None
 
     @property
     def topic(self) -> str:
@@ -88,6 +90,11 @@ class Batch:
         """The records' event times (ms)."""
         return [record.timestamp for record in self.records]
 
+    @cached_property
+    def latest(self) -> int:
+        """The largest of the records' event times (ms)."""
+        return max(self.timestamps)
+
     def __len__(self) -> int:
         return len(self.records)
 
@@ -96,7 +103,9 @@ class Batch:
 
     def part(self, start: int, stop: int) -> Batch:
         """Cut out the records with these numbers, from `start` up to and not with `stop`; the work stays the same."""
-        return Batch(self.tp, self.records[start:stop], self.work)
+        part = Batch(self.tp, self.records[start:stop], self.work)
+        part.places = None if self.places is None else self.places[start:stop]
+        return part
 
     def anew(self) -> Batch:
         """Give the same records, and the columns that were looked at, with work of their own."""
@@ -170,7 +179,8 @@ class Merged(Batch):
             return cls(tps, [tps.index(batch.tp)] * len(batch), batch.records)
         numbered = sorted(((tps.index(batch.tp), batch) for batch in batches), key=operator.itemgetter(0))
         # By the latest time so far in its partition: an older record that follows it goes right after it.
-        times = [time for _, batch in numbered for time in itertools.accumulate(batch.timestamps, max)]
+        placed = [batch.timestamps if batch.places is None else batch.places for _, batch in numbered]
+        times = [time for places in placed for time in itertools.accumulate(places, max)]
         sources = [number for number, batch in numbered for _ in batch]
         records = [record for _, batch in numbered for record in batch]
         order = sorted(range(len(times)), key=times.__getitem__)

@@ -119,6 +119,7 @@ class Consumer(driver.Consumer):
             (TP(*tp) for tp in assigned),
             merged=self._batched - apart,
             max_idle=self.app.settings.max_idle,
+            wall=self.app.ahead.wall,
         )
         # Changelogs are assigned so that a table is where its source is; recovery has a consumer of its own.
         changelogs = self.app.tables.changelog_topics
@@ -202,7 +203,9 @@ class Consumer(driver.Consumer):
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             if tp.topic in self._batched:
                 self._wanted.discard(tp)
-                self.alignment.hold(Batch(tp, records), time.monotonic())
+                batch = Batch(tp, records)
+                self.app.ahead.look(batch)
+                self.alignment.hold(batch, time.monotonic())
             else:
                 self._single.put_nowait((tp, records, generation))
         self.alignment.learn(fetched.barriers, fetched.positions)

@@ -215,4 +215,8 @@ def _readable(batch: Batch) -> tuple[Batch, list[Rejected]]:
         for record in batch
         if isinstance(record, Unreadable)
     ]
-    return Batch(batch.tp, [record for record in batch if not isinstance(record, Unreadable)]), rejected
+    readable = Batch(batch.tp, [record for record in batch if not isinstance(record, Unreadable)])
+    if batch.places is not None:
+        kept = zip(batch.places, batch, strict=True)
+        readable.places = [place for place, record in kept if not isinstance(record, Unreadable)]
+    return readable, rejected

@@ -2,7 +2,7 @@
 
 from streamapp.joins.as_of import AsOfJoin, Direction
 from streamapp.joins.balance import Balance, Updates
-from streamapp.joins.clock import Clock
+from streamapp.joins.clock import Clock, Wall
 from streamapp.joins.driver import Driver
 from streamapp.joins.explanation import Candidate, Explanation, Verdict
 from streamapp.joins.foreign_key import ForeignKeyJoin
@@ -56,6 +56,7 @@ __all__ = [
     "TableTableJoin",
     "Updates",
     "Verdict",
+    "Wall",
     "WindowedReduce",
     "WindowedValue",
     "both_sides",

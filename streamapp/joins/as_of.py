@@ -93,8 +93,9 @@ class AsOfOperator(Refusing[Joined]):
         self._lefts = Buffer(state.section(b"left/"), span=left_reach)
         self._rights = Buffer(state.section(b"right/"), span=right_reach)
         self._windows = Windows(left_reach, right_reach)
-        self._lefts.restore(self.clock.time - left_reach)
-        for record in self._rights.restore(self.clock.time - right_reach):
+        reached, over = self._ledger.reached, self._ledger.set_back
+        self._lefts.restore(reached - left_reach, over=over)
+        for record in self._rights.restore(reached - right_reach, over=over):
             place(self._windows[record.key].right, record)
 
     def process(self, batch: Batch) -> Output[Joined]:
@@ -126,8 +127,9 @@ class AsOfOperator(Refusing[Joined]):
         left_reach, right_reach = self._reach
         self._windows.tidy(self.clock.time)
         self._rights.take(self.clock.time - right_reach)
-        self._lefts.save(self.clock.time - left_reach, self.clock.time)
-        self._rights.save(self.clock.time - right_reach, self.clock.time)
+        now, furthest = self.clock.time, self.clock.furthest
+        self._lefts.save(now - left_reach, now, furthest)
+        self._rights.save(now - right_reach, now, furthest)
         self.balance.pending = self._lefts.waiting
         return self._ledger.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Final
 
+from streamapp.joins.clock import BEGINNING
 from streamapp.joins.journal import Journal
 from streamapp.joins.records import Buffered, Record
 from streamapp.joins.state import State
@@ -29,13 +30,24 @@ class Buffer:
         self._added: list[Buffered] = []
         self._matched: list[Buffered] = []
         self._next = 0
+        #: No record that was read from the state has a larger timestamp (ms).
+        self._latest = BEGINNING
         #: How many of the records have no match so far.
         self.waiting = 0
 
-    def restore(self, since: int) -> list[Buffered]:
-        """Give the records in the state, but for those with a smaller timestamp (ms); to be done first of all."""
+    def restore(self, since: int, *, over: bool = False) -> list[Buffered]:
+        """Give the records in the state, but for those with a smaller timestamp (ms); to be done first of all.
+
+        Args:
+            since: smaller ones are over.
+            over: whether the clock is set back, so that it no longer tells which are: they leave the state for good.
+        """
         records = [record for record in self._journal.read() if record.timestamp >= since]
         self._next = self._journal.next
+        self._latest = max((record.timestamp for record in records), default=BEGINNING)
+        if over:
+            self._journal.clear()
+            self._added += records
         for record in records:
             if not record.matched:
                 self.waiting += 1
@@ -77,15 +89,25 @@ class Buffer:
         """Take out the same, in the order of (timestamp, key, arrival)."""
         return sorted(self.take(before), key=_ORDER)
 
-    def save(self, since: int, until: int) -> None:
+    def save(self, since: int, until: int, furthest: int = BEGINNING) -> None:
         """Write down what was added and matched.
 
         Args:
             since: records with a smaller timestamp (ms) are over.
-            until: there are none with a larger one.
+            until: there are none with a larger one, but for those that are ahead.
+            furthest: no record that was ahead when it was added has a larger one.
         """
-        first = self._next - len(self._added)
-        self._journal.write(self._added, [record for record in self._matched if record.number < first], until)
+        added = self._added
+        first = self._next - len(added)
+        matched = [record for record in self._matched if record.number < first]
+        if max(furthest, self._latest) > until:
+            # They go onto a page of their own, which has to stay for longer.
+            far = [record for record in added if record.timestamp > until]
+            marks = [record for record in matched if record.timestamp > until]
+            self._journal.write(far, marks, max((record.timestamp for record in far + marks), default=until))
+            added = [record for record in added if record.timestamp <= until]
+            matched = [record for record in matched if record.timestamp <= until]
+        self._journal.write(added, matched, until)
         self._journal.drop(since)
         self._added.clear()
         self._matched.clear()

@@ -64,7 +64,7 @@ class Journal:
                 if number in records:
                     records[number].matched = True
             if page.records:
-                self.next = page.records[-1].number + 1
+                self.next = max(self.next, page.records[-1].number + 1)
             self._note(page.end, ordering.number_of(key))
         return list(records.values())
 
@@ -80,6 +80,11 @@ class Journal:
             for row in _pages(records, [record.number for record in matched], end):
                 self._state.put(ordering.number(self._next), row)
                 self._note(end, self._next)
+
+    def clear(self) -> None:
+        """Delete all pages."""
+        while self._pages:
+            self._state.delete(ordering.number(heapq.heappop(self._pages)[1]))
 
     def drop(self, before: int) -> None:
         """Delete the pages on which all timestamps are surely smaller than ``before`` (ms)."""

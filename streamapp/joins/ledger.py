@@ -7,7 +7,7 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from streamapp.joins.balance import Balance, Updates
-from streamapp.joins.clock import Clock
+from streamapp.joins.clock import BEGINNING, Clock
 from streamapp.joins.output import Output, Reason, SideOutput
 from streamapp.joins.records import Record
 from streamapp.joins.state import State
@@ -45,7 +45,9 @@ class Ledger(Generic[R]):
     def __init__(self, state: State, *, updates_from: int | None = None) -> None:
         self._state = state
         self._updates_from = updates_from
-        self.clock = Clock()
+        self.clock = Clock(state.wall)
+        #: How far (ms) the clock had come when this was stored; what was over by then is so for good.
+        self.reached = BEGINNING
         self.balance = Balance()
         self.updates = Updates()
         self.results: list[R] = []
@@ -53,7 +55,14 @@ class Ledger(Generic[R]):
         row = state.get(_ROW)
         if row is not None:
             stored = _decode(row)
-            self.clock.now, self.balance, self.updates = stored.clock, stored.balance, stored.updates
+            self.balance, self.updates = stored.balance, stored.updates
+            self.clock.restore(stored.clock)
+            self.reached = BEGINNING if stored.clock is None else stored.clock
+
+    @property
+    def set_back(self) -> bool:
+        """Whether the clock is not where it was when this was stored."""
+        return self.clock.time < self.reached
 
     def unmatched(self, side: int, record: Record, reason: Reason = Reason.UNMATCHED) -> None:
         """Account for a record that has no partner and will have none."""

@@ -13,6 +13,8 @@ from typing import Protocol
 
 from sortedcontainers import SortedDict
 
+from streamapp.joins.clock import Wall
+
 __all__ = ["Changes", "MemoryStore", "State", "Store"]
 
 #: Rows to be written by key; None deletes.
@@ -62,9 +64,11 @@ class State:
 
     Args:
         store: the rows as they were at the last commit.
+        wall: bounds the event clocks that are a part of the state; None = nothing does.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, wall: Wall | None = None) -> None:
+        self.wall = wall or Wall()
         self._store = store
         self._changes: SortedDict[bytes, bytes | None] = SortedDict()
         self._prefix = b""
@@ -74,7 +78,7 @@ class State:
 
         No name of a section may begin with that of another one beside it.
         """
-        section = State(self._store)
+        section = State(self._store, self.wall)
         section._changes = self._changes
         section._prefix = self._prefix + name
         return section

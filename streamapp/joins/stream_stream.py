@@ -92,14 +92,14 @@ class StreamStreamOperator(Refusing[Joined]):
         )
         self._windows = Windows(left_reach, right_reach)
         for view in self._views:
-            for record in view.mine.restore(self.clock.time - view.reach):
+            for record in view.mine.restore(self._ledger.reached - view.reach, over=self._ledger.set_back):
                 place(self._windows[record.key].side(view.side), record)
 
     def process(self, batch: Batch) -> Output[Joined]:
         """Join records in the order in which they are given."""
         ledger, grace, views, windows = self._ledger, self.join.grace, self._views, self._windows
         results = ledger.results
-        now, due = self.clock.time, self._due()
+        now, due, limit = self.clock.time, self._due(), self.clock.wall.limit
         received = matched = 0
         for side, record in batch:
             received += 1
@@ -108,9 +108,12 @@ class StreamStreamOperator(Refusing[Joined]):
                 self._without(side, record, now)
                 continue
             if timestamp > now:
-                now = timestamp
-                if now > due:
-                    due = self._close(now)
+                if timestamp > limit:
+                    self.clock.advance(timestamp)
+                else:
+                    now = timestamp
+                    if now > due:
+                        due = self._close(now)
             elif timestamp < now - grace:
                 ledger.late(self.balance, side, record, now - grace - timestamp)
                 continue
@@ -142,7 +145,7 @@ class StreamStreamOperator(Refusing[Joined]):
         self._close(self.clock.time)
         self._windows.tidy(self.clock.time)
         for view in self._views:
-            view.mine.save(self.clock.time - view.reach, self.clock.time)
+            view.mine.save(self.clock.time - view.reach, self.clock.time, self.clock.furthest)
         self.balance.pending = sum(view.mine.waiting for view in self._views)
         return self._ledger.close()
 

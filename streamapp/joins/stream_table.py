@@ -72,6 +72,8 @@ class StreamTableJoin:
         grace: how long (ms of event time) a record waits for late updates, and how late it may be itself; None = not at
             all, and no record is late. Needs a history of at least as much.
         key: gives the key to look up, where that is not the record's own; not together with a grace.
+        kept: how long (ms of event time) an expired row stays in the table, so that a record which asks for it is told
+            as expired, and one that is behind finds it.
 
     Raises:
         ValueError: for settings that do not go together.
@@ -82,12 +84,13 @@ class StreamTableJoin:
     history: int | None = None
     grace: int | None = None
     key: KeyOf | None = None
+    kept: int = 0
 
     def __post_init__(self) -> None:
         if self.how not in {How.INNER, How.LEFT}:
             raise ValueError(f"a stream-table join is inner or left, not {self.how}")
-        if min(self.ttl, self.history or 0, self.grace or 0) < 0:
-            raise ValueError("ttl, history and grace must not be negative")
+        if min(self.ttl, self.history or 0, self.grace or 0, self.kept) < 0:
+            raise ValueError("ttl, history, grace and kept must not be negative")
         if self.grace is not None and (self.history is None or self.history < self.grace):
             raise ValueError(f"a grace of {self.grace} ms needs a versioned table with a history of at least as much")
         if self.grace is not None and self.key is not None:
@@ -128,8 +131,12 @@ class StreamTableJoin:
         return matched, missed
 
     def expiry(self, now: int | None) -> int | None:
-        """Give the event time (ms) before which rows are expired when the clock shows `now`; None = none are."""
-        return now - self.ttl if self.ttl and now is not None else None
+        """Give the event time (ms) before which rows are to be deleted; None = none are.
+
+        Args:
+            now: the event time (ms), but none that is still to come (`Clock.past`): rows are deleted for all records.
+        """
+        return now - self.ttl - self.kept if self.ttl and now is not None else None
 
     @property
     def keeps_unmatched(self) -> bool:
@@ -227,7 +234,8 @@ class StreamTableOperator(Refusing[R], Generic[R]):
         #: How long (ms) a record waits.
         self._patience = self._grace or 0
         self._buffer = Buffer(state.section(b"waiting/"), span=self._patience)
-        self._buffer.restore(self._undecided)
+        since = BEGINNING if self._grace is None else self._ledger.reached - self._grace + 1
+        self._buffer.restore(since, over=self._ledger.set_back)
         #: The tables that are kept here.
         self.tables: Sequence[Table | VersionedTable] = (
             [join.table(state.section(b"table%d/" % n)) for n, join in enumerate(joins, 1)] if tables is None else ()
@@ -252,9 +260,10 @@ class StreamTableOperator(Refusing[R], Generic[R]):
         """Move the clock of the stream on to an event time (ms), as a record of it would."""
         self.clock.advance(to)
         self._release()
-        self._buffer.save(self._undecided, self.clock.time)
+        self._buffer.save(self._undecided, self.clock.time, self.clock.furthest)
         for join, table in zip(self._joins, self.tables, strict=False):
-            table.tidy(self.clock.time - self._patience - join.ttl if join.ttl else BEGINNING)
+            before = join.expiry(self.clock.past)
+            table.tidy(BEGINNING if before is None else before - self._patience)
         self.balance.pending = self._buffer.waiting
         return self._ledger.close()
 

@@ -41,10 +41,10 @@ class VersionedTable:
     def __init__(self, state: State, history: int, *, aging: bool = False) -> None:
         self.history = history
         self._state = state
-        self._clock = Clock()
+        self._clock = Clock(state.wall)
         stored = state.get(_CLOCK)
         if stored is not None:
-            self._clock.advance(ordering.time_of(stored))
+            self._clock.restore(ordering.time_of(stored))
         self._current = Current(state.section(b"current/"), aging=aging)
         #: Versions that were followed by others: of each key the newest first.
         self._past = state.section(b"past/")

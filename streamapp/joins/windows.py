@@ -66,7 +66,8 @@ class Windows(dict[bytes, Window]):
             _drop(right, now - right_reach)
             sides = (left, left_reach), (right, right_reach)
             if ends := [records[-1].timestamp + reach for records, reach in sides if records]:
-                self._calendar.add(max(ends), window)
+                # One that is ahead must not keep the others.
+                self._calendar.add(min(max(ends), now + max(self._reach)), window)
             else:
                 del self[key]
 

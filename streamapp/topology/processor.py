@@ -142,6 +142,8 @@ class JoinProcessor(Generic[R]):
     def _process(self, batch: Merged) -> Sequence[R]:
         rows = self.table.of(batch)
         task = self._task(batch.partition, rows)
+        if batch.records and (stored := task.set_back(rows, batch)) is not None:
+            self.app.ahead.set_back(f"join {self.name}, partition {batch.partition}", stored)
         before = Account.of(task.operator).received
         if batch.records:
             records = self._converted(self._records(batch))
@@ -160,7 +162,7 @@ class JoinProcessor(Generic[R]):
         partition = self.table.partition(number)
         task = self._tasks.get(number)
         if task is None or task.stale(partition):
-            task = self._tasks[number] = Task(self.join, partition, rows, self._idle_timeout)
+            task = self._tasks[number] = Task(self.join, partition, rows, self.app.ahead.wall, self._idle_timeout)
         return task
 
     def _records(self, batch: Merged) -> Records:

@@ -6,8 +6,11 @@ import time
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
+from streamapp.batching.ahead import WallClock
+from streamapp.batching.batch import Batch
 from streamapp.joins import IdleTimeout, Join, Output, Row, State
-from streamapp.joins.records import Batch
+from streamapp.joins.clock import END
+from streamapp.joins.records import Batch as Records
 from streamapp.joins.state import Changes
 from streamapp.stores.uncommitted import Rows, Uncommitted
 
@@ -26,37 +29,79 @@ class Task(Generic[R]):
         join: what runs.
         partition: of the table that has the state.
         rows: the same, as the work on a batch sees it.
+        wall: bounds the event clock.
         idle_timeout: after how long (ms) without a record event time goes on by itself; None = never.
     """
 
-    def __init__(self, join: Join[R], partition: Uncommitted, rows: Rows, idle_timeout: int | None = None) -> None:
+    def __init__(
+        self, join: Join[R], partition: Uncommitted, rows: Rows, wall: WallClock, idle_timeout: int | None = None
+    ) -> None:
+        self._join = join
+        self._wall = wall
         self._partition = partition
         self._epoch = partition.epoch
         self._store = _RowStore(rows)
-        self._state = State(self._store)
-        self.operator = join.start(self._state)
-        self._idle = None if idle_timeout is None else IdleTimeout(idle_timeout, _wall())
+        self._start()
+        self._idle = None if idle_timeout is None else IdleTimeout(idle_timeout, _steady())
         self._note()
+
+    def _start(self, *, strict: bool = False) -> None:
+        wall = self._wall
+        wall.refresh()
+        wall.strict, wall.beyond = strict, None
+        self._state = State(self._store, wall)
+        self.operator = self._join.start(self._state)
+        #: A stored event clock (ms) that is ahead of the wall clock by more than a record may be.
+        self._beyond = None if strict else wall.beyond
+        wall.strict = False
+
+    def set_back(self, rows: Rows, batch: Batch) -> int | None:
+        """Start anew without a stored event clock that is far ahead of the wall clock, if a batch tells it is wrong.
+
+        An earlier version let any record move it so far. But it may also be the wall clock that is behind: then the
+        records that come are ahead of it, too.
+
+        Returns:
+            that event clock (ms), if so.
+        """
+        if (stored := self._beyond) is None:
+            return None
+        self._wall.refresh()
+        if stored <= self._wall.limit:
+            self._beyond = None
+            return None
+        if min(batch.timestamps) > self._wall.limit:
+            return None
+        self._store.rows = rows
+        self._start(strict=True)
+        return stored
 
     def stale(self, partition: Uncommitted) -> bool:
         """Tell whether the operator knows other rows than this partition has."""
         return partition is not self._partition or partition.epoch != self._epoch
 
-    def process(self, rows: Rows, batch: Batch) -> Output[R]:
+    def process(self, rows: Rows, batch: Records) -> Output[R]:
         """Join records; the changes of the state go to the rows."""
         self._store.rows = rows
+        self._wall.refresh()
         output = self._changed(self.operator.process(batch))
         self._note()
         return output
 
     def due(self) -> int | None:
         """Give the event time (ms) to move the clock to, if no record came for so long and something waits for that."""
-        return self._idle.due(_wall()) if self._idle is not None and self.operator.balance.pending else None
+        if self._idle is None or not self.operator.balance.pending:
+            return None
+        self._wall.refresh()
+        due = self._idle.due(_steady())
+        return None if due is None else min(due, self._wall.limit)
 
     def _note(self) -> None:
         """Take note that records came."""
         if self._idle is not None:
-            self._idle.seen(self.operator.clock.now, _wall())
+            clock, passed = self.operator.clock.now, self._wall.passed
+            # All records so far may have been ahead of the wall clock.
+            self._idle.seen(passed if clock is None and passed < END else clock, _steady())
 
     def advance(self, rows: Rows, to: int) -> Output[R]:
         """Move the event clock on to a time (ms); the changes of the state go to the rows."""
@@ -69,7 +114,7 @@ class Task(Generic[R]):
         return output
 
 
-def _wall() -> int:
+def _steady() -> int:
     """Give the wall time (ms since some moment); it never goes back."""
     return time.monotonic_ns() // 1_000_000
 

@@ -262,6 +262,7 @@ class TopicTable:
             ttl=self.ttl,
             history=self.history,
             grace=None if grace is None else milliseconds(grace),
+            kept=int(self.topic.app.settings.keep_expired * 1000),
         )
 
 

@@ -9,6 +9,9 @@ import pytest
 from topics import Topics
 from worker import Worker, wait_until
 
+#: A time (ms, before the topics were named) at which a profile is to have been so old that it is no longer kept.
+LONG_AGO = -(300 + 3_600 + 1) * 1_000
+
 
 @pytest.fixture
 def topics(kafka) -> Topics:
@@ -44,26 +47,30 @@ def test_a_click_without_a_profile_is_unmatched_with_the_reason_no_profile(topic
 def test_the_profile_of_a_user_who_never_clicks_again_leaves_table_and_changelog(
     topics: Topics, tmp_path: Path, store: str
 ) -> None:
-    topics.profiles([1, 2])
-    topics.profiles([3], at=400_000)
-    topics.clicks([3], users=10, at=400_000)
+    topics.profiles([1, 2], at=LONG_AGO)
+    topics.profiles([3, 4])
+    topics.profiles([5], at=-600_000)
+    topics.clicks([3], users=10)
     changelog = f"{topics.id}-user_profiles-changelog"
     with Worker(tmp_path, store=store, **topics.settings) as worker:
         wait_until(lambda: topics.end("joined_data") == 1, "the profiles are read, and then the click")
         wait_until(lambda: worker.answers("/table/user_profiles/u1/", 404), "u1 leaves the table")
         assert worker.answers("/table/user_profiles/u2/", 404)
         assert worker.answers("/table/user_profiles/u3/", 200)
+        topics.clicks([1, 5], users=10)
+        wait_until(lambda: topics.end("unmatched_clicks") == 2, "clicks of profiles that expired are told")
+        assert reasons(topics) == {"c1": "no_profile", "c5": "expired"}
     last = {message.key(): message.value() for message in topics.read(changelog, full_name=True)}
     assert (last[b"u1"], last[b"u2"]) == (None, None)
     assert last[b"u3"] is not None
 
 
 def test_profiles_still_expire_after_a_restart(topics: Topics, tmp_path: Path) -> None:
-    topics.profiles([1, 2])
+    topics.profiles([1, 2], at=LONG_AGO)
     with Worker(tmp_path, **topics.settings) as worker:
         wait_until(lambda: worker.answers("/table/user_profiles/u2/", 200), "the profiles are in the table")
         worker.terminate()
-    topics.clicks([3], users=10, at=400_000)
+    topics.clicks([3], users=10)
     with Worker(tmp_path, **topics.settings) as worker:
         worker.wait_ready()
         wait_until(lambda: worker.answers("/table/user_profiles/u1/", 404), "u1 leaves the table")
@@ -72,14 +79,14 @@ def test_profiles_still_expire_after_a_restart(topics: Topics, tmp_path: Path) -
 def test_profiles_still_expire_after_a_rebalance(kafka, tmp_path: Path) -> None:
     topics = Topics(kafka.bootstrap, "moved", partitions=4)
     topics.create("user_profiles", "user_clicks")
-    topics.profiles(range(40))
+    topics.profiles(range(40), at=LONG_AGO)
     with Worker(tmp_path / "one", **topics.settings) as one:
         wait_until(lambda: len(topics.table("user_profiles")) == 40, "the profiles are in the table")
         with Worker(tmp_path / "two", **topics.settings) as two:
             two.wait_ready()
             clicks = f"{topics.prefix}user_clicks"
             wait_until(lambda: one.wait_ready().assigned()[clicks] and two.assigned()[clicks], "they share the work")
-            topics.clicks(range(100, 140), users=1_000, at=400_000)
+            topics.clicks(range(100, 140), users=1_000)
             wait_until(lambda: not topics.table("user_profiles"), "all profiles leave the changelog")
             for user in range(40):
                 wait_until(lambda u=user: one.answers(f"/table/user_profiles/u{u}/", 404), f"u{user} leaves the table")

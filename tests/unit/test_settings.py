@@ -32,6 +32,8 @@ BAD_VALUES = {
     "security_protocol": ["", "TLS", "ssl"],
     "buffer": ["0", "-1", "4MB"],
     "max_idle": ["-2", "x", "inf"],
+    "max_ahead": ["-2", "x", "1h"],
+    "keep_expired": ["-1", "x", "inf"],
     "on_failure": ["", "skip"],
     "sasl_mechanism": ["", "GSSAPI"],
     "ssl_cafile": ["/no/such/file"],
