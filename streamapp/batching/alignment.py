@@ -11,6 +11,11 @@ memory is bounded) until each partition that it is joined with has records at ha
 that the broker gave *after* the batch had been fetched: a record that was acknowledged before another one was sent is
 never missed. Then as many records go as are older than the other partitions' first ones.
 
+A partition that agents write once more from another topic (`streamapp.batching.hops`) is in the order of event times
+only if one worker writes all of it; then it is as good as any. Several workers are not equally far: a click may be at
+hand before an older profile has come through. So of such a partition all goes first that the broker had when the click
+was fetched, whatever its time: a click may then meet a profile that is newer than it, but misses none.
+
 Where one agent reads all the topics that are joined (`BatchSchema.merged`), the records of several partitions go at
 once, as a round, and the agent's stream merges them: topics whose records alternate would make batches of one record.
 """
@@ -83,6 +88,11 @@ class Lane:
         self.waiting, self.at, self.since, self.barrier = batch, 0, now, None
 
     @property
+    def next_offset(self) -> int:
+        """The offset of the first record that waits; there is one."""
+        return cast(Batch, self.waiting).records[self.at].offset
+
+    @property
     def remaining(self) -> Sequence[int]:
         """The event times (ms) of the records that wait."""
         return self.waiting.timestamps[self.at :] if self.waiting is not None else ()
@@ -106,6 +116,8 @@ class Alignment:
         joined: for each topic, the topics that are joined, itself among them (`groups`).
         assigned: the partitions that this worker has.
         merged: topics whose agent merges them with those that they are joined with.
+        whole: topics whose partitions all go together, which are joined with no other.
+        unordered: topics whose records are not in the order of their times.
         max_idle: seconds that records wait for a partition they are joined with to get some, although the broker
             has none of it; less than 0 = they never wait, and not for those that the broker has either.
     """
@@ -116,6 +128,8 @@ class Alignment:
         assigned: Iterable[TP] = (),
         *,
         merged: Collection[str] = (),
+        whole: Collection[str] = (),
+        unordered: Collection[str] = (),
         max_idle: float = 0,
     ) -> None:
         self.lanes: dict[TP, Lane] = {}
@@ -126,12 +140,16 @@ class Alignment:
         self.enforced = 0
         self._max_idle = max_idle
         self._merged = merged
+        self._unordered = unordered
         assigned = set(assigned)
         self._others: dict[TP, tuple[TP, ...]] = {}
         self._groups: list[tuple[TP, ...]] = []
         for tp in sorted(assigned):
-            group = tuple(TP(topic, tp.partition) for topic in joined.get(tp.topic, (tp.topic,)))
-            group = tuple(member for member in group if member in assigned)
+            if tp.topic in whole:
+                group = tuple(sorted(member for member in assigned if member.topic == tp.topic))
+            else:
+                group = tuple(TP(topic, tp.partition) for topic in joined.get(tp.topic, (tp.topic,)))
+                group = tuple(member for member in group if member in assigned)
             self._others[tp] = tuple(member for member in group if member != tp)
             if group[0] == tp:
                 self._groups.append(group)
@@ -203,7 +221,11 @@ class Alignment:
             return []
         heads.sort()
         merged = len(lanes) > 1 and group[0].topic in self._merged
-        stops = self._round(lanes, heads, now) if merged else self._first(lanes, heads, now)
+        first = None if merged else self._unordered_first(group, lanes)
+        if first is not None:
+            stops = {first: len(lanes[first].waiting or ())}
+        else:
+            stops = self._round(lanes, heads, now) if merged else self._first(lanes, heads, now)
         parts = frozenset(group[order] for order in stops)
         taken = []
         for order, stop in sorted(stops.items()):
@@ -211,6 +233,17 @@ class Alignment:
             batch.round = parts
             taken.append(batch)
         return taken
+
+    def _unordered_first(self, group: tuple[TP, ...], lanes: list[Lane]) -> int | None:
+        """Give the lane, if there is one, that goes first whatever its records' times are."""
+        if self._max_idle < 0:
+            return None
+        for order, (tp, lane) in enumerate(zip(group, lanes, strict=True)):
+            if tp.topic in self._unordered and lane.waiting is not None:
+                later = [other for other in lanes[order + 1 :] if other.waiting is not None]
+                if not later or any(one.barrier is None or lane.next_offset < one.barrier[tp] for one in later):
+                    return order
+        return None
 
     def _first(self, lanes: list[Lane], heads: list[tuple[int, int]], now: float) -> dict[int, int]:
         """Tell up to where the lane may go whose head is the first, if it may."""
