@@ -221,9 +221,8 @@ class Alignment:
             return []
         heads.sort()
         merged = len(lanes) > 1 and group[0].topic in self._merged
-        first = None if merged else self._unordered_first(group, lanes)
-        if first is not None:
-            stops = {first: len(lanes[first].waiting or ())}
+        if not merged and self._ahead(group, lanes):
+            stops = {0: len(lanes[0].waiting or ())}
         else:
             stops = self._round(lanes, heads, now) if merged else self._first(lanes, heads, now)
         parts = frozenset(group[order] for order in stops)
@@ -234,16 +233,16 @@ class Alignment:
             taken.append(batch)
         return taken
 
-    def _unordered_first(self, group: tuple[TP, ...], lanes: list[Lane]) -> int | None:
-        """Give the lane, if there is one, that goes first whatever its records' times are."""
-        if self._max_idle < 0:
-            return None
-        for order, (tp, lane) in enumerate(zip(group, lanes, strict=True)):
-            if tp.topic in self._unordered and lane.waiting is not None:
-                later = [other for other in lanes[order + 1 :] if other.waiting is not None]
-                if not later or any(one.barrier is None or lane.next_offset < one.barrier[tp] for one in later):
-                    return order
-        return None
+    def _ahead(self, group: tuple[TP, ...], lanes: list[Lane]) -> bool:
+        """Tell whether the first lane goes before the others whatever the times of its records, which are in no order.
+
+        Up to what the broker had when those of the others were fetched; behind that it is one of them.
+        """
+        lane, *later = lanes
+        if not later or group[0].topic not in self._unordered or lane.waiting is None or self._max_idle < 0:
+            return False
+        waiting = [one.barrier for one in later if one.waiting is not None]
+        return not waiting or any(barrier is None or lane.next_offset < barrier[group[0]] for barrier in waiting)
 
     def _first(self, lanes: list[Lane], heads: list[tuple[int, int]], now: float) -> dict[int, int]:
         """Tell up to where the lane may go whose head is the first, if it may."""
