@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from streamapp.agents import clicks, profiles
+from streamapp import values
+from streamapp.agents import clicks
 from streamapp.app import app
 from streamapp.batching.batch import Record
 from streamapp.batching.decoding import Undecodable
@@ -71,7 +72,7 @@ class ClickJoin:
         """
         rows, clock = _Profiles(table.partition(partition)), Clock()
         try:
-            (clicks if source == Side.LEFT else profiles).decoder.decode(record)
+            (values.clicks if source == Side.LEFT else values.profiles).decode(record)
         except Undecodable as exc:
             return Explanation(verdict=Verdict.REFUSED, clock=None, detail=f"{exc.reason}: {exc}")
         if source != Side.LEFT:

@@ -1,46 +1,45 @@
 """The records: what a value on each topic must look like.
 
-Every value is a JSON object in UTF-8 and every key the user id in UTF-8, the bytes of the value's
-``user_id`` without quotes: it decides the partition, so a click meets its profile there. A record's event
-time is its Kafka timestamp, in milliseconds since 1970. A profile without a value (a tombstone) deletes the
+Every value is a JSON object in UTF-8 with the field ``user_id``, a string or an integer, and every key that in UTF-8
+without quotes: ``7`` and ``"7"`` are one user, whose key is the byte ``7``. The key decides the partition, so a click
+meets its profile there; topics that are keyed otherwise are written once more by it (``STREAMAPP_REKEY``). A record's
+event time is its Kafka timestamp, in milliseconds since 1970. A profile without a value (a tombstone) deletes the
 profile.
 
-What is declared here is checked strictly: a field that is missing or of another type is a
-`msgspec.ValidationError` that names the path. Other fields are allowed, and the join passes them on as they
-are.
+Nothing else is demanded, and the join passes all fields on as they are. What is declared here is checked strictly: a
+field that is missing or of another type is a `msgspec.ValidationError` that names the path. To demand more, declare it
+here, or in a type of your own that ``STREAMAPP_CLICK_TYPE`` or ``STREAMAPP_PROFILE_TYPE`` names (``module:Name``)::
+
+    class Click(msgspec.Struct, frozen=True, gc=False):
+        user_id: str
+        url: str
 """
 
 from __future__ import annotations
 
 import enum
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
-__all__ = ["Click", "Joined", "Profile", "Unmatched", "UnmatchedReason", "UserId"]
+__all__ = ["FIELD", "Click", "Joined", "Profile", "Unmatched", "UnmatchedReason", "UserId"]
 
-UserId = Annotated[str, msgspec.Meta(min_length=1)]
+#: The field that is joined on.
+FIELD: Final = "user_id"
+
+UserId = Annotated[str, msgspec.Meta(min_length=1)] | int
 
 
 class Profile(msgspec.Struct, frozen=True, gc=False):
     """What is known of a user: a value of ``user_profiles``."""
 
     user_id: UserId
-    name: str
-    country: str | None = None
-    plan: str | None = None
 
 
 class Click(msgspec.Struct, frozen=True, gc=False):
-    """A page that a user opened: a value of ``user_clicks``.
+    """A page that a user opened: a value of ``user_clicks``."""
 
-    ``timestamp`` (ms since 1970) is for readers of the value; the join goes by the Kafka timestamp.
-    """
-
-    click_id: str
     user_id: UserId
-    url: str
-    timestamp: int | None = None
 
 
 class Joined(msgspec.Struct, frozen=True, gc=False):

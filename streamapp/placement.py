@@ -9,15 +9,15 @@ from __future__ import annotations
 import itertools
 import time
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from streamapp.batching.output import partition_of
 from streamapp.settings import Settings
 
-__all__ = ["PARTITIONERS", "Sample", "misplaced", "sample"]
+__all__ = ["PARTITIONERS", "Sample", "misplaced", "newest", "sample"]
 
 #: Records of each partition that are looked at.
 NEWEST: Final = 50
@@ -72,6 +72,25 @@ def _partitioners(keys: Sample, count: int) -> set[str]:
 
 def sample(settings: Settings, topics: Iterable[str], count: int) -> dict[str, Sample]:
     """Read the keys of the newest records of each partition of topics."""
+    found: dict[str, list[tuple[bytes, int]]] = {topic: [] for topic in topics}
+    for message in newest(settings, found, count):
+        topic, key, partition = message.topic(), message.key(), message.partition()
+        if topic is not None and key is not None and partition is not None:
+            found[topic].append((key, partition))
+    return dict(found)
+
+
+def newest(settings: Settings, topics: Iterable[str], count: int) -> Iterator[Message]:
+    """Read the newest records of each partition of topics.
+
+    Args:
+        settings: where the broker is.
+        topics: full names.
+        count: how many partitions each of them has.
+
+    Raises:
+        KafkaException: if the broker does not allow it.
+    """
     reader: Any = Consumer(
         {
             **settings.librdkafka(),
@@ -83,12 +102,11 @@ def sample(settings: Settings, topics: Iterable[str], count: int) -> dict[str, S
             "log_level": 0,
         }
     )
-    found: dict[str, list[tuple[bytes, int]]] = {topic: [] for topic in topics}
     # From the end on: a question for the offsets would fail while a topic that was just made has no leader, which a
     # reader waits for.
     partitions = [
         TopicPartition(topic, partition, FROM_END - NEWEST)
-        for topic, partition in itertools.product(found, range(count))
+        for topic, partition in itertools.product(topics, range(count))
     ]
     missing = len(partitions)
     deadline = time.monotonic() + PATIENCE
@@ -96,12 +114,10 @@ def sample(settings: Settings, topics: Iterable[str], count: int) -> dict[str, S
         reader.assign(partitions)
         while missing and (message := reader.poll(max(0.0, deadline - time.monotonic()))) is not None:
             if message.error() is None:
-                if message.key() is not None:
-                    found[message.topic()].append((message.key(), message.partition()))
+                yield message
             elif message.error().name() == "_PARTITION_EOF":
                 missing -= 1
             elif message.error().fatal():
                 raise KafkaException(message.error())
     finally:
         reader.close()
-    return dict(found)

@@ -50,6 +50,8 @@ _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{0,200}")
 _TOKEN: Final = re.compile(r"[!-~]{16,}")
 #: The path of a Redis' URL: the number of the database.
 _REDIS: Final = re.compile(r"(/[0-9]{0,5})?")
+#: Where a type is: a module, and its name there.
+_TYPE: Final = re.compile(r"([A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*)?")
 #: A host name or an address; no "user:password@", which would be taken for a part of the name.
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\]")
 
@@ -176,6 +178,19 @@ def _store(value: str) -> str:
     return value.strip()
 
 
+def _type(value: str) -> str:
+    if not _TYPE.fullmatch(value.strip()):
+        raise ValueError("must be MODULE:NAME, a msgspec.Struct that can be imported")
+    return value.strip()
+
+
+def _topics_in(value: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in value.split(",") if name.strip())
+    if not {CLICKS, PROFILES}.issuperset(names):
+        raise ValueError(f"must be {CLICKS}, {PROFILES}, or both with a comma between, without {PREFIX}TOPIC_PREFIX")
+    return tuple(dict.fromkeys(names))
+
+
 def _path(value: str) -> Path:
     try:
         return Path(_text(value)).expanduser()
@@ -217,6 +232,13 @@ class Settings:
     )
     profile_ttl: float = _setting(300.0, _seconds(0), "seconds of event time after which a profile expires; 0 = never")
     join: How = _setting(How.INNER, _one_of([How.INNER, How.LEFT]), "inner, or left: clicks without a profile too")
+    rekey: tuple[str, ...] = _setting(
+        (),
+        _topics_in,
+        f"topics that are not keyed by the user id: {CLICKS}, {PROFILES} or both; written once more by it",
+    )
+    click_type: str = _setting("", _type, "what clicks must be: MODULE:NAME of a msgspec.Struct (default: any object)")
+    profile_type: str = _setting("", _type, "what profiles must be, likewise")
     partitions: int = _setting(8, _whole(1, 10_000), "partitions of the topics that have to be created")
     replication: int = _setting(1, _whole(1, 100), "replication factor of the topics that have to be created")
     standbys: int = _setting(0, _whole(0, 10), "workers that keep the rows of a partition besides the one that owns it")

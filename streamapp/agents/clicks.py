@@ -9,16 +9,14 @@ from faust.types import StreamT
 
 from streamapp.app import app
 from streamapp.batching.batch import Batch
-from streamapp.batching.decoding import Decoder
 from streamapp.joins import Clock, StreamTableJoin
-from streamapp.models import Click
 from streamapp.results import joined, unmatched
 from streamapp.tables import profiles
 from streamapp.topics import joined_data, unmatched_clicks, user_clicks
+from streamapp.values import clicks as decoder
 
 __all__ = ["join_clicks"]
 
-decoder = Decoder(Click, key=lambda click: click.user_id)
 ttl, kept = (int(seconds * 1000) for seconds in (app.settings.profile_ttl, app.settings.keep_expired))
 join = StreamTableJoin(app.settings.join, ttl=ttl, kept=kept)
 profiles.read_ahead(user_clicks)

@@ -6,15 +6,12 @@ from faust.types import StreamT
 
 from streamapp.app import app
 from streamapp.batching.batch import Batch
-from streamapp.batching.decoding import Decoder
 from streamapp.joins import Row
-from streamapp.models import Profile
 from streamapp.tables import profiles
 from streamapp.topics import user_profiles
+from streamapp.values import profiles as decoder
 
 __all__ = ["keep_profiles"]
-
-decoder = Decoder(Profile, key=lambda profile: profile.user_id, tombstones=True)
 
 
 @app.agent(user_profiles)

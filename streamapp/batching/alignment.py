@@ -15,6 +15,11 @@ A record that is too far ahead of the wall clock (`streamapp.batching.ahead`) go
 its time: by that it would hold back all that follow it in its partition, and they would meet later rows than those of
 their time.
 
+A partition that agents write once more from another topic (`streamapp.batching.hops`) is in the order of event times
+only if one worker writes all of it; then it is as good as any. Several workers are not equally far: a click may be at
+hand before an older profile has come through. So of such a partition all goes first that the broker had when the click
+was fetched, whatever its time: a click may then meet a profile that is newer than it, but misses none.
+
 Where one agent reads all the topics that are joined (`BatchSchema.merged`), the records of several partitions go at
 once, as a round, and the agent's stream merges them: topics whose records alternate would make batches of one record.
 """
@@ -104,6 +109,11 @@ class Lane:
             self.times = times if ahead else [self.ahead] * len(times)
 
     @property
+    def next_offset(self) -> int:
+        """The offset of the first record that waits; there is one."""
+        return cast(Batch, self.waiting).records[self.at].offset
+
+    @property
     def remaining(self) -> Sequence[int]:
         """The event times (ms) of the records that wait."""
         return self.times[self.at :] if self.waiting is not None else ()
@@ -128,6 +138,8 @@ class Alignment:
         assigned: the partitions that this worker has.
         merged: topics whose agent merges them with those that they are joined with.
         wall: tells which records are ahead of it; None = none are.
+        whole: topics whose partitions all go together, which are joined with no other.
+        unordered: topics whose records are not in the order of their times.
         max_idle: seconds that records wait for a partition they are joined with to get some, although the broker
             has none of it; less than 0 = they never wait, and not for those that the broker has either.
     """
@@ -138,6 +150,8 @@ class Alignment:
         assigned: Iterable[TP] = (),
         *,
         merged: Collection[str] = (),
+        whole: Collection[str] = (),
+        unordered: Collection[str] = (),
         max_idle: float = 0,
         wall: Wall | None = None,
     ) -> None:
@@ -150,12 +164,16 @@ class Alignment:
         self._max_idle = max_idle
         self._wall = wall or Wall()
         self._merged = merged
+        self._unordered = unordered
         assigned = set(assigned)
         self._others: dict[TP, tuple[TP, ...]] = {}
         self._groups: list[tuple[TP, ...]] = []
         for tp in sorted(assigned):
-            group = tuple(TP(topic, tp.partition) for topic in joined.get(tp.topic, (tp.topic,)))
-            group = tuple(member for member in group if member in assigned)
+            if tp.topic in whole:
+                group = tuple(sorted(member for member in assigned if member.topic == tp.topic))
+            else:
+                group = tuple(TP(topic, tp.partition) for topic in joined.get(tp.topic, (tp.topic,)))
+                group = tuple(member for member in group if member in assigned)
             self._others[tp] = tuple(member for member in group if member != tp)
             if group[0] == tp:
                 self._groups.append(group)
@@ -231,7 +249,10 @@ class Alignment:
             return []
         heads.sort()
         merged = len(lanes) > 1 and group[0].topic in self._merged
-        stops = self._round(lanes, heads, now) if merged else self._first(lanes, heads, now)
+        if not merged and self._goes_first(group, lanes):
+            stops = {0: len(lanes[0].waiting or ())}
+        else:
+            stops = self._round(lanes, heads, now) if merged else self._first(lanes, heads, now)
         parts = frozenset(group[order] for order in stops)
         taken = []
         for order, stop in sorted(stops.items()):
@@ -239,6 +260,17 @@ class Alignment:
             batch.round = parts
             taken.append(batch)
         return taken
+
+    def _goes_first(self, group: tuple[TP, ...], lanes: list[Lane]) -> bool:
+        """Tell whether the first lane goes before the others whatever the times of its records, which are in no order.
+
+        Up to what the broker had when those of the others were fetched; behind that it is one of them.
+        """
+        lane, *later = lanes
+        if not later or group[0].topic not in self._unordered or lane.waiting is None or self._max_idle < 0:
+            return False
+        waiting = [one.barrier for one in later if one.waiting is not None]
+        return not waiting or any(barrier is None or lane.next_offset < barrier[group[0]] for barrier in waiting)
 
     def _first(self, lanes: list[Lane], heads: list[tuple[int, int]], now: float) -> dict[int, int]:
         """Tell up to where the lane may go whose head is the first, if it may."""

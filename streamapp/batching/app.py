@@ -86,6 +86,8 @@ class App(faust.App):
         self.outputs: list[Output] = [self.dead_letters]
         #: Topics whose agents get batches, by name, with those that go before each.
         self.inputs: dict[str, tuple[str, ...]] = {}
+        #: Topics that an agent of this app writes from another one, by name, with that one (`streamapp.batching.hops`).
+        self.hops: dict[str, str] = {}
         #: What is wrong although the worker runs.
         self.faults = Problems()
         #: Records that the agents are done with, by topic.
@@ -99,14 +101,16 @@ class App(faust.App):
         told = isinstance(reason, (StoreError, UnreadableBatchError))
         await super().crash(reason.with_traceback(None) if told else reason)
 
-    def batches(self, name: str, *, after: tuple[str, ...] = ()) -> Any:
+    def batches(self, name: str, *, after: tuple[Any, ...] = ()) -> Any:
         """Declare a topic whose agents get batches.
 
         Args:
             name: the topic's name without the prefix.
-            after: topics that are read first, partition by partition, as far as the broker has them.
+            after: topics that are read first, partition by partition, as far as the broker has them: declared ones, or
+                their names without the prefix.
         """
-        topic, before = self.settings.topic(name), tuple(self.settings.topic(other) for other in after)
+        topic = self.settings.topic(name)
+        before = tuple(self.settings.topic(one) if isinstance(one, str) else one.name for one in after)
         self.inputs[topic] = before
         return self.topic(topic, schema=BatchSchema(after=before))
 

@@ -151,7 +151,9 @@ class Batch:
 
 
 class Merged(Batch):
-    """Records of partitions with the same number, of several topics, in the order in which they are to be joined.
+    """Records of several partitions, in the order in which they are to be joined.
+
+    They are of partitions with the same number, of several topics, or of all those of one topic (`BatchSchema.whole`).
 
     Args:
         tps: the partitions.
@@ -204,12 +206,17 @@ class BatchSchema(faust.Schema):  # type: ignore[type-arg]
             `streamapp.batching.alignment`).
         merged: the agent gets the records of all the topics together, in the order of their event times; at equal
             times those of a topic that is named earlier are first.
+        whole: the partitions of each topic go together, so that its records come in the order of their event times, as
+            far as this worker has them; only together with `merged`, and not of a topic that is joined itself.
         tick: seconds after which the agent gets a batch without records for each partition of which none waits; None =
             never. Only together with `merged`.
     """
 
-    def __init__(self, *, after: Iterable[str] = (), merged: bool = False, tick: float | None = None) -> None:
+    def __init__(
+        self, *, after: Iterable[str] = (), merged: bool = False, whole: bool = False, tick: float | None = None
+    ) -> None:
         super().__init__()
+        self.whole = whole
         self.tick = tick
         self.after = tuple(after)
         self.merged = merged

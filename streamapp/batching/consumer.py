@@ -31,6 +31,7 @@ from streamapp.batching.consumer_thread import ConsumerThread
 from streamapp.batching.dead_letters import Reason, Rejected
 from streamapp.batching.feed import Feed, Fetched
 from streamapp.batching.group import AGAIN, Group, passes
+from streamapp.batching.hops import Hops
 from streamapp.batching.reader import Reader
 from streamapp.batching.unreadable import Unreadable, UnreadableBatchError
 from streamapp.batching.work import Work
@@ -114,10 +115,13 @@ class Consumer(driver.Consumer):
         # Agents that go one after the other get one batch at a time.
         apart = {other for topic, others in after.items() if others for other in joined[topic]}
         self._enforced = self.enforced
+        whole = {topic for topics, schema in schemas if schema.whole for topic in topics if joined[topic] == (topic,)}
         self.alignment = Alignment(
             joined,
             (TP(*tp) for tp in assigned),
             merged=self._batched - apart,
+            whole=whole,
+            unordered={topic for topic, first in self.app.hops.items() if not self._has_all(first, assigned, whole)},
             max_idle=self.app.settings.max_idle,
             wall=self.app.ahead.wall,
         )
@@ -127,6 +131,10 @@ class Consumer(driver.Consumer):
         self._joined, self._anew = joined, True
         self.app.checkpoint.begin()
         await super().on_partitions_assigned(assigned, generation_id)
+
+    def _has_all(self, topic: str, assigned: set[TP], whole: set[str]) -> bool:
+        """Tell whether this worker has all partitions of a topic, and takes them together."""
+        return topic in whole and sum(tp.topic == topic for tp in assigned) == self.topic_partitions(topic)
 
     def stop_flow(self) -> None:
         """Deliver nothing more, for now."""
@@ -183,9 +191,14 @@ class Consumer(driver.Consumer):
             current=lambda: self.flow_active and generation == self.app.consumer_generation_id,
             deliver=partial(self._arrived, generation),
             alive=self._thread.polled,
+            hops=self._hops(),
         )
         self._want()
         await self._feed.run()
+
+    def _hops(self) -> Hops | None:
+        fetcher = self.reader.consumer._fetcher
+        return Hops(self.app, fetcher._client, fetcher._isolation_level) if self.app.hops else None
 
     def _want(self) -> None:
         """Ask for a batch of each partition of which none waits, nor is on its way."""

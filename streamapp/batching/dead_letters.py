@@ -93,7 +93,9 @@ class DeadLetters(Output):
             topic: the topic that refuses it.
         """
         origin = result[0]
-        record: Any = origin.source if isinstance(origin, Envelope) else origin
+        record: Any = origin
+        if isinstance(origin, Envelope):
+            record, source = origin.source, origin.tp or source
         error = f"{topic} refuses the result for its size (max.message.bytes)"
         letters = self.letters([Rejected(source, record, Reason.TOO_LARGE, error)])
         await self._app.checkpoint.send(Results(self, letters, source, rekeyed=True))

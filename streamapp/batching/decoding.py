@@ -10,7 +10,10 @@ from typing import Any, Final, Generic, Protocol, TypeVar, cast
 import msgspec
 
 from streamapp.batching.batch import Batch, Record
+from streamapp.batching.content import Content, Undecodable, content_of, content_type, event_data, refusal
 from streamapp.batching.dead_letters import Reason, Rejected
+from streamapp.batching.forms import key_form, value_form
+from streamapp.batching.output import Envelope, Headers
 
 __all__ = ["Decoded", "Decoder", "Keyed", "Undecodable"]
 
@@ -18,8 +21,7 @@ T = TypeVar("T")
 
 HEADERS: Final = attrgetter("headers")
 
-#: What a `content-type` header may say; a record without the header is taken for JSON.
-JSON_TYPES: Final = frozenset({b"application/json", b"json"})
+_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class Keyed(Record, Protocol):
@@ -55,12 +57,20 @@ class Decoded(Batch):
         return cast("Iterator[Keyed]", iter(self.records))
 
 
-class Undecodable(ValueError):
-    """A record that cannot be used, and the reason."""
+class Event(Envelope):
+    """A CloudEvent in structured mode, whose results are none: they say of themselves that they are JSON."""
 
-    def __init__(self, reason: Reason, error: str) -> None:
-        super().__init__(error)
-        self.reason = reason
+    value: bytes | None = None
+    offset: int = -1
+
+    @classmethod
+    def of(cls, record: Record) -> Event:
+        """Take a record for one; it goes to the dead letters as it came, if its result is refused."""
+        headers: Headers = [
+            (name, b"application/json" if name.lower() == "content-type" else content)
+            for name, content in record.headers
+        ]
+        return cls(record.key, record.timestamp, headers, record, value=record.value, offset=record.offset)
 
 
 class Decoder(Generic[T]):
@@ -68,20 +78,35 @@ class Decoder(Generic[T]):
 
     Args:
         type: a msgspec Struct.
-        key: gives the key that a record with this value must have.
+        key: gives the key that a record with this value must have; an integer stands for its decimal digits.
         tombstones: whether a record without a value is good (it deletes) or is rejected.
+        field: what that key is called in the value, to be named in errors.
+        remedy: what helps if records have another key, or none, to be told with them.
     """
 
-    def __init__(self, type: type[T], key: Callable[[T], str], *, tombstones: bool = False) -> None:  # noqa: A002
+    def __init__(
+        self,
+        type: type[T],  # noqa: A002
+        key: Callable[[T], str | int],
+        *,
+        tombstones: bool = False,
+        field: str = "user_id",
+        remedy: str = "",
+    ) -> None:
         self._decode = msgspec.json.Decoder(type).decode
         self._key = key
         self._tombstones = tombstones
+        self._field = field
+        self._remedy = f": {remedy}" if remedy else ""
 
     def split(self, batch: Batch) -> tuple[Decoded, list[Rejected]]:
-        """Divide a batch into the records that can be used, and those that cannot."""
+        """Divide a batch into the records that can be used, and those that cannot.
+
+        A CloudEvent in structured mode stays as it came, but for its ``content-type``, which results would get.
+        """
         if self._all_good(batch):
             return Decoded.all_of(batch), []
-        good: list[Record] = []
+        good: list[Any] = []
         bad: list[Rejected] = []
         for record in batch:
             try:
@@ -89,17 +114,22 @@ class Decoder(Generic[T]):
             except Undecodable as exc:
                 bad.append(Rejected(batch.tp, record, exc.reason, str(exc)))
             else:
-                good.append(record)
+                event = record.headers and content_of(content_type(record.headers)) is Content.EVENT
+                good.append(Event.of(record) if event else record)
         return Decoded(batch.tp, good, batch.work), bad
 
     def _all_good(self, batch: Batch) -> bool:
         """Tell whether all records can surely be used: most batches are so, and a look at the whole costs half."""
         decode, key, values = self._decode, self._key, batch.values
-        if any(map(HEADERS, batch)) or None in values:
+        if None in values:
+            return False
+        if any(map(HEADERS, batch)) and any(
+            content_of(content_type(record.headers)) is not Content.JSON for record in batch if record.headers
+        ):
             return False
         data = cast("list[bytes]", values)
         try:
-            return all(map(bytes.isascii, data)) and batch.keys == [key(decode(value)).encode() for value in data]
+            return all(map(bytes.isascii, data)) and batch.keys == [str(key(decode(value))).encode() for value in data]
         except (msgspec.DecodeError, RecursionError):
             return False
 
@@ -109,26 +139,56 @@ class Decoder(Generic[T]):
         Raises:
             Undecodable: if the record cannot be used.
         """
-        key, data = record.key, record.value
-        if key is None:
-            raise Undecodable(Reason.NULL_KEY, "the record has no key")
-        for name, content in record.headers:
-            if name == "content-type" and (content or b"").split(b";")[0].strip().lower() not in JSON_TYPES:
-                raise Undecodable(Reason.UNKNOWN_CODEC, f"the content-type {content!r} is not application/json")
-        if data is None:
+        if record.value is None:
+            if record.key is None:
+                raise Undecodable(Reason.NULL_KEY, "the record has neither a key nor a value")
             if self._tombstones:
                 return None
             raise Undecodable(Reason.TOMBSTONE, "the record has no value, and this topic has no tombstones")
+        if record.key is None:
+            raise Undecodable(Reason.NULL_KEY, f"the record has no key{self._remedy}")
+        data, value = self._value(record)
+        if record.key != str(self._key(value)).encode():
+            form = key_form(record.key, data, self._field)
+            raise Undecodable(Reason.KEY_MISMATCH, f"the key {record.key!r} is {form.text}{self._remedy}")
+        return value
+
+    def key(self, record: Record) -> bytes:
+        """Return the key that a record must have by its value, whatever it has.
+
+        Raises:
+            Undecodable: if the record cannot be used.
+        """
+        _, value = self._value(record)
+        return str(self._key(value)).encode()
+
+    def _value(self, record: Record) -> tuple[bytes, T]:
+        """Decode the value of a record, of a CloudEvent its data; gives the JSON, too."""
+        whole = record.value or b""
+        media_type = content_type(record.headers)
+        content = content_of(media_type)
+        if content is Content.OTHER:
+            raise refusal(media_type)
         try:
-            value = self._decode(data)
-            if not data.isascii():
-                data.decode()  # msgspec skips over strings that it need not give, without a look at their bytes
+            data = event_data(whole) if content is Content.EVENT else whole
+            value = self._decoded(data)
+            if not whole.isascii():
+                whole.decode()  # msgspec skips over strings that it need not give, without a look at their bytes
         except msgspec.ValidationError as exc:
             reason = Reason.MISSING_FIELD if "missing required field" in str(exc) else Reason.WRONG_TYPE
             raise Undecodable(reason, str(exc)) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-            raise Undecodable(Reason.NOT_JSON, str(exc)) from None
-        expected = self._key(value)
-        if key != expected.encode():
-            raise Undecodable(Reason.KEY_MISMATCH, f"the key {key!r} is not that of the value, {expected!r}")
-        return value
+            seems = value_form(whole)
+            raise Undecodable(Reason.NOT_JSON, f"{exc}; the value is {seems}" if seems else str(exc)) from None
+        return data, value
+
+    def _decoded(self, data: bytes) -> T:
+        try:
+            return self._decode(data)
+        except msgspec.ValidationError as exc:
+            # It may be of a field that comes again: to a JSON parser the last one counts.
+            try:
+                fields = _fields(data)
+            except msgspec.ValidationError:
+                raise exc from None
+            return self._decode(msgspec.json.encode(fields))

@@ -12,12 +12,14 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
+from aiokafka.consumer.fetcher import READ_UNCOMMITTED
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from streamapp.batching.alignment import Alignment
 from streamapp.batching.batch import Record
 from streamapp.batching.fetching import end_offsets
+from streamapp.batching.hops import Hops
 from streamapp.batching.reader import Reader
 from streamapp.batching.records import take
 
@@ -52,6 +54,7 @@ class Feed:
             be thrown away, and be lost.
         deliver: takes what came.
         alive: called again and again, at least once a second while nothing holds up the loop.
+        hops: what has to come through before the end offsets of some partitions say all; None = nothing.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Feed:
         current: Callable[[], bool],
         deliver: Callable[[Fetched], None],
         alive: Callable[[], None],
+        hops: Hops | None = None,
     ) -> None:
         self._client = reader.consumer._client
         self._fetcher = reader.consumer._fetcher
@@ -79,6 +83,11 @@ class Feed:
         #: Those for which it is being asked.
         self._asking: set[TP] = set()
         self._asked: asyncio.Task[None] | None = None
+        #: The same for partitions that are joined with some behind a hop.
+        self._held: set[TP] = set()
+        self._passing: set[TP] = set()
+        self._passed: asyncio.Task[None] | None = None
+        self._hops = hops
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def want(self, partitions: set[TP]) -> None:
@@ -112,8 +121,9 @@ class Feed:
         finally:
             self._fetching.feed(None, set())
             self.end()
-            if self._asked is not None:
-                self._asked.cancel()
+            for task in (self._asked, self._passed):
+                if task is not None:
+                    task.cancel()
 
     def _pump(self) -> None:
         """Deliver what has been fetched of the partitions that are wanted."""
@@ -127,10 +137,14 @@ class Feed:
         self._wanted.difference_update(records)
         self._asking.difference_update(records)  # the answer would be older than the records
         self._unbarred.difference_update(records)
+        self._passing.difference_update(records)
         barriers = {}
         for tp in records:
-            barrier = self._fetching.barrier(tp, self._alignment.others([tp]))
-            if barrier is not None:
+            others = self._alignment.others([tp])
+            barrier = self._fetching.barrier(tp, others)
+            if self._hops is not None and self._hops.over(others):
+                self._held.add(tp)
+            elif barrier is not None:
                 barriers[tp] = barrier
             else:
                 self._unbarred.add(tp)
@@ -162,6 +176,8 @@ class Feed:
         """Ask the broker for end offsets that no fetch told."""
         if self._unbarred and (self._asked is None or self._asked.done()):
             self._asked = asyncio.get_running_loop().create_task(self._ask_for_ends())
+        if self._held and (self._passed is None or self._passed.done()):
+            self._passed = asyncio.get_running_loop().create_task(self._wait_for_hops())
 
     async def _ask_for_ends(self) -> None:
         while self._unbarred and self._active():
@@ -177,5 +193,26 @@ class Feed:
                 self._fail(exc)
                 return
             barriers = {tp: {other: ends[other] for other in self._alignment.others([tp])} for tp in self._asking}
+            if barriers and self._active():
+                self._send({}, barriers)
+
+    async def _wait_for_hops(self) -> None:
+        """Wait until what was in the first topics has come through; then ask for the end offsets of the second ones."""
+        while self._hops is not None and self._held and self._active():
+            self._passing, self._held = self._held, set()
+            others = self._alignment.others(self._passing)
+            try:
+                if not await self._hops.passed(self._hops.over(others), self._active):
+                    return
+                # Of open transactions, too: one that is committed may not show in the partitions yet.
+                ends = await end_offsets(self._client, others, READ_UNCOMMITTED)
+            except KafkaError as exc:
+                logger.warning("End offsets of %d partitions are not to be had: %r", len(others), exc)
+                self._held |= self._passing
+                return
+            except Exception as exc:
+                self._fail(exc)
+                return
+            barriers = {tp: {other: ends[other] for other in self._alignment.others([tp])} for tp in self._passing}
             if barriers and self._active():
                 self._send({}, barriers)

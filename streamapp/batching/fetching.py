@@ -20,7 +20,7 @@ from faust.types import TP
 
 from streamapp.batching.unreadable import keep_bytes
 
-__all__ = ["Fetching", "end_offsets"]
+__all__ = ["EARLIEST", "LATEST", "Fetching", "end_offsets"]
 
 #: Milliseconds that the broker keeps a fetch of all partitions which finds nothing.
 WAIT: Final = 250
@@ -30,8 +30,9 @@ WAIT_WITHOUT_SOME: Final = 4
 #: Turns of the loop before the next fetch is asked for. So many it takes until an agent has joined what came and its
 #: results are on their way: these would wait while the request is made and written, a sixth of a lone click's time.
 TURNS: Final = 6
-#: What asks for the end offset in place of a time.
+#: What asks for the end offset, or the first one, in place of a time.
 LATEST: Final = -1
+EARLIEST: Final = -2
 
 
 class Fetching:
@@ -119,8 +120,10 @@ class Fetching:
         return cast(int, state.lso if self._fetcher._isolation_level == READ_COMMITTED else state.highwater)
 
 
-async def end_offsets(client: Any, partitions: Iterable[TP], isolation_level: int) -> dict[TP, int]:
-    """Ask for the end offsets of partitions, over other connections than those of the fetches.
+async def end_offsets(
+    client: Any, partitions: Iterable[TP], isolation_level: int, which: int = LATEST
+) -> dict[TP, int]:
+    """Ask for the end offsets of partitions, or the first ones, over other connections than those of the fetches.
 
     The broker answers the requests of a connection one after the other: `AIOKafkaConsumer.end_offsets` would wait for
     the fetch under way, and that for records.
@@ -134,7 +137,7 @@ async def end_offsets(client: Any, partitions: Iterable[TP], isolation_level: in
         leader = client.cluster.leader_for_partition(tp)
         if leader in (None, -1):
             raise LeaderNotAvailableError(f"{tp.topic}[{tp.partition}] has no leader")
-        by_leader[leader][tp.topic].append((tp.partition, LATEST))
+        by_leader[leader][tp.topic].append((tp.partition, which))
     ends: dict[TP, int] = {}
     for leader, topics in by_leader.items():
         request = OffsetRequest(-1, isolation_level, list(topics.items()))

@@ -78,6 +78,16 @@ class Group:
         asked = asyncio.run_coroutine_threadsafe(self._positions(partitions), self._thread.thread_loop)
         return await asyncio.wrap_future(asked)
 
+    async def reached(self, partitions: Iterable[TP]) -> dict[TP, int]:
+        """Give up to where each of these partitions is committed, by whichever member, if it is.
+
+        Raises:
+            KafkaError: if it is not to be had.
+        """
+        # Not `call_thread`, as for the positions: it is asked again and again.
+        asked = asyncio.run_coroutine_threadsafe(self._committed(partitions, stable=False), self._thread.thread_loop)
+        return {tp: committed.offset for tp, committed in (await asyncio.wrap_future(asked)).items()}
+
     async def begin_at_committed(self, partitions: Collection[TP]) -> dict[TP, int]:
         """Have the consumer read these partitions from what is committed for good; gives where it reads each of them.
 

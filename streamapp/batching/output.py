@@ -51,6 +51,8 @@ class Envelope(msgspec.Struct, gc=False):
     headers: Headers = []
     #: The record of the input that gave the result: it goes to the dead letters if the topic refuses the result.
     source: Record | None = None
+    #: Where that is from; None = from the partition that the batch is of.
+    tp: TP | None = None
 
 
 class Output:

@@ -33,6 +33,8 @@ RETRY_AFTER: Final = 0.1
 RETRY_AT_MOST: Final = 5.0
 #: How often a single record may fail before it is taken to be at fault itself.
 RECORD_TRIES: Final = 2
+#: In place of a partition's number: all of them.
+WHOLE: Final = -1
 
 
 class Stream(faust.Stream[Batch]):
@@ -138,11 +140,12 @@ class Stream(faust.Stream[Batch]):
         if not self.channel.schema.merged:
             return [event]
         generation = event.message.generation_id
-        events = [one for one in self._gathered.pop(batch.partition, ()) if one.message.generation_id == generation]
+        place = WHOLE if self.channel.schema.whole else batch.partition
+        events = [one for one in self._gathered.pop(place, ()) if one.message.generation_id == generation]
         events.append(event)
         if len(events) == sum(tp.topic in self.channel.topics for tp in batch.round):
             return events
-        self._gathered[batch.partition] = events
+        self._gathered[place] = events
         return []
 
     def _batch(self, events: list[EventT[Any]]) -> tuple[Batch, list[Rejected]]:
@@ -152,7 +155,10 @@ class Stream(faust.Stream[Batch]):
             batches.append(batch)
             rejected += unreadable
         if self.channel.schema.merged:
-            tps = [TP(topic, batches[0].partition) for topic in self.channel.topics]
+            if self.channel.schema.whole:
+                tps = sorted(batch.tp for batch in batches)
+            else:
+                tps = [TP(topic, batches[0].partition) for topic in self.channel.topics]
             return Merged.of(tps, batches), rejected
         return batches[0], rejected
 

@@ -10,6 +10,7 @@ import click
 from faust.cli.base import AppCommand, option
 
 from streamapp.app import App
+from streamapp.batching.forms import key_form
 from streamapp.joins import How, Record, Refused
 from streamapp.replay.values import Field, duration
 from streamapp.topology import JoinDeclaration, JoinError, Topic
@@ -105,10 +106,16 @@ class Join(AppCommand):
 
 
 def _keyed_by(field: Field, side: str) -> Callable[[Record], None]:
-    """Make what refuses records that have another key than the field's."""
+    """Make what refuses records that have another key than the field's, and says what they have instead."""
 
     def check(record: Record) -> None:
-        if record.value is not None and (expected := field(record)) != record.key:
-            raise Refused(f"the key {record.key!r} is not {field.name}, {expected!r}: --repartition {side} helps")
+        if record.value is None or (expected := field(record)) == record.key:
+            return
+        if expected is None:
+            raise Refused(f"the value has no {field.name} to join on (--on {field.name})")
+        if record.key is None:
+            raise Refused(f"the record has no key: --repartition {side} goes by {field.name} of the value")
+        form = key_form(record.key, record.value, field.name)
+        raise Refused(f"the key {record.key!r} is {form.text}: --repartition {side} goes by {field.name} of the value")
 
     return check

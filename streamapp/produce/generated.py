@@ -196,7 +196,7 @@ def _spoiled(record: Record, key: bytes, value: bytes) -> Record:
         case Kind.MISSING_FIELD:
             return Record(kind, key, value.replace(b'"user_id":"%b",' % key, b""), timestamp)
         case Kind.WRONG_TYPE:
-            return Record(kind, key, value.replace(b'"user_id":"%b"' % key, b'"user_id":17'), timestamp)
+            return Record(kind, key, value.replace(b'"user_id":"%b"' % key, b'"user_id":true'), timestamp)
         case Kind.NULL_KEY:
             return Record(kind, None, value, timestamp)
         case Kind.WRONG_KEY:

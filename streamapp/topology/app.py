@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,8 @@ from streamapp.topology.topic import Topic
 
 __all__ = ["App"]
 
+logger = logging.getLogger(__name__)
+
 
 class App(BatchingApp):
     """A Faust app made from settings, whose topics can be joined.
@@ -35,10 +38,12 @@ class App(BatchingApp):
         self.internal: list[Output] = []
         #: What answers questions about the records of joins, by the joins' names.
         self.explainers: dict[str, Explainer] = {}
+        #: Lines for the log of a worker that starts.
+        self.notes: list[str] = []
         self._global_tables: dict[str, TopicGlobalTable] = {}
         super().__init__(settings, **{"Topic": Topic, "Stream": Stream, **options})
 
-    def batches(self, name: str, *, after: tuple[str, ...] = (), type: Any = None) -> Topic:  # noqa: A002
+    def batches(self, name: str, *, after: tuple[str | Topic, ...] = (), type: Any = None) -> Topic:  # noqa: A002
         """Declare a topic whose agents get batches, and which can be joined.
 
         Args:
@@ -62,6 +67,8 @@ class App(BatchingApp):
 
     async def on_start(self) -> None:
         """Begin to read the global tables, too."""
+        for note in self.notes:
+            logger.info(note)
         await super().on_start()
         for table in self._global_tables.values():
             await self.add_runtime_dependency(table)

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable, Callable, Sequence
 from typing import Any
 
-from streamapp.batching.batch import Batch, BatchSchema
+from streamapp.batching.batch import Batch, BatchSchema, Record
+from streamapp.batching.content import Undecodable
 from streamapp.batching.dead_letters import Reason, Rejected
 from streamapp.batching.output import Envelope, Output, Result
-from streamapp.joins import Record, Refused
+from streamapp.joins import Refused
+from streamapp.topology.tombstones import Tombstones
 
-__all__ = ["repartition"]
+__all__ = ["KeyOf", "repartition"]
+
+#: Gives the key of a record; raises `Refused`, or an `Undecodable` that says the reason, if it has none.
+KeyOf = Callable[[Any], bytes | None]
 
 
-def repartition(app: Any, source: str, name: str, key: Callable[[Record], bytes | None]) -> str:
+def repartition(
+    app: Any, source: str, name: str, key: KeyOf, *, after: Sequence[str] = (), tombstones: bool = False
+) -> str:
     """Have an agent send the records of a topic to an internal one, to the partitions of other keys.
 
-    Event times and headers stay as they are. A record without a value, which cannot be asked for its key, and one that
-    `key` refuses go to the dead letters. What was written to both topics at the same time may be further behind in the
-    internal one, by a hop: joins of streams need a grace that covers this.
+    Event times and headers stay as they are. What `key` refuses goes to the dead letters. The records of all partitions
+    that a worker has go in the order of their event times, and whoever joins the internal topic waits for what its
+    source has (`streamapp.batching.hops`). What was written to both topics at the same time may be further behind in
+    the internal one, by a hop: joins of streams need a grace that covers this.
 
     Args:
         app: the app.
         source: full name of the topic.
         name: what the records are keyed by; a part of the internal topic's name.
-        key: gives the key, or raises `Refused`.
+        key: gives the key.
+        after: full names of topics that are read before the internal one.
+        tombstones: whether a record without a value deletes, and goes on under the key that its own key stands for
+            (`Tombstones`); otherwise it goes to the dead letters.
 
     Returns:
         the full name of the internal topic.
@@ -32,25 +43,38 @@ def repartition(app: Any, source: str, name: str, key: Callable[[Record], bytes 
     topic = f"{app.settings.id}-{source}-by-{name}-repartition"
     if topic in app.inputs:
         return topic
-    app.inputs[topic] = ()
+    app.inputs[topic] = tuple(after)
+    app.hops[topic] = source
     output = Output(app, topic)
     app.internal.append(output)
+    deleted = Tombstones(app.settings, source, name) if tombstones else None
 
     async def run(batches: AsyncIterable[Batch]) -> None:
         async for batch in batches:
             results: list[Result] = []
-            for record in batch:
-                if record.value is None:
-                    rejected = Rejected(batch.tp, record, Reason.TOMBSTONE, "it has no value, and so no key in it")
-                    app.dead_letters.reject(batch, [rejected])
-                    continue
+            for number, record in enumerate(batch):
                 try:
-                    envelope = Envelope(key(record), record.timestamp, list(record.headers), record)
+                    found = await deletes(record) if record.value is None else key(record)
                 except Refused as refused:
-                    app.dead_letters.reject(batch, [Rejected(batch.tp, record, Reason.WRONG_TYPE, str(refused))])
+                    reject(batch, number, Reason.WRONG_TYPE, refused)
+                except Undecodable as undecodable:
+                    reject(batch, number, undecodable.reason, undecodable)
                 else:
+                    if deleted is not None and record.value is not None:
+                        deleted.learn(record.key, found)
+                    envelope = Envelope(found, record.timestamp, list(record.headers), record, batch.source(number))
                     results.append((envelope, record.value))
             output.send(batch, results, rekeyed=True)
 
-    app.agent(app.topic(source, schema=BatchSchema()), name=f"streamapp.repartition.{topic}")(run)
+    async def deletes(record: Record) -> bytes:
+        if deleted is None:
+            raise Undecodable(Reason.TOMBSTONE, f"it has no value, and so no {name} in it")
+        return await deleted.key(record.key)
+
+    def reject(batch: Batch, number: int, reason: Reason, error: Exception) -> None:
+        rejected = Rejected(batch.source(number), batch.records[number], reason, str(error))
+        app.dead_letters.reject(batch, [rejected])
+
+    channel = app.topic(source, schema=BatchSchema(merged=True, whole=True))
+    app.agent(channel, name=f"streamapp.repartition.{topic}")(run)
     return topic

@@ -62,15 +62,25 @@ class Topic(faust.Topic):
         (name,) = self.topics
         return name
 
-    def rekey(self, key: Callable[[Record], bytes | None], *, name: str) -> Topic:
+    def rekey(
+        self,
+        key: Callable[[Any], bytes | None],
+        *,
+        name: str,
+        after: Sequence[Topic] = (),
+        tombstones: bool = False,
+    ) -> Topic:
         """Give the topic's records once more under another key, in an internal topic (`repartition`).
 
         Args:
             key: gives the key of a record; `Refused` puts the record into the dead letters.
             name: what the records are keyed by; a part of the internal topic's name.
+            after: topics that are read first, partition by partition, as far as the broker has them.
+            tombstones: whether records without a value delete, and go on under the key that theirs stands for.
         """
-        internal = repartition(self.app, self.name, name, key)
-        topic: Topic = self.app.topic(internal, schema=BatchSchema())
+        before = [other.name for other in after]
+        internal = repartition(self.app, self.name, name, key, after=before, tombstones=tombstones)
+        topic: Topic = self.app.topic(internal, schema=BatchSchema(after=before))
         topic.check = self.check
         return topic
 

@@ -11,11 +11,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamapp.models import Click, Profile
+from streamapp.models import Click as Joinable
 from streamapp.produce import BAD_CLICKS, Kind, Record, Timeline, Traffic, generate
 
 START = 1_763_000_000_000
 TIMELINE = Timeline(start=START, step=1.0)
+
+
+class Profile(msgspec.Struct):
+    """A generated profile."""
+
+    user_id: str
+    name: str
+
+
+class Click(msgspec.Struct):
+    """A generated click."""
+
+    click_id: str
+    user_id: str
+    url: str
+    timestamp: int
+
+
 MIXED = Traffic(users=50, clicks=5_000, seed=7, late_share=0.1, bad_share=0.2, unmatched_share=0.3)
 
 
@@ -131,7 +149,7 @@ def test_unmatched_clicks_are_of_users_without_a_profile() -> None:
 def refused(error: type[Exception]) -> Callable[[Record], None]:
     def check(record: Record) -> None:
         with pytest.raises(error):
-            msgspec.json.decode(record.value or b"", type=Click)
+            msgspec.json.decode(record.value or b"", type=Joinable)
 
     return check
 

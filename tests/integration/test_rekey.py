@@ -1,0 +1,101 @@
+"""Topics that are not keyed by the user id join all the same, by ``STREAMAPP_REKEY``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from topics import Topics
+from worker import Worker, wait_until
+
+BOTH = "user_clicks,user_profiles"
+USERS, SECONDS = 30, 20
+
+
+@pytest.fixture
+def topics(kafka) -> Topics:
+    topics = Topics(kafka.bootstrap, "rekey", partitions=3)
+    topics.create("user_clicks", "user_profiles")
+    return topics
+
+
+def sent(topics: Topics, rekey: str, first: int = 0, last: int = SECONDS) -> dict[int, str]:
+    """Send each second a new profile of each user, and a click; give which profile each click should join.
+
+    Topics that are written once more have no keys, and their records are anywhere.
+    """
+    expected = {}
+    for second in range(first, last):
+        for user in range(USERS):
+            number, name, at = second * 100 + user, f"{user} at {second}", second * 1_000
+            keys = {topic: None if topic in rekey else str(user) for topic in ("user_profiles", "user_clicks")}
+            places = {topic: (user + second) % 3 if key is None else None for topic, key in keys.items()}
+            for topic, value in (
+                ("user_profiles", {"user_id": user, "name": name}),
+                ("user_clicks", {"user_id": str(user), "n": number}),
+            ):
+                topics.send(topic, keys[topic], value, at=at, partition=places[topic])
+            expected[number] = name
+    topics.flush()
+    return expected
+
+
+def joined(topics: Topics) -> dict[int, str]:
+    """By the clicks' numbers, the names in the profiles that they joined."""
+    found = [json.loads(message.value()) for message in topics.read("joined_data")]
+    return {one["click"]["n"]: one["profile"]["name"] for one in found}
+
+
+def wait_done(topics: Topics, count: int) -> None:
+    wait_until(
+        lambda: max(0, topics.end("joined_data")) + max(0, topics.end("unmatched_clicks")) >= count,
+        f"{count} clicks are done",
+    )
+
+
+@pytest.mark.parametrize(
+    ("rekey", "guarantee"),
+    [
+        (BOTH, "at_least_once"),
+        (BOTH, "exactly_once"),
+        ("user_profiles", "at_least_once"),
+        ("user_clicks", "at_least_once"),
+    ],
+)
+def test_each_click_joins_the_profile_of_its_time_at_a_cold_start(
+    topics: Topics, tmp_path: Path, rekey: str, guarantee: str
+) -> None:
+    expected = sent(topics, rekey)
+    with Worker(tmp_path, rekey=rekey, processing_guarantee=guarantee, **topics.settings) as worker:
+        wait_done(topics, len(expected))
+        for topic in ("user_clicks", "user_profiles"):
+            through = f"{topics.id}-{topics.prefix}{topic}-by-user_id-repartition"
+            way = f"user_id of the value, through {through}" if topic in rekey else "the record key"
+            assert f"{topics.prefix}{topic}: joined by {way}" in worker.log
+    assert joined(topics) == expected
+
+
+def test_no_click_misses_its_profile_while_several_workers_write_the_topics_once_more(
+    topics: Topics, tmp_path: Path
+) -> None:
+    def newcomers(first: int, last: int) -> None:
+        """Send clicks of users whose profiles were acknowledged just before."""
+        for start in range(first, last, 10):
+            for topic in ("user_profiles", "user_clicks"):
+                for user in range(start, start + 10):
+                    topics.send(topic, None, {"user_id": user, "n": user, "name": "new"}, at=start, partition=user % 3)
+                topics.flush()
+
+    newcomers(0, 300)
+    settings: dict[str, Any] = {"rekey": BOTH, "session_timeout": 6, **topics.settings}
+    clicks = f"{topics.prefix}user_clicks"
+    with Worker(tmp_path / "1", **settings) as one, Worker(tmp_path / "2", **settings) as other:
+        for worker in (one, other):
+            wait_until(lambda worker=worker: worker.wait_ready().assigned().get(clicks), "both have partitions")
+        newcomers(300, 1_300)
+        one.kill()
+        newcomers(1_300, 2_300)
+        wait_done(topics, 2_300)
+    assert joined(topics) == dict.fromkeys(range(2_300), "new")
