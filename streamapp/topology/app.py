@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from streamapp.batching.app import App as BatchingApp
-from streamapp.batching.output import Output
+from streamapp.batching.value_forms import not_json
+from streamapp.cycles import Flow
 from streamapp.joins import Record, Refused
 from streamapp.settings import Settings
 from streamapp.topology.explainer import Explained, Explainer
@@ -31,22 +32,30 @@ class App(BatchingApp):
     def __init__(self, settings: Settings, **options: Any) -> None:
         #: The joins that are a part of this app.
         self.joins: list[JoinProcessor[Any]] = []
-        #: Topics between the agents of this app.
-        self.internal: list[Output] = []
+        #: From which topics to which records are repartitioned.
+        self.repartitions: list[Flow] = []
         #: What answers questions about the records of joins, by the joins' names.
         self.explainers: dict[str, Explainer] = {}
         self._global_tables: dict[str, TopicGlobalTable] = {}
         super().__init__(settings, **{"Topic": Topic, "Stream": Stream, **options})
 
-    def batches(self, name: str, *, after: tuple[str, ...] = (), type: Any = None) -> Topic:  # noqa: A002
+    def batches(
+        self,
+        name: str,
+        *,
+        after: tuple[str, ...] = (),
+        create: bool = False,
+        type: Any = None,  # noqa: A002
+    ) -> Topic:
         """Declare a topic whose agents get batches, and which can be joined.
 
         Args:
             name: the topic's name without the prefix.
             after: topics that are read first, partition by partition, as far as the broker has them.
+            create: whether the topic is this app's own, and is made if it is missing (``STREAMAPP_CREATE``).
             type: what the JSON of a value must be, for msgspec, if it is to be joined; None = anything.
         """
-        topic: Topic = super().batches(name, after=after)
+        topic: Topic = super().batches(name, after=after, create=create)
         topic.check = None if type is None else _check(type)
         return topic
 
@@ -70,6 +79,10 @@ class App(BatchingApp):
         """Give the topics that are joined, for each join."""
         return [join.topics for join in self.joins]
 
+    def flows(self) -> list[Flow]:
+        """Return from which topics the joins read, and to which they send."""
+        return [*(join.flow for join in self.joins), *self.repartitions]
+
     def problems(self) -> list[str]:
         """Return what is wrong with this worker, although it runs: joins whose balance does not hold, too."""
         return [*super().problems(), *(problem for join in self.joins for problem in join.accounts.problems)]
@@ -83,7 +96,10 @@ def _check(type_: Any) -> Callable[[Record], None]:
         try:
             if record.value is not None:
                 decode(record.value)
-        except msgspec.DecodeError as exc:
-            raise Refused(str(exc)) from None
+        except msgspec.ValidationError as exc:
+            cause = "missing_field" if "missing required field" in str(exc) else "wrong_type"
+            raise Refused(not_json(exc, record.value or b""), cause) from None
+        except (msgspec.DecodeError, RecursionError) as exc:
+            raise Refused(not_json(exc, record.value or b""), "not_json") from None
 
     return check

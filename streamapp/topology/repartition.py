@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable
-from typing import Any
+from typing import Any, Final
 
 from streamapp.batching.batch import Batch, BatchSchema
 from streamapp.batching.dead_letters import Reason, Rejected
 from streamapp.batching.output import Envelope, Output, Result
+from streamapp.cycles import Flow
 from streamapp.joins import Record, Refused
 
 __all__ = ["repartition"]
+
+#: Causes of a refusal that dead letters have a word for.
+CAUSES: Final = frozenset(Reason)
 
 
 def repartition(app: Any, source: str, name: str, key: Callable[[Record], bytes | None]) -> str:
@@ -47,10 +51,12 @@ def repartition(app: Any, source: str, name: str, key: Callable[[Record], bytes 
                 try:
                     envelope = Envelope(key(record), record.timestamp, list(record.headers), record)
                 except Refused as refused:
-                    app.dead_letters.reject(batch, [Rejected(batch.tp, record, Reason.WRONG_TYPE, str(refused))])
+                    reason = Reason(refused.cause) if refused.cause in CAUSES else Reason.WRONG_TYPE
+                    app.dead_letters.reject(batch, [Rejected(batch.tp, record, reason, str(refused))])
                 else:
                     results.append((envelope, record.value))
             output.send(batch, results, rekeyed=True)
 
+    app.repartitions.append(Flow(f"the repartitioning of {source}", [source], [topic]))
     app.agent(app.topic(source, schema=BatchSchema()), name=f"streamapp.repartition.{topic}")(run)
     return topic
