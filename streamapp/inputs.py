@@ -67,11 +67,11 @@ def _near(topic: str, settings: Settings, existing: Collection[str]) -> list[str
     mine = [name for name in names if name.startswith(prefix)]
     own = [prefix + name for name in meant(topic.removeprefix(prefix), [name.removeprefix(prefix) for name in mine])]
     bare = topic.removeprefix(prefix)
-    # The prefix itself may be wrong, or too much.
+    # The prefix itself may be wrong, or too much; if many topics are called so, they are other apps'.
     elsewhere = [
         name for name in names if name not in mine and (name == bare or name.endswith((f".{bare}", f"-{bare}")))
     ]
-    return [*own, *sorted(elsewhere)][:3]
+    return [*own, *(elsewhere if len(elsewhere) == 1 else [])]
 
 
 def _either(names: Sequence[str]) -> str:

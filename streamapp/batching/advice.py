@@ -32,10 +32,13 @@ _ADVICE: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
+#: What an error has in it that says what helps.
+_HELPFUL: Final = ("--repartition", "STREAMAPP_REKEY", "meant?")
 
-def advice(reason: str) -> str:
-    """Return what to do about records that come to nothing for a reason; empty = their error says it."""
-    return _ADVICE.get(reason, "")
+
+def advice(reason: str, error: str = "") -> str:
+    """Return what to do about records that come to nothing for a reason; empty = their error says it itself."""
+    return "" if any(word in error for word in _HELPFUL) else _ADVICE.get(reason, "")
 
 
 def advice_on_keys(key: bytes | None, there: Iterable[bytes], table: str) -> str:

@@ -148,9 +148,10 @@ def counts(loss: Loss, topic: str) -> str:
 
 
 def _detail(reason: str, example: Example | None, lookup: Lookup | None) -> str:
-    told = ""
+    told, error = "", ""
     if example is not None:
+        error = example.error
         place = f"{example.tp.topic}[{example.tp.partition}]@{example.offset}"
-        told = f"; for example {place}" + (f": {shortened(example.error)}" if example.error else "")
-    helps = lookup.advice(reason, example) if lookup is not None else advice(reason)
+        told = f"; for example {place}" + (f": {shortened(error)}" if error else "")
+    helps = lookup.advice(reason, example) if lookup is not None else advice(reason, error)
     return f"{told}; {helps}" if helps else told

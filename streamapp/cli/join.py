@@ -122,6 +122,9 @@ def _keyed_by(field: Field, side: str) -> Callable[[Record], None]:
 
     def check(record: Record) -> None:
         if record.value is not None and (expected := field(record)) != record.key:
-            raise Refused(f"the key {record.key!r} is not {field.name}, {expected!r}: --repartition {side} helps")
+            cause = "null_key" if record.key is None else "key_mismatch"
+            raise Refused(
+                f"the key {record.key!r} is not {field.name}, {expected!r}: --repartition {side} helps", cause
+            )
 
     return check

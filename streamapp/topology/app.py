@@ -37,7 +37,8 @@ class App(BatchingApp):
         #: What answers questions about the records of joins, by the joins' names.
         self.explainers: dict[str, Explainer] = {}
         self._global_tables: dict[str, TopicGlobalTable] = {}
-        super().__init__(settings, **{"Topic": Topic, "Stream": Stream, **options})
+        # The worker, by its name, since it knows of more than this package: it makes and checks the topics first.
+        super().__init__(settings, **{"Topic": Topic, "Stream": Stream, "Worker": "streamapp.worker:Worker", **options})
 
     def batches(
         self,

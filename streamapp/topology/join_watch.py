@@ -147,7 +147,7 @@ class _Input:
         if reason == Reason.EXPIRED or example is None:
             return advice(reason)
         for source in sorted(watch.topics)[1:] or [Side.RIGHT]:
-            topic = watch.topics.get(source, "the global table")
+            topic = watch.join.table.topic if isinstance(watch.join, GlobalJoin) else watch.topics[source]
             if not isinstance(watch.join, TABLES):
                 return advice(reason) if watch.tallies[source].taken else f"nothing was read from {topic} so far"
             keys = list(itertools.islice(self._keys(example.tp.partition, source), SAMPLE))
