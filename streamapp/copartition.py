@@ -8,6 +8,8 @@ from confluent_kafka import KafkaException
 
 from streamapp.batching.output import partition_of
 from streamapp.cluster import Cluster, ClusterError
+from streamapp.cycles import FlowError, check_flows
+from streamapp.inputs import check_inputs
 from streamapp.placement import misplaced, sample
 from streamapp.settings import PREFIX
 from streamapp.stores.table import Table
@@ -28,10 +30,15 @@ def prepare(app: App) -> int:
         the number of partitions of the topics.
 
     Raises:
-        ClusterError: if the broker is not there or topics that are joined differ in their number of
-            partitions, or in where their keys lie.
+        ClusterError: if the broker is not there, a topic that is read is missing and not to be made, what is sent would
+            come back, or topics that are joined differ in their number of partitions, or in where their keys lie.
     """
+    try:
+        check_flows(app.flows(), app.dead_letters.topic)
+    except FlowError as exc:
+        raise ClusterError(str(exc)) from None
     cluster = Cluster(app.settings)
+    check_inputs(app, cluster.partitions())
     counts: dict[str, int] = {}
     for together in app.joined_topics():
         found = cluster.ensure(together)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from streamapp import values
 from streamapp.agents import clicks
@@ -31,6 +31,10 @@ class _Profiles:
     def at(self, key: bytes, _timestamp: int) -> Row | None:
         """Give the profile that a click of this key joins, whatever its time: the current one."""
         return self._rows.get(key)
+
+    def keys(self) -> Iterator[bytes]:
+        """Go through the users who have a profile."""
+        return (key for key, _ in self._rows.items())
 
 
 def _unmatched(found: Logged, click: Logged) -> SideOutput | None:

@@ -9,7 +9,7 @@ from streamapp.batching.output import Result
 from streamapp.joins import Missing, Row
 from streamapp.models import UnmatchedReason
 
-__all__ = ["joined", "unmatched"]
+__all__ = ["joined", "reason_of", "unmatched"]
 
 REASONS = {
     Missing.ABSENT: UnmatchedReason.NO_PROFILE.encode(),
@@ -34,3 +34,8 @@ def joined(matched: Iterable[tuple[Keyed, Row | None]], now: float) -> list[Resu
 def unmatched(click: bytes, missing: Missing) -> bytes:
     """Give ``{"click": …, "reason": "no_profile" or "expired"}``."""
     return b'{"click":%b,"reason":"%b"}' % (click, REASONS[missing])
+
+
+def reason_of(value: bytes) -> str:
+    """Return the reason that is in what `unmatched` made."""
+    return value[value.rindex(b'"reason":"') + 10 : -2].decode()

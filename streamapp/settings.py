@@ -27,6 +27,7 @@ __all__ = [
     "PROFILES",
     "REDIS",
     "UNMATCHED",
+    "Create",
     "Guarantee",
     "Settings",
     "SettingsError",
@@ -72,6 +73,15 @@ class OnFailure(enum.StrEnum):
 
     DEAD_LETTER = "dead_letter"
     STOP = "stop"
+
+
+class Create(enum.StrEnum):
+    """Which input topics are made if they are missing; all others, such as those of results, always are."""
+
+    #: Those that the app declares as its own (`App.batches`, ``create=True``), as this one's clicks and profiles are.
+    OWN = "own"
+    MISSING = "missing"
+    NEVER = "never"
 
 
 class SecurityProtocol(enum.StrEnum):
@@ -145,6 +155,16 @@ def _seconds(low: float) -> Callable[[str], float]:
 
 def _or_none(value: str) -> float:
     return -1.0 if value.strip() == "-1" else _seconds(0)(value)
+
+
+def _share(value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= 1:
+        raise ValueError("must be a share: more than 0, at most 1 (= never)")
+    return number
 
 
 def _one_of(choices: Iterable[enum.StrEnum]) -> Callable[[str], Any]:
@@ -241,6 +261,14 @@ class Settings:
     profile_type: str = _setting("", _type, "what profiles must be, likewise")
     partitions: int = _setting(8, _whole(1, 10_000), "partitions of the topics that have to be created")
     replication: int = _setting(1, _whole(1, 100), "replication factor of the topics that have to be created")
+    create: Create = _setting(
+        Create.OWN,
+        _one_of(Create),
+        "input topics that are made if they are missing: own (the app's own), missing, never",
+    )
+    alarm_share: float = _setting(
+        0.5, _share, "share of a topic's records, rejected or unmatched, above which the worker is not ready; 1 = never"
+    )
     standbys: int = _setting(0, _whole(0, 10), "workers that keep the rows of a partition besides the one that owns it")
     cache: int = _setting(
         256 << 20, _whole(1 << 20, 1 << 40), "bytes of hot rows and of RocksDB's write buffers, for the whole worker"
@@ -288,6 +316,11 @@ class Settings:
             )
         if self.standbys and self.store.startswith(REDIS):
             raise SettingsError(f"{PREFIX}STANDBYS={self.standbys}: tables in Redis need none, all workers share them")
+        if self.joined_topic in {self.topic(name) for name in (CLICKS, PROFILES, UNMATCHED, DEAD_LETTERS)}:
+            raise SettingsError(
+                f"{PREFIX}JOINED_TOPIC={self.joined_topic}: the results need a topic of their own, and that one has "
+                "other records"
+            )
         for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
             path = getattr(self, name)
             if path and not Path(path).is_file():

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from streamapp.app import app
 from streamapp.batching.decoding import Decoder
+from streamapp.joins import How
 from streamapp.models import FIELD
+from streamapp.results import reason_of
 from streamapp.settings import CLICKS, JOINED, PROFILES, UNMATCHED
+from streamapp.tables import profiles as table
 from streamapp.topology import Topic
 from streamapp.values import clicks, profiles
 
@@ -17,11 +21,11 @@ __all__ = ["joined_data", "unmatched_clicks", "user_clicks", "user_profiles"]
 def _by_user_id(name: str, values: Decoder[Any], *, after: tuple[Topic, ...] = (), tombstones: bool = False) -> Topic:
     """Declare a topic that is keyed by the user id, or is written once more by it."""
     if name not in app.settings.rekey:
-        topic, way = app.batches(name, after=after), "the record key"
+        topic, way = app.batches(name, after=after, create=True), "the record key"
     else:
-        topic = app.batches(name).rekey(values.key, name=FIELD, after=after, tombstones=tombstones)
+        topic = app.batches(name, create=True).rekey(values.key, name=FIELD, after=after, tombstones=tombstones)
         way = f"{FIELD} of the value, through {topic.name}"
-    app.notes.append(f"{app.settings.topic(name)}: joined by {way}")
+    app.note(f"{app.settings.topic(name)}: joined by {way}", logging.INFO)
     return topic
 
 
@@ -30,4 +34,4 @@ user_profiles = _by_user_id(PROFILES, profiles, tombstones=True)
 user_clicks = _by_user_id(CLICKS, clicks, after=(user_profiles,))
 
 joined_data = app.output(JOINED)
-unmatched_clicks = app.output(UNMATCHED)
+unmatched_clicks = app.unmatched(UNMATCHED, table=table, reason=reason_of, keeps=app.settings.join is How.LEFT)

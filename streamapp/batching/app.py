@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 import faust
@@ -18,8 +20,12 @@ from streamapp.batching.output import Output
 from streamapp.batching.problems import Problems
 from streamapp.batching.recovery import TableManager
 from streamapp.batching.stream import Stream
+from streamapp.batching.unmatched import UnmatchedOutput
 from streamapp.batching.unreadable import UnreadableBatchError
+from streamapp.batching.watch import Watch
+from streamapp.batching.watching import Watching
 from streamapp.cluster import LARGEST_RECORD
+from streamapp.cycles import Flow
 from streamapp.joins import Clock
 from streamapp.settings import DEAD_LETTERS, PREFIX, Guarantee, Settings
 from streamapp.stores.errors import StoreError
@@ -84,12 +90,20 @@ class App(faust.App):
         self.dead_letters = DeadLetters(self, settings.topic(DEAD_LETTERS))
         #: Topics that results are sent to.
         self.outputs: list[Output] = [self.dead_letters]
+        #: Topics between the agents of this app.
+        self.internal: list[Output] = []
+        #: Input topics that are this app's own, and are made if they are missing.
+        self.own: set[str] = set()
+        #: What is worth to know of the topics, found before the start and told at it.
+        self.notes: list[tuple[int, str]] = []
         #: Topics whose agents get batches, by name, with those that go before each.
         self.inputs: dict[str, tuple[str, ...]] = {}
         #: Topics that an agent of this app writes from another one, by name, with that one (`streamapp.batching.hops`).
         self.hops: dict[str, str] = {}
         #: What is wrong although the worker runs.
         self.faults = Problems()
+        #: Tells when most of what is read comes to nothing.
+        self.watch = Watch(self)
         #: Records that the agents are done with, by topic.
         self.read: Counter[str] = Counter()
         #: Looks for records that are ahead of the wall clock, which bounds the event clocks.
@@ -101,22 +115,34 @@ class App(faust.App):
         told = isinstance(reason, (StoreError, UnreadableBatchError))
         await super().crash(reason.with_traceback(None) if told else reason)
 
-    def batches(self, name: str, *, after: tuple[Any, ...] = ()) -> Any:
+    def batches(self, name: str, *, after: tuple[Any, ...] = (), create: bool = False) -> Any:
         """Declare a topic whose agents get batches.
 
         Args:
             name: the topic's name without the prefix.
             after: topics that are read first, partition by partition, as far as the broker has them: declared ones, or
                 their names without the prefix.
+            create: whether the topic is this app's own, and is made if it is missing (``STREAMAPP_CREATE``).
         """
         topic = self.settings.topic(name)
         before = tuple(self.settings.topic(one) if isinstance(one, str) else one.name for one in after)
         self.inputs[topic] = before
+        if create:
+            self.own.add(topic)
         return self.topic(topic, schema=BatchSchema(after=before))
 
     def merges(self) -> list[tuple[str, ...]]:
         """Give the topics that agents merge, for each such agent."""
         return []
+
+    def flows(self) -> list[Flow]:
+        """Return from which topics the declared joins read, and to which they send."""
+        return []
+
+    async def on_start(self) -> None:
+        """Begin to watch what becomes of the records."""
+        await super().on_start()
+        await self.add_runtime_dependency(Watching(self))
 
     def joined_topics(self) -> list[tuple[str, ...]]:
         """Give all input topics, those together that are joined and so need equally many partitions."""
@@ -139,6 +165,27 @@ class App(faust.App):
         output = Output(self, self.settings.topic(name))
         self.outputs.append(output)
         return output
+
+    def unmatched(
+        self, name: str, *, table: Table, reason: Callable[[bytes], str], keeps: bool = False
+    ) -> UnmatchedOutput:
+        """Declare a topic for records that an agent has looked up in a table, and for which it found no row.
+
+        They are counted by reason, and it is told when most records are such.
+
+        Args:
+            name: the topic's name without the prefix.
+            table: that they are looked up in.
+            reason: returns why there was no row, of the value that is sent.
+            keeps: whether they give a result all the same, as in a left join.
+        """
+        output = UnmatchedOutput(self, self.settings.topic(name), table, reason, keeps=keeps)
+        self.outputs.append(output)
+        return output
+
+    def note(self, text: str, level: int = logging.WARNING) -> None:
+        """Have something told in the log once there is one: at the start of the worker."""
+        self.notes.append((level, text))
 
     @property
     def held(self) -> int:

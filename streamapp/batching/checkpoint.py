@@ -83,8 +83,8 @@ class Checkpoint:
         await self._outbox.room()
         await self._begun.wait()
         if work.rejected:
-            letters = self._app.dead_letters.letters(work.rejected)
-            work.results.append(Results(self._app.dead_letters, letters, work.rejected[0].tp, rekeyed=True))
+            if letters := self._app.dead_letters.letters(work.rejected):
+                work.results.append(Results(self._app.dead_letters, letters, work.rejected[0].tp, rekeyed=True))
             work.rejected = []
         parts = [part for results in work.results for part in await self._divided(results)]
         if self._over or generation != self._app.consumer_generation_id:

@@ -41,6 +41,10 @@ class Reason(enum.StrEnum):
     UNKNOWN_CODEC = "unknown_codec"
     TOO_LARGE = "too_large"
     AGENT_FAILED = "agent_failed"
+    #: A function that was given to a join refused it.
+    REFUSED = "refused"
+    #: An update of a versioned table, older than its history.
+    EXPIRED = "expired"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ class Rejected:
     error: str
     #: The traceback of what an agent raised.
     traceback: str = ""
+    #: The join that rejected it, which keeps accounts of its own.
+    join: str = ""
 
 
 class DeadLetters(Output):
@@ -81,7 +87,10 @@ class DeadLetters(Output):
         for one in rejected:
             self.counts[one.tp.topic, one.reason] += 1
             self._log(one)
-            letters.append((_envelope(one), one.record.value))
+            if not one.join:
+                self._app.watch.rejected(one)
+            if one.tp.topic != self.topic:  # a dead letter is in the dead letters, and would come back without end
+                letters.append((_envelope(one), one.record.value))
         return letters
 
     async def instead_of(self, result: Result, source: TP, topic: str) -> None:
@@ -97,8 +106,8 @@ class DeadLetters(Output):
         if isinstance(origin, Envelope):
             record, source = origin.source, origin.tp or source
         error = f"{topic} refuses the result for its size (max.message.bytes)"
-        letters = self.letters([Rejected(source, record, Reason.TOO_LARGE, error)])
-        await self._app.checkpoint.send(Results(self, letters, source, rekeyed=True))
+        if letters := self.letters([Rejected(source, record, Reason.TOO_LARGE, error)]):
+            await self._app.checkpoint.send(Results(self, letters, source, rekeyed=True))
 
     async def refused(self, result: Result, source: TP) -> None:
         """Send a dead letter that is too large again, without its value, then without all that is the record's.

@@ -10,9 +10,12 @@ import click
 from faust.cli.base import AppCommand, option
 
 from streamapp.app import App
+from streamapp.batching.dead_letters import Reason
 from streamapp.batching.forms import key_form
+from streamapp.cli.join_options import check_options, part_of_name
 from streamapp.joins import How, Record, Refused
 from streamapp.replay.values import Field, duration
+from streamapp.settings import Create
 from streamapp.topology import JoinDeclaration, JoinError, Topic
 from streamapp.worker import Worker
 
@@ -61,6 +64,8 @@ class Join(AppCommand):
         option("--repartition", multiple=True, type=click.Choice(SIDES), help="Side that is not keyed by the field."),
         option("--unmatched", help="Topic of the records that are not matched."),
         option("--late", help="Topic of the records that are late."),
+        option("--rejected", help="Topic of those that cannot be joined; default: the dead letters."),
+        option("--create", is_flag=True, help="Make LEFT and RIGHT if they do not exist."),
     ]
 
     def __init__(self, ctx: click.Context, **given: Any) -> None:
@@ -75,19 +80,28 @@ class Join(AppCommand):
         """
         given = self.given
         # A group and tables of its own, beside those of the app that this command is a part of.
-        settings = dataclasses.replace(self.app.settings, id=f"{self.app.settings.id}-{given['to']}")
+        settings = dataclasses.replace(
+            self.app.settings,
+            id=f"{self.app.settings.id}-{given['to']}",
+            create=Create.MISSING if given["create"] else self.app.settings.create,
+        )
         app = App(settings, autodiscover=False)
         try:
+            check_options(given)
             declaration = self._declare(app)
-            unmatched, late = (app.output(name) if (name := given[side]) else None for side in ("unmatched", "late"))
-            declaration.to(app.output(given["to"]), unmatched=unmatched, late=late)
+            unmatched, late, rejected = (
+                app.output(name) if (name := given[side]) else None for side in ("unmatched", "late", "rejected")
+            )
+            declaration.to(
+                app.output(given["to"]), unmatched=unmatched, late=late, rejected=rejected, null_key=rejected
+            )
         except JoinError as exc:
             raise SystemExit(f"streamapp join: {exc}") from None
         app.finalize()
         Worker(app, loglevel="info").execute_from_commandline()
 
     def _declare(self, app: App) -> JoinDeclaration[Any]:
-        given, field = self.given, Field(self.given["field"])
+        given, field = self.given, Field(self.given["field"], required=True)
         left, right = (self._side(app, side, field) for side in SIDES)
         how, window = How(given["how"]), {name: given[name] for name in ("before", "after")}
         options = {"how": how, "grace": given["grace"], "idle_timeout": given["idle_timeout"]}
@@ -100,7 +114,7 @@ class Join(AppCommand):
     def _side(self, app: App, side: str, field: Field) -> Topic:
         topic = app.batches(self.given[side])
         if side in self.given["repartition"]:
-            topic = topic.rekey(field, name=field.name)
+            topic = topic.rekey(field, name=part_of_name(field.name))
         topic.check = _keyed_by(field, side)
         return topic
 
@@ -114,8 +128,13 @@ def _keyed_by(field: Field, side: str) -> Callable[[Record], None]:
         if expected is None:
             raise Refused(f"the value has no {field.name} to join on (--on {field.name})")
         if record.key is None:
-            raise Refused(f"the record has no key: --repartition {side} goes by {field.name} of the value")
+            raise Refused(
+                f"the record has no key: --repartition {side} goes by {field.name} of the value", Reason.NULL_KEY
+            )
         form = key_form(record.key, record.value, field.name)
-        raise Refused(f"the key {record.key!r} is {form.text}: --repartition {side} goes by {field.name} of the value")
+        raise Refused(
+            f"the key {record.key!r} is {form.text}: --repartition {side} goes by {field.name} of the value",
+            Reason.KEY_MISMATCH,
+        )
 
     return check

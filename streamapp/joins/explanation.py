@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Protocol, TypeVar
 
 import msgspec
@@ -63,6 +63,10 @@ class Lookup(Protocol):
 
     def at(self, key: bytes, timestamp: int) -> Row | None:
         """Give the row that a record of this key and time (ms) joins."""
+        ...
+
+    def keys(self) -> Iterator[bytes]:
+        """Go through the keys; to be left before the next change."""
         ...
 
 

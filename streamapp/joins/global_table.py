@@ -7,7 +7,7 @@ GlobalKTable.)
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from streamapp.joins.ledger import Ledger
 from streamapp.joins.output import Joined, Output, Reason
@@ -37,6 +37,10 @@ class GlobalTable:
                 self._table.put(record.key, record.value, record.timestamp, record.offset)
                 self.updates.applied += 1
         return self._ledger.close()
+
+    def keys(self) -> Iterator[bytes]:
+        """Go through the keys; to be left before the next change."""
+        return self._table.keys()
 
     def get(self, key: bytes) -> Row | None:
         """Give the current row of a key."""

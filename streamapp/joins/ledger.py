@@ -22,7 +22,16 @@ _ROW: Final = b"~ledger"
 
 
 class Refused(Exception):
-    """To be raised by a function that is given to a join, for a record that it cannot use; says why in one line."""
+    """To be raised by a function that is given to a join, for a record that it cannot use; says why in one line.
+
+    Args:
+        error: why.
+        cause: of what kind that is, in a word such as ``missing_field``: records are counted by it.
+    """
+
+    def __init__(self, error: object = "", cause: str = "") -> None:
+        super().__init__(error)
+        self.cause = cause
 
 
 class _Row(msgspec.Struct, array_like=True):
@@ -79,7 +88,8 @@ class Ledger(Generic[R]):
     ) -> None:
         """Account for a record that cannot be joined."""
         account.rejected += 1
-        self._side.append(SideOutput(reason, side, record, detail=str(detail)))
+        cause = detail.cause if isinstance(detail, Refused) else ""
+        self._side.append(SideOutput(reason, side, record, detail=str(detail), cause=cause, rejected=True))
 
     def refused(self, source: int, record: Record, detail: object) -> None:
         """Account for a record that the join is not to see at all."""

@@ -55,7 +55,8 @@ class Reason(enum.StrEnum):
 class SideOutput(msgspec.Struct, frozen=True, gc=False):
     """A record that is not matched, and why; ``late_by`` is in ms.
 
-    If the join keeps the unmatched records of this side, there is a result for it as well.
+    If the join keeps the unmatched records of this side, there is a result for it as well; not for one that is
+    ``rejected``, since it cannot be joined. ``cause`` says of what kind a refusal was, as `Refused` does.
     """
 
     reason: Reason
@@ -63,6 +64,8 @@ class SideOutput(msgspec.Struct, frozen=True, gc=False):
     record: Record
     late_by: int = 0
     detail: str = ""
+    cause: str = ""
+    rejected: bool = False
 
 
 class Output(msgspec.Struct, Generic[R]):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Final, Generic, TypeVar
 
@@ -294,6 +294,10 @@ class StreamTableOperator(Refusing[R], Generic[R]):
         }
         reasons = frozenset(reason for reason, may_be in possible.items() if may_be)
         return explain(verdict=Verdict.OVER, untold=Verdict.MATCHED, reasons=reasons)
+
+    def keys(self, number: int) -> Iterator[bytes]:
+        """Go through the keys of a table, from 1; to be left before the next change."""
+        return self._lookups[number - 1][1].keys()
 
     def _receive(self, record: Record) -> None:
         self.balance.received += 1

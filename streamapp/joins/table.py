@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -56,6 +57,10 @@ class Current:
         """Give the version of a key."""
         return self._cache[key]
 
+    def keys(self) -> Iterator[bytes]:
+        """Go through the keys; to be left before the next change."""
+        return (key for key, _ in self._rows.scan())
+
     def put(self, key: bytes, version: Version) -> None:
         """Replace the version of a key."""
         if self._ages is not None:
@@ -106,6 +111,10 @@ class Table:
         """Give the row that a record of this time (ms) joins: the current one."""
         version = self._current.get(key)
         return None if version is None else version.row
+
+    def keys(self) -> Iterator[bytes]:
+        """Go through the keys; to be left before the next change."""
+        return self._current.keys()
 
     def put(self, key: bytes, value: bytes | None, timestamp: int, offset: int = -1) -> Reason | None:
         """Apply an update; gives why it does not become the current row, None if it does."""

@@ -6,6 +6,7 @@ of its own time. (Kafka Streams' versioned state stores, KIP-889.)
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -56,6 +57,10 @@ class VersionedTable:
     @property
     def _horizon(self) -> int:
         return self._clock.time - self.history
+
+    def keys(self) -> Iterator[bytes]:
+        """Go through the keys; to be left before the next change."""
+        return self._current.keys()
 
     def get(self, key: bytes) -> Row | None:
         """Give the current row of a key."""

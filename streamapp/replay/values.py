@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
+from streamapp.batching.value_forms import not_json
 from streamapp.joins import Record, Refused
+from streamapp.misspelt import meant
 from streamapp.produce.lines import key_bytes
 
 __all__ = ["Field", "duration"]
@@ -28,11 +31,16 @@ def duration(text: object) -> int:
     return int(found[1]) * UNITS[found[2]]
 
 
+#: Fields of a value that are told where another one was looked for.
+FIELDS_TOLD: Final = 10
+
+
 class Field:
     """Gives a field of a record's value, which is a JSON object, as a key; None = it is not there, or null.
 
     Args:
         name: of the field.
+        required: whether a record must have it, if only as null.
 
     Raises:
         Refused: when called, for a value that is no JSON object, or whose field makes no key.
@@ -40,13 +48,39 @@ class Field:
 
     _decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, required: bool = False) -> None:
         self.name = name
+        self._required = required
 
     def __call__(self, record: Record) -> bytes | None:
         """Give the field of a record."""
+        data = record.value or b""
         try:
-            value = self._decode(record.value or b"").get(self.name)
+            fields = self._decode(data)
+        except (msgspec.DecodeError, RecursionError) as exc:
+            raise Refused(not_json(exc, data), "not_json") from None
+        value = fields.get(self.name)
+        if value is None and self._required:
+            raise Refused(self._missing(fields), "missing_field")
+        try:
             return None if value is None or bytes(value) == b"null" else key_bytes(value, self.name)
-        except (msgspec.DecodeError, ValueError) as exc:
-            raise Refused(str(exc)) from None
+        except ValueError as exc:
+            raise Refused(str(exc), "wrong_type") from None
+
+    def _missing(self, fields: Mapping[str, msgspec.Raw]) -> str:
+        said = f"the value has no field {self.name}"
+        if near := meant(self.name, fields):
+            return f"{said}; is {' or '.join(near)} meant?"
+        head, _, rest = self.name.partition(".")
+        if rest and head in fields:
+            return f"{said}, as a field of the object itself; fields of fields, as in {head}, are not looked at"
+        if inside := [name for name, value in fields.items() if self._inside(value)]:
+            return f"{said}; {inside[0]}, a field of it, has one, but fields of fields are not looked at"
+        names = ", ".join(list(fields)[:FIELDS_TOLD])
+        return f"{said}; {f'it has {names}' if names else 'it has none at all'}"
+
+    def _inside(self, value: msgspec.Raw) -> bool:
+        try:
+            return self.name in self._decode(value)
+        except (msgspec.DecodeError, RecursionError):
+            return False

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from streamapp.batching.app import App as BatchingApp
-from streamapp.batching.output import Output
+from streamapp.batching.value_forms import not_json
+from streamapp.cycles import Flow
 from streamapp.joins import Record, Refused
 from streamapp.settings import Settings
 from streamapp.topology.explainer import Explained, Explainer
@@ -19,8 +19,6 @@ from streamapp.topology.stream import Stream
 from streamapp.topology.topic import Topic
 
 __all__ = ["App"]
-
-logger = logging.getLogger(__name__)
 
 
 class App(BatchingApp):
@@ -34,24 +32,31 @@ class App(BatchingApp):
     def __init__(self, settings: Settings, **options: Any) -> None:
         #: The joins that are a part of this app.
         self.joins: list[JoinProcessor[Any]] = []
-        #: Topics between the agents of this app.
-        self.internal: list[Output] = []
+        #: From which topics to which records are repartitioned.
+        self.repartitions: list[Flow] = []
         #: What answers questions about the records of joins, by the joins' names.
         self.explainers: dict[str, Explainer] = {}
-        #: Lines for the log of a worker that starts.
-        self.notes: list[str] = []
         self._global_tables: dict[str, TopicGlobalTable] = {}
-        super().__init__(settings, **{"Topic": Topic, "Stream": Stream, **options})
+        # The worker, by its name, since it knows of more than this package: it makes and checks the topics first.
+        super().__init__(settings, **{"Topic": Topic, "Stream": Stream, "Worker": "streamapp.worker:Worker", **options})
 
-    def batches(self, name: str, *, after: tuple[str | Topic, ...] = (), type: Any = None) -> Topic:  # noqa: A002
+    def batches(
+        self,
+        name: str,
+        *,
+        after: tuple[str | Topic, ...] = (),
+        create: bool = False,
+        type: Any = None,  # noqa: A002
+    ) -> Topic:
         """Declare a topic whose agents get batches, and which can be joined.
 
         Args:
             name: the topic's name without the prefix.
             after: topics that are read first, partition by partition, as far as the broker has them.
+            create: whether the topic is this app's own, and is made if it is missing (``STREAMAPP_CREATE``).
             type: what the JSON of a value must be, for msgspec, if it is to be joined; None = anything.
         """
-        topic: Topic = super().batches(name, after=after)
+        topic: Topic = super().batches(name, after=after, create=create)
         topic.check = None if type is None else _check(type)
         return topic
 
@@ -67,8 +72,6 @@ class App(BatchingApp):
 
     async def on_start(self) -> None:
         """Begin to read the global tables, too."""
-        for note in self.notes:
-            logger.info(note)
         await super().on_start()
         for table in self._global_tables.values():
             await self.add_runtime_dependency(table)
@@ -76,6 +79,10 @@ class App(BatchingApp):
     def merges(self) -> list[tuple[str, ...]]:
         """Give the topics that are joined, for each join."""
         return [join.topics for join in self.joins]
+
+    def flows(self) -> list[Flow]:
+        """Return from which topics the joins read, and to which they send."""
+        return [*(join.flow for join in self.joins), *self.repartitions]
 
     def problems(self) -> list[str]:
         """Return what is wrong with this worker, although it runs: joins whose balance does not hold, too."""
@@ -90,7 +97,10 @@ def _check(type_: Any) -> Callable[[Record], None]:
         try:
             if record.value is not None:
                 decode(record.value)
-        except msgspec.DecodeError as exc:
-            raise Refused(str(exc)) from None
+        except msgspec.ValidationError as exc:
+            cause = "missing_field" if "missing required field" in str(exc) else "wrong_type"
+            raise Refused(not_json(exc, record.value or b""), cause) from None
+        except (msgspec.DecodeError, RecursionError) as exc:
+            raise Refused(not_json(exc, record.value or b""), "not_json") from None
 
     return check

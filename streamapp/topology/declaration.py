@@ -9,6 +9,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from streamapp.batching.output import Output
 from streamapp.joins import Join, Reason, Record, SideOutput, WindowedReduce
+from streamapp.topology.join_watch import JoinWatch
 from streamapp.topology.lineage import Lineage
 from streamapp.topology.processor import JoinProcessor
 from streamapp.topology.side_outputs import SideOutputs, by_reason
@@ -91,7 +92,8 @@ class JoinDeclaration(Generic[R]):
             late: those that came after the grace.
             expired: those whose row is older than its TTL, and updates older than the history.
             null_key: those without a key.
-            rejected: those without a value, or that are refused or superseded.
+            rejected: those without a value, or that are refused or superseded. Of those that cannot be joined and for
+                which no topic is named, all but the superseded ones go to the dead letters.
             tell: called with each record that is not matched, wherever it goes.
             lineage: whether results have headers that name the records they are made of (`Lineage`).
 
@@ -124,10 +126,14 @@ class JoinDeclaration(Generic[R]):
         """
         if any(other.name == self.name for other in self.app.joins):
             raise JoinError(f"there are two joins named {self.name}: give one of them another name, by name=…")
-        side_outputs = SideOutputs(self.topics, outputs, tell)
+        watch = JoinWatch(self.name, self.join, self.topics)
+        # What is to go to the dead letters goes there as they are written.
+        named = {reason: output for reason, output in outputs.items() if output.topic != self.app.dead_letters.topic}
+        side_outputs = SideOutputs(self.app, self.name, self.topics, named, watch, tell)
         processor = JoinProcessor(
-            self.app, self.name, self.join, self.inputs, side_outputs, self._idle_timeout, self._needs
+            self.app, self.name, self.join, self.inputs, side_outputs, watch, self._idle_timeout, self._needs
         )
         self.app.joins.append(processor)
+        watch.begin(self.app, processor)
         self.app.explain(processor)
         return processor

@@ -244,6 +244,7 @@ class ForeignKeyDeclaration(JoinDeclaration[Any]):
     def __init__(self, app: Any, name: str, left: Input, right: Input, foreign_key: ForeignKeyOf, how: How) -> None:
         subscriptions, answers = (f"{app.settings.id}-{name}-{kind}" for kind in ("subscriptions", "answers"))
         super().__init__(app, name, LeftSideJoin(foreign_key, how), [Input(answers, 1), left])
+        self._how = how
         self._subscriptions = Output(app, subscriptions)
         self._answers = Output(app, answers)
         # It answers about rows that name none too: whether that is a result is for the left side to say.
@@ -255,7 +256,9 @@ class ForeignKeyDeclaration(JoinDeclaration[Any]):
     def sink(self, output: Output, value: Callable[[Any], Any] | None, lineage: Lineage | None) -> Sink[Any]:
         """Make what sends the results to a topic; the right side becomes a part of the app."""
         self.app.internal += [self._subscriptions, self._answers]
-        self._right.processor().into(_AnswerSink(self._answers))
+        right = self._right.processor()
+        right.into(_AnswerSink(self._answers))
+        right.watch.keeps = self._how is How.LEFT
         if lineage is not None:
             lineage = Lineage({Side.LEFT: self.topics[Side.LEFT], Side.RIGHT: self._right.topics[Side.RIGHT]})
         return _LeftSink(output, value, self._subscriptions, lineage)
@@ -279,6 +282,11 @@ class _LeftSink(Sink[Any]):
     ) -> None:
         super().__init__(output, value, lineage=lineage)
         self._subscriptions = subscriptions
+
+    @property
+    def outputs(self) -> list[Output]:
+        """The topics that it sends to; what it asks comes back in the answers, and there it ends."""
+        return [self.output]
 
     def send(self, batch: Batch, results: Sequence[Any]) -> None:
         """Send what the left side made of a batch once the agent is done with it."""

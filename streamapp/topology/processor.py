@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from streamapp.batching.batch import BatchSchema, Merged
 from streamapp.batching.work import Work
+from streamapp.cycles import Flow
 from streamapp.joins import Explanation, Join, Record, Refused, Verdict
 from streamapp.stores.table import OrderedTable
 from streamapp.stores.uncommitted import Rows
@@ -21,6 +22,7 @@ from streamapp.topology.witness import Witness, dead_letters
 if TYPE_CHECKING:
     from streamapp.joins.records import Batch as Records
     from streamapp.topology.declaration import Input
+    from streamapp.topology.join_watch import JoinWatch
     from streamapp.topology.side_outputs import SideOutputs
     from streamapp.topology.sink import Sink
 
@@ -45,6 +47,7 @@ class JoinProcessor(Generic[R]):
         join: what it means.
         inputs: the topics that it reads; at equal times those first that go first.
         side_outputs: takes the records that are not matched.
+        watch: tells if most records are such.
         idle_timeout: after how long (ms) without a record event time goes on by itself while something waits for it;
             None = never.
         needs: what has to be set before the first record is joined.
@@ -57,6 +60,7 @@ class JoinProcessor(Generic[R]):
         join: Join[R],
         inputs: Sequence[Input],
         side_outputs: SideOutputs,
+        watch: JoinWatch,
         idle_timeout: int | None = None,
         needs: Sequence[asyncio.Event] = (),
     ) -> None:
@@ -65,6 +69,9 @@ class JoinProcessor(Generic[R]):
         self.join = join
         self.inputs = inputs
         self.side_outputs = side_outputs
+        self.watch = watch
+        #: Where the results go.
+        self.sink: Sink[R] | None = None
         self.accounts = Accounts(name)
         sources: dict[str, list[int]] = defaultdict(list)
         for each in inputs:
@@ -90,6 +97,7 @@ class JoinProcessor(Generic[R]):
 
     def into(self, sink: Sink[R]) -> None:
         """Have an agent send the results to a topic."""
+        self.sink = sink
         if (lineage := sink.lineage) is not None:
             self._results = Witness(sink.output.topic, frozenset(), lineage.read)
 
@@ -139,12 +147,30 @@ class JoinProcessor(Generic[R]):
         """How the partitions of this worker stand, as far as records came since its start."""
         return self.accounts.of(self.table.data.partitions.keys())
 
+    def keys(self, partition: int, source: int) -> Iterator[bytes]:
+        """Go through the keys of a table that a stream is joined with, to be left before the next batch.
+
+        Raises:
+            KeyError: if this worker does not have the partition.
+        """
+        operator: Any = self._task(partition, Rows(self.table.partition(partition), Work())).operator
+        keys: Iterator[bytes] = operator.keys(source)
+        return keys
+
+    @property
+    def flow(self) -> Flow:
+        """From which topics it reads, and to which it sends."""
+        results = [] if self.sink is None else [output.topic for output in self.sink.outputs]
+        return Flow(
+            f"the join {self.name}", self.topics, results, [output.topic for output in self.side_outputs.outputs]
+        )
+
     def _process(self, batch: Merged) -> Sequence[R]:
         rows = self.table.of(batch)
         task = self._task(batch.partition, rows)
         if batch.records and (stored := task.set_back(rows, batch)) is not None:
             self.app.ahead.set_back(f"join {self.name}, partition {batch.partition}", stored)
-        before = Account.of(task.operator).received
+        before = Account.of(task.operator)
         if batch.records:
             records = self._converted(self._records(batch))
             output = task.process(rows, self._usable(task, records) if self._checks else records)
@@ -154,8 +180,12 @@ class JoinProcessor(Generic[R]):
             return ()
         self.side_outputs.send(batch, output.side_outputs)
         account = Account.of(task.operator)
-        taken = sum(batch.sources.count(number) * len(sources) for number, sources in enumerate(self._sources))
-        batch.work.effects.append(partial(self.accounts.settle, batch.partition, before, taken, account))
+        counts = [batch.sources.count(number) for number in range(len(self._sources))]
+        taken = sum(count * len(sources) for count, sources in zip(counts, self._sources, strict=True))
+        batch.work.effects.append(partial(self.accounts.settle, batch.partition, before.received, taken, account))
+        batch.work.effects.append(
+            partial(self.watch.took, dict(zip(self.topics, counts, strict=True)), before.balance, account.balance)
+        )
         return output.results
 
     def _task(self, number: int, rows: Rows) -> Task[R]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from streamapp.batching.batch import Batch, BatchSchema, Record
 from streamapp.batching.content import Undecodable
 from streamapp.batching.dead_letters import Reason, Rejected
 from streamapp.batching.output import Envelope, Output, Result
+from streamapp.cycles import Flow
 from streamapp.joins import Refused
 from streamapp.topology.tombstones import Tombstones
 
@@ -16,6 +17,9 @@ __all__ = ["KeyOf", "repartition"]
 
 #: Gives the key of a record; raises `Refused`, or an `Undecodable` that says the reason, if it has none.
 KeyOf = Callable[[Any], bytes | None]
+
+#: Causes of a refusal that dead letters have a word for.
+CAUSES: Final = frozenset(Reason)
 
 
 def repartition(
@@ -56,7 +60,8 @@ def repartition(
                 try:
                     found = await deletes(record) if record.value is None else key(record)
                 except Refused as refused:
-                    reject(batch, number, Reason.WRONG_TYPE, refused)
+                    reason = Reason(refused.cause) if refused.cause in CAUSES else Reason.WRONG_TYPE
+                    reject(batch, number, reason, refused)
                 except Undecodable as undecodable:
                     reject(batch, number, undecodable.reason, undecodable)
                 else:
@@ -75,6 +80,7 @@ def repartition(
         rejected = Rejected(batch.source(number), batch.records[number], reason, str(error))
         app.dead_letters.reject(batch, [rejected])
 
+    app.repartitions.append(Flow(f"the repartitioning of {source}", [source], [topic]))
     channel = app.topic(source, schema=BatchSchema(merged=True, whole=True))
     app.agent(channel, name=f"streamapp.repartition.{topic}")(run)
     return topic

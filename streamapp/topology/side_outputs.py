@@ -6,18 +6,41 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from faust.types import TP
+
+from streamapp.batching.dead_letters import DeadLetters, Rejected
+from streamapp.batching.dead_letters import Reason as Letter
 from streamapp.batching.output import Envelope, Output, Result
+from streamapp.batching.rate_limit import RateLimit
 from streamapp.joins import Reason, SideOutput
+from streamapp.topology.join_watch import KIND
 from streamapp.topology.witness import Witness, side_output
 
 if TYPE_CHECKING:
     from streamapp.batching.batch import Batch
+    from streamapp.topology.join_watch import JoinWatch
 
 __all__ = ["SideCount", "SideOutputs", "by_reason"]
 
 logger = logging.getLogger(__name__)
+
+#: The dead letters' words for reasons; a refusal has the word of its cause, if it has one.
+LETTERS: Final = {
+    Reason.NULL_KEY: Letter.NULL_KEY,
+    Reason.NULL_VALUE: Letter.TOMBSTONE,
+    Reason.EXPIRED: Letter.EXPIRED,
+}
+CAUSES: Final = frozenset(Letter)
+#: Seconds between two log lines on late records that are in no topic.
+LATE_EVERY_S: Final = 60.0
+#: What a dead letter says where the join has not said more.
+ERRORS: Final = {
+    Reason.NULL_KEY: "the record has no key, or none to look up with",
+    Reason.NULL_VALUE: "the record has no value, and is of a stream",
+    Reason.EXPIRED: "the update is older than the history of its table",
+}
 
 
 def by_reason(
@@ -55,23 +78,41 @@ class SideOutputs:
     there: ``topic``, ``partition``, ``offset``, ``reason``, ``late_by_ms`` if it was late, ``detail`` if there is one.
     Its own headers follow, unless the join has kept it for a time.
 
+    Those that cannot be joined go to the dead letters if no topic is named for their reason. An update that is only
+    older than the row that it would update (``superseded``) is counted, as late and unmatched records are.
+
     Args:
+        app: that has the dead letters.
+        join: the name of the join.
         topics: the topic of each source.
-        outputs: where the records go, by reason; those of other reasons are told and counted only.
+        outputs: where the records go, by reason.
+        watch: counts what comes to nothing.
         tell: called with each of them once the work on their batch has taken effect.
     """
 
     def __init__(
         self,
+        app: Any,
+        join: str,
         topics: Mapping[int, str],
         outputs: Mapping[Reason, Output],
+        watch: JoinWatch,
         tell: Callable[[SideOutput], None] | None = None,
     ) -> None:
+        self._dead_letters: DeadLetters = app.dead_letters
+        self._join = join
         self._topics = topics
         self._outputs = outputs
+        self._watch = watch
         self._tell = tell
+        self._logged = RateLimit(LATE_EVERY_S)
         #: How many there were since the start.
         self.counts: Counter[SideCount] = Counter()
+
+    @property
+    def outputs(self) -> list[Output]:
+        """The topics that are named."""
+        return list(dict.fromkeys(self._outputs.values()))
 
     @property
     def witnesses(self) -> list[Witness]:
@@ -86,12 +127,27 @@ class SideOutputs:
         if not side_outputs:
             return
         results: defaultdict[Output, list[Result]] = defaultdict(list)
+        #: By their places: a record that is joined with others of its topic may be rejected as each side.
+        letters: dict[tuple[str, int], Rejected] = {}
         for one in side_outputs:
             if (output := self._outputs.get(one.reason)) is not None:
                 results[output].append((self._envelope(one, batch.partition), one.record.value))
+            elif one.rejected and one.reason is not Reason.SUPERSEDED:
+                letters[self._topics[one.side], one.record.offset] = self._letter(one, batch.partition)
         for output, records in results.items():
             output.send(batch, records)
-        batch.work.effects.append(partial(self._took_effect, side_outputs))
+        if letters:
+            self._dead_letters.reject(batch, letters.values())
+        batch.work.effects.append(partial(self._took_effect, batch.partition, side_outputs))
+
+    def _letter(self, one: SideOutput, partition: int) -> Rejected:
+        """Make of a record what the dead letters take."""
+        reason = LETTERS.get(one.reason)
+        if reason is None:
+            reason = Letter(one.cause) if one.cause in CAUSES else Letter.REFUSED
+        record: Any = one.record
+        error = one.detail or ERRORS.get(one.reason, "")
+        return Rejected(TP(self._topics[one.side], partition), record, reason, error, join=self._join)
 
     def _envelope(self, one: SideOutput, partition: int) -> Envelope:
         record = one.record
@@ -107,8 +163,22 @@ class SideOutputs:
             headers.append(("detail", one.detail.encode()))
         return Envelope(record.key, record.timestamp, [*headers, *getattr(record, "headers", ())])
 
-    def _took_effect(self, side_outputs: Sequence[SideOutput]) -> None:
-        self.counts.update(SideCount(self._topics[one.side], one.reason) for one in side_outputs)
+    def _took_effect(self, partition: int, side_outputs: Sequence[SideOutput]) -> None:
+        kinds = list(map(KIND, side_outputs))
+        counts, last = Counter(kinds), dict(zip(kinds, side_outputs, strict=True))
+        self._watch.count(partition, counts, last)
+        for kind, count in counts.items():
+            about = SideCount(self._topics[last[kind].side], last[kind].reason)
+            self.counts[about] += count
+            if about.reason is Reason.LATE and Reason.LATE not in self._outputs and self._logged.due(about):
+                logger.warning(
+                    "Join %s: %d records of %s were late so far, the last one by %d ms; they go to a topic only if one "
+                    "is named for them (late=, --late)",
+                    self._join,
+                    self.counts[about],
+                    about.topic,
+                    last[kind].late_by,
+                )
         if self._tell is not None:
             for one in side_outputs:
                 try:

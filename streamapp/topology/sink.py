@@ -47,6 +47,11 @@ class Sink(Generic[R]):
         self._value: Callable[[Any], Any] = json_value if value is None else value
         self._rekeyed = rekeyed
 
+    @property
+    def outputs(self) -> list[Output]:
+        """The topics that it sends to."""
+        return [self.output]
+
     def send(self, batch: Batch, results: Sequence[R]) -> None:
         """Send results of a batch once the agent is done with it."""
         value = self._value

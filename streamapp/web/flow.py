@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
+from streamapp.batching.unmatched import UnmatchedOutput
+
 if TYPE_CHECKING:
     from streamapp.batching.app import App
 
@@ -15,7 +17,10 @@ __all__ = ["flow"]
 
 
 def flow(app: App) -> Iterable[Metric]:
-    """Give the counters of an app since its start; of a joined stream, ``read = matched + unmatched + rejected``."""
+    """Give the counters of an app since its start; of a joined stream, ``read = matched + unmatched + rejected``.
+
+    That most records come to nothing is what the watch says, as `streamapp.batching.watch` has it.
+    """
     read = CounterMetricFamily("streamapp_records_read", "records that the agents are done with", labels=["topic"])
     for topic, count in app.read.items():
         read.add_metric([topic], count)
@@ -32,10 +37,22 @@ def flow(app: App) -> Iterable[Metric]:
     )
     for topic, count in app.ahead.counts.items():
         ahead.add_metric([topic], count)
+    unmatched = CounterMetricFamily(
+        "streamapp_records_unmatched", "records that agents found no row for", labels=["topic", "reason"]
+    )
+    for output in app.outputs:
+        if isinstance(output, UnmatchedOutput):
+            for (topic, why), count in output.counts.items():
+                unmatched.add_metric([topic, why], count)
+    nothing = GaugeMetricFamily(
+        "streamapp_mostly_nothing", "1 = most of its records are rejected or unmatched now", labels=["what"]
+    )
+    for name in app.watch.names:
+        nothing.add_metric([name], name in app.watch.bad)
     held = GaugeMetricFamily("streamapp_records_held", "fetched records that wait for the topics which go first")
     held.add_metric([], app.held)
     enforced = CounterMetricFamily(
         "streamapp_batches_enforced", "batches that went although a partition they are joined with had nothing"
     )
     enforced.add_metric([], app.enforced)
-    return [read, sent, rejected, ahead, held, enforced]
+    return [read, sent, rejected, ahead, unmatched, nothing, held, enforced]

@@ -1,6 +1,6 @@
 """An app with joins, by their names; the environment says which of them it has (``JOINS``).
 
-It may say too at which step of a commit the worker is killed (``DIES_AT``).
+It may say too at which step of a commit the worker is killed (``DIES_AT``), and where results go (``RESULTS``).
 """
 
 from __future__ import annotations
@@ -88,7 +88,8 @@ def run(app: App, names: str) -> None:
     found, lineage = declared(app), "LINEAGE" in os.environ
     for name in names.split(","):
         sides = {} if lineage else {side: app.output(f"{name}.{side}") for side in SIDES}
-        found[name].to(app.output(f"{name}.joined"), tell=TOLD.append, lineage=lineage, **sides)
+        results = os.environ.get("RESULTS", f"{name}.joined")
+        found[name].to(app.output(results), tell=TOLD.append, lineage=lineage, **sides)
 
 
 app = JoiningApp(Settings.load())

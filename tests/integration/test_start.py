@@ -59,6 +59,45 @@ def test_topics_that_exist_keep_their_partitions_and_the_others_follow(topics: T
         assert found[name] == 5
 
 
+def test_a_misspelt_topic_of_a_join_stops_the_start_with_the_name_that_may_be_meant_and_is_not_made(
+    topics: Topics, tmp_path: Path
+) -> None:
+    topics.create("orders", "customers")
+    command = ["join", "--left", "ordres", "--right", "customers", "--on", "id", "--to", "joined"]
+    line = complaint(tmp_path, command=command, **topics.settings).replace(topics.prefix, "")
+    assert line.startswith("streamapp: there is no topic ordres (did you mean orders?) at ")
+    assert "STREAMAPP_CREATE=missing, or --create of streamapp join" in line
+    assert partitions(topics).keys() == {"orders", "customers"}
+    with Worker(tmp_path, command=[*command, "--create"], **topics.settings) as worker:
+        worker.wait_ready()
+        assert f"made the topic {topics.prefix}ordres, which was not there" in worker.log
+    assert partitions(topics).keys() >= {"orders", "customers", "ordres", "joined", "dead_letters"}
+
+
+def test_a_topic_that_an_app_of_ones_own_joins_is_not_made_either_unless_asked_for(
+    topics: Topics, tmp_path: Path
+) -> None:
+    topics.create("purchases", "views")
+    line = complaint(tmp_path, app="joining_app", **topics.settings)
+    assert line.startswith(f"streamapp: there is no topic {topics.prefix}customers ")
+    with Worker(tmp_path, app="joining_app", create="missing", **topics.settings) as worker:
+        worker.wait_ready()
+
+
+def test_with_never_the_click_apps_own_topics_are_not_made(topics: Topics, tmp_path: Path) -> None:
+    topics.create("user_profiles")
+    line = complaint(tmp_path, create="never", **topics.settings).replace(topics.prefix, "")
+    assert line.startswith("streamapp: there is no topic user_clicks ")
+
+
+def test_a_join_that_sends_its_results_to_what_it_reads_stops_the_start(
+    topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESULTS", "purchases")
+    line = complaint(tmp_path, app="joining_app", **topics.settings).replace(topics.prefix, "")
+    assert line.startswith("streamapp: the join pairs reads purchases and sends to it")
+
+
 def test_joined_topics_with_different_numbers_of_partitions_stop_the_start(topics: Topics, tmp_path: Path) -> None:
     topics.create("user_profiles", partitions=3)
     topics.create("user_clicks", partitions=4)

@@ -29,6 +29,8 @@ BAD_VALUES = {
     "profile_type": ["Profile", "1shop:Profile"],
     "partitions": ["0", "ten", "10001", "1.5"],
     "replication": ["0", "101"],
+    "create": ["", "yes", "all"],
+    "alarm_share": ["0", "1.1", "-0.5", "half", "nan"],
     "standbys": ["-1", "11", "x"],
     "cache": ["0", "256MB"],
     "session_timeout": ["5.9", "x"],
@@ -77,6 +79,14 @@ def test_variables_of_others_are_not_looked_at() -> None:
 def test_a_name_that_is_no_setting_is_refused_and_the_settings_are_listed() -> None:
     with pytest.raises(SettingsError, match=r"STREAMAPP_BROKERS is not a setting.*\bBROKER\b"):
         settings(brokers="127.0.0.1:9092")
+
+
+@pytest.mark.parametrize("name", ["user_clicks", "user_profiles", "unmatched_clicks", "dead_letters"])
+def test_results_have_a_topic_of_their_own(name: str) -> None:
+    with pytest.raises(
+        SettingsError, match=f"STREAMAPP_JOINED_TOPIC=shop.{name}: the results need a topic of their own"
+    ):
+        settings(topic_prefix="shop.", joined_topic=f"shop.{name}")
 
 
 def test_every_setting_is_tested_for_bad_values_or_takes_any_text() -> None:

@@ -1,0 +1,78 @@
+"""Input topics that do not exist: a name is misspelt more often than a topic is still to be made."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Final
+
+from streamapp.cluster import ClusterError
+from streamapp.misspelt import meant
+from streamapp.settings import PREFIX, Create, Settings
+
+if TYPE_CHECKING:
+    from streamapp.batching.app import App
+
+__all__ = ["check_inputs"]
+
+#: What the names of topics end with which workers make for themselves: nobody means to read them.
+WORKERS_OWN: Final = ("-changelog", "-repartition", "-subscriptions", "-answers")
+
+
+def check_inputs(app: App, existing: Collection[str]) -> None:
+    """Check that the topics which the app reads are there, as far as they are not to be made (``STREAMAPP_CREATE``).
+
+    Args:
+        app: it gets a note of each topic that is to be made.
+        existing: the full names of all topics.
+
+    Raises:
+        ClusterError: if one is missing; it names those that may have been meant.
+    """
+    settings = app.settings
+    internal = {output.topic for output in app.internal}
+    inputs = dict.fromkeys(topic for together in app.joined_topics() for topic in together)
+    missing = [topic for topic in inputs if topic not in existing and topic not in internal]
+    made = [topic for topic in missing if _made(topic, app)]
+    if lacking := [topic for topic in missing if topic not in made]:
+        raise ClusterError(_lacking(lacking, settings, existing))
+    for topic in made:
+        near = _near(topic, settings, existing)
+        told = f"; if {_either(near)} is meant, name that one, and delete this" if near else ""
+        app.note(f"made the topic {topic}, which was not there and is read{told}")
+
+
+def _made(topic: str, app: App) -> bool:
+    create = app.settings.create
+    return create is Create.MISSING or (create is Create.OWN and topic in app.own)
+
+
+def _lacking(topics: Sequence[str], settings: Settings, existing: Collection[str]) -> str:
+    each = []
+    for topic in topics:
+        near = _near(topic, settings, existing)
+        each.append(topic + (f" (did you mean {_either(near)}?)" if near else ""))
+    many = len(topics) > 1
+    said = f"there {'are no topics' if many else 'is no topic'} {' and '.join(each)} at {settings.broker}"
+    seen = ", or this user may not see it" if settings.uses_sasl or settings.ssl_certfile else ""
+    return (
+        f"{said}{seen}; {'they are' if many else 'it is'} read, and {'are' if many else 'is'} made only if asked for: "
+        f"{PREFIX}CREATE=missing, or --create of streamapp join"
+    )
+
+
+def _near(topic: str, settings: Settings, existing: Collection[str]) -> list[str]:
+    """Return the topics that may be meant."""
+    names = [name for name in existing if not name.startswith("__") and not name.endswith(WORKERS_OWN)]
+    prefix = settings.topic_prefix
+    mine = [name for name in names if name.startswith(prefix)]
+    own = [prefix + name for name in meant(topic.removeprefix(prefix), [name.removeprefix(prefix) for name in mine])]
+    bare = topic.removeprefix(prefix)
+    # The prefix itself may be wrong, or too much; if many topics are called so, they are other apps'.
+    elsewhere = [
+        name for name in names if name not in mine and (name == bare or name.endswith((f".{bare}", f"-{bare}")))
+    ]
+    return [*own, *(elsewhere if len(elsewhere) == 1 else [])]
+
+
+def _either(names: Sequence[str]) -> str:
+    return " or ".join(names)

@@ -1,0 +1,201 @@
+"""What a join tells the watch: of each of its topics what became of the records, and whether any found a partner."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from operator import attrgetter
+from typing import Any, Final
+
+from faust.types import TP
+
+from streamapp.batching.advice import advice, advice_on_keys
+from streamapp.batching.tally import LEAST, SOON, SOON_S, Example, Tally
+from streamapp.batching.unmatched import SAMPLE
+from streamapp.batching.watch import Finding, judged
+from streamapp.joins import (
+    AsOfJoin,
+    Balance,
+    ForeignKeyJoin,
+    How,
+    NWayJoin,
+    Reason,
+    Refused,
+    Side,
+    SideOutput,
+    StreamStreamJoin,
+    StreamTableJoin,
+    TableTableJoin,
+)
+from streamapp.topology.global_table import GlobalJoin
+
+__all__ = ["KIND", "JoinWatch"]
+
+#: Joins of a stream, source 0, with what it is looked up in: most of its records are to find something.
+LOOKING_UP: Final = (StreamTableJoin, NWayJoin, GlobalJoin, AsOfJoin)
+#: Joins whose records may mostly be without a partner: that none has one is told only.
+MEETING: Final = (StreamStreamJoin, TableTableJoin, ForeignKeyJoin)
+#: Joins whose right sides are tables that can be asked for their keys.
+TABLES: Final = (StreamTableJoin, NWayJoin, GlobalJoin)
+
+#: What side outputs are told apart by.
+KIND: Final = attrgetter("side", "reason", "cause", "rejected")
+
+
+class JoinWatch:
+    """Counts what became of the records of a join.
+
+    Args:
+        name: of the join.
+        join: what it means.
+        topics: the topic of each source.
+    """
+
+    def __init__(self, name: str, join: Any, topics: Mapping[int, str]) -> None:
+        self.name = name
+        self.topics = topics
+        self.join = join
+        how = join.join.how if isinstance(join, GlobalJoin) else getattr(join, "how", How.INNER)
+        #: Whether unmatched records give a result all the same.
+        self.keeps = how is not How.INNER
+        if isinstance(join, NWayJoin):
+            self.keeps = all(each.keeps_unmatched for each in join.joins)
+        #: Whether the records of source 0 are looked up, and are to find something.
+        self.looks_up = isinstance(join, LOOKING_UP)
+        self.tallies = {source: Tally() for source in topics}
+        #: By source, how many records without a partner there were that need none.
+        self.alone: Counter[int] = Counter()
+
+    def begin(self, app: Any, processor: Any) -> None:
+        """Be looked at from now on."""
+        for source in self.topics:
+            app.watch.add(_Input(self, source, processor))
+        if isinstance(self.join, MEETING):
+            app.watch.add(_Partners(self, processor))
+
+    def took(self, counts: Mapping[str, int], before: Balance, after: Balance) -> None:
+        """Count the records of a batch.
+
+        Args:
+            counts: how many each topic had.
+            before: how the partition stood.
+            after: how it stands now.
+        """
+        for source, tally in self.tallies.items():
+            tally.keeps = self.keeps
+            if self.looks_up and source == Side.LEFT:  # what waits is not decided yet
+                tally.taken += (after.received - after.pending) - (before.received - before.pending)
+            else:
+                tally.taken += counts.get(self.topics[source], 0)
+
+    def count(
+        self, partition: int, kinds: Mapping[tuple[Any, ...], int], last: Mapping[tuple[Any, ...], SideOutput]
+    ) -> None:
+        """Count side outputs of a partition.
+
+        Args:
+            partition: its number.
+            kinds: how many there were of each `KIND`.
+            last: of each the last one.
+        """
+        for kind, count in kinds.items():
+            source, reason, cause, rejected = kind
+            if reason is Reason.SUPERSEDED:
+                continue  # it is in the table's history
+            tally, word = self.tallies[source], cause or reason.value
+            if rejected or reason is Reason.LATE:
+                tally.rejected[word] += count
+            elif self.looks_up:
+                tally.unmatched[word] += count
+            else:
+                self.alone[source] += count
+            tally.note(word, self._example(source, partition, last[kind]))
+
+    def _example(self, source: int, partition: int, one: SideOutput) -> Example:
+        error = f"late by {one.late_by:,} ms" if one.reason is Reason.LATE else one.detail
+        return Example(TP(self.topics[source], partition), one.record.offset, error, self._key(source, one))
+
+    def _key(self, source: int, one: SideOutput) -> bytes | None:
+        """Return what a record was looked up by."""
+        join = self.join.join if isinstance(self.join, GlobalJoin) else self.join
+        key = getattr(join, "key", None)
+        try:
+            return one.record.key if key is None or source != Side.LEFT else key(one.record)
+        except Refused:
+            return None
+
+
+class _Input:
+    """A topic of a join, as the watch looks at it."""
+
+    def __init__(self, watch: JoinWatch, source: int, processor: Any) -> None:
+        topics = list(watch.topics.values())
+        side = f" ({Side(source).name.lower()})" if topics.count(watch.topics[source]) > 1 else ""
+        self.name = f"{watch.topics[source]}{side} in the join {watch.name}"
+        self._watch = watch
+        self._source = source
+        self._processor = processor
+
+    def look(self, now: float, share: float) -> Finding | None:
+        """Judge the last minute."""
+        return judged(self._watch.tallies[self._source], self.name, now, share, self)
+
+    def advice(self, reason: str, example: Example | None) -> str:
+        """Return what to do about records that have no partner."""
+        watch = self._watch
+        if reason == Reason.EXPIRED or example is None:
+            return advice(reason)
+        for source in sorted(watch.topics)[1:] or [Side.RIGHT]:
+            topic = watch.join.table.topic if isinstance(watch.join, GlobalJoin) else watch.topics[source]
+            if not isinstance(watch.join, TABLES):
+                return advice(reason) if watch.tallies[source].taken else f"nothing was read from {topic} so far"
+            keys = list(itertools.islice(self._keys(example.tp.partition, source), SAMPLE))
+            if not keys or len(watch.topics) <= len(Side):
+                return advice_on_keys(example.key, keys, f"the table of {topic}")
+        return advice(reason)
+
+    def _keys(self, partition: int, source: int) -> Iterable[bytes]:
+        partitions = [partition, *(number for number in self._processor.table.data.partitions if number != partition)]
+        for number in partitions:
+            try:
+                yield from self._processor.keys(number, source)
+            except KeyError:  # it has gone to another worker
+                continue
+
+
+class _Partners:
+    """Whether any record of a join of two sides has found a partner."""
+
+    def __init__(self, watch: JoinWatch, processor: Any) -> None:
+        self.name = f"the join {watch.name}"
+        self._watch = watch
+        self._processor = processor
+        self._since: float | None = None
+
+    def look(self, now: float, share: float) -> Finding | None:
+        """Judge all since the start."""
+        watch, balances = self._watch, [each.balance for each in self._processor.partitions.values()]
+        if any(balance.matched for balance in balances):
+            return Finding(False)
+        unmatched = watch.alone.total()
+        if not unmatched or share >= 1:
+            return None
+        self._since = now if self._since is None else self._since
+        if unmatched < LEAST or (unmatched < SOON and now - self._since < SOON_S):
+            return None
+        if watch.keeps and any(tally.taken < LEAST for tally in watch.tallies.values()):
+            return None  # there are results, and one side is only about to come
+        read = " and ".join(f"{tally.taken:,} of {watch.topics[source]}" for source, tally in watch.tallies.items())
+        return Finding(True, f"no record in the join {watch.name} has found a partner, of {read}", self._detail())
+
+    def _detail(self) -> str:
+        watch = self._watch
+        for source, tally in watch.tallies.items():
+            if not tally.taken:
+                return f"; nothing was read from {watch.topics[source]} so far"
+        examples = [tally.examples.get(Reason.UNMATCHED) for tally in watch.tallies.values()]
+        keys = [None if example is None else example.key for example in examples]
+        if len(keys) == len(Side) and keys[0] is not None and keys[1] is not None:
+            return f"; {advice_on_keys(keys[0], [keys[1]], list(watch.topics.values())[1])}; {advice(Reason.UNMATCHED)}"
+        return f"; {advice(Reason.UNMATCHED)}"
