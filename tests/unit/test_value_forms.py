@@ -27,7 +27,7 @@ TEXT = json.dumps(ORDER).encode()
         (b"\xc3\x01" + bytes(range(8)), "Avro, with the fingerprint of its schema"),
         (b"\x0a\x02c0\x10\x07", "binary, such as Protobuf"),
         (b"\x04c0\xff\xfe\x80", "binary, such as Avro"),
-        (gzip.compress(TEXT), "compressed with gzip"),
+        (gzip.compress(TEXT, mtime=0), "compressed with gzip"),
         (msgspec.msgpack.encode(ORDER), "MessagePack"),
         (b"\x0e\x00\x00\x00\x02a\x00\x02\x00\x00\x00b\x00\x00", "BSON"),
         (TEXT.decode().encode("utf-16"), "text in UTF-16"),
