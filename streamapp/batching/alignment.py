@@ -114,9 +114,10 @@ class Lane:
         return cast(Batch, self.waiting).records[self.at].offset
 
     @property
-    def remaining(self) -> Sequence[int]:
-        """The event times (ms) of the records that wait."""
-        return self.times[self.at :] if self.waiting is not None else ()
+    def last(self) -> int:
+        """The largest event time (ms) of the records that wait; there are some."""
+        waiting = cast(Batch, self.waiting)
+        return waiting.latest if self.at == 0 and self.times is waiting.timestamps else max(self.times[self.at :])
 
     def take(self, stop: int) -> Batch:
         """Take the waiting records before number `stop` for an agent; there are some."""
@@ -293,7 +294,7 @@ class Alignment:
                 break
             going.append(head[1])
             # Behind the last record at hand there may be one that is older than what the others have.
-            last = (max(lane.remaining), head[1])
+            last = (lane.last, head[1])
             limit = last if limit is None else min(limit, last)
         stops = {order: _stop(lanes[order], order, limit) for order in going}
         return {order: stop for order, stop in stops.items() if stop > lanes[order].at}

@@ -85,6 +85,8 @@ class VersionedTable:
         self._clock.advance(timestamp)
         version, current = Version(value, timestamp, offset), self._current.get(key)
         if current is not None and timestamp < current.timestamp:
+            if current.timestamp > self._clock.time:
+                self._end(key, timestamp, instead_of=current.timestamp)
             self._keep(key, version, until=current.timestamp)
             return Reason.SUPERSEDED
         if current is not None and timestamp > current.timestamp:
@@ -98,6 +100,15 @@ class VersionedTable:
         entry = ordering.grouped(key) + ordering.time(-version.timestamp)
         self._past.put(entry, _encode(version))
         self._ends.add(until, entry)
+
+    def _end(self, key: bytes, timestamp: int, *, instead_of: int) -> None:
+        """Have the version before a time (ms) last until then: one that is ahead must not keep all that came since."""
+        group = ordering.grouped(key)
+        start = ordering.time(-timestamp + 1)
+        if (before := next((row for _, row in self._past.scan(group, start=start)), None)) is not None:
+            entry = group + ordering.time(-_decode(before).timestamp)
+            self._ends.remove(instead_of, entry)
+            self._ends.add(timestamp, entry)
 
     def tidy(self, before: int) -> None:
         """Delete what is no longer needed: rows older than ``before`` (ms), and what is beyond the history."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -114,8 +115,8 @@ class Orders:
 
     def poison(self, times: Sequence[int]) -> None:
         """Send records of these times (ms) to all partitions of both topics."""
-        for source, time, key in itertools.product(("customers", "orders"), times, "abcdef"):
-            self.topics.send(source, key, {"customer_id": key}, at=time - self.topics.now)
+        for source, event, key in itertools.product(("customers", "orders"), times, "abcdef"):
+            self.topics.send(source, key, {"customer_id": key}, at=event - self.topics.now)
         self.topics.flush()
 
     def pairs(self) -> set[int]:
@@ -158,3 +159,26 @@ def test_a_state_whose_clock_an_earlier_version_let_run_ahead_joins_again(kafka,
         wait_until(lambda: len(orders.pairs()) == 20, "the next orders join")
         assert "its stored event clock is" in worker.log
     assert topics.end("late") == 20
+
+
+def test_in_silence_after_a_record_from_the_future_the_clock_goes_on_with_the_wall_clock(kafka, tmp_path: Path) -> None:
+    orders = Orders(kafka.bootstrap)
+    topics = orders.topics
+    window = ["--how", "left", "--before", "0", "--after", "1s", "--grace", "1s", "--late", "late"]
+
+    def now() -> int:
+        return int(time.time() * 1000) - topics.now
+
+    with Worker(tmp_path, command=[*JOIN, *window, "--idle-timeout", "3s"], **topics.settings) as worker:
+        worker.wait_ready()
+        orders.poison([topics.now + AHEAD])
+        for number in range(10):
+            orders.send("orders", number, at=now())
+        topics.flush()
+        wait_until(lambda: topics.end("joined") == 16, "orders without a customer, and poisoned pairs, are told")
+        for number in range(10, 20):
+            orders.send("orders", number, at=now())
+            orders.send("customers", number, at=now())
+        topics.flush()
+        wait_until(lambda: len(orders.pairs()) == 10, "later orders join")
+    assert topics.end("late") == 0

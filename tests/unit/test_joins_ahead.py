@@ -319,6 +319,16 @@ def test_a_versioned_table_of_an_earlier_version_whose_clock_is_beyond_the_limit
     assert len(bounded.send(L, b"b", b"", NOW)) == 1
 
 
+def test_past_rows_of_a_key_are_forgotten_although_its_current_one_is_ahead() -> None:
+    bounded = Bounded(StreamTableJoin(history=10), now=1_000_000)
+    bounded.send(R, b"k", b"poison", 1 << 50)
+    for time in range(1_000, 2_000):
+        bounded.send(R, b"k", b"%d" % time, time)
+    assert sum(1 for _ in bounded.store.scan(b"", None)) < 50
+    found = bounded.process([Arrival(L, b"k", b"", time) for time in (1_990, 1_995, 1_999)]).results
+    assert [result.right.value for result in found] == [b"1990", b"1995", b"1999"]
+
+
 def test_with_a_grace_records_do_not_wait_less_for_one_ahead_and_that_one_comes_out_at_its_time() -> None:
     bounded = Bounded(StreamTableJoin(How.LEFT, history=100, grace=10))
     assert bounded.send(L, b"far", b"", NOW + 500) == []
