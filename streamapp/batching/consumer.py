@@ -197,8 +197,7 @@ class Consumer(driver.Consumer):
         await self._feed.run()
 
     def _hops(self) -> Hops | None:
-        fetcher = self.reader.consumer._fetcher
-        return Hops(self.app, fetcher._client, fetcher._isolation_level) if self.app.hops else None
+        return Hops(self.app, self.reader) if self.app.hops else None
 
     def _want(self) -> None:
         """Ask for a batch of each partition of which none waits, nor is on its way."""

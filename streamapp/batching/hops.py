@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from faust.types import TP
 
-from streamapp.batching.fetching import EARLIEST, LATEST, end_offsets
 from streamapp.batching.rate_limit import RateLimit
+from streamapp.batching.reader import Reader
 
 __all__ = ["Hops"]
 
@@ -35,14 +35,12 @@ class Hops:
 
     Args:
         app: whose agents write from one to the other (`App.hops`).
-        client: aiokafka's, of the consumer that fetches.
-        isolation_level: what of transactions that one reads.
+        reader: fetches the second ones.
     """
 
-    def __init__(self, app: Any, client: Any, isolation_level: int) -> None:
+    def __init__(self, app: Any, reader: Reader) -> None:
         self._app = app
-        self._client = client
-        self._isolation_level = isolation_level
+        self._reader = reader
         self._logged = RateLimit(LOG_EVERY_S)
         self._due = RateLimit(COMMIT_EVERY_S)
         #: By partition, up to where it is committed although it should go further, for so long that it is given up.
@@ -90,13 +88,8 @@ class Hops:
 
     async def _ends(self, topics: Collection[str]) -> dict[TP, int]:
         """Return up to where topics go that have records."""
-        cluster = self._client.cluster
-        for topic in topics:
-            if not cluster.partitions_for_topic(topic):  # this worker may have none of its partitions
-                await self._client.add_topic(topic)
-        tps = [TP(topic, number) for topic in topics for number in cluster.partitions_for_topic(topic) or ()]
-        ends = await end_offsets(self._client, tps, self._isolation_level, LATEST)
-        begins = await end_offsets(self._client, tps, self._isolation_level, EARLIEST)
+        tps = [TP(topic, number) for topic in topics for number in await self._reader.partitions(topic)]
+        begins, ends = await self._reader.bounds(tps)
         return {tp: end for tp, end in ends.items() if end > begins[tp]}
 
     def _missing(self, tp: TP, reached: int, end: int) -> bool:

@@ -8,7 +8,7 @@ no group, is told from where to read what.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
@@ -16,7 +16,7 @@ from aiokafka.structs import TopicPartition
 from faust.types import TP
 from mode import Service
 
-from streamapp.batching.fetching import Fetching
+from streamapp.batching.fetching import EARLIEST, LATEST, Fetching, end_offsets
 
 __all__ = ["Reader"]
 
@@ -71,6 +71,24 @@ class Reader(Service):
         self.consumer.assign([TopicPartition(*tp) for tp in positions])
         for tp, position in positions.items():
             self.consumer.seek(TopicPartition(*tp), position)
+
+    async def partitions(self, topic: str) -> set[int]:
+        """Return the numbers of a topic's partitions, also of one of which this worker reads none."""
+        client = self.consumer._client
+        if not client.cluster.partitions_for_topic(topic):
+            await client.add_topic(topic)
+        found: set[int] | None = client.cluster.partitions_for_topic(topic)
+        return found or set()
+
+    async def bounds(self, partitions: Collection[TP]) -> tuple[dict[TP, int], dict[TP, int]]:
+        """Ask for the first offsets of partitions, and for their end offsets.
+
+        Raises:
+            KafkaError: if they are not to be had now.
+        """
+        client, isolation_level = self.consumer._client, self.consumer._fetcher._isolation_level
+        begins = await end_offsets(client, partitions, isolation_level, EARLIEST)
+        return begins, await end_offsets(client, partitions, isolation_level, LATEST)
 
     def end_offset(self, tp: TP) -> int | None:
         """Give the end offset of a partition as the last fetch told it; None = none has."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from streamapp.joins.ledger import Ledger
+from streamapp.joins.ledger import Ledger, Refusing
 from streamapp.joins.output import Joined, Output, Reason
 from streamapp.joins.records import Record, Side
 from streamapp.joins.rows import Row
@@ -19,16 +19,16 @@ from streamapp.joins.table import Table
 __all__ = ["GlobalTable"]
 
 
-class GlobalTable:
+class GlobalTable(Refusing[Joined]):
     """A table that is fed on its own: `StreamTableJoin.start` takes it, and the join's ``key`` says what to look up."""
 
     def __init__(self, state: State) -> None:
-        self._ledger: Ledger[Joined] = Ledger(state)
+        self._ledger: Ledger[Joined] = Ledger(state, updates_from=Side.RIGHT)
         self._table = Table(state.section(b"table/"))
         self.updates = self._ledger.updates
 
     def process(self, records: Iterable[Record]) -> Output[Joined]:
-        """Apply updates; they have no results, but those without a key come out at the side."""
+        """Apply updates; they have no results, but those without a key, or refused before, come out at the side."""
         for record in records:
             self.updates.received += 1
             if record.key is None:

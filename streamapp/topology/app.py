@@ -36,7 +36,7 @@ class App(BatchingApp):
         self.repartitions: list[Flow] = []
         #: What answers questions about the records of joins, by the joins' names.
         self.explainers: dict[str, Explainer] = {}
-        self._global_tables: dict[str, TopicGlobalTable] = {}
+        self._global_tables: dict[tuple[str, Any], TopicGlobalTable] = {}
         # The worker, by its name, since it knows of more than this package: it makes and checks the topics first.
         super().__init__(settings, **{"Topic": Topic, "Stream": Stream, "Worker": "streamapp.worker:Worker", **options})
 
@@ -64,16 +64,26 @@ class App(BatchingApp):
         """Have a join answer questions about its records."""
         self.explainers[join.name] = Explainer(self, join)
 
-    def global_table(self, topic: str) -> TopicGlobalTable:
-        """Give the global table of a topic, by its full name; there is one of each."""
-        if topic not in self._global_tables:
-            self._global_tables[topic] = TopicGlobalTable(self, topic)
-        return self._global_tables[topic]
+    def global_table(self, topic: str, check: Callable[[Record], None] | None = None) -> TopicGlobalTable:
+        """Give the global table of a topic, by its full name; there is one of each topic and check.
+
+        Args:
+            topic: full name.
+            check: raises `Refused` for a record that cannot be used; None = all can.
+        """
+        if (topic, check) not in self._global_tables:
+            self._global_tables[topic, check] = TopicGlobalTable(self, topic, check)
+        return self._global_tables[topic, check]
+
+    @property
+    def global_tables(self) -> list[TopicGlobalTable]:
+        """The global tables."""
+        return list(self._global_tables.values())
 
     async def on_start(self) -> None:
         """Begin to read the global tables, too."""
         await super().on_start()
-        for table in self._global_tables.values():
+        for table in self.global_tables:
             await self.add_runtime_dependency(table)
 
     def merges(self) -> list[tuple[str, ...]]:

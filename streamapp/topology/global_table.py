@@ -1,20 +1,61 @@
 """A global table on Kafka: all partitions of a topic, read by every worker, whichever partitions of a stream it has.
 
-(Kafka Streams' GlobalKTable.) It is in memory, and read from the beginning of its topic at each start.
+(Kafka Streams' GlobalKTable.) It is in memory, and read from the beginning of its topic at each start. What cannot be
+used is logged and counted by each worker, and no dead letter: each worker would write it anew at each start.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from typing import Any, Final, NamedTuple
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaException, TopicCollection
+from faust.types import TP
 from mode import Service
 
-from streamapp.joins import GlobalTable, Joined, MemoryStore, Operator, State, StreamTableJoin
+from streamapp.batching.alignment import Alignment
+from streamapp.batching.batch import Record
+from streamapp.batching.dead_letters import LOG_EVERY, Reason
+from streamapp.batching.feed import Feed, Fetched
+from streamapp.batching.rate_limit import RateLimit
+from streamapp.batching.reader import Reader
+from streamapp.batching.unreadable import Unreadable, UnreadableBatchError
+from streamapp.cluster import Cluster, ClusterError
+from streamapp.joins import GlobalTable, Joined, MemoryStore, Operator, Refused, Row, Side, State, StreamTableJoin
+from streamapp.joins import Reason as SideReason
 
 __all__ = ["GlobalJoin", "TopicGlobalTable"]
+
+#: Seconds between two looks whether the topic is still the same.
+LOOK_S: Final = 5.0
+#: Seconds that the broker has to answer them.
+ANSWER_S: Final = 3.0
+#: Seconds before a topic that cannot be read is tried again, the first time and at most.
+AGAIN_S, AGAIN_AT_MOST_S = 0.5, 10.0
+
+
+class _Topic(NamedTuple):
+    """What tells a topic from one of the same name that was made after it; and how many partitions it has."""
+
+    id: str
+    partitions: int
+
+
+class _Rows:
+    """The rows of a topic, as far as they are read, and from where to read on."""
+
+    def __init__(self, topic: _Topic) -> None:
+        self.topic = topic
+        self.state = State(MemoryStore())
+        self.table = GlobalTable(self.state)
+        self.positions: dict[TP, int] = {}
+        #: Where the partitions ended that are not read as far yet; None = not known.
+        self.behind: dict[TP, int] | None = None
 
 
 class TopicGlobalTable(Service):
@@ -23,44 +64,198 @@ class TopicGlobalTable(Service):
     Args:
         app: the app.
         topic: full name of the topic.
+        check: raises `Refused` for an update that cannot be used; None = all can.
     """
 
-    def __init__(self, app: Any, topic: str) -> None:
+    def __init__(self, app: Any, topic: str, check: Callable[[Record], None] | None = None) -> None:
         super().__init__()
         self.app = app
         self.topic = topic
-        self._state = State(MemoryStore())
-        self.table = GlobalTable(self._state)
+        self._check = check
+        self._logged = RateLimit(LOG_EVERY)
+        #: What is looked up, and what is being read: a topic that is made anew is read before its rows count.
+        self._rows = self._reading = _Rows(_Topic("", 0))
         #: Set once the table is as far as its topic was when the worker started.
         self.complete = asyncio.Event()
 
+    @property
+    def table(self) -> GlobalTable:
+        """The rows as they are now."""
+        return self._rows.table
+
+    def get(self, key: bytes) -> Row | None:
+        """Return the current row of a key."""
+        return self._rows.table.get(key)
+
+    def at(self, key: bytes, timestamp: int) -> Row | None:
+        """Return the row that a record of this time (ms) joins: the current one."""
+        return self._rows.table.at(key, timestamp)
+
     @Service.task
-    async def _read(self) -> None:
-        settings = self.app.settings
-        # Without a group it is given all partitions.
-        reader = AIOKafkaConsumer(
-            self.topic,
-            **settings.aiokafka(),
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            isolation_level=settings.isolation_level,
+    async def _run(self) -> None:
+        wait = AGAIN_S
+        while not self.should_stop:
+            try:
+                await self._follow()
+            except UnreadableBatchError as exc:
+                await self.app.crash(exc)
+                return
+            except (KafkaError, KafkaException, ClusterError, OSError) as exc:
+                if not self.should_stop:
+                    self._tell("cannot be read, and is tried again", exc)
+                    await self.sleep(wait)
+                    wait = min(2 * wait, AGAIN_AT_MOST_S)
+            else:
+                wait = AGAIN_S
+
+    async def _follow(self) -> None:
+        """Read the topic until it is another one, or has more partitions."""
+        topic = await asyncio.to_thread(self._describe)
+        if topic is None:
+            raise ClusterError(f"there is no topic {self.topic}")
+        self._arrange(topic)
+        reader, rows = Reader(self.app), self._reading
+        async with reader:
+            tps = {TP(self.topic, number) for number in await reader.partitions(self.topic)}
+            begins, rows.behind = await reader.bounds(tps)
+            positions = {tp: max(begin, rows.positions.get(tp, 0)) for tp, begin in begins.items()}
+            reader.begin({}, positions)
+            feed = self._feed(reader)
+            feed.want(tps)
+            self._read_to(positions)
+            watch = asyncio.create_task(self._watch(feed, topic))
+            try:
+                await feed.run()
+            finally:
+                watch.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await watch
+
+    def _feed(self, reader: Reader) -> Feed:
+        loop = asyncio.get_running_loop()
+
+        def deliver(fetched: Fetched) -> None:
+            for tp, records in fetched.records.items():
+                self._update(tp, records)
+            self._reading.positions.update(fetched.positions)
+            self._read_to(fetched.positions)
+            if fetched.records:  # not at once: this is called from within
+                loop.call_soon(feed.want, set(fetched.records))
+
+        feed = Feed(
+            reader,
+            Alignment({}),
+            max_bytes=self.app.settings.buffer,
+            current=lambda: not self.should_stop,
+            deliver=deliver,
+            alive=lambda: None,
         )
-        await reader.start()
+        return feed
+
+    def _arrange(self, topic: _Topic) -> None:
+        known = self._reading.topic
+        if known.id and topic.id != known.id:
+            self.log.error("%s was made anew: its global table is read again from the beginning", self.topic)
+            self._reading = _Rows(topic)
+        elif known.id and topic.partitions != known.partitions:
+            self.log.warning("%s has %d partitions now, not %d", self.topic, topic.partitions, known.partitions)
+        self._reading.topic = topic
+
+    async def _watch(self, feed: Feed, topic: _Topic) -> None:
+        """End the feed when the topic is another one."""
+        while not self.should_stop:
+            await self.sleep(LOOK_S)
+            try:
+                found = await asyncio.to_thread(self._describe)
+            except (KafkaException, ClusterError) as exc:
+                self._tell("is not followed", exc)
+                continue
+            if found is None:
+                self._tell("is gone: its rows stay as they were", "there is no such topic")
+            elif found != topic:
+                feed.end()
+                return
+            elif self._reading is self._rows and self.complete.is_set():
+                self.app.faults.over(self)
+
+    @cached_property
+    def _cluster(self) -> Cluster:
+        return Cluster(self.app.settings)
+
+    def _describe(self) -> _Topic | None:
+        """Ask the broker for the topic, in a thread; None = there is none.
+
+        Raises:
+            KafkaException, ClusterError: if it does not answer.
+        """
+        asked = self._cluster.admin.describe_topics(TopicCollection([self.topic]), request_timeout=ANSWER_S)[self.topic]
         try:
-            partitions = reader.assignment()
-            behind = await reader.end_offsets(partitions)
-            while not self.should_stop:
-                for tp in list(behind):
-                    if await reader.position(tp) >= behind[tp]:
-                        del behind[tp]
-                if not behind and not self.complete.is_set():
-                    self.log.info("%s is read: %d updates", self.topic, self.table.updates.applied)
-                    self.complete.set()
-                for records in (await reader.getmany(timeout_ms=200)).values():
-                    self.table.process(records)
-                    self._state.commit()
-        finally:
-            await reader.stop()
+            found = asked.result(ANSWER_S + 1)
+        except KafkaException as exc:
+            if exc.args[0].name() == "UNKNOWN_TOPIC_OR_PART":
+                return None
+            raise
+        except TimeoutError:
+            raise ClusterError("the broker does not answer") from None
+        return _Topic(str(found.topic_id), len(found.partitions))
+
+    def _update(self, tp: TP, records: Iterable[Record]) -> None:
+        """Apply updates; those that cannot be used are told."""
+        table = self._reading.table
+        good: list[Record] = []
+        for record in records:
+            error = record.error if isinstance(record, Unreadable) else self._refusal(record)
+            if error is None:
+                good.append(record)
+            else:
+                table.refuse(Side.RIGHT, record, error)
+        for one in table.process(good).side_outputs:
+            if isinstance(one.record, Unreadable):
+                self._reject(tp, one.record, Reason.HEADER_NOT_UTF8, one.detail)
+            elif one.reason is SideReason.NULL_KEY:
+                self._reject(tp, one.record, Reason.NULL_KEY, "the record has no key")
+            else:
+                self._reject(tp, one.record, Reason.WRONG_TYPE, one.detail)
+        self._reading.state.commit()
+
+    def _refusal(self, record: Record) -> str | None:
+        try:
+            if self._check is not None:
+                self._check(record)
+        except Refused as refused:
+            return str(refused)
+        return None
+
+    def _read_to(self, positions: Mapping[TP, int]) -> None:
+        rows = self._reading
+        if rows.behind is None:
+            return
+        rows.behind = {tp: end for tp, end in rows.behind.items() if positions.get(tp, -1) < end}
+        if not rows.behind and (rows is not self._rows or not self.complete.is_set()):
+            self.log.info("%s is read: %d updates", self.topic, rows.table.updates.applied)
+            self._rows = rows
+            self.complete.set()
+            self.app.faults.over(self)
+
+    def _reject(self, tp: TP, record: Any, reason: Reason, error: str) -> None:
+        counts = self.app.dead_letters.counts
+        counts[self.topic, reason] += 1
+        if self._logged.due(reason):
+            self.log.warning(
+                "%s[%d]@%d is left out of the global table, %s: %s (%d for this reason so far)",
+                *tp,
+                record.offset,
+                reason,
+                error,
+                counts[self.topic, reason],
+            )
+
+    def _tell(self, what: str, error: object) -> None:
+        """Report that the table is not as it should be, until it is."""
+        why = error.args[0].str() if isinstance(error, KafkaException) else str(error)
+        self.app.faults.report(self, f"the global table of {self.topic} {what}: {why}")
+        if self._logged.due(what):
+            self.log.error("The global table of %s %s: %s", self.topic, what, why)
 
     @property
     def label(self) -> str:
@@ -77,4 +272,4 @@ class GlobalJoin:
 
     def start(self, state: State) -> Operator[Joined]:
         """Begin, or go on, with what the state holds."""
-        return self.join.start(state, self.table.table)
+        return self.join.start(state, self.table)

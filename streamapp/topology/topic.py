@@ -95,7 +95,7 @@ class Topic(faust.Topic):
 
     def global_table(self) -> TopicGlobalTable:
         """Take the topic for a table that every worker has as a whole, so that it can be looked up by any key."""
-        return self.app.global_table(self.name)  # type: ignore[no-any-return]
+        return self.app.global_table(self.name, self.check)  # type: ignore[no-any-return]
 
     def join(
         self,

@@ -28,7 +28,7 @@ def flow(app: App) -> Iterable[Metric]:
     for output in app.outputs:
         sent.add_metric([output.topic], output.sent)
     rejected = CounterMetricFamily(
-        "streamapp_records_rejected", "records in the dead letters", labels=["topic", "reason"]
+        "streamapp_records_rejected", "records that cannot be used", labels=["topic", "reason"]
     )
     for (topic, reason), count in app.dead_letters.counts.items():
         rejected.add_metric([topic, reason.value], count)

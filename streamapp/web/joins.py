@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -34,4 +35,13 @@ def joins(app: App) -> Iterable[Metric]:
                 clock.add_metric([join.name, str(partition)], account.clock / 1000)
         for (topic, reason), count in join.side_outputs.counts.items():
             side.add_metric([join.name, topic, reason.value], count)
-    return [balance, updates, clock, side]
+    globals_ = GaugeMetricFamily(
+        "streamapp_global_table_updates", "updates of global tables, by account", labels=["topic", "account"]
+    )
+    counts: Counter[tuple[str, str]] = Counter()
+    for table in app.global_tables:
+        for name, count in msgspec.structs.asdict(table.table.updates).items():
+            counts[table.topic, name] += count
+    for labels_, count in counts.items():
+        globals_.add_metric(labels_, count)
+    return [balance, updates, clock, side, globals_]

@@ -36,8 +36,8 @@ def dead_letters(topics: Topics, count: int) -> list[dict[str, Any]]:
 
 BAD_CLICKS = {
     "not_json": ("u1", b"{nonsense", None),
-    "missing_field": ("u1", {"click_id": "bad", "user_id": "u1"}, None),
-    "wrong_type": ("u1", {**CLICK, "click_id": 5}, None),
+    "missing_field": ("u1", {"click_id": "bad"}, None),
+    "wrong_type": ("u1", {**CLICK, "user_id": True}, None),
     "null_key": (None, CLICK, None),
     "key_mismatch": ("u2", CLICK, None),
     "tombstone": ("u1", None, None),
@@ -45,8 +45,8 @@ BAD_CLICKS = {
 }
 BAD_PROFILES = {
     "not_json": ("u1", b"\xff\xfe", None),
-    "missing_field": ("u1", {"user_id": "u1"}, None),
-    "wrong_type": ("u1", {"user_id": "u1", "name": ["one"]}, None),
+    "missing_field": ("u1", {"name": "one"}, None),
+    "wrong_type": ("u1", {"user_id": ["u1"], "name": "one"}, None),
     "null_key": (None, PROFILE, None),
     "key_mismatch": ("u2", PROFILE, None),
     "unknown_codec": ("u1", PROFILE, [("content-type", b"application/x-nonsense")]),

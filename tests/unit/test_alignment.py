@@ -238,3 +238,34 @@ def test_rounds_merged_give_the_order_of_the_heads_however_the_partitions_were_f
         for part in round_:
             done(alignment, part.tp)
     assert merged == by_heads(left, right)
+
+
+def test_the_partitions_of_a_topic_that_goes_as_a_whole_are_merged_by_time() -> None:
+    one, other = TP("raw", 0), TP("raw", 1)
+    alignment = Alignment({}, [one, other], merged={"raw"}, whole={"raw"})
+    alignment.hold(batch(one, 1, 5, 9))
+    assert taken(alignment) == []
+    alignment.hold(batch(other, 2, 6, 7))
+    assert taken(alignment) == [("raw", [1, 5]), ("raw", [2, 6, 7])]
+    assert alignment.lane(one).working
+
+
+def test_of_a_topic_without_an_order_all_goes_first_that_the_broker_had_when_the_other_records_were_fetched() -> None:
+    alignment = Alignment(JOINED, [CLICKS, PROFILES], unordered={"profiles"})
+    alignment.hold(batch(CLICKS, 10))
+    alignment.hold(batch(PROFILES, 50, 60))
+    assert taken(alignment) == [("profiles", [50, 60])]  # it is not known yet how far it goes
+    done(alignment, PROFILES)
+    learn(alignment, {PROFILES: 3}, {PROFILES: 2})
+    assert taken(alignment) == []
+    alignment.hold(batch(PROFILES, 5, offset=2))
+    assert taken(alignment) == [("profiles", [5])]
+    done(alignment, PROFILES)
+    alignment.hold(batch(PROFILES, 70, offset=3))
+    assert taken(alignment) == [("clicks", [10])]
+
+
+def test_a_topic_without_an_order_that_goes_last_waits_like_any() -> None:
+    alignment = Alignment(JOINED, [CLICKS, PROFILES], unordered={"clicks"})
+    alignment.hold(batch(CLICKS, 10))
+    assert taken(alignment) == []
