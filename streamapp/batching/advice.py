@@ -33,7 +33,7 @@ _ADVICE: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 #: What an error has in it that says what helps.
-_HELPFUL: Final = ("--repartition", "STREAMAPP_REKEY", "meant?")
+_HELPFUL: Final = ("--repartition", "STREAMAPP_REKEY", "meant?", "the field is null")
 
 
 def advice(reason: str, error: str = "") -> str:
@@ -51,7 +51,7 @@ def advice_on_keys(key: bytes | None, there: Iterable[bytes], table: str) -> str
     """
     some = list(there)
     if not some:
-        return f"{table} has no rows: is that the right topic, does it have records with keys, and are they read?"
+        return f"{table} has no rows: is that the right topic, does it have records, and are they not rejected?"
     if key is None:
         return f"the rows of {table} have keys, such as {_told(some)}, and these records have none: {_KEYED}"
     compared = f"the key is {shortened(repr(key)[1:], SHORT_KEY)}, and those of {table} are such as {_told(some)}"
@@ -62,7 +62,8 @@ def advice_on_keys(key: bytes | None, there: Iterable[bytes], table: str) -> str
 
 
 def shortened(text: str, length: int = SHORT) -> str:
-    """Return a text, or its beginning if it is long."""
+    """Return a text in one line, or its beginning if it is long."""
+    text = text.replace("\n", " ")
     return text if len(text) <= length else f"{text[:length]}…"
 
 
