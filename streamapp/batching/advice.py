@@ -41,15 +41,21 @@ def advice(reason: str, error: str = "") -> str:
     return "" if any(word in error for word in _HELPFUL) else _ADVICE.get(reason, "")
 
 
-def advice_on_keys(key: bytes | None, there: Iterable[bytes], table: str) -> str:
-    """Return what to do about keys that find nothing in a table.
+def advice_on_keys(key: bytes | None, there: Iterable[bytes], table: str, *, by_now: bool = False) -> str:
+    """Return what to do about keys that found nothing in a table.
 
     Args:
         key: one of them.
         there: some of the keys that the table has.
         table: what it is called.
+        by_now: whether the table has a row for the key by now.
     """
     some = list(there)
+    if by_now:
+        return (
+            f"{table} has a row for its key by now, which came later by event time: records join rows of their time, "
+            "so have the table's topic written first, or with older timestamps"
+        )
     if not some:
         return f"{table} has no rows: is that the right topic, does it have records, and are they not rejected?"
     if key is None:

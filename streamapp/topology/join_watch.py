@@ -156,8 +156,15 @@ class _Input:
             if not keys and (told := self._rejected(source)):
                 return told
             if not keys or len(watch.topics) <= len(Side):
-                return advice_on_keys(example.key, keys, f"the table of {topic}")
+                by_now = self._has(example, source)
+                return advice_on_keys(example.key, keys, f"the table of {topic}", by_now=by_now)
         return advice(reason)
+
+    def _has(self, example: Example, source: int) -> bool:
+        try:
+            return example.key is not None and bool(self._processor.has(example.tp.partition, source, example.key))
+        except KeyError:  # it has gone to another worker
+            return False
 
     def _rejected(self, source: int) -> str:
         """Return what became of the rows of a table that has none."""
