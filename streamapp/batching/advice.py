@@ -33,7 +33,7 @@ _ADVICE: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 #: What an error has in it that says what helps.
-_HELPFUL: Final = ("--repartition", "STREAMAPP_REKEY", "meant?")
+_HELPFUL: Final = ("--repartition", "STREAMAPP_REKEY", "meant?", "the field is null")
 
 
 def advice(reason: str, error: str = "") -> str:
@@ -41,17 +41,23 @@ def advice(reason: str, error: str = "") -> str:
     return "" if any(word in error for word in _HELPFUL) else _ADVICE.get(reason, "")
 
 
-def advice_on_keys(key: bytes | None, there: Iterable[bytes], table: str) -> str:
-    """Return what to do about keys that find nothing in a table.
+def advice_on_keys(key: bytes | None, there: Iterable[bytes], table: str, *, by_now: bool = False) -> str:
+    """Return what to do about keys that found nothing in a table.
 
     Args:
         key: one of them.
         there: some of the keys that the table has.
         table: what it is called.
+        by_now: whether the table has a row for the key by now.
     """
     some = list(there)
+    if by_now:
+        return (
+            f"{table} has a row for its key by now, which came later by event time: records join rows of their time, "
+            "so have the table's topic written first, or with older timestamps"
+        )
     if not some:
-        return f"{table} has no rows: is that the right topic, does it have records with keys, and are they read?"
+        return f"{table} has no rows: is that the right topic, does it have records, and are they not rejected?"
     if key is None:
         return f"the rows of {table} have keys, such as {_told(some)}, and these records have none: {_KEYED}"
     compared = f"the key is {shortened(repr(key)[1:], SHORT_KEY)}, and those of {table} are such as {_told(some)}"
@@ -62,7 +68,8 @@ def advice_on_keys(key: bytes | None, there: Iterable[bytes], table: str) -> str
 
 
 def shortened(text: str, length: int = SHORT) -> str:
-    """Return a text, or its beginning if it is long."""
+    """Return a text in one line, or its beginning if it is long."""
+    text = text.replace("\n", " ")
     return text if len(text) <= length else f"{text[:length]}…"
 
 

@@ -52,7 +52,8 @@ class TableLookup:
                 break
         else:
             some = []
-        return advice_on_keys(example.key, some, f"the table {self._table.name}")
+        by_now = mine is not None and example.key is not None and mine.get(example.key) is not None
+        return advice_on_keys(example.key, some, f"the table {self._table.name}", by_now=by_now)
 
 
 class UnmatchedOutput(Output):

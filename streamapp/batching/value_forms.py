@@ -91,8 +91,10 @@ def _text(value: bytes) -> str:
         return ""
     if not all(map(_shown, text)):
         return ""
-    if text.startswith("{"):
-        return "a Python dict as it is printed, with single quotes" if text.startswith("{'") else "damaged JSON"
+    if text.startswith("{'"):
+        return "a Python dict as it is printed, with single quotes"
+    if text.startswith(("{", "[")):
+        return "damaged JSON"
     return "XML" if text.startswith("<") else "plain text"
 
 

@@ -299,6 +299,10 @@ class StreamTableOperator(Refusing[R], Generic[R]):
         """Go through the keys of a table, from 1; to be left before the next change."""
         return self._lookups[number - 1][1].keys()
 
+    def has(self, number: int, key: bytes) -> bool:
+        """Tell whether a table, from 1, has a row for a key now."""
+        return self._lookups[number - 1][1].at(key, END) is not None
+
     def _receive(self, record: Record) -> None:
         self.balance.received += 1
         if record.value is None:

@@ -33,6 +33,8 @@ def duration(text: object) -> int:
 
 #: Fields of a value that are told where another one was looked for.
 FIELDS_TOLD: Final = 10
+#: Characters of each.
+NAME_TOLD: Final = 40
 
 
 class Field:
@@ -69,14 +71,14 @@ class Field:
 
     def _missing(self, fields: Mapping[str, msgspec.Raw]) -> str:
         said = f"the value has no field {self.name}"
-        if near := meant(self.name, fields):
-            return f"{said}; is {' or '.join(near)} meant?"
         head, _, rest = self.name.partition(".")
         if rest and head in fields:
             return f"{said}, as a field of the object itself; fields of fields, as in {head}, are not looked at"
+        if near := meant(self.name, fields):
+            return f"{said}; is {' or '.join(near)} meant?"
         if inside := [name for name, value in fields.items() if self._inside(value)]:
             return f"{said}; {inside[0]}, a field of it, has one, but fields of fields are not looked at"
-        names = ", ".join(list(fields)[:FIELDS_TOLD])
+        names = ", ".join(name[:NAME_TOLD] for name in list(fields)[:FIELDS_TOLD])
         return f"{said}; {f'it has {names}' if names else 'it has none at all'}"
 
     def _inside(self, value: msgspec.Raw) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from faust.types import TP
 
-from streamapp.batching.advice import advice, advice_on_keys
+from streamapp.batching.advice import advice, advice_on_keys, shortened
 from streamapp.batching.tally import LEAST, SOON, SOON_S, Example, Tally
 from streamapp.batching.unmatched import SAMPLE
 from streamapp.batching.watch import Finding, judged
@@ -114,6 +114,8 @@ class JoinWatch:
 
     def _example(self, source: int, partition: int, one: SideOutput) -> Example:
         error = f"late by {one.late_by:,} ms" if one.reason is Reason.LATE else one.detail
+        if one.reason is Reason.NULL_KEY and self.topics[source].endswith("-repartition"):
+            error = "in the topic as it came, the field is null"
         return Example(TP(self.topics[source], partition), one.record.offset, error, self._key(source, one))
 
     def _key(self, source: int, one: SideOutput) -> bytes | None:
@@ -151,9 +153,27 @@ class _Input:
             if not isinstance(watch.join, TABLES):
                 return advice(reason) if watch.tallies[source].taken else f"nothing was read from {topic} so far"
             keys = list(itertools.islice(self._keys(example.tp.partition, source), SAMPLE))
+            if not keys and (told := self._rejected(source)):
+                return told
             if not keys or len(watch.topics) <= len(Side):
-                return advice_on_keys(example.key, keys, f"the table of {topic}")
+                by_now = self._has(example, source)
+                return advice_on_keys(example.key, keys, f"the table of {topic}", by_now=by_now)
         return advice(reason)
+
+    def _has(self, example: Example, source: int) -> bool:
+        try:
+            return example.key is not None and bool(self._processor.has(example.tp.partition, source, example.key))
+        except KeyError:  # it has gone to another worker
+            return False
+
+    def _rejected(self, source: int) -> str:
+        """Return what became of the rows of a table that has none."""
+        tally = self._watch.tallies.get(source, Tally())
+        if not tally.rejected:
+            return ""
+        ((reason, count),) = tally.rejected.most_common(1)
+        error = shortened(tally.examples[reason].error)
+        return f"the table of {self._watch.topics[source]} has no rows: {count:,} were rejected, {reason}: {error}"
 
     def _keys(self, partition: int, source: int) -> Iterable[bytes]:
         partitions = [partition, *(number for number in self._processor.table.data.partitions if number != partition)]

@@ -153,9 +153,19 @@ class JoinProcessor(Generic[R]):
         Raises:
             KeyError: if this worker does not have the partition.
         """
-        operator: Any = self._task(partition, Rows(self.table.partition(partition), Work())).operator
-        keys: Iterator[bytes] = operator.keys(source)
+        keys: Iterator[bytes] = self._operator(partition).keys(source)
         return keys
+
+    def has(self, partition: int, source: int, key: bytes) -> bool:
+        """Tell whether a table that a stream is joined with has a row for a key now.
+
+        Raises:
+            KeyError: if this worker does not have the partition.
+        """
+        return bool(self._operator(partition).has(source, key))
+
+    def _operator(self, partition: int) -> Any:
+        return self._task(partition, Rows(self.table.partition(partition), Work())).operator
 
     @property
     def flow(self) -> Flow:

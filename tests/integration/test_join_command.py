@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+from joined import balance
 from topics import Topics
 from worker import Worker, wait_until
 
@@ -40,10 +41,14 @@ def test_orders_are_joined_with_the_customers_that_they_are_keyed_by(topics: Top
         topics.send("orders", f"c{number}", {"order": number, "customer_id": f"c{number}"}, at=1)
     topics.send("orders", "c1", {"order": 31, "customer_id": "c2"}, at=1)
     topics.flush()
-    command = [*JOIN, *words("--how left --unmatched rest")]
-    with Worker(tmp_path, command=command, **topics.settings):
+    command = [*JOIN, *words("--how left --unmatched rest --rejected refused")]
+    with Worker(tmp_path, command=command, **topics.settings) as worker:
         wait_until(lambda: topics.end("joined") == 30, "the orders are joined")
         wait_until(lambda: topics.end("rest") == 10, "those without a customer are told")
+        wait_until(lambda: topics.end("refused") == 1, "the one with another key is told")
+        accounts = balance(worker, "orders-customers-join")
+    assert +accounts == {"received": 31, "matched": 20, "unmatched": 10, "rejected": 1}
+    assert topics.end("dead_letters") == 0
     assert joined(topics) == {number: f"name {number}" if number < 20 else None for number in range(30)}
 
 

@@ -157,6 +157,10 @@ def test_the_example_is_one_of_the_last_second() -> None:
     assert tally.examples["not_json"].offset == 7
 
 
+def test_rows_that_came_later_are_told_as_such() -> None:
+    assert "which came later by event time" in advice_on_keys(b"c0", [b"c0"], "customers", by_now=True)
+
+
 @pytest.mark.parametrize(
     ("key", "there", "said"),
     [
