@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
@@ -90,6 +90,10 @@ class TopicGlobalTable(Service):
     def at(self, key: bytes, timestamp: int) -> Row | None:
         """Return the row that a record of this time (ms) joins: the current one."""
         return self._rows.table.at(key, timestamp)
+
+    def keys(self) -> Iterator[bytes]:
+        """Go through the keys; to be left before the next change."""
+        return self._rows.table.keys()
 
     @Service.task
     async def _run(self) -> None:
