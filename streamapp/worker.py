@@ -9,6 +9,7 @@ from typing import Any, Final, NoReturn
 
 import faust
 
+from streamapp.batching.static_member import FencedError, check_alone
 from streamapp.cluster import ClusterError
 from streamapp.copartition import prepare
 from streamapp.settings import PREFIX, REDIS, SettingsError
@@ -34,6 +35,7 @@ class Worker(faust.Worker):
             _make_directory(self.app.conf.datadir)
             check_reach(self.app.settings, self.app.conf.web_bind)
             self.app.conf.topic_partitions = prepare(self.app)
+            check_alone(self.app)
             if self.app.settings.store.startswith(REDIS):
                 from streamapp.stores import redis  # only for who needs it: its import is a tenth of the start
 
@@ -42,7 +44,10 @@ class Worker(faust.Worker):
             raise SystemExit(f"streamapp: {exc}") from None
         gc.freeze()  # what was imported stays, and need not be looked at again
         gc.set_threshold(GARBAGE)
-        super().execute_from_commandline()
+        try:
+            super().execute_from_commandline()
+        except FencedError as exc:
+            raise SystemExit(f"streamapp: {exc}") from None
 
     def autodiscover(self) -> None:
         """Do nothing: the agents are found by now; Faust (0.15.3) would look for them a second time."""

@@ -10,12 +10,14 @@ from faust.types.auth import SASLMechanism
 
 from streamapp.batching.agent import Agent
 from streamapp.batching.alignment import groups
+from streamapp.batching.assignor import Assignor
 from streamapp.batching.batch import BatchSchema
 from streamapp.batching.checkpoint import Checkpoint
 from streamapp.batching.dead_letters import DeadLetters
 from streamapp.batching.output import Output
 from streamapp.batching.problems import Problems
 from streamapp.batching.recovery import TableManager
+from streamapp.batching.static_member import FencedError
 from streamapp.batching.stream import Stream
 from streamapp.batching.unreadable import UnreadableBatchError
 from streamapp.cluster import LARGEST_RECORD
@@ -73,6 +75,7 @@ class App(faust.App):
                 "web_bind": settings.web_bind,
                 "web_host": settings.web_name,
                 "Agent": Agent,
+                "PartitionAssignor": Assignor,
                 "Stream": Stream,
                 "Table": Table,
                 "TableManager": TableManager,
@@ -92,7 +95,7 @@ class App(faust.App):
 
     async def crash(self, reason: BaseException) -> None:
         """Stop the worker for a reason; one that is no bug is told without the way there."""
-        told = isinstance(reason, (StoreError, UnreadableBatchError))
+        told = isinstance(reason, (StoreError, UnreadableBatchError, FencedError))
         await super().crash(reason.with_traceback(None) if told else reason)
 
     def batches(self, name: str, *, after: tuple[str, ...] = ()) -> Any:
