@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import gc
 import logging
-from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import faust
 
 from streamapp.batching.static_member import FencedError, check_alone
+from streamapp.batching.unreadable import UnreadableBatchError
 from streamapp.cluster import ClusterError
 from streamapp.copartition import prepare
-from streamapp.settings import PREFIX, REDIS, SettingsError
+from streamapp.directory import check_directory
+from streamapp.settings import REDIS, ROCKSDB, SettingsError
 from streamapp.stores.errors import StoreError
 from streamapp.web.access import check_reach
+from streamapp.web.port import check_port
 
 __all__ = ["Worker"]
 
@@ -32,8 +34,12 @@ class Worker(faust.Worker):
     def execute_from_commandline(self) -> NoReturn:
         """Run until stopped; ends the process."""
         try:
-            _make_directory(self.app.conf.datadir)
-            check_reach(self.app.settings, self.app.conf.web_bind)
+            conf = self.app.conf
+            conf.web_bind = conf.web_bind.strip("[]")
+            check_directory(conf.datadir, conf.tabledir, written=self.app.settings.store == ROCKSDB)
+            if conf.web_enabled and conf.web_transport.scheme == "tcp":
+                check_reach(self.app.settings, conf.web_bind)
+                check_port(conf.web_bind, conf.web_port)
             self.app.conf.topic_partitions = prepare(self.app)
             check_alone(self.app)
             if self.app.settings.store.startswith(REDIS):
@@ -46,8 +52,10 @@ class Worker(faust.Worker):
         gc.set_threshold(GARBAGE)
         try:
             super().execute_from_commandline()
-        except FencedError as exc:
-            raise SystemExit(f"streamapp: {exc}") from None
+        except SystemExit:
+            if isinstance(self.crash_reason, (StoreError, UnreadableBatchError, FencedError)):
+                raise SystemExit(f"streamapp: {self.crash_reason}") from None
+            raise
 
     def autodiscover(self) -> None:
         """Do nothing: the agents are found by now; Faust (0.15.3) would look for them a second time."""
@@ -63,10 +71,3 @@ class Worker(faust.Worker):
 
     def _proc_ident(self) -> Any:
         return f"{self.app.conf.id} {self._proc_web_ident()}"
-
-
-def _make_directory(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise SettingsError(f"{PREFIX}DATADIR={path} cannot be made: {exc.strerror}") from None
