@@ -35,7 +35,6 @@ class Worker(faust.Worker):
         """Run until stopped; ends the process."""
         try:
             conf = self.app.conf
-            conf.web_bind = conf.web_bind.strip("[]")
             check_directory(conf.datadir, conf.tabledir, written=self.app.settings.store == ROCKSDB)
             if conf.web_enabled and conf.web_transport.scheme == "tcp":
                 check_reach(self.app.settings, conf.web_bind)
