@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
+import ipaddress
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -92,10 +93,17 @@ def members(response: Any) -> list[StaticMember]:
     if code:
         raise for_code(code)
     return [
-        StaticMember(member, instance, host.lstrip("/"), _url(metadata))
+        StaticMember(member, instance, _address(host.lstrip("/")), _url(metadata))
         for member, instance, _, host, metadata, _ in found
         if instance is not None
     ]
+
+
+def _address(host: str) -> str:
+    try:
+        return str(ipaddress.ip_address(host))  # Java writes 0:0:0:0:0:0:0:1
+    except ValueError:
+        return host
 
 
 def _url(metadata: bytes) -> str:
@@ -166,8 +174,11 @@ async def look(other: StaticMember, own: URL, *, same_host: bool) -> Sign:
     url = URL(other.url)
     if same_host and url == own:
         return Sign.GONE  # nobody listens there
-    if not same_host and (url == own or is_loopback(url.host or "")):
-        return Sign.UNKNOWN  # that is somebody else from here
+    there = same_host or not (url == own or is_loopback(url.host or ""))
+    if not there:  # from here that is somebody else: it may be at the address that the broker sees, or behind that
+        if is_loopback(other.host):
+            return Sign.UNKNOWN
+        url = url.with_host(other.host)
     timeout = aiohttp.ClientTimeout(total=ANSWER_S, sock_connect=CONNECT_S)
     try:
         async with (
@@ -175,8 +186,11 @@ async def look(other: StaticMember, own: URL, *, same_host: bool) -> Sign:
             session.get(url.with_path("/health/live")) as response,
         ):
             health = await response.json(content_type=None)
-    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
-        return Sign.GONE
+    except aiohttp.ClientConnectorError as exc:
+        refused = isinstance(exc.os_error, ConnectionRefusedError)
+        return Sign.UNKNOWN if refused and not there else Sign.GONE
+    except aiohttp.ConnectionTimeoutError:
+        return Sign.GONE  # nobody has the address any more
     except (aiohttp.ClientConnectionError, TimeoutError):
         return Sign.UNKNOWN
     except (aiohttp.ClientError, ValueError):

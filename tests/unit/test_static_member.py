@@ -20,7 +20,7 @@ OWN = URL("http://127.0.0.1:1")
 
 
 @contextlib.asynccontextmanager
-async def listening(answer: Any, status: int = 200) -> AsyncIterator[str]:
+async def listening(answer: Any, status: int = 200, host: str = "127.0.0.1") -> AsyncIterator[str]:
     async def health(_: web.Request) -> web.Response:
         return web.json_response(answer, status=status)
 
@@ -29,9 +29,9 @@ async def listening(answer: Any, status: int = 200) -> AsyncIterator[str]:
     runner = web.AppRunner(app)
     await runner.setup()
     port = free_port()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
+    await web.TCPSite(runner, host, port).start()
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://{host}:{port}"
     finally:
         await runner.cleanup()
 
@@ -67,9 +67,25 @@ def test_it_is_gone_if_this_worker_could_have_its_port() -> None:
     assert sign_of(str(OWN)) is Sign.GONE
 
 
-@pytest.mark.parametrize("url", [str(OWN), "http://127.0.0.1:2", "http://localhost:2", "http://[::1]:2", ""])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:2", "http://localhost:2", "http://[::1]:2", str(OWN), ""])
 def test_an_address_that_means_this_host_tells_nothing_of_another_one(url: str) -> None:
     assert sign_of(url, same_host=False) is Sign.UNKNOWN
+
+
+def test_a_member_of_another_host_with_the_same_name_is_asked_at_the_address_that_the_broker_sees() -> None:
+    async def ask() -> list[Sign]:
+        signs = []
+        async with listening({"member": "twin", "live": True}, host="127.0.0.2") as url:
+            port = URL(url).port
+            for told in (f"http://worker:{port}", f"http://worker:{free_port()}"):
+                member = StaticMember("m-1", "twin", "127.0.0.2", told)
+                signs.append(await look(member, URL(told), same_host=False))
+        return signs
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(static_member, "is_loopback", lambda _: False)  # 127.0.0.2 stands for another host
+        # It may be behind that address, where a port of its own is not seen: then the broker tells.
+        assert asyncio.run(ask()) == [Sign.ALIVE, Sign.UNKNOWN]
 
 
 def test_nothing_is_known_if_it_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
