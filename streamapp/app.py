@@ -41,9 +41,9 @@ class App(JoiningApp):
         # Faust (0.15.3) adds the whole package, and would import what only some commands need.
         return [module for module in super()._discovery_modules() if module != __package__]
 
-    def on_webserver_init(self, _web: Any) -> None:
+    def on_webserver_init(self, server: Any) -> None:
         """Add our views; called by Faust when the web server is made."""
-        web.mount(self)
+        web.mount(self, server)
 
 
 app = App(Settings.load())

@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import os
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -19,8 +18,11 @@ import msgspec
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from streamapp.broker import EmbeddedKafka
+from streamapp.broker.ports import free_port
+from streamapp.broker.program import Program
 from streamapp.joins import How
-from streamapp.settings import CLICKS, DEAD_LETTERS, JOINED, PREFIX, UNMATCHED, Settings
+from streamapp.settings import CLICKS, DEAD_LETTERS, JOINED, PREFIX, UNMATCHED, Settings, SettingsError
+from streamapp.web.port import check_port
 
 __all__ = ["DemoError", "Report", "run_demo"]
 
@@ -68,12 +70,19 @@ async def run_demo(settings: Settings, clicks: int | None) -> Report:
         DemoError: if the worker or the producer ends, or nothing goes on any more.
         BrokerError: if Kafka cannot be started.
     """
-    with tempfile.TemporaryDirectory(prefix="streamapp-demo-") as directory:
+    with _directory() as directory:
         async with _broker(settings, Path(directory)) as bootstrap:
             settings = dataclasses.replace(
-                settings, broker=bootstrap, datadir=Path(directory), web_port=_port(settings.web_port)
+                settings, broker=bootstrap, datadir=Path(directory), web_port=_port(settings)
             )
             return await _Demo(settings, Path(directory), clicks).run()
+
+
+def _directory() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="streamapp-demo-")
+    except OSError as exc:
+        raise DemoError(f"no directory for temporary files can be written; TMPDIR names one: {exc.strerror}") from None
 
 
 @contextlib.asynccontextmanager
@@ -112,7 +121,7 @@ class _Demo:
                 self._offsets.close()
         return report
 
-    async def _watch(self, working: asyncio.subprocess.Process, producing: asyncio.subprocess.Process) -> Report:
+    async def _watch(self, working: Program, producing: Program) -> Report:
         report, changed, sampled = self._report(), time.monotonic(), False
         while True:
             before, report = report, await asyncio.to_thread(self._report)
@@ -123,10 +132,10 @@ class _Demo:
                 sampled = True
                 for value in await asyncio.to_thread(self._sample):
                     _say(f"  {value}")
-            if working.returncode is not None:
-                raise DemoError(f"the worker ended with {working.returncode}: {self._tail('worker')}")
-            if producing.returncode:
-                raise DemoError(f"the producer ended with {producing.returncode}: {self._tail('producer')}")
+            if working.status is not None:
+                raise DemoError(f"the worker ended with {working.status}: {self._tail('worker')}")
+            if producing.status:
+                raise DemoError(f"the producer ended with {producing.status}: {self._tail('producer')}")
             if self._clicks is not None and report.clicks >= self._clicks and report.pending <= 0:
                 return report
             if time.monotonic() - changed > PATIENCE:
@@ -167,21 +176,15 @@ class _Demo:
         return [(message.value() or b"").decode() for message in messages]
 
     @contextlib.asynccontextmanager
-    async def _process(self, name: str, arguments: Sequence[str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    async def _process(self, name: str, arguments: Sequence[str]) -> AsyncIterator[Program]:
+        """Run a program that ends with us, even if we are killed."""
         with (self._directory / f"{name}.log").open("wb") as log:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, *arguments, env=self._environment(), stdout=log, stderr=log, start_new_session=True
-            )
+            program = await Program.start([sys.executable, *arguments], output=log, environment=self._environment())
         try:
-            yield process
+            yield program
         finally:
-            if process.returncode is None:
-                process.terminate()
-                try:
-                    await asyncio.wait_for(process.wait(), 20)
-                except TimeoutError:
-                    process.kill()
-                    await process.wait()
+            program.end()
+            await program.wait()
 
     def _environment(self) -> dict[str, str]:
         changed = {"BROKER": self._settings.broker, "DATADIR": str(self._directory / "data")}
@@ -193,13 +196,13 @@ class _Demo:
         return lines[-1] if lines else "it said nothing"
 
 
-def _port(wanted: int) -> int:
+def _port(settings: Settings) -> int:
     """Give the port that was set if it is free, else any free one: another worker may run on this machine."""
-    for port in (wanted, 0):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return int(probe.getsockname()[1])
-    raise DemoError("no TCP port is free")
+    try:
+        check_port(settings.web_bind, settings.web_port)
+    except SettingsError:
+        return free_port()
+    return settings.web_port
 
 
 def _say(line: str) -> None:

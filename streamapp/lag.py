@@ -1,4 +1,8 @@
-"""Lag: how far a consumer group is behind the ends of its topics, in records and in event time."""
+"""Lag: how far a consumer group is behind the ends of its topics, in records and in event time.
+
+The offsets between do not tell: markers of transactions take one each, records of aborted ones, and what was compacted
+away. So a look goes into what is left, for a time, and counts what a worker would read of it.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ from confluent_kafka.admin import OffsetSpec
 from faust.types import TP
 
 from streamapp.cluster import Cluster, ClusterError
-from streamapp.log import Log, LogError
+from streamapp.log import Log, LogError, Remaining
 from streamapp.settings import Settings
 
 __all__ = ["GroupLag", "PartitionLag", "group_lag"]
@@ -27,8 +31,11 @@ T = TypeVar("T")
 #: confluent-kafka (2.16) says nothing of what these methods give.
 SPEC: Final[Any] = OffsetSpec
 
-#: Seconds that the broker has for each answer, and that the times of records may take.
+#: Seconds that the broker has for each answer.
 PATIENCE: Final = 10.0
+#: Seconds that the look may take, and the records of a partition that are counted; the rest is told by the offsets.
+LOOK_S: Final = 1.0
+COUNTED: Final = 1_000
 
 
 class PartitionLag(msgspec.Struct, frozen=True):
@@ -40,7 +47,8 @@ class PartitionLag(msgspec.Struct, frozen=True):
     committed: int | None
     #: The offset that the next record will have.
     end: int
-    #: The records that are still to be read.
+    #: The records that are still to be read: of a transaction none but those that a worker gets to see; of many the
+    #: offsets behind the first ones.
     lag: int
     #: From the event time of the first of these to the newest one of the partition (ms); None = not known.
     behind_ms: int | None
@@ -82,16 +90,18 @@ def group_lag(settings: Settings, group: str, topics: Iterable[str] = ()) -> Gro
         for one in member.assignment.topic_partitions
     }
     tps = sorted({*committed, *(TP(topic, number) for topic in topics for number in range(counts.get(topic, 0)))})
-    begins, ends = (_offsets(cluster, tps, spec) for spec in (SPEC.earliest(), SPEC.latest()))
+    level = IsolationLevel[settings.isolation_level.upper()]
+    begins, ends = (_offsets(cluster, tps, spec, level) for spec in (SPEC.earliest(), SPEC.latest()))
     at = {tp: max(committed.get(tp, 0), begins[tp].offset) for tp in tps}
-    behind = _behind(settings, cluster, {tp: at[tp] for tp in tps if at[tp] < ends[tp].offset})
+    left = _remaining(settings, {tp: (at[tp], ends[tp].offset) for tp in tps if at[tp] < ends[tp].offset})
+    behind = _behind(cluster, left, level)
     partitions = [
         PartitionLag(
             *tp,
             committed=committed.get(tp),
             end=ends[tp].offset,
-            lag=max(0, ends[tp].offset - at[tp]),
-            behind_ms=behind.get(tp, None if at[tp] < ends[tp].offset else 0),
+            lag=left[tp].lag if tp in left else 0,
+            behind_ms=behind.get(tp, None if tp in left else 0),
             member=members.get(tp),
         )
         for tp in tps
@@ -114,22 +124,39 @@ def _committed(settings: Settings, group: str, tps: Iterable[TP]) -> dict[TP, in
     return {TP(one.topic, one.partition): one.offset for one in found if one.offset >= 0}
 
 
-def _behind(settings: Settings, cluster: Cluster, at: Mapping[TP, int]) -> dict[TP, int]:
-    """Give how much newer (ms) the newest record of each partition is than the one at an offset, if that is told."""
-    try:
-        newest = _offsets(cluster, at, SPEC.max_timestamp())
-        with Log(settings, PATIENCE) as log:
-            first = log.first(at)
-    except (ClusterError, LogError):  # a broker older than 3.0, or one that lets us count records and not read them
+def _remaining(settings: Settings, ranges: Mapping[TP, tuple[int, int]]) -> Mapping[TP, Remaining]:
+    """Count what is left to be read."""
+    if not ranges:
         return {}
-    return {tp: max(0, newest[tp].timestamp - record.timestamp) for tp, record in first.items()}
+    try:
+        with Log(settings, LOOK_S, isolation_level=settings.isolation_level) as log:
+            return log.remaining(ranges, at_most=COUNTED)
+    except LogError:  # a broker that tells us of offsets and does not let us read
+        return {tp: Remaining(*offsets) for tp, offsets in ranges.items()}
 
 
-def _offsets(cluster: Cluster, tps: Iterable[TP], spec: OffsetSpec) -> dict[TP, Any]:
+def _behind(cluster: Cluster, left: Mapping[TP, Remaining], level: IsolationLevel) -> dict[TP, int]:
+    """Return how much newer (ms) the newest record of each partition is than the first that is left, if it is told."""
+    unread = [tp for tp, one in left.items() if not one.complete]
+    try:
+        newest = _offsets(cluster, unread, SPEC.max_timestamp(), level)
+    except ClusterError:  # a broker older than 3.0
+        newest = {}
+    found = {}
+    for tp, one in left.items():
+        last = one.newest if one.complete else newest[tp].timestamp if tp in newest else None
+        if one.first is not None and last is not None:
+            found[tp] = max(0, last - one.first)
+        elif one.complete:
+            found[tp] = 0
+    return found
+
+
+def _offsets(cluster: Cluster, tps: Iterable[TP], spec: OffsetSpec, level: IsolationLevel) -> dict[TP, Any]:
     asked = {TopicPartition(*tp): spec for tp in tps}
     if not asked:
         return {}
-    found = cluster.admin.list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=PATIENCE)
+    found = cluster.admin.list_offsets(asked, isolation_level=level, request_timeout=PATIENCE)
     return {TP(tp.topic, tp.partition): _answer(answer) for tp, answer in found.items()}
 
 

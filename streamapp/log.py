@@ -1,6 +1,6 @@
 """A look into the logs of partitions: records by offset, from a time on, and up to where a group has read them.
 
-For questions, not for work: a reader of its own, which joins no group and commits nothing. It sees what is committed.
+For questions, not for work: a reader of its own, which joins no group and commits nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from faust.types import TP
 
 from streamapp.settings import PREFIX, Settings
 
-__all__ = ["Log", "LogError", "Logged", "MissingError", "Scan"]
+__all__ = ["Log", "LogError", "Logged", "MissingError", "Remaining", "Scan"]
 
 #: Records that are taken at once: a thread that asks for each would wait for the interpreter as often.
 AT_ONCE: Final = 1_000
@@ -58,18 +58,61 @@ class Logged(NamedTuple):
         return dict(reversed(self.headers))
 
 
+class Remaining:
+    """What there is in a partition from an offset up to another one, as far as it was read.
+
+    Args:
+        at: the offset of what comes next.
+        end: the offset that is not counted any more.
+    """
+
+    def __init__(self, at: int, end: int) -> None:
+        self.at = at
+        self.end = end
+        #: Records that were read, and their first and largest event time (ms).
+        self.count = 0
+        self.first: int | None = None
+        self.newest: int | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it was read."""
+        return self.at >= self.end
+
+    @property
+    def lag(self) -> int:
+        """The records that there are; of what was not read, the offsets, some of which may be no records."""
+        return self.count + max(0, self.end - self.at)
+
+    def take(self, message: Message) -> bool:
+        """Take in a record, or what tells of the partition's end; returns whether all is read."""
+        error, offset = message.error(), message.offset() or 0
+        if error is not None:
+            if error.name() == "_PARTITION_EOF":
+                self.at = self.end
+            return self.complete
+        if offset < self.end:
+            timestamp = message.timestamp()[1]
+            self.count += 1
+            self.first = timestamp if self.first is None else self.first
+            self.newest = timestamp if self.newest is None else max(self.newest, timestamp)
+        self.at = min(self.end, offset + 1)
+        return self.complete
+
+
 class Log:
     """Reads the logs of partitions, for a time; to be used in a `with`, by one thread at a time.
 
     Args:
         settings: where the broker is.
         patience: seconds after which nothing more is read.
+        isolation_level: what is read of transactions.
 
     Raises:
         LogError: by all methods, if the broker does not answer.
     """
 
-    def __init__(self, settings: Settings, patience: float) -> None:
+    def __init__(self, settings: Settings, patience: float, *, isolation_level: str = "read_committed") -> None:
         self._settings = settings
         self._end = time.monotonic() + patience
         self._counts: dict[str, int] = {}
@@ -80,6 +123,7 @@ class Log:
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",
+                "isolation.level": isolation_level,
                 "fetch.wait.max.ms": 10,
                 "queued.max.messages.kbytes": 16 << 10,
                 "log_level": 0,
@@ -142,16 +186,23 @@ class Log:
             return Scan(self, tp, max(0, end - back))
         return Scan(self, tp, max(0, at.offset - back))
 
-    def first(self, offsets: Mapping[TP, int]) -> dict[TP, Logged]:
-        """Read the first record of each partition from an offset on, of as many as there is patience for."""
-        found: dict[TP, Logged] = {}
-        self._reader.assign([TopicPartition(*tp, offset) for tp, offset in offsets.items()])
-        while len(found) < len(offsets) and self.left:
+    def remaining(self, ranges: Mapping[TP, tuple[int, int]], *, at_most: int) -> dict[TP, Remaining]:
+        """Count the records of partitions from an offset up to, and without, another one.
+
+        Args:
+            ranges: the two offsets, by partition.
+            at_most: records of a partition that are read, about; where there are more, the rest is told by the offsets.
+        """
+        found = {tp: Remaining(at, end) for tp, (at, end) in ranges.items()}
+        reading = {tp for tp, one in found.items() if one.at < one.end}
+        self._reader.assign([TopicPartition(*tp, found[tp].at) for tp in reading])
+        while reading and self.left:
             for message in self._asked(lambda: self._reader.consume(AT_ONCE, TURN)):
                 tp = TP(message.topic(), message.partition())
-                if message.error() is None and tp not in found:
-                    found[tp] = _logged(tp, message)
+                if tp in reading and (found[tp].take(message) or found[tp].count >= at_most):
+                    reading.discard(tp)
                     self._reader.incremental_unassign([TopicPartition(*tp)])
+        self._reader.unassign()
         return found
 
     def committed(self, tps: Sequence[TP]) -> dict[TP, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import ipaddress
 import os
 import re
 import socket
@@ -26,6 +27,7 @@ __all__ = [
     "PREFIX",
     "PROFILES",
     "REDIS",
+    "ROCKSDB",
     "UNMATCHED",
     "Create",
     "Guarantee",
@@ -36,6 +38,8 @@ __all__ = [
 PREFIX: Final = "STREAMAPP_"
 #: Schemes of the stores' URLs that are a Redis.
 REDIS: Final = ("redis", "rediss")
+#: URL of the store on this machine's disk.
+ROCKSDB: Final = "rocksdb://"
 
 #: Names of the topics, before the prefix.
 CLICKS: Final = "user_clicks"
@@ -54,6 +58,8 @@ _REDIS: Final = re.compile(r"(/[0-9]{0,5})?")
 #: Where a type is: a module, and its name there.
 _TYPE: Final = re.compile(r"([A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*)?")
 #: A host name or an address; no "user:password@", which would be taken for a part of the name.
+#: The name of a host, or its IPv4 address.
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\]")
 
 
@@ -187,8 +193,37 @@ def _broker(value: str) -> str:
     return ",".join(server.strip() for server in servers)
 
 
+def _host(value: str) -> str:
+    """Read a host name or an address; one of IPv6 with or without brackets."""
+    host = value.strip()
+    if ":" not in host and "%" not in host and "[" not in host:
+        if not _NAME.fullmatch(host):
+            raise ValueError("must be a host name or an address, without a port")
+        return host
+    try:
+        return str(ipaddress.IPv6Address(host[1:-1] if host[:1] + host[-1:] == "[]" else host))
+    except ValueError:
+        raise ValueError("must be a host name or an address, without a port") from None
+
+
+def _reached_as(value: str) -> str:
+    host = _host(value) if value.strip() else ""
+    if "%" in host:
+        raise ValueError("must have no zone: other hosts have other ones")
+    if host and _is_unspecified(host):
+        raise ValueError("must be a name or an address of this host: no other one reaches it by this one")
+    return host
+
+
+def _is_unspecified(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
 def _store(value: str) -> str:
-    if value.strip() not in {"memory://", "rocksdb://"}:
+    if value.strip() not in {"memory://", ROCKSDB}:
         url = urlsplit(value.strip())
         if url.scheme not in REDIS or not url.hostname or not _REDIS.fullmatch(url.path + url.query + url.fragment):
             raise ValueError("must be rocksdb://, memory:// or redis://HOST:PORT/DB (rediss:// with TLS)")
@@ -228,17 +263,17 @@ class Settings:
 
     broker: str = _setting("127.0.0.1:9092", _broker, "bootstrap servers, HOST:PORT[,HOST:PORT]")
     id: str = _setting("streamapp", _id, "the app's id: its consumer group and part of topic names")
-    store: str = _setting("rocksdb://", _store, "where tables are kept: rocksdb://, memory:// or redis://HOST:PORT/DB")
+    store: str = _setting(ROCKSDB, _store, "where tables are kept: rocksdb://, memory:// or redis://HOST:PORT/DB")
     store_password: str = dataclasses.field(
         default="", repr=False, metadata={"parse": _anything, "help": "password of the Redis"}
     )
     datadir: Path = _setting(Path("streamapp-data"), _path, "directory of the tables and the embedded Kafka")
     web_port: int = _setting(6066, _whole(1, 65535), "port of the web views")
-    web_bind: str = _setting("127.0.0.1", _text, "address the web views listen on")
+    web_bind: str = _setting("127.0.0.1", _host, "address the web views listen on")
     web_host: str = _setting(
         "",
-        _anything,
-        "name by which other workers reach the web views (default: web_bind, or the host's name if that is 0.0.0.0)",
+        _reached_as,
+        "name by which others reach the web views (default: web_bind, or the host's name if that is 0.0.0.0 or ::)",
     )
     web_token: str = dataclasses.field(
         default="",
@@ -362,9 +397,13 @@ class Settings:
 
     @property
     def web_name(self) -> str:
-        """The name by which others reach the web views: the host's, where they listen on all its addresses."""
-        everywhere = self.web_bind in {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
-        return self.web_host or (socket.gethostname() if everywhere else self.web_bind)
+        """The name by which others reach the web views, as it stands in a URL.
+
+        The host's, where they listen on all its addresses, or on one with a zone, which others do not know.
+        """
+        general = _is_unspecified(self.web_bind) or "%" in self.web_bind
+        name = self.web_host or (socket.gethostname() if general else self.web_bind)
+        return f"[{name}]" if ":" in name else name
 
     @property
     def uses_sasl(self) -> bool:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import gc
 import logging
-from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import faust
 
+from streamapp.batching.static_member import FencedError, check_alone
+from streamapp.batching.unreadable import UnreadableBatchError
 from streamapp.cluster import ClusterError
 from streamapp.copartition import prepare
-from streamapp.settings import PREFIX, REDIS, SettingsError
+from streamapp.directory import check_directory
+from streamapp.settings import REDIS, ROCKSDB, SettingsError
 from streamapp.stores.errors import StoreError
 from streamapp.web.access import check_reach
+from streamapp.web.port import check_port
 
 __all__ = ["Worker"]
 
@@ -31,9 +34,13 @@ class Worker(faust.Worker):
     def execute_from_commandline(self) -> NoReturn:
         """Run until stopped; ends the process."""
         try:
-            _make_directory(self.app.conf.datadir)
-            check_reach(self.app.settings, self.app.conf.web_bind)
+            conf = self.app.conf
+            check_directory(conf.datadir, conf.tabledir, written=self.app.settings.store == ROCKSDB)
+            if conf.web_enabled and conf.web_transport.scheme == "tcp":
+                check_reach(self.app.settings, conf.web_bind)
+                check_port(conf.web_bind, conf.web_port)
             self.app.conf.topic_partitions = prepare(self.app)
+            check_alone(self.app)
             if self.app.settings.store.startswith(REDIS):
                 from streamapp.stores import redis  # only for who needs it: its import is a tenth of the start
 
@@ -42,7 +49,12 @@ class Worker(faust.Worker):
             raise SystemExit(f"streamapp: {exc}") from None
         gc.freeze()  # what was imported stays, and need not be looked at again
         gc.set_threshold(GARBAGE)
-        super().execute_from_commandline()
+        try:
+            super().execute_from_commandline()
+        except SystemExit:
+            if isinstance(self.crash_reason, (StoreError, UnreadableBatchError, FencedError)):
+                raise SystemExit(f"streamapp: {self.crash_reason}") from None
+            raise
 
     async def on_first_start(self) -> None:
         """Tell what was found before there was a log."""
@@ -64,10 +76,3 @@ class Worker(faust.Worker):
 
     def _proc_ident(self) -> Any:
         return f"{self.app.conf.id} {self._proc_web_ident()}"
-
-
-def _make_directory(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise SettingsError(f"{PREFIX}DATADIR={path} cannot be made: {exc.strerror}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,15 +23,22 @@ class Fetcher:
         tp: the partition.
         data: what was fetched.
         at: the offset that was asked for.
+        isolation: what is read of transactions.
+        aborted: producers whose transactions were aborted, with their first offsets.
     """
 
-    def __init__(self, tp: TP, data: bytes, at: int = 0) -> None:
+    def __init__(
+        self,
+        tp: TP,
+        data: bytes,
+        at: int = 0,
+        isolation: int = READ_UNCOMMITTED,
+        aborted: Sequence[tuple[int, int]] = (),
+    ) -> None:
         self.state = SimpleNamespace(paused=False, position=at)
         self.state.consumed_to = lambda offset: setattr(self.state, "position", offset)
         assignment = SimpleNamespace(active=True, state_value=lambda _: self.state)
-        partition = PartitionRecords(
-            TopicPartition(*tp), MemoryRecords(data), [], at, None, None, True, READ_UNCOMMITTED
-        )
+        partition = PartitionRecords(TopicPartition(*tp), MemoryRecords(data), aborted, at, None, None, True, isolation)
         partition.data, partition.at = data, 0
         self._tp = tp
         self._records: dict[Any, Any] = {

@@ -186,6 +186,16 @@ class Alignment:
             lane = self.lanes[tp] = Lane()
         return lane
 
+    def done(self, tp: TP) -> int | None:
+        """Return the offset that may be committed of a partition; None = nothing of it is finished.
+
+        Where nothing is left to do that is the position: it has moved past what holds no records, such as the markers
+        of transactions, aborted batches, and what was compacted away, which would count as lag for ever.
+        """
+        lane = self.lane(tp)
+        idle = lane.waiting is None and not lane.offsets.pending
+        return self.positions.get(tp, lane.offsets.committable) if idle else lane.offsets.committable
+
     def others(self, partitions: Iterable[TP]) -> set[TP]:
         """Give the partitions that these are joined with."""
         return {other for tp in partitions for other in self._others.get(tp, ())}

@@ -13,12 +13,14 @@ from faust.types.auth import SASLMechanism
 from streamapp.batching.agent import Agent
 from streamapp.batching.ahead import Ahead, WallClock
 from streamapp.batching.alignment import groups
+from streamapp.batching.assignor import Assignor
 from streamapp.batching.batch import BatchSchema
 from streamapp.batching.checkpoint import Checkpoint
 from streamapp.batching.dead_letters import DeadLetters
 from streamapp.batching.output import Output
 from streamapp.batching.problems import Problems
 from streamapp.batching.recovery import TableManager
+from streamapp.batching.static_member import FencedError
 from streamapp.batching.stream import Stream
 from streamapp.batching.unmatched import UnmatchedOutput
 from streamapp.batching.unreadable import UnreadableBatchError
@@ -81,6 +83,7 @@ class App(faust.App):
                 "web_bind": settings.web_bind,
                 "web_host": settings.web_name,
                 "Agent": Agent,
+                "PartitionAssignor": Assignor,
                 "Stream": Stream,
                 "Table": Table,
                 "TableManager": TableManager,
@@ -112,7 +115,7 @@ class App(faust.App):
 
     async def crash(self, reason: BaseException) -> None:
         """Stop the worker for a reason; one that is no bug is told without the way there."""
-        told = isinstance(reason, (StoreError, UnreadableBatchError))
+        told = isinstance(reason, (StoreError, UnreadableBatchError, FencedError))
         await super().crash(reason.with_traceback(None) if told else reason)
 
     def batches(self, name: str, *, after: tuple[Any, ...] = (), create: bool = False) -> Any:

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerFenced
+from aiokafka.errors import CommitFailedError, KafkaError, MessageSizeTooLargeError, ProducerFenced
 from faust.types import TP
 
 from streamapp.batching.delivery import AtLeastOnce, Delivery, ExactlyOnce
@@ -224,7 +224,7 @@ class Checkpoint:
             return
         if isinstance(error, (StoreBehindError, StoreUnreachableError)):
             logger.warning("Work since the last commit is given up and done again: %s", error)
-        elif isinstance(error, ProducerFenced):
+        elif isinstance(error, (ProducerFenced, CommitFailedError)):
             logger.warning("Work since the last commit is given up: another worker has its partitions now")
         elif not self._app.should_stop:
             logger.error("Work since the last commit is given up and done again: %r", error, exc_info=error)

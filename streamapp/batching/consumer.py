@@ -182,6 +182,8 @@ class Consumer(driver.Consumer):
             if generation != self.app.consumer_generation_id:
                 return
             self.reader.begin(self._joined, positions)
+            for tp, position in positions.items():
+                self.alignment.lane(tp).committed = position
             self._anew = False
         self._wanted.clear()
         self._feed = Feed(
@@ -219,6 +221,8 @@ class Consumer(driver.Consumer):
                 self.app.ahead.look(batch)
                 self.alignment.hold(batch, time.monotonic())
             else:
+                for record in records:  # now, since the position is behind them already
+                    self.alignment.lane(tp).offsets.begin(record.offset)
                 self._single.put_nowait((tp, records, generation))
         self.alignment.learn(fetched.barriers, fetched.positions)
         self._ready.set()
@@ -235,7 +239,6 @@ class Consumer(driver.Consumer):
     async def _deliver_singly(self, tp: TP, records: list[Record], generation: int) -> None:
         offsets = self.alignment.lane(tp).offsets
         for record in records:
-            offsets.begin(record.offset)
             if isinstance(record, Unreadable):
                 await self._reject(tp, record, generation)
                 offsets.finish(record.offset)
@@ -287,12 +290,13 @@ class Consumer(driver.Consumer):
         return committed
 
     def finished(self) -> dict[TP, int]:
-        """Give the offsets to be committed: of each partition that agents have finished more of."""
-        return {
-            tp: lane.offsets.committable
-            for tp, lane in self.alignment.lanes.items()
-            if lane.offsets.committable not in (None, lane.committed) and self.app.topics.acks_enabled_for(tp.topic)
-        }
+        """Return the offsets to be committed: of each partition of which more is done (`Alignment.done`)."""
+        found = {}
+        for tp, lane in self.alignment.lanes.items():
+            done = self.alignment.done(tp)
+            if done not in (None, lane.committed) and self.app.topics.acks_enabled_for(tp.topic):
+                found[tp] = done
+        return found
 
     async def commit_offsets(self, offsets: Mapping[TP, int]) -> None:
         """Commit the offsets of partitions.

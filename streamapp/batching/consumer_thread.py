@@ -15,12 +15,14 @@ from typing import Any, Final
 
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+from aiokafka.protocol.group import JoinGroupRequest
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode import Service
 
-from streamapp.batching.group import passes
+from streamapp.batching.group import Group, passes
+from streamapp.batching.static_member import FencedError
 
 __all__ = ["ConsumerThread"]
 
@@ -28,6 +30,8 @@ __all__ = ["ConsumerThread"]
 ASK_AGAIN: Final = 0.02
 #: Seconds between two looks whether aiokafka has stopped to take part in the group.
 LOOK: Final = 1.0
+#: The error code of a static member whose place another one has (FENCED_INSTANCE_ID), which aiokafka does not know.
+FENCED: Final = 82
 #: Seconds to leave the group when the worker stops; a broker that is away is not waited for.
 LEAVE_WITHIN: Final = 2.0
 
@@ -50,6 +54,39 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         await super().on_start()
         if self._consumer is not None:
             _fetch_nothing(self._consumer._fetcher)
+            self._ask_before_joining_again(self._consumer._coordinator)
+
+    def _ask_before_joining_again(self, coordinator: Any) -> None:
+        """Have a member that the group has put out see, before it joins again, whether another one has its place.
+
+        It would take that from the other one in turn: the heartbeats and commits of aiokafka are of versions that say
+        no static id, so that the broker does not tell that this member is fenced, but that it is unknown.
+        """
+        if not isinstance(coordinator, GroupCoordinator):
+            return
+        send, member = coordinator._send_req, ""
+
+        async def ask_before(request: Any) -> Any:
+            nonlocal member
+            member = coordinator.member_id or member
+            if isinstance(request, JoinGroupRequest) and member and not coordinator.member_id:
+                await self._stop_if_fenced(coordinator, member)
+            answer = await send(request)
+            if getattr(answer, "error_code", 0) == FENCED:
+                await self._stop_if_fenced(coordinator, member)
+            return answer
+
+        coordinator._send_req = ask_before
+
+    async def _stop_if_fenced(self, coordinator: GroupCoordinator, member: str) -> None:
+        instance, found = coordinator._group_instance_id, []
+        with contextlib.suppress(KafkaError):  # a broker that does not tell of groups
+            found = await Group(self).members()
+        for other in found:
+            if other.instance == instance and other.member != member:
+                asyncio.run_coroutine_threadsafe(self.app.crash(FencedError(instance, other)), self.parent_loop)
+                await asyncio.wait([coordinator._closing])
+                raise KafkaError("this worker is in the group no more")
 
     @Service.task
     async def _stay_in_the_group(self) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
-from aiokafka.consumer.fetcher import READ_UNCOMMITTED
+from aiokafka.consumer.fetcher import READ_UNCOMMITTED, FetchError
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
@@ -170,7 +170,12 @@ class Feed:
         if assignment is None:
             return {}
         states = {TP(*tp): assignment.state_value(tp) for tp in assignment.tps}
-        return {tp: state.position for tp, state in states.items() if state and state.has_valid_position}
+        # After a fetch that failed the position may be behind what could not be read.
+        return {
+            tp: state.position
+            for tp, state in states.items()
+            if state and state.has_valid_position and not isinstance(self._fetcher._records.get(tp), FetchError)
+        }
 
     def _ask(self) -> None:
         """Ask the broker for end offsets that no fetch told."""

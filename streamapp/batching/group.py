@@ -14,6 +14,7 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.types import TP
 
 from streamapp.batching.protocol import Call, Membership, describe_group, fetch_offsets
+from streamapp.batching.static_member import StaticMember, members
 
 if TYPE_CHECKING:
     from streamapp.batching.consumer_thread import ConsumerThread
@@ -51,8 +52,8 @@ class Group:
         Raises:
             KafkaError: if they are not to be had.
         """
-        found: set[str] = await self._thread.call_thread(self._instances)
-        return found
+        found: list[StaticMember] = await self._thread.call_thread(self.members)
+        return {one.instance for one in found}
 
     async def committed(self, partitions: Iterable[TP], *, stable: bool) -> Mapping[TP, OffsetAndMetadata]:
         """Give the committed offsets, of partitions that have one, with what was committed along with them.
@@ -112,12 +113,17 @@ class Group:
         consumer = self._thread._ensure_consumer()
         return {tp: await consumer.position(TopicPartition(*tp)) for tp in partitions}
 
-    async def _instances(self) -> set[str]:
+    async def members(self) -> list[StaticMember]:
+        """Return the static members; to be asked in the consumer's thread.
+
+        Raises:
+            KafkaError: if they are not to be had.
+        """
         while True:
             response = await self._ask(describe_group(self._coordinator.group_id))
-            ((code, *_, members, _),) = response.groups
+            ((code, *_),) = response.groups
             if not await self._failed({code}):
-                return {instance for _, instance, *_ in members if instance is not None}
+                return members(response)
 
     async def _committed(self, partitions: Iterable[TP], stable: bool) -> Mapping[TP, OffsetAndMetadata]:
         while True:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
 from aiokafka.errors import CorruptRecordException, RecordTooLargeError
+from aiokafka.record.control_record import ABORT_MARKER, ControlRecord
 from faust.types import TP
 
 from streamapp.batching.layout import CRC, LENGTH, MAGIC, UNCOUNTED, checksum
@@ -137,10 +138,16 @@ def _read(partition: Any, batch: Any, data: memoryview) -> list[Record]:
         return read_again(data)
 
 
+def _is_abort(marker: Any) -> bool:
+    """Tell whether a transaction's marker says that it was aborted; a compaction may have left an empty one."""
+    record = next(iter(marker), None)
+    return record is not None and ControlRecord.parse(record.key) == ABORT_MARKER
+
+
 def _aborted(partition: Any, batch: Any) -> bool:
     if partition._isolation_level != READ_COMMITTED or batch.producer_id is None:
         return False
     partition._consume_aborted_up_to(batch.base_offset)
-    if batch.is_control_batch and partition._contains_abort_marker(batch):
+    if batch.is_control_batch and _is_abort(batch):
         partition._aborted_producers.discard(batch.producer_id)
     return batch.is_transactional and batch.producer_id in partition._aborted_producers

@@ -145,6 +145,8 @@ class Recovery(Service):
         self.tables.on_actives_ready()
         self.tables.on_standbys_ready()
         app.on_rebalance_end()
+        if app.assignor.moved:
+            consumer.rejoin()
 
 
 class TableManager(FaustTableManager):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import BinaryIO, Self
 
 from streamapp.broker import leash
@@ -22,7 +22,14 @@ class Program:
         self._hold: int | None = hold
 
     @classmethod
-    async def start(cls, command: Sequence[str], *, output: BinaryIO, inherit: int) -> Self:
+    async def start(
+        cls,
+        command: Sequence[str],
+        *,
+        output: BinaryIO,
+        inherit: int | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Self:
         """Start a program in a session of its own, so that a terminal's Ctrl-C is ours alone.
 
         A program that cannot be run shows by ending at once, with the reason in its output.
@@ -31,6 +38,7 @@ class Program:
             command: the program and its arguments.
             output: file that takes its stdout and stderr.
             inherit: a file descriptor that it keeps open.
+            environment: its variables; default: ours.
         """
         theirs, ours = os.pipe()
         try:
@@ -39,7 +47,8 @@ class Program:
                 stdin=theirs,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=output,
-                pass_fds=[inherit],
+                pass_fds=[] if inherit is None else [inherit],
+                env=environment,
                 start_new_session=True,
             )
             assert process.stdout is not None  # noqa: S101 - it is a pipe, as asked for above
@@ -50,6 +59,11 @@ class Program:
         finally:
             os.close(theirs)
         return cls(process, pid, ours)
+
+    @property
+    def status(self) -> int | None:
+        """The exit status, as `wait` gives it; None while it runs."""
+        return self._process.returncode
 
     @property
     def was_told_to_end(self) -> bool:

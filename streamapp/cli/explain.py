@@ -72,7 +72,10 @@ class Explain(AppCommand):
         if given_of not in ({"partition", "offset"}, {"key", "time"}):
             raise self.UsageError("say which record: TOPIC PARTITION OFFSET, or TOPIC --key KEY --time TIME")
         settings = self.app.settings
-        self.worker = URL(given["worker"] or f"http://{settings.web_name}:{settings.web_port}")
+        try:
+            self.worker = URL(given["worker"] or f"http://{settings.web_name}:{settings.web_port}")
+        except ValueError:
+            raise self.UsageError(f"--worker: {given['worker']!r} is no URL, such as http://[::1]:6066") from None
         self.given = given
         self.json = self.json or given["as_json"]
 

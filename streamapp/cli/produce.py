@@ -36,9 +36,14 @@ class Produce(AppCommand):
         option("--bad-share", type=_SHARE, default=0.0, help="Part of the clicks that no join can take."),
         option("--unmatched-share", type=_SHARE, default=0.0, help="Part of the clicks without a profile."),
         option("--update-share", type=_SHARE, default=0.01, help="Profile updates for each click."),
-        option("--file", help="JSON lines for TOPIC; - (the default) is stdin."),
-        option("--key", help="Field of a line that is the key; without it there is none."),
+        option("--file", help="JSON lines for TOPIC, also compressed or UTF-16; - (the default) is stdin."),
+        option("--key", help="Field of a line that is the key, or a.b of an object in it; without it there is none."),
         option("--timestamp", help="Field of a line that is the event time; without it, it is now."),
+        option(
+            "--unit",
+            type=click.Choice([unit.value for unit in produce.Unit]),
+            help="Of numbers in --timestamp; date: 20231114 and the like. [default: s to ns, by their magnitude]",
+        ),
         option("--raw", is_flag=True, help="Send lines unchecked, whatever they are."),
         option("--create", is_flag=True, help="Create TOPIC if it does not exist."),
         option("--rate", type=click.FloatRange(min=0), default=0.0, help="Records a second; 0 is all it can."),
@@ -66,7 +71,7 @@ class Produce(AppCommand):
         sys.exit(produce.run(self.app.settings, self.source, self.delivery, as_json=self.json))
 
     def _traffic(self, given: Mapping[str, Any]) -> produce.Traffic:
-        for name in ("file", "key", "timestamp", "raw", "create"):
+        for name in ("file", "key", "timestamp", "unit", "raw", "create"):
             if given[name]:
                 raise self.UsageError(f"--{name} needs a TOPIC")
         try:
@@ -83,9 +88,16 @@ class Produce(AppCommand):
             raise self.UsageError(str(exc)) from None
 
     def _from_file(self, given: Mapping[str, Any]) -> produce.FromFile:
+        if given["unit"] and not given["timestamp"]:
+            raise self.UsageError("--unit needs a --timestamp")
         return produce.FromFile(
             topic=given["topic"],
             path=given["file"] or "-",
-            lines=produce.JsonLines(key=given["key"], timestamp=given["timestamp"], raw=given["raw"]),
+            lines=produce.JsonLines(
+                key=given["key"],
+                timestamp=given["timestamp"],
+                unit=produce.Unit(given["unit"]) if given["unit"] else None,
+                raw=given["raw"],
+            ),
             create=given["create"],
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import signal
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import msgspec
 from faust.cli.base import AppCommand, argument, option
 
 from streamapp.batching.app import App
+from streamapp.produce.source import read_lines
 from streamapp.replay.cases import read_cases
 from streamapp.replay.errors import ReplayError
 from streamapp.replay.files import Order, replay_files
@@ -35,7 +37,9 @@ class Replay(AppCommand):
     options = [  # noqa: RUF012 - Faust declares it so
         argument("cases", required=False, type=_FILE),
         option("--join", type=_FILE, help="TOML file that describes the join (docs/joins.md says how)."),
-        option("--left", type=_FILE, help="JSON lines of the left side."),
+        option(
+            "--left", type=_FILE, help="JSON lines of the left side; also gzip, bzip2, xz, zstd or lz4, and UTF-16."
+        ),
         option("--right", type=_FILE, help="JSON lines of the right side."),
         option(
             "--order",
@@ -79,12 +83,12 @@ class Replay(AppCommand):
 
     def _run_files(self, join: Path, left: Path, right: Path) -> Iterator[Any]:
         spec = read_spec(_read(join), str(join))
-        sides = [(str(path), _read(path).splitlines()) for path in (left, right)]
+        sides = [(str(path), read_lines(path)) for path in (left, right)]
         yield from replay_files(spec, self.order, *sides)
 
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return path.read_bytes().removeprefix(codecs.BOM_UTF8)
     except OSError as exc:
         raise ReplayError(f"{path}: {exc.strerror}") from None

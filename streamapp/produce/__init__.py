@@ -6,6 +6,7 @@ from streamapp.produce.errors import ProduceError
 from streamapp.produce.generated import BAD_CLICKS, Kind, Record, Timeline, Traffic, generate
 from streamapp.produce.lines import JsonLines, Line
 from streamapp.produce.producer import Delivery, Producer
+from streamapp.produce.times import Unit
 from streamapp.produce.topics import ensure_topics, require_topic
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Report",
     "Timeline",
     "Traffic",
+    "Unit",
     "ensure_topics",
     "generate",
     "produce_generated",

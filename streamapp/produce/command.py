@@ -14,6 +14,7 @@ from streamapp.produce.delivery import Options, Report, produce_generated, produ
 from streamapp.produce.errors import ProduceError
 from streamapp.produce.generated import Traffic
 from streamapp.produce.lines import JsonLines
+from streamapp.produce.source import Source
 from streamapp.settings import Settings
 
 __all__ = ["FromFile", "run"]
@@ -22,7 +23,7 @@ STDIN = "-"
 
 
 class FromFile(msgspec.Struct, frozen=True, kw_only=True):
-    """Records from the lines of a file (``-`` is stdin) for a topic, given by its full name."""
+    """Records from the lines of a file (``-`` is stdin), see `Source`, for a topic, given by its full name."""
 
     topic: str
     path: str = STDIN
@@ -42,8 +43,8 @@ def run(settings: Settings, source: Traffic | FromFile, options: Options, *, as_
         print(f"produce: {exc}", file=sys.stderr)
         return 1
     print(msgspec.json.encode(report).decode() if as_json else report)
-    if report.error:
-        print(f"produce: {report.error}", file=sys.stderr)
+    for told in filter(None, (report.note, report.error)):
+        print(f"produce: {told}", file=sys.stderr)
     return 1 if report.error else 0
 
 
@@ -51,7 +52,8 @@ def _produce(settings: Settings, source: Traffic | FromFile, options: Options) -
     if isinstance(source, Traffic):
         return produce_generated(settings, source, options)
     with _opened(source.path) as file:
-        return produce_lines(settings, source.topic, file, source.lines, options, create=source.create)
+        lines = file if source.lines.raw else Source(file, file.name)
+        return produce_lines(settings, source.topic, lines, source.lines, options, create=source.create)
 
 
 def _opened(path: str) -> contextlib.AbstractContextManager[BinaryIO]:

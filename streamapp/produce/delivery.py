@@ -16,6 +16,7 @@ from streamapp.produce.interrupt import Interrupt, Interrupted
 from streamapp.produce.lines import JsonLines
 from streamapp.produce.pacing import paced
 from streamapp.produce.producer import Producer
+from streamapp.produce.source import Source
 from streamapp.produce.topics import ensure_topics, require_topic
 from streamapp.settings import CLICKS, PROFILES, Settings
 
@@ -72,7 +73,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the records: ``sent`` is ``acknowledged`` + ``failed``.
 
     ``error`` is one line, and empty if all went well: why sending stopped early, or why the first record
-    failed.
+    failed. ``note`` is what else there is to know.
     """
 
     sent: int
@@ -80,6 +81,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
     seconds: float
     generated: Generated | None
+    note: str
     error: str
 
     def __str__(self) -> str:
@@ -121,7 +123,7 @@ def produce_generated(settings: Settings, traffic: Traffic, options: Options) ->
 def produce_lines(
     settings: Settings,
     topic: str,
-    file: BinaryIO,
+    file: BinaryIO | Source,
     lines: JsonLines,
     options: Options,
     *,
@@ -141,7 +143,9 @@ def produce_lines(
         require_topic(settings, topic, timeout=options.timeout)
     with _session(settings, options, total=None) as session:
         for line in session.paced(lines.read(session.reading(file), file.name)):
-            session.send(topic, line.key, line.value, line.timestamp)
+            if line.timestamp == 0:  # which librdkafka takes for none, and puts the time of sending there
+                session.zeros += 1
+            session.send(topic, line.key, line.value, line.timestamp if line.timestamp != 0 else 1)
     return session.report()
 
 
@@ -160,6 +164,8 @@ class _Session:
     def __init__(self, producer: Producer, interrupt: Interrupt, rate: float, timeout: float) -> None:
         self.send = producer.send
         self.error = ""
+        #: Records whose event time is the very beginning of 1970.
+        self.zeros = 0
         self._timeout = timeout
         self._producer = producer
         self._interrupt = interrupt
@@ -174,7 +180,7 @@ class _Session:
         """Wait until all that was sent so far is acknowledged, or has failed."""
         self._producer.flush(self._timeout)
 
-    def reading(self, file: BinaryIO) -> Iterator[bytes]:
+    def reading(self, file: BinaryIO | Source) -> Iterator[bytes]:
         """Give the lines of ``file``; Ctrl-C ends a wait for the next one."""
         while True:
             with self._interrupt.at_once():
@@ -193,6 +199,9 @@ class _Session:
             failed=stats.failed,
             seconds=round(time.monotonic() - self._start, 3),
             generated=generated,
+            note=f"the event time of {self.zeros:,} records is 0; they have 1 ms, since the client takes 0 for now"
+            if self.zeros
+            else "",
             error=self.error or failure,
         )
 

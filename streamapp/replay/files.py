@@ -11,7 +11,10 @@ from typing import Final
 import msgspec
 
 from streamapp.joins import Balance, Driver, Event, Joined, Record, Row, Side, SideOutput, Updates
-from streamapp.produce.lines import event_time, key_bytes
+from streamapp.produce.errors import ProduceError
+from streamapp.produce.lines import field_of, key_bytes
+from streamapp.produce.source import guess
+from streamapp.produce.times import event_time, shown
 from streamapp.replay.errors import ReplayError
 from streamapp.replay.spec import Fields, Spec
 
@@ -100,27 +103,41 @@ def _time(record: tuple[Side, Event]) -> int:
 
 
 def _read(side: Side, fields: Fields, name: str, lines: Iterable[bytes]) -> Iterator[tuple[Side, Event]]:
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            try:
-                yield side, _record(fields, line.strip(), number)
-            except (msgspec.DecodeError, ValueError) as exc:
-                raise ReplayError(f"{name}:{number}: {exc}") from None
+    try:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                yield side, _checked(fields, line.strip(), f"{name}:{number}", number)
+    except ProduceError as exc:
+        raise ReplayError(str(exc)) from None
+
+
+def _checked(fields: Fields, line: bytes, place: str, number: int) -> Event:
+    try:
+        return _record(fields, line, number)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise ReplayError(f"{place}: {exc}: {shown(line)}{guess(line)}") from None
+    except ValueError as exc:
+        raise ReplayError(f"{place}: {exc}") from None
 
 
 def _record(fields: Fields, line: bytes, number: int) -> Event:
-    found = _fields(line)
-    for name in (fields.timestamp, *([fields.value] if fields.value else [])):
-        if name not in found:
-            raise ValueError(f"there is no field {name}")
-    key = found.get(fields.key, NULL)
-    value = line if fields.value is None else bytes(found[fields.value])
+    found = _fields(line.decode())
+    timestamp = event_time(field_of(found, fields.timestamp), fields.timestamp, fields.unit)
+    key = _key(found, fields.key)
+    value = line if fields.value is None else bytes(field_of(found, fields.value))
     return Event(
         None if bytes(key) == b"null" else key_bytes(key, fields.key),
         None if value == b"null" else value,
-        event_time(found[fields.timestamp], fields.timestamp),
+        timestamp,
         number,
     )
+
+
+def _key(found: dict[str, msgspec.Raw], name: str) -> msgspec.Raw:
+    try:
+        return field_of(found, name)
+    except ValueError:  # a null key
+        return NULL
 
 
 def _result(joined: Joined) -> Result:

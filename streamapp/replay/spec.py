@@ -12,7 +12,8 @@
 
     [right]
     key = "user_id"
-    timestamp = "at"
+    timestamp = "meta.at"       # of an object in it
+    unit = "us"                 # s, ms, us, ns or date (20231114); without it, known by the magnitude
     value = "payload"           # and its value; without it, that is the whole line
 
 Other kinds take other settings: stream-table ``ttl``, ``history``, ``grace`` and ``lookup`` (the field of a left value
@@ -37,6 +38,7 @@ from streamapp.joins import (
     StreamTableJoin,
     TableTableJoin,
 )
+from streamapp.produce.times import Unit
 from streamapp.replay.errors import ReplayError
 from streamapp.replay.values import Field, duration
 
@@ -53,6 +55,8 @@ class Fields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: str
     timestamp: str
     value: str | None = None
+    #: Of numbers in the timestamp's field; None = known by their magnitude.
+    unit: Unit | None = None
 
 
 class _Sides(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind"):

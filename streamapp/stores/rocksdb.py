@@ -58,6 +58,8 @@ HANDED: Final = 1_000
 LOCK_WAIT: Final = 10.0
 #: A file that says that a database was found damaged while it was in use.
 DAMAGED: Final = "streamapp-damaged"
+#: What RocksDB and the system say of files that this process cannot write; of the lock's file, too.
+NOT_OURS: Final = ("Permission denied", "Read-only file system", "No space left on device", "Operation not permitted")
 
 
 class Shared(NamedTuple):
@@ -320,14 +322,16 @@ def _scan(db: Any, start: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _open(path: Path, shared: Shared) -> Rdict:
     deadline = time.monotonic() + LOCK_WAIT
-    if (path / DAMAGED).exists():
-        _remove(path)
     while True:
         try:
+            if (path / DAMAGED).exists():
+                _remove(path)
             cut_damage(path)
             return Rdict(str(path), shared.rows, column_families={TIMES: shared.others, META: shared.others})
         except Exception as exc:  # rocksdict raises plain exceptions, told apart by their text only
             text = str(exc)
+            if any(word in text for word in NOT_OURS):
+                raise StoreError(f"{path} cannot be opened: {text}") from None
             if "lock" in text.lower():
                 if time.monotonic() > deadline:
                     raise StoreError(f"{path} is held by another process: {text}") from None

@@ -3,7 +3,7 @@
 | path | what |
 |---|---|
 | ``/`` ``/assignment/`` ``/performance/`` ``/router/`` | Faust's own |
-| ``/table/`` ``/table/{name}/`` ``/table/{name}/{key}/`` | `streamapp.web.tables`, in place of Faust's |
+| ``/table/`` ``/table/{name}/`` ``/table/{name}/{key}/`` ``…/?key=`` | `streamapp.web.tables`, in place of Faust's |
 | ``/joins/`` ``/joins/{name}/`` ``/joins/{name}/{topic}/{partition}/{offset}/`` | `streamapp.web.explain` |
 | ``/graph/`` | `streamapp.web.graph`, in place of Faust's |
 | ``/health`` ``/health/ready`` ``/health/live`` | `streamapp.web.health` |
@@ -16,13 +16,18 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from aiohttp.web import AppRunner
 from faust.types.web import BlueprintT
 
 from streamapp.web import access, explain, graph, health, metrics, tables
+from streamapp.web.errors import as_json
 from streamapp.web.metrics import Metrics
 from streamapp.web.router import Router
 
 __all__ = ["Metrics", "Router", "mount", "options"]
+
+#: Bytes of a request's first line: keys may be large, and take three bytes in a URL for one.
+LONGEST_URL: Final = 4 << 20
 
 _BLUEPRINTS: Final[dict[str, BlueprintT]] = {
     "": health.blueprint,
@@ -36,7 +41,7 @@ _BLUEPRINTS: Final[dict[str, BlueprintT]] = {
 def options(metrics: Metrics, token: str = "") -> dict[str, Any]:
     """Give the options of `faust.App` that go with these views; `token` is what requests have to show; "" = nothing."""
     return {
-        "web_application_options": {"middlewares": [access.only_with(token)]},
+        "web_application_options": {"middlewares": [as_json, access.only_with(token)]},
         "Monitor": metrics.monitor,
         "Router": Router,
         "web_stats_enabled": True,
@@ -47,7 +52,14 @@ def options(metrics: Metrics, token: str = "") -> dict[str, Any]:
     }
 
 
-def mount(app: Any) -> None:
-    """Add the views to an app; to be called by its `on_webserver_init`."""
+def mount(app: Any, server: Any = None) -> None:
+    """Add the views to an app; to be called by its `on_webserver_init`.
+
+    Args:
+        app: the app.
+        server: its web server, which takes keys of more than 8 kB then.
+    """
+    if server is not None:  # Faust (0.15.3) leaves the limit at aiohttp's, and does not let it be set
+        server._runner = AppRunner(server.web_app, access_log=None, max_line_size=LONGEST_URL)  # noqa: SLF001
     for prefix, blueprint in _BLUEPRINTS.items():
         blueprint.register(app, url_prefix=prefix)

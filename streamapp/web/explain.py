@@ -14,6 +14,7 @@ from yarl import URL
 
 from streamapp.log import LogError, MissingError
 from streamapp.topology.explainer import PATIENCE, Explainer
+from streamapp.web.asked import INT32, INT64, number, parameters
 from streamapp.web.tables import StateView
 
 __all__ = ["JoinInfo", "blueprint"]
@@ -106,28 +107,30 @@ class Find(JoinView):
     async def get(self, request: web.Request, name: str, topic: str) -> web.Response:
         """Send to where the record is explained."""
         explainer = self.explainer(name)
-        key, time = (request.query.get(name) for name in ("key", "time"))
-        if key is None or not (time or "").isdecimal():
+        given = parameters(request)
+        if not {"key", "time"} <= given.keys():
             raise self.ParseError("say which record: ?key=KEY&time=MS, or …/PARTITION/OFFSET/")
-        place = await explainer.find(self.topic(explainer, topic), key.encode(), int(time or 0))
+        time = number(given["time"].decode(errors="replace"), "time", INT64)
+        place = await explainer.find(self.topic(explainer, topic), given["key"], time)
         path = f"/joins/{name}/{place.topic}/{place.partition}/{place.offset}/"
         where = str(URL.build(path=path))
         return self.json({"see": where}, status=HTTPStatus.FOUND, headers={"Location": where})
 
 
-@blueprint.route(r"/{name}/{topic}/{partition:\d+}/{offset:\d+}/", name="explain")
+@blueprint.route("/{name}/{topic}/{partition}/{offset}/", name="explain")
 class Explain(JoinView):
     """What became of a record."""
 
     async def get(self, request: web.Request, name: str, topic: str, partition: str, offset: str) -> web.Response:
         """Answer here, or ask the worker that has the partition."""
-        explainer, number = self.explainer(name), int(partition)
-        tp = TP(self.topic(explainer, topic), number)
-        (owner,) = self.router.asked([self.router.owner(explainer.join.table.name, number)], request)
+        explainer = self.explainer(name)
+        tp = TP(self.topic(explainer, topic), number(partition, "partition", INT32))
+        at = number(offset, "offset", INT64)
+        (owner,) = self.router.asked([self.router.owner(explainer.join.table.name, tp.partition)], request)
         if not owner.here:
             return await self.router.ask(owner, self.web, request, HOP_TIMEOUT)
         self.check_recovered()
         try:
-            return self.struct(await explainer.explain(tp, int(offset)))
+            return self.struct(await explainer.explain(tp, at))
         except KeyError:  # a rebalance came while topics were read
             raise self.router.moving() from None

@@ -33,6 +33,8 @@ class Health(msgspec.Struct, frozen=True):
 
     #: The URL by which other workers know this one.
     worker: str
+    #: Its static member id, by which a second worker that has the same is told.
+    member: str
     live: bool
     ready: bool
     state: State
@@ -63,6 +65,7 @@ def health_of(app: Any) -> Health:
     problems = app.problems()
     return Health(
         worker=str(app.conf.canonical_url),
+        member=app.settings.member_id(app.conf.web_port),
         live=state is not State.STOPPING,
         ready=state is State.READY and not problems,
         state=state,

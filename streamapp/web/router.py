@@ -156,7 +156,9 @@ class Router(faust_router.Router):
         Raises:
             ServiceUnavailable: if the worker does not answer in time.
         """
-        url = request.url.with_scheme(owner.url.scheme).with_host(owner.url.host or "").with_port(owner.url.port)
+        asked: Any = request
+        # As it came: what is done to a URL else makes other keys of ".." and of what is not UTF-8.
+        url = URL(f"{owner.url.origin()}{asked.rel_url.raw_path_qs}", encoded=True)
         app: Any = self.app
         headers = {HOP: str(owner.partition), **authorization(app.settings.web_token)}
         try:

@@ -12,6 +12,7 @@ from faust.web.exceptions import ServiceUnavailable
 
 from streamapp.stores.errors import StoreBehindError, StoreUnreachableError
 from streamapp.stores.table import Table
+from streamapp.web.asked import key_in_path, parameters, shown
 from streamapp.web.health import State, state_of
 from streamapp.web.router import EVENT_TIME, Router
 
@@ -76,6 +77,33 @@ class TableView(StateView):
         except KeyError:
             raise self.NotFound("unknown table", name=name) from None
 
+    async def row(self, request: web.Request, table: Table, key: bytes) -> web.Response:
+        """Look a row up here, or ask the worker that has it.
+
+        A key is unknown only when every worker that may have it says so: the 503 of one that is down or
+        recovering is not taken for a 404.
+        """
+        for owner in self.router.asked(self.router.owners(table.name, key), request):
+            if owner.here:
+                response = self.look_up(table, owner.partition, key)
+            else:
+                response = await self.router.ask(owner, self.web, request)
+            if response.status != HTTPStatus.NOT_FOUND:
+                break
+        return response
+
+    def look_up(self, table: Table, partition: int, key: bytes) -> web.Response:
+        """Answer with the row from a partition that this worker has."""
+        self.check_recovered()
+        try:
+            row = table.partition(partition).get(key)
+        except KeyError:  # a rebalance came while another worker was asked
+            raise self.router.moving() from None
+        if row is None:
+            return self.error(HTTPStatus.NOT_FOUND, "key not found", key=shown(key), table=table.name)
+        headers = {EVENT_TIME: str(row.timestamp)}
+        return self.bytes(row.value, content_type="application/json", headers=headers)
+
     def info(self, table: Table) -> TableInfo:
         """Describe a table."""
         assignor: Any = self.app.assignor
@@ -99,11 +127,13 @@ class Tables(TableView):
 
 @blueprint.route("/{name}/", name="detail")
 class TableDetail(TableView):
-    """One table."""
+    """One table; with ``?key=…`` one row, by a key that a path cannot have."""
 
-    async def get(self, _request: web.Request, name: str) -> web.Response:
-        """Describe a table."""
-        table = self.table(name)
+    async def get(self, request: web.Request, name: str) -> web.Response:
+        """Describe a table, or look a row up."""
+        table, key = self.table(name), parameters(request).get("key")
+        if key is not None:
+            return await self.row(request, table, key)
         self.check_recovered()
         return self.struct(self.info(table))
 
@@ -114,29 +144,5 @@ class TableKeyDetail(TableView):
     """One row: the value's JSON, with its event time in a header."""
 
     async def get(self, request: web.Request, name: str, key: str) -> web.Response:
-        """Look the row up here, or ask the worker that has it.
-
-        A key is unknown only when every worker that may have it says so: the 503 of one that is down or
-        recovering is not taken for a 404.
-        """
-        table = self.table(name)
-        for owner in self.router.asked(self.router.owners(name, key), request):
-            if owner.here:
-                response = self.look_up(table, owner.partition, key)
-            else:
-                response = await self.router.ask(owner, self.web, request)
-            if response.status != HTTPStatus.NOT_FOUND:
-                break
-        return response
-
-    def look_up(self, table: Table, partition: int, key: str) -> web.Response:
-        """Answer with the row from a partition that this worker has."""
-        self.check_recovered()
-        try:
-            row = table.partition(partition).get(key.encode())
-        except KeyError:  # a rebalance came while another worker was asked
-            raise self.router.moving() from None
-        if row is None:
-            return self.error(HTTPStatus.NOT_FOUND, "key not found", key=key, table=table.name)
-        headers = {EVENT_TIME: str(row.timestamp)}
-        return self.bytes(row.value, content_type="application/json", headers=headers)
+        """Look the row up."""
+        return await self.row(request, self.table(name), key_in_path(request, 2))

@@ -2,11 +2,57 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+from worker import wait_until
+
+
+@contextlib.contextmanager
+def running(directory: Path, *arguments: str, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("STREAMAPP_")}
+    variables |= {f"STREAMAPP_{name.upper()}": value for name, value in settings.items()}
+    with (directory / "demo.log").open("wb") as log:
+        command = [sys.executable, "-m", "streamapp", "demo", *arguments]
+        demo = subprocess.Popen(command, env=variables, cwd=directory, stdout=log, stderr=log)
+    try:
+        yield demo
+    finally:
+        demo.kill()
+        demo.wait()
+
+
+def descendants(pid: int) -> set[int]:
+    """Give the processes that a process has started, and those that these have."""
+    found = {pid}
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {pid}
+
+
+def alive(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def test_all_that_the_demo_has_started_ends_with_it_even_if_it_is_killed(tmp_path: Path) -> None:
+    with running(tmp_path, web_bind="::1") as demo:
+        wait_until(lambda: " joined 1" in (tmp_path / "demo.log").read_text(), "clicks are joined")
+        assert "web views at http://[::1]:" in (tmp_path / "demo.log").read_text()
+        started = descendants(demo.pid)
+        assert len(started) == 6  # Kafka, a worker and a producer, each on a leash
+        demo.kill()
+    wait_until(lambda: not any(map(alive, started)), "all of them have ended")
 
 
 def test_the_demo_ends_by_itself_with_every_click_accounted_for(tmp_path: Path) -> None:

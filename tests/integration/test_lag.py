@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
 from topics import Topics
 from worker import Worker, wait_until
 
@@ -82,6 +83,44 @@ def test_partitions_of_which_nothing_is_committed_are_behind_by_all_that_they_ha
     clicks = of(found, f"{topics.prefix}user_clicks")
     assert {one["committed"] for one in clicks} == {None}
     assert [one["lag"] for one in clicks] == [one["end"] for one in clicks]
+
+
+def transaction(topics: Topics, count: int, *, commit: bool, partition: int = 0) -> None:
+    producer = Producer({"bootstrap.servers": topics.bootstrap, "transactional.id": topics.id, "log_level": 0})
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    for number in range(count):
+        click = b'{"click_id":"t%d","user_id":"u1","url":"/"}' % number
+        producer.produce(f"{topics.prefix}user_clicks", click, b"u1", partition, timestamp=topics.now + 2_000 + number)
+    producer.flush(30)
+    before = topics.end("user_clicks")
+    (producer.commit_transaction if commit else producer.abort_transaction)(30)
+    wait_until(lambda: topics.end("user_clicks") == before + count + 1, "the transaction's marker is written")
+
+
+@pytest.mark.parametrize(("guarantee", "aborted"), [("exactly_once", 0), ("at_least_once", 10)])
+def test_of_transactions_what_a_worker_reads_is_lag_and_not_the_markers_nor_what_it_does_not_read(
+    topics: Topics, tmp_path: Path, guarantee: str, aborted: int
+) -> None:
+    def done() -> int:
+        return lag(topics, "--at-most", "0", processing_guarantee=guarantee).returncode
+
+    with Worker(tmp_path, processing_guarantee=guarantee, **topics.settings) as worker:
+        worker.wait_ready()
+        transaction(topics, 10, commit=True)
+        transaction(topics, 10, commit=False)
+        transaction(topics, 5, commit=False, partition=1)
+        end = 100 + 25 + 3
+        wait_until(lambda: topics.committed("user_clicks") == end, "the group is behind the last markers")
+        assert done() == 0
+        assert worker.terminate() == 0
+    transaction(topics, 10, commit=False)
+    assert done() == (3 if aborted else 0)
+    transaction(topics, 3, commit=True)
+    found = json.loads(lag(topics, "--json", processing_guarantee=guarantee).stdout)
+    clicks = of(found, f"{topics.prefix}user_clicks")
+    assert [(one["lag"], one["end"] - one["committed"]) for one in clicks] == [(aborted + 3, 15), (0, 0)]
+    assert clicks[0]["behind_ms"] == (9 if aborted else 2)
 
 
 @pytest.mark.parametrize(

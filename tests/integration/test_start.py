@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +127,20 @@ def test_a_setting_that_cannot_be_used_stops_the_start_with_a_line_that_names_it
 def test_a_broker_that_is_not_there_stops_the_start_with_a_line_that_names_it(tmp_path: Path) -> None:
     port = free_port()
     assert f"cannot reach Kafka at 127.0.0.1:{port}" in complaint(tmp_path, broker=f"127.0.0.1:{port}")
+
+
+def test_a_web_port_that_is_taken_stops_the_start_before_the_broker_is_asked_for_anything(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", free_port())) as server:
+        port = server.getsockname()[1]
+        line = complaint(tmp_path, web_port=port, broker=f"127.0.0.1:{free_port()}")
+    assert line.startswith(f"streamapp: STREAMAPP_WEB_PORT={port} at STREAMAPP_WEB_BIND=127.0.0.1 is taken")
+
+
+@pytest.mark.parametrize("command", [(), ("kafka",)], ids=["worker", "kafka"])
+def test_a_data_directory_that_cannot_be_written_stops_the_start(tmp_path: Path, command: tuple[str, ...]) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    line = complaint(tmp_path, datadir=file / "data", command=command)
+    assert line.startswith("streamapp")
+    assert str(file / "data") in line
+    assert line.endswith("Not a directory")

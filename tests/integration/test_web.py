@@ -180,6 +180,7 @@ def test_health_has_what_each_worker_is_assigned(two: tuple[Worker, Worker]) -> 
     owned = {topic: list(partitions) for topic, partitions in two[0].assigned().items()}
     assert health == {
         "worker": two[0].url,
+        "member": f"{two[0].app_id}-{socket.gethostname()}-{two[0].port}",
         "live": True,
         "ready": True,
         "state": "ready",

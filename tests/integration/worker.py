@@ -74,7 +74,9 @@ class Worker:
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.port: int = settings.pop("web_port", None) or free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self._host = "::1" if ":" in settings.get("web_bind", "") else "127.0.0.1"
+        self.url = f"http://[::1]:{self.port}" if self._host == "::1" else f"http://127.0.0.1:{self.port}"
+        self.app_id: str = settings.get("id", "streamapp")
         self._log = directory / "worker.log"
         settings = {"datadir": directory / "data", "web_port": self.port, **settings}
         variables = {name: value for name, value in os.environ.items() if not name.startswith("STREAMAPP_")}
@@ -122,7 +124,7 @@ class Worker:
             OSError: if nobody listens.
             http.client.HTTPException: if the worker ends before it has answered.
         """
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        connection = http.client.HTTPConnection(self._host, self.port, timeout=timeout)
         with contextlib.closing(connection):
             connection.request("GET", path, headers=headers or {})
             answer = connection.getresponse()

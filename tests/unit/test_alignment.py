@@ -82,6 +82,31 @@ def test_of_two_batches_as_many_records_go_as_are_older_than_the_other_ones_firs
     ]
 
 
+def test_nothing_is_done_of_a_partition_of_which_nothing_is_known(alignment: Alignment) -> None:
+    assert alignment.done(CLICKS) is None
+
+
+def test_what_is_done_goes_to_the_position_where_nothing_is_left_to_do(alignment: Alignment) -> None:
+    learn(alignment, {}, {CLICKS: 13})
+    assert alignment.done(CLICKS) == 13  # markers and aborted batches only
+    alignment.hold(batch(CLICKS, 10, 11, offset=20))
+    learn(alignment, {PROFILES: 0}, {CLICKS: 25, PROFILES: 0})
+    assert alignment.done(CLICKS) is None  # it waits
+    alignment.take()
+    assert alignment.done(CLICKS) is None  # it is in work
+    alignment.lane(CLICKS).offsets.finish(21)
+    assert alignment.done(CLICKS) == 25
+
+
+def test_what_is_done_ends_before_what_is_in_work(alignment: Alignment) -> None:
+    alignment.hold(batch(CLICKS, 10, 12, offset=0))
+    alignment.hold(batch(PROFILES, 11, 13, offset=0))
+    alignment.learn({CLICKS: {PROFILES: 2}, PROFILES: {CLICKS: 2}}, {CLICKS: 9, PROFILES: 9})
+    alignment.take()
+    alignment.lane(CLICKS).offsets.finish(0)
+    assert alignment.done(CLICKS) == 1  # the other half waits
+
+
 def test_partitions_with_different_numbers_do_not_wait_for_each_other() -> None:
     other, others = TP("clicks", 1), TP("profiles", 1)
     alignment = Alignment(JOINED, [CLICKS, PROFILES, other, others])

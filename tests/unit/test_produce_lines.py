@@ -106,12 +106,58 @@ def test_a_timestamp_is_milliseconds_or_seconds_or_iso_8601(value: str, millisec
 
 
 @pytest.mark.parametrize(
-    "value", ['"soon"', '"1763000000"', "0", "-1", "1e300", "1e400", "null", "true", "[]", '"0001-01-01"']
+    "value", ['"soon"', '"1763000000"', "-1", "1e300", "1e400", "null", "true", "[]", '"0001-01-01"']
 )
 def test_another_value_cannot_be_a_timestamp(value: str) -> None:
     message = error(b'{"at":%b}' % value.encode(), timestamp="at")
 
     assert message.startswith(("input:1: the timestamp, field at, must be", "input:1: not JSON"))
+
+
+def test_a_field_of_an_object_in_the_line_is_named_with_a_dot() -> None:
+    line = b'{"meta":{"at":1763000000000,"by":{"id":"u1"}},"meta.at":1}'
+    assert read(line, key="meta.by.id").key == b"u1"
+    assert read(line, timestamp="meta.at").timestamp == 1_000  # a name with a dot goes first
+    assert read(line, key="meta.by.id", timestamp="meta.at").value == line
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("meta.of", "there is no field meta.of"),
+        ("meta.at.x", "there is no field meta.at.x: 7 has none"),
+        ("of", "there is no field of"),
+    ],
+)
+def test_a_field_that_there_is_not_is_named(name: str, words: str) -> None:
+    assert error(b'{"meta":{"at":7}}', key=name).startswith(f"input:1: {words}")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b"user_id,at,url", "it looks like CSV"),
+        (b"u1;1763000000;/", "it looks like CSV"),
+        (b'[{"id":1},{"id":2}]', "it is an array: write one object a line"),
+        (b"[", "several lines"),
+        (b"{", "several lines"),
+        (b'{"id":NaN}', '{"id":NaN}'),
+        (b'{"id":Infinity}', '{"id":Infinity}'),
+    ],
+)
+def test_a_line_that_is_something_else_is_shown_and_named_as_what_it_looks_like(line: bytes, words: str) -> None:
+    assert words in error(line, key="id")
+
+
+def test_of_a_long_line_the_begin_is_shown() -> None:
+    message = error(b"x" * 20_000_000, key="id")
+    assert message.startswith("input:1: not JSON: ")
+    assert len(message) < 300
+
+
+def test_an_error_shows_the_value() -> None:
+    assert "not null" in error(b'{"id":null}', key="id")
+    assert "20231114" in error(b'{"at":20231114}', timestamp="at")
 
 
 @pytest.mark.parametrize("line", [b"", b"nope", b'{"id":null}', b'{"id":"u1","at":"soon"}', b"\xff"])

@@ -6,7 +6,7 @@ import struct
 from typing import Any
 
 import pytest
-from aiokafka.consumer.fetcher import FetchError
+from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED, FetchError
 from aiokafka.errors import RecordTooLargeError
 from aiokafka.record.util import calc_crc32c
 from aiokafka.structs import TopicPartition
@@ -19,7 +19,7 @@ from streamapp.batching.unreadable import Unreadable, UnreadableBatchError
 CLICKS = TP("clicks", 3)
 #: aiokafka's numbers of the codecs: none, gzip, snappy, lz4, zstd.
 CODECS = range(5)
-LENGTH, CRC, ATTRIBUTES = 8, 17, 21
+LENGTH, CRC, ATTRIBUTES, PRODUCER, COUNT = 8, 17, 21, 43, 57
 
 
 def good(number: int) -> Raw:
@@ -120,3 +120,32 @@ def test_a_record_batch_without_an_end_is_told_with_its_place() -> None:
     fetcher._records = {CLICKS: FetchError(error=error, backoff=0)}
     with pytest.raises(UnreadableBatchError, match=r"^clicks\[3\] cannot be read at offset 7: "):
         fetcher.take()
+
+
+def transactional(batch: bytes, producer: int, *, control: bool = False) -> bytes:
+    """Make a record batch one of a producer's transaction; a control batch has nothing left in it."""
+    data = bytearray(batch)
+    data[ATTRIBUTES + 1] |= 0x30 if control else 0x10
+    struct.pack_into(">q", data, PRODUCER, producer)
+    if control:
+        struct.pack_into(">i", data, COUNT, 0)
+        del data[COUNT + 4 :]
+        struct.pack_into(">i", data, LENGTH, len(data) - LENGTH - 4)
+    struct.pack_into(">I", data, CRC, calc_crc32c(bytes(data[ATTRIBUTES:])))
+    return bytes(data)
+
+
+@pytest.mark.parametrize("isolation", [READ_UNCOMMITTED, READ_COMMITTED])
+def test_a_marker_that_compaction_has_emptied_is_passed(isolation: int) -> None:
+    marker = transactional(record_batch([good(0)]), 7, control=True)
+    fetcher = Fetcher(CLICKS, at(marker, 5) + at(record_batch([good(1)]), 6), 5, isolation, [(7, 0)])
+    assert [record.offset for record in fetcher.take()] == [6]
+    assert fetcher.state.position == 7
+
+
+@pytest.mark.parametrize(("isolation", "taken"), [(READ_UNCOMMITTED, [4, 5]), (READ_COMMITTED, [])])
+def test_behind_an_aborted_transaction_goes_the_position_though_nothing_comes(isolation: int, taken: list[int]) -> None:
+    left = transactional(record_batch([good(0), good(1)]), 7)
+    fetcher = Fetcher(CLICKS, at(left, 4), 4, isolation, [(7, 4)])
+    assert [record.offset for record in fetcher.take()] == taken
+    assert fetcher.state.position == 6

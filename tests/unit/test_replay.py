@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import itertools
 import json
 import subprocess
 import sys
@@ -142,9 +144,40 @@ def test_a_foreign_key_and_a_lookup_are_fields_of_the_left_value() -> None:
         assert told == [("null_key", "2"), ("refused", "3")]
 
 
+def test_times_of_one_file_may_be_in_another_unit_than_those_of_the_other_and_in_an_object() -> None:
+    spec = 'kind = "stream-stream"\nbefore = "1ms"\nafter = "1ms"\ngrace = 0\n'
+    spec += '[left]\nkey = "k"\ntimestamp = "m.at"\n[right]\nkey = "k"\ntimestamp = "at"\nunit = "date"\n'
+    left = [b'{"k":"b","m":{"at":1699920000000000999}}', b'{"k":"a","m":{"at":1700000000000000}}']
+    found = replay(Order.ARRIVAL, left, [b'{"k":"b","at":20231114}'], spec)
+    assert [(one.key, one.ts) for one in found if isinstance(one, Result)] == [("b", 1_699_920_000_000)]
+
+
+def test_a_file_in_utf_16_and_a_compressed_one_are_joined(tmp_path: Path) -> None:
+    (tmp_path / "join.toml").write_bytes(b"\xef\xbb\xbf" + SPEC.encode())
+    (tmp_path / "a.jsonl").write_bytes(b"\r\n".join(LEFT).decode().encode("utf-16"))
+    (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(b"\n".join(RIGHT)))
+    names = ("join.toml", "a.jsonl", "b.jsonl.gz")
+    done = command(*itertools.chain(*zip(("--join", "--left", "--right"), (tmp_path / n for n in names), strict=True)))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout.splitlines()[-1])["balance"]["received"] == 5
+
+
+def test_a_file_that_is_none_of_lines_ends_it_with_one_line(tmp_path: Path) -> None:
+    (tmp_path / "join.toml").write_text(SPEC)
+    (tmp_path / "b.parquet").write_bytes(b"PAR1\x15\x04\x15")
+    done = command("--join", tmp_path / "join.toml", "--left", tmp_path, "--right", tmp_path / "b.parquet")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"streamapp replay: cannot read {tmp_path}: Is a directory\n"
+    done = command("--join", tmp_path / "join.toml", "--left", tmp_path / "b.parquet", "--right", tmp_path)
+    assert done.stderr.endswith("b.parquet: it is a Parquet file; make JSON lines of it\n")
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
+        (b'{"user":"u1","at":20231114}', "20231114 may be a date"),
+        (b'{"user":"u1","at":NaN}', '{"user":"u1","at":NaN}'),
+        (b"user,at", "it looks like CSV"),
         (b"nonsense", "malformed"),
         (b"[]", "Expected `object`"),
         (b'{"user":"u1"}', "there is no field at"),

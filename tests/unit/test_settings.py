@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import socket
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,9 @@ BAD_VALUES = {
               "redis://h:x/0", "redis://h:70000", "redis://h/0?db=1", "redis://h#1", "http://h:1"],
     "datadir": ["", " ", "~nobody-of-this-name/data"],
     "web_port": ["", "0", "65536", "-1", "6066.0", "http", "²", "+-5"],
-    "web_bind": ["", " "],
+    "web_bind": ["", " ", "a b", "http://a", "a:6066", "127.0.0.1:6066", "[::1]:6066", "::1]", "[::1", ":::",
+                 "[127.0.0.1]"],
+    "web_host": ["a b", "http://a", "a:6066", "[::1]:6066", "fe80::1%eth0", "0.0.0.0", "::", "me@host"],
     "web_token": ["short", "sixteen letters with spaces", "sixteen-and-ümlauts"],
     "topic_prefix": ["a b", "a/", "ä", "x" * 201, "a\n"],
     "joined_topic": ["a b", "a/b"],
@@ -61,7 +64,7 @@ TTEhQzVTCwIgFeZs3AD5wxvVhGdVRMUSZVNyUk+2wYDXlhh8HK3A+EA=
 -----END CERTIFICATE-----
 """
 
-FREE_TEXT = {"web_host", "instance_id", "sasl_username", "sasl_password", "store_password"}
+FREE_TEXT = {"instance_id", "sasl_username", "sasl_password", "store_password"}
 
 
 def settings(**values: str) -> Settings:
@@ -122,6 +125,30 @@ def test_every_setting_has_a_help_text(field: dataclasses.Field[object]) -> None
 )
 def test_the_broker_can_be_written_in_several_ways(value: str, broker: str) -> None:
     assert settings(broker=value).broker == broker
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ({}, "127.0.0.1"),
+        ({"web_bind": "::1"}, "[::1]"),
+        ({"web_bind": "[::1]"}, "[::1]"),
+        ({"web_bind": "0:0:0:0:0:0:0:1"}, "[::1]"),
+        ({"web_bind": "::"}, socket.gethostname()),
+        ({"web_bind": "0.0.0.0"}, socket.gethostname()),
+        ({"web_bind": "fe80::1%eth0"}, socket.gethostname()),
+        ({"web_bind": "::", "web_host": "2001:DB8::7"}, "[2001:db8::7]"),
+        ({"web_bind": "::", "web_host": "worker-1.example.org"}, "worker-1.example.org"),
+        ({"web_host": "  "}, "127.0.0.1"),
+    ],
+)
+def test_the_web_views_are_reached_by_an_address_as_it_stands_in_a_url(given: dict[str, str], name: str) -> None:
+    assert settings(**given).web_name == name
+
+
+def test_the_address_to_listen_on_has_no_brackets() -> None:
+    assert settings(web_bind="[::1]").web_bind == "::1"
+    assert settings(web_bind="fe80::1%eth0").web_bind == "fe80::1%eth0"
 
 
 def test_the_home_directory_is_expanded() -> None:

@@ -54,6 +54,27 @@ class TestCommandLine:
         (record,) = topics.records(topic)
         assert (done.returncode, record.key(), record.value()) == (0, b"u1", b'{"id":"u1"}')
 
+    @pytest.mark.parametrize(
+        ("at", "unit", "milliseconds"), [("20231114", "date", 1_699_920_000_000), ("1700000000", "ms", 1_700_000_000)]
+    )
+    def test_a_unit_can_be_stated(
+        self, settings: Settings, topic: str, topics: Topics, at: str, unit: str, milliseconds: int
+    ) -> None:
+        done = self.produce(settings, topic, "--timestamp", "at", "--unit", unit, given=b'{"at":%b}' % at.encode())
+
+        (record,) = topics.records(topic)
+        assert (done.returncode, record.timestamp()[1]) == (0, milliseconds)
+
+    def test_a_time_that_may_be_a_date_ends_it_with_line_field_and_value(self, settings: Settings, topic: str) -> None:
+        done = self.produce(settings, topic, "--timestamp", "at", given=b'{"at":1700000000}\n{"at":20231114}\n')
+
+        (line,) = done.stderr.decode().splitlines()
+        assert done.returncode == 1
+        assert line.startswith(
+            "produce: <stdin>:2: the timestamp, field at, must be a time from 1970 to 2199, in s, ms"
+        )
+        assert "20231114 may be a date" in line
+
     def test_options_of_a_file_need_a_topic(self, settings: Settings) -> None:
         done = self.produce(settings, "--file", "x")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import time
@@ -59,6 +60,23 @@ class TestLines:
             f"produce: {tmp_path}/input.jsonl:3: there is no field id (--raw sends lines as they are)"
         ]
         assert sorted(record.key() for record in topics.records(topic)) == [b"1", b"2"]
+
+    def test_the_first_moment_of_1970_is_1_ms_later_and_that_is_told(
+        self, settings: Settings, topic: str, topics: Topics, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert run(settings, lines(topic, b'{"at":0}\n', tmp_path, timestamp="at"), Options()) == 0
+        (record,) = topics.records(topic)
+        assert record.timestamp()[1] == 1
+        assert "the event time of 1 records is 0" in capsys.readouterr().err
+
+    def test_a_compressed_file_is_sent_in_lines_of_utf_8(
+        self, settings: Settings, topic: str, topics: Topics, tmp_path: Path
+    ) -> None:
+        text = gzip.compress('{"id":"é","meta":{"at":1763000000123456}}\r\n'.encode("utf-16"))
+        assert run(settings, lines(topic, text, tmp_path, key="id", timestamp="meta.at"), Options()) == 0
+        (record,) = topics.records(topic)
+        assert (record.key(), record.timestamp()[1]) == ("é".encode(), 1_763_000_000_123)
+        assert record.value() == '{"id":"é","meta":{"at":1763000000123456}}'.encode()
 
     def test_raw_sends_bad_lines_too(self, settings: Settings, topic: str, topics: Topics, tmp_path: Path) -> None:
         assert run(settings, lines(topic, b"nope\n\n\xff", tmp_path, raw=True), Options()) == 0
