@@ -13,6 +13,7 @@ from streamapp.batching.alignment import groups
 from streamapp.batching.batch import BatchSchema
 from streamapp.batching.checkpoint import Checkpoint
 from streamapp.batching.dead_letters import DeadLetters
+from streamapp.batching.losses import Losses, LostError
 from streamapp.batching.output import Output
 from streamapp.batching.problems import Problems
 from streamapp.batching.recovery import TableManager
@@ -86,13 +87,15 @@ class App(faust.App):
         self.inputs: dict[str, tuple[str, ...]] = {}
         #: What is wrong although the worker runs.
         self.faults = Problems()
+        #: Records that were gone before they were read.
+        self.losses = Losses(self.faults, settings.on_lost)
         #: Records that the agents are done with, by topic.
         self.read: Counter[str] = Counter()
         self.checkpoint = Checkpoint(self)
 
     async def crash(self, reason: BaseException) -> None:
         """Stop the worker for a reason; one that is no bug is told without the way there."""
-        told = isinstance(reason, (StoreError, UnreadableBatchError))
+        told = isinstance(reason, (LostError, StoreError, UnreadableBatchError))
         await super().crash(reason.with_traceback(None) if told else reason)
 
     def batches(self, name: str, *, after: tuple[str, ...] = ()) -> Any:

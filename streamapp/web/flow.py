@@ -27,10 +27,15 @@ def flow(app: App) -> Iterable[Metric]:
     )
     for (topic, reason), count in app.dead_letters.counts.items():
         rejected.add_metric([topic, reason.value], count)
+    lost = CounterMetricFamily(
+        "streamapp_records_lost", "records that were gone before they were read, at most", labels=["topic"]
+    )
+    for topic, count in app.losses.records.items():
+        lost.add_metric([topic], count)
     held = GaugeMetricFamily("streamapp_records_held", "fetched records that wait for the topics which go first")
     held.add_metric([], app.held)
     enforced = CounterMetricFamily(
         "streamapp_batches_enforced", "batches that went although a partition they are joined with had nothing"
     )
     enforced.add_metric([], app.enforced)
-    return [read, sent, rejected, held, enforced]
+    return [read, sent, rejected, lost, held, enforced]
