@@ -198,7 +198,7 @@ class Checkpoint:
         actives = self._app.assignor.assigned_actives()
         owned = [rows for rows in self._tables() if rows.changelog in actives]
         with contextlib.suppress(StoreUnreachableError):
-            await asyncio.to_thread(lambda: [rows.in_step(at_ms) for rows in owned])
+            await asyncio.to_thread(_note_in_step, owned, at_ms)
 
     async def _settle(self) -> None:
         while failed := await self._outbox.settle():
@@ -294,6 +294,11 @@ class Checkpoint:
     def _tables(self) -> list[Uncommitted]:
         tables = [table for table in self._app.tables.values() if isinstance(table.data, PartitionedStore)]
         return [rows for table in tables for rows in table.data.partitions.values()]
+
+
+def _note_in_step(tables: Iterable[Uncommitted], at_ms: int) -> None:
+    for rows in tables:
+        rows.in_step(at_ms)
 
 
 def _complete(together: frozenset[TP], finished: Iterable[Finished]) -> bool:

@@ -360,9 +360,8 @@ class Consumer(driver.Consumer):
         except TimeoutError:
             self.log.warning("The broker does not answer: what was done since the last commit is left to be done again")
         self.app.checkpoint.end()
-        self.positions.leave(
-            self.reader.end_offsets(), {tp: lane.committed for tp, lane in self.alignment.lanes.items()}
-        )
+        committed = {tp: lane.committed for tp, lane in self.alignment.lanes.items()}
+        self.positions.leave(self.reader.end_offsets(), committed)
         self.alignment.clear()
 
     async def verify_all_partitions_active(self) -> None:

@@ -28,8 +28,8 @@ class Misfit:
         """Return why the store is cleared."""
         changes = f"{self.changelog.end - self.changelog.begin:,}"
         return (
-            f"The store of {self._where}, complete up to {self.offset}, is cleared, and rebuilt from at most {changes} "
-            f"changelog records: {self._why}"
+            f"The store of {self._where} is complete up to {self.offset}, but {self._why}; the store is cleared and "
+            f"restored, from at most {changes} changelog records"
         )
 
     @property

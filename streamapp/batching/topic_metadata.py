@@ -76,7 +76,7 @@ async def describe(client: Any, topics: Collection[str]) -> dict[str, Described]
         KafkaError: if the broker does not answer, or does not allow it.
     """
     node = client.get_random_node()
-    named = [(bytes(ID_BYTES), topic, {}) for topic in topics]
+    named: list[tuple[Any, ...]] = [(bytes(ID_BYTES), topic, {}) for topic in topics]
     try:
         call = Call(METADATA, named, False, False, False, {})
         response = await client.send(node, call, group=ConnectionGroup.COORDINATION)
@@ -147,7 +147,10 @@ async def delete_retention_ms(client: Any, topic: str) -> int:
         KafkaError: if the broker does not answer.
     """
     request = DescribeConfigsRequest([(TOPIC, topic, [DELETE_RETENTION])])
-    response = await client.send(client.get_random_node(), request, group=ConnectionGroup.COORDINATION)
+    try:
+        response = await client.send(client.get_random_node(), request, group=ConnectionGroup.COORDINATION)
+    except IncompatibleBrokerVersion:
+        return DEFAULT_RETENTION_MS
     for error, _, _, _, entries in response.resources:
         for name, value, *_ in entries if not error else ():
             if name == DELETE_RETENTION:
@@ -159,7 +162,7 @@ def _shown(topic_id: bytes) -> str | None:
     return base64.urlsafe_b64encode(topic_id).decode().rstrip("=") if any(topic_id) else None
 
 
-class Uuid(AbstractType[bytes]):
+class Uuid(AbstractType[bytes]):  # type: ignore[misc]
     """A topic's id in a request or an answer."""
 
     @classmethod
