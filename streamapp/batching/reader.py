@@ -71,7 +71,7 @@ class Reader(Service):
         Args:
             joined: for each topic, the topics that are joined (`groups`).
             positions: by partition, the offset of the first record to be fetched.
-            doubt: called when a fetch has failed: its partitions are fetched again after `Fetching.trust`; None = at once.
+            doubt: called when a fetch has failed; its partitions then wait for `Fetching.trust`. None = they do not.
         """
         self.fetching.arrange(joined, doubt)
         self.consumer.assign([TopicPartition(*tp) for tp in positions])

@@ -80,8 +80,8 @@ class Gap:
                 )
             case Why.BEGUN_LATE:
                 return (
-                    f"{where}: read for the first time, from offset {self.after}: the records before it were deleted "
-                    "(retention, or kafka-delete-records), and are not among the results"
+                    f"{where} begins at offset {self.after}, and no offset of it is committed: the records before were "
+                    "deleted (retention, or kafka-delete-records), and never read by this group"
                 )
 
 
