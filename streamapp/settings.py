@@ -90,6 +90,13 @@ class Create(enum.StrEnum):
     NEVER = "never"
 
 
+class OnLost(enum.StrEnum):
+    """What becomes of a worker when records are gone before it has read them."""
+
+    GO_ON = "go_on"
+    STOP = "stop"
+
+
 class SecurityProtocol(enum.StrEnum):
     """How to talk to the broker; the names are Kafka's own."""
 
@@ -324,6 +331,9 @@ class Settings:
     )
     on_failure: OnFailure = _setting(
         OnFailure.DEAD_LETTER, _one_of(OnFailure), "dead_letter or stop: for a record that an agent fails on each time"
+    )
+    on_lost: OnLost = _setting(
+        OnLost.GO_ON, _one_of(OnLost), "go_on or stop: when records are gone before they were read (retention, say)"
     )
     session_timeout: float = _setting(
         10.0, _seconds(6), "seconds after which a silent worker's partitions go to others"

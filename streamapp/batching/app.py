@@ -17,6 +17,7 @@ from streamapp.batching.assignor import Assignor
 from streamapp.batching.batch import BatchSchema
 from streamapp.batching.checkpoint import Checkpoint
 from streamapp.batching.dead_letters import DeadLetters
+from streamapp.batching.losses import Losses, LostError
 from streamapp.batching.output import Output
 from streamapp.batching.problems import Problems
 from streamapp.batching.recovery import TableManager
@@ -107,6 +108,8 @@ class App(faust.App):
         self.faults = Problems()
         #: Tells when most of what is read comes to nothing.
         self.watch = Watch(self)
+        #: Records that were gone before they were read.
+        self.losses = Losses(self.faults, settings.on_lost)
         #: Records that the agents are done with, by topic.
         self.read: Counter[str] = Counter()
         #: Looks for records that are ahead of the wall clock, which bounds the event clocks.
@@ -115,7 +118,7 @@ class App(faust.App):
 
     async def crash(self, reason: BaseException) -> None:
         """Stop the worker for a reason; one that is no bug is told without the way there."""
-        told = isinstance(reason, (StoreError, UnreadableBatchError, FencedError))
+        told = isinstance(reason, (StoreError, UnreadableBatchError, FencedError, LostError))
         await super().crash(reason.with_traceback(None) if told else reason)
 
     def batches(self, name: str, *, after: tuple[Any, ...] = (), create: bool = False) -> Any:

@@ -8,7 +8,9 @@ the last commit is read again, on top of tables as their changelogs have them.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
@@ -20,9 +22,11 @@ from streamapp.batching.delivery import AtLeastOnce, Delivery, ExactlyOnce
 from streamapp.batching.group import passes
 from streamapp.batching.outbox import Outbox, Sending
 from streamapp.batching.output import Results, partitions
+from streamapp.batching.rate_limit import RateLimit
 from streamapp.batching.work import Work
 from streamapp.settings import Guarantee
 from streamapp.stores.errors import StoreBehindError, StoreError, StoreUnreachableError
+from streamapp.stores.standing import NOTE_EVERY_MS
 from streamapp.stores.store import PartitionedStore
 from streamapp.stores.uncommitted import Uncommitted
 
@@ -68,6 +72,7 @@ class Checkpoint:
         #: Cleared when so much is not committed that no more may come before the next commit has begun.
         self._begun = asyncio.Event()
         self._begun.set()
+        self._noting = RateLimit(NOTE_EVERY_MS / 1000)
 
     async def finish(self, messages: Sequence[Any], work: Work, generation: int) -> None:
         """Take in the work on messages which an agent is done with: send its results and show its table changes.
@@ -135,6 +140,11 @@ class Checkpoint:
             for number, part in partitions(results.results, count).items()
         ]
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing more becomes durable before the next generation."""
+        return self._over
+
     async def commit(self) -> bool:
         """Make the work that is finished durable.
 
@@ -156,6 +166,7 @@ class Checkpoint:
             return False
 
     async def _commit(self) -> bool:
+        at_ms = int(time.time() * 1000)
         # 1. What is finished: up to where the input is read, and the rows that were written.
         offsets = self._app.consumer.finished()
         written = [rows for rows in self._tables() if rows.freeze()]
@@ -176,7 +187,18 @@ class Checkpoint:
         # 5. The stores get the rows, with the changelog's offset, which says from where a recovery has to read.
         for rows in written:
             await self._store(rows)
+        if offsets or self._delivery.atomic:  # by these the broker has seen that the partitions are still this worker's
+            await self._note_in_step(at_ms)
         return True
+
+    async def _note_in_step(self, at_ms: int) -> None:
+        """Keep with the stores, once in a while, that they had all of their changelogs at this time (ms)."""
+        if not self._noting.due("in step"):
+            return
+        actives = self._app.assignor.assigned_actives()
+        owned = [rows for rows in self._tables() if rows.changelog in actives]
+        with contextlib.suppress(StoreUnreachableError):
+            await asyncio.to_thread(_note_in_step, owned, at_ms)
 
     async def _settle(self) -> None:
         while failed := await self._outbox.settle():
@@ -272,6 +294,11 @@ class Checkpoint:
     def _tables(self) -> list[Uncommitted]:
         tables = [table for table in self._app.tables.values() if isinstance(table.data, PartitionedStore)]
         return [rows for table in tables for rows in table.data.partitions.values()]
+
+
+def _note_in_step(tables: Iterable[Uncommitted], at_ms: int) -> None:
+    for rows in tables:
+        rows.in_step(at_ms)
 
 
 def _complete(together: frozenset[TP], finished: Iterable[Finished]) -> bool:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError, OffsetOutOfRangeError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from mode import Service
@@ -32,7 +32,9 @@ from streamapp.batching.dead_letters import Reason, Rejected
 from streamapp.batching.feed import Feed, Fetched
 from streamapp.batching.group import AGAIN, Group, passes
 from streamapp.batching.hops import Hops
+from streamapp.batching.positions import Positions
 from streamapp.batching.reader import Reader
+from streamapp.batching.topic_watch import TopicWatch
 from streamapp.batching.unreadable import Unreadable, UnreadableBatchError
 from streamapp.batching.work import Work
 
@@ -64,6 +66,9 @@ class Consumer(driver.Consumer):
         self._enforced = 0
         self.reader = Reader(self.app, loop=self.loop, beacon=self.beacon)
         self.add_dependency(self.reader)
+        self.positions = Positions(self.app)
+        self._watch = TopicWatch(self.app, self, loop=self.loop, beacon=self.beacon)
+        self.add_dependency(self._watch)
         self._feed: Feed | None = None
         #: The partitions of this generation whose records agents get, and the topics that are joined.
         self._inputs: frozenset[TP] = frozenset()
@@ -81,6 +86,11 @@ class Consumer(driver.Consumer):
     def enforced(self) -> int:
         """How many batches went although a partition they are joined with had nothing (``STREAMAPP_MAX_IDLE``)."""
         return self._enforced + self.alignment.enforced
+
+    @property
+    def inputs(self) -> frozenset[TP]:
+        """The partitions whose records agents get."""
+        return self._inputs
 
     @property
     def group(self) -> Group:
@@ -181,7 +191,7 @@ class Consumer(driver.Consumer):
                 return
             if generation != self.app.consumer_generation_id:
                 return
-            self.reader.begin(self._joined, positions)
+            self.reader.begin(self._joined, positions, self._watch.look)
             for tp, position in positions.items():
                 self.alignment.lane(tp).committed = position
             self._anew = False
@@ -196,7 +206,13 @@ class Consumer(driver.Consumer):
             hops=self._hops(),
         )
         self._want()
-        await self._feed.run()
+        try:
+            await self._feed.run()
+        except OffsetOutOfRangeError as exc:
+            # Where to go on is decided, and told, when a generation begins (`Positions`).
+            self.log.warning("What was to be read next is not there any more (%s): joining the group again", exc)
+            self.stop_flow()
+            self.rejoin()
 
     def _hops(self) -> Hops | None:
         return Hops(self.app, self.reader) if self.app.hops else None
@@ -316,6 +332,10 @@ class Consumer(driver.Consumer):
             self.alignment.lane(tp).committed = offset
         self.app.monitor.on_tp_commit(offsets)
 
+    async def refresh(self) -> None:
+        """Have the group's leader, if it is this worker, know the topics as they are now."""
+        await self._thread.refresh()
+
     def rejoin(self) -> None:
         """Have the group rebalance, so that what was not committed is read again."""
         self._thread.rejoin()
@@ -359,6 +379,8 @@ class Consumer(driver.Consumer):
         except TimeoutError:
             self.log.warning("The broker does not answer: what was done since the last commit is left to be done again")
         self.app.checkpoint.end()
+        committed = {tp: lane.committed for tp, lane in self.alignment.lanes.items()}
+        self.positions.leave(self.reader.end_offsets(), committed)
         self.alignment.clear()
 
     async def verify_all_partitions_active(self) -> None:

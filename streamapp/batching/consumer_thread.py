@@ -179,9 +179,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         await self.call_thread(self._commit_offsets, offsets)
 
     async def _commit_offsets(self, offsets: Mapping[TP, int]) -> None:
+        metadata = self.app.consumer.positions.metadata
         await self._ensure_consumer().commit(
-            {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
+            {TopicPartition(*tp): OffsetAndMetadata(offset, metadata(tp)) for tp, offset in offsets.items()}
         )
+
+    async def refresh(self) -> None:
+        """Have aiokafka ask for the topics again: what the group's leader knows of them decides who gets what."""
+        await self.call_thread(self._ensure_consumer()._client.force_metadata_update)
 
     def rejoin(self) -> None:
         """Have the group rebalance, so that what was not committed is read again."""

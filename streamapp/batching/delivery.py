@@ -35,6 +35,7 @@ from aiokafka.producer.transaction_manager import TransactionState
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.types import TP
 
+from streamapp.batching.commit_metadata import CommitMetadata
 from streamapp.batching.outbox import Outbox
 from streamapp.batching.protocol import Call, Membership, txn_offset_commit
 
@@ -93,9 +94,16 @@ class AtLeastOnce:
 
         Raises:
             KafkaError: if a new one is needed, and the broker does not allow it.
+            LostError: see `Positions.begin`.
         """
-        await self._app.producer.renew()
-        self._outbox.use(self._app.producer._ensure_producer())
+        app = self._app
+        await app.producer.renew()
+        self._outbox.use(app.producer._ensure_producer())
+        mine = [tp for tp in partitions if app.topics.acks_enabled_for(tp.topic)]
+        group = app.consumer.group
+        moved = await app.consumer.positions.begin(await group.committed_now(mine), mine)
+        await group.begin_at(moved, moved)
+        await app.consumer.commit_offsets(moved)
 
     def cut(self) -> None:
         """Go on with the same producer: what arrives before its offsets are committed may be there twice."""
@@ -135,6 +143,7 @@ class ExactlyOnce:
 
         Raises:
             KafkaError: if the broker does not allow it.
+            LostError: see `Positions.begin`.
         """
         await self.close()
         app = self._app
@@ -143,7 +152,10 @@ class ExactlyOnce:
         self._current, self._other = await self._begun(self._id)
         mine = [tp for tp in partitions if app.topics.acks_enabled_for(tp.topic)]
         await self._end_those_left_behind(mine)
-        self._committed = await group.begin_at_committed(mine)
+        committed = await group.committed(mine, stable=True)
+        moved = await app.consumer.positions.begin(committed, mine)
+        begins = {tp: offset for tp, (offset, _) in committed.items()} | moved
+        self._committed = await group.begin_at(mine, begins)
         if mine:  # whoever gets them next knows then whose transactions there may be
             await self._commit(self._committed)
         self._outbox.use(self._current)
@@ -156,7 +168,8 @@ class ExactlyOnce:
         """End transactions of workers that had these partitions, and are in the group no more."""
         group, prefix = self._app.consumer.group, f"{self._app.conf.id}-"
         committed = await group.committed(partitions, stable=False)
-        named = {each.metadata for each in committed.values() if each.metadata.startswith(prefix)} - {self._id}
+        ids = {CommitMetadata.parse(each.metadata).transactional_id for each in committed.values()}
+        named = {name for name in ids if name.startswith(prefix)} - {self._id}
         if named:
             named -= {prefix + instance for instance in await group.instances()}
         for name in named:
@@ -196,10 +209,14 @@ class ExactlyOnce:
         self._app.consumer.committed(offsets)
 
     async def _commit(self, offsets: Mapping[TP, int]) -> None:
-        producer, conf = self._other, self._app.conf
+        producer, conf, metadata = self._other, self._app.conf, self._app.consumer.positions.metadata
         async with asyncio.timeout(conf.broker_session_timeout):
             await producer.send_offsets_to_transaction(
-                {TopicPartition(*tp): OffsetAndMetadata(offset, self._id) for tp, offset in offsets.items()}, conf.id
+                {
+                    TopicPartition(*tp): OffsetAndMetadata(offset, metadata(tp, self._id))
+                    for tp, offset in offsets.items()
+                },
+                conf.id,
             )
             await producer.commit_transaction()
         await producer.begin_transaction()

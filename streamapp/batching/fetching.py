@@ -54,19 +54,31 @@ class Fetching:
         self._ends: dict[TP, dict[TP, int]] = {}
         self._pump: Callable[[], None] | None = None
         self._wanted: AbstractSet[TP] = frozenset()
+        #: Partitions of which a fetch has failed: they may be another topic's by now, made anew under the same name,
+        #: and are not fetched until that is known.
+        self.doubtful: set[TP] = set()
+        self._doubt: Callable[[], None] | None = None
         # aiokafka would ask a broker for nothing at all for so many seconds (0.1) while anything of it is not taken.
         fetcher._prefetch_backoff = 0
         fetcher._get_actions_per_node = self._get_actions_per_node
         fetcher._proc_fetch_request = self._proc_fetch_request
 
-    def arrange(self, joined: Mapping[str, tuple[str, ...]]) -> None:
+    def arrange(self, joined: Mapping[str, tuple[str, ...]], doubt: Callable[[], None] | None) -> None:
         """Begin with new partitions.
 
         Args:
             joined: for each topic, the topics that are joined, those that go first at the beginning.
+            doubt: called when there are partitions that are `doubtful`; None = there are none.
         """
+        self._doubt = doubt
+        self.doubtful.clear()
         self._order = {topic: -topics.index(topic) for topic, topics in joined.items()}
         self._ends = {}
+
+    def trust(self, topics: Collection[str]) -> None:
+        """Fetch partitions of these topics again, which are those that they were."""
+        self.doubtful = {tp for tp in self.doubtful if tp.topic not in topics}
+        self._fetcher._notify(self._fetcher._wait_consume_future)
 
     def feed(self, pump: Callable[[], None] | None, wanted: AbstractSet[TP]) -> None:
         """Have what is fetched taken at once.
@@ -88,9 +100,20 @@ class Fetching:
         if not self._wanted.isdisjoint(self._fetcher._records):
             # A fetch without these partitions would keep the connection from the one that follows once they are taken.
             return [], *others
+        if self.doubtful:
+            requests = [(node, request) for node, request in requests if self._leave_out_doubtful(request)]
         for _, request in requests:
             request.topics.sort(key=lambda topic: self._order.get(topic[0], 0))
         return requests, *others
+
+    def _leave_out_doubtful(self, request: Any) -> bool:
+        """Return whether anything is left of a request for records."""
+        topics = [
+            (topic, [asked for asked in partitions if TP(topic, asked[0]) not in self.doubtful])
+            for topic, partitions in request.topics
+        ]
+        request.topics[:] = [(topic, partitions) for topic, partitions in topics if partitions]
+        return bool(request.topics)
 
     async def _proc_fetch_request(self, assignment: Any, node: int, request: Any) -> Any:
         # aiokafka may look for what to fetch next when this task is done but not yet off its list of those under way;
@@ -105,6 +128,10 @@ class Fetching:
             for state in states.values():
                 state.timestamp = None  # set anew with the end offset, if there is no error
         fetched = await self._process(assignment, node, request)
+        failed = {tp for states in asked for tp, state in states.items() if state.timestamp is None}
+        if failed and assignment.active and self._doubt is not None:
+            self.doubtful |= failed
+            self._doubt()
         ends: dict[TP, int] = {}
         for states in reversed(asked):
             self._ends.update((tp, dict(ends)) for tp, state in states.items() if state.timestamp is not None)

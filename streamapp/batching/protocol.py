@@ -28,7 +28,7 @@ from aiokafka.protocol.types import (
 )
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
-__all__ = ["Call", "Membership", "describe_group", "fetch_offsets", "txn_offset_commit"]
+__all__ = ["Call", "Membership", "describe_group", "fetch_offsets", "make_request", "txn_offset_commit"]
 
 
 class Membership(NamedTuple):
@@ -102,7 +102,8 @@ def describe_group(group: str) -> Call:
     return Call(DESCRIBE_GROUPS, [group], False)
 
 
-def _request(key: int, version: int, *, flexible: bool, fields: Schema, answer: Schema) -> Any:
+def make_request(key: int, version: int, *, flexible: bool, fields: Schema, answer: Schema) -> Any:
+    """Make the struct of a request in one version, for `Call`."""
     common = {"API_KEY": key, "API_VERSION": version}
     response = type("Response", (Response,), {**common, "SCHEMA": answer})
     return type(
@@ -117,7 +118,7 @@ NO_EPOCH: Final = -1
 TAGS: Final = ("tags", TaggedFields)
 TEXT, OLD_TEXT = CompactString("utf-8"), String("utf-8")
 
-TXN_OFFSET_COMMIT: Final = _request(
+TXN_OFFSET_COMMIT: Final = make_request(
     28,
     3,
     flexible=True,
@@ -156,7 +157,7 @@ TXN_OFFSET_COMMIT: Final = _request(
     ),
 )
 
-FETCH_OFFSETS: Final = _request(
+FETCH_OFFSETS: Final = make_request(
     9,
     7,
     flexible=True,
@@ -191,7 +192,7 @@ FETCH_OFFSETS: Final = _request(
     ),
 )
 
-DESCRIBE_GROUPS: Final = _request(
+DESCRIBE_GROUPS: Final = make_request(
     15,
     4,
     flexible=False,

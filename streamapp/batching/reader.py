@@ -8,7 +8,7 @@ no group, is told from where to read what.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
@@ -44,7 +44,7 @@ class Reader(Service):
             **settings.aiokafka(),
             client_id=conf.broker_client_id,
             enable_auto_commit=False,
-            auto_offset_reset=conf.consumer_auto_offset_reset,
+            auto_offset_reset="none",  # it would skip records without a word (`streamapp.batching.starting`)
             isolation_level=settings.isolation_level,
             max_partition_fetch_bytes=conf.consumer_max_fetch_size,
             request_timeout_ms=int(conf.broker_request_timeout * 1000),
@@ -60,14 +60,20 @@ class Reader(Service):
         if self.consumer is not None:  # whatever was to start before it may have failed
             await self.consumer.stop()
 
-    def begin(self, joined: Mapping[str, tuple[str, ...]], positions: Mapping[TP, int]) -> None:
+    def begin(
+        self,
+        joined: Mapping[str, tuple[str, ...]],
+        positions: Mapping[TP, int],
+        doubt: Callable[[], None] | None = None,
+    ) -> None:
         """Fetch other partitions than before, or from elsewhere.
 
         Args:
             joined: for each topic, the topics that are joined (`groups`).
             positions: by partition, the offset of the first record to be fetched.
+            doubt: called when a fetch has failed; its partitions then wait for `Fetching.trust`. None = they do not.
         """
-        self.fetching.arrange(joined)
+        self.fetching.arrange(joined, doubt)
         self.consumer.assign([TopicPartition(*tp) for tp in positions])
         for tp, position in positions.items():
             self.consumer.seek(TopicPartition(*tp), position)
@@ -89,6 +95,10 @@ class Reader(Service):
         client, isolation_level = self.consumer._client, self.consumer._fetcher._isolation_level
         begins = await end_offsets(client, partitions, isolation_level, EARLIEST)
         return begins, await end_offsets(client, partitions, isolation_level, LATEST)
+
+    def end_offsets(self) -> dict[TP, int | None]:
+        """Return the end offsets of all partitions that are fetched, as `end_offset` does."""
+        return {TP(*tp): self.end_offset(TP(*tp)) for tp in self.consumer.assignment()} if self.consumer else {}
 
     def end_offset(self, tp: TP) -> int | None:
         """Give the end offset of a partition as the last fetch told it; None = none has."""

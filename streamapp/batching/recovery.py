@@ -8,6 +8,8 @@ Here `Restore` reads them, a batch at a time.
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -17,6 +19,7 @@ from faust.types import TP
 from mode import Service
 
 from streamapp.batching.group import passes
+from streamapp.batching.refill import refill
 from streamapp.batching.restore import Restore
 from streamapp.stores.errors import StoreBehindError, StoreUnreachableError
 from streamapp.stores.partition import PartitionStore
@@ -28,6 +31,8 @@ __all__ = ["Recovery", "TableManager"]
 WAIT: Final = 1.0
 #: Seconds between two looks of the standbys for what the changelogs have got.
 FOLLOW_EVERY: Final = 1.0
+#: Seconds after which a standby that was in step is looked at as one of which nothing is known: the worker was frozen.
+FOLLOWED_S: Final = 30.0
 
 
 class Recovery(Service):
@@ -78,7 +83,10 @@ class Recovery(Service):
         stores = self._stores(active)
         if not await self.app.checkpoint.open(active):  # what a killed worker left open is aborted, not waited for
             return
-        restore = await self._restored(stores)
+        going_on = {tp.partition for tp in self.app.consumer.positions.progressed}
+        restore = await self._restored(stores, losses=self.app.losses, going_on=going_on)
+        if not await self._refill(restore):
+            return
         self.in_recovery = self.app.in_recovery = False
         await self._start_streams(generation)
         self.log.info(
@@ -98,15 +106,18 @@ class Recovery(Service):
         Whoever gets one of them then has only the rest of its changelog to read.
         """
         caught_up = False
+        in_step_s = -math.inf
         while True:
             try:
-                followed = await self._restored(stores)
+                followed = time.monotonic() - in_step_s < FOLLOWED_S
+                restore = await self._restored(stores, standby=True, followed=followed)
             except KafkaError as exc:
                 self.log.warning("The standbys wait: %r", exc)
             else:
+                in_step_s = time.monotonic()
                 if not caught_up:
                     self.log.info(
-                        "Standby: %d table partitions, %s changelog records read", len(stores), f"{followed.records:,}"
+                        "Standby: %d table partitions, %s changelog records read", len(stores), f"{restore.records:,}"
                     )
                 caught_up = True
             await asyncio.sleep(FOLLOW_EVERY)
@@ -118,10 +129,18 @@ class Recovery(Service):
             if isinstance(self.tables._changelogs.get(tp.topic), Table)
         }
 
-    async def _restored(self, stores: dict[TP, PartitionStore]) -> Restore:
+    async def _refill(self, restore: Restore) -> bool:
+        """Write rows to changelogs that were made anew; return whether it was possible, else the group rebalances."""
+        for tp in sorted(restore.succeeding):
+            rows = self.tables._changelogs[tp.topic].partition(tp.partition)
+            if not await refill(self.app.checkpoint, rows, restore.ids.get(tp.topic)):
+                return False
+        return True
+
+    async def _restored(self, stores: dict[TP, PartitionStore], **options: Any) -> Restore:
         while True:
             try:
-                restore = Restore(self.app.settings, stores)
+                restore = Restore(self.app.settings, stores, **options)
                 if stores:
                     await restore.run()
             except (StoreUnreachableError, StoreBehindError, KafkaError) as exc:

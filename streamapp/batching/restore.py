@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
@@ -18,11 +18,15 @@ from aiokafka.errors import OffsetOutOfRangeError
 from faust.types import TP
 
 from streamapp.batching.batch import Record
+from streamapp.batching.losses import Losses
+from streamapp.batching.misfit import Misfit
 from streamapp.batching.records import take
+from streamapp.batching.topic_metadata import delete_retention_ms, describe
 from streamapp.batching.unreadable import keep_bytes
 from streamapp.joins.rows import Row
 from streamapp.settings import Settings
 from streamapp.stores.partition import PartitionStore
+from streamapp.stores.standing import UNKNOWN, Changelog, Fit, Standing, fit, is_too_old, keep_in_step
 
 __all__ = ["Restore"]
 
@@ -46,11 +50,38 @@ class Restore:
     Args:
         settings: where the broker is.
         stores: by the partition of their changelog.
+        losses: told of rows that are gone; None = of no use.
+        standby: whether other workers own the rows.
+        followed: whether the stores were in step some moments ago; then they are not too old.
+        going_on: numbers of the partitions whose input the group goes on with, where it has got to.
     """
 
-    def __init__(self, settings: Settings, stores: Mapping[TP, PartitionStore]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        stores: Mapping[TP, PartitionStore],
+        *,
+        losses: Losses | None = None,
+        standby: bool = False,
+        followed: bool = False,
+        going_on: Collection[int] = (),
+    ) -> None:
         self._settings = settings
         self._stores = stores
+        self._losses = losses
+        self._standby = standby
+        self._followed = followed
+        self._going_on = going_on
+        #: The wall clock (ms) before it was asked where the changelogs end, and the ids of their topics.
+        self._asked_ms = 0
+        self.ids: dict[str, str | None] = {}
+        #: Partitions whose rows are to be written to a changelog that was made anew, once it is read; and standbys that
+        #: wait for that.
+        self.succeeding: set[TP] = set()
+        self._waiting: set[TP] = set()
+        #: When stores were cleared that are being rebuilt (s); and how long topics keep tombstones.
+        self._rebuilt: dict[TP, float] = {}
+        self._retentions_ms: dict[str, int] = {}
         #: Partitions whose stores had nothing yet, and are written in bulk.
         self._empty: set[TP] = set()
         #: Where the changelogs end that are not read to their ends yet.
@@ -70,6 +101,9 @@ class Restore:
         """
         while not await self._read_to_the_ends():
             pass
+        for tp, store in self._stores.items():
+            if tp not in self.succeeding | self._waiting and store.offset is not None:
+                keep_in_step(store, self._asked_ms, self.ids.get(tp.topic))
         self.seconds = time.monotonic() - self._began
 
     async def _read_to_the_ends(self) -> bool:
@@ -89,8 +123,11 @@ class Restore:
             return True
 
     async def _begin(self, reader: AIOKafkaConsumer) -> None:
+        self._asked_ms = int(time.time() * 1000)
         begins = await reader.beginning_offsets(self._stores)
         ends = await reader.end_offsets(self._stores)
+        topics = await describe(reader._client, {tp.topic for tp in self._stores})
+        self.ids = {topic: told.id for topic, told in topics.items()}
         fetcher: Any = reader._fetcher
         # Not from the start: `ends` would leave out what comes after the begin of an open transaction. It may be
         # committed yet, and a store may be beyond it.
@@ -98,19 +135,84 @@ class Restore:
         # aiokafka would not ask a broker for more while anything of it is not taken yet, for so many seconds (0.1).
         fetcher._prefetch_backoff = 0
         keep_bytes(fetcher)
+        changelogs = {
+            tp: Changelog(self.ids.get(tp.topic), begins[tp], ends[tp], self._asked_ms) for tp in self._stores
+        }
+        await self._prepare(reader, changelogs)
         positions = {}
         self._ends.clear()
         for tp, store in self._stores.items():
-            _check(tp, store, begins[tp], ends[tp])
+            offset = None if tp in self.succeeding else store.offset
             if store.offset is None:
                 self._empty.add(tp)
-            positions[tp] = begins[tp] if store.offset is None else store.offset
-            if positions[tp] < ends[tp]:
+            positions[tp] = begins[tp] if offset is None else offset
+            if positions[tp] < ends[tp] and tp not in self._waiting:
                 self._ends[tp] = ends[tp]
         # Up to the seeks nothing is awaited: aiokafka would look for committed offsets, of which there are none.
         reader.assign(list(self._ends))
         for tp in self._ends:
             reader.seek(tp, positions[tp])
+
+    async def _prepare(self, reader: AIOKafkaConsumer, changelogs: Mapping[TP, Changelog]) -> None:
+        """Clear stores that do not go with their changelogs, and tell of what is lost.
+
+        Raises:
+            LostError: if rows are, and the worker is to stop then; no store is cleared.
+        """
+        self.succeeding.clear()
+        self._waiting.clear()
+        fits = {tp: await self._fit(reader, tp, changelog) for tp, changelog in changelogs.items()}
+        misfits = {
+            tp: Misfit(tp, found, self._stores[tp].offset, self._stores[tp].standing, changelogs[tp])
+            for tp, found in fits.items()
+            if found not in (Fit.GOES_ON, Fit.SUCCEEDS)
+        }
+        lost = {tp: misfit for tp, misfit in misfits.items() if misfit.lost}
+        if self._losses is not None:
+            self._losses.report(
+                {tp: misfit.loss for tp, misfit in lost.items()}, {tp: misfit.lost for tp, misfit in lost.items()}
+            )
+        for tp, misfit in misfits.items():
+            if misfit.fit is not Fit.EMPTY:
+                logger.warning("%s", misfit)
+                self._stores[tp].clear()
+                self._rebuilt[tp] = time.monotonic()
+        for tp, found in fits.items():
+            if found is Fit.SUCCEEDS:
+                self._succeed(tp, changelogs[tp])
+
+    async def _fit(self, reader: AIOKafkaConsumer, tp: TP, changelog: Changelog) -> Fit:
+        store = self._stores[tp]
+        offset, standing = store.offset, store.standing
+        found = fit(offset, standing, changelog)
+        if found is Fit.SUCCEEDS and not self._may_succeed(tp, standing):
+            return Fit.REPLACED
+        if found is Fit.GOES_ON and offset != changelog.end and not self._followed:
+            retention_ms = await self._delete_retention_ms(reader, tp.topic)
+            if is_too_old(standing, self._asked_ms, retention_ms):
+                return Fit.TOO_OLD
+        return found
+
+    def _may_succeed(self, tp: TP, standing: Standing) -> bool:
+        """Return whether the rows of a store may be what a new changelog is to have.
+
+        They may not if the group has begun anew, as `streamapp reset` has it: then they are what nobody wants.
+        """
+        return standing.successor is not None or tp.partition in self._going_on
+
+    def _succeed(self, tp: TP, changelog: Changelog) -> None:
+        if self._standby:
+            self._waiting.add(tp)  # whoever owns the rows writes them; till then these are a copy
+            return
+        self.succeeding.add(tp)
+        store = self._stores[tp]
+        if store.standing.successor is None:  # whatever happens from here on
+            store.stand(store.standing.succeeded_by(changelog.topic_id or UNKNOWN))
+
+    async def _delete_retention_ms(self, reader: AIOKafkaConsumer, topic: str) -> int:
+        if topic not in self._retentions_ms:
+            self._retentions_ms[topic] = await delete_retention_ms(reader._client, topic)
+        return self._retentions_ms[topic]
 
     async def _read(self, reader: AIOKafkaConsumer) -> None:
         fetcher: Any = reader._fetcher
@@ -122,6 +224,7 @@ class Restore:
                 self._write(tp, taken.get(tp, []), position)
             if position >= self._ends[tp]:
                 del self._ends[tp]
+                self._tell_rebuilt(tp)
             await asyncio.sleep(0)
         if self._ends and not taken:  # what was left may have been a transaction's marker
             await asyncio.wait([fetched], timeout=REPORT)
@@ -133,6 +236,11 @@ class Restore:
         write = store.restore if tp in self._empty else store.write
         write(_changes(records), position)
         self.records += len(records)
+
+    def _tell_rebuilt(self, tp: TP) -> None:
+        if (began := self._rebuilt.pop(tp, None)) is not None:
+            rows, seconds = len(self._stores[tp]), time.monotonic() - began
+            logger.info("The store of %s[%d] is rebuilt: %s rows, in %.1f s", *tp, f"{rows:,}", seconds)
 
     async def _report(self, reader: AIOKafkaConsumer) -> None:
         now = time.monotonic()
@@ -147,24 +255,6 @@ class Restore:
             f"{self.records / (now - self._began):,.0f}",
             f"{left:,}",
         )
-
-
-def _check(tp: TP, store: PartitionStore, begin: int, end: int) -> None:
-    """Clear a store that does not go with its changelog."""
-    if store.offset is None or begin <= store.offset <= end:
-        return
-    if store.offset > end:
-        what = f"ends at {end}: the topic was made anew, or has lost records"
-    else:
-        what = f"begins at {begin}: changes in between, deletions too, are gone"
-    logger.warning(
-        "The store of %s[%d] is complete up to %d, but the changelog %s; the store is cleared and restored",
-        tp.topic,
-        tp.partition,
-        store.offset,
-        what,
-    )
-    store.clear()
 
 
 def _changes(records: list[Record]) -> dict[bytes, Row | None]:

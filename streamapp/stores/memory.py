@@ -12,6 +12,7 @@ from sortedcontainers import SortedDict
 
 from streamapp.joins.rows import Row
 from streamapp.stores.partition import Changes
+from streamapp.stores.standing import Standing
 from streamapp.stores.store import PartitionedStore
 
 __all__ = ["MemoryPartition", "OrderedMemoryPartition", "Store"]
@@ -28,7 +29,12 @@ class MemoryPartition:
         #: (event time, key) of each row, and of rows that are no longer so: those are dropped when met.
         self._times: list[tuple[int, bytes]] = []
         self.offset: int | None = None
+        self.standing = Standing()
         self.get = self._rows.get
+
+    def stand(self, standing: Standing) -> None:
+        """Keep how it stands to its changelog."""
+        self.standing = standing
 
     def get_many(self, keys: Sequence[bytes], /) -> list[Row | None]:
         """Give the rows of keys, in their order; a key may be there more than once."""
@@ -79,6 +85,7 @@ class MemoryPartition:
         self._rows.clear()
         self._times.clear()
         self.offset = None
+        self.standing = Standing()
 
     def close(self) -> None:
         """Forget the rows: the changelog has them."""

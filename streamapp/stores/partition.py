@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from streamapp.joins.rows import Row
+from streamapp.stores.standing import Standing
 
 __all__ = ["Changes", "OrderedStore", "PartitionStore"]
 
@@ -22,6 +23,15 @@ class PartitionStore(Protocol):
     @property
     def offset(self) -> int | None:
         """The changelog offset up to which (exclusive) the rows are complete; None = nothing was stored."""
+        ...
+
+    @property
+    def standing(self) -> Standing:
+        """How it stands to its changelog."""
+        ...
+
+    def stand(self, standing: Standing) -> None:
+        """Keep how it stands to its changelog, as long as the rows are there."""
         ...
 
     def get(self, key: bytes, /) -> Row | None:

@@ -1,8 +1,9 @@
 """Tables in Redis (redis-py 8): for workers that have no disk of their own, and for tables that outlive them.
 
-A partition is three keys: a hash of its rows, a sorted set of their event times, and the changelog offset up to which
-they are complete; a sorted set of the rows' keys, too, if they are read in order. All are written in one MULTI/EXEC,
-which Redis carries out, and puts into its append-only file, as a whole or not at all.
+A partition is four keys: a hash of its rows, a sorted set of their event times, the changelog offset up to which they
+are complete, and what is known of that changelog (`Standing`); a sorted set of the rows' keys, too, if they are read in
+order. Rows and offset are written in one MULTI/EXEC, which Redis carries out, and puts into its append-only file, as a
+whole or not at all.
 
 Redis may lose what it had acknowledged (a restart from an older file, a failover to a replica, a FLUSHALL), and a
 worker that was taken for dead may wake up and write. So the offset is looked at in the same step as every read and
@@ -28,6 +29,7 @@ from streamapp.settings import PREFIX, Settings
 from streamapp.stores.cache import RowCache
 from streamapp.stores.errors import StoreBehindError, StoreError, StoreUnreachableError
 from streamapp.stores.partition import Changes
+from streamapp.stores.standing import Standing
 from streamapp.stores.store import PartitionedStore
 
 __all__ = ["OrderedRedisPartition", "RedisPartition", "Store", "check", "connect"]
@@ -134,7 +136,8 @@ class RedisPartition:
     def __init__(self, client: redis.Redis, name: str, hot: RowCache, where: str) -> None:
         self._client = client
         self._rows, self._times, self._offset = (f"{name}:{part}" for part in ("rows", "times", "offset"))
-        self._names = [self._rows, self._times, self._offset]
+        self._standing = f"{name}:standing"
+        self._names = [self._rows, self._times, self._offset, self._standing]
         self._where = f"{where} ({name})"
         self._hot = hot.partition(self._load)
         self.get = self._hot.get
@@ -150,6 +153,18 @@ class RedisPartition:
         """The changelog offset up to which (exclusive) the rows are complete, as Redis has it now; None = no rows."""
         offset = self._ask()
         return None if offset == NONE else offset
+
+    @property
+    def standing(self) -> Standing:
+        """How the rows stand to their changelog, as Redis has it now."""
+        with _explained(self._where):
+            found: Any = self._client.get(self._standing)
+        return Standing.parse(found)
+
+    def stand(self, standing: Standing) -> None:
+        """Keep how the rows stand to their changelog."""
+        with _explained(self._where):
+            self._client.set(self._standing, bytes(standing))
 
     def _ask(self) -> int:
         with _explained(self._where):

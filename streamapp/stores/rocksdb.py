@@ -28,6 +28,7 @@ from streamapp.joins.rows import Row
 from streamapp.stores.cache import RowCache
 from streamapp.stores.errors import StoreError
 from streamapp.stores.partition import Changes
+from streamapp.stores.standing import Standing
 from streamapp.stores.store import PartitionedStore
 from streamapp.stores.wal import cut_damage
 
@@ -39,6 +40,7 @@ logger = logging.getLogger(__name__)
 TIMES: Final = "times"
 META: Final = "meta"
 OFFSET: Final = b"offset"
+STANDING: Final = b"standing"
 #: Event time (ms) before the value of a row, and before the key in `TIMES`; the sign bit is turned so that
 #: bytes sort as the numbers do.
 TIME: Final = struct.Struct(">Q")
@@ -169,6 +171,7 @@ class RocksDBPartition:
         self._oldest = -SIGN
         with self._explained():
             stored = self._meta.get(OFFSET)
+            self.standing = Standing.parse(self._meta.get(STANDING))
         self.offset: int | None = None if stored is None else int(stored)
 
     def _load(self, keys: Sequence[bytes]) -> list[Row | None]:
@@ -191,6 +194,12 @@ class RocksDBPartition:
                 return _rows((read(head) if first.cancel() else first.result()) + rest)
 
         return end
+
+    def stand(self, standing: Standing) -> None:
+        """Keep how the rows stand to their changelog."""
+        with self._explained():
+            self._meta[STANDING] = bytes(standing)
+        self.standing = standing
 
     def write(self, changes: Changes, offset: int) -> None:
         """Write rows, the index of their times, and the changelog offset after them, all or nothing."""

@@ -16,6 +16,7 @@ from streamapp.batching.output import Envelope, Result
 from streamapp.joins.rows import Row
 from streamapp.stores.errors import StoreUnreachableError
 from streamapp.stores.partition import Changes, OrderedStore, PartitionStore
+from streamapp.stores.standing import UNKNOWN, keep_in_step
 
 if TYPE_CHECKING:
     from streamapp.batching.work import Work
@@ -44,6 +45,8 @@ class Uncommitted:
         #: Rows of the commit that is under way.
         self._frozen = self._none()
         self._offset = 0
+        #: The offset that was stored last.
+        self._stored = 0
         #: Rows older than this event time (ms) are to be deleted; and whether the store may have more of them.
         self._expire_before: int | None = None
         self._expiring = False
@@ -112,6 +115,7 @@ class Uncommitted:
                     self.fresh.setdefault(key, None)
                 self._expiring = len(expired) == EXPIRE_AT_ONCE
         self._frozen, self.fresh = self.fresh, self._none()
+        self._offset = 0
         return bool(self._frozen)
 
     def records(self) -> list[Result]:
@@ -138,12 +142,22 @@ class Uncommitted:
 
     def store(self) -> None:
         """Put what is frozen, and is in the changelog by now, into the store."""
+        if self._offset < self._stored:
+            # The changelog was made anew, or has lost its end: only the store has the older rows (`batching.refill`).
+            self.committed.stand(self.committed.standing.succeeded_by(UNKNOWN))
         self.committed.write(self._frozen, self._offset)
+        self._stored = self._offset
         self._frozen = self._none()
+
+    def in_step(self, at_ms: int) -> None:
+        """Take note that the store had all of the changelog at a time of the wall clock (ms)."""
+        if self.committed.offset is not None:
+            keep_in_step(self.committed, at_ms, None)
 
     def forget(self) -> None:
         """Drop what is not committed."""
         self.fresh, self._frozen = self._none(), self._none()
+        self._stored = 0
         self.epoch += 1
 
 

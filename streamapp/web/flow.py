@@ -49,10 +49,15 @@ def flow(app: App) -> Iterable[Metric]:
     )
     for name in app.watch.names:
         nothing.add_metric([name], name in app.watch.bad)
+    lost = CounterMetricFamily(
+        "streamapp_records_lost", "records that were gone before they were read, at most", labels=["topic"]
+    )
+    for topic, count in app.losses.records.items():
+        lost.add_metric([topic], count)
     held = GaugeMetricFamily("streamapp_records_held", "fetched records that wait for the topics which go first")
     held.add_metric([], app.held)
     enforced = CounterMetricFamily(
         "streamapp_batches_enforced", "batches that went although a partition they are joined with had nothing"
     )
     enforced.add_metric([], app.enforced)
-    return [read, sent, rejected, ahead, unmatched, nothing, held, enforced]
+    return [read, sent, rejected, ahead, unmatched, nothing, lost, held, enforced]

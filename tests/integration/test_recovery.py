@@ -207,8 +207,8 @@ def test_a_store_whose_changelog_was_made_anew_is_restored_from_nothing(
     changelog.restored(store)
     assert rows(store) == {b"c": changelog.row(b"1")}
     assert (
-        f"The store of {changelog.topic}[0] is complete up to 2, but the changelog ends at 1: "
-        "the topic was made anew, or has lost records; the store is cleared and restored" in caplog.text
+        f"The store of {changelog.topic}[0] is complete up to 2, but the changelog was deleted and made anew"
+        in caplog.text
     )
 
 

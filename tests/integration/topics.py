@@ -18,7 +18,7 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, OffsetSpec, ResourceType
 from confluent_kafka.cimpl import NewTopic
 from worker import wait_until
 
@@ -96,6 +96,26 @@ class Topics:
         topic = self.prefix + name
         self._admin.delete_topics([topic])[topic].result(30)
         wait_until(lambda: not self.exists(name), f"{topic} is gone")
+
+    def renew(self, name: str) -> None:
+        """Delete a topic, and make it anew."""
+        self.delete(name)
+        self.create(name)
+
+    def alter(self, topic: str, config: dict[str, str]) -> None:
+        """Change settings of a topic, by its full name."""
+        entries = [
+            ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in config.items()
+        ]
+        resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
+        for altered in self._admin.incremental_alter_configs([resource]).values():
+            altered.result(30)
+
+    def delete_records(self, name: str, before: int, *, full_name: bool = False) -> None:
+        """Delete the records of partition 0 before an offset, as a topic's retention does."""
+        partition = TopicPartition(name if full_name else self.prefix + name, 0, before)
+        for deleted in self._admin.delete_records([partition]).values():
+            deleted.result(30)
 
     def send(
         self,

@@ -7,6 +7,7 @@ import dataclasses
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -129,6 +130,35 @@ class Worker:
             connection.request("GET", path, headers=headers or {})
             answer = connection.getresponse()
             return Response(answer.status, dict(answer.headers), answer.read())
+
+    def post(self, path: str) -> Response:
+        """Send nothing to a path such as ``/health/acknowledge``."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30.0)
+        with contextlib.closing(connection):
+            connection.request("POST", path)
+            answer = connection.getresponse()
+            return Response(answer.status, dict(answer.headers), answer.read())
+
+    def problems(self) -> list[str]:
+        """Give what is wrong with it, as ``/health`` tells."""
+        return list(self.get("/health").json()["problems"])
+
+    def lost(self, topic: str) -> int:
+        """Give how many records of a topic it has counted as lost."""
+        counter = re.escape(f'streamapp_records_lost_total{{topic="{topic}"}}')
+        found = re.search(rf"^{counter} (\S+)$", self.get("/metrics").body.decode(), re.MULTILINE)
+        return int(float(found[1])) if found else 0
+
+    def wait_running(self) -> Self:
+        """Wait until its partitions are recovered, whether or not something is wrong with it."""
+
+        def runs() -> bool:
+            assert self.exit_code is None, f"the worker ended with {self.exit_code}"
+            answer = self.answers("/health") or self.answers("/health", 503)
+            return answer is not None and answer.json()["state"] == "ready"
+
+        wait_until(runs, f"{self.url} runs")
+        return self
 
     def answers(self, path: str, status: int = 200) -> Response | None:
         """Give the response to a path if it has this status."""
