@@ -43,6 +43,7 @@ BAD_VALUES = {
     "max_ahead": ["-2", "x", "1h"],
     "keep_expired": ["-1", "x", "inf"],
     "on_failure": ["", "skip"],
+    "on_lost": ["", "skip"],
     "sasl_mechanism": ["", "GSSAPI"],
     "ssl_cafile": ["/no/such/file"],
     "ssl_certfile": ["/no/such/file"],
