@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from ports import needs_ipv6
 from worker import wait_until
 
 
@@ -45,6 +46,7 @@ def alive(pid: int) -> bool:
     return False
 
 
+@needs_ipv6
 def test_all_that_the_demo_has_started_ends_with_it_even_if_it_is_killed(tmp_path: Path) -> None:
     with running(tmp_path, web_bind="::1") as demo:
         wait_until(lambda: " joined 1" in (tmp_path / "demo.log").read_text(), "clicks are joined")
