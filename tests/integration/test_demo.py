@@ -17,7 +17,7 @@ from worker import wait_until
 @contextlib.contextmanager
 def running(directory: Path, *arguments: str, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
     variables = {name: value for name, value in os.environ.items() if not name.startswith("STREAMAPP_")}
-    variables |= {f"STREAMAPP_{name.upper()}": value for name, value in settings.items()}
+    variables |= {f"STREAMAPP_{name.upper()}": value for name, value in settings.items()} | {"TMPDIR": str(directory)}
     with (directory / "demo.log").open("wb") as log:
         command = [sys.executable, "-m", "streamapp", "demo", *arguments]
         demo = subprocess.Popen(command, env=variables, cwd=directory, stdout=log, stderr=log)
