@@ -7,7 +7,9 @@ import random
 import socket
 from collections.abc import Iterator
 
-__all__ = ["free_port"]
+import pytest
+
+__all__ = ["free_port", "needs_ipv6"]
 
 #: Below the ports that streamapp chooses itself, and those that the system takes for outgoing connections.
 PORTS = range(10_000, 20_000)
@@ -21,6 +23,16 @@ def _mine() -> Iterator[int]:
     yield from ports[start:]
     yield from ports[:start]
 
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+needs_ipv6 = pytest.mark.skipif(not _has_ipv6(), reason="this machine has no IPv6")
 
 _left = _mine()
 

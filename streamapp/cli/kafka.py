@@ -15,6 +15,7 @@ from faust.cli.base import AppCommand, option
 from streamapp.batching.app import App
 from streamapp.broker import VERSION, BrokerError, EmbeddedKafka
 from streamapp.loopback import is_loopback
+from streamapp.settings import PREFIX
 
 __all__ = ["Kafka", "local_port", "run_kafka"]
 
@@ -56,7 +57,10 @@ class Kafka(AppCommand):
         try:
             asyncio.run(run_kafka(self.directory, self.port))
         except BrokerError as exc:
-            print(f"streamapp kafka: {exc}", file=sys.stderr)
+            told = str(exc)
+            if isinstance(exc.__cause__, OSError):
+                told = f"cannot use {self.directory} (--directory, or {PREFIX}DATADIR): {told}"
+            print(f"streamapp kafka: {told}", file=sys.stderr)
             sys.exit(1)
         sys.exit(0)
 

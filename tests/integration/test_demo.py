@@ -10,13 +10,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from ports import needs_ipv6
 from worker import wait_until
 
 
 @contextlib.contextmanager
 def running(directory: Path, *arguments: str, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
     variables = {name: value for name, value in os.environ.items() if not name.startswith("STREAMAPP_")}
-    variables |= {f"STREAMAPP_{name.upper()}": value for name, value in settings.items()}
+    variables |= {f"STREAMAPP_{name.upper()}": value for name, value in settings.items()} | {"TMPDIR": str(directory)}
     with (directory / "demo.log").open("wb") as log:
         command = [sys.executable, "-m", "streamapp", "demo", *arguments]
         demo = subprocess.Popen(command, env=variables, cwd=directory, stdout=log, stderr=log)
@@ -45,6 +46,7 @@ def alive(pid: int) -> bool:
     return False
 
 
+@needs_ipv6
 def test_all_that_the_demo_has_started_ends_with_it_even_if_it_is_killed(tmp_path: Path) -> None:
     with running(tmp_path, web_bind="::1") as demo:
         wait_until(lambda: " joined 1" in (tmp_path / "demo.log").read_text(), "clicks are joined")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from ports import needs_ipv6
 from test_web import Stream, profile, row
 from worker import Worker, wait_until
 
@@ -112,11 +112,8 @@ def test_the_last_offset_that_there_can_be_is_not_found(two: tuple[Worker, Worke
         assert "has no offset" in response.json()["error"]
 
 
+@needs_ipv6
 def test_workers_at_ipv6_addresses_reach_each_other(kafka: Any, tmp_path: Path) -> None:
-    try:
-        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
-    except OSError:
-        pytest.skip("this machine has no IPv6")
     with Stream(kafka.bootstrap, tmp_path) as stream:
         first, second = stream.start_two(web_bind="[::1]")
         assert first.get("/health").json()["worker"] == first.url == f"http://[::1]:{first.port}"
