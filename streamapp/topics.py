@@ -17,12 +17,9 @@ __all__ = ["joined_data", "unmatched_clicks", "user_clicks", "user_profiles"]
 def _by_user_id(name: str, values: Decoder[Any], *, after: tuple[Topic, ...] = (), tombstones: bool = False) -> Topic:
     """Declare a topic that is keyed by the user id, or is written once more by it."""
     if name not in app.settings.rekey:
-        topic, way = app.batches(name, after=after), "the record key"
-    else:
-        topic = app.batches(name).rekey(values.key, name=FIELD, after=after, tombstones=tombstones)
-        way = f"{FIELD} of the value, through {topic.name}"
-    app.notes.append(f"{app.settings.topic(name)}: joined by {way}")
-    return topic
+        app.notes.append(f"{app.settings.topic(name)}: joined by the record key")
+        return app.batches(name, after=after)
+    return app.batches(name).rekey(values.key, name=FIELD, after=after, tombstones=tombstones)
 
 
 user_profiles = _by_user_id(PROFILES, profiles, tombstones=True)
