@@ -17,7 +17,7 @@ __all__ = ["joined_data", "unmatched_clicks", "user_clicks", "user_profiles"]
 def _by_user_id(name: str, values: Decoder[Any], *, after: tuple[Topic, ...] = (), tombstones: bool = False) -> Topic:
     """Declare a topic that is keyed by the user id, or is written once more by it."""
     if name not in app.settings.rekey:
-        app.notes.append(f"{app.settings.topic(name)}: joined by the record key")
+        app.joined_by.append(f"{app.settings.topic(name)}: joined by the record key")
         return app.batches(name, after=after)
     return app.batches(name).rekey(values.key, name=FIELD, after=after, tombstones=tombstones)
 

@@ -38,8 +38,8 @@ class App(BatchingApp):
         self.internal: list[Output] = []
         #: What answers questions about the records of joins, by the joins' names.
         self.explainers: dict[str, Explainer] = {}
-        #: Lines for the log of a worker that starts.
-        self.notes: list[str] = []
+        #: What each topic is joined by, in a line for the log of a worker that starts.
+        self.joined_by: list[str] = []
         self._global_tables: dict[tuple[str, Any], TopicGlobalTable] = {}
         super().__init__(settings, **{"Topic": Topic, "Stream": Stream, **options})
 
@@ -77,8 +77,8 @@ class App(BatchingApp):
 
     async def on_start(self) -> None:
         """Begin to read the global tables, too."""
-        for note in self.notes:
-            logger.info(note)
+        for line in self.joined_by:
+            logger.info(line)
         await super().on_start()
         for table in self.global_tables:
             await self.add_runtime_dependency(table)

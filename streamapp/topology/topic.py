@@ -80,7 +80,7 @@ class Topic(faust.Topic):
         """
         before = [other.name for other in after]
         internal = repartition(self.app, self.name, name, key, after=before, tombstones=tombstones)
-        self.app.notes.append(f"{self.name}: joined by {name} of the value, through {internal}")
+        self.app.joined_by.append(f"{self.name}: joined by {name} of the value, through {internal}")
         topic: Topic = self.app.topic(internal, schema=BatchSchema(after=before))
         topic.check = self.check
         return topic
