@@ -41,7 +41,7 @@ def prepare(app: App) -> int:
     check_inputs(app, cluster.partitions())
     counts: dict[str, int] = {}
     for together in app.joined_topics():
-        found = cluster.ensure(together)
+        found = cluster.ensure(together, partitions=_partitions(cluster, app, together))
         if len(set(found.values())) > 1:
             told = " and ".join(f"{topic} has {count}" for topic, count in found.items())
             raise ClusterError(
@@ -59,6 +59,15 @@ def prepare(app: App) -> int:
     return count
 
 
+def _partitions(cluster: Cluster, app: App, topics: tuple[str, ...]) -> int | None:
+    """Tell how many partitions topics get that the app writes once more, if none of them is there: as their sources."""
+    sources = [app.hops[topic] for topic in topics if topic in app.hops]
+    existing = cluster.partitions() if sources else {}
+    if existing.keys() & set(topics):
+        return None
+    return max((existing[source] for source in sources if source in existing), default=None)
+
+
 def _check_placement(app: App, topics: tuple[str, ...], count: int) -> None:
     if count == 1 or len(topics) == 1:
         return
@@ -72,7 +81,7 @@ def _check_placement(app: App, topics: tuple[str, ...], count: int) -> None:
     ours = {topic: [(key, partition_of(key, count)) for key in keys] for topic in topics if topic in app.hops}
     wrong = misplaced({**found, **ours}, count)
     if wrong is not None:
-        raise ClusterError(f"{wrong}, or have both written once more" if ours else wrong)
+        raise ClusterError(f"{wrong}, or have one written once more here ({PREFIX}REKEY, streamapp join --repartition)")
 
 
 def _prepare_changelog(cluster: Cluster, app: App, table: Table, source: str, count: int) -> None:

@@ -21,12 +21,10 @@ __all__ = ["joined_data", "unmatched_clicks", "user_clicks", "user_profiles"]
 def _by_user_id(name: str, values: Decoder[Any], *, after: tuple[Topic, ...] = (), tombstones: bool = False) -> Topic:
     """Declare a topic that is keyed by the user id, or is written once more by it."""
     if name not in app.settings.rekey:
-        topic, way = app.batches(name, after=after, create=True), "the record key"
-    else:
-        topic = app.batches(name, create=True).rekey(values.key, name=FIELD, after=after, tombstones=tombstones)
-        way = f"{FIELD} of the value, through {topic.name}"
-    app.note(f"{app.settings.topic(name)}: joined by {way}", logging.INFO)
-    return topic
+        app.note(f"{app.settings.topic(name)}: joined by the record key", logging.INFO)
+        return app.batches(name, after=after, create=True)
+    declared = app.batches(name, create=True)
+    return declared.rekey(values.key, name=FIELD, after=after, tombstones=tombstones)
 
 
 user_profiles = _by_user_id(PROFILES, profiles, tombstones=True)

@@ -146,7 +146,7 @@ class Decoder(Generic[T]):
                 return None
             raise Undecodable(Reason.TOMBSTONE, "the record has no value, and this topic has no tombstones")
         if record.key is None:
-            raise Undecodable(Reason.NULL_KEY, f"the record has no key{self._remedy}")
+            raise Undecodable(Reason.NULL_KEY, f"the record has no key{self._remedy if self._has_key(record) else ''}")
         data, value = self._value(record)
         if record.key != str(self._key(value)).encode():
             form = key_form(record.key, data, self._field)
@@ -161,6 +161,14 @@ class Decoder(Generic[T]):
         """
         _, value = self._value(record)
         return str(self._key(value)).encode()
+
+    def _has_key(self, record: Record) -> bool:
+        """Tell whether the value of a record says which key it must have."""
+        try:
+            self._value(record)
+        except Undecodable:
+            return False
+        return True
 
     def _value(self, record: Record) -> tuple[bytes, T]:
         """Decode the value of a record, of a CloudEvent its data; gives the JSON, too."""

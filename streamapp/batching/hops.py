@@ -104,15 +104,16 @@ class Hops:
         return {**here, **committed}
 
     def _position(self, tp: TP) -> int:
-        """Return up to where a partition of this worker is read and committed; -1 = not all that is read is."""
+        """Return up to where a partition of this worker is read and committed; -1 = nothing is known to be."""
         alignment = self._app.consumer.alignment
         lane = alignment.lanes.get(tp)
-        idle = lane is None or not (
-            lane.waiting is not None or lane.working or lane.offsets.committable not in (None, lane.committed)
-        )
-        if idle:
+        if lane is None:
             return int(alignment.positions.get(tp, -1))
-        return -1 if lane is None or lane.committed is None else int(lane.committed)
+        committed = -1 if lane.committed is None else int(lane.committed)
+        busy = lane.waiting is not None or lane.working or lane.offsets.pending
+        if busy or (lane.offsets.committable or -1) > committed:
+            return committed
+        return int(alignment.positions.get(tp, committed))  # behind markers of transactions, too
 
     def _give_up(self, missing: Mapping[TP, int], reached: Mapping[TP, int]) -> None:
         logger.error("Records wait no more for %s; they may miss matches", _told(missing, reached))

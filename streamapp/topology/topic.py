@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -80,6 +81,7 @@ class Topic(faust.Topic):
         """
         before = [other.name for other in after]
         internal = repartition(self.app, self.name, name, key, after=before, tombstones=tombstones)
+        self.app.note(f"{self.name}: joined by {name} of the value, through {internal}", logging.INFO)
         topic: Topic = self.app.topic(internal, schema=BatchSchema(after=before))
         topic.check = self.check
         return topic

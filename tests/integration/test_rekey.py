@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,24 @@ def test_each_click_joins_the_profile_of_its_time_at_a_cold_start(
             way = f"user_id of the value, through {through}" if topic in rekey else "the record key"
             assert f"{topics.prefix}{topic}: joined by {way}" in worker.log
     assert joined(topics) == expected
+
+
+def test_a_topic_that_another_partitioner_wrote_does_not_go_with_one_that_is_written_once_more(
+    topics: Topics, tmp_path: Path
+) -> None:
+    for user in range(30):
+        topics.send("user_profiles", str(user), {"user_id": user}, partition=zlib.crc32(b"%d" % user) % 3)
+    topics.flush()
+    with Worker(tmp_path, rekey="user_clicks", **topics.settings) as worker:
+        wait_until(lambda: worker.exit_code is not None, "the worker ends")
+        line = worker.log.splitlines()[-1]
+    assert "user_profiles was written by CRC-32 (librdkafka)" in line.replace(topics.prefix, "")
+    assert "or have one written once more here (STREAMAPP_REKEY, streamapp join --repartition)" in line
+    sent(topics, BOTH, 0, 2)
+    with Worker(tmp_path, rekey=BOTH, **{**topics.settings, "partitions": 8}):
+        wait_done(topics, 2 * USERS)
+    through = topics.read(f"{topics.id}-{topics.prefix}user_clicks-by-user_id-repartition", full_name=True)
+    assert {record.partition() for record in through} == {0, 1, 2}  # as many as the topics have, not as new ones get
 
 
 def test_no_click_misses_its_profile_while_several_workers_write_the_topics_once_more(
