@@ -8,7 +8,7 @@ from confluent_kafka import KafkaException
 
 from streamapp.batching.output import partition_of
 from streamapp.cluster import Cluster, ClusterError
-from streamapp.cycles import FlowError, check_flows
+from streamapp.cycles import FlowError, check_flows, returning
 from streamapp.inputs import check_inputs
 from streamapp.placement import misplaced, sample
 from streamapp.settings import PREFIX
@@ -33,10 +33,7 @@ def prepare(app: App) -> int:
         ClusterError: if the broker is not there, a topic that is read is missing and not to be made, what is sent would
             come back, or topics that are joined differ in their number of partitions, or in where their keys lie.
     """
-    try:
-        check_flows(app.flows(), app.dead_letters.topic)
-    except FlowError as exc:
-        raise ClusterError(str(exc)) from None
+    _check_flows(app)
     cluster = Cluster(app.settings)
     check_inputs(app, cluster.partitions())
     counts: dict[str, int] = {}
@@ -66,6 +63,18 @@ def _partitions(cluster: Cluster, app: App, topics: tuple[str, ...]) -> int | No
     if existing.keys() & set(topics):
         return None
     return max((existing[source] for source in sources if source in existing), default=None)
+
+
+def _check_flows(app: App) -> None:
+    flows, outputs = app.flows(), [output.topic for output in app.outputs if output is not app.dead_letters]
+    try:
+        check_flows(flows, app.dead_letters.topic)
+    except FlowError as exc:
+        raise ClusterError(str(exc)) from None
+    for topic in returning(flows, outputs, app.topics_read()):
+        app.note(
+            f"{topic} is read and is an output, too: an agent that sends to what it reads gets that again, without end"
+        )
 
 
 def _check_placement(app: App, topics: tuple[str, ...], count: int) -> None:

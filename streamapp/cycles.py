@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
-__all__ = ["Flow", "FlowError", "check_flows"]
+__all__ = ["Flow", "FlowError", "check_flows", "returning"]
 
 
 class FlowError(Exception):
@@ -47,6 +47,18 @@ def check_flows(flows: Sequence[Flow], dead_letters: str) -> None:
         raise FlowError(
             f"what is sent comes back without end, {' → '.join(circle)}: name another topic to send to, or to read"
         )
+
+
+def returning(flows: Sequence[Flow], outputs: Iterable[str], read: Collection[str]) -> list[str]:
+    """Return the topics that are read and are outputs of agents: whether one gets what it sends, only they know.
+
+    Args:
+        flows: those of the declared joins, whose outputs other agents may well read.
+        outputs: the topics that results are sent to.
+        read: those that are read.
+    """
+    joined = {topic for flow in flows for topic in (*flow.results, *flow.sides)}
+    return sorted({topic for topic in outputs if topic in read and topic not in joined})
 
 
 def _circle(flows: Sequence[Flow]) -> list[str]:

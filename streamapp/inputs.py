@@ -29,16 +29,15 @@ def check_inputs(app: App, existing: Collection[str]) -> None:
         ClusterError: if one is missing; it names those that may have been meant.
     """
     settings = app.settings
-    internal = {output.topic for output in app.internal}
-    inputs = dict.fromkeys(topic for together in app.joined_topics() for topic in together)
-    missing = [topic for topic in inputs if topic not in existing and topic not in internal]
-    made = [topic for topic in missing if _made(topic, app)]
-    if lacking := [topic for topic in missing if topic not in made]:
+    read, internal = app.topics_read(), {output.topic for output in app.internal}
+    declared = dict.fromkeys(topic for together in app.joined_topics() for topic in together)
+    missing = [topic for topic in declared if topic not in existing and topic not in internal]
+    if lacking := [topic for topic in missing if topic in read and not _made(topic, app)]:
         raise ClusterError(_lacking(lacking, settings, existing))
-    for topic in made:
+    for topic in missing:
         near = _near(topic, settings, existing)
         told = f"; if {_either(near)} is meant, name that one, and delete this" if near else ""
-        app.note(f"made the topic {topic}, which was not there and is read{told}")
+        app.note(f"made the topic {topic}, which was not there{told}")
 
 
 def _made(topic: str, app: App) -> bool:

@@ -93,7 +93,7 @@ def _difference(one: bytes, other: bytes) -> str:
         return "by spaces"
     if all(digits) and (one[:1] == b"0") != (other[:1] == b"0") and len(one) != len(other):
         return "by zeros before the number"
-    if one.swapcase() == other or one.lower() == other.lower() or {one.isupper(), other.isupper()} == {True, False}:
+    if one.lower() == other.lower() or {one.isupper(), other.isupper()} == {True, False}:
         return "by capital letters"
     if digits[0] != digits[1]:
         return "in form, one being a number"

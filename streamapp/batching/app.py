@@ -150,6 +150,11 @@ class App(faust.App):
         await super().on_start()
         await self.add_runtime_dependency(Watching(self))
 
+    def topics_read(self) -> set[str]:
+        """Return the topics that agents read; one that is declared need not be among them."""
+        agents = {topic for agent in self.agents.values() for topic in getattr(agent.channel, "topics", ())}
+        return agents.union(*self.merges())
+
     def joined_topics(self) -> list[tuple[str, ...]]:
         """Give all input topics, those together that are joined and so need equally many partitions."""
         return list(dict.fromkeys(groups(self.inputs, self.merges()).values()))

@@ -8,6 +8,8 @@ the first hundred, there is a line in the log with the counts by reason, an exam
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from streamapp.batching.advice import advice, shortened
@@ -33,8 +35,8 @@ class Finding(NamedTuple):
     bad: bool
     #: What is shown to everybody: topics and counts.
     public: str = ""
-    #: What the log gets besides: an example, and what to do.
-    detail: str = ""
+    #: Makes what the log gets besides: an example, and what to do.
+    detail: Callable[[], str] = str
 
 
 class Watched(Protocol):
@@ -117,14 +119,24 @@ class Watch:
             if finding is None or finding.bad is (watched.name in self.bad):
                 continue
             if finding.bad:
-                self.bad.add(watched.name)
-                self._app.faults.report((Watch, watched.name), f"{finding.public}; the log says which and what to do")
-                if self._told.due(watched.name):
-                    logger.warning("%s%s", finding.public, finding.detail)
+                self._begin(watched.name, finding)
             else:
                 self.bad.discard(watched.name)
                 self._app.faults.over((Watch, watched.name))
                 logger.info("Over: most records of %s are used again", watched.name)
+
+    def _begin(self, name: str, finding: Finding) -> None:
+        self.bad.add(name)
+        self._app.faults.report((Watch, name), f"{finding.public}; the log says which and what to do")
+        if not self._told.due(name):
+            return
+        try:
+            detail = finding.detail()
+        except Exception:
+            # To look into a store that is away, say: the worker must not end for that, and the counts are known.
+            logger.exception("What to do about %s could not be found out", name)
+            detail = ""
+        logger.warning("%s%s", finding.public, detail)
 
 
 def judged(tally: Tally, topic: str, now: float, share: float, lookup: Lookup | None) -> Finding | None:
@@ -137,7 +149,8 @@ def judged(tally: Tally, topic: str, now: float, share: float, lookup: Lookup | 
         return Finding(False)
     reason = loss.reasons.most_common(1)[0][0]
     example = tally.examples.get(reason)
-    return Finding(True, counts(loss, topic), _detail(reason, example, lookup if tally.unmatched[reason] else None))
+    detail = partial(_detail, reason, example, lookup if tally.unmatched[reason] else None)
+    return Finding(True, counts(loss, topic), detail)
 
 
 def counts(loss: Loss, topic: str) -> str:

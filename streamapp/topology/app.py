@@ -13,7 +13,7 @@ from streamapp.cycles import Flow
 from streamapp.joins import Record, Refused
 from streamapp.settings import Settings
 from streamapp.topology.explainer import Explained, Explainer
-from streamapp.topology.global_table import TopicGlobalTable
+from streamapp.topology.global_table import GlobalJoin, TopicGlobalTable
 from streamapp.topology.processor import JoinProcessor
 from streamapp.topology.stream import Stream
 from streamapp.topology.topic import Topic
@@ -89,6 +89,11 @@ class App(BatchingApp):
     def merges(self) -> list[tuple[str, ...]]:
         """Give the topics that are joined, for each join."""
         return [join.topics for join in self.joins]
+
+    def topics_read(self) -> set[str]:
+        """Return the topics that agents read, and those of global tables that are joined."""
+        tables = (join.join.table.topic for join in self.joins if isinstance(join.join, GlobalJoin))
+        return super().topics_read().union(tables)
 
     def flows(self) -> list[Flow]:
         """Return from which topics the joins read, and to which they send."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 from faust.types import TP
 
 from streamapp.batching.advice import advice, advice_on_keys, shortened
+from streamapp.batching.dead_letters import Reason as Letter
 from streamapp.batching.tally import LEAST, SOON, SOON_S, Example, Tally
 from streamapp.batching.unmatched import SAMPLE
 from streamapp.batching.watch import Finding, judged
@@ -30,7 +31,7 @@ from streamapp.joins import (
 )
 from streamapp.topology.global_table import GlobalJoin
 
-__all__ = ["KIND", "JoinWatch"]
+__all__ = ["CAUSES", "KIND", "JoinWatch"]
 
 #: Joins of a stream, source 0, with what it is looked up in: most of its records are to find something.
 LOOKING_UP: Final = (StreamTableJoin, NWayJoin, GlobalJoin, AsOfJoin)
@@ -38,6 +39,8 @@ LOOKING_UP: Final = (StreamTableJoin, NWayJoin, GlobalJoin, AsOfJoin)
 MEETING: Final = (StreamStreamJoin, TableTableJoin, ForeignKeyJoin)
 #: Joins whose right sides are tables that can be asked for their keys.
 TABLES: Final = (StreamTableJoin, NWayJoin, GlobalJoin)
+#: Causes of refusals that are counted by; any other text may be of a record.
+CAUSES: Final = frozenset(Letter)
 
 #: What side outputs are told apart by.
 KIND: Final = attrgetter("side", "reason", "cause", "rejected")
@@ -83,7 +86,6 @@ class JoinWatch:
             after: how it stands now.
         """
         for source, tally in self.tallies.items():
-            tally.keeps = self.keeps
             if self.looks_up and source == Side.LEFT:  # what waits is not decided yet
                 tally.taken += (after.received - after.pending) - (before.received - before.pending)
             else:
@@ -103,7 +105,7 @@ class JoinWatch:
             source, reason, cause, rejected = kind
             if reason is Reason.SUPERSEDED:
                 continue  # it is in the table's history
-            tally, word = self.tallies[source], cause or reason.value
+            tally, word = self.tallies[source], cause if cause in CAUSES else reason.value
             if rejected or reason is Reason.LATE:
                 tally.rejected[word] += count
             elif self.looks_up:
@@ -141,7 +143,9 @@ class _Input:
 
     def look(self, now: float, share: float) -> Finding | None:
         """Judge the last minute."""
-        return judged(self._watch.tallies[self._source], self.name, now, share, self)
+        tally = self._watch.tallies[self._source]
+        tally.keeps = self._watch.keeps
+        return judged(tally, self.name, now, share, self)
 
     def advice(self, reason: str, example: Example | None) -> str:
         """Return what to do about records that have no partner."""
@@ -207,7 +211,7 @@ class _Partners:
         if watch.keeps and any(tally.taken < LEAST for tally in watch.tallies.values()):
             return None  # there are results, and one side is only about to come
         read = " and ".join(f"{tally.taken:,} of {watch.topics[source]}" for source, tally in watch.tallies.items())
-        return Finding(True, f"no record in the join {watch.name} has found a partner, of {read}", self._detail())
+        return Finding(True, f"no record in the join {watch.name} has found a partner, of {read}", self._detail)
 
     def _detail(self) -> str:
         watch = self._watch

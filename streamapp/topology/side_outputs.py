@@ -15,7 +15,7 @@ from streamapp.batching.dead_letters import Reason as Letter
 from streamapp.batching.output import Envelope, Output, Result
 from streamapp.batching.rate_limit import RateLimit
 from streamapp.joins import Reason, SideOutput
-from streamapp.topology.join_watch import KIND
+from streamapp.topology.join_watch import CAUSES, KIND
 from streamapp.topology.witness import Witness, side_output
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ LETTERS: Final = {
     Reason.NULL_VALUE: Letter.TOMBSTONE,
     Reason.EXPIRED: Letter.EXPIRED,
 }
-CAUSES: Final = frozenset(Letter)
 #: Seconds between two log lines on late records that are in no topic.
 LATE_EVERY_S: Final = 60.0
 #: What a dead letter says where the join has not said more.

@@ -78,9 +78,9 @@ def test_a_misspelt_topic_of_a_join_stops_the_start_with_the_name_that_may_be_me
 def test_a_topic_that_an_app_of_ones_own_joins_is_not_made_either_unless_asked_for(
     topics: Topics, tmp_path: Path
 ) -> None:
-    topics.create("purchases", "views")
+    topics.create("purchases", "customers")
     line = complaint(tmp_path, app="joining_app", **topics.settings)
-    assert line.startswith(f"streamapp: there is no topic {topics.prefix}customers ")
+    assert line.startswith(f"streamapp: there is no topic {topics.prefix}views ")
     with Worker(tmp_path, app="joining_app", create="missing", **topics.settings) as worker:
         worker.wait_ready()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamapp.cycles import Flow, FlowError, check_flows
+from streamapp.cycles import Flow, FlowError, check_flows, returning
 
 JOIN = Flow("the join paid", ["orders", "payments"], ["paid"], ["unpaid"])
 
@@ -36,3 +36,7 @@ def test_joins_that_follow_each_other_are_fine() -> None:
 def test_what_would_come_back_or_be_mixed_is_refused_and_the_topics_are_named(flows: list[Flow], message: str) -> None:
     with pytest.raises(FlowError, match=message):
         check_flows(flows, "dead_letters")
+
+
+def test_an_output_that_is_read_is_told_unless_it_is_that_of_a_join() -> None:
+    assert returning([JOIN], ["paid", "retries", "sent"], {"orders", "payments", "paid", "retries"}) == ["retries"]
