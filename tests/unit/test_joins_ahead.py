@@ -208,6 +208,19 @@ def test_a_record_ahead_joins_what_it_would_join_had_it_come_at_its_time(
         assert told(early) == told(in_time)
 
 
+@examples
+@given(st.data(), CUTS, RESTARTS)
+def test_a_version_ahead_changes_nothing_for_records_of_its_key(data: st.DataObject, cuts: Any, restarts: Any) -> None:
+    # No record asks for a time before the history: to that goes the current row, if it is old enough, and no past one.
+    ttl, grace = data.draw(st.just(0) | st.integers(1, 200)), data.draw(st.none() | SPANS)
+    join = StreamTableJoin(data.draw(TWO_WAYS), ttl, 1_000, grace)
+    records = data.draw(arrivals())
+    value = data.draw(st.sampled_from([b"ahead", None]))
+    ahead = Arrival(R, b"b", value, NOW + data.draw(st.sampled_from([51, FAR])))
+    with_it, without = run(join, records, cuts, restarts, ahead), run(join, records, cuts, restarts)
+    assert told(with_it) == told(without)
+
+
 def stream() -> StreamStreamJoin:
     return StreamStreamJoin(before=10, after=10, grace=5, how=How.OUTER)
 
