@@ -11,11 +11,13 @@ from faust.types.auth import SASLMechanism
 from streamapp.batching.agent import Agent
 from streamapp.batching.alignment import groups
 from streamapp.batching.batch import BatchSchema
+from streamapp.batching.changelog_limits import ChangelogLimits
 from streamapp.batching.checkpoint import Checkpoint
 from streamapp.batching.dead_letters import DeadLetters
 from streamapp.batching.output import Output
 from streamapp.batching.problems import Problems
 from streamapp.batching.recovery import TableManager
+from streamapp.batching.refusals import RefusedError, name_of, standing, text_of
 from streamapp.batching.stream import Stream
 from streamapp.batching.unreadable import UnreadableBatchError
 from streamapp.cluster import LARGEST_RECORD
@@ -88,11 +90,14 @@ class App(faust.App):
         self.faults = Problems()
         #: Records that the agents are done with, by topic.
         self.read: Counter[str] = Counter()
+        self.changelog_limits = ChangelogLimits(self)
         self.checkpoint = Checkpoint(self)
 
     async def crash(self, reason: BaseException) -> None:
         """Stop the worker for a reason; one that is no bug is told without the way there."""
-        told = isinstance(reason, (StoreError, UnreadableBatchError))
+        if standing(type(reason)):
+            reason = RefusedError(text_of(reason, name_of(reason, self.conf.id)))
+        told = isinstance(reason, (StoreError, UnreadableBatchError, RefusedError))
         await super().crash(reason.with_traceback(None) if told else reason)
 
     def batches(self, name: str, *, after: tuple[str, ...] = ()) -> Any:

@@ -6,7 +6,7 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streamapp.batching.output import Envelope, Output, Result
 from streamapp.joins import Reason, SideOutput
@@ -90,7 +90,7 @@ class SideOutputs:
             if (output := self._outputs.get(one.reason)) is not None:
                 results[output].append((self._envelope(one, batch.partition), one.record.value))
         for output, records in results.items():
-            output.send(batch, records)
+            output.send(batch, records, origin=self._origin)
         batch.work.effects.append(partial(self._took_effect, side_outputs))
 
     def _envelope(self, one: SideOutput, partition: int) -> Envelope:
@@ -105,7 +105,11 @@ class SideOutputs:
             headers.append(("late_by_ms", str(one.late_by).encode()))
         if one.detail:
             headers.append(("detail", one.detail.encode()))
-        return Envelope(record.key, record.timestamp, [*headers, *getattr(record, "headers", ())])
+        return Envelope(record.key, record.timestamp, [*headers, *getattr(record, "headers", ())], one)
+
+    def _origin(self, stamped: Any) -> tuple[str, Any]:
+        one: SideOutput = stamped.source
+        return self._topics[one.side], one.record
 
     def _took_effect(self, side_outputs: Sequence[SideOutput]) -> None:
         self.counts.update(SideCount(self._topics[one.side], one.reason) for one in side_outputs)

@@ -17,6 +17,7 @@ from streamapp.batching import outbox as module
 from streamapp.batching.encoding import RecordBatch
 from streamapp.batching.outbox import Outbox
 from streamapp.batching.output import Envelope, Result
+from streamapp.batching.refusals import Cause, RecordRefusedError
 
 TO, ELSEWHERE = TP("results", 0), TP("results", 1)
 
@@ -179,29 +180,24 @@ def test_what_comes_while_a_record_batch_is_compressed_has_the_next_one(monkeypa
     run(scenario)
 
 
-def test_what_is_to_go_alone_has_a_record_batch_of_its_own() -> None:
+def test_what_the_broker_refuses_without_naming_a_record_is_narrowed_down_to_it_and_keeps_its_order() -> None:
     async def scenario(outbox: Outbox, first: Producer, second: Producer) -> None:
+        taker = Taker()
         first.busy = True
-        outbox.put(TO, results(3), Taker())
-        outbox.put(TO, results(2), Taker(), alone=True)
-        outbox.put(TO, results(1), Taker())
-        await settled()
-        assert first.under_way == [(TO, 3), (TO, 2), (TO, 1)]
-
-    run(scenario)
-
-
-def test_an_error_of_a_record_batch_says_whether_it_is_about_what_was_put_in_or_about_others() -> None:
-    async def scenario(outbox: Outbox, first: Producer, second: Producer) -> None:
-        first.busy = True
-        outbox.put(TO, results(3), Taker())
-        outbox.put(TO, results(2), Taker())
-        outbox.put(ELSEWHERE, results(1), Taker())
-        await settled()
-        first.fail(KafkaError("refused"))
+        outbox.put(TO, results(3), taker)
+        outbox.put(TO, results(4), taker)
         outbox.cut(first)
-        failed = await outbox.settle()
-        assert [(len(sending.results), sending.alone) for sending in failed] == [(3, False), (2, False), (1, True)]
+        tried = []
+        for refused in (True, True, False, True, False, True, False, False):
+            await settled()
+            tried.append(first.under_way[0][1])
+            if refused:
+                first.refuse(RecordRefusedError(MessageSizeTooLargeError, Cause.TOO_LARGE))
+            else:
+                first.arrive(1)
+        await settled()
+        assert tried == [7, 3, 1, 2, 1, 1, 4]
+        assert first.under_way == []
 
     run(scenario)
 
