@@ -46,6 +46,7 @@ MARGIN_MS: Final = 60_000
 TOPIC: Final = 2
 NAMES: Final = (
     "max.message.bytes",
+    "compression.type",
     "message.timestamp.type",
     "message.timestamp.before.max.ms",
     "message.timestamp.after.max.ms",
@@ -66,26 +67,33 @@ class RowRefusedError(Exception):
 class Limits:
     """What a topic takes; None = there is no limit, or it is not known."""
 
-    #: Bytes of a record batch, as it is sent.
+    #: Bytes of a record batch, as it is sent, or as it is before that where the broker does not keep it compressed.
     most_bytes: int | None = None
     #: How far (ms) a timestamp may be before and after the broker's clock.
     before_ms: int | None = None
     after_ms: int | None = None
+    #: Whether the topic keeps record batches as they are sent; with compression.type=uncompressed it does not.
+    compressed: bool = True
 
     @classmethod
     def of(cls, config: Mapping[str, str]) -> Limits:
         """Read them from a topic's configuration."""
         most = int(config["max.message.bytes"]) if "max.message.bytes" in config else None
+        compressed = config.get("compression.type") != "uncompressed"
         if config.get("message.timestamp.type") == "LogAppendTime":
-            return cls(most)
+            return cls(most, compressed=compressed)
         both = config.get("message.timestamp.difference.max.ms", str(NO_LIMIT_MS))
         before, after = (int(config.get(f"message.timestamp.{side}.max.ms", both)) for side in ("before", "after"))
-        return cls(most, before if before < NO_LIMIT_MS else None, after if after < NO_LIMIT_MS else None)
+        return cls(most, _limited(before), _limited(after), compressed)
 
     def stricter(self, other: Limits) -> Limits:
         """Return what satisfies both."""
-        pairs = zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)
-        return Limits(*(min((one for one in pair if one is not None), default=None) for pair in pairs))
+        return Limits(
+            _smaller(self.most_bytes, other.most_bytes),
+            _smaller(self.before_ms, other.before_ms),
+            _smaller(self.after_ms, other.after_ms),
+            self.compressed and other.compressed,
+        )
 
     def check(self, topic: str, changes: Mapping[bytes, Row | None], now: int) -> None:
         """Compare rows with the limits.
@@ -115,13 +123,18 @@ class Limits:
         for key, row in changes.items():
             if row is None or len(key) + len(row.value) + BESIDES <= most:
                 continue
-            size = size_of((Envelope(key, row.timestamp), row.value))  # the broker judges what is compressed
+            size = size_of((Envelope(key, row.timestamp), row.value), compressed=self.compressed)
             if size > most:
-                raise RowRefusedError(
-                    Cause.TOO_LARGE,
-                    f"the changelog {topic} takes no row of {len(row.value):,} bytes, {size:,} compressed: it has "
-                    f"max.message.bytes={most}",
-                )
+                text = f"the changelog {topic} takes no row of {len(row.value):,} bytes, {size:,} as it is sent"
+                raise RowRefusedError(Cause.TOO_LARGE, f"{text}: at most {most:,} (max.message.bytes)")
+
+
+def _limited(ms: int) -> int | None:
+    return ms if ms < NO_LIMIT_MS else None
+
+
+def _smaller(one: int | None, other: int | None) -> int | None:
+    return min((limit for limit in (one, other) if limit is not None), default=None)
 
 
 def _mistimed(topic: str, timestamp: int, why: str) -> RowRefusedError:

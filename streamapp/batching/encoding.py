@@ -99,12 +99,12 @@ class RecordBatch(BatchBuilder):  # type: ignore[misc]
         return self._built
 
 
-def size_of(result: Result) -> int:
-    """Return the bytes of a record batch with nothing but this result, as it is sent."""
+def size_of(result: Result, *, compressed: bool = True) -> int:
+    """Return the bytes of a record batch with nothing but this result, as it is sent, or before it is compressed."""
     record, value = result
     builder = LargeRecords(0, is_transactional=False)
     builder.append(0, record.timestamp, record.key, value, record.headers)
-    return len(_compressed(builder.build()))
+    return len(_compressed(builder.build())) if compressed else builder.size()
 
 
 def _compressed(plain: bytearray) -> bytearray:
