@@ -15,6 +15,7 @@ from streamapp.batching.changelog_limits import ChangelogLimits
 from streamapp.batching.checkpoint import Checkpoint
 from streamapp.batching.dead_letters import DeadLetters
 from streamapp.batching.output import Output
+from streamapp.batching.patience import Patience
 from streamapp.batching.problems import Problems
 from streamapp.batching.recovery import TableManager
 from streamapp.batching.refusals import RefusedError, name_of, standing, text_of
@@ -88,6 +89,7 @@ class App(faust.App):
         self.inputs: dict[str, tuple[str, ...]] = {}
         #: What is wrong although the worker runs.
         self.faults = Problems()
+        self.patience = Patience(self.faults)
         #: Records that the agents are done with, by topic.
         self.read: Counter[str] = Counter()
         self.changelog_limits = ChangelogLimits(self)
@@ -97,8 +99,10 @@ class App(faust.App):
         """Stop the worker for a reason; one that is no bug is told without the way there."""
         if standing(type(reason)):
             reason = RefusedError(text_of(reason, name_of(reason, self.conf.id)))
-        told = isinstance(reason, (StoreError, UnreadableBatchError, RefusedError))
-        await super().crash(reason.with_traceback(None) if told else reason)
+        if isinstance(reason, (StoreError, UnreadableBatchError, RefusedError)):
+            reason = reason.with_traceback(None)
+            reason.__cause__ = reason.__context__ = None
+        await super().crash(reason)
 
     def batches(self, name: str, *, after: tuple[str, ...] = ()) -> Any:
         """Declare a topic whose agents get batches.

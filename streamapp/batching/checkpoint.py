@@ -66,7 +66,7 @@ class Checkpoint:
 
     def __init__(self, app: Any) -> None:
         self._app = app
-        self._patience = Patience(app.faults)
+        self._patience: Patience = app.patience
         self._outbox = Outbox(self._patience)
         #: When (s) the partitions are to be had anew, after what was done was given up.
         self._rejoining: asyncio.TimerHandle | None = None
@@ -152,16 +152,18 @@ class Checkpoint:
     async def _count(self, topic: str) -> int:
         """Return the number of partitions of a topic; one that is not there is waited for, for some time."""
         producer = self._app.producer
+        error: KafkaError | None
         while True:
             try:
                 async with asyncio.timeout(LOOK_S):
                     count: int = await producer.partition_count(topic)
                     return count
             except TimeoutError:
-                if await producer.missing([TP(topic, 0)]):
-                    self._patience.failed(topic, UnknownTopicOrPartitionError())
+                error = UnknownTopicOrPartitionError() if await producer.missing([TP(topic, 0)]) else None
             except KafkaError as exc:
-                await asyncio.sleep(self._patience.failed(topic, exc))
+                error = exc
+            if error is not None:
+                await asyncio.sleep(self._patience.failed(topic, error))
 
     async def commit(self) -> bool:
         """Make the work that is finished durable.
