@@ -32,6 +32,7 @@ from streamapp.batching.dead_letters import Reason, Rejected
 from streamapp.batching.feed import Feed, Fetched
 from streamapp.batching.group import AGAIN, Group, passes
 from streamapp.batching.reader import Reader
+from streamapp.batching.refusals import RefusedError, name_of, standing
 from streamapp.batching.unreadable import Unreadable, UnreadableBatchError
 from streamapp.batching.work import Work
 
@@ -153,6 +154,8 @@ class Consumer(driver.Consumer):
         except UnreadableBatchError as exc:
             await self._finish(exc.tp)
             await self.app.crash(exc)
+        except RefusedError as exc:
+            await self.app.crash(exc)
         except (asyncio.CancelledError, ConsumerStoppedError):
             # Faust's fetcher takes its own end for a crash when the worker stops during a rebalance.
             if not self.app.should_stop:
@@ -184,7 +187,12 @@ class Consumer(driver.Consumer):
             alive=self._thread.polled,
         )
         self._want()
-        await self._feed.run()
+        try:
+            await self._feed.run()
+        except KafkaError as exc:
+            if not standing(type(exc)):
+                raise
+            await self.sleep(self.app.patience.failed(name_of(exc, self.app.conf.id), exc))
 
     def _want(self) -> None:
         """Ask for a batch of each partition of which none waits, nor is on its way."""
@@ -199,6 +207,7 @@ class Consumer(driver.Consumer):
 
     def _arrived(self, generation: int, fetched: Fetched) -> None:
         for tp, records in fetched.records.items():
+            self.app.patience.over(tp.topic)
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             if tp.topic in self._batched:
                 self._wanted.discard(tp)
