@@ -7,6 +7,8 @@ from typing import Any
 
 import faust
 
+from streamapp.batching.changelog_limits import RowRefusedError
+from streamapp.batching.refusals import RefusedError
 from streamapp.batching.stream import Stream
 from streamapp.stores.errors import StoreBehindError, StoreError, StoreUnreachableError
 
@@ -44,7 +46,7 @@ class Agent(faust.Agent):
     def _tell(self, error: Exception) -> None:
         if isinstance(error, StoreUnreachableError):
             self.log.warning("%s waits: %s", self.name, error)
-        elif not isinstance(error, (StoreError, StoreBehindError)):  # of which others tell
+        elif not isinstance(error, (StoreError, StoreBehindError, RefusedError, RowRefusedError)):  # others tell of it
             self.log.error("%s failed and is started again", self.name, exc_info=error)
 
     def _run(self, aref: Any) -> Awaitable[Any]:

@@ -15,12 +15,15 @@ from streamapp.batching.ahead import Ahead, WallClock
 from streamapp.batching.alignment import groups
 from streamapp.batching.assignor import Assignor
 from streamapp.batching.batch import BatchSchema
+from streamapp.batching.changelog_limits import ChangelogLimits
 from streamapp.batching.checkpoint import Checkpoint
 from streamapp.batching.dead_letters import DeadLetters
 from streamapp.batching.losses import Losses, LostError
 from streamapp.batching.output import Output
+from streamapp.batching.patience import Patience
 from streamapp.batching.problems import Problems
 from streamapp.batching.recovery import TableManager
+from streamapp.batching.refusals import RefusedError, name_of, standing, text_of
 from streamapp.batching.static_member import FencedError
 from streamapp.batching.stream import Stream
 from streamapp.batching.unmatched import UnmatchedOutput
@@ -114,12 +117,18 @@ class App(faust.App):
         self.read: Counter[str] = Counter()
         #: Looks for records that are ahead of the wall clock, which bounds the event clocks.
         self.ahead = Ahead(WallClock(settings.max_ahead), f"{PREFIX}MAX_AHEAD={settings.max_ahead:g}")
+        self.patience = Patience(self.faults)
+        self.changelog_limits = ChangelogLimits(self)
         self.checkpoint = Checkpoint(self)
 
     async def crash(self, reason: BaseException) -> None:
         """Stop the worker for a reason; one that is no bug is told without the way there."""
-        told = isinstance(reason, (StoreError, UnreadableBatchError, FencedError, LostError))
-        await super().crash(reason.with_traceback(None) if told else reason)
+        if standing(type(reason)):
+            reason = RefusedError(text_of(reason, name_of(reason, self.conf.id)))
+        if isinstance(reason, (StoreError, UnreadableBatchError, FencedError, LostError, RefusedError)):
+            reason = reason.with_traceback(None)
+            reason.__cause__ = reason.__context__ = None
+        await super().crash(reason)
 
     def batches(self, name: str, *, after: tuple[Any, ...] = (), create: bool = False) -> Any:
         """Declare a topic whose agents get batches.

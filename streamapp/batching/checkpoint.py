@@ -12,17 +12,19 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from aiokafka.errors import CommitFailedError, KafkaError, MessageSizeTooLargeError, ProducerFenced
+from aiokafka.errors import CommitFailedError, KafkaError, ProducerFenced, UnknownTopicOrPartitionError
 from faust.types import TP
 
 from streamapp.batching.delivery import AtLeastOnce, Delivery, ExactlyOnce
 from streamapp.batching.group import passes
 from streamapp.batching.outbox import Outbox, Sending
 from streamapp.batching.output import Results, partitions
+from streamapp.batching.patience import PROBLEM_AFTER_S, Patience
 from streamapp.batching.rate_limit import RateLimit
+from streamapp.batching.refusals import RecordRefusedError, RefusedError, name_of, standing
 from streamapp.batching.work import Work
 from streamapp.settings import Guarantee
 from streamapp.stores.errors import StoreBehindError, StoreError, StoreUnreachableError
@@ -40,6 +42,14 @@ ROWS: Final = 100_000
 ROWS_AT_MOST: Final = 200_000
 #: Seconds before a store that is away is tried again, the first time and at most.
 WAIT, WAIT_AT_MOST = 0.1, 5.0
+#: The name of a commit that fails.
+COMMIT: Final = "commit"
+#: Seconds between two looks why something does not arrive.
+LOOK_S: Final = 1.0
+
+
+class RowsRefusedError(Exception):
+    """Rows that their changelogs refused in a commit; they are known now, and refused before the next one."""
 
 
 class Finished(NamedTuple):
@@ -59,7 +69,10 @@ class Checkpoint:
 
     def __init__(self, app: Any) -> None:
         self._app = app
-        self._outbox = Outbox()
+        self._patience: Patience = app.patience
+        self._outbox = Outbox(self._patience)
+        #: When (s) the partitions are to be had anew, after what was done was given up.
+        self._rejoining: asyncio.TimerHandle | None = None
         exactly_once = app.settings.processing_guarantee is Guarantee.EXACTLY_ONCE
         self._delivery: Delivery = (ExactlyOnce if exactly_once else AtLeastOnce)(app, self._outbox)
         #: By the partitions of a round, what some agents have done with it that others are at still.
@@ -83,7 +96,7 @@ class Checkpoint:
             generation: the one in which it was begun; the work of an earlier one is void.
 
         Raises:
-            KafkaError: if the broker does not know a topic that results are for; then nothing was done.
+            RefusedError: if a topic that results are for is not there, or not allowed; then nothing was done.
         """
         await self._outbox.room()
         await self._begun.wait()
@@ -132,13 +145,29 @@ class Checkpoint:
 
     async def _divided(self, results: Results) -> list[tuple[TP, Results]]:
         topic, source = results.output.topic, results.source
-        count = await self._app.producer.partition_count(topic)
+        count = await self._count(topic)
         if not results.rekeyed and count == await self._app.producer.partition_count(source.topic):
             return [(TP(topic, source.partition), results)]
         return [
-            (TP(topic, number), Results(results.output, part, source, rekeyed=True))
+            (TP(topic, number), Results(results.output, part, source, rekeyed=True, origin=results.origin))
             for number, part in partitions(results.results, count).items()
         ]
+
+    async def _count(self, topic: str) -> int:
+        """Return the number of partitions of a topic; one that is not there is waited for, for some time."""
+        producer = self._app.producer
+        error: KafkaError | None
+        while True:
+            try:
+                async with asyncio.timeout(LOOK_S):
+                    count: int = await producer.partition_count(topic)
+                    return count
+            except TimeoutError:
+                error = UnknownTopicOrPartitionError() if await producer.missing([TP(topic, 0)]) else None
+            except KafkaError as exc:
+                error = exc
+            if error is not None:
+                await asyncio.sleep(self._patience.failed(topic, error))
 
     @property
     def over(self) -> bool:
@@ -157,13 +186,25 @@ class Checkpoint:
             self.due.clear()
             if self._over:
                 return False
+            slow = asyncio.get_running_loop().call_later(PROBLEM_AFTER_S, self._tell_slow)
             try:
                 return await self._commit()
             except StoreError as exc:
                 await self._app.crash(exc)
+            except RefusedError as exc:
+                self.end()  # first: a worker that stops has a last commit to make
+                await self._app.crash(exc)
             except Exception as exc:
                 self.fail(exc)
+            finally:
+                slow.cancel()
+                self._app.faults.over(Checkpoint)
             return False
+
+    def _tell_slow(self) -> None:
+        topics = ", ".join(sorted({tp.topic for tp in self._outbox.waiting})) or "the offsets"
+        text = f"a commit lasts more than {PROBLEM_AFTER_S:g} s: the broker has not taken what goes to {topics}"
+        self._app.faults.report(Checkpoint, text)
 
     async def _commit(self) -> bool:
         at_ms = int(time.time() * 1000)
@@ -182,11 +223,14 @@ class Checkpoint:
             self._outbox.put(rows.changelog, rows.records(), rows, amends=True)
         # 3. The broker has all results, dead letters and changelog records.
         await self._settle()
+        await self._check_rows(written)
         # 4. The input is committed.
-        await self._delivery.commit(offsets)
+        await self._commit_offsets(offsets)
         # 5. The stores get the rows, with the changelog's offset, which says from where a recovery has to read.
         for rows in written:
             await self._store(rows)
+        for name in (COMMIT, self._app.conf.id):
+            self._patience.over(name)
         if offsets or self._delivery.atomic:  # by these the broker has seen that the partitions are still this worker's
             await self._note_in_step(at_ms)
         return True
@@ -201,9 +245,66 @@ class Checkpoint:
             await asyncio.to_thread(_note_in_step, owned, at_ms)
 
     async def _settle(self) -> None:
-        while failed := await self._outbox.settle():
-            for sending in failed:
-                await self._send_again(sending)
+        """Wait until all has arrived; what the broker refuses finds another place.
+
+        Raises:
+            Exception: what is wrong with a record batch that cannot be sent.
+        """
+        while (failed := await self._outbox.settle(LOOK_S)) is None or failed:
+            if failed is None:
+                await self._look()
+            else:
+                await self._place(failed)
+
+    async def _place(self, failed: Iterable[Sending]) -> None:
+        """Find another place for the records that the broker refuses.
+
+        Raises:
+            Exception: what is wrong with a record batch that cannot be sent.
+        """
+        errors = [(sending, sending.arrived.exception()) for sending in failed]
+        others = [error for _, error in errors if error is not None and not isinstance(error, RecordRefusedError)]
+        if others:
+            telling = (error for error in others if isinstance(error, RefusedError) or standing(type(error)))
+            raise next(telling, others[0])
+        for sending, error in errors:
+            if isinstance(error, RecordRefusedError):
+                await sending.to.refused(sending.results[0], error)
+
+    async def _look(self) -> None:
+        """Look whether what does not arrive is for a topic that is not there.
+
+        Raises:
+            RefusedError: if so, and that for long enough.
+        """
+        for topic in await self._app.producer.missing(self._outbox.waiting):
+            self._patience.failed(topic, UnknownTopicOrPartitionError())
+
+    async def _check_rows(self, written: Iterable[Uncommitted]) -> None:
+        """Look whether the changelogs have refused rows.
+
+        Raises:
+            RowsRefusedError: if so; then the records that they are of are found once these come again.
+            RefusedError: if these would be refused again.
+        """
+        refused = [(rows.changelog.topic, *one) for rows in written for one in rows.refusals]
+        for topic, result, error in refused:
+            await self._app.changelog_limits.learn(topic, result, error)
+        if refused:
+            topic, _, error = refused[0]
+            raise RowsRefusedError(f"the changelog {topic} refuses {len(refused)} rows: {error}")
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int]) -> None:
+        """Commit the offsets; what somebody has to mend is tried again here, since all else of the commit is done."""
+        while True:
+            try:
+                await self._delivery.commit(offsets)
+            except KafkaError as exc:
+                if self._delivery.atomic or not standing(type(exc)):
+                    raise
+                await asyncio.sleep(self._patience.failed(name_of(exc, self._app.conf.id), exc))
+            else:
+                return
 
     async def _store(self, rows: Uncommitted) -> None:
         """Put rows into their store; wait for it if it is away, unless the partitions are about to go.
@@ -223,23 +324,6 @@ class Checkpoint:
             else:
                 return
 
-    async def _send_again(self, sending: Sending) -> None:
-        """Find the record that is too large for its topic.
-
-        Raises:
-            Exception: what was wrong with the record batch, if it was not its size.
-        """
-        error = sending.arrived.exception()
-        if not isinstance(error, MessageSizeTooLargeError):
-            raise error or KafkaError("a record batch failed without an error")
-        # The broker refuses a record batch as a whole: first those that it was made of tell, then the halves of one.
-        results, middle = sending.results, len(sending.results) // 2
-        if sending.alone and not middle:
-            await sending.to.refused(results[0])
-            return
-        for part in (results[:middle], results[middle:]) if sending.alone else (results,):
-            self._outbox.put(sending.tp, part, sending.to, amends=True, alone=True)
-
     def fail(self, error: Exception) -> None:
         """Give all up that is not committed, and have it read again, as after a rebalance."""
         if self._over:
@@ -248,10 +332,18 @@ class Checkpoint:
             logger.warning("Work since the last commit is given up and done again: %s", error)
         elif isinstance(error, (ProducerFenced, CommitFailedError)):
             logger.warning("Work since the last commit is given up: another worker has its partitions now")
+        elif isinstance(error, RowsRefusedError) or standing(type(error)):
+            logger.warning("Work since the last commit is given up and done again: %s", error)
         elif not self._app.should_stop:
             logger.error("Work since the last commit is given up and done again: %r", error, exc_info=error)
         self.end()
-        self._app.consumer.rejoin()
+        name = name_of(error, self._app.conf.id) if standing(type(error)) else COMMIT
+        try:
+            wait = self._patience.failed(name, error)
+        except RefusedError as refused:
+            self._app.add_future(self._app.crash(refused.with_traceback(None)))
+        else:
+            self._rejoining = asyncio.get_running_loop().call_later(wait, self._app.consumer.rejoin)
 
     def end(self) -> None:
         """Take no more work in before the next generation: its input is read again, maybe elsewhere.
@@ -263,6 +355,8 @@ class Checkpoint:
 
     def begin(self) -> None:
         """Begin anew, with the partitions of a new generation: what was not committed is read again."""
+        if self._rejoining is not None:
+            self._rejoining.cancel()
         self._over = False
         self._rounds.clear()
         self._outbox.forget()
@@ -281,7 +375,7 @@ class Checkpoint:
         try:
             await self._delivery.open(partitions)
         except (KafkaError, TimeoutError) as exc:
-            if not isinstance(exc, TimeoutError | ProducerFenced) and not passes(exc):
+            if not (isinstance(exc, TimeoutError | ProducerFenced) or passes(exc) or standing(type(exc))):
                 raise
             self.fail(exc)
             return False

@@ -34,6 +34,7 @@ from streamapp.batching.group import AGAIN, Group, passes
 from streamapp.batching.hops import Hops
 from streamapp.batching.positions import Positions
 from streamapp.batching.reader import Reader
+from streamapp.batching.refusals import RefusedError, name_of, standing
 from streamapp.batching.topic_watch import TopicWatch
 from streamapp.batching.unreadable import Unreadable, UnreadableBatchError
 from streamapp.batching.work import Work
@@ -172,6 +173,8 @@ class Consumer(driver.Consumer):
         except UnreadableBatchError as exc:
             await self._finish(exc.tp)
             await self.app.crash(exc)
+        except RefusedError as exc:
+            await self.app.crash(exc)
         except (asyncio.CancelledError, ConsumerStoppedError):
             # Faust's fetcher takes its own end for a crash when the worker stops during a rebalance.
             if not self.app.should_stop:
@@ -213,6 +216,10 @@ class Consumer(driver.Consumer):
             self.log.warning("What was to be read next is not there any more (%s): joining the group again", exc)
             self.stop_flow()
             self.rejoin()
+        except KafkaError as exc:
+            if not standing(type(exc)):
+                raise
+            await self.sleep(self.app.patience.failed(name_of(exc, self.app.conf.id), exc))
 
     def _hops(self) -> Hops | None:
         return Hops(self.app, self.reader) if self.app.hops else None
@@ -230,6 +237,7 @@ class Consumer(driver.Consumer):
 
     def _arrived(self, generation: int, fetched: Fetched) -> None:
         for tp, records in fetched.records.items():
+            self.app.patience.over(tp.topic)
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             if tp.topic in self._batched:
                 self._wanted.discard(tp)

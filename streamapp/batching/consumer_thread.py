@@ -22,6 +22,7 @@ from faust.types import TP
 from mode import Service
 
 from streamapp.batching.group import Group, passes
+from streamapp.batching.refusals import RefusedError, name_of, standing
 from streamapp.batching.static_member import FencedError
 
 __all__ = ["ConsumerThread"]
@@ -109,9 +110,21 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             try:
                 coordinator.check_errors()
             except KafkaError as exc:
-                if failed or not passes(exc):
+                if failed or not (passes(exc) or standing(type(exc))):
                     raise
+                if standing(type(exc)) and self._is_over(exc):
+                    return
                 self.log.warning("Joining the group again: %r", exc)
+
+    def _is_over(self, error: KafkaError) -> bool:
+        """Have the app stop if it is of no use to try it again."""
+        name = name_of(error, self.app.conf.id)
+        try:
+            self.app.patience.failed(name, error)
+        except RefusedError as refused:
+            asyncio.run_coroutine_threadsafe(self.app.crash(refused), self.parent_loop)
+            return True
+        return False
 
     async def subscribe(self, topics: Iterable[str]) -> None:
         """Subscribe, once the broker tells of the changelogs, which may just have been made.

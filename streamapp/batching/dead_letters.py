@@ -9,11 +9,12 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from aiokafka.errors import MessageSizeTooLargeError
+import msgspec
 from faust.types import TP
 
 from streamapp.batching.output import Envelope, Output, Result, Results
 from streamapp.batching.rate_limit import RateLimit
+from streamapp.batching.refusals import Cause, RecordRefusedError, RefusedError
 
 if TYPE_CHECKING:
     from streamapp.batching.batch import Batch, Record
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 LOG_EVERY: Final = 10.0
 #: Bytes of an error that are kept in a dead letter which is too large without its value, too.
 ERROR_AT_MOST: Final = 1_000
+#: How many headers are a dead letter's own, before all others.
+OWN: Final = 5
 
 
 class Reason(enum.StrEnum):
@@ -39,10 +42,11 @@ class Reason(enum.StrEnum):
     KEY_MISMATCH = "key_mismatch"
     TOMBSTONE = "tombstone"
     UNKNOWN_CODEC = "unknown_codec"
-    TOO_LARGE = "too_large"
+    TOO_LARGE = Cause.TOO_LARGE.value
+    INVALID_TIMESTAMP = Cause.INVALID_TIMESTAMP.value
+    #: By the broker, or by a function that was given to a join.
+    REFUSED = Cause.REFUSED.value
     AGENT_FAILED = "agent_failed"
-    #: A function that was given to a join refused it.
-    REFUSED = "refused"
     #: An update of a versioned table, older than its history.
     EXPIRED = "expired"
 
@@ -61,6 +65,16 @@ class Rejected:
     join: str = ""
 
 
+class _Made(msgspec.Struct, frozen=True, gc=False):
+    """A result as the record of its own dead letter."""
+
+    key: bytes | None
+    value: bytes | None
+    timestamp: int
+    offset: int = -1
+    headers: tuple[()] = ()
+
+
 class DeadLetters(Output):
     """The topic for rejected records; counts them by topic and reason, and logs some of them.
 
@@ -68,7 +82,11 @@ class DeadLetters(Output):
     headers stand ``topic``, ``partition``, ``offset``, ``reason`` and ``error``, and ``traceback`` if an agent
     failed. A value that the topic refuses for its size is left out, and the header ``value_bytes`` tells its size; if
     that is not enough, so are the key and all headers but those five. The record itself is still where ``topic``,
-    ``partition`` and ``offset`` say.
+    ``partition`` and ``offset`` say. A timestamp that the topic refuses becomes the header ``timestamp`` (ms), and the
+    dead letter has the time of its sending; for a compacted topic a missing key is made of topic, partition and offset.
+
+    A result that the broker refuses is a dead letter itself if no record gave it alone, as with a window that is
+    reduced: ``topic`` is then the one that it is for, and ``offset`` is -1.
     """
 
     def __init__(self, app: Any, topic: str) -> None:
@@ -93,39 +111,48 @@ class DeadLetters(Output):
                 letters.append((_envelope(one), one.record.value))
         return letters
 
-    async def instead_of(self, result: Result, source: TP, topic: str) -> None:
-        """Send the record that gave a result, since a topic refuses the result for its size.
+    async def instead_of(
+        self, result: Result, source: TP, record: Record | None, topic: str, error: RecordRefusedError
+    ) -> None:
+        """Send the record that gave a result, since the broker refuses the result.
 
         Args:
             result: the result.
             source: the partition of the record that gave it.
-            topic: the topic that refuses it.
+            record: that record; None = the result goes instead.
+            topic: the topic that the result is for.
+            error: what the broker says.
         """
-        origin = result[0]
-        record: Any = origin
-        if isinstance(origin, Envelope):
-            record, source = origin.source, origin.tp or source
-        error = f"{topic} refuses the result for its size (max.message.bytes)"
-        if letters := self.letters([Rejected(source, record, Reason.TOO_LARGE, error)]):
+        if record is None:
+            stamped, value = result
+            source, record = TP(topic, source.partition), _Made(stamped.key, value, stamped.timestamp or 0)
+        rejected = Rejected(source, record, Reason(error.cause), f"{topic} refuses the result: {error}")
+        if letters := self.letters([rejected]):
             await self._app.checkpoint.send(Results(self, letters, source, rekeyed=True))
 
-    async def refused(self, result: Result, source: TP) -> None:
-        """Send a dead letter that is too large again, without its value, then without all that is the record's.
+    async def refused(self, result: Result, source: TP, record: Record | None, error: RecordRefusedError) -> None:
+        """Send a dead letter that the broker refuses again, without what it refuses it for.
 
         Raises:
-            MessageSizeTooLargeError: if the topic takes not even that.
+            RefusedError: if the topic takes not even that.
         """
         letter, value = result
-        own, more = list(letter.headers[:5]), letter.headers[5:]
-        if value is not None:
-            headers = [*own, ("value_bytes", str(len(value)).encode()), *more]
-            emptied: Result = (Envelope(letter.key, letter.timestamp, headers), None)
-        elif letter.key is not None or more:
-            own[4] = ("error", own[4][1][:ERROR_AT_MOST])
-            emptied = (Envelope(None, letter.timestamp, own), None)
+        own, more, key, timestamp = list(letter.headers[:OWN]), letter.headers[OWN:], letter.key, letter.timestamp
+        if error.cause is Cause.INVALID_TIMESTAMP and timestamp is not None:
+            own.append(("timestamp", str(timestamp).encode()))
+            timestamp = None
+        elif error.cause is Cause.TOO_LARGE and value is not None:
+            own.append(("value_bytes", str(len(value)).encode()))
+            value = None
+        elif error.cause is Cause.TOO_LARGE and (key is not None or more):
+            own[-1] = ("error", own[-1][1][:ERROR_AT_MOST])
+            key, more = None, ()
+        elif error.cause is Cause.REFUSED and key is None:
+            key = b"/".join(place for _, place in own[:3])
         else:
-            raise MessageSizeTooLargeError(f"{self.topic} takes no dead letters: its max.message.bytes is too small")
-        await self._app.checkpoint.send(Results(self, [emptied], source, rekeyed=True))
+            raise RefusedError(f"{self.topic} takes no dead letters: {error}")
+        again: Result = (Envelope(key, timestamp, [*own, *more]), value)
+        await self._app.checkpoint.send(Results(self, [again], source, rekeyed=True))
 
     def _log(self, one: Rejected) -> None:
         if self._logged.due((one.tp.topic, one.reason)):

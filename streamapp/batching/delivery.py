@@ -232,6 +232,7 @@ class ExactlyOnce:
 
 async def _close(producer: Any) -> None:
     transactions = producer._txn_manager
+    _seen(transactions.wait_for_transaction_end())  # which an abort replaces
     with contextlib.suppress(KafkaError, TimeoutError):
         async with asyncio.timeout(CLOSE_WITHIN):
             # Not left to whoever begins with this id next: till then readers would get nothing that comes after.
@@ -243,8 +244,12 @@ async def _close(producer: Any) -> None:
     # Those of a producer which was fenced: asyncio need not tell that nobody looked.
     waiters = [batch._drain_waiter for batches in producer._message_accumulator._batches.values() for batch in batches]
     for waiter in (*waiters, transactions.wait_for_transaction_end()):
-        if waiter is not None and waiter.done():
-            waiter.exception()
+        _seen(waiter)
+
+
+def _seen(waiter: asyncio.Future[Any] | None) -> None:
+    if waiter is not None and waiter.done():
+        waiter.exception()
 
 
 async def _commit_offsets(sender: Any, membership: Membership, offsets: Any, group: str) -> None:

@@ -17,7 +17,7 @@ from streamapp.batching.layout import ATTRIBUTES, CRC, LENGTH, PRODUCER, RECORDS
 if TYPE_CHECKING:
     from streamapp.batching.output import Result
 
-__all__ = ["RecordBatch"]
+__all__ = ["RecordBatch", "size_of"]
 
 #: How Kafka's clients begin snappy data, which are blocks with their lengths before them: magic, version, compatible.
 XERIAL: Final = b"\x82SNAPPY\x00" + struct.pack(">ii", 1, 1)
@@ -44,6 +44,8 @@ class RecordBatch(BatchBuilder):  # type: ignore[misc]
         self._built: bytearray | None = None
         #: Producer id and epoch, and the number of the first record, if the producer numbers them (KIP-98).
         self._state: tuple[int, int, int] | None = None
+        #: Set as soon as the broker's answer is that it refuses the batch.
+        self.refused = False
 
     def extend(self, results: Sequence[Result], start: int) -> int:
         """Append results from number `start` on while there is room; without more of it, close the batch.
@@ -66,6 +68,11 @@ class RecordBatch(BatchBuilder):  # type: ignore[misc]
     def append(self, **record: Any) -> None:
         """Have no room for single records, which aiokafka's producer would put between the results."""
 
+    @property
+    def compressed(self) -> bool:
+        """Whether `compress` has been called."""
+        return self._buffer is not None
+
     def compress(self) -> bytearray:
         """Compress the records of the batch, which is closed, and give it; what `_build` adds is still missing.
 
@@ -79,6 +86,7 @@ class RecordBatch(BatchBuilder):  # type: ignore[misc]
     def _set_producer_state(self, producer_id: int, producer_epoch: int, base_sequence: int) -> None:
         self.close()  # its records are counted now, and it is sent
         self._state = (producer_id, producer_epoch, base_sequence)
+        self._built = None  # it may be sent a second time, after it was refused
 
     def _build(self) -> bytearray:
         if self._built is None:
@@ -89,6 +97,14 @@ class RecordBatch(BatchBuilder):  # type: ignore[misc]
             struct.pack_into(">I", batch, CRC, checksum(batch))
             self._built = batch
         return self._built
+
+
+def size_of(result: Result, *, compressed: bool = True) -> int:
+    """Return the bytes of a record batch with nothing but this result, as it is sent, or before it is compressed."""
+    record, value = result
+    builder = LargeRecords(0, is_transactional=False)
+    builder.append(0, record.timestamp, record.key, value, record.headers)
+    return len(_compressed(builder.build())) if compressed else builder.size()
 
 
 def _compressed(plain: bytearray) -> bytearray:

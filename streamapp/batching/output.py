@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,8 +14,9 @@ from streamapp.murmur2 import murmur2
 
 if TYPE_CHECKING:
     from streamapp.batching.batch import Batch, Record
+    from streamapp.batching.refusals import RecordRefusedError
 
-__all__ = ["Envelope", "Headers", "Output", "Result", "Results", "Stamped", "partition_of", "partitions"]
+__all__ = ["Envelope", "Headers", "Origin", "Output", "Result", "Results", "Stamped", "partition_of", "partitions"]
 
 Headers = list[tuple[str, bytes]]
 
@@ -49,10 +50,15 @@ class Envelope(msgspec.Struct, gc=False):
     key: bytes | None
     timestamp: int | None
     headers: Headers = []
-    #: The record of the input that gave the result: it goes to the dead letters if the topic refuses the result.
-    source: Record | None = None
+    #: The record of the input that gave the result, or what an `Origin` finds it by: it goes to the dead letters if the
+    #: broker refuses the result.
+    source: Any = None
     #: Where that is from; None = from the partition that the batch is of.
     tp: TP | None = None
+
+
+#: Finds the record that gave a result, and the topic that it is from; None = there is no such record.
+Origin = Callable[[Stamped], tuple[str, Any] | None]
 
 
 class Output:
@@ -69,24 +75,35 @@ class Output:
         #: Records that the broker has acknowledged.
         self.sent = 0
 
-    def send(self, batch: Batch, results: Sequence[Result], *, rekeyed: bool = False) -> None:
+    def send(
+        self, batch: Batch, results: Sequence[Result], *, rekeyed: bool = False, origin: Origin | None = None
+    ) -> None:
         """Send results, in this order, once the agent is done with the batch.
 
-        The batch is committed after the broker has them. A result that the topic refuses for its size (its
-        ``max.message.bytes``) is not lost: the record that gave it goes to the dead letters.
+        The batch is committed after the broker has them. A result that the broker refuses, for instance for its size
+        (the topic's ``max.message.bytes``), is not lost: the record that gave it goes to the dead letters.
 
         Args:
             batch: the batch they are of.
             results: each a record, whose key, event time and headers it gets, and a value.
             rekeyed: some have another key than their batch's records have, and are sent to the partitions of their
                 keys. Otherwise, with as many partitions here as there, no key has to be hashed.
+            origin: finds the record that gave a result; default: it is the one that the result is sent with, or the
+                envelope's source.
         """
         if results:
-            batch.work.results.append(Results(self, results, batch.tp, rekeyed))
+            batch.work.results.append(Results(self, results, batch.tp, rekeyed, origin))
 
-    async def refused(self, result: Result, source: TP) -> None:
-        """Send the record that gave a result which the topic refuses for its size to the dead letters."""
-        await self._app.dead_letters.instead_of(result, source, self.topic)
+    async def refused(self, result: Result, source: TP, record: Record | None, error: RecordRefusedError) -> None:
+        """Send the record that gave a result which the broker refuses to the dead letters.
+
+        Args:
+            result: the result.
+            source: the partition of the record.
+            record: the record; None = there is none that gave the result alone.
+            error: what the broker says.
+        """
+        await self._app.dead_letters.instead_of(result, source, record, self.topic, error)
 
 
 class Results(msgspec.Struct):
@@ -96,14 +113,22 @@ class Results(msgspec.Struct):
     results: Sequence[Result]
     source: TP
     rekeyed: bool = False
+    origin: Origin | None = None
 
     def delivered(self, count: int, offset: int) -> None:
         """Count results that the broker has."""
         self.output.sent += count
 
-    async def refused(self, result: Result) -> None:
-        """Find another place for a result that the topic refuses for its size."""
-        await self.output.refused(result, self.source)
+    async def refused(self, result: Result, error: RecordRefusedError) -> None:
+        """Find another place for a result that the broker refuses."""
+        stamped, source = result[0], self.source
+        record: Any = stamped
+        if isinstance(stamped, Envelope):
+            record, source = stamped.source, stamped.tp or source
+        if self.origin is not None:
+            topic, record = self.origin(stamped) or (source.topic, None)
+            source = TP(topic, source.partition)
+        await self.output.refused(result, source, record, error)
 
 
 def partitions(results: Sequence[Result], count: int) -> dict[int, list[Result]]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
+from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
 
 from streamapp.batching.delivery import CLOSE_WITHIN
 from streamapp.batching.pipelining import PipeliningProducer
@@ -18,6 +20,8 @@ __all__ = ["Producer"]
 #: The session timeouts after which the broker aborts a transaction, but no more seconds than it allows by default.
 TRANSACTION_TIMEOUTS: Final = 3
 TRANSACTION_AT_MOST: Final = 900.0
+#: Seconds that the broker has to say which topics there are.
+ASK_WITHIN_S: Final = 1.0
 
 
 class Producer(driver.Producer):
@@ -65,6 +69,20 @@ class Producer(driver.Producer):
         producer = self._ensure_producer()
         known = producer.client.cluster.partitions_for_topic(topic)
         return len(known or await producer.partitions_for(topic))
+
+    async def missing(self, partitions: Collection[TP]) -> set[str]:
+        """Return the topics of those of the partitions that are not there; none, if the broker does not answer."""
+        client = self._ensure_producer().client
+        for topic in {tp.topic for tp in partitions}:
+            client.add_topic(topic)
+        try:
+            async with asyncio.timeout(ASK_WITHIN_S):
+                answered = await client.force_metadata_update()
+        except (KafkaError, TimeoutError):
+            return set()
+        there = client.cluster.partitions_for_topic
+        unknown = {tp.topic for tp in partitions if tp.partition not in (there(tp.topic) or ())}
+        return unknown - client.cluster.unauthorized_topics if answered else set()
 
     async def flush(self) -> None:
         """Wait until the broker has what is under way; in a worker that stops, no longer than a sound one takes."""

@@ -20,7 +20,9 @@ from aiokafka.errors import KafkaError
 from faust.types import TP, EventT
 
 from streamapp.batching.batch import Batch, BatchSchema, Merged
+from streamapp.batching.changelog_limits import RowRefusedError
 from streamapp.batching.dead_letters import Reason, Rejected
+from streamapp.batching.refusals import RefusedError
 from streamapp.batching.unreadable import Unreadable
 from streamapp.batching.work import Work
 from streamapp.settings import OnFailure
@@ -87,6 +89,8 @@ class Stream(faust.Stream[Batch]):
                 part = self._parts[0]
                 part.work = self._work.copy()  # made anew at each try: a failed one leaves nothing behind
                 yield part
+                if part.work.changes:
+                    await self.app.changelog_limits.check(part.work)
                 self._work = part.work
                 self._parts.pop(0)
                 self._failures = 0
@@ -176,11 +180,14 @@ class Stream(faust.Stream[Batch]):
 
         Raises:
             Exception: this error, if a record is at fault and the worker is to stop then (``STREAMAPP_ON_FAILURE``),
-                or if a table's store cannot be used.
+                or if a table's store cannot be used, or the broker refuses what does not get better.
         """
         self._failures += 1
-        if isinstance(error, StoreError):
+        if isinstance(error, StoreError | RefusedError):
             raise error
+        if isinstance(error, RowRefusedError):
+            self._narrow_down_refused(error)
+            return
         # The failures of a broker or a store (a KafkaError, a lost connection) are nobody's fault among the records.
         if isinstance(error, StoreBehindError):
             self.give_up()
@@ -210,6 +217,20 @@ class Stream(faust.Stream[Batch]):
             )
             self._parts.pop(0)
             self._failures = 0
+
+    def _narrow_down_refused(self, error: RowRefusedError) -> None:
+        """Leave out the record of which a row is made that the changelog does not take; no try is wasted on it."""
+        batch = self._parts[0]
+        self._failures = 0
+        for rows in batch.work.changes:
+            rows.epoch += 1  # what an agent keeps in memory is ahead of them
+        if len(batch) > 1:
+            self._parts[:1] = batch.halves()
+            return
+        self._parts.pop(0)
+        if batch:
+            reason = Reason(error.cause)
+            self._work.rejected.append(Rejected(batch.source(0), batch.records[0], reason, str(error)))
 
 
 def _readable(batch: Batch) -> tuple[Batch, list[Rejected]]:

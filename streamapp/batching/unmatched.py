@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from faust.types import TP
 
 from streamapp.batching.advice import advice, advice_on_keys
-from streamapp.batching.output import Output, Result
+from streamapp.batching.output import Origin, Output, Result
 from streamapp.batching.tally import Example
 
 if TYPE_CHECKING:
@@ -69,9 +69,11 @@ class UnmatchedOutput(Output):
         #: How many there were since the start, by topic and reason.
         self.counts: Counter[tuple[str, str]] = Counter()
 
-    def send(self, batch: Batch, results: Sequence[Result], *, rekeyed: bool = False) -> None:
+    def send(
+        self, batch: Batch, results: Sequence[Result], *, rekeyed: bool = False, origin: Origin | None = None
+    ) -> None:
         """Send records of a batch, and count them, once the agent is done with it."""
-        super().send(batch, results, rekeyed=rekeyed)
+        super().send(batch, results, rekeyed=rekeyed, origin=origin)
         if results:
             batch.work.effects.append(partial(self._count, batch.tp, results))
 

@@ -8,7 +8,6 @@ import itertools
 from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from aiokafka.errors import MessageSizeTooLargeError
 from faust.types import TP
 from sortedcontainers import SortedDict
 
@@ -19,6 +18,7 @@ from streamapp.stores.partition import Changes, OrderedStore, PartitionStore
 from streamapp.stores.standing import UNKNOWN, keep_in_step
 
 if TYPE_CHECKING:
+    from streamapp.batching.refusals import RecordRefusedError
     from streamapp.batching.work import Work
 
 __all__ = ["OrderedUncommitted", "Rows", "Uncommitted"]
@@ -47,6 +47,8 @@ class Uncommitted:
         self._offset = 0
         #: The offset that was stored last.
         self._stored = 0
+        #: Rows of the commit that is under way which the changelog refuses, and what the broker says.
+        self.refusals: list[tuple[Result, RecordRefusedError]] = []
         #: Rows older than this event time (ms) are to be deleted; and whether the store may have more of them.
         self._expire_before: int | None = None
         self._expiring = False
@@ -129,16 +131,9 @@ class Uncommitted:
         """Take note of how far the changelog is."""
         self._offset = max(self._offset, offset)
 
-    async def refused(self, result: Result) -> None:
-        """Refuse to go on: a row that the changelog does not take would be lost.
-
-        Raises:
-            MessageSizeTooLargeError: always.
-        """
-        size = len(result[1] or b"")
-        raise MessageSizeTooLargeError(
-            f"{self.changelog.topic} refuses a row of {size:,} bytes: raise its max.message.bytes"
-        )
+    async def refused(self, result: Result, error: RecordRefusedError) -> None:
+        """Take note of a row that the changelog refuses: the commit cannot go on."""
+        self.refusals.append((result, error))
 
     def store(self) -> None:
         """Put what is frozen, and is in the changelog by now, into the store."""
@@ -158,6 +153,7 @@ class Uncommitted:
         """Drop what is not committed."""
         self.fresh, self._frozen = self._none(), self._none()
         self._stored = 0
+        self.refusals = []
         self.epoch += 1
 
 

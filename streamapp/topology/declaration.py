@@ -114,7 +114,7 @@ class JoinDeclaration(Generic[R]):
 
     def sink(self, output: Output, value: Callable[[R], Any] | None, lineage: Lineage | None) -> Sink[R]:
         """Make what sends the results to a topic."""
-        return Sink(output, value, lineage=lineage)
+        return Sink(output, value, lineage=lineage, topics=self.topics)
 
     def processor(
         self, outputs: Mapping[Reason, Output] = NONE, tell: Callable[[SideOutput], None] | None = None

@@ -13,14 +13,16 @@ one right row to another, the answers of both partitions are under way at the sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
 import msgspec
+from faust.types import TP
 
 from streamapp.batching.batch import Batch
-from streamapp.batching.output import Envelope, Output
+from streamapp.batching.output import Envelope, Output, Result, partition_of
+from streamapp.batching.refusals import RecordRefusedError
 from streamapp.joins import Event, ForeignKeyJoin, How, Joined, Reason, Record, Refused, Row, Side, State
 from streamapp.joins import Output as Joining
 from streamapp.joins.clock import BEGINNING
@@ -30,7 +32,7 @@ from streamapp.joins.ledger import Ledger, Refusing
 from streamapp.joins.records import Batch as Records
 from streamapp.topology.declaration import Input, JoinDeclaration
 from streamapp.topology.lineage import Lineage
-from streamapp.topology.sink import Sink
+from streamapp.topology.sink import NO_HEADERS, Sink
 
 __all__ = ["ForeignKeyDeclaration", "LeftSideJoin"]
 
@@ -246,7 +248,7 @@ class ForeignKeyDeclaration(JoinDeclaration[Any]):
         super().__init__(app, name, LeftSideJoin(foreign_key, how), [Input(answers, 1), left])
         self._how = how
         self._subscriptions = Output(app, subscriptions)
-        self._answers = Output(app, answers)
+        self._answers = _Answers(app, answers, left.topic)
         # It answers about rows that name none too: whether that is a result is for the left side to say.
         join = ForeignKeyJoin(foreign_key=_name_of, how=How.LEFT)
         self._right = JoinDeclaration(
@@ -261,7 +263,7 @@ class ForeignKeyDeclaration(JoinDeclaration[Any]):
         right.watch.keeps = self._how is How.LEFT
         if lineage is not None:
             lineage = Lineage({Side.LEFT: self.topics[Side.LEFT], Side.RIGHT: self._right.topics[Side.RIGHT]})
-        return _LeftSink(output, value, self._subscriptions, lineage)
+        return _LeftSink(output, value, self._subscriptions, lineage, self.topics)
 
 
 def _left_record(record: Record) -> Record:
@@ -278,9 +280,14 @@ class _LeftSink(Sink[Any]):
     """Sends results to their topic, and subscriptions to theirs."""
 
     def __init__(
-        self, output: Output, value: Callable[[Any], Any] | None, subscriptions: Output, lineage: Lineage | None
+        self,
+        output: Output,
+        value: Callable[[Any], Any] | None,
+        subscriptions: Output,
+        lineage: Lineage | None,
+        topics: Mapping[int, str],
     ) -> None:
-        super().__init__(output, value, lineage=lineage)
+        super().__init__(output, value, lineage=lineage, topics=topics)
         self._subscriptions = subscriptions
 
     @property
@@ -292,8 +299,36 @@ class _LeftSink(Sink[Any]):
         """Send what the left side made of a batch once the agent is done with it."""
         asked = [result for result in results if type(result) is Subscription]
         super().send(batch, [result for result in results if type(result) is not Subscription])
-        records = [(Envelope(one.name, one.timestamp), _encode(one)) for one in asked]
-        self._subscriptions.send(batch, records, rekeyed=True)
+        records = [(Envelope(one.name, one.timestamp, NO_HEADERS, one), _encode(one)) for one in asked]
+        self._subscriptions.send(batch, records, rekeyed=True, origin=self._asked)
+
+    def _asked(self, stamped: Any) -> tuple[str, Record]:
+        return self._topics[Side.LEFT], _left_row(stamped.source)
+
+
+class _Answers(Output):
+    """The answers; if the broker refuses one, it is the left row that has no result.
+
+    Args:
+        app: the app.
+        topic: of the answers.
+        left: the left topic, whose partitions the answers go to.
+    """
+
+    def __init__(self, app: Any, topic: str, left: str) -> None:
+        super().__init__(app, topic)
+        self._left = left
+
+    async def refused(self, result: Result, source: TP, record: Any, error: RecordRefusedError) -> None:
+        """Send the left record that was asked for to the dead letters."""
+        count = await self._app.producer.partition_count(self._left)
+        left = TP(self._left, partition_of(result[0].key, count))
+        await super().refused(result, left, _left_row(record), error)
+
+
+def _left_row(asked: Subscription) -> Any:
+    """Return the left record that a subscription is of, without its headers."""
+    return Event(asked.key, asked.value, asked.timestamp, asked.version)
 
 
 class _AnswerSink(Sink[Joined]):
@@ -309,5 +344,5 @@ class _AnswerSink(Sink[Joined]):
                 row = joined.right if isinstance(joined.right, Row) else None
                 right = None if row is None else RightRow(row.value, row.timestamp, row.offset, batch.partition)
                 answer = Answer(asked.version, left, right)
-                records.append((Envelope(joined.key, joined.timestamp), _encode(answer)))
+                records.append((Envelope(joined.key, joined.timestamp, NO_HEADERS, asked), _encode(answer)))
         self.output.send(batch, records, rekeyed=True)

@@ -134,7 +134,7 @@ class SideOutputs:
             elif one.rejected and one.reason is not Reason.SUPERSEDED:
                 letters[self._topics[one.side], one.record.offset] = self._letter(one, batch.partition)
         for output, records in results.items():
-            output.send(batch, records)
+            output.send(batch, records, origin=self._origin)
         if letters:
             self._dead_letters.reject(batch, letters.values())
         batch.work.effects.append(partial(self._took_effect, batch.partition, side_outputs))
@@ -160,7 +160,11 @@ class SideOutputs:
             headers.append(("late_by_ms", str(one.late_by).encode()))
         if one.detail:
             headers.append(("detail", one.detail.encode()))
-        return Envelope(record.key, record.timestamp, [*headers, *getattr(record, "headers", ())])
+        return Envelope(record.key, record.timestamp, [*headers, *getattr(record, "headers", ())], one)
+
+    def _origin(self, stamped: Any) -> tuple[str, Any]:
+        one: SideOutput = stamped.source
+        return self._topics[one.side], one.record
 
     def _took_effect(self, partition: int, side_outputs: Sequence[SideOutput]) -> None:
         kinds = list(map(KIND, side_outputs))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar, cast
 
 import msgspec
 
 from streamapp.batching.batch import Batch
 from streamapp.batching.output import Envelope, Headers, Output, Result, Stamped
-from streamapp.joins import Enriched, Event, Joined, Record, Row, WindowedValue
+from streamapp.joins import Enriched, Event, Joined, Record, Row, Side, WindowedValue
 from streamapp.joins.records import Buffered
 from streamapp.topology.lineage import Lineage
 
-__all__ = ["Sink", "json_value"]
+__all__ = ["NO_HEADERS", "Sink", "json_value"]
 
 R = TypeVar("R")
 
@@ -21,6 +22,7 @@ R = TypeVar("R")
 WITHOUT_HEADERS: Final = frozenset({type(None), Row, Buffered, Event})
 #: One list for all results without headers: a new one for each would be more work for the garbage collector.
 NO_HEADERS: Final[Headers] = []
+NO_TOPICS: Final[Mapping[int, str]] = MappingProxyType({})
 _encode = msgspec.json.Encoder().encode
 
 
@@ -32,6 +34,7 @@ class Sink(Generic[R]):
         value: makes the value of a result: bytes, None (a tombstone), or what becomes JSON; default: `json_value`.
         rekeyed: whether results have other keys than the records that gave them.
         lineage: makes headers that name what a result is made of; None = there are none.
+        topics: the topic of each source: a record goes to the dead letters if the broker refuses its result.
     """
 
     def __init__(
@@ -41,9 +44,11 @@ class Sink(Generic[R]):
         *,
         rekeyed: bool = False,
         lineage: Lineage | None = None,
+        topics: Mapping[int, str] = NO_TOPICS,
     ) -> None:
         self.output = output
         self.lineage = lineage
+        self._topics = topics
         self._value: Callable[[Any], Any] = json_value if value is None else value
         self._rekeyed = rekeyed
 
@@ -64,7 +69,21 @@ class Sink(Generic[R]):
         if (lineage := self.lineage) is not None:
             made_of = [lineage.headers(result, batch.partition) for result in results]
             records = [(_with(record, headers), made) for (record, made), headers in zip(records, made_of, strict=True)]
-        self.output.send(batch, records, rekeyed=self._rekeyed)
+        self.output.send(batch, records, rekeyed=self._rekeyed, origin=self._origin)
+
+    def _origin(self, stamped: Stamped) -> tuple[str, Record] | None:
+        """Find the record that gave a result: that of the left side, if there is one."""
+        result: Any = stamped.source if isinstance(stamped, Envelope) else stamped
+        side, found = Side.LEFT, result
+        if type(result) is Joined:
+            side, found = (Side.LEFT, result.left) if result.left is not None else (Side.RIGHT, result.right)
+        elif type(result) is Enriched:
+            found = result.record
+        if found is None or side not in self._topics or getattr(found, "offset", -1) < 0:
+            return None  # it is made of many, or of a row that does not tell
+        if type(found) is Row:
+            found = Event(result.key, found.value, found.timestamp, found.offset)
+        return self._topics[side], found
 
 
 def json_value(result: Any) -> bytes | None:
@@ -97,7 +116,7 @@ def _stamped(result: Any) -> Stamped:
     kind = type(result)
     record: Any = result.left if kind is Joined else result.record if kind is Enriched else None
     if type(record) in WITHOUT_HEADERS or record.timestamp != result.timestamp:
-        return Envelope(result.key, result.timestamp, NO_HEADERS, _source(result))
+        return Envelope(result.key, result.timestamp, NO_HEADERS, result)
     return cast(Stamped, record)
 
 
@@ -105,10 +124,3 @@ def _with(record: Stamped, headers: Headers) -> Envelope:
     """Put headers before those of a result."""
     source: Any = record.source if isinstance(record, Envelope) else record
     return Envelope(record.key, record.timestamp, [*headers, *record.headers], source)
-
-
-def _source(result: Any) -> Any:
-    if type(result) is not Joined:
-        return None
-    source = result.right if result.left is None else result.left
-    return source if type(source) is Buffered else None

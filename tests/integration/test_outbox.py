@@ -33,7 +33,7 @@ class Arrival:
     def delivered(self, count: int, offset: int) -> None:
         self._offsets.put_nowait(offset)
 
-    async def refused(self, result: Result) -> None:
+    async def refused(self, result: Result, error: Exception) -> None:
         raise AssertionError(result)
 
 
@@ -85,7 +85,7 @@ def test_what_is_ready_does_not_wait_for_the_answer_to_other_partitions(
             to = Arrival(offsets)
 
             def put(partition: int) -> None:
-                outbox.put(TP(f"{topics.prefix}results", partition), [(Envelope(b"k", 0), b"v")], to, alone=True)
+                outbox.put(TP(f"{topics.prefix}results", partition), [(Envelope(b"k", 0), b"v")], to)
 
             async with asyncio.timeout(DEADLINE):
                 for partition in range(PARTITIONS):  # the producer knows the partitions' leaders, and its own number

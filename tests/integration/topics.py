@@ -63,7 +63,7 @@ class Topics:
                 "enable.idempotence": True,  # a broker that is killed must not double what a test sends
                 "partitioner": "murmur2_random",
                 "compression.type": "lz4",
-                "message.max.bytes": 8 << 20,
+                "message.max.bytes": 16 << 20,
             }
         )
 

@@ -9,22 +9,33 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    InvalidTimestampError,
+    MessageSizeTooLargeError,
+    TopicAuthorizationFailedError,
+)
 from aiokafka.structs import RecordMetadata, TopicPartition
 from faust.types import TP
 
 from streamapp.batching import outbox as module
+from streamapp.batching import patience
 from streamapp.batching.encoding import RecordBatch
 from streamapp.batching.outbox import Outbox
 from streamapp.batching.output import Envelope, Result
+from streamapp.batching.patience import Patience
+from streamapp.batching.problems import Problems
+from streamapp.batching.produce_request import Behind
+from streamapp.batching.refusals import Cause, RecordRefusedError, RefusedError
 
 TO, ELSEWHERE = TP("results", 0), TP("results", 1)
+TOO_LARGE = RecordRefusedError(MessageSizeTooLargeError, Cause.TOO_LARGE)
 
 
 class Producer:
     """Takes record batches as aiokafka's producer does; they arrive when it is told."""
 
     def __init__(self) -> None:
+        self._txn_manager = None
         self._message_accumulator = SimpleNamespace(_batch_size=1 << 20, _txn_manager=None)
         self._taken = asyncio.Condition()
         self._under_way: list[tuple[TP, Any, asyncio.Future[RecordMetadata]]] = []
@@ -50,10 +61,18 @@ class Producer:
         """To which partitions how many records are on their way."""
         return [(tp, batch.record_count()) for tp, batch, _ in self._under_way]
 
-    def arrive(self) -> None:
-        """Have all arrive that is under way."""
-        for tp, _, answer in self._under_way:
+    def arrive(self, count: int | None = None) -> None:
+        """Have all arrive that is under way, or so many."""
+        for tp, _, answer in self._under_way[:count]:
             answer.set_result(RecordMetadata(*tp, TopicPartition(*tp), 0, -1, 0, 0))
+        del self._under_way[:count]
+
+    def refuse(self, error: Exception) -> None:
+        """Have the broker refuse the first one that is under way; the others come back."""
+        for _, batch, answer in self._under_way:
+            batch.refused = not isinstance(error, Behind)
+            answer.set_exception(error)
+            error = Behind()
         self._under_way.clear()
 
     def fail(self, error: Exception) -> None:
@@ -72,7 +91,7 @@ class Taker:
     def delivered(self, count: int, offset: int) -> None:
         self.told.append((count, offset))
 
-    async def refused(self, result: Result) -> None:
+    async def refused(self, result: Result, error: RecordRefusedError) -> None:
         raise AssertionError("nothing is refused here")
 
 
@@ -179,29 +198,73 @@ def test_what_comes_while_a_record_batch_is_compressed_has_the_next_one(monkeypa
     run(scenario)
 
 
-def test_what_is_to_go_alone_has_a_record_batch_of_its_own() -> None:
+def test_what_the_broker_refuses_without_naming_a_record_is_narrowed_down_to_it_and_keeps_its_order() -> None:
     async def scenario(outbox: Outbox, first: Producer, second: Producer) -> None:
+        taker = Taker()
         first.busy = True
-        outbox.put(TO, results(3), Taker())
-        outbox.put(TO, results(2), Taker(), alone=True)
-        outbox.put(TO, results(1), Taker())
-        await settled()
-        assert first.under_way == [(TO, 3), (TO, 2), (TO, 1)]
+        outbox.put(TO, results(3), taker)
+        outbox.put(TO, results(4), taker)
+        outbox.cut(first)
+        tried = []
+        for refused in (True, True, False, True, False, True, False):
+            await settled()
+            tried.append(first.under_way[0][1])
+            if refused:
+                first.refuse(TOO_LARGE)
+            else:
+                first.arrive(1)
+        assert tried == [7, 3, 1, 2, 1, 1, 4]
+        assert [sending.results for sending in await outbox.settle() or ()] == [results(3)[2:]]
+        assert taker.told == [(1, 1), (1, 1), (4, 4)]
 
     run(scenario)
 
 
-def test_an_error_of_a_record_batch_says_whether_it_is_about_what_was_put_in_or_about_others() -> None:
+def test_the_records_that_the_broker_names_are_refused_and_all_others_go_again_before_what_came_after_them() -> None:
     async def scenario(outbox: Outbox, first: Producer, second: Producer) -> None:
         first.busy = True
         outbox.put(TO, results(3), Taker())
-        outbox.put(TO, results(2), Taker())
-        outbox.put(ELSEWHERE, results(1), Taker())
+        outbox.put(TO, results(4), Taker())
+        outbox.cut(second)
         await settled()
-        first.fail(KafkaError("refused"))
+        outbox.put(TO, results(9), Taker())
+        first.refuse(RecordRefusedError(InvalidTimestampError, Cause.INVALID_TIMESTAMP, "", {1: "one", 5: "five"}))
+        await settled()
+        assert (first.under_way, second.under_way) == ([(TO, 5)], [])
+        first.arrive()
+        failed = await outbox.settle() or []
+        assert [(sending.results, str(sending.arrived.exception())) for sending in failed] == [
+            (results(3)[1:2], "INVALID_TIMESTAMP: one"),
+            (results(4)[2:3], "INVALID_TIMESTAMP: five"),
+        ]
+        await settled()
+        assert second.under_way == [(TO, 9)]
+
+    run(scenario)
+
+
+def test_what_is_refused_for_want_of_a_permission_is_sent_again_and_given_up_after_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(patience, "AGAIN_S", 0.0)
+
+    async def scenario(_: Outbox, first: Producer, second: Producer) -> None:
+        now, problems = [0.0], Problems()
+        outbox = Outbox(Patience(problems, lambda: now[0]))
+        outbox.use(first)
+        outbox.put(TO, results(3), Taker())
         outbox.cut(first)
-        failed = await outbox.settle()
-        assert [(len(sending.results), sending.alone) for sending in failed] == [(3, False), (2, False), (1, True)]
+        for now[0] in (0.0, patience.FORBIDDEN_FOR_S):
+            await settled()
+            assert first.under_way == [(TO, 3)]
+            first.refuse(TopicAuthorizationFailedError("results"))
+            await settled()
+            (problem,) = problems
+            assert problem.startswith("the broker does not allow this worker to use the topic results")
+        now[0] += 0.1
+        first.refuse(TopicAuthorizationFailedError("results"))
+        (failed,) = await outbox.settle() or []
+        assert isinstance(failed.arrived.exception(), RefusedError)
 
     run(scenario)
 
