@@ -32,9 +32,16 @@ class Buffer:
         #: How many of the records have no match so far.
         self.waiting = 0
 
-    def restore(self, since: int) -> list[Buffered]:
-        """Give the records in the state, but for those with a smaller timestamp (ms); to be done first of all."""
+    def restore(self, since: int, *, forget: bool = False) -> list[Buffered]:
+        """Give the records in the state, but for those with a smaller timestamp (ms); to be done first of all.
+
+        Args:
+            since: those before it are over.
+            forget: take the others out of the state, since the next one who restores it would not know that.
+        """
         records = [record for record in self._journal.read() if record.timestamp >= since]
+        if forget:
+            self._journal.forget(since)
         self._next = self._journal.next
         for record in records:
             if not record.matched:

@@ -13,6 +13,7 @@ one right row to another, the answers of both partitions are under way at the sa
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
@@ -24,6 +25,7 @@ from streamapp.batching.output import Envelope, Output
 from streamapp.joins import Event, ForeignKeyJoin, How, Joined, Reason, Record, Refused, Row, Side, State
 from streamapp.joins import Output as Joining
 from streamapp.joins.clock import BEGINNING
+from streamapp.joins.declared import Declared, earlier, rebuilt, widened
 from streamapp.joins.explanation import Explanation, Verdict
 from streamapp.joins.foreign_key import ForeignKeyOf
 from streamapp.joins.ledger import Ledger, Refusing
@@ -76,6 +78,7 @@ _answer: Final = msgspec.msgpack.Decoder(Answer).decode
 _left: Final = msgspec.msgpack.Decoder(_Left).decode
 
 
+@dataclasses.dataclass(frozen=True)
 class LeftSideJoin:
     """The left side: of left rows (source 0) it makes subscriptions, of answers (source 1) results.
 
@@ -84,13 +87,32 @@ class LeftSideJoin:
         how: inner or left.
     """
 
-    def __init__(self, foreign_key: ForeignKeyOf, how: How) -> None:
-        self.foreign_key = foreign_key
-        self.how = how
+    foreign_key: ForeignKeyOf
+    how: How
 
     def start(self, state: State) -> LeftSideOperator:
         """Begin, or go on, with what the state holds."""
         return LeftSideOperator(self, state)
+
+    def declared(self) -> Declared:
+        """Return what is kept with the state of what is declared."""
+        return Declared.of("the left side of a foreign-key join", self, "how")
+
+    def written_by(self, declared: Declared) -> LeftSideJoin:
+        """Return the join that wrote a state.
+
+        Raises:
+            StateMismatch: if there is none.
+        """
+        return rebuilt(self, declared)  # type: ignore[no-any-return]
+
+    def take_over(self, was: LeftSideJoin) -> list[str]:
+        """Return what may be missing in the results after the state of another such join is taken over.
+
+        Raises:
+            StateMismatch: if there are rows of the joined table that would have to go.
+        """
+        return widened(was.how, self.how)
 
 
 class LeftSideOperator(Refusing[Any]):
@@ -102,6 +124,7 @@ class LeftSideOperator(Refusing[Any]):
 
     def __init__(self, join: LeftSideJoin, state: State) -> None:
         self.join = join
+        earlier(state, join)
         self._ledger: Ledger[Joined | Subscription] = Ledger(state, updates_from=1)
         self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
         self._rows = state.section(b"left/")

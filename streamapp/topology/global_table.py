@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer
 from mode import Service
 
 from streamapp.joins import GlobalTable, Joined, MemoryStore, Operator, State, StreamTableJoin
+from streamapp.joins.declared import Declared, earlier
 
 __all__ = ["GlobalJoin", "TopicGlobalTable"]
 
@@ -77,4 +78,17 @@ class GlobalJoin:
 
     def start(self, state: State) -> Operator[Joined]:
         """Begin, or go on, with what the state holds."""
+        earlier(state, self)
         return self.join.start(state, self.table.table)
+
+    def declared(self) -> Declared:
+        """Return what is kept with the state of what is declared: nothing of the table is in it."""
+        return Declared("a join of a stream with a global table", {})
+
+    def written_by(self, declared: Declared) -> GlobalJoin:
+        """Return the join that wrote a state."""
+        return self
+
+    def take_over(self, was: GlobalJoin) -> list[str]:
+        """Return what may be missing in the results: nothing."""
+        return []
