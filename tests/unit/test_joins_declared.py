@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from streamapp.joins import (
     AsOfJoin,
     Direction,
+    Event,
     ForeignKeyJoin,
     How,
     Join,
@@ -177,14 +178,26 @@ def test_pairs_under_changed_windows_are_those_of_what_was_not_over_before(phase
     store, results, number = MemoryStore(), Counter[Any](), 0
     for join, records in phases:
         driver = Driver(join, store)
-        for side, key, time in records:
-            number += 1
-            driver.send(side, key, b"%d" % number, time)
+        for start in range(0, len(records), 4):
+            batch = [
+                (side, Event(key, b"%d" % n, time))
+                for n, (side, key, time) in enumerate(records[start : start + 4], number + 1)
+            ]
+            number += len(batch)
+            driver.process(batch)
             driver.restart()
         for one in driver.results:
             left, right = (side and int(side.value) for side in (one.left, one.right))
             results[(LEFT, left) if right is None else (RIGHT, right) if left is None else (left, right)] += 1
     assert results == model(phases)
+
+
+def test_a_record_that_was_told_as_unmatched_is_not_told_again_under_larger_windows_nor_after_a_restart() -> None:
+    store = MemoryStore()
+    Driver(PAIRS, store).process([(LEFT, Event(b"k", b"over", 0)), (LEFT, Event(b"k", b"waits", 30))])
+    driver = go_on(dataclasses.replace(PAIRS, grace=1_000), store, (LEFT, b"x", b"", 31))
+    driver.finish()
+    assert values(driver) == [(b"waits", None), (b"", None)]
 
 
 def test_larger_windows_say_that_what_has_left_the_state_is_missing() -> None:
