@@ -42,7 +42,13 @@ class Worker(faust.Worker):
             raise SystemExit(f"streamapp: {exc}") from None
         gc.freeze()  # what was imported stays, and need not be looked at again
         gc.set_threshold(GARBAGE)
-        super().execute_from_commandline()
+        try:
+            super().execute_from_commandline()
+        except SystemExit:
+            # After what the log says of the stop, the reason once more, where it is looked for.
+            if isinstance(self.crash_reason, StoreError):
+                raise SystemExit(f"streamapp: {self.crash_reason}") from None
+            raise
 
     def autodiscover(self) -> None:
         """Do nothing: the agents are found by now; Faust (0.15.3) would look for them a second time."""

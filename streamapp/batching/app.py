@@ -16,6 +16,7 @@ from streamapp.batching.dead_letters import DeadLetters
 from streamapp.batching.output import Output
 from streamapp.batching.problems import Problems
 from streamapp.batching.recovery import TableManager
+from streamapp.batching.resumption import Resumption
 from streamapp.batching.stream import Stream
 from streamapp.batching.unreadable import UnreadableBatchError
 from streamapp.cluster import LARGEST_RECORD
@@ -88,6 +89,9 @@ class App(faust.App):
         self.faults = Problems()
         #: Records that the agents are done with, by topic.
         self.read: Counter[str] = Counter()
+        #: What workers' lines name for a new start.
+        self.reset_command = "faust -A APP reset"
+        self.resumption = Resumption(self)
         self.checkpoint = Checkpoint(self)
 
     async def crash(self, reason: BaseException) -> None:

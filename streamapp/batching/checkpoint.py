@@ -10,10 +10,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerFenced
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    ProducerFenced,
+)
 from faust.types import TP
 
 from streamapp.batching.delivery import AtLeastOnce, Delivery, ExactlyOnce
@@ -36,6 +42,8 @@ ROWS: Final = 100_000
 ROWS_AT_MOST: Final = 200_000
 #: Seconds before a store that is away is tried again, the first time and at most.
 WAIT, WAIT_AT_MOST = 0.1, 5.0
+#: What is raised when the partitions belong to others by now.
+TAKEN_AWAY: Final = (CommitFailedError, IllegalStateError, ProducerFenced)
 
 
 class Finished(NamedTuple):
@@ -256,10 +264,37 @@ class Checkpoint:
         Raises:
             KafkaError: if the broker does not allow it.
         """
-        try:
+        mine = [tp for tp in partitions if self._app.topics.acks_enabled_for(tp.topic)]
+
+        async def open_() -> None:
+            # What is committed has to be known before the delivery commits it in its own name.
+            self._app.resumption.note(await self._app.consumer.group.committed_now(mine), mine)
             await self._delivery.open(partitions)
-        except (KafkaError, TimeoutError) as exc:
-            if not isinstance(exc, TimeoutError | ProducerFenced) and not passes(exc):
+
+        return await self._tried(open_)
+
+    async def resume(self, partitions: Collection[TP]) -> bool:
+        """Make sure that what is committed of these partitions goes with the tables, which are up to date by now.
+
+        Returns:
+            whether it was possible to; else the group rebalances once more.
+
+        Raises:
+            KafkaError: if the broker does not allow it.
+            StateError: if it does not go with them.
+        """
+
+        async def resume() -> None:
+            await self._delivery.place(await self._app.resumption.begin(partitions))
+
+        return await self._tried(resume)
+
+    async def _tried(self, step: Callable[[], Awaitable[None]]) -> bool:
+        """Take a step of the beginning of a generation; one that fails for now gives the generation up."""
+        try:
+            await step()
+        except (KafkaError, TimeoutError, StoreBehindError, StoreUnreachableError) as exc:
+            if isinstance(exc, KafkaError) and not isinstance(exc, TAKEN_AWAY) and not passes(exc):
                 raise
             self.fail(exc)
             return False

@@ -142,8 +142,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         await self.call_thread(self._commit_offsets, offsets)
 
     async def _commit_offsets(self, offsets: Mapping[TP, int]) -> None:
+        metadata = self.app.resumption.metadata
         await self._ensure_consumer().commit(
-            {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
+            {TopicPartition(*tp): OffsetAndMetadata(offset, metadata(tp)) for tp, offset in offsets.items()}
         )
 
     def rejoin(self) -> None:

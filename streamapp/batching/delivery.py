@@ -35,6 +35,7 @@ from aiokafka.producer.transaction_manager import TransactionState
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.types import TP
 
+from streamapp.batching.commit_metadata import CommitMetadata
 from streamapp.batching.outbox import Outbox
 from streamapp.batching.protocol import Call, Membership, txn_offset_commit
 
@@ -59,6 +60,15 @@ class Delivery(Protocol):
 
     async def open(self, partitions: Iterable[TP]) -> None:
         """Begin with the partitions of a new generation, before anything of them or their changelogs is read."""
+        ...
+
+    async def place(self, offsets: Mapping[TP, int]) -> None:
+        """Commit from where partitions are read, before anything of them is.
+
+        Raises:
+            KafkaError: if the broker refuses.
+            TimeoutError: if it does not answer.
+        """
         ...
 
     def cut(self) -> None:
@@ -97,12 +107,17 @@ class AtLeastOnce:
         await self._app.producer.renew()
         self._outbox.use(self._app.producer._ensure_producer())
 
+    async def place(self, offsets: Mapping[TP, int]) -> None:
+        """Commit the offsets."""
+        await self._app.consumer.commit_offsets(offsets)
+
     def cut(self) -> None:
         """Go on with the same producer: what arrives before its offsets are committed may be there twice."""
         self._outbox.cut(self._app.producer._ensure_producer())
 
     async def commit(self, offsets: Mapping[TP, int]) -> None:
         """Commit the offsets."""
+        self._app.resumption.progress(offsets)
         await self._app.consumer.commit_offsets(offsets)
 
     async def close(self) -> None:
@@ -143,7 +158,8 @@ class ExactlyOnce:
         self._current, self._other = await self._begun(self._id)
         mine = [tp for tp in partitions if app.topics.acks_enabled_for(tp.topic)]
         await self._end_those_left_behind(mine)
-        self._committed = await group.begin_at_committed(mine)
+        committed = await group.committed(mine, stable=True)
+        self._committed = await group.begin_at(mine, {tp: offset for tp, (offset, _) in committed.items()})
         if mine:  # whoever gets them next knows then whose transactions there may be
             await self._commit(self._committed)
         self._outbox.use(self._current)
@@ -156,7 +172,8 @@ class ExactlyOnce:
         """End transactions of workers that had these partitions, and are in the group no more."""
         group, prefix = self._app.consumer.group, f"{self._app.conf.id}-"
         committed = await group.committed(partitions, stable=False)
-        named = {each.metadata for each in committed.values() if each.metadata.startswith(prefix)} - {self._id}
+        ids = {CommitMetadata.parse(each.metadata).transactional_id for each in committed.values()}
+        named = {name for name in ids if name.startswith(prefix)} - {self._id}
         if named:
             named -= {prefix + instance for instance in await group.instances()}
         for name in named:
@@ -181,6 +198,12 @@ class ExactlyOnce:
                 await producer.begin_transaction()
                 return producer
 
+    async def place(self, offsets: Mapping[TP, int]) -> None:
+        """Commit the offsets in a transaction of their own."""
+        if offsets:
+            await self._commit(offsets)
+            self._committed.update(offsets)
+
     def cut(self) -> None:
         """Go on with the other producer."""
         self._current, self._other = self._other, self._current
@@ -191,15 +214,20 @@ class ExactlyOnce:
 
         If there are none, one that is committed already goes again: by it the broker sees whether this is a zombie.
         """
+        self._app.resumption.progress(offsets)
         await self._commit(offsets or dict(list(self._committed.items())[:1]))
         self._committed.update(offsets)
         self._app.consumer.committed(offsets)
 
     async def _commit(self, offsets: Mapping[TP, int]) -> None:
-        producer, conf = self._other, self._app.conf
+        producer, conf, metadata = self._other, self._app.conf, self._app.resumption.metadata
         async with asyncio.timeout(conf.broker_session_timeout):
             await producer.send_offsets_to_transaction(
-                {TopicPartition(*tp): OffsetAndMetadata(offset, self._id) for tp, offset in offsets.items()}, conf.id
+                {
+                    TopicPartition(*tp): OffsetAndMetadata(offset, metadata(tp, self._id))
+                    for tp, offset in offsets.items()
+                },
+                conf.id,
             )
             await producer.commit_transaction()
         await producer.begin_transaction()

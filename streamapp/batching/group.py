@@ -78,23 +78,37 @@ class Group:
         asked = asyncio.run_coroutine_threadsafe(self._positions(partitions), self._thread.thread_loop)
         return await asyncio.wrap_future(asked)
 
-    async def begin_at_committed(self, partitions: Collection[TP]) -> dict[TP, int]:
-        """Have the consumer read these partitions from what is committed for good; gives where it reads each of them.
+    async def committed_now(self, partitions: Collection[TP]) -> Mapping[TP, OffsetAndMetadata]:
+        """Return the committed offsets, of partitions that have one; any version of Kafka tells them.
 
-        aiokafka may have begun elsewhere: it asked for the offsets before whoever had the partitions was fenced.
+        Raises:
+            KafkaError: if they are not to be had.
+        """
+        asked = [TopicPartition(*tp) for tp in partitions]
+        found = await self._thread.call_thread(self._coordinator.fetch_committed_offsets, asked)
+        return {TP(*tp): committed for tp, committed in found.items()}
+
+    async def begin_at(self, partitions: Collection[TP], offsets: Mapping[TP, int]) -> dict[TP, int]:
+        """Have the consumer read these partitions from given offsets; returns where it reads each of them.
+
+        aiokafka may have begun elsewhere: it asked for the committed offsets before whoever had the partitions was
+        fenced.
+
+        Args:
+            partitions: the partitions.
+            offsets: of those that are not to be read from where aiokafka begins anyway.
 
         Raises:
             KafkaError: if the offsets are not to be had.
         """
-        committed = await self.committed(partitions, stable=True)
-        positions: dict[TP, int] = await self._thread.call_thread(self._begin, partitions, committed)
+        positions: dict[TP, int] = await self._thread.call_thread(self._begin, partitions, offsets)
         return positions
 
-    async def _begin(self, partitions: Collection[TP], committed: Mapping[TP, OffsetAndMetadata]) -> dict[TP, int]:
+    async def _begin(self, partitions: Collection[TP], offsets: Mapping[TP, int]) -> dict[TP, int]:
         positions = await self._positions(partitions)
-        for tp in positions.keys() & committed.keys():
-            if positions[tp] != committed[tp].offset:
-                positions[tp] = committed[tp].offset
+        for tp in positions.keys() & offsets.keys():
+            if positions[tp] != offsets[tp]:
+                positions[tp] = offsets[tp]
                 self._thread._ensure_consumer().seek(TopicPartition(*tp), positions[tp])
         return positions
 

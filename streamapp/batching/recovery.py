@@ -79,6 +79,8 @@ class Recovery(Service):
         if not await self.app.checkpoint.open(active):  # what a killed worker left open is aborted, not waited for
             return
         restore = await self._restored(stores)
+        if not await self.app.checkpoint.resume(active):
+            return
         self.in_recovery = self.app.in_recovery = False
         await self._start_streams(generation)
         self.log.info(

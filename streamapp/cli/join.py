@@ -76,6 +76,7 @@ class Join(AppCommand):
         # A group and tables of its own, beside those of the app that this command is a part of.
         settings = dataclasses.replace(self.app.settings, id=f"{self.app.settings.id}-{given['to']}")
         app = App(settings, autodiscover=False)
+        app.reset_command = f"streamapp reset --group {settings.id}"
         try:
             declaration = self._declare(app)
             unmatched, late = (app.output(name) if (name := given[side]) else None for side in ("unmatched", "late"))
@@ -101,6 +102,7 @@ class Join(AppCommand):
         if side in self.given["repartition"]:
             topic = topic.rekey(field, name=field.name)
         topic.check = _keyed_by(field, side)
+        topic.keyed_by = field.name
         return topic
 
 

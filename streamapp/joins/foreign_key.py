@@ -54,6 +54,11 @@ class ForeignKeyJoin:
         """Begin, or go on, with what the state holds."""
         return ForeignKeyOperator(self, state)
 
+    @property
+    def tables(self) -> frozenset[int]:
+        """The sources whose records are rows of a table."""
+        return frozenset(Side)
+
     def declared(self) -> Declared:
         """Return what is kept with the state of what is declared."""
         return Declared.of("a foreign-key join", self, "how")

@@ -47,6 +47,11 @@ class Operator(Protocol[R]):
 class Join(Protocol[R]):
     """What is joined how; the same for all partitions."""
 
+    @property
+    def tables(self) -> frozenset[int]:
+        """The sources whose records are rows of a table in the state: without them results are missing for ever."""
+        ...
+
     def start(self, state: State) -> Operator[R]:
         """Begin, or go on, with what the state of a partition holds.
 

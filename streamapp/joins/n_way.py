@@ -51,6 +51,11 @@ class NWayJoin:
         was, _ = earlier(state, self)
         return StreamTableOperator(self.joins, state, _enriched, was=was.joins)
 
+    @property
+    def tables(self) -> frozenset[int]:
+        """The sources whose records are rows of a table."""
+        return frozenset(range(1, len(self.joins) + 1))
+
     def declared(self) -> Declared:
         """Return what is kept with the state of what is declared."""
         each = [join.declared() for join in self.joins]

@@ -161,6 +161,11 @@ class StreamTableJoin:
         """What kind of a table it is."""
         return "plain" if self.history is None else "versioned"
 
+    @property
+    def tables(self) -> frozenset[int]:
+        """The sources whose records are rows of a table."""
+        return frozenset({Side.RIGHT})
+
     def declared(self) -> Declared:
         """Return what is kept with the state of what is declared."""
         fields = ("how", "ttl", "grace") if self.history is None else ("how", "ttl", "history", "grace")

@@ -49,6 +49,11 @@ class TableTableJoin:
         """Begin, or go on, with what the state holds."""
         return TableTableOperator(self, state)
 
+    @property
+    def tables(self) -> frozenset[int]:
+        """The sources whose records are rows of a table."""
+        return frozenset(Side)
+
     def declared(self) -> Declared:
         """Return what is kept with the state of what is declared."""
         left, right = ("plain" if history is None else "versioned" for history in self._histories)

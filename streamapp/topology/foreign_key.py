@@ -94,6 +94,11 @@ class LeftSideJoin:
         """Begin, or go on, with what the state holds."""
         return LeftSideOperator(self, state)
 
+    @property
+    def tables(self) -> frozenset[int]:
+        """The sources whose records are rows of a table."""
+        return frozenset({Side.LEFT})
+
     def declared(self) -> Declared:
         """Return what is kept with the state of what is declared."""
         return Declared.of("the left side of a foreign-key join", self, "how")

@@ -81,6 +81,11 @@ class GlobalJoin:
         earlier(state, self)
         return self.join.start(state, self.table.table)
 
+    @property
+    def tables(self) -> frozenset[int]:
+        """The sources whose records are rows of a table."""
+        return frozenset()
+
     def declared(self) -> Declared:
         """Return what is kept with the state of what is declared: nothing of the table is in it."""
         return Declared("a join of a stream with a global table", {})

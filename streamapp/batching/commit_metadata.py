@@ -1,0 +1,60 @@
+"""What is committed along with an offset, in its metadata, which is free text.
+
+It tells offsets that this app committed from those that somebody set by hand: tools commit no metadata. Older versions
+of this app committed none either, or with exactly_once the transactional id alone.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+from urllib.parse import quote, unquote
+
+import msgspec
+
+__all__ = ["By", "CommitMetadata"]
+
+
+class By(enum.StrEnum):
+    """How a committed offset came about."""
+
+    #: A worker has read up to there.
+    PROGRESS = "progress"
+    #: It was put there for workers to begin at: by one that begins, by ``streamapp reset`` or by ``join --from``.
+    PLACED = "placed"
+    #: Somebody else has set it, or an older version of this app.
+    FOREIGN = "foreign"
+    #: There was none.
+    NONE = "none"
+
+
+class CommitMetadata(msgspec.Struct, frozen=True):
+    """The metadata of a committed offset; its text is made of ``name=value``, with a space between."""
+
+    by: By = By.PROGRESS
+    #: Where the group was told to begin (``--from``), in the user's words; empty = nowhere.
+    began: str = ""
+    #: Of the worker, with exactly_once; empty = none.
+    transactional_id: str = ""
+
+    def __str__(self) -> str:
+        fields = [("by", self.by.value), ("began", self.began), ("transactional", self.transactional_id)]
+        return " ".join(f"{name}={quote(value)}" for name, value in fields if value)
+
+    @classmethod
+    def parse(cls, text: str | None) -> CommitMetadata:
+        """Read what was committed along with an offset; None or nothing is somebody else's."""
+        if not text:
+            return cls(By.FOREIGN)
+        named = dict(part.split("=", 1) for part in text.split(" ") if "=" in part)
+        if not named:
+            return cls(transactional_id=text)  # of an older version
+        by = named.get("by", By.PROGRESS)
+        return cls(
+            By(by) if by in _KNOWN else By.PROGRESS,
+            unquote(named.get("began", "")),
+            unquote(named.get("transactional", "")),
+        )
+
+
+_KNOWN: Final = frozenset(By)
