@@ -56,6 +56,11 @@ class Declared(msgspec.Struct, frozen=True):
         told = [f"{name} {_told(value)}" for name, value in self.settings.items() if value is not None]
         return f"{self.kind} ({', '.join(told)})" if told else self.kind
 
+    @property
+    def has_clock(self) -> bool:
+        """Whether it tells late records by its clock: those that have a grace do."""
+        return any(name.startswith("grace") and value is not None for name, value in self.settings.items())
+
     @classmethod
     def of(cls, kind: str, join: Any, *fields: str) -> Self:
         """Make it of some fields of a join."""

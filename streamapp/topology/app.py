@@ -33,6 +33,8 @@ class App(BatchingApp):
         self.joins: list[JoinProcessor[Any]] = []
         #: Topics between the agents of this app.
         self.internal: list[Output] = []
+        #: Of those topics, the one that the records of each are made of.
+        self.derived: dict[str, str] = {}
         #: What answers questions about the records of joins, by the joins' names.
         self.explainers: dict[str, Explainer] = {}
         self._global_tables: dict[str, TopicGlobalTable] = {}

@@ -283,9 +283,11 @@ class ForeignKeyDeclaration(JoinDeclaration[Any]):
     def sink(self, output: Output, value: Callable[[Any], Any] | None, lineage: Lineage | None) -> Sink[Any]:
         """Make what sends the results to a topic; the right side becomes a part of the app."""
         self.app.internal += [self._subscriptions, self._answers]
+        left, right = self.topics[Side.LEFT], self._right.topics[Side.RIGHT]
+        self.app.derived |= {self._subscriptions.topic: left, self._answers.topic: right}
         self._right.processor().into(_AnswerSink(self._answers))
         if lineage is not None:
-            lineage = Lineage({Side.LEFT: self.topics[Side.LEFT], Side.RIGHT: self._right.topics[Side.RIGHT]})
+            lineage = Lineage({Side.LEFT: left, Side.RIGHT: right})
         return _LeftSink(output, value, self._subscriptions, lineage)
 
 

@@ -89,7 +89,9 @@ class JoinProcessor(Generic[R]):
         self.table.owner = self
         #: Where the records are from; the number of partitions is not known before the start.
         self.provenance = Provenance(
-            {each.source: each.topic for each in inputs}, {each.source: each.key for each in inputs if each.key}
+            {each.source: each.topic for each in inputs},
+            {each.source: each.key for each in inputs if each.key},
+            tables=sorted(self.tables),
         )
         #: Gives batches of all topics.
         tick = None if idle_timeout is None else max(SHORTEST_TICK, idle_timeout / 1000 / TICKS)

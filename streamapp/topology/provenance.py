@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -26,10 +26,12 @@ class Provenance(msgspec.Struct, frozen=True):
     partitions: int = 0
     #: By topic, the offset after the last record that the state has taken in.
     taken: Mapping[str, int] = msgspec.field(default_factory=dict)
+    #: The topics whose records are rows of a table in the state.
+    tables: Sequence[str] = ()
 
     def with_taken(self, offsets: Mapping[str, int]) -> Provenance:
         """Return it after more records were taken in."""
-        return Provenance(self.topics, self.keys, self.partitions, {**self.taken, **offsets})
+        return msgspec.structs.replace(self, taken={**self.taken, **offsets})
 
     def go_on(self, was: Provenance) -> None:
         """Make sure that a state can be gone on with.

@@ -35,6 +35,7 @@ def repartition(app: Any, source: str, name: str, key: Callable[[Record], bytes 
     app.inputs[topic] = ()
     output = Output(app, topic)
     app.internal.append(output)
+    app.derived[topic] = source
 
     async def run(batches: AsyncIterable[Batch]) -> None:
         async for batch in batches:
