@@ -20,6 +20,7 @@ from faust.types import TP
 
 from streamapp.batching.commit_metadata import By, CommitMetadata
 from streamapp.stores.errors import StateError
+from streamapp.stores.table import Table
 
 if TYPE_CHECKING:
     from streamapp.stores.uncommitted import Uncommitted
@@ -168,6 +169,7 @@ class Resumption:
             if (owner := getattr(table, "owner", None)) is not None:
                 numbers = sorted(tp.partition for tp in partitions if tp.topic == table.changelog_topic_name)
                 findings += await self._inspect(owner, {number: table.partition(number) for number in numbers})
+        await self._check_plain_tables(partitions)
         gone = self._settle(findings)
         await self._check_ends(gone)
         placed = {tp for tp, committed in self._committed.items() if committed.by in (By.FOREIGN, By.NONE)}
@@ -196,6 +198,40 @@ class Resumption:
         for note in noted:
             logger.warning("Join %s goes on with the state of another declaration: %s", owner.name, note)
         return findings
+
+    async def _check_plain_tables(self, partitions: Collection[TP]) -> None:
+        """Make sure that rows which agents wrote are of the topics that are read now.
+
+        Raises:
+            StateError: if they are of others.
+        """
+        if not self._committed or any(one.by is not By.NONE for one in self._committed.values()):
+            return
+        kept = [
+            table.name
+            for table in self._app.tables.values()
+            if isinstance(table, Table) and table.owner is None
+            if any(tp.topic == table.changelog_topic_name and len(table.partition(tp.partition)) for tp in partitions)
+        ]
+        if not kept:
+            return
+        reads = {tp.topic for tp in self._committed}
+        before = {topic for topic in await self._app.consumer.group.topics() if not topic.startswith(self._own)} - reads
+        if before:
+            raise StateError(
+                f"the group has read {', '.join(sorted(before))} so far, and the table {kept[0]} has rows of that, but "
+                f"now it is to read {', '.join(sorted(reads))}; {self._way_out}"
+            )
+        logger.warning(
+            "The group has no committed offsets (any more): all is read from the beginning, with the rows that the "
+            "table %s has",
+            kept[0],
+        )
+
+    @property
+    def _own(self) -> str:
+        """What the names of topics of the app's own begin with."""
+        return f"{self._app.conf.id}-"
 
     def _settle(self, findings: Iterable[Finding]) -> dict[TP, int]:
         """Tell what was found; returns from where those partitions go on whose committed offset is gone.

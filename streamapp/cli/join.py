@@ -10,8 +10,12 @@ import click
 from faust.cli.base import AppCommand, option
 
 from streamapp.app import App
+from streamapp.cluster import ClusterError
 from streamapp.joins import How, Record, Refused
 from streamapp.replay.values import Field, duration
+from streamapp.reset.beginning import begin
+from streamapp.reset.errors import ResetError
+from streamapp.reset.where import WhereType
 from streamapp.topology import JoinDeclaration, JoinError, Topic
 from streamapp.worker import Worker
 
@@ -60,6 +64,13 @@ class Join(AppCommand):
         option("--repartition", multiple=True, type=click.Choice(SIDES), help="Side that is not keyed by the field."),
         option("--unmatched", help="Topic of the records that are not matched."),
         option("--late", help="Topic of the records that are late."),
+        option(
+            "--from",
+            "where",
+            type=WhereType(),
+            help="Where a new join begins to read streams: beginning (default), now, 2026-01-31T12:00:00Z, 2h (ago). "
+            "Tables are read from their beginning.",
+        ),
     ]
 
     def __init__(self, ctx: click.Context, **given: Any) -> None:
@@ -84,6 +95,11 @@ class Join(AppCommand):
         except JoinError as exc:
             raise SystemExit(f"streamapp join: {exc}") from None
         app.finalize()
+        if given["where"] is not None:
+            try:
+                begin(app, given["where"])
+            except (ResetError, ClusterError) as exc:
+                raise SystemExit(f"streamapp join: {exc}") from None
         Worker(app, loglevel="info").execute_from_commandline()
 
     def _declare(self, app: App) -> JoinDeclaration[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
@@ -24,6 +25,16 @@ T = TypeVar("T")
 SPEC: Final[Any] = OffsetSpec
 #: Seconds that the broker has for each answer.
 ANSWER_S: Final = 30.0
+#: Seconds before a coordinator that a group has only just got is asked again; and what it says meanwhile.
+AGAIN_S: Final = 0.1
+NOT_YET: Final = frozenset(
+    {
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError._WAIT_COORD,  # noqa: SLF001 - librdkafka's name for it
+    }
+)
 #: Error codes of offsets that are refused since the group has members.
 MEMBERS: Final = frozenset(
     {KafkaError.UNKNOWN_MEMBER_ID, KafkaError.ILLEGAL_GENERATION, KafkaError.REBALANCE_IN_PROGRESS}
@@ -84,14 +95,12 @@ class Group:
             return
         metadata = str(CommitMetadata(By.PLACED, began))
         placed = [TopicPartition(*tp, offset, metadata) for tp, offset in sorted(offsets.items())]
-        try:
-            with self._consumer() as consumer:
-                found = consumer.commit(offsets=placed, asynchronous=False) or []
-        except KafkaException as exc:
-            raise self._refused(exc.args[0]) from None
-        for one in found:
-            if one.error is not None:
-                raise self._refused(one.error)
+        deadline = time.monotonic() + ANSWER_S
+        with self._consumer() as consumer:
+            while (error := _commit(consumer, placed)) is not None:
+                if error.code() not in NOT_YET or time.monotonic() > deadline:
+                    raise self._refused(error)
+                time.sleep(AGAIN_S)
 
     def _refused(self, error: KafkaError) -> ResetError:
         if error.code() in MEMBERS:
@@ -155,6 +164,15 @@ class Group:
         )
         with _explained(self.name):
             return {TP(tp.topic, tp.partition): answer.result(ANSWER_S).offset for tp, answer in answers.items()}
+
+
+def _commit(consumer: Consumer, offsets: list[TopicPartition]) -> KafkaError | None:
+    try:
+        found = consumer.commit(offsets=offsets, asynchronous=False) or []
+    except KafkaException as exc:
+        error: KafkaError = exc.args[0]
+        return error
+    return next((one.error for one in found if one.error is not None), None)
 
 
 @contextmanager

@@ -160,3 +160,20 @@ def test_a_join_whose_changelog_was_deleted_is_refused_since_its_table_is_gone(t
     assert (
         "the join orders-customers-join is new, or its changelog was deleted, and the group has read customers[" in line
     )
+
+
+def test_an_app_that_is_to_read_other_topics_is_refused_since_its_table_has_rows_of_those_before(
+    topics: Topics, tmp_path: Path
+) -> None:
+    topics.create("user_clicks", "user_profiles", "new.user_clicks", "new.user_profiles")
+    topics.profiles(range(5))
+    with Worker(tmp_path, **topics.settings) as worker:
+        wait_until(lambda: topics.committed("user_profiles") == 5, "the profiles are read")
+        worker.terminate()
+    with Worker(tmp_path, **topics.settings | {"topic_prefix": f"{topics.prefix}new."}) as worker:
+        wait_until(lambda: worker.exit_code is not None, "the worker ends")
+        last = worker.log.splitlines()[-1].replace(topics.prefix, "")
+    assert last.startswith(
+        "streamapp: the group has read user_clicks, user_profiles so far, and the table user_profiles"
+    )
+    assert "now it is to read new.user_clicks, new.user_profiles; `streamapp reset` begins with an empty state" in last

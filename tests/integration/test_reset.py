@@ -154,6 +154,23 @@ def test_the_click_app_is_reset_by_our_command_and_not_by_fausts(topics: Topics,
     assert set(topics.joined().values()) == {2}
 
 
+def test_a_new_join_begins_where_it_is_told_to_goes_on_there_and_is_refused_elsewhere(
+    topics: Topics, tmp_path: Path
+) -> None:
+    order(topics, range(10))
+    order(topics, range(10, 15), at=60_000)
+    since = topics.now + 60_000
+    run(topics, tmp_path, f"{TABLE} --from {since}", 5)
+    order(topics, range(15, 20), at=60_000)
+    run(topics, tmp_path, f"{TABLE} --from {since}", 10)
+    assert joined(topics) == Counter((number, f"name {number % 10}") for number in range(10, 20))
+    with Worker(tmp_path, command=[*TABLE.split(), "--from", "beginning"], **topics.settings) as worker:
+        wait_until(lambda: worker.exit_code is not None, "the worker ends")
+        last = worker.log.splitlines()[-1]
+    assert last.startswith(f"streamapp join: --from beginning is for a new group, and {group(topics)} has read ")
+    assert last.endswith(f"and `streamapp reset --group {group(topics)} --from beginning` begins again")
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
