@@ -84,8 +84,9 @@ class Join(AppCommand):
             SystemExit: always; with one line if the join cannot be.
         """
         given = self.given
-        # A group and tables of its own, beside those of the app that this command is a part of.
-        settings = dataclasses.replace(self.app.settings, id=f"{self.app.settings.id}-{given['to']}")
+        # A group and tables of its own, beside those of the app that this command is a part of, and of other joins.
+        group = f"{self.app.settings.id}-{given['to']}"
+        settings = dataclasses.replace(self.app.settings, id=group, datadir=self.app.settings.datadir / group)
         app = App(settings, autodiscover=False)
         app.reset_command = f"streamapp reset --group {settings.id}"
         try:

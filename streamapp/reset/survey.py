@@ -46,7 +46,9 @@ class Survey:
         #: What is committed of any topic.
         self.committed = self.group.committed(_partitions(self.counts, self.counts))
         self.inventory = of_app(app) if group == app.conf.id else self._of_group(group)
-        self._tabledir = Path(app.conf.tabledir)
+        datadir, tabledir = Path(app.conf.datadir), Path(app.conf.tabledir)
+        # That of a `streamapp join` is in a directory of its own.
+        self._tabledir = tabledir if group == app.conf.id else datadir / group / tabledir.relative_to(datadir)
 
     def _of_group(self, group: str) -> Inventory:
         topics = {tp.topic for tp in self.committed}
