@@ -171,5 +171,5 @@ def _told(value: Value) -> str:
     return "none" if value is None else duration(value) if isinstance(value, int) else value
 
 
-_encode: Final = msgspec.json.Encoder(order="deterministic").encode
+_encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Declared).decode
