@@ -78,8 +78,10 @@ class Misfit(enum.Enum):
     SKIPPED = enum.auto()
     #: It is gone: the broker forgets the offsets of a group that is empty for a week, or somebody deleted it.
     GONE = enum.auto()
-    #: The state is a new one, and has not the rows that were read before.
+    #: The state is a new one, and has not the rows of a table that were read before.
     MISSED = enum.auto()
+    #: It is a new one, and a stream goes on.
+    BEGUN = enum.auto()
 
 
 class Finding(NamedTuple):
@@ -107,8 +109,8 @@ def judge(join: str, tp: TP, committed: Committed, state: Inspection, *, table: 
     by, offset = committed
     misfit = None
     if taken is None:
-        if state.fresh and table and by is By.PROGRESS and offset > 0:
-            misfit = Misfit.MISSED
+        if state.fresh and by is By.PROGRESS and offset > 0:
+            misfit = Misfit.MISSED if table else Misfit.BEGUN
     elif by is By.NONE:
         misfit = Misfit.GONE
     elif by is By.FOREIGN and offset != taken:
@@ -252,6 +254,13 @@ class Resumption:
                 f"the join {missed[0].join} is new, or its changelog was deleted, and the group has read "
                 f"{_first(missed)} before: its table would lack these rows; {self._way_out}"
             )
+        for begun in {finding.join: finding for finding in found[Misfit.BEGUN]}.values():
+            logger.warning(
+                "The join %s is new, or its changelog was deleted: it begins with the records that come now, and has "
+                "nothing of those that the group has read before (%s)",
+                begun.join,
+                _first([begun]),
+            )
         if skipped := found[Misfit.SKIPPED]:
             records = sum(finding.committed - finding.taken for finding in {one.tp: one for one in skipped}.values())
             text = f"{records:,} records were skipped: the offset of {_first(skipped)} was set forward by hand"
@@ -298,7 +307,8 @@ def _first(findings: Sequence[Finding]) -> str:
     """Return the first of some findings in words, and how many there are besides."""
     partitions = sorted({one.tp: one for one in findings}.values(), key=lambda one: one.tp)
     one = partitions[0]
-    move = f"up to {one.committed}" if one.misfit is Misfit.MISSED else f"from {one.taken} to {one.committed}"
+    new = one.misfit in (Misfit.MISSED, Misfit.BEGUN)
+    move = f"up to {one.committed}" if new else f"from {one.taken} to {one.committed}"
     move = "" if one.misfit is Misfit.GONE else f", {move}"
     more = f", and of {len(partitions) - 1} partitions more" if len(partitions) > 1 else ""
     return f"{one.tp.topic}[{one.tp.partition}]{move}{more}"

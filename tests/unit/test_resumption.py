@@ -38,7 +38,7 @@ def test_an_offset_that_is_gone_is_made_up_for_by_the_state() -> None:
 
 def test_a_new_state_lacks_the_rows_of_a_table_that_was_read_before() -> None:
     assert judged(By.PROGRESS, 100, None, fresh=True, table=True) is Misfit.MISSED
-    assert judged(By.PROGRESS, 100, None, fresh=True) is None
+    assert judged(By.PROGRESS, 100, None, fresh=True) is Misfit.BEGUN
     assert judged(By.PROGRESS, 0, None, fresh=True, table=True) is None
     for by in (By.PLACED, By.FOREIGN):
         assert judged(by, 100, None, fresh=True, table=True) is None
