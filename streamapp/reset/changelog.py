@@ -1,25 +1,25 @@
-"""What a changelog says of the join whose state it keeps."""
+"""Changelogs, read from outside; and what one says of the join whose state it keeps."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from streamapp.joins.declared import DECLARED, Declared
 from streamapp.reset.errors import ResetError
 from streamapp.settings import Settings
 from streamapp.topology.provenance import TAKEN, Provenance
 
-__all__ = ["declaration"]
+__all__ = ["declaration", "records"]
 
 #: Records that are taken at once, and the seconds that they may take.
 AT_ONCE: Final = 10_000
 TURN_S: Final = 1.0
-#: Seconds without a record after which a broker is taken for one that does not answer.
-PATIENCE_S: Final = 30
+#: Turns without a record after which a broker is taken for one that does not answer.
+SILENT_TURNS: Final = 30
 
 _decode: Final = msgspec.json.Decoder(Declared).decode
 
@@ -30,44 +30,51 @@ def declaration(settings: Settings, changelog: str, partitions: int) -> tuple[De
     Raises:
         ResetError: if it cannot be read.
     """
+    declared: Declared | None = None
+    provenance: Provenance | None = None
+    for record in records(settings, changelog, partitions):
+        key, value = record.key(), record.value()
+        if value is not None and key == DECLARED:
+            declared = _decode(value)
+        elif value is not None and key == TAKEN:
+            provenance = Provenance.decode(value)
+        if declared is not None and provenance is not None:
+            break
+    return declared, provenance
+
+
+def records(settings: Settings, changelog: str, partitions: int) -> Iterator[Message]:
+    """Read all records of a changelog, of transactions what is committed.
+
+    Raises:
+        ResetError: if it cannot be read.
+    """
     options: dict[str, Any] = {
         **settings.librdkafka(),
         "log_level": 0,
         "group.id": f"{changelog}-reader",
         "enable.auto.commit": False,
         "enable.partition.eof": True,
-        "auto.offset.reset": "earliest",
+        "isolation.level": "read_committed",
     }
     consumer = Consumer(options)
+    missing, silent = set(range(partitions)), 0
     try:
-        consumer.assign([TopicPartition(changelog, number, 0) for number in range(partitions)])
-        return _read(consumer, changelog, set(range(partitions)))
+        consumer.assign([TopicPartition(changelog, number, 0) for number in missing])
+        while missing:
+            messages = consumer.consume(AT_ONCE, TURN_S)
+            silent = 0 if messages else silent + 1
+            if silent > SILENT_TURNS:
+                raise ResetError(f"{changelog} cannot be read: the broker does not answer")
+            for message in messages:
+                error = message.error()
+                if error is None:
+                    yield message
+                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's name for it
+                    missing.discard(message.partition())
+                else:
+                    raise ResetError(f"{changelog} cannot be read: {error.str()}")
     except KafkaException as exc:
         raise ResetError(f"{changelog} cannot be read: {exc.args[0].str()}") from None
     finally:
         consumer.close()
-
-
-def _read(consumer: Consumer, changelog: str, missing: set[int]) -> tuple[Declared | None, Provenance | None]:
-    rows: dict[bytes, bytes] = {}
-    silent = 0
-    while missing and not _both(rows):
-        messages = consumer.consume(AT_ONCE, TURN_S)
-        silent = 0 if messages else silent + 1
-        if silent * TURN_S > PATIENCE_S:
-            raise ResetError(f"{changelog} cannot be read: the broker does not answer")
-        for message in messages:
-            if (error := message.error()) is None:
-                key, value = message.key(), message.value()
-                if key in (DECLARED, TAKEN) and value is not None:
-                    rows[key] = value
-            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's name for it
-                missing.discard(message.partition())
-            else:
-                raise KafkaException(error)
-    declared, taken = rows.get(DECLARED), rows.get(TAKEN)
-    return declared and _decode(declared), taken and Provenance.decode(taken)  # type: ignore[return-value]
-
-
-def _both(rows: Collection[bytes]) -> bool:
-    return len(rows) == len((DECLARED, TAKEN))

@@ -13,7 +13,7 @@ from confluent_kafka.cimpl import NewTopic
 from streamapp.cluster import Cluster
 from streamapp.reset.errors import ResetError
 
-__all__ = ["empty", "make_anew"]
+__all__ = ["empty", "make_alike", "make_anew"]
 
 T = TypeVar("T")
 
@@ -35,18 +35,29 @@ def make_anew(cluster: Cluster, topic: str) -> None:
         ResetError: if the broker does not allow it.
         ClusterError: if it is not there.
     """
-    described = cluster.admin.list_topics(timeout=ANSWER_S).topics[topic]
-    partitions = list(described.partitions.values())
-    new = NewTopic(
-        topic,
-        num_partitions=len(partitions),
-        replication_factor=len(partitions[0].replicas),
-        config=_settings(cluster, topic),
-    )
+    new = _alike(cluster, topic, topic)
     _told(topic, lambda: cluster.admin.delete_topics([topic], request_timeout=ANSWER_S)[topic].result(ANSWER_S))
     _wait(topic, lambda: topic not in cluster.partitions())
     _wait(topic, lambda: _made(cluster, new))
     _wait(topic, lambda: topic in cluster.partitions())
+
+
+def make_alike(cluster: Cluster, topic: str, name: str) -> None:
+    """Make a topic with the partitions, replicas and settings of another one.
+
+    Raises:
+        ResetError: if the broker does not allow it, or there is one of this name.
+        ClusterError: if it is not there.
+    """
+    if not _made(cluster, _alike(cluster, topic, name)):
+        raise ResetError(f"there is a topic {name} already")
+    _wait(name, lambda: name in cluster.partitions())
+
+
+def _alike(cluster: Cluster, topic: str, name: str) -> NewTopic:
+    partitions = list(cluster.admin.list_topics(timeout=ANSWER_S).topics[topic].partitions.values())
+    replicas = len(partitions[0].replicas)
+    return NewTopic(name, num_partitions=len(partitions), replication_factor=replicas, config=_settings(cluster, topic))
 
 
 def empty(cluster: Cluster, topic: str, partitions: int) -> None:
@@ -77,7 +88,7 @@ def _made(cluster: Cluster, new: NewTopic) -> bool:
     except KafkaException as exc:
         if exc.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
             return False
-        raise ResetError(f"{new.topic} is deleted, and cannot be made anew: {exc.args[0].str()}") from None
+        raise ResetError(f"{new.topic} cannot be made: {exc.args[0].str()}") from None
     return True
 
 
@@ -94,5 +105,5 @@ def _wait(topic: str, done: Callable[[], bool]) -> None:
     deadline = time.monotonic() + DONE_S
     while not done():
         if time.monotonic() > deadline:
-            raise ResetError(f"{topic} is deleted, but the broker is not done with that after {DONE_S:g} s; try again")
+            raise ResetError(f"{topic} is not as it should be after {DONE_S:g} s; try again")
         time.sleep(LOOK_S)

@@ -52,12 +52,12 @@ def joined(topics: Topics) -> Counter[tuple[int, str | None]]:
 
 
 def reset(
-    topics: Topics, directory: Path, options: str, *, program: str = "streamapp"
+    topics: Topics, directory: Path, options: str, *, program: str = "streamapp", reset: bool = True
 ) -> subprocess.CompletedProcess[str]:
     variables = {name: value for name, value in os.environ.items() if not name.startswith("STREAMAPP_")}
     settings = {**topics.settings, "datadir": directory / "data"}
     variables |= {f"STREAMAPP_{name.upper()}": str(value) for name, value in settings.items()}
-    command = [sys.executable, "-m", *program.split(), "reset", *options.split()]
+    command = [sys.executable, "-m", *program.split(), *("reset " * reset + options).split()]
     return subprocess.run(
         command, env=variables, cwd=directory, capture_output=True, text=True, timeout=90, check=False
     )
@@ -169,6 +169,21 @@ def test_a_new_join_begins_where_it_is_told_to_goes_on_there_and_is_refused_else
         last = worker.log.splitlines()[-1]
     assert last.startswith(f"streamapp join: --from beginning is for a new group, and {group(topics)} has read ")
     assert last.endswith(f"and `streamapp reset --group {group(topics)} --from beginning` begins again")
+
+
+def test_a_group_that_is_renamed_goes_on_with_its_state(topics: Topics, tmp_path: Path) -> None:
+    order(topics, range(10))
+    run(topics, tmp_path, WINDOWS, 10)
+    new = f"{topics.id}-renamed"
+    command = f"rename {group(topics)} {new} --execute"
+    done = reset(topics, tmp_path, command, reset=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    again = reset(topics, tmp_path, command, reset=False)
+    assert again.stderr == (f"streamapp rename: {new} has begun already: {new}-orders-customers-join-changelog\n")
+    order(topics, range(10, 20), at=2)
+    renamed = [word.replace("joined", "renamed") for word in WINDOWS.split()]
+    with Worker(tmp_path / "new", command=renamed, **topics.settings):
+        wait_until(lambda: topics.end("renamed") == 10, "the new orders join the customers of the state")
 
 
 @pytest.mark.parametrize(
