@@ -164,7 +164,7 @@ def duration(ms: int) -> str:
 
 def _plain(value: Any) -> Value:
     plain: Value = value.value if isinstance(value, enum.Enum) else value
-    return plain
+    return int(plain) if isinstance(plain, int) else plain
 
 
 def _told(value: Value) -> str:
