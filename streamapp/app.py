@@ -47,3 +47,4 @@ class App(JoiningApp):
 
 
 app = App(Settings.load())
+app.reset_command = "streamapp reset"

@@ -8,6 +8,8 @@ from typing import Any, Final, NoReturn
 
 import faust
 
+from streamapp.batching.losses import LostError
+from streamapp.batching.refusals import RefusedError
 from streamapp.batching.static_member import FencedError, check_alone
 from streamapp.batching.unreadable import UnreadableBatchError
 from streamapp.cluster import ClusterError
@@ -52,7 +54,8 @@ class Worker(faust.Worker):
         try:
             super().execute_from_commandline()
         except SystemExit:
-            if isinstance(self.crash_reason, (StoreError, UnreadableBatchError, FencedError)):
+            # After what the log says of the stop, the reason once more, where it is looked for.
+            if isinstance(self.crash_reason, (StoreError, UnreadableBatchError, FencedError, LostError, RefusedError)):
                 raise SystemExit(f"streamapp: {self.crash_reason}") from None
             raise
 

@@ -24,6 +24,7 @@ from streamapp.batching.patience import Patience
 from streamapp.batching.problems import Problems
 from streamapp.batching.recovery import TableManager
 from streamapp.batching.refusals import RefusedError, name_of, standing, text_of
+from streamapp.batching.resumption import Resumption
 from streamapp.batching.static_member import FencedError
 from streamapp.batching.stream import Stream
 from streamapp.batching.unmatched import UnmatchedOutput
@@ -119,6 +120,9 @@ class App(faust.App):
         self.ahead = Ahead(WallClock(settings.max_ahead), f"{PREFIX}MAX_AHEAD={settings.max_ahead:g}")
         self.patience = Patience(self.faults)
         self.changelog_limits = ChangelogLimits(self)
+        #: What workers' lines name for a new start.
+        self.reset_command = "faust -A APP reset"
+        self.resumption = Resumption(self)
         self.checkpoint = Checkpoint(self)
 
     async def crash(self, reason: BaseException) -> None:

@@ -12,10 +12,16 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from aiokafka.errors import CommitFailedError, KafkaError, ProducerFenced, UnknownTopicOrPartitionError
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    KafkaError,
+    ProducerFenced,
+    UnknownTopicOrPartitionError,
+)
 from faust.types import TP
 
 from streamapp.batching.delivery import AtLeastOnce, Delivery, ExactlyOnce
@@ -46,6 +52,8 @@ WAIT, WAIT_AT_MOST = 0.1, 5.0
 COMMIT: Final = "commit"
 #: Seconds between two looks why something does not arrive.
 LOOK_S: Final = 1.0
+#: What is raised when the partitions belong to others by now.
+TAKEN_AWAY: Final = (CommitFailedError, IllegalStateError, ProducerFenced)
 
 
 class RowsRefusedError(Exception):
@@ -372,10 +380,38 @@ class Checkpoint:
         Raises:
             KafkaError: if the broker does not allow it.
         """
-        try:
+        mine = [tp for tp in partitions if self._app.topics.acks_enabled_for(tp.topic)]
+
+        async def open_() -> None:
+            # What is committed has to be known before the delivery commits it in its own name.
+            self._app.resumption.note(await self._app.consumer.group.committed_now(mine), mine)
             await self._delivery.open(partitions)
-        except (KafkaError, TimeoutError) as exc:
-            if not (isinstance(exc, TimeoutError | ProducerFenced) or passes(exc) or standing(type(exc))):
+
+        return await self._tried(open_)
+
+    async def resume(self, partitions: Collection[TP]) -> bool:
+        """Make sure that what is committed of these partitions goes with the tables, which are up to date by now.
+
+        Returns:
+            whether it was possible to; else the group rebalances once more.
+
+        Raises:
+            KafkaError: if the broker does not allow it.
+            StateError: if it does not go with them.
+        """
+
+        async def resume() -> None:
+            await self._delivery.place(await self._app.resumption.begin(partitions))
+
+        return await self._tried(resume)
+
+    async def _tried(self, step: Callable[[], Awaitable[None]]) -> bool:
+        """Take a step of the beginning of a generation; one that fails for now gives the generation up."""
+        try:
+            await step()
+        except (KafkaError, TimeoutError, StoreBehindError, StoreUnreachableError) as exc:
+            told = isinstance(exc, TAKEN_AWAY) or passes(exc) or standing(type(exc))
+            if isinstance(exc, KafkaError) and not told:
                 raise
             self.fail(exc)
             return False

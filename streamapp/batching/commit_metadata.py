@@ -48,6 +48,7 @@ class CommitMetadata(msgspec.Struct, frozen=True):
     @classmethod
     def parse(cls, text: str | None) -> CommitMetadata:
         """Read what was committed along with an offset; None or nothing is somebody else's."""
+        text = (text or "").rstrip("\0")  # confluent-kafka (2.16) commits one along
         if not text:
             return cls(By.FOREIGN)
         named = dict(part.split("=", 1) for part in text.split(" ") if "=" in part)

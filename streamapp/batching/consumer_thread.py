@@ -192,7 +192,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         await self.call_thread(self._commit_offsets, offsets)
 
     async def _commit_offsets(self, offsets: Mapping[TP, int]) -> None:
-        metadata = self.app.consumer.positions.metadata
+        metadata = self.app.resumption.metadata
         await self._ensure_consumer().commit(
             {TopicPartition(*tp): OffsetAndMetadata(offset, metadata(tp)) for tp, offset in offsets.items()}
         )

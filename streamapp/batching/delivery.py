@@ -62,6 +62,15 @@ class Delivery(Protocol):
         """Begin with the partitions of a new generation, before anything of them or their changelogs is read."""
         ...
 
+    async def place(self, offsets: Mapping[TP, int]) -> None:
+        """Commit from where partitions are read, before anything of them is.
+
+        Raises:
+            KafkaError: if the broker refuses.
+            TimeoutError: if it does not answer.
+        """
+        ...
+
     def cut(self) -> None:
         """Keep what is put into the outbox from now on out of the commit that begins."""
         ...
@@ -105,12 +114,17 @@ class AtLeastOnce:
         await group.begin_at(moved, moved)
         await app.consumer.commit_offsets(moved)
 
+    async def place(self, offsets: Mapping[TP, int]) -> None:
+        """Commit the offsets."""
+        await self._app.consumer.commit_offsets(offsets)
+
     def cut(self) -> None:
         """Go on with the same producer: what arrives before its offsets are committed may be there twice."""
         self._outbox.cut(self._app.producer._ensure_producer())
 
     async def commit(self, offsets: Mapping[TP, int]) -> None:
         """Commit the offsets."""
+        self._app.resumption.progress(offsets)
         await self._app.consumer.commit_offsets(offsets)
 
     async def close(self) -> None:
@@ -194,6 +208,12 @@ class ExactlyOnce:
                 await producer.begin_transaction()
                 return producer
 
+    async def place(self, offsets: Mapping[TP, int]) -> None:
+        """Commit the offsets in a transaction of their own."""
+        if offsets:
+            await self._commit(offsets)
+            self._committed.update(offsets)
+
     def cut(self) -> None:
         """Go on with the other producer."""
         self._current, self._other = self._other, self._current
@@ -204,12 +224,13 @@ class ExactlyOnce:
 
         If there are none, one that is committed already goes again: by it the broker sees whether this is a zombie.
         """
+        self._app.resumption.progress(offsets)
         await self._commit(offsets or dict(list(self._committed.items())[:1]))
         self._committed.update(offsets)
         self._app.consumer.committed(offsets)
 
     async def _commit(self, offsets: Mapping[TP, int]) -> None:
-        producer, conf, metadata = self._other, self._app.conf, self._app.consumer.positions.metadata
+        producer, conf, metadata = self._other, self._app.conf, self._app.resumption.metadata
         async with asyncio.timeout(conf.broker_session_timeout):
             await producer.send_offsets_to_transaction(
                 {

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka.errors import KafkaError, NotCoordinatorForGroupError, for_code
+from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.types import TP
 
@@ -99,6 +100,19 @@ class Group:
         found = await self._thread.call_thread(self._coordinator.fetch_committed_offsets, asked)
         return {TP(*tp): committed for tp, committed in found.items()}
 
+    async def topics(self) -> set[str]:
+        """Return the topics of which the group has committed offsets, whoever reads them.
+
+        Raises:
+            KafkaError: if they are not to be had.
+        """
+        found: set[str] = await self._thread.call_thread(self._topics)
+        return found
+
+    async def _topics(self) -> set[str]:
+        response = await self._ask(OffsetFetchRequest(self._coordinator.group_id, None))
+        return {topic for topic, numbers in response.topics for _, offset, *_ in numbers if offset >= 0}
+
     async def begin_at(self, partitions: Collection[TP], offsets: Mapping[TP, int]) -> dict[TP, int]:
         """Have the consumer read these partitions from given offsets; returns where it reads each of them.
 
@@ -150,7 +164,7 @@ class Group:
             if not await self._failed({response.error_code, *(code for _, code in found.values())}):
                 return {tp: committed for tp, (committed, _) in found.items() if committed.offset >= 0}
 
-    async def _ask(self, call: Call) -> Any:
+    async def _ask(self, call: Call | OffsetFetchRequest) -> Any:
         coordinator = self._coordinator
         while True:
             await coordinator.ensure_coordinator_known()

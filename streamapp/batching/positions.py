@@ -44,10 +44,6 @@ class Positions:
         #: How far the last generation had read its partitions, and of which topics.
         self._reached: dict[TP, Reached] = {}
 
-    def metadata(self, tp: TP, transactional_id: str = "") -> str:
-        """Return what is to be committed along with an offset of a partition."""
-        return str(CommitMetadata(transactional_id=transactional_id, topic_id=self.ids.get(tp.topic, "")))
-
     def leave(self, ends: Mapping[TP, int | None], offsets: Mapping[TP, int | None]) -> None:
         """Take note of how far the partitions are read, at the end of their generation.
 

@@ -85,7 +85,7 @@ class Recovery(Service):
             return
         going_on = {tp.partition for tp in self.app.consumer.positions.progressed}
         restore = await self._restored(stores, losses=self.app.losses, going_on=going_on)
-        if not await self._refill(restore):
+        if not await self._refill(restore) or not await self.app.checkpoint.resume(active):
             return
         self.in_recovery = self.app.in_recovery = False
         await self._start_streams(generation)

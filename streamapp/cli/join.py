@@ -13,8 +13,12 @@ from streamapp.app import App
 from streamapp.batching.dead_letters import Reason
 from streamapp.batching.forms import key_form
 from streamapp.cli.join_options import check_options, part_of_name
+from streamapp.cluster import ClusterError
 from streamapp.joins import How, Record, Refused
 from streamapp.replay.values import Field, duration
+from streamapp.reset.beginning import begin
+from streamapp.reset.errors import ResetError
+from streamapp.reset.where import WhereType
 from streamapp.settings import Create
 from streamapp.topology import JoinDeclaration, JoinError, Topic
 from streamapp.worker import Worker
@@ -66,6 +70,13 @@ class Join(AppCommand):
         option("--late", help="Topic of the records that are late."),
         option("--rejected", help="Topic of those that cannot be joined; default: the dead letters."),
         option("--create", is_flag=True, help="Make LEFT and RIGHT if they do not exist."),
+        option(
+            "--from",
+            "where",
+            type=WhereType(),
+            help="Where a new join begins to read streams: beginning (default), now, 2026-01-31T12:00:00Z, 2h (ago). "
+            "Tables are read from their beginning.",
+        ),
     ]
 
     def __init__(self, ctx: click.Context, **given: Any) -> None:
@@ -79,13 +90,16 @@ class Join(AppCommand):
             SystemExit: always; with one line if the join cannot be.
         """
         given = self.given
-        # A group and tables of its own, beside those of the app that this command is a part of.
+        # A group and tables of its own, beside those of the app that this command is a part of, and of other joins.
+        group = f"{self.app.settings.id}-{given['to']}"
         settings = dataclasses.replace(
             self.app.settings,
-            id=f"{self.app.settings.id}-{given['to']}",
+            id=group,
+            datadir=self.app.settings.datadir / group,
             create=Create.MISSING if given["create"] else self.app.settings.create,
         )
         app = App(settings, autodiscover=False)
+        app.reset_command = f"streamapp reset --group {settings.id}"
         try:
             check_options(given)
             declaration = self._declare(app)
@@ -98,6 +112,11 @@ class Join(AppCommand):
         except JoinError as exc:
             raise SystemExit(f"streamapp join: {exc}") from None
         app.finalize()
+        if given["where"] is not None:
+            try:
+                begin(app, given["where"])
+            except (ResetError, ClusterError) as exc:
+                raise SystemExit(f"streamapp join: {exc}") from None
         Worker(app, loglevel="info").execute_from_commandline()
 
     def _declare(self, app: App) -> JoinDeclaration[Any]:
@@ -116,6 +135,7 @@ class Join(AppCommand):
         if side in self.given["repartition"]:
             topic = topic.rekey(field, name=part_of_name(field.name))
         topic.check = _keyed_by(field, side)
+        topic.keyed_by = field.name
         return topic
 
 

@@ -14,6 +14,7 @@ from functools import partial
 
 from streamapp.joins.buffer import Buffer
 from streamapp.joins.clock import BEGINNING
+from streamapp.joins.declared import Declared, changes, earlier, rebuilt
 from streamapp.joins.explanation import Explanation, Verdict, candidate, closest, unusable
 from streamapp.joins.how import How
 from streamapp.joins.ledger import Ledger, Refusing
@@ -75,6 +76,35 @@ class AsOfJoin:
         """Begin, or go on, with what the state holds."""
         return AsOfOperator(self, state)
 
+    @property
+    def tables(self) -> frozenset[int]:
+        """The sources whose records are rows of a table."""
+        return frozenset()
+
+    def declared(self) -> Declared:
+        """Return what is kept with the state of what is declared."""
+        return Declared.of("an as-of join", self, "tolerance", "grace", "direction", "how")
+
+    def written_by(self, declared: Declared) -> AsOfJoin:
+        """Return the join that wrote a state.
+
+        Raises:
+            StateMismatch: if there is none.
+        """
+        return rebuilt(self, declared)  # type: ignore[no-any-return]
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """How far (ms) the clock may go past a left record before it is joined, and past a right one that is wanted."""
+        return self.after + self.grace, self.before + self.after + self.grace
+
+    def take_over(self, was: AsOfJoin) -> list[str]:
+        """Return what may be missing in the results after the state of another such join is taken over."""
+        if not any(new > old for new, old in zip(self.reach, was.reach, strict=True)):
+            return []
+        told = changes(was, self, "tolerance", "grace", "direction")
+        return [f"{told}: right records that had left the state before are not joined"]
+
 
 class AsOfOperator(Refusing[Joined]):
     """An as-of join at work on one partition.
@@ -86,16 +116,17 @@ class AsOfOperator(Refusing[Joined]):
         self.join = join
         self._ledger: Ledger[Joined] = Ledger(state, updates_from=1)
         self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
-        #: How far (ms) the clock may go past a left record before it is joined, and past a right one that is still
-        #: wanted by left ones.
-        self._reach = join.after + join.grace, join.before + join.after + join.grace
+        was, _ = earlier(state, join)
+        self._reach = join.reach
         left_reach, right_reach = self._reach
         self._lefts = Buffer(state.section(b"left/"), span=left_reach)
         self._rights = Buffer(state.section(b"right/"), span=right_reach)
         self._windows = Windows(left_reach, right_reach)
-        reached, over = self._ledger.reached, self._ledger.set_back
-        self._lefts.restore(reached - left_reach, over=over)
-        for record in self._rights.restore(reached - right_reach, over=over):
+        # What the join that wrote the state was done with stays so, and it was not done with the rest.
+        forget = self._ledger.set_back or was is not join
+        left_since, right_since = (self._ledger.reached - reach for reach in was.reach)
+        self._lefts.restore(left_since, forget=forget)
+        for record in self._rights.restore(right_since, forget=forget):
             place(self._windows[record.key].right, record)
 
     def process(self, batch: Batch) -> Output[Joined]:

@@ -35,19 +35,19 @@ class Buffer:
         #: How many of the records have no match so far.
         self.waiting = 0
 
-    def restore(self, since: int, *, over: bool = False) -> list[Buffered]:
+    def restore(self, since: int, *, forget: bool = False) -> list[Buffered]:
         """Give the records in the state, but for those with a smaller timestamp (ms); to be done first of all.
 
         Args:
-            since: smaller ones are over.
-            over: whether the clock is set back, so that it no longer tells which are: they leave the state for good.
+            since: those before it are over.
+            forget: take the others out of the state for good, since the next one who restores it would not know that:
+                the clock is set back, or the join is another one.
         """
         records = [record for record in self._journal.read() if record.timestamp >= since]
+        if forget:
+            self._journal.forget(since)
         self._next = self._journal.next
         self._latest = max((record.timestamp for record in records), default=BEGINNING)
-        if over:
-            self._journal.clear()
-            self._added += records
         for record in records:
             if not record.matched:
                 self.waiting += 1

@@ -15,6 +15,7 @@ import msgspec
 from streamapp.joins import ordering
 from streamapp.joins.cache import Cache
 from streamapp.joins.clock import BEGINNING
+from streamapp.joins.declared import Declared, earlier, rebuilt, widened
 from streamapp.joins.explanation import ANY, NAMED, Explanation, Verdict, candidate, is_of, replaced
 from streamapp.joins.how import How
 from streamapp.joins.ledger import Ledger, Refused, Refusing
@@ -52,6 +53,31 @@ class ForeignKeyJoin:
     def start(self, state: State) -> ForeignKeyOperator:
         """Begin, or go on, with what the state holds."""
         return ForeignKeyOperator(self, state)
+
+    @property
+    def tables(self) -> frozenset[int]:
+        """The sources whose records are rows of a table."""
+        return frozenset(Side)
+
+    def declared(self) -> Declared:
+        """Return what is kept with the state of what is declared."""
+        return Declared.of("a foreign-key join", self, "how")
+
+    def written_by(self, declared: Declared) -> ForeignKeyJoin:
+        """Return the join that wrote a state.
+
+        Raises:
+            StateMismatch: if there is none.
+        """
+        return rebuilt(self, declared)  # type: ignore[no-any-return]
+
+    def take_over(self, was: ForeignKeyJoin) -> list[str]:
+        """Return what may be missing in the results after the state of another such join is taken over.
+
+        Raises:
+            StateMismatch: if there are rows of the joined table that would have to go.
+        """
+        return widened(was.how, self.how)
 
 
 class _Left(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -116,6 +142,7 @@ class ForeignKeyOperator(Refusing[Joined]):
 
     def __init__(self, join: ForeignKeyJoin, state: State) -> None:
         self.join = join
+        earlier(state, join)
         self._ledger: Ledger[Joined] = Ledger(state)
         self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
         self._lefts = _LeftTable(state.section(b"left/"))

@@ -68,6 +68,17 @@ class Journal:
             self._note(page.end, ordering.number_of(key))
         return list(records.values())
 
+    def forget(self, before: int) -> None:
+        """Take the records with a smaller timestamp (ms) off their pages, each of which stays where it is.
+
+        So a crash amid the commit of it loses none of the others: page by page they are there, before and after it.
+        """
+        for key, row in list(self._state.scan()):
+            page = _decode(row)
+            left = [record for record in page.records if record.timestamp >= before]
+            if len(left) < len(page.records):
+                self._state.put(key, _encode(_Page(left, page.matched, page.end)))
+
     def write(self, records: Sequence[Buffered], matched: Sequence[Buffered], end: int) -> None:
         """Write down what a batch brought: new records, as they are after it, and earlier ones that were matched.
 
@@ -80,11 +91,6 @@ class Journal:
             for row in _pages(records, [record.number for record in matched], end):
                 self._state.put(ordering.number(self._next), row)
                 self._note(end, self._next)
-
-    def clear(self) -> None:
-        """Delete all pages."""
-        while self._pages:
-            self._state.delete(ordering.number(heapq.heappop(self._pages)[1]))
 
     def drop(self, before: int) -> None:
         """Delete the pages on which all timestamps are surely smaller than ``before`` (ms)."""

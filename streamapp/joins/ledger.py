@@ -12,13 +12,13 @@ from streamapp.joins.output import Output, Reason, SideOutput
 from streamapp.joins.records import Record
 from streamapp.joins.state import State
 
-__all__ = ["Ledger", "Refused", "Refusing"]
+__all__ = ["LEDGER", "Ledger", "Refused", "Refusing"]
 
 R = TypeVar("R")
 
 #: Behind all other rows, in the changelog too: after a crash amid a commit the clock is not ahead of them, which would
 #: make the same records late.
-_ROW: Final = b"~ledger"
+LEDGER: Final = b"~ledger"
 
 
 class Refused(Exception):
@@ -61,7 +61,7 @@ class Ledger(Generic[R]):
         self.updates = Updates()
         self.results: list[R] = []
         self._side: list[SideOutput] = []
-        row = state.get(_ROW)
+        row = state.get(LEDGER)
         if row is not None:
             stored = _decode(row)
             self.balance, self.updates = stored.balance, stored.updates
@@ -101,7 +101,7 @@ class Ledger(Generic[R]):
     def close(self) -> Output[R]:
         """End the batch: write clock and balance to the state, and give what came out."""
         row = _Row(self.clock.now, self.balance, self.updates)
-        self._state.put(_ROW, msgspec.msgpack.encode(row))
+        self._state.put(LEDGER, msgspec.msgpack.encode(row))
         output = Output(self.results, self._side)
         self.results, self._side = [], []
         return output

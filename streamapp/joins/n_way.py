@@ -6,6 +6,7 @@ import dataclasses
 
 import msgspec
 
+from streamapp.joins.declared import Declared, earlier, rebuilt
 from streamapp.joins.records import Record
 from streamapp.joins.rows import Row
 from streamapp.joins.state import State
@@ -47,7 +48,38 @@ class NWayJoin:
 
     def start(self, state: State) -> StreamTableOperator[Enriched]:
         """Begin, or go on, with what the state holds; records of source 0 are the stream, of n the n-th table."""
-        return StreamTableOperator(self.joins, state, _enriched)
+        was, _ = earlier(state, self)
+        return StreamTableOperator(self.joins, state, _enriched, was=was.joins)
+
+    @property
+    def tables(self) -> frozenset[int]:
+        """The sources whose records are rows of a table."""
+        return frozenset(range(1, len(self.joins) + 1))
+
+    def declared(self) -> Declared:
+        """Return what is kept with the state of what is declared."""
+        each = [join.declared() for join in self.joins]
+        settings = {f"{name}{n}": value for n, one in enumerate(each, 1) for name, value in one.settings.items()}
+        return Declared(f"a join of a stream with tables ({', '.join(join.kind for join in self.joins)})", settings)
+
+    def written_by(self, declared: Declared) -> NWayJoin:
+        """Return the join that wrote a state.
+
+        Raises:
+            StateMismatch: if there is none.
+        """
+        each = [
+            rebuilt(
+                join, Declared("", {name: declared.settings.get(f"{name}{n}") for name in join.declared().settings})
+            )
+            for n, join in enumerate(self.joins, 1)
+        ]
+        return NWayJoin(tuple(each))
+
+    def take_over(self, was: NWayJoin) -> list[str]:
+        """Return what may be missing in the results after the state of another such join is taken over."""
+        pairs = enumerate(zip(self.joins, was.joins, strict=True), 1)
+        return [f"table {n}, {note}" for n, (join, before) in pairs for note in join.take_over(before)]
 
 
 def _enriched(record: Record, rows: list[Row | None]) -> Enriched:

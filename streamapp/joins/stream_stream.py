@@ -17,6 +17,7 @@ from functools import partial
 
 from streamapp.joins.buffer import Buffer
 from streamapp.joins.clock import END
+from streamapp.joins.declared import Declared, changes, earlier, rebuilt
 from streamapp.joins.explanation import Explanation, Verdict, candidate, closest, unusable
 from streamapp.joins.how import How
 from streamapp.joins.ledger import Ledger, Refusing
@@ -57,6 +58,35 @@ class StreamStreamJoin:
         """Begin, or go on, with what the state holds."""
         return StreamStreamOperator(self, state)
 
+    @property
+    def tables(self) -> frozenset[int]:
+        """The sources whose records are rows of a table."""
+        return frozenset()
+
+    def declared(self) -> Declared:
+        """Return what is kept with the state of what is declared."""
+        return Declared.of("a join of two streams", self, "before", "after", "grace", "how")
+
+    def written_by(self, declared: Declared) -> StreamStreamJoin:
+        """Return the join that wrote a state.
+
+        Raises:
+            StateMismatch: if there is none.
+        """
+        return rebuilt(self, declared)  # type: ignore[no-any-return]
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """How far (ms) the clock may go past a record of the left side, and of the right one, before it is over."""
+        return self.after + self.grace, self.before + self.grace
+
+    def take_over(self, was: StreamStreamJoin) -> list[str]:
+        """Return what may be missing in the results after the state of another such join is taken over."""
+        if not any(new > old for new, old in zip(self.reach, was.reach, strict=True)):
+            return []
+        told = changes(was, self, "before", "after", "grace")
+        return [f"{told}: pairs with records that had left the state before are missing"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _View:
@@ -83,7 +113,8 @@ class StreamStreamOperator(Refusing[Joined]):
         self._ledger: Ledger[Joined] = Ledger(state)
         self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
         before, after = join.before, join.after
-        left_reach, right_reach = after + join.grace, before + join.grace
+        was, _ = earlier(state, join)
+        left_reach, right_reach = join.reach
         left = Buffer(state.section(b"left/"), span=before + left_reach)
         right = Buffer(state.section(b"right/"), span=after + right_reach)
         self._views = (
@@ -91,8 +122,10 @@ class StreamStreamOperator(Refusing[Joined]):
             _View(Side.RIGHT, right, left, after, before, right_reach, join.how.keeps(Side.RIGHT)),
         )
         self._windows = Windows(left_reach, right_reach)
-        for view in self._views:
-            for record in view.mine.restore(self._ledger.reached - view.reach, over=self._ledger.set_back):
+        forget = self._ledger.set_back or was is not join
+        for view, reach in zip(self._views, was.reach, strict=True):
+            # What the join that wrote the state was done with stays so, and it was not done with the rest.
+            for record in view.mine.restore(self._ledger.reached - reach, forget=forget):
                 place(self._windows[record.key].side(view.side), record)
 
     def process(self, batch: Batch) -> Output[Joined]:

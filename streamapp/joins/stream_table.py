@@ -16,6 +16,7 @@ from typing import Final, Generic, TypeVar
 
 from streamapp.joins.buffer import Buffer
 from streamapp.joins.clock import BEGINNING, END
+from streamapp.joins.declared import Declared, changes, earlier, rebuilt
 from streamapp.joins.explanation import (
     Candidate,
     Explanation,
@@ -143,11 +144,11 @@ class StreamTableJoin:
         """Whether a stream record that joins no row gives a result all the same."""
         return self.how is How.LEFT
 
-    def table(self, state: State) -> Table | VersionedTable:
-        """Make the table, in a section of the state."""
+    def table(self, state: State, was: StreamTableJoin) -> Table | VersionedTable:
+        """Make the table, in a section of the state that another join wrote, which is of the same kind."""
         if self.history is None:
             return Table(state, aging=self.ttl > 0)
-        return VersionedTable(state, self.history, aging=self.ttl > 0)
+        return VersionedTable(state, self.history, aging=self.ttl > 0, was=was.history)
 
     def start(self, state: State, table: Lookup | None = None) -> StreamTableOperator[Joined]:
         """Begin, or go on, with what the state holds.
@@ -157,7 +158,42 @@ class StreamTableJoin:
             table: a table that is kept elsewhere, as a `GlobalTable`; without it, the records of the right side
                 are its updates.
         """
-        return StreamTableOperator([self], state, _joined, [table] if table else None)
+        if table is not None:
+            return StreamTableOperator([self], state, _joined, tables=[table])
+        was, _ = earlier(state, self)
+        return StreamTableOperator([self], state, _joined, was=[was])
+
+    @property
+    def kind(self) -> str:
+        """What kind of a table it is."""
+        return "plain" if self.history is None else "versioned"
+
+    @property
+    def tables(self) -> frozenset[int]:
+        """The sources whose records are rows of a table."""
+        return frozenset({Side.RIGHT})
+
+    def declared(self) -> Declared:
+        """Return what is kept with the state of what is declared."""
+        fields = ("how", "ttl", "grace") if self.history is None else ("how", "ttl", "history", "grace")
+        return Declared.of(f"a join of a stream with a {self.kind} table", self, *fields)
+
+    def written_by(self, declared: Declared) -> StreamTableJoin:
+        """Return the join that wrote a state.
+
+        Raises:
+            StateMismatch: if there is none.
+        """
+        return rebuilt(self, declared)  # type: ignore[no-any-return]
+
+    def take_over(self, was: StreamTableJoin) -> list[str]:
+        """Return what may be missing in the results after the state of another such join is taken over."""
+        notes = []
+        if was.ttl and not 0 < self.ttl <= was.ttl:
+            notes.append(f"{changes(was, self, 'ttl')}: rows that had expired before are gone")
+        if (self.history or 0) > (was.history or 0):
+            notes.append(f"{changes(was, self, 'history')}: past rows that were beyond the history before are gone")
+        return notes
 
     def key_of(self, record: Record) -> bytes | None:
         """Give the key to look a record up with.
@@ -217,6 +253,7 @@ class StreamTableOperator(Refusing[R], Generic[R]):
         state: of this partition.
         result: makes a result of a record and the rows of the tables.
         tables: tables that are kept elsewhere; without them, records whose source is n update the n-th table (from 1).
+        was: the joins that wrote the state.
     """
 
     def __init__(
@@ -225,7 +262,9 @@ class StreamTableOperator(Refusing[R], Generic[R]):
         state: State,
         result: Callable[[Record, list[Row | None]], R],
         tables: Sequence[Lookup] | None = None,
+        was: Sequence[StreamTableJoin] = (),
     ) -> None:
+        was = was or joins
         self._joins = joins
         self._result = result
         self._ledger: Ledger[R] = Ledger(state, updates_from=1)
@@ -234,21 +273,26 @@ class StreamTableOperator(Refusing[R], Generic[R]):
         #: How long (ms) a record waits.
         self._patience = self._grace or 0
         self._buffer = Buffer(state.section(b"waiting/"), span=self._patience)
-        since = BEGINNING if self._grace is None else self._ledger.reached - self._grace + 1
-        self._buffer.restore(since, over=self._ledger.set_back)
+        # What the join that wrote the state was done with stays so, and it was not done with the rest.
+        forget = self._ledger.set_back or was is not joins
+        self._buffer.restore(_undecided(was[0], self._ledger.reached), forget=forget)
         #: The tables that are kept here.
         self.tables: Sequence[Table | VersionedTable] = (
-            [join.table(state.section(b"table%d/" % n)) for n, join in enumerate(joins, 1)] if tables is None else ()
+            [join.table(state.section(b"table%d/" % n), was[n - 1]) for n, join in enumerate(joins, 1)]
+            if tables is None
+            else ()
         )
         self._lookups: Sequence[tuple[StreamTableJoin, Lookup]] = list(zip(joins, tables or self.tables, strict=True))
 
     @property
     def _undecided(self) -> int:
         """The earliest time (ms) of records which still wait for updates."""
-        return BEGINNING if self._grace is None else self.clock.time - self._grace + 1
+        return _undecided(self._joins[0], self.clock.time)
 
     def process(self, batch: Batch) -> Output[R]:
         """Join records and apply updates in the order in which they are given."""
+        if self._buffer.waiting:  # of what has waited long enough, if the grace was longer before
+            self._release()
         for source, record in batch:
             if source == Side.LEFT:
                 self._receive(record)
@@ -322,9 +366,8 @@ class StreamTableOperator(Refusing[R], Generic[R]):
 
     def _release(self) -> None:
         """Join the records that have waited long enough."""
-        if self._grace is not None:
-            for record in self._buffer.release(self._undecided):
-                self._join(record)
+        for record in self._buffer.release(self._undecided):
+            self._join(record)
 
     def _join(self, record: Record) -> None:
         now = max(record.timestamp, self.clock.time - self._patience)
@@ -359,6 +402,11 @@ class StreamTableOperator(Refusing[R], Generic[R]):
             self._ledger.rejected(self.updates, source, record, Reason.EXPIRED)
         else:
             self.updates.applied += 1
+
+
+def _undecided(join: StreamTableJoin, clock: int) -> int:
+    """Return the earliest time (ms) of records which still wait for updates when the clock shows a time (ms)."""
+    return END if join.grace is None else clock - join.grace + 1
 
 
 def _joined(record: Record, rows: list[Row | None]) -> Joined:

@@ -79,9 +79,12 @@ class Current:
     def expire(self, before: int) -> None:
         """Delete the keys whose version is older than ``before`` (ms)."""
         if self._ages is not None:
-            for _, key in self._ages.take(before):
-                self._rows.delete(key)
-                self._cache.keep(key, None)
+            for timestamp, key in self._ages.take(before):
+                version = self._cache[key]
+                # A version that was written while none were to expire has left the age of the one before behind.
+                if version is not None and version.timestamp == timestamp:
+                    self._rows.delete(key)
+                    self._cache.keep(key, None)
 
     def _forget_age(self, key: bytes) -> None:
         version = self._cache[key]

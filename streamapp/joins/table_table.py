@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 
 from streamapp.joins.clock import BEGINNING
+from streamapp.joins.declared import Declared, changes, earlier, rebuilt, widened
 from streamapp.joins.explanation import ANY, Explanation, Verdict, candidate, is_of, replaced
 from streamapp.joins.how import How
 from streamapp.joins.ledger import Ledger, Refusing
@@ -48,6 +49,42 @@ class TableTableJoin:
         """Begin, or go on, with what the state holds."""
         return TableTableOperator(self, state)
 
+    @property
+    def tables(self) -> frozenset[int]:
+        """The sources whose records are rows of a table."""
+        return frozenset(Side)
+
+    def declared(self) -> Declared:
+        """Return what is kept with the state of what is declared."""
+        left, right = ("plain" if history is None else "versioned" for history in self._histories)
+        names = ("left_history", "right_history")
+        fields = [name for name in names if getattr(self, name) is not None]
+        return Declared.of(f"a join of a {left} table with a {right} table", self, "how", *fields)
+
+    def written_by(self, declared: Declared) -> TableTableJoin:
+        """Return the join that wrote a state.
+
+        Raises:
+            StateMismatch: if there is none.
+        """
+        return rebuilt(self, declared)  # type: ignore[no-any-return]
+
+    def take_over(self, was: TableTableJoin) -> list[str]:
+        """Return what may be missing in the results after the state of another such join is taken over.
+
+        Raises:
+            StateMismatch: if there are rows of the joined table that would have to go.
+        """
+        notes = widened(was.how, self.how)
+        if any((new or 0) > (old or 0) for new, old in zip(self._histories, was._histories, strict=True)):
+            told = changes(was, self, "left_history", "right_history")
+            notes.append(f"{told}: updates that were beyond the history before stay so")
+        return notes
+
+    @property
+    def _histories(self) -> tuple[int | None, int | None]:
+        return self.left_history, self.right_history
+
     def joins(self, left: Row | None, right: Row | None) -> bool:
         """Tell whether these rows make a row of the joined table."""
         if left is None or right is None:
@@ -65,11 +102,12 @@ class TableTableOperator(Refusing[Joined]):
 
     def __init__(self, join: TableTableJoin, state: State) -> None:
         self.join = join
+        was, _ = earlier(state, join)
         self._ledger: Ledger[Joined] = Ledger(state)
         self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
         self.tables = (
-            _table(state.section(b"left/"), join.left_history),
-            _table(state.section(b"right/"), join.right_history),
+            _table(state.section(b"left/"), join.left_history, was.left_history),
+            _table(state.section(b"right/"), join.right_history, was.right_history),
         )
 
     def process(self, batch: Batch) -> Output[Joined]:
@@ -124,8 +162,8 @@ class TableTableOperator(Refusing[Joined]):
             self._ledger.results.append(Joined(key, None, None, timestamp))
 
 
-def _table(state: State, history: int | None) -> Table | VersionedTable:
-    return Table(state) if history is None else VersionedTable(state, history)
+def _table(state: State, history: int | None, was: int | None) -> Table | VersionedTable:
+    return Table(state) if history is None else VersionedTable(state, history, was=was)
 
 
 def _sides(side: int, mine: Row | None, other: Row | None) -> tuple[Row | None, Row | None]:

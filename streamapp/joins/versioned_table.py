@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from streamapp.joins import ordering
-from streamapp.joins.clock import Clock
+from streamapp.joins.clock import BEGINNING, Clock
 from streamapp.joins.output import Reason
 from streamapp.joins.rows import Row
 from streamapp.joins.state import State
@@ -35,17 +35,24 @@ class VersionedTable:
         history: how far (ms) behind the newest update of the table a version can be asked for. An update that is
             older is refused.
         aging: whether rows are to be expired.
+        was: the history (ms) of the table that wrote the state; None = as much.
     """
 
     versioned: Final = True
 
-    def __init__(self, state: State, history: int, *, aging: bool = False) -> None:
+    def __init__(self, state: State, history: int, *, aging: bool = False, was: int | None = None) -> None:
         self.history = history
         self._state = state
         self._clock = Clock(state.wall)
+        #: Before this time (ms) versions are gone, with the tombstones among them, from when the history was shorter.
+        self._floor = BEGINNING
         stored = state.get(_CLOCK)
         if stored is not None:
             self._clock.restore(ordering.time_of(stored))
+            if len(stored) > ordering.TIME:
+                self._floor = ordering.time_of(stored[ordering.TIME :])
+        if was is not None and was < history:
+            self._floor = max(self._floor, self._clock.time - was)
         self._current = Current(state.section(b"current/"), aging=aging)
         #: Versions that were followed by others: of each key the newest first.
         self._past = state.section(b"past/")
@@ -56,7 +63,7 @@ class VersionedTable:
 
     @property
     def _horizon(self) -> int:
-        return self._clock.time - self.history
+        return max(self._clock.time - self.history, self._floor)
 
     def keys(self) -> Iterator[bytes]:
         """Go through the keys; to be left before the next change."""
@@ -120,4 +127,5 @@ class VersionedTable:
                 self._current.delete(key)
         self._current.expire(before)
         if self._clock.now is not None:
-            self._state.put(_CLOCK, ordering.time(self._clock.now))
+            floor = b"" if self._floor <= self._clock.now - self.history else ordering.time(self._floor)
+            self._state.put(_CLOCK, ordering.time(self._clock.now) + floor)

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
 from streamapp.joins import ordering
 from streamapp.joins.clock import BEGINNING
+from streamapp.joins.declared import Declared, StateMismatch, changes, earlier, rebuilt
 from streamapp.joins.explanation import Explanation, Verdict, unusable
 from streamapp.joins.ledger import Ledger, Refused, Refusing
 from streamapp.joins.output import Output, Reason
@@ -25,6 +26,9 @@ from streamapp.joins.state import State
 __all__ = ["WindowedReduce", "WindowedReduceOperator", "WindowedValue"]
 
 A = TypeVar("A")
+
+#: The row of the time before which all is late; before that of the declaration, see `DECLARED`.
+_FLOOR: Final = b"~closed"
 
 
 class WindowedValue(msgspec.Struct, Generic[A], frozen=True):
@@ -84,6 +88,35 @@ class WindowedReduce(Generic[A]):
         """Begin, or go on, with what the state holds."""
         return WindowedReduceOperator(self, state)
 
+    @property
+    def tables(self) -> frozenset[int]:
+        """The sources whose records are rows of a table."""
+        return frozenset()
+
+    def declared(self) -> Declared:
+        """Return what is kept with the state of what is declared."""
+        return Declared.of("a reduce of windows", self, "size", "advance", "grace")
+
+    def written_by(self, declared: Declared) -> WindowedReduce[A]:
+        """Return the reduce that wrote a state.
+
+        Raises:
+            StateMismatch: if there is none.
+        """
+        return rebuilt(self, declared)  # type: ignore[no-any-return]
+
+    def take_over(self, was: WindowedReduce[A]) -> list[str]:
+        """Return what may be missing in the results after the state of another reduce is taken over.
+
+        Raises:
+            StateMismatch: if its windows are others.
+        """
+        if (was.size, was.step) != (self.size, self.step):
+            raise StateMismatch(f"its windows are others: {changes(was, self, 'size', 'advance')}")
+        if self.grace <= was.grace:
+            return []
+        return [f"{changes(was, self, 'grace')}: what was late before stays late"]
+
 
 class _Window(Generic[A]):
     """A window of a key: its value, the time of its latest record, how many records have it as their first one."""
@@ -104,23 +137,33 @@ class WindowedReduceOperator(Refusing[WindowedValue[A]], Generic[A]):
 
     def __init__(self, join: WindowedReduce[A], state: State) -> None:
         self.join = join
+        was, _ = earlier(state, join)
         self._ledger: Ledger[WindowedValue[A]] = Ledger(state)
         self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
+        stored = state.get(_FLOOR)
+        #: What is older (ms) is late: from when the grace was shorter, its windows have given their results.
+        self._floor = BEGINNING if stored is None else ordering.time_of(stored)
+        if was.grace < join.grace and self.clock.time - was.grace > self._floor:
+            self._floor = self.clock.time - was.grace
+            state.put(_FLOOR, ordering.time(self._floor))
         self._state = state.section(b"windows/")
         #: Windows by start, then by key.
         self._windows: dict[int, dict[bytes, _Window[A]]] = {}
         self._changed: set[tuple[int, bytes]] = set()
         row_type: Any = tuple[join.value, int, int]  # type: ignore[name-defined]
         decode = msgspec.msgpack.Decoder(row_type).decode
-        for key, row in self._state.scan():
-            windows = self._windows.setdefault(ordering.time_of(key), {})
-            windows[key[ordering.TIME :]] = _Window(*decode(row))
+        try:
+            for key, row in self._state.scan():
+                windows = self._windows.setdefault(ordering.time_of(key), {})
+                windows[key[ordering.TIME :]] = _Window(*decode(row))
+        except msgspec.ValidationError as exc:
+            raise StateMismatch(f"its values are not of {join.value!r}: {exc}") from None
 
     def process(self, batch: Batch) -> Output[WindowedValue[A]]:
         """Put records into their windows, and close those whose time has come."""
         for side, record in batch:
             self.balance.received += 1
-            late_by = self.clock.time - self.join.grace - record.timestamp
+            late_by = max(self.clock.time - self.join.grace, self._floor) - record.timestamp
             if record.value is None:
                 self._ledger.rejected(self.balance, side, record, Reason.NULL_VALUE)
             elif late_by > 0:
@@ -151,7 +194,7 @@ class WindowedReduceOperator(Refusing[WindowedValue[A]], Generic[A]):
             return unusable(record, clock, self.join.grace)
         until = self.join.starts(time)[0] + self.join.size + self.join.grace
         fate = Verdict.PENDING if until > clock.time else Verdict.MATCHED
-        in_time = time >= clock.time - self.join.grace
+        in_time = time >= max(clock.time - self.join.grace, self._floor)
         return Explanation(
             verdict=fate if in_time else Verdict.OVER,
             clock=clock.now,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["StoreBehindError", "StoreError", "StoreUnreachableError"]
+__all__ = ["StateError", "StoreBehindError", "StoreError", "StoreUnreachableError"]
 
 
 class StoreError(Exception):
     """A store that cannot be used: the worker stops. Its text is one line that says which store and why."""
+
+
+class StateError(StoreError):
+    """A state that does not go with what is declared, or with the offsets that are committed: the worker stops."""
 
 
 class StoreUnreachableError(ConnectionError):

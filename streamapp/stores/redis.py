@@ -16,7 +16,7 @@ import contextlib
 import functools
 import struct
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -32,7 +32,7 @@ from streamapp.stores.partition import Changes
 from streamapp.stores.standing import Standing
 from streamapp.stores.store import PartitionedStore
 
-__all__ = ["OrderedRedisPartition", "RedisPartition", "Store", "check", "connect"]
+__all__ = ["OrderedRedisPartition", "RedisPartition", "Store", "check", "connect", "forget"]
 
 #: Event time (ms) before the value of a row.
 TIME: Final = struct.Struct(">q")
@@ -106,6 +106,18 @@ def check(settings: Settings) -> None:
             f"{PREFIX}STORE={settings.store}: this Redis evicts rows when its memory is full "
             f"(maxmemory-policy {policy}); set it to noeviction"
         )
+
+
+def forget(settings: Settings, names: Collection[str]) -> None:
+    """Remove the rows and the offsets of partitions, whose keys' names begin with these.
+
+    Raises:
+        StoreError: if the Redis refuses.
+        StoreUnreachableError: if it is not there.
+    """
+    with contextlib.closing(connect(settings)) as client, _explained(settings.store):
+        for name in names:
+            client.unlink(*(f"{name}:{part}" for part in ("rows", "times", "offset", "keys")))
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import faust
 
@@ -10,6 +10,9 @@ from streamapp.batching.batch import Batch
 from streamapp.joins.rows import Row
 from streamapp.stores.store import PartitionedStore
 from streamapp.stores.uncommitted import Rows, Uncommitted
+
+if TYPE_CHECKING:
+    from streamapp.batching.resumption import Owner
 
 __all__ = ["OrderedTable", "Table"]
 
@@ -28,6 +31,8 @@ class Table(faust.Table):  # type: ignore[type-arg]
     ordered = False
     #: Full name of a topic which has as many partitions as the table; none = as the first topic of the app has.
     source: str = ""
+    #: What knows the state that the table is, if it is the state of a join.
+    owner: Owner | None = None
 
     def _serializer_from_type(self, typ: Any) -> str:
         return "raw"

@@ -35,6 +35,8 @@ class Input(NamedTuple):
     check: Callable[[Record], None] | None = None
     #: Makes of a record of the topic the one that is joined; None = it is that itself.
     convert: Callable[[Record], Record] | None = None
+    #: The field of the values that its keys are, as far as that is known.
+    key: str = ""
 
 
 class JoinDeclaration(Generic[R]):

@@ -13,6 +13,7 @@ one right row to another, the answers of both partitions are under way at the sa
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
@@ -26,6 +27,7 @@ from streamapp.batching.refusals import RecordRefusedError
 from streamapp.joins import Event, ForeignKeyJoin, How, Joined, Reason, Record, Refused, Row, Side, State
 from streamapp.joins import Output as Joining
 from streamapp.joins.clock import BEGINNING
+from streamapp.joins.declared import Declared, earlier, rebuilt, widened
 from streamapp.joins.explanation import Explanation, Verdict
 from streamapp.joins.foreign_key import ForeignKeyOf
 from streamapp.joins.ledger import Ledger, Refusing
@@ -78,6 +80,7 @@ _answer: Final = msgspec.msgpack.Decoder(Answer).decode
 _left: Final = msgspec.msgpack.Decoder(_Left).decode
 
 
+@dataclasses.dataclass(frozen=True)
 class LeftSideJoin:
     """The left side: of left rows (source 0) it makes subscriptions, of answers (source 1) results.
 
@@ -86,13 +89,37 @@ class LeftSideJoin:
         how: inner or left.
     """
 
-    def __init__(self, foreign_key: ForeignKeyOf, how: How) -> None:
-        self.foreign_key = foreign_key
-        self.how = how
+    foreign_key: ForeignKeyOf
+    how: How
 
     def start(self, state: State) -> LeftSideOperator:
         """Begin, or go on, with what the state holds."""
         return LeftSideOperator(self, state)
+
+    @property
+    def tables(self) -> frozenset[int]:
+        """The sources whose records are rows of a table."""
+        return frozenset({Side.LEFT})
+
+    def declared(self) -> Declared:
+        """Return what is kept with the state of what is declared."""
+        return Declared.of("the left side of a foreign-key join", self, "how")
+
+    def written_by(self, declared: Declared) -> LeftSideJoin:
+        """Return the join that wrote a state.
+
+        Raises:
+            StateMismatch: if there is none.
+        """
+        return rebuilt(self, declared)  # type: ignore[no-any-return]
+
+    def take_over(self, was: LeftSideJoin) -> list[str]:
+        """Return what may be missing in the results after the state of another such join is taken over.
+
+        Raises:
+            StateMismatch: if there are rows of the joined table that would have to go.
+        """
+        return widened(was.how, self.how)
 
 
 class LeftSideOperator(Refusing[Any]):
@@ -104,6 +131,7 @@ class LeftSideOperator(Refusing[Any]):
 
     def __init__(self, join: LeftSideJoin, state: State) -> None:
         self.join = join
+        earlier(state, join)
         self._ledger: Ledger[Joined | Subscription] = Ledger(state, updates_from=1)
         self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
         self._rows = state.section(b"left/")
@@ -258,11 +286,13 @@ class ForeignKeyDeclaration(JoinDeclaration[Any]):
     def sink(self, output: Output, value: Callable[[Any], Any] | None, lineage: Lineage | None) -> Sink[Any]:
         """Make what sends the results to a topic; the right side becomes a part of the app."""
         self.app.internal += [self._subscriptions, self._answers]
-        right = self._right.processor()
-        right.into(_AnswerSink(self._answers))
-        right.watch.keeps = self._how is How.LEFT
+        left, right = self.topics[Side.LEFT], self._right.topics[Side.RIGHT]
+        self.app.derived |= {self._subscriptions.topic: left, self._answers.topic: right}
+        processor = self._right.processor()
+        processor.into(_AnswerSink(self._answers))
+        processor.watch.keeps = self._how is How.LEFT
         if lineage is not None:
-            lineage = Lineage({Side.LEFT: self.topics[Side.LEFT], Side.RIGHT: self._right.topics[Side.RIGHT]})
+            lineage = Lineage({Side.LEFT: left, Side.RIGHT: right})
         return _LeftSink(output, value, self._subscriptions, lineage, self.topics)
 
 

@@ -28,6 +28,7 @@ from streamapp.batching.unreadable import Unreadable, UnreadableBatchError
 from streamapp.cluster import Cluster, ClusterError
 from streamapp.joins import GlobalTable, Joined, MemoryStore, Operator, Refused, Row, Side, State, StreamTableJoin
 from streamapp.joins import Reason as SideReason
+from streamapp.joins.declared import Declared, earlier
 
 __all__ = ["GlobalJoin", "TopicGlobalTable"]
 
@@ -276,4 +277,22 @@ class GlobalJoin:
 
     def start(self, state: State) -> Operator[Joined]:
         """Begin, or go on, with what the state holds."""
+        earlier(state, self)
         return self.join.start(state, self.table)
+
+    @property
+    def tables(self) -> frozenset[int]:
+        """The sources whose records are rows of a table."""
+        return frozenset()
+
+    def declared(self) -> Declared:
+        """Return what is kept with the state of what is declared: nothing of the table is in it."""
+        return Declared("a join of a stream with a global table", {})
+
+    def written_by(self, declared: Declared) -> GlobalJoin:
+        """Return the join that wrote a state."""
+        return self
+
+    def take_over(self, was: GlobalJoin) -> list[str]:
+        """Return what may be missing in the results: nothing."""
+        return []

@@ -9,14 +9,21 @@ from collections.abc import AsyncIterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+import msgspec
+
 from streamapp.batching.batch import BatchSchema, Merged
+from streamapp.batching.resumption import Inspection
 from streamapp.batching.work import Work
 from streamapp.cycles import Flow
-from streamapp.joins import Explanation, Join, Record, Refused, Verdict
+from streamapp.joins import Explanation, Join, Record, Refused, State, Verdict
+from streamapp.joins.declared import StateMismatch, earlier
+from streamapp.joins.ledger import LEDGER
+from streamapp.stores.errors import StateError
 from streamapp.stores.table import OrderedTable
-from streamapp.stores.uncommitted import Rows
+from streamapp.stores.uncommitted import Rows, Uncommitted
 from streamapp.topology.accounts import Account, Accounts
-from streamapp.topology.task import Task
+from streamapp.topology.provenance import TAKEN, Provenance
+from streamapp.topology.task import RowStore, Task
 from streamapp.topology.witness import Witness, dead_letters
 
 if TYPE_CHECKING:
@@ -86,6 +93,13 @@ class JoinProcessor(Generic[R]):
             OrderedTable(app, name=name, beacon=app.tables.beacon, help=f"the state of the join {name}")
         )
         self.table.source = self.topics[0]
+        self.table.owner = self
+        #: Where the records are from; the number of partitions is not known before the start.
+        self.provenance = Provenance(
+            {each.source: each.topic for each in inputs},
+            {each.source: each.key for each in inputs if each.key},
+            tables=sorted(self.tables),
+        )
         #: Gives batches of all topics.
         tick = None if idle_timeout is None else max(SHORTEST_TICK, idle_timeout / 1000 / TICKS)
         self.channel: Any = app.topic(*self.topics, schema=BatchSchema(merged=True, tick=tick))
@@ -119,6 +133,38 @@ class JoinProcessor(Generic[R]):
             # The operator is ahead of what will be in the table.
             self._tasks.pop(batch.partition, None)
             raise
+
+    @property
+    def tables(self) -> frozenset[str]:
+        """The topics whose records are rows of a table in the state."""
+        return frozenset(each.topic for each in self.inputs if each.source in self.join.tables)
+
+    def inspect(self, partition: Uncommitted, partitions: int) -> Inspection:
+        """Look at the state of a partition before anything is joined on it.
+
+        Args:
+            partition: of the table.
+            partitions: how many the topics have.
+
+        Raises:
+            StateError: if this join cannot go on with the state.
+        """
+        known = self.app.consumer.positions.ids
+        ids = {topic: known[topic] for topic in self.topics if topic in known}
+        self.provenance = msgspec.structs.replace(self.provenance, partitions=partitions, ids=ids)
+        state = State(RowStore(Rows(partition, Work())))
+        try:
+            _, notes = earlier(state, self.join)
+            row = state.get(TAKEN)
+            was = None if row is None else Provenance.decode(row)
+            if was is not None:
+                self.provenance.go_on(was)
+        except StateMismatch as exc:
+            raise StateError(f"join {self.name} cannot go on with its state: {exc}") from None
+        fresh = state.get(LEDGER) is None
+        if was is None:
+            return Inspection(notes, taken=None, anew=(), fresh=fresh)
+        return Inspection(notes, self.provenance.after(was).taken, self.provenance.anew(was), fresh)
 
     @property
     def witnesses(self) -> list[Witness]:
@@ -183,7 +229,7 @@ class JoinProcessor(Generic[R]):
         before = Account.of(task.operator)
         if batch.records:
             records = self._converted(self._records(batch))
-            output = task.process(rows, self._usable(task, records) if self._checks else records)
+            output = task.process(rows, self._usable(task, records) if self._checks else records, _taken(batch))
         elif (due := task.due()) is not None:
             output = task.advance(rows, due)
         else:
@@ -202,7 +248,8 @@ class JoinProcessor(Generic[R]):
         partition = self.table.partition(number)
         task = self._tasks.get(number)
         if task is None or task.stale(partition):
-            task = self._tasks[number] = Task(self.join, partition, rows, self.app.ahead.wall, self._idle_timeout)
+            wall = self.app.ahead.wall
+            task = self._tasks[number] = Task(self.join, partition, rows, wall, self.provenance, self._idle_timeout)
         return task
 
     def _records(self, batch: Merged) -> Records:
@@ -233,3 +280,10 @@ class JoinProcessor(Generic[R]):
                 task.operator.refuse(source, record, refused)
             else:
                 yield source, record
+
+
+def _taken(batch: Merged) -> dict[str, int]:
+    """Return, of each topic in a batch, the offset after its last record."""
+    backwards = batch.sources[::-1]
+    last = {tp.topic: backwards.index(n) for n, tp in enumerate(batch.tps) if n in backwards}
+    return {topic: batch.records[-1 - place].offset + 1 for topic, place in last.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Generic, TypeVar
 
 from streamapp.batching.ahead import WallClock
@@ -13,8 +13,9 @@ from streamapp.joins.clock import END
 from streamapp.joins.records import Batch as Records
 from streamapp.joins.state import Changes
 from streamapp.stores.uncommitted import Rows, Uncommitted
+from streamapp.topology.provenance import TAKEN, Provenance
 
-__all__ = ["Task"]
+__all__ = ["RowStore", "Task"]
 
 R = TypeVar("R")
 
@@ -30,18 +31,27 @@ class Task(Generic[R]):
         partition: of the table that has the state.
         rows: the same, as the work on a batch sees it.
         wall: bounds the event clock.
+        provenance: where the records are from.
         idle_timeout: after how long (ms) without a record event time goes on by itself; None = never.
     """
 
     def __init__(
-        self, join: Join[R], partition: Uncommitted, rows: Rows, wall: WallClock, idle_timeout: int | None = None
+        self,
+        join: Join[R],
+        partition: Uncommitted,
+        rows: Rows,
+        wall: WallClock,
+        provenance: Provenance,
+        idle_timeout: int | None = None,
     ) -> None:
         self._join = join
         self._wall = wall
         self._partition = partition
         self._epoch = partition.epoch
-        self._store = _RowStore(rows)
+        self._store = RowStore(rows)
         self._start()
+        taken = self._store.get(TAKEN)
+        self._provenance = provenance if taken is None else provenance.after(Provenance.decode(taken))
         self._idle = None if idle_timeout is None else IdleTimeout(idle_timeout, _steady())
         self._note()
 
@@ -80,11 +90,19 @@ class Task(Generic[R]):
         """Tell whether the operator knows other rows than this partition has."""
         return partition is not self._partition or partition.epoch != self._epoch
 
-    def process(self, rows: Rows, batch: Records) -> Output[R]:
-        """Join records; the changes of the state go to the rows."""
+    def process(self, rows: Rows, batch: Records, taken: Mapping[str, int]) -> Output[R]:
+        """Join records; the changes of the state go to the rows.
+
+        Args:
+            rows: of the partition.
+            batch: the records.
+            taken: by topic, the offset after the last one of them.
+        """
         self._store.rows = rows
         self._wall.refresh()
         output = self._changed(self.operator.process(batch))
+        self._provenance = self._provenance.with_taken(taken)
+        self._store.write({TAKEN: self._provenance.encode()})
         self._note()
         return output
 
@@ -119,7 +137,7 @@ def _steady() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
-class _RowStore:
+class RowStore:
     """Rows of a table as the store of a state; each has the event time (ms) at which it was written."""
 
     def __init__(self, rows: Rows) -> None:

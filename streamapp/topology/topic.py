@@ -52,10 +52,12 @@ class Topic(faust.Topic):
     app: Any
     #: Raises `Refused` for a record that cannot be used in a join; None = all can.
     check: Callable[[Record], None] | None = None
+    #: The field of the values that the keys are, as far as that is known.
+    keyed_by: str = ""
 
     def source(self, number: int) -> Input:
         """Take the topic for the source of a join with this number."""
-        return Input(self.name, number, self.check)
+        return Input(self.name, number, self.check, key=self.keyed_by)
 
     @property
     def name(self) -> str:
@@ -84,6 +86,7 @@ class Topic(faust.Topic):
         self.app.note(f"{self.name}: joined by {name} of the value, through {internal}", logging.INFO)
         topic: Topic = self.app.topic(internal, schema=BatchSchema(after=before))
         topic.check = self.check
+        topic.keyed_by = name
         return topic
 
     def table(self, *, ttl: Duration = 0, history: Duration | None = None) -> TopicTable:

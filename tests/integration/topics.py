@@ -91,11 +91,11 @@ class Topics:
         for made in self._admin.create_topics(topics).values():
             made.result(30)
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str, *, full_name: bool = False) -> None:
         """Delete a topic, and wait until it is gone."""
-        topic = self.prefix + name
+        topic = name if full_name else self.prefix + name
         self._admin.delete_topics([topic])[topic].result(30)
-        wait_until(lambda: not self.exists(name), f"{topic} is gone")
+        wait_until(lambda: topic not in self._admin.list_topics(timeout=30).topics, f"{topic} is gone")
 
     def renew(self, name: str) -> None:
         """Delete a topic, and make it anew."""
@@ -172,6 +172,10 @@ class Topics:
         """Count the records of a topic by its offsets; -1 = there is no such topic."""
         level = IsolationLevel[isolation.upper()]
         return sum(self._ends(self.prefix + name, level).values()) if self.exists(name) else -1
+
+    def ends(self, name: str) -> dict[int, int]:
+        """Give the end offset of each partition of a topic."""
+        return self._ends(self.prefix + name)
 
     def exists(self, name: str) -> bool:
         """Tell whether a topic is there."""

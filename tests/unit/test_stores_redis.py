@@ -18,7 +18,7 @@ from streamapp.joins import Row
 from streamapp.settings import Settings
 from streamapp.stores.cache import RowCache
 from streamapp.stores.errors import StoreBehindError, StoreError, StoreUnreachableError
-from streamapp.stores.redis import RedisPartition, check, connect
+from streamapp.stores.redis import RedisPartition, check, connect, forget
 
 #: A cache that keeps nothing, so that each look-up asks Redis.
 COLD = 0
@@ -57,6 +57,16 @@ def filled(server: RedisServer) -> RedisPartition:
     partition = partition_of(connect(Settings(store=server.url)))
     partition.write({b"%d" % number: Row(b"value", number) for number in range(10)}, 10)
     return partition
+
+
+def test_a_partition_that_is_forgotten_has_no_rows_and_others_keep_theirs(
+    server: RedisServer, filled: RedisPartition
+) -> None:
+    settings = Settings(store=server.url)
+    other = partition_of(connect(settings), "app:table:1")
+    other.write({b"1": Row(b"value", 1)}, 1)
+    forget(settings, ["app:table:0"])
+    assert (filled.offset, len(filled), other.offset, len(other)) == (None, 0, 1, 1)
 
 
 @pytest.mark.parametrize("use", (USES | READS_ALL).values(), ids=USES | READS_ALL)

@@ -1,0 +1,85 @@
+"""Where the records are from that a join's state is made of, and how far they are taken in: kept with the state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from streamapp.joins.declared import StateMismatch
+
+__all__ = ["TAKEN", "Provenance"]
+
+#: Behind the ledger, in the changelog too: after a crash amid a commit it is not ahead of the rows.
+TAKEN: Final = b"~taken"
+
+
+class Provenance(msgspec.Struct, frozen=True):
+    """The inputs of a partition of a join."""
+
+    #: The topic of each source.
+    topics: Mapping[int, str]
+    #: The field that each source is keyed by, as far as that is known.
+    keys: Mapping[int, str]
+    #: Of each of the topics; 0 = not known.
+    partitions: int = 0
+    #: By topic, the offset after the last record that the state has taken in.
+    taken: Mapping[str, int] = msgspec.field(default_factory=dict)
+    #: By topic, its id, as far as the broker tells it: one that was made anew has another.
+    ids: Mapping[str, str] = msgspec.field(default_factory=dict)
+    #: The topics whose records are rows of a table in the state.
+    tables: Sequence[str] = ()
+
+    def with_taken(self, offsets: Mapping[str, int]) -> Provenance:
+        """Return it after more records were taken in."""
+        return msgspec.structs.replace(self, taken={**self.taken, **offsets})
+
+    def anew(self, was: Provenance) -> frozenset[str]:
+        """Return the topics that were made anew since a state was written."""
+        return frozenset(topic for topic, id_ in was.ids.items() if self.ids.get(topic, id_) != id_)
+
+    def after(self, was: Provenance) -> Provenance:
+        """Return it as it goes on after what a state has taken in."""
+        anew = self.anew(was)
+        known = {topic: id_ for topic, id_ in was.ids.items() if topic not in self.ids}
+        offsets = {topic: offset for topic, offset in was.taken.items() if topic not in anew}
+        return msgspec.structs.replace(self.with_taken(offsets), ids={**known, **self.ids})
+
+    def go_on(self, was: Provenance) -> None:
+        """Make sure that a state can be gone on with.
+
+        Args:
+            was: where its records are from.
+
+        Raises:
+            StateMismatch: if they are from elsewhere.
+        """
+        if dict(was.topics) != dict(self.topics):
+            raise StateMismatch(f"it is made of {_listed(was.topics)}, and not of {_listed(self.topics)}")
+        for source, key in self.keys.items():
+            before = was.keys.get(source)
+            if before is not None and before != key:
+                raise StateMismatch(f"{self.topics[source]} was keyed by {before} in it, and not by {key}")
+        if was.partitions and self.partitions and was.partitions != self.partitions:
+            raise StateMismatch(
+                f"it is that of {was.partitions} partitions, and now there are {self.partitions}, in which the keys "
+                "are elsewhere"
+            )
+
+    def encode(self) -> bytes:
+        """Return it as the row that is kept."""
+        return _encode(self)
+
+    @classmethod
+    def decode(cls, row: bytes) -> Provenance:
+        """Read the row that is kept."""
+        return _decode(row)
+
+
+def _listed(topics: Mapping[int, str]) -> str:
+    return " and ".join(topics[source] for source in sorted(topics))
+
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(Provenance).decode
