@@ -38,7 +38,9 @@ class App(BatchingApp):
         #: What answers questions about the records of joins, by the joins' names.
         self.explainers: dict[str, Explainer] = {}
         self._global_tables: dict[str, TopicGlobalTable] = {}
-        super().__init__(settings, **{"Topic": Topic, "Stream": Stream, **options})
+        # Faust's own `reset` keeps offsets and changelogs; ours takes its place in the app's command line.
+        commands = ["streamapp.cli.reset", "streamapp.cli.rename"]
+        super().__init__(settings, **{"Topic": Topic, "Stream": Stream, "autodiscover": commands, **options})
 
     def batches(self, name: str, *, after: tuple[str, ...] = (), type: Any = None) -> Topic:  # noqa: A002
         """Declare a topic whose agents get batches, and which can be joined.
