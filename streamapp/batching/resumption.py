@@ -265,13 +265,13 @@ class Resumption:
             found[finding.misfit].append(finding)
         if back := found[Misfit.BACK]:
             raise StateError(
-                f"the offset of {_first(back)} was set back by hand, but the state of the join {back[0].join} has "
-                f"taken in what is read again: it would be late, or joined twice; {self._way_out}"
+                f"offsets were set back by hand ({_first(back)}), but the state of the join {back[0].join} has taken "
+                f"in what is read again: it would be late, or joined twice; {self._way_out}"
             )
         if missed := found[Misfit.MISSED]:
             raise StateError(
-                f"the join {missed[0].join} is new, or its changelog was deleted, and the group has read "
-                f"{_first(missed)} before: its table would lack these rows; {self._way_out}"
+                f"the join {missed[0].join} is new, or its changelog was deleted, but the group has read before what "
+                f"its table is made of ({_first(missed)}): these rows would be missing; {self._way_out}"
             )
         for begun in {finding.join: finding for finding in found[Misfit.BEGUN]}.values():
             logger.warning(
@@ -282,13 +282,13 @@ class Resumption:
             )
         if skipped := found[Misfit.SKIPPED]:
             records = sum(finding.committed - finding.taken for finding in {one.tp: one for one in skipped}.values())
-            text = f"{records:,} records were skipped: the offset of {_first(skipped)} was set forward by hand"
+            text = f"{records:,} records were skipped: offsets were set forward by hand ({_first(skipped)})"
             logger.warning("%s", text)
             self._app.faults.report(Misfit.SKIPPED, text)
         if gone := found[Misfit.GONE]:
             logger.warning(
-                "The committed offset of %s is gone (a group that is empty for offsets.retention.minutes loses its "
-                "offsets): going on from what the state has taken in; %s reads all again",
+                "Committed offsets are gone (%s), as those of a group without workers are after "
+                "offsets.retention.minutes: going on from what the state has taken in; `%s` reads all again",
                 _first(gone),
                 self._app.reset_command,
             )
@@ -326,8 +326,12 @@ def _first(findings: Sequence[Finding]) -> str:
     """Return the first of some findings in words, and how many there are besides."""
     partitions = sorted({one.tp: one for one in findings}.values(), key=lambda one: one.tp)
     one = partitions[0]
-    new = one.misfit in (Misfit.MISSED, Misfit.BEGUN)
-    move = f"up to {one.committed}" if new else f"from {one.taken} to {one.committed}"
-    move = "" if one.misfit is Misfit.GONE else f", {move}"
-    more = f", and of {len(partitions) - 1} partitions more" if len(partitions) > 1 else ""
+    match one.misfit:
+        case Misfit.MISSED | Misfit.BEGUN:
+            move = f" up to {one.committed}"
+        case Misfit.GONE:
+            move = ""
+        case _:
+            move = f" from {one.taken} to {one.committed}"
+    more = f", and {len(partitions) - 1} more" if len(partitions) > 1 else ""
     return f"{one.tp.topic}[{one.tp.partition}]{move}{more}"

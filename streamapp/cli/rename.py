@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from faust.cli.base import AppCommand, argument, option
 
-from streamapp.app import App
 from streamapp.cluster import ClusterError
 from streamapp.reset.errors import ResetError
 from streamapp.reset.rename import Renaming
+
+if TYPE_CHECKING:
+    from streamapp.topology.app import App
 
 __all__ = ["Rename"]
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from faust.cli.base import AppCommand, option
 
-from streamapp.app import App
 from streamapp.cluster import ClusterError
 from streamapp.reset.errors import ResetError
 from streamapp.reset.execute import execute
 from streamapp.reset.survey import Survey
 from streamapp.reset.where import Kind, Where, WhereType
+
+if TYPE_CHECKING:
+    from streamapp.topology.app import App
 
 __all__ = ["Reset"]
 

@@ -39,8 +39,16 @@ class App(BatchingApp):
         #: What answers questions about the records of joins, by the joins' names.
         self.explainers: dict[str, Explainer] = {}
         self._global_tables: dict[tuple[str, Any], TopicGlobalTable] = {}
-        # The worker, by its name, since it knows of more than this package: it makes and checks the topics first.
-        super().__init__(settings, **{"Topic": Topic, "Stream": Stream, "Worker": "streamapp.worker:Worker", **options})
+        options = {
+            "Topic": Topic,
+            "Stream": Stream,
+            # By its name, since it knows of more than this package: it makes and checks the topics first.
+            "Worker": "streamapp.worker:Worker",
+            # Faust's own `reset` keeps offsets and changelogs; ours takes its place in the app's command line.
+            "autodiscover": ["streamapp.cli.reset", "streamapp.cli.rename"],
+            **options,
+        }
+        super().__init__(settings, **options)
 
     def batches(
         self,

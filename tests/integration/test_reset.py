@@ -204,3 +204,18 @@ def test_what_cannot_be_reset_is_refused_in_one_line(kafka, tmp_path: Path, opti
     assert refused.returncode != 0
     assert told in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_the_reset_of_an_app_of_ones_own_is_ours(kafka, tmp_path: Path) -> None:
+    topics = Topics(kafka.bootstrap, "own", partitions=1)
+    topics.create("orders", "customers")
+    (tmp_path / "own_app.py").write_text(
+        "from streamapp.settings import Settings\n"
+        "from streamapp.topology import App\n"
+        "app = App(Settings.load())\n"
+        "orders, customers = app.batches('orders'), app.batches('customers')\n"
+        "orders.join(customers.table(), name='named').to(app.output('named'))\n"
+    )
+    shown = reset(topics, tmp_path, "", program="faust -A own_app")
+    assert f"input: {topics.prefix}orders[0]  - → 0" in shown.stdout
+    assert shown.stdout.endswith("nothing is changed yet: --execute does it\n")
