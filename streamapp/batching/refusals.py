@@ -49,6 +49,8 @@ RECORD: Final[Mapping[int, tuple[type[BrokerResponseError], Cause]]] = {
         (InvalidRecordError, Cause.REFUSED),
     )
 }
+#: Said where the broker says no more than the error.
+WORDS: Final[Mapping[Cause, str]] = {Cause.TOO_LARGE: "it is larger than the topic's max.message.bytes"}
 #: What helps, by error; {0} is the topic, the consumer group or the transactional id.
 HELP: Final[Mapping[type[KafkaError], str]] = {
     errors.UnknownTopicOrPartitionError: (
@@ -92,7 +94,7 @@ class RecordRefusedError(KafkaError):  # type: ignore[misc]
     def __init__(
         self, error: type[BrokerResponseError], cause: Cause, word: str = "", records: Mapping[int, str] | None = None
     ) -> None:
-        super().__init__(word or error.description)
+        super().__init__(word or WORDS.get(cause) or error.description)
         self.error = error
         self.cause = cause
         self.records = records or {}

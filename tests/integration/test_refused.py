@@ -16,7 +16,11 @@ from worker import Worker, wait_until
 
 GUARANTEES = ["at_least_once", "exactly_once"]
 #: Any timestamp, as before Kafka 4, and in Kafka 4 where somebody has set so.
-ANY_TIME = {"message.timestamp.after.max.ms": str(2**63 - 1), "message.timestamp.before.max.ms": str(2**63 - 1)}
+ANY_TIME = {
+    "message.timestamp.after.max.ms": str(2**63 - 1),
+    "message.timestamp.before.max.ms": str(2**63 - 1),
+    "retention.ms": "-1",
+}
 YEAR_2100 = 4_102_444_800_000
 MICROSECONDS = 1_700_000_000_000_000
 DAY = 86_400_000
