@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-import operator
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -52,7 +51,6 @@ NAMES: Final = (
     "message.timestamp.after.max.ms",
     "message.timestamp.difference.max.ms",  # Kafka before 3.6
 )
-_timestamp: Final = operator.attrgetter("timestamp")
 
 
 class RowRefusedError(Exception):
@@ -106,17 +104,18 @@ class Limits:
         Raises:
             RowRefusedError: if one is not taken.
         """
-        rows = [row for row in changes.values() if row is not None]
-        if not rows:
+        if self.most_bytes is not None:
+            sizes = [len(row.value) for row in changes.values() if row is not None]
+            if sizes and max(sizes) + max(map(len, changes)) + BESIDES > self.most_bytes:
+                self._check_sizes(topic, changes, self.most_bytes)
+        if self.before_ms is None and self.after_ms is None:
             return
-        most = self.most_bytes
-        if most is not None:
-            longest = max(map(len, [row.value for row in rows])) + max(map(len, changes))
-            if longest + BESIDES > most:
-                self._check_sizes(topic, changes, most)
-        if self.after_ms is not None and (latest := max(map(_timestamp, rows))) > now + self.after_ms:
+        times = [row.timestamp for row in changes.values() if row is not None]
+        if not times:
+            return
+        if self.after_ms is not None and (latest := max(times)) > now + self.after_ms:
             raise _mistimed(topic, latest, f"more than {self.after_ms:,} ms ahead (message.timestamp.after.max.ms)")
-        if self.before_ms is not None and (earliest := min(map(_timestamp, rows))) < now - self.before_ms:
+        if self.before_ms is not None and (earliest := min(times)) < now - self.before_ms:
             raise _mistimed(topic, earliest, f"more than {self.before_ms:,} ms ago (message.timestamp.before.max.ms)")
 
     def _check_sizes(self, topic: str, changes: Mapping[bytes, Row | None], most: int) -> None:

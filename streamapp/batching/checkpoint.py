@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -177,6 +176,7 @@ class Checkpoint:
             self.due.clear()
             if self._over:
                 return False
+            slow = asyncio.get_running_loop().call_later(PROBLEM_AFTER_S, self._tell_slow)
             try:
                 return await self._commit()
             except StoreError as exc:
@@ -186,7 +186,15 @@ class Checkpoint:
                 await self._app.crash(exc)
             except Exception as exc:
                 self.fail(exc)
+            finally:
+                slow.cancel()
+                self._app.faults.over(Checkpoint)
             return False
+
+    def _tell_slow(self) -> None:
+        topics = ", ".join(sorted({tp.topic for tp in self._outbox.waiting})) or "the offsets"
+        text = f"a commit lasts more than {PROBLEM_AFTER_S:g} s: the broker has not taken what goes to {topics}"
+        self._app.faults.report(Checkpoint, text)
 
     async def _commit(self) -> bool:
         # 1. What is finished: up to where the input is read, and the rows that were written.
@@ -220,15 +228,11 @@ class Checkpoint:
         Raises:
             Exception: what is wrong with a record batch that cannot be sent.
         """
-        since, problems = time.monotonic(), self._app.faults
-        try:
-            while (failed := await self._outbox.settle(LOOK_S)) is None or failed:
-                if failed is None:
-                    await self._look(time.monotonic() - since)
-                else:
-                    await self._place(failed)
-        finally:
-            problems.over(Checkpoint)
+        while (failed := await self._outbox.settle(LOOK_S)) is None or failed:
+            if failed is None:
+                await self._look()
+            else:
+                await self._place(failed)
 
     async def _place(self, failed: Iterable[Sending]) -> None:
         """Find another place for the records that the broker refuses.
@@ -245,19 +249,14 @@ class Checkpoint:
             if isinstance(error, RecordRefusedError):
                 await sending.to.refused(sending.results[0], error)
 
-    async def _look(self, waited: float) -> None:
-        """Tell of what has not arrived for so long (s).
+    async def _look(self) -> None:
+        """Look whether what does not arrive is for a topic that is not there.
 
         Raises:
-            RefusedError: if that is since a topic is not there, and that for long enough.
+            RefusedError: if so, and that for long enough.
         """
-        waiting = self._outbox.waiting
-        missing = await self._app.producer.missing(waiting)
-        for topic in missing:
+        for topic in await self._app.producer.missing(self._outbox.waiting):
             self._patience.failed(topic, UnknownTopicOrPartitionError())
-        if waited >= PROBLEM_AFTER_S and (others := {tp.topic for tp in waiting} - missing):
-            text = f"the broker has not taken what goes to {', '.join(sorted(others))} for {waited:.0f} s"
-            self._app.faults.report(Checkpoint, text)
 
     async def _check_rows(self, written: Iterable[Uncommitted]) -> None:
         """Look whether the changelogs have refused rows.

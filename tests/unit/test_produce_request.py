@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aiokafka.protocol.produce import ProduceRequest_v7
+from aiokafka.protocol.produce import ProduceRequest_v8
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,4 +20,4 @@ def test_the_bytes_are_those_of_aiokafka(
     transactional_id: str | None, acks: int, timeout: int, topics: list[tuple[str, list[tuple[int, bytearray]]]]
 ) -> None:
     fields = (transactional_id, acks, timeout, topics)
-    assert WrittenAtOnce(*fields).encode() == ProduceRequest_v7(*fields).encode()
+    assert WrittenAtOnce(*fields).encode() == ProduceRequest_v8(*fields).encode()
