@@ -280,7 +280,10 @@ class Checkpoint:
             except KafkaError as exc:
                 if self._delivery.atomic or not standing(type(exc)):
                     raise
-                await asyncio.sleep(self._patience.failed(name_of(exc, self._app.conf.id), exc))
+                name = name_of(exc, self._app.conf.id)
+                if isinstance(exc, UnknownTopicOrPartitionError):  # of an input topic: aiokafka does not say which
+                    name = ", ".join(sorted(await self._app.producer.missing(offsets.keys()))) or name
+                await asyncio.sleep(self._patience.failed(name, exc))
             else:
                 return
 
