@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -310,7 +309,10 @@ class Checkpoint:
             except KafkaError as exc:
                 if self._delivery.atomic or not standing(type(exc)):
                     raise
-                await asyncio.sleep(self._patience.failed(name_of(exc, self._app.conf.id), exc))
+                name = name_of(exc, self._app.conf.id)
+                if isinstance(exc, UnknownTopicOrPartitionError):  # of an input topic: aiokafka does not say which
+                    name = ", ".join(sorted(await self._app.producer.missing(offsets.keys()))) or name
+                await asyncio.sleep(self._patience.failed(name, exc))
             else:
                 return
 

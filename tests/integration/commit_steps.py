@@ -32,10 +32,12 @@ def end_at(step: str, number: signal.Signals) -> None:
     real: Callable[..., Any] = getattr(owner, name)
     settle, signals = Outbox.settle, list[signal.Signals]()
 
-    async def begin(outbox: Outbox) -> list[Sending]:  # not the commit of offsets before there is any work
+    async def begin(
+        outbox: Outbox, within: float | None = None
+    ) -> list[Sending] | None:  # not the commit of offsets before there is any work
         Outbox.settle = settle  # type: ignore[method-assign]
         signals.append(number)
-        return await settle(outbox)
+        return await settle(outbox, within)
 
     Outbox.settle = begin  # type: ignore[method-assign]
 
