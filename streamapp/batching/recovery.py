@@ -60,8 +60,9 @@ class Recovery(Service):
         self.completed.clear()
         await self._give_up()
         if not self.should_stop:  # a rebalance that was under way when the stop began still ends
-            active = {tp for tp in self.app.assignor.assigned_actives() if tp in assigned}
             standby = {tp for tp in self.app.assignor.assigned_standbys() if tp in assigned}
+            # Not the assignor's actives: an app without tables has another assignor, which Faust does not ask for them.
+            active = {TP(*tp) for tp in assigned} - standby
             self._running = asyncio.create_task(self._recover(active, standby, generation_id))
             self._running.add_done_callback(self._failed)
 

@@ -102,7 +102,7 @@ class Restore:
         while not await self._read_to_the_ends():
             pass
         for tp, store in self._stores.items():
-            if tp not in self.succeeding | self._waiting and store.offset is not None:
+            if tp not in self.succeeding | self._waiting:
                 keep_in_step(store, self._asked_ms, self.ids.get(tp.topic))
         self.seconds = time.monotonic() - self._began
 
@@ -240,7 +240,7 @@ class Restore:
     def _tell_rebuilt(self, tp: TP) -> None:
         if (began := self._rebuilt.pop(tp, None)) is not None:
             rows, seconds = len(self._stores[tp]), time.monotonic() - began
-            logger.info("The store of %s[%d] is rebuilt: %s rows, in %.1f s", *tp, f"{rows:,}", seconds)
+            logger.info("The store of %s[%d] is rebuilt: about %s rows, in %.1f s", *tp, f"{rows:,}", seconds)
 
     async def _report(self, reader: AIOKafkaConsumer) -> None:
         now = time.monotonic()

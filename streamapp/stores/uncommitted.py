@@ -151,8 +151,7 @@ class Uncommitted:
 
     def in_step(self, at_ms: int) -> None:
         """Take note that the store had all of the changelog at a time of the wall clock (ms)."""
-        if self.committed.offset is not None:
-            keep_in_step(self.committed, at_ms, None)
+        keep_in_step(self.committed, at_ms, None)
 
     def forget(self) -> None:
         """Drop what is not committed."""
