@@ -84,8 +84,9 @@ class Recovery(Service):
         stores = self._stores(active)
         if not await self.app.checkpoint.open(active):  # what a killed worker left open is aborted, not waited for
             return
-        going_on = {tp.partition for tp in self.app.consumer.positions.progressed}
-        restore = await self._restored(stores, losses=self.app.losses, going_on=going_on)
+        positions = self.app.consumer.positions
+        going_on = {tp.partition for tp in positions.progressed}
+        restore = await self._restored(stores, losses=self.app.losses, going_on=going_on, inputs=positions.ids)
         if not await self._refill(restore):
             return
         self.in_recovery = self.app.in_recovery = False

@@ -33,6 +33,7 @@ BAD_VALUES = {
     "buffer": ["0", "-1", "4MB"],
     "max_idle": ["-2", "x", "inf"],
     "on_failure": ["", "skip"],
+    "on_lost": ["", "ignore"],
     "sasl_mechanism": ["", "GSSAPI"],
     "ssl_cafile": ["/no/such/file"],
     "ssl_certfile": ["/no/such/file"],
