@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -249,7 +250,7 @@ class Checkpoint:
         actives = self._app.assignor.assigned_actives()
         owned = [rows for rows in self._tables() if rows.changelog in actives]
         with contextlib.suppress(StoreUnreachableError):
-            await asyncio.to_thread(_note_in_step, owned, at_ms)
+            await asyncio.to_thread(_note_in_step, owned, at_ms, self._app.consumer.positions.ids)
 
     async def _settle(self) -> None:
         """Wait until all has arrived; what the broker refuses finds another place.
@@ -428,9 +429,9 @@ class Checkpoint:
         return [rows for table in tables for rows in table.data.partitions.values()]
 
 
-def _note_in_step(tables: Iterable[Uncommitted], at_ms: int) -> None:
+def _note_in_step(tables: Iterable[Uncommitted], at_ms: int, inputs: Mapping[str, str]) -> None:
     for rows in tables:
-        rows.in_step(at_ms)
+        rows.in_step(at_ms, inputs)
 
 
 def _complete(together: frozenset[TP], finished: Iterable[Finished]) -> bool:

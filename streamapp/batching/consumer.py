@@ -213,7 +213,8 @@ class Consumer(driver.Consumer):
             await self._feed.run()
         except OffsetOutOfRangeError as exc:
             # Where to go on is decided, and told, when a generation begins (`Positions`).
-            self.log.warning("What was to be read next is not there any more (%s): joining the group again", exc)
+            places = ", ".join(f"{tp.topic}[{tp.partition}] at offset {offset}" for tp, offset in exc.args[0].items())
+            self.log.warning("What was to be read next is not there: %s; joining the group again", places)
             self.stop_flow()
             self.rejoin()
         except KafkaError as exc:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Final
 
 from faust.types import TP
 
@@ -10,7 +11,8 @@ from streamapp.stores.standing import Changelog, Fit, Standing
 
 __all__ = ["Misfit"]
 
-HOUR_MS = 3_600_000
+#: Seconds of what ages are told in.
+UNITS_S: Final = ((86_400, "days"), (3_600, "hours"), (60, "minutes"), (1, "seconds"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,10 +58,11 @@ class Misfit:
 
     @property
     def _age(self) -> str:
-        # It is told only for stores of which this is known.
-        then, now = self.standing.in_step_ms or 0, self.changelog.asked_ms
-        hours = (now - then) / HOUR_MS
-        return f"{hours:,.1f} hours ago" if hours >= 0 else f"{-hours:,.1f} hours in the future, by its clock"
+        # Only stores of which it is known are too old.
+        seconds = (self.changelog.asked_ms - (self.standing.in_step_ms or 0)) / 1000
+        unit, name = next((unit, name) for unit, name in UNITS_S if abs(seconds) >= unit or unit == 1)
+        when = "ago" if seconds >= 0 else "in the future, by its clock"
+        return f"{abs(seconds) / unit:,.1f} {name} {when}"
 
     @property
     def lost(self) -> int:

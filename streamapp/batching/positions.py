@@ -7,6 +7,7 @@ read from elsewhere is told, counted and committed at once, so that it is told o
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
@@ -19,6 +20,8 @@ from streamapp.batching.commit_metadata import By, CommitMetadata
 from streamapp.batching.group import passes
 from streamapp.batching.starting import Reached, Why, gap
 from streamapp.batching.topic_metadata import Described, LogRange, describe, log_ranges
+from streamapp.stores.errors import StoreUnreachableError
+from streamapp.stores.store import PartitionedStore
 
 __all__ = ["Positions"]
 
@@ -93,11 +96,21 @@ class Positions:
     def _known(self, tp: TP, committed: OffsetAndMetadata | None) -> Reached | None:
         last = self._reached.get(tp)
         if committed is None:
-            # The broker forgets the offsets of a topic that is deleted, this worker does not.
-            return last if last is not None and last.topic_id != self.ids.get(tp.topic) else None
+            # The broker forgets the offsets of a topic that is deleted; this worker does not, nor do its tables.
+            last = last or Reached(None, self._stored_id(tp))
+            return last if last.topic_id not in (None, self.ids.get(tp.topic)) else None
         topic_id = CommitMetadata.parse(committed.metadata).topic_id or None
         end = last.end if last is not None and last.topic_id == topic_id else None
         return Reached(committed.offset, topic_id, end)
+
+    def _stored_id(self, tp: TP) -> str | None:
+        """Return the id that the topic of a partition had when rows were made of it."""
+        tables = [table.data for table in self._app.tables.values() if isinstance(table.data, PartitionedStore)]
+        with contextlib.suppress(StoreUnreachableError):
+            for rows in [data.partitions[tp.partition] for data in tables if tp.partition in data.partitions]:
+                if (found := rows.committed.standing.inputs.get(tp.topic)) is not None:
+                    return found
+        return None
 
     async def _ask(self, partitions: Iterable[TP]) -> tuple[dict[str, Described], dict[TP, LogRange]]:
         client = self._app.consumer.reader.consumer._client

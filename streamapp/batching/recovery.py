@@ -60,8 +60,9 @@ class Recovery(Service):
         self.completed.clear()
         await self._give_up()
         if not self.should_stop:  # a rebalance that was under way when the stop began still ends
-            active = {tp for tp in self.app.assignor.assigned_actives() if tp in assigned}
             standby = {tp for tp in self.app.assignor.assigned_standbys() if tp in assigned}
+            # Not the assignor's actives: an app without tables has another assignor, which Faust does not ask for them.
+            active = {TP(*tp) for tp in assigned} - standby
             self._running = asyncio.create_task(self._recover(active, standby, generation_id))
             self._running.add_done_callback(self._failed)
 
@@ -83,8 +84,9 @@ class Recovery(Service):
         stores = self._stores(active)
         if not await self.app.checkpoint.open(active):  # what a killed worker left open is aborted, not waited for
             return
-        going_on = {tp.partition for tp in self.app.consumer.positions.progressed}
-        restore = await self._restored(stores, losses=self.app.losses, going_on=going_on)
+        positions = self.app.consumer.positions
+        going_on = {tp.partition for tp in positions.progressed}
+        restore = await self._restored(stores, losses=self.app.losses, going_on=going_on, inputs=positions.ids)
         if not await self._refill(restore) or not await self.app.checkpoint.resume(active):
             return
         self.in_recovery = self.app.in_recovery = False

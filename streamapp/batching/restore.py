@@ -54,6 +54,7 @@ class Restore:
         standby: whether other workers own the rows.
         followed: whether the stores were in step some moments ago; then they are not too old.
         going_on: numbers of the partitions whose input the group goes on with, where it has got to.
+        inputs: ids of the topics that the rows come of; None = not known.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Restore:
         standby: bool = False,
         followed: bool = False,
         going_on: Collection[int] = (),
+        inputs: Mapping[str, str] | None = None,
     ) -> None:
         self._settings = settings
         self._stores = stores
@@ -72,6 +74,7 @@ class Restore:
         self._standby = standby
         self._followed = followed
         self._going_on = going_on
+        self._inputs = inputs
         #: The wall clock (ms) before it was asked where the changelogs end, and the ids of their topics.
         self._asked_ms = 0
         self.ids: dict[str, str | None] = {}
@@ -102,8 +105,8 @@ class Restore:
         while not await self._read_to_the_ends():
             pass
         for tp, store in self._stores.items():
-            if tp not in self.succeeding | self._waiting and store.offset is not None:
-                keep_in_step(store, self._asked_ms, self.ids.get(tp.topic))
+            if tp not in self.succeeding | self._waiting:
+                keep_in_step(store, self._asked_ms, topic_id=self.ids.get(tp.topic), inputs=self._inputs)
         self.seconds = time.monotonic() - self._began
 
     async def _read_to_the_ends(self) -> bool:
@@ -185,7 +188,7 @@ class Restore:
         store = self._stores[tp]
         offset, standing = store.offset, store.standing
         found = fit(offset, standing, changelog)
-        if found is Fit.SUCCEEDS and not self._may_succeed(tp, standing):
+        if found is Fit.SUCCEEDS and not self._may_succeed(tp, standing, changelog):
             return Fit.REPLACED
         if found is Fit.GOES_ON and offset != changelog.end and not self._followed:
             retention_ms = await self._delete_retention_ms(reader, tp.topic)
@@ -193,11 +196,13 @@ class Restore:
                 return Fit.TOO_OLD
         return found
 
-    def _may_succeed(self, tp: TP, standing: Standing) -> bool:
+    def _may_succeed(self, tp: TP, standing: Standing, changelog: Changelog) -> bool:
         """Return whether the rows of a store may be what a new changelog is to have.
 
         They may not if the group has begun anew, as `streamapp reset` has it: then they are what nobody wants.
         """
+        if self._standby:
+            return changelog.begin == changelog.end
         return standing.successor is not None or tp.partition in self._going_on
 
     def _succeed(self, tp: TP, changelog: Changelog) -> None:
@@ -240,7 +245,7 @@ class Restore:
     def _tell_rebuilt(self, tp: TP) -> None:
         if (began := self._rebuilt.pop(tp, None)) is not None:
             rows, seconds = len(self._stores[tp]), time.monotonic() - began
-            logger.info("The store of %s[%d] is rebuilt: %s rows, in %.1f s", *tp, f"{rows:,}", seconds)
+            logger.info("The store of %s[%d] is rebuilt: about %s rows, in %.1f s", *tp, f"{rows:,}", seconds)
 
     async def _report(self, reader: AIOKafkaConsumer) -> None:
         now = time.monotonic()

@@ -33,8 +33,8 @@ class Why(enum.Enum):
 class Reached:
     """How far a group has read a partition."""
 
-    #: Of the next record.
-    offset: int
+    #: Of the next record; None = not known any more.
+    offset: int | None
     #: Of the topic that it was; None = not known.
     topic_id: str | None
     #: The end offset of that topic when it was last seen; None = not known.
@@ -48,7 +48,7 @@ class Gap:
     tp: TP
     why: Why
     #: The offset that would have been next, and the one that is.
-    before: int
+    before: int | None
     after: int
     #: Records that are gone unread, at most: offsets of compacted records and of markers of transactions are among
     #: them, and nobody knows any more which; None = not known.
@@ -74,9 +74,10 @@ class Gap:
                 unread = "what was not read of the old one is not known"
                 if self.lost is not None:
                     unread = f"{self.lost:,} records of the old one were not read"
+                read = "" if self.before is None else f"after offset {self.before} of the old one, "
                 return (
-                    f"{where}: the topic was deleted and made anew (id {self.was}, now {self.now}); after offset "
-                    f"{self.before} of the old one, reading begins at {self.after} of the new one; {unread}"
+                    f"{where}: the topic was deleted and made anew (id {self.was}, now {self.now}); {read}reading "
+                    f"begins at {self.after} of the new one; {unread}"
                 )
             case Why.BEGUN_LATE:
                 return (
@@ -98,8 +99,10 @@ def gap(tp: TP, reached: Reached | None, log: LogRange, topic_id: str | None) ->
         return Gap(tp, Why.BEGUN_LATE, 0, log.begin, None) if log.begin > 0 else None
     before = reached.offset
     if topic_id is not None and reached.topic_id not in (None, topic_id):
-        lost = None if reached.end is None else max(0, reached.end - before)
+        lost = None if reached.end is None or before is None else max(0, reached.end - before)
         return Gap(tp, Why.MADE_ANEW, before, log.begin, lost, reached.topic_id, topic_id)
+    if before is None:
+        return gap(tp, None, log, topic_id)
     if before < log.begin:
         return Gap(tp, Why.DELETED, before, log.begin, log.begin - before)
     if before > log.end:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -44,6 +45,8 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
     #: The id of a changelog that was made anew, into which these rows are to be written: whoever owned them saw it
     #: happen. None = there is none, `UNKNOWN` = there is one.
     successor: str | None = None
+    #: The ids of the topics that the rows come of, by name, as far as they are known.
+    inputs: dict[str, str] = msgspec.field(default_factory=dict)
 
     @classmethod
     def parse(cls, data: bytes | None) -> Standing:
@@ -128,15 +131,21 @@ def is_too_old(standing: Standing, now_ms: int, delete_retention_ms: int) -> boo
     return age > trusted_ms(delete_retention_ms) or age < -CLOCK_OFF_MS
 
 
-def keep_in_step(store: PartitionStore, at_ms: int, topic_id: str | None) -> None:
+def keep_in_step(
+    store: PartitionStore, at_ms: int, *, topic_id: str | None = None, inputs: Mapping[str, str] | None = None
+) -> None:
     """Take note that a store was in step with its changelog.
 
     Args:
         store: the store.
         at_ms: the wall clock at which it was, in ms.
-        topic_id: of the changelog; None = not known.
+        topic_id: of the changelog; None = as before.
+        inputs: ids of the topics that are read; None = as before.
     """
-    standing = store.standing
-    then = standing.in_step_ms
-    if then is None or not 0 <= at_ms - then < NOTE_EVERY_MS or topic_id not in (None, standing.topic_id):
-        store.stand(Standing(topic_id or standing.topic_id, at_ms, standing.successor))
+    then = store.standing
+    now = Standing(
+        topic_id or then.topic_id, at_ms, then.successor, then.inputs if inputs is None else then.inputs | dict(inputs)
+    )
+    is_old = then.in_step_ms is None or not 0 <= at_ms - then.in_step_ms < NOTE_EVERY_MS
+    if is_old or (now.topic_id, now.inputs) != (then.topic_id, then.inputs):
+        store.stand(now)

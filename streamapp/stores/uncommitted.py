@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import heapq
 import itertools
-from collections.abc import Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from faust.types import TP
@@ -144,10 +144,14 @@ class Uncommitted:
         self._stored = self._offset
         self._frozen = self._none()
 
-    def in_step(self, at_ms: int) -> None:
-        """Take note that the store had all of the changelog at a time of the wall clock (ms)."""
-        if self.committed.offset is not None:
-            keep_in_step(self.committed, at_ms, None)
+    def in_step(self, at_ms: int, inputs: Mapping[str, str]) -> None:
+        """Take note that the store had all of the changelog at a time of the wall clock (ms).
+
+        Args:
+            at_ms: the time.
+            inputs: ids of the topics that are read.
+        """
+        keep_in_step(self.committed, at_ms, inputs=inputs)
 
     def forget(self) -> None:
         """Drop what is not committed."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 from driven_app import DEADLINE, ours
 from topics import Topics
 from worker import Worker, wait_until
@@ -97,8 +95,7 @@ def test_offsets_beyond_the_end_of_the_log_are_told_and_it_is_read_from_its_begi
 ) -> None:
     topics.clicks(range(50), users=USERS)
     topic = topics.prefix + "user_clicks"
-    with contextlib.closing(Consumer({"bootstrap.servers": topics.bootstrap, "group.id": topics.id})) as consumer:
-        consumer.commit(offsets=[TopicPartition(topic, 0, 1_000)], asynchronous=False)
+    topics.commit("user_clicks", 1_000)
     with Worker(tmp_path / "worker", **topics.settings) as worker:
         wait_until(lambda: len(topics.joined()) == 50, "all is joined")
         told = f"{topic}[0]: the group has read up to offset 1000, but the log ends before it"

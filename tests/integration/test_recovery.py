@@ -8,102 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import OFFSET_END, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from changelogs import LONG, STORES, Changelog, rows, transactions
 from driven_app import DEADLINE, ours
-from faust.types import TP
 from topics import Topics
 from worker import wait_until
 
 from streamapp.batching import restore as restoring
-from streamapp.batching.restore import Restore
 from streamapp.joins import Row
-from streamapp.settings import Settings
 from streamapp.stores.memory import MemoryPartition
 from streamapp.stores.partition import Changes, PartitionStore
-from streamapp.stores.rocksdb import RocksDBPartition, shared
-
-STORES: dict[str, Callable[[Path], PartitionStore]] = {
-    "memory": lambda _: MemoryPartition(),
-    "rocksdb": lambda path: RocksDBPartition(path / "db", shared(8 << 20)),
-}
-
-
-#: Milliseconds after which a changelog begins another segment; and a value whose event time is later than that.
-SEGMENT, LONG = 100, b"." * 1_000
-
-
-class Changelog:
-    """A changelog, written as any client would."""
-
-    def __init__(self, bootstrap: str, partitions: int = 1) -> None:
-        self._topics = Topics(bootstrap, "restored", partitions)
-        self._admin = AdminClient({"bootstrap.servers": bootstrap})
-        self.topic = f"{self._topics.prefix}changelog"
-        self.make()
-
-    def make(self) -> None:
-        """Make it such that it can be cut off; its older segments are compacted, for which Kafka looks each 15 s."""
-        config = {"cleanup.policy": "compact,delete", "min.cleanable.dirty.ratio": "0", "segment.ms": str(SEGMENT)}
-        self._topics.create("changelog", config=config)
-
-    def make_anew(self) -> None:
-        self._admin.delete_topics([self.topic])[self.topic].result(DEADLINE)
-        wait_until(lambda: not self._topics.exists("changelog"), "the changelog is gone")
-        self.make()
-
-    def write(self, *changes: tuple[str, bytes | None], partition: int = 0) -> None:
-        """Write records, each in a record batch of its own, with their values' lengths as their event times."""
-        for key, value in changes:
-            self._topics.send("changelog", key, value, at=len(value or b""), partition=partition)
-            self._topics.flush()
-
-    def row(self, value: bytes) -> Row:
-        """Give the row that a restore makes of a value."""
-        return Row(value, self._topics.now + len(value))
-
-    def transactions(self) -> Producer:
-        """Give a producer that writes in transactions."""
-        return transactions(self._topics)
-
-    def in_transaction(self, producer: Producer, *changes: tuple[str, bytes | None]) -> None:
-        """Write records in a transaction that stays open."""
-        producer.begin_transaction()
-        for key, value in changes:
-            at = self._topics.now + len(value or b"")
-            producer.produce(self.topic, key=key, value=value, partition=0, timestamp=at)
-        producer.flush()
-
-    def cut_off(self, offset: int) -> None:
-        """Delete the records before an offset."""
-        before = TopicPartition(self.topic, 0, offset)
-        for deleted in self._admin.delete_records([before]).values():
-            deleted.result()
-
-    def end(self) -> int:
-        """Count the offsets, transactions' markers too."""
-        return self._topics.end("changelog")
-
-    def records(self) -> int:
-        """Count the records that are there."""
-        return len(self._topics.read("changelog"))
-
-    def restore(self, *stores: PartitionStore) -> Restore:
-        """Prepare the restore of a store for each partition."""
-        partitions = {TP(self.topic, number): store for number, store in enumerate(stores)}
-        return Restore(Settings(broker=self._topics.bootstrap), partitions)
-
-    def restored(self, *stores: PartitionStore) -> int:
-        """Restore a store for each partition, and give how many records were read."""
-        restore = self.restore(*stores)
-        asyncio.run(asyncio.wait_for(restore.run(), DEADLINE))
-        return restore.records
-
-
-def transactions(topics: Topics) -> Producer:
-    producer = Producer({"bootstrap.servers": topics.bootstrap, "transactional.id": topics.id})
-    producer.init_transactions()
-    return producer
 
 
 @pytest.fixture
@@ -116,10 +29,6 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PartitionS
     store = STORES[request.param](tmp_path)
     yield store
     store.close()
-
-
-def rows(store: PartitionStore) -> dict[bytes, Row]:
-    return dict(store.items())
 
 
 def test_a_key_has_what_the_changelog_said_last(changelog: Changelog, store: PartitionStore) -> None:
@@ -159,57 +68,6 @@ def test_a_compacted_changelog_is_read_over_its_gaps(changelog: Changelog) -> No
     store = MemoryPartition()
     assert changelog.restored(store) == 3
     assert rows(store) == {b"a": changelog.row(b"9"), b"b": changelog.row(b"1"), b"c": changelog.row(LONG)}
-
-
-def test_a_store_that_misses_what_was_cut_off_is_restored_from_nothing(
-    changelog: Changelog, store: PartitionStore, caplog: pytest.LogCaptureFixture
-) -> None:
-    changelog.write(("deleted", b"1"), ("a", b"1"))
-    changelog.restored(store)
-    changelog.write(("deleted", None), ("b", b"1"))
-    changelog.cut_off(3)
-    changelog.restored(store)
-    assert rows(store) == {b"b": changelog.row(b"1")}
-    assert (
-        f"The store of {changelog.topic}[0] is complete up to 2, but the changelog begins at 3: "
-        "changes in between, deletions too, are gone; the store is cleared and restored" in caplog.text
-    )
-
-
-def test_a_store_that_misses_nothing_of_what_was_cut_off_is_kept(
-    changelog: Changelog, store: PartitionStore, caplog: pytest.LogCaptureFixture
-) -> None:
-    changelog.write(("a", b"1"), ("b", b"1"))
-    changelog.restored(store)
-    changelog.write(("c", b"1"))
-    changelog.cut_off(2)
-    assert changelog.restored(store) == 1
-    assert rows(store).keys() == {b"a", b"b", b"c"}
-    assert "cleared" not in caplog.text
-
-
-def test_a_store_whose_changelog_was_emptied_is_emptied(changelog: Changelog, store: PartitionStore) -> None:
-    changelog.write(("a", b"1"))
-    changelog.restored(store)
-    changelog.write(("a", None))
-    changelog.cut_off(OFFSET_END)
-    assert changelog.restored(store) == 0
-    assert rows(store) == {}
-
-
-def test_a_store_whose_changelog_was_made_anew_is_restored_from_nothing(
-    changelog: Changelog, store: PartitionStore, caplog: pytest.LogCaptureFixture
-) -> None:
-    changelog.write(("a", b"1"), ("b", b"1"))
-    changelog.restored(store)
-    changelog.make_anew()
-    changelog.write(("c", b"1"))
-    changelog.restored(store)
-    assert rows(store) == {b"c": changelog.row(b"1")}
-    assert (
-        f"The store of {changelog.topic}[0] is complete up to 2, but the changelog was deleted and made anew"
-        in caplog.text
-    )
 
 
 def test_nothing_of_an_aborted_transaction_is_restored(changelog: Changelog, store: PartitionStore) -> None:

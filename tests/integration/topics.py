@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import time
@@ -9,6 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, Self, TypeVar
 
+import aiokafka
+from aiokafka import AIOKafkaConsumer
 from confluent_kafka import (
     Consumer,
     IsolationLevel,
@@ -110,6 +113,18 @@ class Topics:
         resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
         for altered in self._admin.incremental_alter_configs([resource]).values():
             altered.result(30)
+
+    def renew_changelog(self, table: str) -> None:
+        """Delete the changelog of a table of the app, and make it anew."""
+        topic = self._changelog(table)
+        self._admin.delete_topics([topic])[topic].result(30)
+        wait_until(lambda: topic not in self._admin.list_topics(timeout=30).topics, f"{topic} is gone")
+        self.create_changelog(table, {"cleanup.policy": "compact"})
+
+    def create_changelog(self, table: str, config: dict[str, str]) -> None:
+        """Make the changelog of a table of the app, with settings of its own."""
+        topic = self._changelog(table)
+        self._admin.create_topics([NewTopic(topic, self.partitions, 1, config=config)])[topic].result(30)
 
     def delete_records(self, name: str, before: int, *, full_name: bool = False) -> None:
         """Delete the records of partition 0 before an offset, as a topic's retention does."""
@@ -231,6 +246,23 @@ class Topics:
         with self._consumer(group=group or self.id) as consumer:
             found = _soon(lambda: consumer.committed(partitions, timeout=30), f"{group or self.id} has a coordinator")
             return sum(max(0, position.offset) for position in found)
+
+    def commit_of(self, name: str) -> tuple[int, str]:
+        """Give the committed offset of partition 0 of a topic, and the metadata that is committed along with it."""
+
+        async def ask() -> tuple[int, str]:
+            async with AIOKafkaConsumer(bootstrap_servers=self.bootstrap, group_id=self.id) as consumer:
+                partition = aiokafka.TopicPartition(self.prefix + name, 0)
+                found = await consumer._coordinator.fetch_committed_offsets([partition])
+                return tuple(found[partition])
+
+        return asyncio.run(ask())
+
+    def commit(self, name: str, offset: int, metadata: str = "") -> None:
+        """Commit an offset of partition 0 of a topic for the app's group, which has no members."""
+        with self._consumer(group=self.id) as consumer:
+            placed = TopicPartition(self.prefix + name, 0, offset, metadata)
+            _soon(lambda: consumer.commit(offsets=[placed], asynchronous=False), f"{self.id} has a coordinator")
 
     def _ends(self, topic: str, isolation: IsolationLevel = IsolationLevel.READ_COMMITTED) -> dict[int, int]:
         return ends(self._admin, topic, isolation)

@@ -19,6 +19,7 @@ from streamapp.stores.memory import MemoryPartition
 from streamapp.stores.partition import PartitionStore
 from streamapp.stores.redis import OrderedRedisPartition, RedisPartition
 from streamapp.stores.rocksdb import RocksDBPartition, shared
+from streamapp.stores.standing import Standing
 
 #: How each store opens the partition of a test, which lives in its directory; a new one has one line here.
 STORES: dict[str, Callable[[Path, RedisServer], PartitionStore]] = {
@@ -161,6 +162,15 @@ def test_a_store_keeps_what_a_dict_would(kind: str, redis: RedisServer) -> None:
 
 def test_a_new_store_has_no_rows_and_no_offset(store: PartitionStore) -> None:
     assert (store.offset, dict(store.items()), store.get(b"key"), store.get_many([])) == (None, {}, None, [])
+
+
+def test_how_a_store_stands_to_its_changelog_is_kept_until_it_is_cleared(store: PartitionStore) -> None:
+    assert store.standing == Standing()
+    store.stand(Standing("id", 1_000, "next", {"clicks": "another"}))
+    store.write({}, 5)
+    assert store.standing == Standing("id", 1_000, "next", {"clicks": "another"})
+    store.clear()
+    assert store.standing == Standing()
 
 
 def test_a_write_of_nothing_still_moves_the_offset(store: PartitionStore) -> None:
