@@ -46,7 +46,8 @@ def prepare(app: App) -> int:
                 f"many, or choose other topics with {PREFIX}TOPIC_PREFIX"
             )
         counts.update(found)
-    for topics in app.joined_topics():
+    written = [topics for topics in app.joined_topics() if not app.hops.keys().isdisjoint(topics)]
+    for topics in dict.fromkeys([*app.merges(), *written]):
         _check_placement(app, topics, counts[topics[0]])
     first, count = next(iter(counts.items()), ("", app.settings.partitions))
     for table in app.tables.values():

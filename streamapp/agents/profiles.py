@@ -13,6 +13,8 @@ from streamapp.values import profiles as decoder
 
 __all__ = ["keep_profiles"]
 
+profiles.source = user_profiles.name  # as many partitions as that has
+
 
 @app.agent(user_profiles)
 async def keep_profiles(batches: StreamT[Batch]) -> None:

@@ -78,6 +78,20 @@ def test_each_click_joins_the_profile_of_its_time_at_a_cold_start(
     assert joined(topics) == expected
 
 
+@pytest.mark.parametrize("rekey", [BOTH, "user_profiles"])
+def test_topics_with_other_numbers_of_partitions_join_once_one_is_written_once_more(
+    kafka, tmp_path: Path, rekey: str
+) -> None:
+    topics = Topics(kafka.bootstrap, "widths")
+    topics.create("user_profiles", partitions=3)
+    topics.create("user_clicks", partitions=5)
+    expected = sent(topics, rekey, 0, 3)
+    with Worker(tmp_path, rekey=rekey, **topics.settings) as worker:
+        wait_done(topics, len(expected))
+        worker.wait_ready()
+    assert joined(topics) == expected
+
+
 def test_a_topic_that_another_partitioner_wrote_does_not_go_with_one_that_is_written_once_more(
     topics: Topics, tmp_path: Path
 ) -> None:
