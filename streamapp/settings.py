@@ -23,6 +23,7 @@ __all__ = [
     "CLICKS",
     "DEAD_LETTERS",
     "JOINED",
+    "KEEP_ALL",
     "PREFIX",
     "PROFILES",
     "REDIS",
@@ -35,6 +36,9 @@ __all__ = [
 PREFIX: Final = "STREAMAPP_"
 #: Schemes of the stores' URLs that are a Redis.
 REDIS: Final = ("redis", "rediss")
+
+#: A retention that never ends.
+KEEP_ALL: Final = -1.0
 
 #: Names of the topics, before the prefix.
 CLICKS: Final = "user_clicks"
@@ -145,6 +149,15 @@ def _idle(value: str) -> float:
     return -1.0 if value.strip() == "-1" else _seconds(0)(value)
 
 
+def _retention(value: str) -> float | None:
+    if value.strip() == "broker":
+        return None
+    try:
+        return KEEP_ALL if value.strip() == "-1" else _seconds(1)(value)
+    except ValueError as exc:
+        raise ValueError(f"{exc}, -1 or broker") from None
+
+
 def _one_of(choices: Iterable[enum.StrEnum]) -> Callable[[str], Any]:
     names = {choice.value: choice for choice in choices}
 
@@ -219,6 +232,12 @@ class Settings:
     join: How = _setting(How.INNER, _one_of([How.INNER, How.LEFT]), "inner, or left: clicks without a profile too")
     partitions: int = _setting(8, _whole(1, 10_000), "partitions of the topics that have to be created")
     replication: int = _setting(1, _whole(1, 100), "replication factor of the topics that have to be created")
+    retention: float | None = _setting(
+        KEEP_ALL,
+        _retention,
+        "seconds of event time that input and output topics which have to be created keep their records; -1 = all, "
+        "broker = as the broker does",
+    )
     standbys: int = _setting(0, _whole(0, 10), "workers that keep the rows of a partition besides the one that owns it")
     cache: int = _setting(
         256 << 20, _whole(1 << 20, 1 << 40), "bytes of hot rows and of RocksDB's write buffers, for the whole worker"

@@ -44,6 +44,12 @@ class Worker(faust.Worker):
         gc.set_threshold(GARBAGE)
         super().execute_from_commandline()
 
+    async def on_first_start(self) -> None:
+        """Tell what was found before there was a log."""
+        await super().on_first_start()
+        for note in self.app.notes:
+            self.log.warning("%s", note)
+
     def autodiscover(self) -> None:
         """Do nothing: the agents are found by now; Faust (0.15.3) would look for them a second time."""
 

@@ -19,6 +19,8 @@ from streamapp.batching.recovery import TableManager
 from streamapp.batching.stream import Stream
 from streamapp.batching.unreadable import UnreadableBatchError
 from streamapp.cluster import LARGEST_RECORD
+from streamapp.growth import PartitionsChangedError
+from streamapp.retention import RetentionWatch
 from streamapp.settings import DEAD_LETTERS, Guarantee, Settings
 from streamapp.stores.errors import StoreError
 from streamapp.stores.table import Table
@@ -82,6 +84,14 @@ class App(faust.App):
         self.dead_letters = DeadLetters(self, settings.topic(DEAD_LETTERS))
         #: Topics that results are sent to.
         self.outputs: list[Output] = [self.dead_letters]
+        #: Topics between the agents of this app.
+        self.internal: list[Output] = []
+        #: How many partitions the input topics and the changelogs had before the start.
+        self.partition_counts: dict[str, int] = {}
+        #: What is worth to know of the topics, found before the start and told at it.
+        self.notes: list[str] = []
+        #: Tells of records that their topics delete for their age.
+        self.retention = RetentionWatch(settings)
         #: Topics whose agents get batches, by name, with those that go before each.
         self.inputs: dict[str, tuple[str, ...]] = {}
         #: What is wrong although the worker runs.
@@ -92,7 +102,7 @@ class App(faust.App):
 
     async def crash(self, reason: BaseException) -> None:
         """Stop the worker for a reason; one that is no bug is told without the way there."""
-        told = isinstance(reason, (StoreError, UnreadableBatchError))
+        told = isinstance(reason, (StoreError, UnreadableBatchError, PartitionsChangedError))
         await super().crash(reason.with_traceback(None) if told else reason)
 
     def batches(self, name: str, *, after: tuple[str, ...] = ()) -> Any:

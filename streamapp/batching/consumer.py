@@ -31,6 +31,8 @@ from streamapp.batching.consumer_thread import ConsumerThread
 from streamapp.batching.dead_letters import Reason, Rejected
 from streamapp.batching.feed import Feed, Fetched
 from streamapp.batching.group import AGAIN, Group, passes
+from streamapp.batching.partition_watch import PartitionWatch
+from streamapp.batching.purge import Purge
 from streamapp.batching.reader import Reader
 from streamapp.batching.unreadable import Unreadable, UnreadableBatchError
 from streamapp.batching.work import Work
@@ -63,6 +65,9 @@ class Consumer(driver.Consumer):
         self._enforced = 0
         self.reader = Reader(self.app, loop=self.loop, beacon=self.beacon)
         self.add_dependency(self.reader)
+        self._partitions = PartitionWatch(self.app, self._thread, self._client, loop=self.loop, beacon=self.beacon)
+        self.add_dependency(self._partitions)
+        self.add_dependency(Purge(self.app, self._client, loop=self.loop, beacon=self.beacon))
         self._feed: Feed | None = None
         #: The partitions of this generation whose records agents get, and the topics that are joined.
         self._inputs: frozenset[TP] = frozenset()
@@ -80,6 +85,10 @@ class Consumer(driver.Consumer):
     def enforced(self) -> int:
         """How many batches went although a partition they are joined with had nothing (``STREAMAPP_MAX_IDLE``)."""
         return self._enforced + self.alignment.enforced
+
+    def _client(self) -> Any:
+        """Give aiokafka's client of the agents' loop; None = it is not there yet."""
+        return self.reader.consumer and self.reader.consumer._client
 
     @property
     def group(self) -> Group:
@@ -100,7 +109,7 @@ class Consumer(driver.Consumer):
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Begin anew with the partitions of this generation."""
-        if self.app.should_stop:
+        if self.app.should_stop or not await self._partitions.passed():
             return
         schemas = [(topic.topics, topic.schema) for topic in self.app.topics if isinstance(topic.schema, BatchSchema)]
         after: dict[str, set[str]] = {}
@@ -200,6 +209,7 @@ class Consumer(driver.Consumer):
     def _arrived(self, generation: int, fetched: Fetched) -> None:
         for tp, records in fetched.records.items():
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+            self.app.retention.look(tp.topic, records[0].timestamp, records[-1].timestamp)
             if tp.topic in self._batched:
                 self._wanted.discard(tp)
                 self.alignment.hold(Batch(tp, records), time.monotonic())

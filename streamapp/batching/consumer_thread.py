@@ -146,6 +146,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
         )
 
+    def refresh(self) -> None:
+        """Ask for the metadata of the topics: if they have other partitions than before, the group rebalances."""
+        self.thread_loop.call_soon_threadsafe(self._ensure_consumer()._client.force_metadata_update)
+
     def rejoin(self) -> None:
         """Have the group rebalance, so that what was not committed is read again."""
         if self._consumer is not None and self._consumer._group_id is not None:

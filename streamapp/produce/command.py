@@ -42,6 +42,8 @@ def run(settings: Settings, source: Traffic | FromFile, options: Options, *, as_
         print(f"produce: {exc}", file=sys.stderr)
         return 1
     print(msgspec.json.encode(report).decode() if as_json else report)
+    if report.warning:
+        print(f"produce: {report.warning}", file=sys.stderr)
     if report.error:
         print(f"produce: {report.error}", file=sys.stderr)
     return 1 if report.error else 0

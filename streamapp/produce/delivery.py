@@ -11,6 +11,7 @@ from typing import BinaryIO, Final, TypeVar
 import msgspec
 
 from streamapp.produce.errors import ProduceError
+from streamapp.produce.event_times import EventTimes
 from streamapp.produce.generated import BAD_CLICKS, Kind, Timeline, Traffic, generate
 from streamapp.produce.interrupt import Interrupt, Interrupted
 from streamapp.produce.lines import JsonLines
@@ -72,7 +73,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the records: ``sent`` is ``acknowledged`` + ``failed``.
 
     ``error`` is one line, and empty if all went well: why sending stopped early, or why the first record
-    failed.
+    failed. ``warning`` is one, too: what becomes of the event times that were asked for, if that is a surprise.
     """
 
     sent: int
@@ -81,6 +82,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     generated: Generated | None
     error: str
+    warning: str = ""
 
     def __str__(self) -> str:
         rate = self.sent / self.seconds if self.seconds else 0
@@ -139,10 +141,12 @@ def produce_lines(
         ensure_topics(settings, [topic], timeout=options.timeout)
     else:
         require_topic(settings, topic, timeout=options.timeout)
+    times = EventTimes(settings, topic)
     with _session(settings, options, total=None) as session:
         for line in session.paced(lines.read(session.reading(file), file.name)):
             session.send(topic, line.key, line.value, line.timestamp)
-    return session.report()
+            times.count(line.timestamp)
+    return msgspec.structs.replace(session.report(), warning=times.warning)
 
 
 def _timeline(traffic: Traffic, rate: float) -> Timeline:

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from streamapp.batching.app import App as BatchingApp
-from streamapp.batching.output import Output
 from streamapp.joins import Record, Refused
 from streamapp.settings import Settings
 from streamapp.topology.explainer import Explained, Explainer
@@ -31,8 +30,6 @@ class App(BatchingApp):
     def __init__(self, settings: Settings, **options: Any) -> None:
         #: The joins that are a part of this app.
         self.joins: list[JoinProcessor[Any]] = []
-        #: Topics between the agents of this app.
-        self.internal: list[Output] = []
         #: What answers questions about the records of joins, by the joins' names.
         self.explainers: dict[str, Explainer] = {}
         self._global_tables: dict[str, TopicGlobalTable] = {}

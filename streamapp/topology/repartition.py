@@ -8,6 +8,7 @@ from typing import Any
 from streamapp.batching.batch import Batch, BatchSchema
 from streamapp.batching.dead_letters import Reason, Rejected
 from streamapp.batching.output import Envelope, Output, Result
+from streamapp.growth import REPARTITIONING
 from streamapp.joins import Record, Refused
 
 __all__ = ["repartition"]
@@ -52,5 +53,5 @@ def repartition(app: Any, source: str, name: str, key: Callable[[Record], bytes 
                     results.append((envelope, record.value))
             output.send(batch, results, rekeyed=True)
 
-    app.agent(app.topic(source, schema=BatchSchema()), name=f"streamapp.repartition.{topic}")(run)
+    app.agent(app.topic(source, schema=BatchSchema()), name=f"{REPARTITIONING}{topic}")(run)
     return topic
