@@ -146,7 +146,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
         )
 
-    def refresh(self) -> None:
+    def refresh_metadata(self) -> None:
         """Ask for the metadata of the topics: if they have other partitions than before, the group rebalances."""
         self.thread_loop.call_soon_threadsafe(self._ensure_consumer()._client.force_metadata_update)
 

@@ -66,7 +66,7 @@ class PartitionWatch(Service):
         if changed.keys() <= free:
             expected.update(changed)
             self.log.warning("%s: they are read after a rebalance", told)
-            self._thread.refresh()
+            self._thread.refresh_metadata()
             return True
         what_to_do = advice(self._app, {**expected, **found})
         text = f"{told}: keys are in others than before, and joins would be wrong; {what_to_do}"
