@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
@@ -76,13 +77,14 @@ def test_orders_of_30_days_ago_that_are_held_up_behind_a_repartition_all_come_ou
 ) -> None:
     topics.create("orders", "customers", config=EVENT_TIMES)
     topics.send("customers", "c1", {"customer_id": "c1"}, at=-31 * DAY_MS)
+    random = Random(1)  # more than a record batch, and nothing to compress
     for number in range(2_000):
-        order = {"order": number, "customer_id": f"c{number % 50}", "padding": "." * 500}
+        order = {"order": number, "customer_id": f"c{number % 50}", "padding": random.randbytes(1_500).hex()}
         topics.send("orders", f"o{number}", order, at=number - 30 * DAY_MS)
     topics.flush()
     command = words("join --left orders --right customers --on customer_id --repartition left --how left --to joined")
     # Each batch waits for customers to come, and the orders on the broker for that batch.
-    with Worker(tmp_path, command=command, max_idle=1, buffer=1 << 16, **topics.settings):
+    with Worker(tmp_path, command=command, max_idle=1, buffer=1 << 17, **topics.settings):
         wait_until(lambda: topics.end("joined") == 2_000, "all orders come out")
     results = topics.read("joined")
     assert {json.loads(each.value())["left"]["order"] for each in results} == set(range(2_000))

@@ -26,6 +26,7 @@ BAD_VALUES = {
     "join": ["", "outer"],
     "partitions": ["0", "ten", "10001", "1.5"],
     "replication": ["0", "101"],
+    "retention": ["", "0", "-2", "a week"],
     "standbys": ["-1", "11", "x"],
     "cache": ["0", "256MB"],
     "session_timeout": ["5.9", "x"],
