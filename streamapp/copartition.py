@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaException
@@ -9,15 +10,18 @@ from confluent_kafka import KafkaException
 from streamapp.batching.output import partition_of
 from streamapp.cluster import Cluster, ClusterError
 from streamapp.cycles import FlowError, check_flows, returning
+from streamapp.event_times import check_event_times
+from streamapp.growth import advice, moving_to
 from streamapp.inputs import check_inputs
 from streamapp.placement import misplaced, sample
 from streamapp.settings import PREFIX
 from streamapp.stores.table import Table
+from streamapp.topic_configs import CHANGELOG, INTERNAL, output_config
 
 if TYPE_CHECKING:
     from streamapp.batching.app import App
 
-__all__ = ["prepare"]
+__all__ = ["changelog_of", "prepare", "tables_of"]
 
 
 def prepare(app: App) -> int:
@@ -37,23 +41,25 @@ def prepare(app: App) -> int:
     cluster = Cluster(app.settings)
     check_inputs(app, cluster.partitions())
     counts: dict[str, int] = {}
+    internal = {output.topic: INTERNAL for output in app.internal}
     for together in app.joined_topics():
-        found = cluster.ensure(together, partitions=_partitions(cluster, app, together))
+        found = cluster.ensure(together, partitions=_partitions(cluster, app, together), configs=internal)
         if len(set(found.values())) > 1:
-            told = " and ".join(f"{topic} has {count}" for topic, count in found.items())
-            raise ClusterError(
-                f"topics that are joined need equally many partitions, but {told}; make the smaller one anew with as "
-                f"many, or choose other topics with {PREFIX}TOPIC_PREFIX"
-            )
+            raise ClusterError(_uneven(app, cluster, found))
         counts.update(found)
     written = [topics for topics in app.joined_topics() if not app.hops.keys().isdisjoint(topics)]
     for topics in dict.fromkeys([*app.merges(), *written]):
         _check_placement(app, topics, counts[topics[0]])
     first, count = next(iter(counts.items()), ("", app.settings.partitions))
-    for table in app.tables.values():
-        if isinstance(table, Table):
-            _prepare_changelog(cluster, app, table, table.source or first, counts.get(table.source, count))
-    cluster.ensure([output.topic for output in app.outputs], partitions=count)
+    changelogs: dict[str, int] = {}
+    for table in tables_of(app):
+        source = table.source or first
+        changelogs |= _prepare_changelog(cluster, app, table, source, counts.get(source, count))
+    cluster.ensure(
+        [output.topic for output in app.outputs], partitions=count, config=output_config(app.settings), configs=internal
+    )
+    check_event_times(app, cluster, changelogs)
+    app.partition_counts = {**counts, **changelogs}
     return count
 
 
@@ -78,6 +84,29 @@ def _check_flows(app: App) -> None:
         )
 
 
+def tables_of(app: App) -> list[Table]:
+    """Return the tables of an app that have changelogs."""
+    return [table for table in app.tables.values() if isinstance(table, Table)]
+
+
+def changelog_of(app: App, table: Table) -> str:
+    """Return the full name of a table's changelog."""
+    return f"{app.settings.id}-{table.name}-changelog"
+
+
+def _uneven(app: App, cluster: Cluster, found: Mapping[str, int]) -> str:
+    """Say what to do about topics that are joined and have not equally many partitions."""
+    told = " and ".join(f"{topic} has {count}" for topic, count in found.items())
+    existing = cluster.partitions()
+    kept = {name: existing[name] for table in tables_of(app) if (name := changelog_of(app, table)) in existing}
+    if set(kept.values()) & set(found.values()):  # they were even, and some have got more
+        return f"topics that are joined need equally many partitions, but {told}; {advice(app, {**found, **kept})}"
+    return (
+        f"topics that are joined need equally many partitions, but {told}; make the smaller one anew with as "
+        f"many, or choose other topics with {PREFIX}TOPIC_PREFIX"
+    )
+
+
 def _check_placement(app: App, topics: tuple[str, ...], count: int) -> None:
     if count == 1 or len(topics) == 1:
         return
@@ -94,11 +123,17 @@ def _check_placement(app: App, topics: tuple[str, ...], count: int) -> None:
         raise ClusterError(f"{wrong}, or have one written once more here ({PREFIX}REKEY, streamapp join --repartition)")
 
 
-def _prepare_changelog(cluster: Cluster, app: App, table: Table, source: str, count: int) -> None:
-    changelog = f"{app.settings.id}-{table.name}-changelog"
-    found = cluster.ensure([changelog], partitions=count, config={"cleanup.policy": "compact"})[changelog]
-    if found != count:
+def _prepare_changelog(cluster: Cluster, app: App, table: Table, source: str, count: int) -> dict[str, int]:
+    changelog = changelog_of(app, table)
+    if moving_to(changelog) in cluster.partitions():
         raise ClusterError(
-            f"the changelog {changelog} has {found} partitions, but {source} has {count}; delete the changelog, "
-            f"or choose another {PREFIX}ID"
+            f"the rows of {changelog} are being moved to other partitions, which has not ended: with all workers "
+            "stopped, `streamapp repartition --execute` does the rest"
         )
+    found = cluster.ensure([changelog], partitions=count, config=CHANGELOG)
+    if found[changelog] != count:
+        raise ClusterError(
+            f"{source} has {count} partitions, but the changelog {changelog} has {found[changelog]}: keys are in other "
+            f"partitions than the table's rows; {advice(app, {source: count, **found})}"
+        )
+    return found

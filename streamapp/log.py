@@ -172,6 +172,10 @@ class Log:
             f"{tp.topic}[{tp.partition}] has no record at offset {offset}: it was compacted, or never one"
         )
 
+    def scan(self, tp: TP, offset: int) -> Scan:
+        """Go through a partition from an offset on; from its beginning, if that is later."""
+        return Scan(self, tp, offset)
+
     def since(self, tp: TP, timestamp: int, *, back: int = 0) -> Scan:
         """Go through a partition from its first record whose time is not before this one (ms), or `back` before it."""
         (at,) = self._asked(

@@ -24,6 +24,7 @@ __all__ = [
     "CLICKS",
     "DEAD_LETTERS",
     "JOINED",
+    "KEEP_ALL",
     "PREFIX",
     "PROFILES",
     "REDIS",
@@ -40,6 +41,9 @@ PREFIX: Final = "STREAMAPP_"
 REDIS: Final = ("redis", "rediss")
 #: URL of the store on this machine's disk.
 ROCKSDB: Final = "rocksdb://"
+
+#: A retention that never ends.
+KEEP_ALL: Final = -1.0
 
 #: Names of the topics, before the prefix.
 CLICKS: Final = "user_clicks"
@@ -180,6 +184,15 @@ def _share(value: str) -> float:
     return number
 
 
+def _retention(value: str) -> float | None:
+    if value.strip() == "broker":
+        return None
+    try:
+        return KEEP_ALL if value.strip() == "-1" else _seconds(1)(value)
+    except ValueError as exc:
+        raise ValueError(f"{exc}, -1 or broker") from None
+
+
 def _one_of(choices: Iterable[enum.StrEnum]) -> Callable[[str], Any]:
     names = {choice.value: choice for choice in choices}
 
@@ -310,6 +323,12 @@ class Settings:
     )
     alarm_share: float = _setting(
         0.5, _share, "share of a topic's records, rejected or unmatched, above which the worker is not ready; 1 = never"
+    )
+    retention: float | None = _setting(
+        KEEP_ALL,
+        _retention,
+        "seconds of event time that input and output topics which have to be created keep their records; -1 = all, "
+        "broker = as the broker does",
     )
     standbys: int = _setting(0, _whole(0, 10), "workers that keep the rows of a partition besides the one that owns it")
     cache: int = _setting(

@@ -8,10 +8,8 @@ from typing import Any, Final, NoReturn
 
 import faust
 
-from streamapp.batching.losses import LostError
-from streamapp.batching.refusals import RefusedError
-from streamapp.batching.static_member import FencedError, check_alone
-from streamapp.batching.unreadable import UnreadableBatchError
+from streamapp.batching.app import TOLD
+from streamapp.batching.static_member import check_alone
 from streamapp.cluster import ClusterError
 from streamapp.copartition import prepare
 from streamapp.directory import check_directory
@@ -55,7 +53,7 @@ class Worker(faust.Worker):
             super().execute_from_commandline()
         except SystemExit:
             # After what the log says of the stop, the reason once more, where it is looked for.
-            if isinstance(self.crash_reason, (StoreError, UnreadableBatchError, FencedError, LostError, RefusedError)):
+            if isinstance(self.crash_reason, TOLD):
                 raise SystemExit(f"streamapp: {self.crash_reason}") from None
             raise
 

@@ -33,12 +33,14 @@ from streamapp.batching.watch import Watch
 from streamapp.batching.watching import Watching
 from streamapp.cluster import LARGEST_RECORD
 from streamapp.cycles import Flow
+from streamapp.growth import PartitionsChangedError
 from streamapp.joins import Clock
+from streamapp.retention import RetentionWatch
 from streamapp.settings import DEAD_LETTERS, PREFIX, Guarantee, Settings
 from streamapp.stores.errors import StoreError
 from streamapp.stores.table import Table
 
-__all__ = ["App"]
+__all__ = ["TOLD", "App"]
 
 #: Seconds between commits: what a killed worker does again at most, and little enough work to be no load.
 COMMIT_EVERY: Final = 1.0
@@ -46,6 +48,8 @@ COMMIT_EVERY: Final = 1.0
 TRANSACTION_EVERY: Final = 0.1
 #: Seconds between heartbeats, at most: so long partitions may wait for another worker after theirs has left.
 HEARTBEAT_EVERY: Final = 1.0
+#: What a worker stops for that is no bug: told in one line, without the way there.
+TOLD: Final = (StoreError, UnreadableBatchError, FencedError, LostError, RefusedError, PartitionsChangedError)
 #: Bytes of one produced batch: larger ones compress better and cost fewer requests.
 BATCH_BYTES: Final = 1 << 20
 
@@ -102,8 +106,12 @@ class App(faust.App):
         self.internal: list[Output] = []
         #: Input topics that are this app's own, and are made if they are missing.
         self.own: set[str] = set()
+        #: How many partitions the input topics and the changelogs had before the start.
+        self.partition_counts: dict[str, int] = {}
         #: What is worth to know of the topics, found before the start and told at it.
         self.notes: list[tuple[int, str]] = []
+        #: Tells of records that their topics delete for their age.
+        self.retention = RetentionWatch(settings)
         #: Topics whose agents get batches, by name, with those that go before each.
         self.inputs: dict[str, tuple[str, ...]] = {}
         #: Topics that an agent of this app writes from another one, by name, with that one (`streamapp.batching.hops`).
@@ -129,7 +137,7 @@ class App(faust.App):
         """Stop the worker for a reason; one that is no bug is told without the way there."""
         if standing(type(reason)):
             reason = RefusedError(text_of(reason, name_of(reason, self.conf.id)))
-        if isinstance(reason, (StoreError, UnreadableBatchError, FencedError, LostError, RefusedError)):
+        if isinstance(reason, TOLD):
             reason = reason.with_traceback(None)
             reason.__cause__ = reason.__context__ = None
         await super().crash(reason)

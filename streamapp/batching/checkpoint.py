@@ -153,6 +153,7 @@ class Checkpoint:
 
     async def _divided(self, results: Results) -> list[tuple[TP, Results]]:
         topic, source = results.output.topic, results.source
+        self._app.retention.look(topic, results.results[0][0].timestamp, results.results[-1][0].timestamp)
         count = await self._count(topic)
         if not results.rekeyed and count == await self._app.producer.partition_count(source.topic):
             return [(TP(topic, source.partition), results)]

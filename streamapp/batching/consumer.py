@@ -32,7 +32,9 @@ from streamapp.batching.dead_letters import Reason, Rejected
 from streamapp.batching.feed import Feed, Fetched
 from streamapp.batching.group import AGAIN, Group, passes
 from streamapp.batching.hops import Hops
+from streamapp.batching.partition_watch import PartitionWatch
 from streamapp.batching.positions import Positions
+from streamapp.batching.purge import Purge
 from streamapp.batching.reader import Reader
 from streamapp.batching.refusals import RefusedError, name_of, standing
 from streamapp.batching.topic_watch import TopicWatch
@@ -70,6 +72,9 @@ class Consumer(driver.Consumer):
         self.positions = Positions(self.app)
         self._watch = TopicWatch(self.app, self, loop=self.loop, beacon=self.beacon)
         self.add_dependency(self._watch)
+        self._partitions = PartitionWatch(self.app, self._thread, self._client, loop=self.loop, beacon=self.beacon)
+        self.add_dependency(self._partitions)
+        self.add_dependency(Purge(self.app, self._client, loop=self.loop, beacon=self.beacon))
         self._feed: Feed | None = None
         #: The partitions of this generation whose records agents get, and the topics that are joined.
         self._inputs: frozenset[TP] = frozenset()
@@ -87,6 +92,10 @@ class Consumer(driver.Consumer):
     def enforced(self) -> int:
         """How many batches went although a partition they are joined with had nothing (``STREAMAPP_MAX_IDLE``)."""
         return self._enforced + self.alignment.enforced
+
+    def _client(self) -> Any:
+        """Give aiokafka's client of the agents' loop; None = it is not there yet."""
+        return self.reader.consumer and self.reader.consumer._client
 
     @property
     def inputs(self) -> frozenset[TP]:
@@ -112,7 +121,7 @@ class Consumer(driver.Consumer):
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Begin anew with the partitions of this generation."""
-        if self.app.should_stop:
+        if self.app.should_stop or not await self._partitions.passed():
             return
         schemas = [(topic.topics, topic.schema) for topic in self.app.topics if isinstance(topic.schema, BatchSchema)]
         after: dict[str, set[str]] = {}
@@ -240,6 +249,7 @@ class Consumer(driver.Consumer):
         for tp, records in fetched.records.items():
             self.app.patience.over(tp.topic)
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+            self.app.retention.look(tp.topic, records[0].timestamp, records[-1].timestamp)
             if tp.topic in self._batched:
                 self._wanted.discard(tp)
                 batch = Batch(tp, records)

@@ -72,7 +72,8 @@ def server_properties(data: Path, *, port: int, controller_port: int, config: Ma
         "group.initial.rebalance.delay.ms": "0",
         "message.max.bytes": f"{16 * _MIB}",
         "replica.fetch.max.bytes": f"{16 * _MIB}",
-        "log.retention.hours": "168",
+        # Kafka counts event times: what is older than a retention is deleted as soon as it was written.
+        "log.retention.ms": "-1",
         "log.segment.bytes": f"{128 * _MIB}",
         # Index files are made at full size, 10 MiB by default; this is enough for a segment of 128 MiB.
         "log.index.size.max.bytes": f"{_MIB}",

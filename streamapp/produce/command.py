@@ -43,7 +43,7 @@ def run(settings: Settings, source: Traffic | FromFile, options: Options, *, as_
         print(f"produce: {exc}", file=sys.stderr)
         return 1
     print(msgspec.json.encode(report).decode() if as_json else report)
-    for told in filter(None, (report.note, report.error)):
+    for told in filter(None, (report.note, report.warning, report.error)):
         print(f"produce: {told}", file=sys.stderr)
     return 1 if report.error else 0
 

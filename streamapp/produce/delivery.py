@@ -11,6 +11,7 @@ from typing import BinaryIO, Final, TypeVar
 import msgspec
 
 from streamapp.produce.errors import ProduceError
+from streamapp.produce.event_times import EventTimes
 from streamapp.produce.generated import BAD_CLICKS, Kind, Timeline, Traffic, generate
 from streamapp.produce.interrupt import Interrupt, Interrupted
 from streamapp.produce.lines import JsonLines
@@ -73,7 +74,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the records: ``sent`` is ``acknowledged`` + ``failed``.
 
     ``error`` is one line, and empty if all went well: why sending stopped early, or why the first record
-    failed. ``note`` is what else there is to know.
+    failed. ``note`` is what else there is to know; ``warning`` is, too: what becomes of the event times that were asked
+    for, if that is a surprise.
     """
 
     sent: int
@@ -83,6 +85,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     generated: Generated | None
     note: str
     error: str
+    warning: str = ""
 
     def __str__(self) -> str:
         rate = self.sent / self.seconds if self.seconds else 0
@@ -141,12 +144,14 @@ def produce_lines(
         ensure_topics(settings, [topic], timeout=options.timeout)
     else:
         require_topic(settings, topic, timeout=options.timeout)
+    times = EventTimes(settings, topic)
     with _session(settings, options, total=None) as session:
         for line in session.paced(lines.read(session.reading(file), file.name)):
             if line.timestamp == 0:  # which librdkafka takes for none, and puts the time of sending there
                 session.zeros += 1
             session.send(topic, line.key, line.value, line.timestamp if line.timestamp != 0 else 1)
-    return session.report()
+            times.count(line.timestamp)
+    return msgspec.structs.replace(session.report(), warning=times.warning)
 
 
 def _timeline(traffic: Traffic, rate: float) -> Timeline:

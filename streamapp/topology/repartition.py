@@ -10,6 +10,7 @@ from streamapp.batching.content import Undecodable
 from streamapp.batching.dead_letters import Reason, Rejected
 from streamapp.batching.output import Envelope, Output, Result
 from streamapp.cycles import Flow
+from streamapp.growth import REPARTITIONING
 from streamapp.joins import Refused
 from streamapp.topology.tombstones import Tombstones
 
@@ -83,5 +84,5 @@ def repartition(
 
     app.repartitions.append(Flow(f"the repartitioning of {source}", [source], [topic]))
     channel = app.topic(source, schema=BatchSchema(merged=True, whole=True))
-    app.agent(channel, name=f"streamapp.repartition.{topic}")(run)
+    app.agent(channel, name=f"{REPARTITIONING}{topic}")(run)
     return topic

@@ -34,6 +34,7 @@ BAD_VALUES = {
     "replication": ["0", "101"],
     "create": ["", "yes", "all"],
     "alarm_share": ["0", "1.1", "-0.5", "half", "nan"],
+    "retention": ["", "0", "-2", "a week"],
     "standbys": ["-1", "11", "x"],
     "cache": ["0", "256MB"],
     "session_timeout": ["5.9", "x"],

@@ -1,0 +1,55 @@
+"""Which topics may get more partitions while workers run, and what to do about the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from streamapp.batching.batch import Batch
+from streamapp.growth import advice, free_topics
+from streamapp.replay.values import Field
+from streamapp.settings import Settings
+from streamapp.topology import App
+
+
+def an_app(tmp_path: Path) -> Any:
+    return App(Settings(datadir=tmp_path, store="memory://"), web_enabled=False)
+
+
+def test_a_topic_that_is_only_repartitioned_may_get_more_and_what_it_is_joined_as_may_not(tmp_path: Path) -> None:
+    app = an_app(tmp_path)
+    rekeyed = app.batches("orders").rekey(Field("customer_id"), name="customer_id")
+    rekeyed.join(app.batches("customers").table()).to(app.output("joined"))
+    assert free_topics(app) == {"orders"}
+
+
+def test_a_topic_whose_agent_keeps_rows_may_not(tmp_path: Path) -> None:
+    app = an_app(tmp_path)
+    records = app.batches("records")
+    records.rekey(Field("other"), name="other")
+    app.rows("rows")
+
+    @app.agent(records)
+    async def keep(batches: Any) -> None:
+        async for batch in batches:
+            assert isinstance(batch, Batch)
+
+    assert "records" not in free_topics(app)
+
+
+def test_all_may_where_nothing_is_kept(tmp_path: Path) -> None:
+    app = an_app(tmp_path)
+    app.batches("records")
+    app.batches("clicks", after=("profiles",))
+    assert free_topics(app) == {"records"}
+
+
+def test_rows_are_moved_and_the_state_of_a_join_begins_anew(tmp_path: Path) -> None:
+    app = an_app(tmp_path)
+    app.batches("records")
+    app.rows("rows")
+    assert "`streamapp repartition` shows" in advice(app, {"records": 8, "changelog": 4})
+    app.batches("others")
+    assert "`streamapp repartition --partitions 8` shows" in advice(app, {"records": 8, "others": 4, "changelog": 4})
+    app.batches("left").join(app.batches("right").table()).to(app.output("joined"))
+    assert "`streamapp reset` starts it anew" in advice(app, {"left": 8, "right": 8})
