@@ -26,11 +26,12 @@ from faust.types import TP
 
 from streamapp.batching.delivery import AtLeastOnce, Delivery, ExactlyOnce
 from streamapp.batching.group import passes
-from streamapp.batching.outbox import Outbox, Sending
+from streamapp.batching.outbox import Outbox
 from streamapp.batching.output import Results, partitions
 from streamapp.batching.patience import PROBLEM_AFTER_S, Patience
 from streamapp.batching.rate_limit import RateLimit
-from streamapp.batching.refusals import RecordRefusedError, RefusedError, name_of, standing
+from streamapp.batching.refusals import RefusedError, name_of, standing
+from streamapp.batching.settling import RowsRefusedError, Settling
 from streamapp.batching.work import Work
 from streamapp.settings import Guarantee
 from streamapp.stores.errors import StoreBehindError, StoreError, StoreUnreachableError
@@ -50,14 +51,8 @@ ROWS_AT_MOST: Final = 200_000
 WAIT, WAIT_AT_MOST = 0.1, 5.0
 #: The name of a commit that fails.
 COMMIT: Final = "commit"
-#: Seconds between two looks why something does not arrive.
-LOOK_S: Final = 1.0
 #: What is raised when the partitions belong to others by now.
 TAKEN_AWAY: Final = (CommitFailedError, IllegalStateError, ProducerFenced)
-
-
-class RowsRefusedError(Exception):
-    """Rows that their changelogs refused in a commit; they are known now, and refused before the next one."""
 
 
 class Finished(NamedTuple):
@@ -79,6 +74,7 @@ class Checkpoint:
         self._app = app
         self._patience: Patience = app.patience
         self._outbox = Outbox(self._patience)
+        self._settling = Settling(app, self._outbox)
         #: When (s) the partitions are to be had anew, after what was done was given up.
         self._rejoining: asyncio.TimerHandle | None = None
         exactly_once = app.settings.processing_guarantee is Guarantee.EXACTLY_ONCE
@@ -154,29 +150,13 @@ class Checkpoint:
     async def _divided(self, results: Results) -> list[tuple[TP, Results]]:
         topic, source = results.output.topic, results.source
         self._app.retention.look(topic, results.results[0][0].timestamp, results.results[-1][0].timestamp)
-        count = await self._count(topic)
+        count = await self._settling.partition_count(topic)
         if not results.rekeyed and count == await self._app.producer.partition_count(source.topic):
             return [(TP(topic, source.partition), results)]
         return [
             (TP(topic, number), Results(results.output, part, source, rekeyed=True, origin=results.origin))
             for number, part in partitions(results.results, count).items()
         ]
-
-    async def _count(self, topic: str) -> int:
-        """Return the number of partitions of a topic; one that is not there is waited for, for some time."""
-        producer = self._app.producer
-        error: KafkaError | None
-        while True:
-            try:
-                async with asyncio.timeout(LOOK_S):
-                    count: int = await producer.partition_count(topic)
-                    return count
-            except TimeoutError:
-                error = UnknownTopicOrPartitionError() if await producer.missing([TP(topic, 0)]) else None
-            except KafkaError as exc:
-                error = exc
-            if error is not None:
-                await asyncio.sleep(self._patience.failed(topic, error))
 
     @property
     def over(self) -> bool:
@@ -227,12 +207,12 @@ class Checkpoint:
         # 2. The rows go to the changelogs. What a join remembers as done must not be there without its results: after
         # a crash it would take the same input for late.
         if not self._delivery.atomic:
-            await self._settle()
+            await self._settling.settle()
         for rows in written:
             self._outbox.put(rows.changelog, rows.records(), rows, amends=True)
         # 3. The broker has all results, dead letters and changelog records.
-        await self._settle()
-        await self._check_rows(written)
+        await self._settling.settle()
+        await self._settling.check_rows(written)
         # 4. The input is committed.
         await self._commit_offsets(offsets)
         # 5. The stores get the rows, with the changelog's offset, which says from where a recovery has to read.
@@ -252,56 +232,6 @@ class Checkpoint:
         owned = [rows for rows in self._tables() if rows.changelog in actives]
         with contextlib.suppress(StoreUnreachableError):
             await asyncio.to_thread(_note_in_step, owned, at_ms, self._app.consumer.positions.ids)
-
-    async def _settle(self) -> None:
-        """Wait until all has arrived; what the broker refuses finds another place.
-
-        Raises:
-            Exception: what is wrong with a record batch that cannot be sent.
-        """
-        while (failed := await self._outbox.settle(LOOK_S)) is None or failed:
-            if failed is None:
-                await self._look()
-            else:
-                await self._place(failed)
-
-    async def _place(self, failed: Iterable[Sending]) -> None:
-        """Find another place for the records that the broker refuses.
-
-        Raises:
-            Exception: what is wrong with a record batch that cannot be sent.
-        """
-        errors = [(sending, sending.arrived.exception()) for sending in failed]
-        others = [error for _, error in errors if error is not None and not isinstance(error, RecordRefusedError)]
-        if others:
-            telling = (error for error in others if isinstance(error, RefusedError) or standing(type(error)))
-            raise next(telling, others[0])
-        for sending, error in errors:
-            if isinstance(error, RecordRefusedError):
-                await sending.to.refused(sending.results[0], error)
-
-    async def _look(self) -> None:
-        """Look whether what does not arrive is for a topic that is not there.
-
-        Raises:
-            RefusedError: if so, and that for long enough.
-        """
-        for topic in await self._app.producer.missing(self._outbox.waiting):
-            self._patience.failed(topic, UnknownTopicOrPartitionError())
-
-    async def _check_rows(self, written: Iterable[Uncommitted]) -> None:
-        """Look whether the changelogs have refused rows.
-
-        Raises:
-            RowsRefusedError: if so; then the records that they are of are found once these come again.
-            RefusedError: if these would be refused again.
-        """
-        refused = [(rows.changelog.topic, *one) for rows in written for one in rows.refusals]
-        for topic, result, error in refused:
-            await self._app.changelog_limits.learn(topic, result, error)
-        if refused:
-            topic, _, error = refused[0]
-            raise RowsRefusedError(f"the changelog {topic} refuses {len(refused)} rows: {error}")
 
     async def _commit_offsets(self, offsets: Mapping[TP, int]) -> None:
         """Commit the offsets; what somebody has to mend is tried again here, since all else of the commit is done."""
