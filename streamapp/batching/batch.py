@@ -14,7 +14,7 @@ from faust.types import TP, ConsumerMessage
 
 from streamapp.batching.work import Work
 
-__all__ = ["Batch", "BatchSchema", "Merged", "Record"]
+__all__ = ["Batch", "BatchSchema", "Merged", "Record", "message_of"]
 
 
 class Record(Protocol):
@@ -230,3 +230,22 @@ class BatchSchema(faust.Schema):  # type: ignore[type-arg]
     def loads_value(self, app: Any, message: Any, **kwargs: Any) -> Any:
         """Give the batch."""
         return message.value
+
+
+def message_of(tp: TP, record: Any, generation: int) -> ConsumerMessage:
+    """Make the Faust message of a single record: aiokafka's reader does not tell where it is from."""
+    return ConsumerMessage(
+        tp.topic,
+        tp.partition,
+        record.offset,
+        record.timestamp / 1000,
+        record.timestamp_type,
+        record.headers,
+        record.key,
+        record.value,
+        record.checksum,
+        -1 if record.key is None else len(record.key),
+        -1 if record.value is None else len(record.value),
+        tp,
+        generation_id=generation,
+    )

@@ -15,18 +15,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, Final
 
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError, OffsetOutOfRangeError
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP, ConsumerMessage
+from faust.types import TP
 from mode import Service
 
-from streamapp.batching.alignment import Alignment, groups
-from streamapp.batching.batch import Batch, BatchSchema, Record
+from streamapp.batching.alignment import Alignment
+from streamapp.batching.arrangement import Arrangement
+from streamapp.batching.batch import Batch, Record, message_of
 from streamapp.batching.consumer_thread import ConsumerThread
 from streamapp.batching.dead_letters import Reason, Rejected
 from streamapp.batching.feed import Feed, Fetched
@@ -61,9 +61,7 @@ class Consumer(driver.Consumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._batched: set[str] = set()
-        #: By topic, what is to be told of each batch that begins to wait for its agent.
-        self._ahead: defaultdict[str, list[Callable[[Batch], None]]] = defaultdict(list)
+        self._arrangement = Arrangement()
         self.alignment = Alignment({})
         #: Batches that went without a partition they are joined with, before this generation.
         self._enforced = 0
@@ -76,9 +74,8 @@ class Consumer(driver.Consumer):
         self.add_dependency(self._partitions)
         self.add_dependency(Purge(self.app, self._client, loop=self.loop, beacon=self.beacon))
         self._feed: Feed | None = None
-        #: The partitions of this generation whose records agents get, and the topics that are joined.
+        #: The partitions of this generation whose records agents get.
         self._inputs: frozenset[TP] = frozenset()
-        self._joined: Mapping[str, tuple[str, ...]] = {}
         #: Whether they are still to be read from where the group has got to.
         self._anew = False
         #: Partitions of which records are to be delivered, until these are taken in.
@@ -123,38 +120,28 @@ class Consumer(driver.Consumer):
         """Begin anew with the partitions of this generation."""
         if self.app.should_stop or not await self._partitions.passed():
             return
-        schemas = [(topic.topics, topic.schema) for topic in self.app.topics if isinstance(topic.schema, BatchSchema)]
-        after: dict[str, set[str]] = {}
-        self._ahead.clear()
-        for topics, schema in schemas:
-            for name in topics:
-                after.setdefault(name, set()).update(schema.after)
-                self._ahead[name] += schema.ahead
-        self._batched = set(after)
-        joined = groups(after, [topics for topics, schema in schemas if schema.merged])
-        # Agents that go one after the other get one batch at a time.
-        apart = {other for topic, others in after.items() if others for other in joined[topic]}
         self._enforced = self.enforced
-        whole = {topic for topics, schema in schemas if schema.whole for topic in topics if joined[topic] == (topic,)}
+        self._arrangement = arranged = Arrangement.of(self.app.topics)
         self.alignment = Alignment(
-            joined,
+            arranged.joined,
             (TP(*tp) for tp in assigned),
-            merged=self._batched - apart,
-            whole=whole,
-            unordered={topic for topic, first in self.app.hops.items() if not self._has_all(first, assigned, whole)},
+            merged=arranged.merged,
+            whole=arranged.whole,
+            unordered={topic for topic, first in self.app.hops.items() if not self._has_all(first, assigned)},
             max_idle=self.app.settings.max_idle,
             wall=self.app.ahead.wall,
         )
         # Changelogs are assigned so that a table is where its source is; recovery has a consumer of its own.
         changelogs = self.app.tables.changelog_topics
         self._inputs = frozenset(TP(*tp) for tp in assigned if tp.topic not in changelogs)
-        self._joined, self._anew = joined, True
+        self._anew = True
         self.app.checkpoint.begin()
         await super().on_partitions_assigned(assigned, generation_id)
 
-    def _has_all(self, topic: str, assigned: set[TP], whole: set[str]) -> bool:
+    def _has_all(self, topic: str, assigned: set[TP]) -> bool:
         """Tell whether this worker has all partitions of a topic, and takes them together."""
-        return topic in whole and sum(tp.topic == topic for tp in assigned) == self.topic_partitions(topic)
+        mine = sum(tp.topic == topic for tp in assigned)
+        return topic in self._arrangement.whole and mine == self.topic_partitions(topic)
 
     def stop_flow(self) -> None:
         """Deliver nothing more, for now."""
@@ -203,7 +190,7 @@ class Consumer(driver.Consumer):
                 return
             if generation != self.app.consumer_generation_id:
                 return
-            self.reader.begin(self._joined, positions, self._watch.look)
+            self.reader.begin(self._arrangement.joined, positions, self._watch.look)
             for tp, position in positions.items():
                 self.alignment.lane(tp).committed = position
             self._anew = False
@@ -250,7 +237,7 @@ class Consumer(driver.Consumer):
             self.app.patience.over(tp.topic)
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             self.app.retention.look(tp.topic, records[0].timestamp, records[-1].timestamp)
-            if tp.topic in self._batched:
+            if tp.topic in self._arrangement.batched:
                 self._wanted.discard(tp)
                 batch = Batch(tp, records)
                 self.app.ahead.look(batch)
@@ -278,7 +265,7 @@ class Consumer(driver.Consumer):
                 await self._reject(tp, record, generation)
                 offsets.finish(record.offset)
                 continue
-            await self.callback(_message(tp, record, generation))
+            await self.callback(message_of(tp, record, generation))
 
     async def _reject(self, tp: TP, record: Unreadable, generation: int) -> None:
         work = Work()
@@ -303,7 +290,7 @@ class Consumer(driver.Consumer):
                 continue
             generation, taken = self.app.consumer_generation_id, self.alignment.take(time.monotonic())
             for batch in taken:
-                for begin in self._ahead[batch.topic]:
+                for begin in self._arrangement.ahead[batch.topic]:
                     begin(batch)
                 await self.callback(batch.message(generation))
             if taken:
@@ -407,22 +394,3 @@ class Consumer(driver.Consumer):
 
     async def perform_seek(self) -> None:
         """Do nothing: see the module's text."""
-
-
-def _message(tp: TP, record: Any, generation: int) -> ConsumerMessage:
-    """Make the Faust message of a single record: aiokafka's reader does not tell where it is from."""
-    return ConsumerMessage(
-        tp.topic,
-        tp.partition,
-        record.offset,
-        record.timestamp / 1000,
-        record.timestamp_type,
-        record.headers,
-        record.key,
-        record.value,
-        record.checksum,
-        -1 if record.key is None else len(record.key),
-        -1 if record.value is None else len(record.value),
-        tp,
-        generation_id=generation,
-    )

@@ -11,13 +11,14 @@ from streamapp.joins.how import How
 from streamapp.joins.idle import IdleTimeout
 from streamapp.joins.join import Join, Operator
 from streamapp.joins.ledger import Refused
+from streamapp.joins.missing import Missing
 from streamapp.joins.n_way import Enriched, NWayJoin
 from streamapp.joins.output import Joined, Output, Reason, SideOutput
 from streamapp.joins.records import Batch, Event, Record, Side, both_sides, from_side
 from streamapp.joins.rows import Row
 from streamapp.joins.state import MemoryStore, State, Store
 from streamapp.joins.stream_stream import StreamStreamJoin
-from streamapp.joins.stream_table import Missing, StreamTableJoin
+from streamapp.joins.stream_table import StreamTableJoin
 from streamapp.joins.table_table import TableTableJoin
 from streamapp.joins.windowed_reduce import WindowedReduce, WindowedValue
 

@@ -9,10 +9,9 @@ KStream-KTable join, with KIP-914 and KIP-923.)
 from __future__ import annotations
 
 import dataclasses
-import enum
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from streamapp.joins.buffer import Buffer
 from streamapp.joins.clock import BEGINNING, END
@@ -29,6 +28,7 @@ from streamapp.joins.explanation import (
 )
 from streamapp.joins.how import How
 from streamapp.joins.ledger import Ledger, Refused, Refusing
+from streamapp.joins.missing import REASONS, Missing
 from streamapp.joins.output import Joined, Output, Reason
 from streamapp.joins.records import Batch, Record, Side
 from streamapp.joins.rows import Row
@@ -36,27 +36,12 @@ from streamapp.joins.state import State
 from streamapp.joins.table import Table
 from streamapp.joins.versioned_table import VersionedTable
 
-__all__ = ["KeyOf", "Missing", "StreamTableJoin", "StreamTableOperator"]
+__all__ = ["KeyOf", "StreamTableJoin", "StreamTableOperator"]
 
 R = TypeVar("R")
 T = TypeVar("T")
 #: Gives the key to look a record's row up with; None joins nothing, `Refused` puts the record out at the side.
 KeyOf = Callable[[Record], bytes | None]
-
-
-class Missing(enum.StrEnum):
-    """Why a stream record has no row."""
-
-    ABSENT = "absent"
-    EXPIRED = "expired"
-    NULL_KEY = "null_key"
-
-
-_REASONS: Final = {
-    Missing.ABSENT: Reason.UNMATCHED,
-    Missing.EXPIRED: Reason.EXPIRED,
-    Missing.NULL_KEY: Reason.NULL_KEY,
-}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -390,7 +375,7 @@ class StreamTableOperator(Refusing[R], Generic[R]):
         elif missing is Missing.NULL_KEY and not emitted:
             self._ledger.rejected(self.balance, Side.LEFT, record, Reason.NULL_KEY)
         else:
-            self._ledger.unmatched(Side.LEFT, record, _REASONS[missing])
+            self._ledger.unmatched(Side.LEFT, record, REASONS[missing])
 
     def _update(self, source: int, record: Record) -> None:
         if not self.tables:
