@@ -102,7 +102,7 @@ class Cluster:
         config = input_config(self.settings) if config is None else config
         if new := {name: configs.get(name, config) for name in names if name not in existing}:
             self._create(new, count)
-            self._await(dict.fromkeys(new, count))
+            self._await(dict.fromkeys(new, 1))
         return {name: existing.get(name, count) for name in names}
 
     def _create(self, configs: Mapping[str, Config], partitions: int) -> None:
