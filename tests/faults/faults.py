@@ -205,6 +205,7 @@ def changelog_truncated(system: System, chance: Random) -> None:
             deleted.result(30)
         if chance.random() < 0.5:
             system.workers.forget_tables()
+        system.workers.lost_rows = True
         system.workload.renew()
     for name in names:
         system.workers.start(name)
