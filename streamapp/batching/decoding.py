@@ -12,8 +12,9 @@ import msgspec
 from streamapp.batching.batch import Batch, Record
 from streamapp.batching.content import Content, Undecodable, content_of, content_type, event_data, refusal
 from streamapp.batching.dead_letters import Reason, Rejected
-from streamapp.batching.forms import key_form, value_form
+from streamapp.batching.key_forms import key_form
 from streamapp.batching.output import Envelope, Headers
+from streamapp.batching.value_forms import not_json
 
 __all__ = ["Decoded", "Decoder", "Keyed", "Undecodable"]
 
@@ -186,8 +187,7 @@ class Decoder(Generic[T]):
             reason = Reason.MISSING_FIELD if "missing required field" in str(exc) else Reason.WRONG_TYPE
             raise Undecodable(reason, str(exc)) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-            seems = value_form(whole)
-            raise Undecodable(Reason.NOT_JSON, f"{exc}; the value is {seems}" if seems else str(exc)) from None
+            raise Undecodable(Reason.NOT_JSON, not_json(exc, whole)) from None
         return data, value
 
     def _decoded(self, data: bytes) -> T:

@@ -11,7 +11,7 @@ from faust.cli.base import AppCommand, option
 
 from streamapp.app import App
 from streamapp.batching.dead_letters import Reason
-from streamapp.batching.forms import key_form
+from streamapp.batching.key_forms import key_form
 from streamapp.cli.join_options import check_options, part_of_name
 from streamapp.cluster import ClusterError
 from streamapp.joins import How, Record, Refused
@@ -133,7 +133,8 @@ class Join(AppCommand):
     def _side(self, app: App, side: str, field: Field) -> Topic:
         topic = app.batches(self.given[side])
         if side in self.given["repartition"]:
-            topic = topic.rekey(field, name=part_of_name(field.name))
+            tombstones = side == "right" and self.given["before"] is None and self.given["after"] is None
+            topic = topic.rekey(field, name=part_of_name(field.name), tombstones=tombstones)
         topic.check = _keyed_by(field, side)
         topic.keyed_by = field.name
         return topic

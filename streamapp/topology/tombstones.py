@@ -17,7 +17,7 @@ from confluent_kafka import KafkaException
 
 from streamapp.batching.content import Undecodable
 from streamapp.batching.dead_letters import Reason
-from streamapp.batching.forms import KeyForm, form_of, key_form, read_key
+from streamapp.batching.key_forms import KeyForm, form_of, key_form, read_key
 from streamapp.cluster import Cluster, ClusterError
 from streamapp.placement import newest
 from streamapp.settings import Settings

@@ -51,7 +51,7 @@ def typed(value: bytes | None, media_type: bytes | None, name: str = "content-ty
     [
         (record(b"{"), Reason.NOT_JSON, "truncated"),
         (record(b'{"user_id":"u","more":"\xff"}'), Reason.NOT_JSON, "utf-8"),
-        (record(b"\x00\x00\x00\x00\x07\x02u"), Reason.NOT_JSON, "Confluent's wire format (schema 7"),
+        (record(b"\x00\x00\x00\x00\x07\x02u"), Reason.NOT_JSON, "Avro or Protobuf of a schema registry (schema 7"),
         (record(b'{"more":' * 20_000), Reason.NOT_JSON, "recursion"),
         (record(b"[]"), Reason.WRONG_TYPE, "array"),
         (record(b"{}"), Reason.MISSING_FIELD, "`user_id`"),

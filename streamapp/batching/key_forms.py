@@ -1,4 +1,4 @@
-"""Forms: what a key or a value looks like that does not fit, so that it can be said, and what would help.
+"""Forms of keys: what one looks like that does not fit, so that it can be said, and what would help.
 
 Keys are written in many ways: a serializer for JSON puts a string into quotes, one for integers makes four or eight
 bytes of it, those of a schema registry put a schema's number before it, and Kafka Connect makes it an object.
@@ -14,25 +14,12 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-__all__ = ["Form", "KeyForm", "form_of", "key_form", "read_key", "value_form"]
+__all__ = ["Form", "KeyForm", "form_of", "key_form", "read_key"]
 
 #: How the wire format of Confluent's serializers begins: a zero, and the number of the schema.
 WIRE: Final = struct.Struct(">bi")
 #: Bytes of a key that are shown.
 SHOWN: Final = 60
-
-#: How data begins that is not JSON.
-BEGINNINGS: Final[Mapping[bytes, str]] = {
-    b"Obj\x01": "an Avro file",
-    b"\x1f\x8b": "compressed by gzip",
-    b"\x28\xb5\x2f\xfd": "compressed by zstd",
-    b"\x04\x22\x4d\x18": "compressed by lz4",
-    b"\xff\xfe": "UTF-16",
-    b"\xfe\xff": "UTF-16",
-    b"\xef\xbb\xbf": "text with a byte order mark",
-    b"\xac\xed\x00\x05": "a serialized Java object",
-    b"<": "XML",
-}
 
 
 class KeyForm(enum.StrEnum):
@@ -123,19 +110,6 @@ def read_key(key: bytes, form: KeyForm, field: str) -> bytes | None:
             return _avro(key, form)
         case _:
             return None
-
-
-def value_form(value: bytes) -> str:
-    """Return what a value that is not JSON seems to be, in words; empty = it is not known."""
-    if not value:
-        return "empty"
-    for beginning, text in BEGINNINGS.items():
-        if value.startswith(beginning):
-            return text
-    schema = _schema(value)
-    if schema:
-        return f"in Confluent's wire format (schema {schema}: Avro, Protobuf or JSON Schema)"
-    return "UTF-16" if value[1:2] == b"\0" and value[:1].isascii() and value[:1] != b"\0" else ""
 
 
 _TEXTS: Final[Mapping[KeyForm, str]] = {
