@@ -97,7 +97,8 @@ def test_a_key_that_does_not_fit_is_told_with_what_it_is_and_the_setting_that_he
         ("key_mismatch", f"the key b'17' is the value's order, not its user_id: {helps}"),
         (
             "not_json",
-            "JSON is malformed: invalid character (byte 0); the value is Avro or Protobuf of a schema registry (schema 12)",
+            "JSON is malformed: invalid character (byte 0); "
+            "the value is Avro or Protobuf of a schema registry (schema 12)",
         ),
         ("null_key", f"the record has no key: {helps.replace('clicks', 'profiles')}"),
     ]
