@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import ConfigResource, ConfigSource, ResourceType
 from confluent_kafka.cimpl import NewTopic
 
@@ -29,7 +29,8 @@ def make_anew(cluster: Cluster, topic: str) -> None:
     """Delete a topic and make it anew, with the same partitions, replicas and settings.
 
     A topic that is compacted has no other way to be emptied. And it has another id then, by which a worker with an old
-    store of it on its disk notices.
+    store of it on its disk notices. That one would write its rows to a topic that is empty, as to one that was lost:
+    so each partition has a tombstone of a key that no row has.
 
     Raises:
         ResetError: if the broker does not allow it.
@@ -40,6 +41,11 @@ def make_anew(cluster: Cluster, topic: str) -> None:
     _wait(topic, lambda: topic not in cluster.partitions())
     _wait(topic, lambda: _made(cluster, new))
     _wait(topic, lambda: topic in cluster.partitions())
+    producer = Producer({**cluster.settings.librdkafka(), "log_level": 0, "message.timeout.ms": int(DONE_S * 1000)})
+    for number in range(new.num_partitions):
+        producer.produce(topic, key=b"", value=None, partition=number)
+    if producer.flush(DONE_S):
+        raise ResetError(f"{topic} was made anew and cannot be written to within {DONE_S:g} s; try again")
 
 
 def make_alike(cluster: Cluster, topic: str, name: str) -> None:

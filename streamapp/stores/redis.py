@@ -117,7 +117,7 @@ def forget(settings: Settings, names: Collection[str]) -> None:
     """
     with contextlib.closing(connect(settings)) as client, _explained(settings.store):
         for name in names:
-            client.unlink(*(f"{name}:{part}" for part in ("rows", "times", "offset", "keys")))
+            client.unlink(*(f"{name}:{part}" for part in ("rows", "times", "offset", "keys", "standing")))
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from streamapp.settings import Settings
 from streamapp.stores.cache import RowCache
 from streamapp.stores.errors import StoreBehindError, StoreError, StoreUnreachableError
 from streamapp.stores.redis import RedisPartition, check, connect, forget
+from streamapp.stores.standing import Standing
 
 #: A cache that keeps nothing, so that each look-up asks Redis.
 COLD = 0
@@ -65,8 +66,10 @@ def test_a_partition_that_is_forgotten_has_no_rows_and_others_keep_theirs(
     settings = Settings(store=server.url)
     other = partition_of(connect(settings), "app:table:1")
     other.write({b"1": Row(b"value", 1)}, 1)
+    filled.stand(Standing(in_step_ms=1))
     forget(settings, ["app:table:0"])
     assert (filled.offset, len(filled), other.offset, len(other)) == (None, 0, 1, 1)
+    assert filled.standing == Standing()
 
 
 @pytest.mark.parametrize("use", (USES | READS_ALL).values(), ids=USES | READS_ALL)
