@@ -16,9 +16,10 @@ its time: by that it would hold back all that follow it in its partition, and th
 their time.
 
 A partition that agents write once more from another topic (`streamapp.batching.hops`) is in the order of event times
-only if one worker writes all of it; then it is as good as any. Several workers are not equally far: a click may be at
-hand before an older profile has come through. So of such a partition all goes first that the broker had when the click
-was fetched, whatever its time: a click may then meet a profile that is newer than it, but misses none.
+only if one worker writes all of it; then it is as good as any, from where that worker has begun. Several workers are
+not equally far: a click may be at hand before an older profile has come through. So of such a partition all goes first
+that the broker had when the click was fetched, whatever its time: a click may then meet a profile that is newer than
+it, but misses none.
 
 Where one agent reads all the topics that are joined (`BatchSchema.merged`), the records of several partitions go at
 once, as a round, and the agent's stream merges them: topics whose records alternate would make batches of one record.
@@ -157,6 +158,8 @@ class Alignment:
         wall: Wall | None = None,
     ) -> None:
         self.lanes: dict[TP, Lane] = {}
+        #: By partition, the offset before which records are in no order, since other workers have written some of them.
+        self.mixed: Mapping[TP, int] = {}
         #: The next offset to be fetched from each partition.
         self.positions: dict[TP, int] = {}
         #: Batches that went although a partition they are joined with had nothing at hand, since the time to wait
@@ -278,7 +281,9 @@ class Alignment:
         Up to what the broker had when those of the others were fetched; behind that it is one of them.
         """
         lane, *later = lanes
-        if not later or group[0].topic not in self._unordered or lane.waiting is None or self._max_idle < 0:
+        if not later or lane.waiting is None or self._max_idle < 0:
+            return False
+        if group[0].topic not in self._unordered and lane.next_offset >= self.mixed.get(group[0], 0):
             return False
         waiting = [one.barrier for one in later if one.waiting is not None]
         return not waiting or any(barrier is None or lane.next_offset < barrier[group[0]] for barrier in waiting)
