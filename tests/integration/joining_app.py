@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from typing import Any
 
 from commit_steps import end_at
 
@@ -73,11 +74,11 @@ def customer(purchase: Record) -> bytes | None:
     return b"k%d" % (number % 23) if number % 11 else None
 
 
-class LeakyJoin:
+class LeakyJoin(StreamTableJoin):
     """A join with a bug: it loses the last record of a batch."""
 
-    def start(self, state: State) -> Operator[Joined]:
-        operator = StreamTableJoin().start(state)
+    def start(self, state: State, table: Any = None) -> Operator[Joined]:
+        operator = StreamTableJoin.start(self, state)
         process = operator.process
         operator.process = lambda batch: process(list(batch)[:-1])  # type: ignore[method-assign]
         return operator

@@ -169,6 +169,7 @@ def test_a_commit_of_fausts_own_overtakes_the_changelog(kafka, tmp_path: Path) -
 def test_a_worker_that_is_killed_meanwhile_loses_nothing(broker: Broker, tmp_path: Path) -> None:
     topics = Topics(broker.bootstrap, "hanging")
     topics.create("user_clicks", "user_profiles")
+    wait_until(lambda: topics.exists("user_clicks"), "the broker tells of the topic")
     producing = threading.Thread(target=send_increments, args=[topics])
     with Worker(tmp_path, app="counting_app", **topics.settings) as worker:
         worker.wait_ready()

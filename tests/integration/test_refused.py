@@ -90,6 +90,7 @@ def test_profiles_that_the_changelog_refuses_are_dead_letters_and_those_before_t
 ) -> None:
     topics = Topics(kafka.bootstrap, "row", partitions=1)
     topics.create("user_profiles", "user_clicks", config=ANYTHING)
+    topics.create("dead_letters")  # with Kafka's limit, an hour ahead
     changelog = f"{topics.id}-user_profiles-changelog"
     config = {"max.message.bytes": str(8 << 20), "message.timestamp.after.max.ms": "3600000"}
     admin = AdminClient({"bootstrap.servers": topics.bootstrap})

@@ -294,3 +294,17 @@ def test_a_topic_without_an_order_that_goes_last_waits_like_any() -> None:
     alignment = Alignment(JOINED, [CLICKS, PROFILES], unordered={"clicks"})
     alignment.hold(batch(CLICKS, 10))
     assert taken(alignment) == []
+
+
+def test_what_others_have_written_of_a_topic_goes_first_and_what_follows_by_its_time() -> None:
+    alignment = Alignment(JOINED, [CLICKS, PROFILES])
+    alignment.mixed = {PROFILES: 2}
+    alignment.hold(batch(CLICKS, 10, 90))
+    learn(alignment, {PROFILES: 4}, {PROFILES: 0})
+    alignment.hold(batch(PROFILES, 50, 60))
+    assert taken(alignment) == [("profiles", [50, 60])]
+    done(alignment, PROFILES)
+    alignment.hold(batch(PROFILES, 5, 70, offset=2))
+    assert taken(alignment) == [("profiles", [5])]
+    done(alignment, PROFILES)
+    assert taken(alignment) == [("clicks", [10])]
