@@ -14,6 +14,7 @@ import pytest
 from aiokafka.protocol.produce import ProduceRequest
 from driven_app import DEADLINE, MakeApp, ours, stock
 from faust.types import TP
+from freezing import freeze
 from topics import Topics
 from worker import Worker, wait_until
 
@@ -37,7 +38,7 @@ class Broker:
         self._pid = kafka.pid
 
     def hang(self) -> None:
-        os.kill(self._pid, signal.SIGSTOP)
+        freeze(self._pid)
 
     def go_on(self) -> None:
         os.kill(self._pid, signal.SIGCONT)

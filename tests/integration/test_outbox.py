@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.protocol.produce import ProduceRequest
 from driven_app import DEADLINE
 from faust.types import TP
+from freezing import freeze
 from topics import Topics
 
 from streamapp.batching.outbox import Outbox
@@ -92,7 +93,7 @@ def test_what_is_ready_does_not_wait_for_the_answer_to_other_partitions(
                     put(partition)
                     assert await offsets.get() == 1
                 spy_requests(producer, sent.put_nowait)
-                os.kill(kafka.pid, signal.SIGSTOP)
+                freeze(kafka.pid)
                 try:
                     for partition in range(at_once):
                         put(partition)

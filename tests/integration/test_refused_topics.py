@@ -21,6 +21,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 from driven_app import DEADLINE, Driven, ours, play
+from freezing import freeze
 from test_refused import ANYTHING, LARGE, letters
 from topics import Topics
 from worker import Worker, wait_until
@@ -165,7 +166,7 @@ def test_a_broker_that_does_not_answer_is_told_at_health_until_it_does(guarded, 
     async def scenario(driven: Driven) -> list[str]:
         driven.send(range(1))
         await driven.finish()
-        os.kill(guarded.pid, signal.SIGSTOP)
+        freeze(guarded.pid)
         try:
             commit = asyncio.create_task(driven.app.consumer.commit())
             problems = await asyncio.to_thread(wait_until, driven.app.problems, "the problem is told")
