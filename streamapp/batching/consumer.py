@@ -182,7 +182,7 @@ class Consumer(driver.Consumer):
         if self._anew:
             try:
                 positions = await self.group.positions(self._inputs)
-                mixed = await self._written_by_others()
+                mixed = await hops.written_so_far(self._inputs) if (hops := self._hops()) else {}
             except KafkaError as exc:
                 just_taken_away = isinstance(exc, IllegalStateError)
                 if not (just_taken_away or passes(exc)):
@@ -219,17 +219,6 @@ class Consumer(driver.Consumer):
             if not standing(type(exc)):
                 raise
             await self.sleep(self.app.patience.failed(name_of(exc, self.app.conf.id), exc))
-
-    async def _written_by_others(self) -> Mapping[TP, int]:
-        """Return up to where internal topics may have records of other workers, or of earlier generations.
-
-        Raises:
-            KafkaError: if it is not to be learnt now.
-        """
-        internal = {tp for tp in self._inputs if tp.topic in self.app.hops}
-        for topic in {tp.topic for tp in internal}:
-            await self.reader.partitions(topic)
-        return (await self.reader.bounds(internal))[1] if internal else {}
 
     def _hops(self) -> Hops | None:
         return Hops(self.app, self.reader) if self.app.hops else None

@@ -50,6 +50,21 @@ class Hops:
         """Return the first topics of those partitions that are of second ones."""
         return frozenset(self._app.hops[tp.topic] for tp in partitions if tp.topic in self._app.hops)
 
+    async def written_so_far(self, partitions: Iterable[TP]) -> dict[TP, int]:
+        """Return up to where second topics may have records of other workers, or of earlier generations.
+
+        Args:
+            partitions: of any topics; those of second ones are looked at.
+
+        Raises:
+            KafkaError: if it is not to be learnt now.
+        """
+        second = {tp for tp in partitions if tp.topic in self._app.hops}
+        for topic in {tp.topic for tp in second}:
+            await self._reader.partitions(topic)  # which has the reader know who leads them
+        _, ends = await self._reader.bounds(second)
+        return ends
+
     async def passed(self, topics: Collection[str], current: Callable[[], bool]) -> bool:
         """Wait until all that is in topics now has come through.
 
