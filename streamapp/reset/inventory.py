@@ -106,6 +106,7 @@ def _state(app: App, table: str, topics: frozenset[str], declared: Declared | No
 
 def _root(app: App, topic: str) -> str:
     """Return the topic of somebody else that the records of one of our own come from."""
-    while topic in app.derived:
-        topic = app.derived[topic]
+    origins = {**app.hops, **app.derived}
+    while topic in origins:
+        topic = origins[topic]
     return topic

@@ -34,7 +34,7 @@ class App(BatchingApp):
         self.joins: list[JoinProcessor[Any]] = []
         #: From which topics to which records are repartitioned.
         self.repartitions: list[Flow] = []
-        #: Of the topics between the agents, the one that the records of each are made of.
+        #: Of the topics between the two sides of a foreign key, the one that the records of each are made of.
         self.derived: dict[str, str] = {}
         #: What answers questions about the records of joins, by the joins' names.
         self.explainers: dict[str, Explainer] = {}

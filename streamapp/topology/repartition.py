@@ -53,7 +53,6 @@ def repartition(
     output = Output(app, topic)
     app.internal.append(output)
     deleted = Tombstones(app.settings, source, name) if tombstones else None
-    app.derived[topic] = source
 
     async def run(batches: AsyncIterable[Batch]) -> None:
         async for batch in batches:

@@ -9,30 +9,19 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from orders import TABLE, order, with_customers
 from topics import Topics
 from worker import Worker, wait_until
 
 from streamapp.batching.commit_metadata import CommitMetadata
 from streamapp.settings import Guarantee
 
-TABLE = "join --left orders --right customers --on customer_id --to joined --how left"
 WINDOWS = f"{TABLE} --before 10m --after 10m --grace 1m"
 
 
 @pytest.fixture
 def topics(kafka) -> Topics:
-    topics = Topics(kafka.bootstrap, "changed", partitions=2)
-    topics.create("orders", "customers")
-    for number in range(10):
-        topics.send("customers", f"c{number}", {"customer_id": f"c{number}", "name": f"name {number}"})
-    topics.flush()
-    return topics
-
-
-def order(topics: Topics, numbers: range, *, at: int = 1) -> None:
-    for number in numbers:
-        topics.send("orders", f"c{number % 10}", {"order": number, "customer_id": f"c{number % 10}"}, at=at)
-    topics.flush()
+    return with_customers(kafka.bootstrap, "changed")
 
 
 def run(topics: Topics, directory: Path, command: str, results: int) -> None:

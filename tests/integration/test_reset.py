@@ -11,27 +11,16 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from orders import TABLE, order, with_customers
 from topics import Topics
 from worker import Worker, wait_until
 
-TABLE = "join --left orders --right customers --on customer_id --to joined --how left"
 WINDOWS = f"{TABLE} --before 10m --after 10m --grace 1m --late late"
 
 
 @pytest.fixture
 def topics(kafka) -> Topics:
-    topics = Topics(kafka.bootstrap, "again", partitions=2)
-    topics.create("orders", "customers")
-    for number in range(10):
-        topics.send("customers", f"c{number}", {"customer_id": f"c{number}", "name": f"name {number}"})
-    topics.flush()
-    return topics
-
-
-def order(topics: Topics, numbers: range, *, at: int = 1) -> None:
-    for number in numbers:
-        topics.send("orders", f"c{number % 10}", {"order": number, "customer_id": f"c{number % 10}"}, at=at)
-    topics.flush()
+    return with_customers(kafka.bootstrap, "again")
 
 
 def group(topics: Topics) -> str:
