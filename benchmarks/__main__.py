@@ -14,7 +14,7 @@ from benchmarks.parts import PARTS
 from benchmarks.results import Results, save
 from benchmarks.runner import PeerError, Runner
 from benchmarks.topics import Topics
-from streamapp.broker import BrokerError, EmbeddedKafka
+from streamapp.embedded_kafka import BrokerError, EmbeddedKafka
 
 
 def main(options: Options) -> None:

@@ -12,7 +12,7 @@ from typing import Final, Self
 
 import psutil
 
-from streamapp.broker import VERSION as KAFKA
+from streamapp.embedded_kafka import VERSION as KAFKA
 
 __all__ = ["About"]
 

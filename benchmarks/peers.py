@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ClassVar, Final, Protocol, TypeVar
 
 from benchmarks.pairs import GRACE, WINDOW
-from streamapp.broker.ports import free_port
+from streamapp.embedded_kafka.ports import free_port
 
 __all__ = [
     "KAFKA_STREAMS",

@@ -9,7 +9,7 @@ from streamapp.settings import Settings
 from streamapp.topology import App as JoiningApp
 from streamapp.web.flow import flow
 from streamapp.web.joins import joins
-from streamapp.worker import Worker
+from streamapp.worker.process import Worker
 
 __all__ = ["App", "app"]
 
@@ -30,7 +30,7 @@ class App(JoiningApp):
             settings,
             **{
                 "origin": "streamapp",
-                "autodiscover": ["streamapp.agents", "streamapp.explained", "streamapp.cli"],
+                "autodiscover": ["streamapp.agents", "streamapp.pipelines.clicks.explained", "streamapp.cli"],
                 "Worker": Worker,
                 **web.options(self.metrics, settings.web_token),
                 **options,

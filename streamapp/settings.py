@@ -14,10 +14,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from streamapp import setting_values as values
+from streamapp import setting_parsers as values
 from streamapp.choices import Create, Guarantee, OnFailure, OnLost, SaslMechanism, SecurityProtocol
+from streamapp.errors import StreamappError
 from streamapp.joins import How
-from streamapp.setting_values import (
+from streamapp.setting_parsers import (
     CLICKS,
     DEAD_LETTERS,
     JOINED,
@@ -50,7 +51,7 @@ __all__ = [
 ]
 
 
-class SettingsError(ValueError):
+class SettingsError(StreamappError, ValueError):
     """A setting that cannot be used; its text is one line that names the variable."""
 
 

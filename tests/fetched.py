@@ -11,7 +11,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 
-from streamapp.batching.records import take
+from streamapp.kafka.record_reader import take
 
 __all__ = ["Fetcher"]
 
@@ -50,5 +50,5 @@ class Fetcher:
         """Nobody waits."""
 
     def take(self) -> list[Any]:
-        """Take the records; see `streamapp.batching.records.take`."""
+        """Take the records; see `streamapp.kafka.record_reader.take`."""
         return take(self, {self._tp}, 1_000, 1 << 20).get(self._tp, [])

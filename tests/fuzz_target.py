@@ -11,13 +11,13 @@ from faust.types import TP
 from fetched import Fetcher
 from raw_batches import record_batch
 
-from streamapp.batching.batch import Batch
-from streamapp.batching.dead_letters import _envelope
-from streamapp.batching.decoding import Decoder
-from streamapp.batching.unreadable import UnreadableBatchError
 from streamapp.joins import Row
-from streamapp.models import Click, Profile
-from streamapp.results import joined
+from streamapp.kafka.unreadable import UnreadableBatchError
+from streamapp.pipelines.clicks.models import Click, Profile
+from streamapp.pipelines.clicks.results import joined
+from streamapp.runtime.batch import Batch
+from streamapp.runtime.dead_letters import _envelope
+from streamapp.runtime.decoding import Decoder
 
 __all__ = ["DECODERS", "HEAD", "check", "record_batch_of"]
 

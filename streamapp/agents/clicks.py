@@ -8,12 +8,12 @@ from collections import defaultdict
 from faust.types import StreamT
 
 from streamapp.app import app
-from streamapp.batching.batch import Batch
 from streamapp.joins import Clock, StreamTableJoin
-from streamapp.results import joined, unmatched
-from streamapp.tables import profiles
-from streamapp.topics import joined_data, unmatched_clicks, user_clicks
-from streamapp.values import clicks as decoder
+from streamapp.pipelines.clicks.results import joined, unmatched
+from streamapp.pipelines.clicks.tables import profiles
+from streamapp.pipelines.clicks.topics import joined_data, unmatched_clicks, user_clicks
+from streamapp.pipelines.clicks.values import clicks as decoder
+from streamapp.runtime.batch import Batch
 
 __all__ = ["join_clicks"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from faust.types import StreamT
 
 from streamapp.app import app
-from streamapp.batching.batch import Batch
 from streamapp.joins import Row
-from streamapp.tables import profiles
-from streamapp.topics import user_profiles
-from streamapp.values import profiles as decoder
+from streamapp.pipelines.clicks.tables import profiles
+from streamapp.pipelines.clicks.topics import user_profiles
+from streamapp.pipelines.clicks.values import profiles as decoder
+from streamapp.runtime.batch import Batch
 
 __all__ = ["keep_profiles"]
 

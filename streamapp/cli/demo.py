@@ -10,10 +10,10 @@ import click
 import msgspec
 from faust.cli.base import AppCommand, option
 
-from streamapp.batching.app import App
-from streamapp.broker import BrokerError
-from streamapp.cluster import ClusterError
-from streamapp.demo import DemoError, Report, run_demo, stop_on_signals
+from streamapp.embedded_kafka import BrokerError
+from streamapp.kafka.admin import ClusterError
+from streamapp.pipelines.clicks.demo import DemoError, Report, run_demo, stop_on_signals
+from streamapp.worker.app import App
 
 __all__ = ["Demo"]
 

@@ -14,8 +14,9 @@ from faust.cli.base import AppCommand, argument, option
 from yarl import URL
 
 from streamapp.app import App
+from streamapp.errors import StreamappError
+from streamapp.explain.answer import Answer
 from streamapp.settings import PREFIX
-from streamapp.topology.answer import Answer
 from streamapp.web.access import authorization
 from streamapp.web.explain import JoinInfo
 
@@ -25,7 +26,7 @@ __all__ = ["Explain", "ExplainError"]
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30.0)
 
 
-class ExplainError(Exception):
+class ExplainError(StreamappError):
     """A question that has no answer; its text is one line that says why."""
 
 

@@ -10,18 +10,18 @@ import click
 from faust.cli.base import AppCommand, option
 
 from streamapp.app import App
-from streamapp.batching.dead_letters import Reason
-from streamapp.batching.key_forms import key_form
 from streamapp.cli.join_options import check_options, part_of_name
-from streamapp.cluster import ClusterError
+from streamapp.formats.key_forms import key_form
+from streamapp.formats.undecodable import Reason
 from streamapp.joins import How, Record, Refused
+from streamapp.kafka.admin import ClusterError
 from streamapp.replay.values import Field, duration
 from streamapp.reset.beginning import begin
 from streamapp.reset.errors import ResetError
 from streamapp.reset.where import WhereType
 from streamapp.settings import Create
 from streamapp.topology import JoinDeclaration, JoinError, Topic
-from streamapp.worker import Worker
+from streamapp.worker.process import Worker
 
 __all__ = ["Join"]
 

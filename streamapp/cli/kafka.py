@@ -12,10 +12,10 @@ from typing import Any, Final, NoReturn
 import click
 from faust.cli.base import AppCommand, option
 
-from streamapp.batching.app import App
-from streamapp.broker import VERSION, BrokerError, EmbeddedKafka
+from streamapp.embedded_kafka import VERSION, BrokerError, EmbeddedKafka
 from streamapp.loopback import is_loopback
 from streamapp.settings import PREFIX
+from streamapp.worker.app import App
 
 __all__ = ["Kafka", "local_port", "run_kafka"]
 

@@ -10,9 +10,9 @@ import click
 import msgspec
 from faust.cli.base import AppCommand, option
 
-from streamapp.batching.app import App
-from streamapp.cluster import ClusterError
-from streamapp.lag import GroupLag, PartitionLag, group_lag
+from streamapp.kafka.admin import ClusterError
+from streamapp.kafka.lag import GroupLag, PartitionLag, group_lag
+from streamapp.worker.app import App
 
 __all__ = ["Lag", "told"]
 

@@ -10,7 +10,7 @@ import click
 from faust.cli.base import AppCommand, argument, option
 
 from streamapp import produce
-from streamapp.batching.app import App
+from streamapp.worker.app import App
 
 __all__ = ["Produce"]
 

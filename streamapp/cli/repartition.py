@@ -9,9 +9,9 @@ from typing import Any, NoReturn
 import click
 from faust.cli.base import AppCommand, option
 
-from streamapp.batching.app import App
-from streamapp.cluster import Cluster, ClusterError
-from streamapp.log import LogError
+from streamapp.kafka.admin import Cluster, ClusterError
+from streamapp.kafka.log_reader import LogError
+from streamapp.worker.app import App
 
 __all__ = ["Repartition"]
 

@@ -13,12 +13,12 @@ import click
 import msgspec
 from faust.cli.base import AppCommand, argument, option
 
-from streamapp.batching.app import App
 from streamapp.produce.source import read_lines
 from streamapp.replay.cases import read_cases
 from streamapp.replay.errors import ReplayError
 from streamapp.replay.files import Order, replay_files
 from streamapp.replay.spec import read_spec
+from streamapp.worker.app import App
 
 __all__ = ["Replay"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 from faust.cli.base import AppCommand, option
 
-from streamapp.cluster import ClusterError
+from streamapp.kafka.admin import ClusterError
 from streamapp.reset.errors import ResetError
 from streamapp.reset.execute import execute
 from streamapp.reset.survey import Survey

@@ -1,11 +1,11 @@
 """Producers: generated traffic and JSON lines, delivered and accounted for. No Faust in here."""
 
+from streamapp.errors import ProduceError
+from streamapp.kafka.producer import Delivery, Producer
+from streamapp.pipelines.clicks.traffic import BAD_CLICKS, Kind, Record, Timeline, Traffic, generate
 from streamapp.produce.command import FromFile, run
 from streamapp.produce.delivery import Generated, Options, Report, produce_generated, produce_lines
-from streamapp.produce.errors import ProduceError
-from streamapp.produce.generated import BAD_CLICKS, Kind, Record, Timeline, Traffic, generate
 from streamapp.produce.lines import JsonLines, Line
-from streamapp.produce.producer import Delivery, Producer
 from streamapp.produce.times import Unit
 from streamapp.produce.topics import ensure_topics, require_topic
 

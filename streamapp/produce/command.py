@@ -9,10 +9,10 @@ from typing import BinaryIO
 
 import msgspec
 
-from streamapp.cluster import ClusterError
+from streamapp.errors import ProduceError
+from streamapp.kafka.admin import ClusterError
+from streamapp.pipelines.clicks.traffic import Traffic
 from streamapp.produce.delivery import Options, Report, produce_generated, produce_lines
-from streamapp.produce.errors import ProduceError
-from streamapp.produce.generated import Traffic
 from streamapp.produce.lines import JsonLines
 from streamapp.produce.source import Source
 from streamapp.settings import Settings

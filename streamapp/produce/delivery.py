@@ -10,13 +10,13 @@ from typing import BinaryIO, Final, TypeVar
 
 import msgspec
 
-from streamapp.produce.errors import ProduceError
+from streamapp.errors import ProduceError
+from streamapp.kafka.producer import Producer
+from streamapp.pipelines.clicks.traffic import BAD_CLICKS, Kind, Timeline, Traffic, generate
 from streamapp.produce.event_times import EventTimes
-from streamapp.produce.generated import BAD_CLICKS, Kind, Timeline, Traffic, generate
 from streamapp.produce.interrupt import Interrupt, Interrupted
 from streamapp.produce.lines import JsonLines
 from streamapp.produce.pacing import paced
-from streamapp.produce.producer import Producer
 from streamapp.produce.source import Source
 from streamapp.produce.topics import ensure_topics, require_topic
 from streamapp.settings import CLICKS, PROFILES, Settings

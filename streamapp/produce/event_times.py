@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import time
 
-from streamapp.cluster import Cluster
-from streamapp.retention import age
+from streamapp.kafka.admin import Cluster
+from streamapp.kafka.topic_configs import alter_command, appends_time, retention_ms
 from streamapp.settings import Settings
-from streamapp.topic_configs import alter_command, appends_time, retention_ms
+from streamapp.worker.retention import age
 
 __all__ = ["EventTimes"]
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from streamapp.produce.errors import ProduceError
+from streamapp.errors import ProduceError
 from streamapp.produce.source import guess
 from streamapp.produce.times import Unit, event_time, shown
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
-from streamapp.produce.errors import ProduceError
+from streamapp.errors import ProduceError
 
 __all__ = ["Source", "guess", "read_lines"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from streamapp.cluster import Cluster
-from streamapp.produce.errors import ProduceError
+from streamapp.errors import ProduceError
+from streamapp.kafka.admin import Cluster
 from streamapp.settings import Settings
 
 __all__ = ["ensure_topics", "require_topic"]

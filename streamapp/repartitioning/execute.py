@@ -8,15 +8,15 @@ from typing import Any
 from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException, Message, Producer
 from faust.types import TP
 
-from streamapp.cluster import Cluster, ClusterError
-from streamapp.growth import moving_to
 from streamapp.joins.rows import Row
-from streamapp.log import Log
-from streamapp.produce.producer import TUNING
+from streamapp.kafka.admin import Cluster, ClusterError
+from streamapp.kafka.log_reader import Log
+from streamapp.kafka.producer import TUNING
+from streamapp.kafka.topic_configs import INTERNAL
 from streamapp.repartitioning.plan import PATIENCE_S, Move, Plan
 from streamapp.repartitioning.rows import rows_of
 from streamapp.settings import Settings
-from streamapp.topic_configs import INTERNAL
+from streamapp.worker.growth import moving_to
 
 __all__ = ["check_no_workers", "execute"]
 

@@ -12,16 +12,16 @@ from confluent_kafka import IsolationLevel, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 from faust.types import TP
 
-from streamapp.cluster import Cluster, ClusterError
-from streamapp.copartition import changelog_of, tables_of
-from streamapp.growth import free_topics, moving_to
-from streamapp.log import Log
-from streamapp.placement import PARTITIONERS
+from streamapp.kafka.admin import Cluster, ClusterError
+from streamapp.kafka.log_reader import Log
+from streamapp.kafka.partitioners import PARTITIONERS
 from streamapp.repartitioning.rows import rows_of
-from streamapp.stores.table import OrderedTable
+from streamapp.worker.copartition import changelog_of
+from streamapp.worker.growth import free_topics, moving_to
+from streamapp.worker.table import OrderedTable
 
 if TYPE_CHECKING:
-    from streamapp.batching.app import App
+    from streamapp.worker.app import App
 
 __all__ = ["Move", "Plan", "Unread", "make_plan"]
 
@@ -102,7 +102,7 @@ def make_plan(app: App, cluster: Cluster, partitions: int | None) -> Plan:
     Raises:
         ClusterError: if it cannot be done, and why.
     """
-    if joins := [table.name for table in tables_of(app) if isinstance(table, OrderedTable)]:
+    if joins := [table.name for table in app.row_tables if isinstance(table, OrderedTable)]:
         raise ClusterError(
             f"the state of a join cannot be moved ({', '.join(joins)}): it has a clock and accounts for each "
             "partition; `streamapp reset` starts it anew"
@@ -118,7 +118,7 @@ def make_plan(app: App, cluster: Cluster, partitions: int | None) -> Plan:
             count = _count(group, existing, partitions)
             found = [
                 _move(cluster, log, existing, table.name, changelog_of(app, table), count)
-                for table in tables_of(app)
+                for table in app.row_tables
                 if (table.source or groups[0][0]) in group
             ]
             moves += (mine := [move for move in found if move is not None])

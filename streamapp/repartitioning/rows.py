@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from faust.types import TP
 
-from streamapp.cluster import ClusterError
 from streamapp.joins.rows import Row
-from streamapp.log import Log
+from streamapp.kafka.admin import ClusterError
+from streamapp.kafka.log_reader import Log
 
 __all__ = ["rows_of"]
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from streamapp.errors import StreamappError
+
 __all__ = ["ReplayError"]
 
 
-class ReplayError(Exception):
+class ReplayError(StreamappError):
     """A file that cannot be replayed; its text is one line that says which, where and why."""

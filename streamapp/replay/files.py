@@ -10,8 +10,8 @@ from typing import Final
 
 import msgspec
 
+from streamapp.errors import ProduceError
 from streamapp.joins import Balance, Driver, Event, Joined, Record, Row, Side, SideOutput, Updates
-from streamapp.produce.errors import ProduceError
 from streamapp.produce.lines import field_of, key_bytes
 from streamapp.produce.source import guess
 from streamapp.produce.times import event_time, shown

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from streamapp.batching.value_forms import not_json
+from streamapp.formats.value_forms import not_json
 from streamapp.joins import Record, Refused
 from streamapp.misspelt import meant
 from streamapp.produce.lines import key_bytes

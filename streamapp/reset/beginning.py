@@ -11,8 +11,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from streamapp.batching.commit_metadata import CommitMetadata
-from streamapp.cluster import Cluster
+from streamapp.kafka.admin import Cluster
+from streamapp.kafka.commit_metadata import CommitMetadata
 from streamapp.reset.errors import ResetError
 from streamapp.reset.group import Group, HasWorkersError
 from streamapp.reset.inventory import of_app

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from streamapp.errors import StreamappError
+
 __all__ = ["ResetError"]
 
 
-class ResetError(Exception):
+class ResetError(StreamappError):
     """A new start that cannot be; the text is one line that says why."""

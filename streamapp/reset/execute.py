@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from faust.types import TP
 
-from streamapp.cluster import Cluster
+from streamapp.kafka.admin import Cluster
 from streamapp.reset.errors import ResetError
 from streamapp.reset.group import Group
 from streamapp.reset.plan import Emptied, Plan

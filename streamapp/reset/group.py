@@ -11,8 +11,8 @@ from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException
 from confluent_kafka.admin import OffsetSpec
 from faust.types import TP
 
-from streamapp.batching.commit_metadata import By, CommitMetadata
-from streamapp.cluster import Cluster
+from streamapp.kafka.admin import Cluster
+from streamapp.kafka.commit_metadata import By, CommitMetadata
 from streamapp.reset.errors import ResetError
 from streamapp.reset.where import Kind, Where
 from streamapp.settings import Settings

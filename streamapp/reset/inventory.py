@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from streamapp.joins.declared import Declared
-from streamapp.stores.table import Table
+from streamapp.worker.table import Table
 
 if TYPE_CHECKING:
     from streamapp.topology.app import App

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from confluent_kafka import KafkaError, Message, Producer
 from faust.types import TP
 
-from streamapp.cluster import LARGEST_RECORD
+from streamapp.kafka.admin import LARGEST_RECORD
 from streamapp.reset.changelog import records
 from streamapp.reset.errors import ResetError
 from streamapp.reset.group import Group

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from faust.types import TP
 
-from streamapp.cluster import Cluster
+from streamapp.kafka.admin import Cluster
 from streamapp.reset.changelog import declaration
 from streamapp.reset.errors import ResetError
 from streamapp.reset.group import Group

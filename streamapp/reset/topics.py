@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import ConfigResource, ConfigSource, ResourceType
 from confluent_kafka.cimpl import NewTopic
 
-from streamapp.cluster import Cluster
+from streamapp.kafka.admin import Cluster
 from streamapp.reset.errors import ResetError
 
 __all__ = ["empty", "make_alike", "make_anew"]

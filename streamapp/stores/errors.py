@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from streamapp.errors import StreamappError
+
 __all__ = ["StateError", "StoreBehindError", "StoreError", "StoreUnreachableError"]
 
 
-class StoreError(Exception):
+class StoreError(StreamappError):
     """A store that cannot be used: the worker stops. Its text is one line that says which store and why."""
 
 

@@ -13,9 +13,8 @@ from sortedcontainers import SortedDict
 from streamapp.joins.rows import Row
 from streamapp.stores.partition import Changes
 from streamapp.stores.standing import Standing
-from streamapp.stores.store import PartitionedStore
 
-__all__ = ["MemoryPartition", "OrderedMemoryPartition", "Store"]
+__all__ = ["MemoryPartition", "OrderedMemoryPartition"]
 
 #: Rows that a scan reads at once: meanwhile no other thread writes.
 SCANNED: Final = 100
@@ -119,11 +118,3 @@ class OrderedMemoryPartition(MemoryPartition):
             if len(found) < SCANNED:
                 return
             start, inclusive = found[-1][0], False
-
-
-class Store(PartitionedStore):
-    """The store ``batched-memory://``."""
-
-    def open(self, partition: int) -> MemoryPartition:
-        """Make an empty partition."""
-        return OrderedMemoryPartition() if self.ordered else MemoryPartition()

@@ -30,9 +30,8 @@ from streamapp.stores.cache import RowCache
 from streamapp.stores.errors import StoreBehindError, StoreError, StoreUnreachableError
 from streamapp.stores.partition import Changes
 from streamapp.stores.standing import Standing
-from streamapp.stores.store import PartitionedStore
 
-__all__ = ["OrderedRedisPartition", "RedisPartition", "Store", "check", "connect", "forget"]
+__all__ = ["OrderedRedisPartition", "RedisPartition", "check", "connect", "forget"]
 
 #: Event time (ms) before the value of a row.
 TIME: Final = struct.Struct(">q")
@@ -335,21 +334,7 @@ def _hot_rows(size: int) -> RowCache:
     return RowCache(size)
 
 
-class Store(PartitionedStore):
-    """The store ``batched-redis://``, with TLS ``batched-rediss://``; keys begin with app id, table and partition."""
-
-    @functools.cached_property
-    def _client(self) -> redis.Redis:
-        return connect(self.app.settings)
-
-    async def on_stop(self) -> None:
-        """Close all partitions and the connections."""
-        await super().on_stop()
-        self._client.close()
-
-    def open(self, partition: int) -> RedisPartition:
-        """Open a partition; Redis is asked when its rows are."""
-        settings = self.app.settings
-        name = f"{self.app.conf.id}:{self.table_name}:{partition}"
-        kind = OrderedRedisPartition if self.ordered else RedisPartition
-        return kind(self._client, name, _hot_rows(settings.cache), settings.store)
+def open_partition(client: redis.Redis, name: str, settings: Settings, *, ordered: bool) -> RedisPartition:
+    """Open a partition; Redis is asked when its rows are."""
+    kind = OrderedRedisPartition if ordered else RedisPartition
+    return kind(client, name, _hot_rows(settings.cache), settings.store)

@@ -29,10 +29,9 @@ from streamapp.stores.cache import RowCache
 from streamapp.stores.errors import StoreError
 from streamapp.stores.partition import Changes
 from streamapp.stores.standing import Standing
-from streamapp.stores.store import PartitionedStore
 from streamapp.stores.wal import cut_damage
 
-__all__ = ["RocksDBPartition", "Store", "shared"]
+__all__ = ["RocksDBPartition", "shared"]
 
 logger = logging.getLogger(__name__)
 
@@ -358,13 +357,3 @@ def _remove(path: Path) -> None:
     shutil.rmtree(removed, ignore_errors=True)
     path.rename(removed)
     shutil.rmtree(removed)
-
-
-class Store(PartitionedStore):
-    """The store ``batched-rocksdb://``: a directory for each partition below Faust's ``tabledir``."""
-
-    def open(self, partition: int) -> RocksDBPartition:
-        """Open, or make, the database of a partition."""
-        path = Path(self.app.conf.tabledir) / f"{self.table_name}-{partition}.rocksdb"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return RocksDBPartition(path, shared(self.app.settings.cache))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 if TYPE_CHECKING:
-    from streamapp.stores.partition import PartitionStore
+    pass
 
 __all__ = [
     "NOTE_EVERY_MS",
@@ -20,7 +19,6 @@ __all__ = [
     "Standing",
     "fit",
     "is_too_old",
-    "keep_in_step",
     "trusted_ms",
 ]
 
@@ -129,23 +127,3 @@ def is_too_old(standing: Standing, now_ms: int, delete_retention_ms: int) -> boo
         return False
     age = now_ms - standing.in_step_ms
     return age > trusted_ms(delete_retention_ms) or age < -CLOCK_OFF_MS
-
-
-def keep_in_step(
-    store: PartitionStore, at_ms: int, *, topic_id: str | None = None, inputs: Mapping[str, str] | None = None
-) -> None:
-    """Take note that a store was in step with its changelog.
-
-    Args:
-        store: the store.
-        at_ms: the wall clock at which it was, in ms.
-        topic_id: of the changelog; None = as before.
-        inputs: ids of the topics that are read; None = as before.
-    """
-    then = store.standing
-    now = Standing(
-        topic_id or then.topic_id, at_ms, then.successor, then.inputs if inputs is None else then.inputs | dict(inputs)
-    )
-    is_old = then.in_step_ms is None or not 0 <= at_ms - then.in_step_ms < NOTE_EVERY_MS
-    if is_old or (now.topic_id, now.inputs) != (then.topic_id, then.inputs):
-        store.stand(now)

@@ -7,16 +7,16 @@ from typing import Any
 
 import msgspec
 
-from streamapp.batching.app import App as BatchingApp
-from streamapp.batching.value_forms import not_json
-from streamapp.cycles import Flow
+from streamapp.explain.explainer import Explained, Explainer
+from streamapp.formats.value_forms import not_json
 from streamapp.joins import Record, Refused
+from streamapp.runtime.cycles import Flow
 from streamapp.settings import Settings
-from streamapp.topology.explainer import Explained, Explainer
 from streamapp.topology.global_table import GlobalJoin, TopicGlobalTable
 from streamapp.topology.processor import JoinProcessor
 from streamapp.topology.stream import Stream
 from streamapp.topology.topic import Topic
+from streamapp.worker.app import App as BatchingApp
 
 __all__ = ["App"]
 
@@ -43,7 +43,7 @@ class App(BatchingApp):
             "Topic": Topic,
             "Stream": Stream,
             # By its name, since it knows of more than this package: it makes and checks the topics first.
-            "Worker": "streamapp.worker:Worker",
+            "Worker": "streamapp.worker.process:Worker",
             # Faust's own `reset` keeps offsets and changelogs; ours takes its place in the app's command line.
             "autodiscover": ["streamapp.cli.reset", "streamapp.cli.rename"],
             **options,

@@ -5,38 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
-from streamapp.batching.output import Output
-from streamapp.joins import Join, Reason, Record, SideOutput, WindowedReduce
+from streamapp.errors import StreamappError
+from streamapp.explain.lineage import Lineage
+from streamapp.joins import Join, Reason, SideOutput, WindowedReduce
+from streamapp.runtime.inputs import Input
+from streamapp.runtime.output import Output
 from streamapp.topology.join_watch import JoinWatch
-from streamapp.topology.lineage import Lineage
 from streamapp.topology.processor import JoinProcessor
 from streamapp.topology.side_outputs import SideOutputs, by_reason
 from streamapp.topology.sink import Sink
 
-__all__ = ["Input", "JoinDeclaration", "JoinError"]
+__all__ = ["JoinDeclaration", "JoinError"]
 
 R = TypeVar("R")
 
 NONE: Final[Mapping[Reason, Output]] = MappingProxyType({})
 
 
-class JoinError(ValueError):
+class JoinError(StreamappError, ValueError):
     """A join that cannot be; its text is one line that says why."""
-
-
-class Input(NamedTuple):
-    """A topic, by its full name, and the number of the source (a `Side`, or a table) that a join takes it for."""
-
-    topic: str
-    source: int
-    #: Raises `Refused` for a record that cannot be used; None = all can.
-    check: Callable[[Record], None] | None = None
-    #: Makes of a record of the topic the one that is joined; None = it is that itself.
-    convert: Callable[[Record], Record] | None = None
-    #: The field of the values that its keys are, as far as that is known.
-    key: str = ""
 
 
 class JoinDeclaration(Generic[R]):

@@ -21,9 +21,7 @@ from typing import Any, Final
 import msgspec
 from faust.types import TP
 
-from streamapp.batching.batch import Batch
-from streamapp.batching.output import Envelope, Output, Result, partition_of
-from streamapp.batching.refusals import RecordRefusedError
+from streamapp.explain.lineage import Lineage
 from streamapp.joins import Event, ForeignKeyJoin, How, Joined, Reason, Record, Refused, Row, Side, State
 from streamapp.joins import Output as Joining
 from streamapp.joins.clock import BEGINNING
@@ -32,8 +30,13 @@ from streamapp.joins.explanation import Explanation, Verdict
 from streamapp.joins.foreign_key import ForeignKeyOf
 from streamapp.joins.ledger import Ledger, Refusing
 from streamapp.joins.records import Batch as Records
-from streamapp.topology.declaration import Input, JoinDeclaration
-from streamapp.topology.lineage import Lineage
+from streamapp.kafka.partitioner import partition_of
+from streamapp.kafka.record import Envelope, Result
+from streamapp.kafka.refusals import RecordRefusedError
+from streamapp.runtime.batch import Batch
+from streamapp.runtime.inputs import Input
+from streamapp.runtime.output import Output
+from streamapp.topology.declaration import JoinDeclaration
 from streamapp.topology.sink import NO_HEADERS, Sink
 
 __all__ = ["ForeignKeyDeclaration", "LeftSideJoin"]

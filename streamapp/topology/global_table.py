@@ -18,17 +18,18 @@ from confluent_kafka import KafkaException, TopicCollection
 from faust.types import TP
 from mode import Service
 
-from streamapp.batching.alignment import Alignment
-from streamapp.batching.batch import Record
-from streamapp.batching.dead_letters import LOG_EVERY, Reason
-from streamapp.batching.feed import Feed, Fetched
-from streamapp.batching.rate_limit import RateLimit
-from streamapp.batching.reader import Reader
-from streamapp.batching.unreadable import Unreadable, UnreadableBatchError
-from streamapp.cluster import Cluster, ClusterError
+from streamapp.formats.undecodable import Reason
 from streamapp.joins import GlobalTable, Joined, MemoryStore, Operator, Refused, Row, Side, State, StreamTableJoin
 from streamapp.joins import Reason as SideReason
 from streamapp.joins.declared import Declared, earlier
+from streamapp.kafka.admin import Cluster, ClusterError
+from streamapp.kafka.reader import Reader
+from streamapp.kafka.record import Record
+from streamapp.kafka.unreadable import Unreadable, UnreadableBatchError
+from streamapp.rate_limit import RateLimit
+from streamapp.runtime.alignment import Alignment
+from streamapp.runtime.dead_letters import LOG_EVERY
+from streamapp.runtime.feed import Feed, Fetched
 
 __all__ = ["GlobalJoin", "TopicGlobalTable"]
 

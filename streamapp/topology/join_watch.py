@@ -10,11 +10,7 @@ from typing import Any, Final
 
 from faust.types import TP
 
-from streamapp.batching.advice import advice, advice_on_keys, shortened
-from streamapp.batching.dead_letters import Reason as Letter
-from streamapp.batching.tally import LEAST, SOON, SOON_S, Example, Tally
-from streamapp.batching.unmatched import SAMPLE
-from streamapp.batching.watch import Finding, judged
+from streamapp.formats.undecodable import Reason as Letter
 from streamapp.joins import (
     AsOfJoin,
     Balance,
@@ -29,6 +25,10 @@ from streamapp.joins import (
     StreamTableJoin,
     TableTableJoin,
 )
+from streamapp.runtime.advice import advice, advice_on_keys, shortened
+from streamapp.runtime.tally import LEAST, SOON, SOON_S, Example, Tally
+from streamapp.runtime.unmatched import SAMPLE
+from streamapp.runtime.watch import Finding, judged
 from streamapp.topology.global_table import GlobalJoin
 
 __all__ = ["CAUSES", "KIND", "JoinWatch"]

@@ -11,24 +11,25 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import msgspec
 
-from streamapp.batching.batch import BatchSchema, Merged
-from streamapp.batching.resumption import Inspection
-from streamapp.batching.work import Work
-from streamapp.cycles import Flow
+from streamapp.explain.evidence import Witness, dead_letters
 from streamapp.joins import Explanation, Join, Record, Refused, State, Verdict
 from streamapp.joins.declared import StateMismatch, earlier
 from streamapp.joins.ledger import LEDGER
+from streamapp.runtime.batch import BatchSchema, Merged
+from streamapp.runtime.cycles import Flow
+from streamapp.runtime.resumption import Inspection
+from streamapp.runtime.rows import Rows
+from streamapp.runtime.uncommitted import Uncommitted
+from streamapp.runtime.work import Work
 from streamapp.stores.errors import StateError
-from streamapp.stores.table import OrderedTable
-from streamapp.stores.uncommitted import Rows, Uncommitted
 from streamapp.topology.accounts import Account, Accounts
 from streamapp.topology.provenance import TAKEN, Provenance
 from streamapp.topology.task import RowStore, Task
-from streamapp.topology.witness import Witness, dead_letters
+from streamapp.worker.table import OrderedTable
 
 if TYPE_CHECKING:
     from streamapp.joins.records import Batch as Records
-    from streamapp.topology.declaration import Input
+    from streamapp.runtime.inputs import Input
     from streamapp.topology.join_watch import JoinWatch
     from streamapp.topology.side_outputs import SideOutputs
     from streamapp.topology.sink import Sink

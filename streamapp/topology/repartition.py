@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Callable, Sequence
 from typing import Any, Final
 
-from streamapp.batching.batch import Batch, BatchSchema, Record
-from streamapp.batching.content import Undecodable
-from streamapp.batching.dead_letters import Reason, Rejected
-from streamapp.batching.output import Envelope, Output, Result
-from streamapp.cycles import Flow
-from streamapp.growth import REPARTITIONING
+from streamapp.formats.undecodable import Reason, Undecodable
 from streamapp.joins import Refused
+from streamapp.kafka.record import Envelope, Record, Result
+from streamapp.runtime.batch import Batch, BatchSchema
+from streamapp.runtime.cycles import Flow
+from streamapp.runtime.output import Output
+from streamapp.runtime.rejected import Rejected
 from streamapp.topology.tombstones import Tombstones
+from streamapp.worker.growth import REPARTITIONING
 
 __all__ = ["KeyOf", "repartition"]
 
@@ -30,7 +31,7 @@ def repartition(
 
     Event times and headers stay as they are. What `key` refuses goes to the dead letters. The records of all partitions
     that a worker has go in the order of their event times, and whoever joins the internal topic waits for what its
-    source has (`streamapp.batching.hops`). What was written to both topics at the same time may be further behind in
+    source has (`streamapp.runtime.hops`). What was written to both topics at the same time may be further behind in
     the internal one, by a hop: joins of streams need a grace that covers this.
 
     Args:

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from faust.types import TP
 
-from streamapp.batching.dead_letters import DeadLetters, Rejected
-from streamapp.batching.dead_letters import Reason as Letter
-from streamapp.batching.output import Envelope, Output, Result
-from streamapp.batching.rate_limit import RateLimit
+from streamapp.explain.evidence import Witness, side_output
+from streamapp.formats.undecodable import Reason as Letter
 from streamapp.joins import Reason, SideOutput
+from streamapp.kafka.record import Envelope, Result
+from streamapp.rate_limit import RateLimit
+from streamapp.runtime.dead_letters import DeadLetters
+from streamapp.runtime.output import Output
+from streamapp.runtime.rejected import Rejected
 from streamapp.topology.join_watch import CAUSES, KIND
-from streamapp.topology.witness import Witness, side_output
 
 if TYPE_CHECKING:
-    from streamapp.batching.batch import Batch
+    from streamapp.runtime.batch import Batch
     from streamapp.topology.join_watch import JoinWatch
 
 __all__ = ["SideCount", "SideOutputs", "by_reason"]

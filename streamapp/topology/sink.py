@@ -8,11 +8,12 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 import msgspec
 
-from streamapp.batching.batch import Batch
-from streamapp.batching.output import Envelope, Headers, Output, Result, Stamped
+from streamapp.explain.lineage import Lineage
 from streamapp.joins import Enriched, Event, Joined, Record, Row, Side, WindowedValue
 from streamapp.joins.records import Buffered
-from streamapp.topology.lineage import Lineage
+from streamapp.kafka.record import Envelope, Headers, Result, Stamped
+from streamapp.runtime.batch import Batch
+from streamapp.runtime.output import Output
 
 __all__ = ["NO_HEADERS", "Sink", "json_value"]
 

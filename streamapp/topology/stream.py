@@ -16,14 +16,15 @@ from faust import joins as declared
 from faust.exceptions import ValueDecodeError
 from faust.types import FieldDescriptorT
 
-from streamapp.batching.output import Output
-from streamapp.batching.stream import Stream as BatchStream
 from streamapp.joins import How, Joined, Record, Refused, SideOutput, StreamStreamJoin
-from streamapp.topology.declaration import Input, JoinDeclaration, JoinError
+from streamapp.runtime.inputs import Input
+from streamapp.runtime.output import Output
+from streamapp.topology.declaration import JoinDeclaration, JoinError
 from streamapp.topology.durations import Duration, milliseconds
 from streamapp.topology.processor import JoinProcessor
 from streamapp.topology.side_outputs import by_reason
 from streamapp.topology.sink import Sink
+from streamapp.worker.stream import Stream as BatchStream
 
 __all__ = ["InnerJoin", "JoinedStream", "LeftJoin", "OuterJoin", "RightJoin", "Stream"]
 

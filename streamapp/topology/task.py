@@ -6,13 +6,14 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Generic, TypeVar
 
-from streamapp.batching.ahead import WallClock
-from streamapp.batching.batch import Batch
 from streamapp.joins import IdleTimeout, Join, Output, Row, State
 from streamapp.joins.clock import END
 from streamapp.joins.records import Batch as Records
 from streamapp.joins.state import Changes
-from streamapp.stores.uncommitted import Rows, Uncommitted
+from streamapp.runtime.ahead import WallClock
+from streamapp.runtime.batch import Batch
+from streamapp.runtime.rows import Rows
+from streamapp.runtime.uncommitted import Uncommitted
 from streamapp.topology.provenance import TAKEN, Provenance
 
 __all__ = ["RowStore", "Task"]

@@ -15,11 +15,10 @@ from typing import Final
 
 from confluent_kafka import KafkaException
 
-from streamapp.batching.content import Undecodable
-from streamapp.batching.dead_letters import Reason
-from streamapp.batching.key_forms import KeyForm, form_of, key_form, read_key
-from streamapp.cluster import Cluster, ClusterError
-from streamapp.placement import newest
+from streamapp.formats.key_forms import KeyForm, form_of, key_form, read_key
+from streamapp.formats.undecodable import Reason, Undecodable
+from streamapp.kafka.admin import Cluster, ClusterError
+from streamapp.kafka.partitioners import newest
 from streamapp.settings import Settings
 
 __all__ = ["Tombstones"]

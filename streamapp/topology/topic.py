@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import faust
 
-from streamapp.batching.batch import BatchSchema
 from streamapp.joins import (
     AsOfJoin,
     Direction,
@@ -24,7 +23,9 @@ from streamapp.joins import (
     WindowedReduce,
     WindowedValue,
 )
-from streamapp.topology.declaration import Input, JoinDeclaration, JoinError
+from streamapp.runtime.batch import BatchSchema
+from streamapp.runtime.inputs import Input
+from streamapp.topology.declaration import JoinDeclaration, JoinError
 from streamapp.topology.durations import Duration, milliseconds
 from streamapp.topology.foreign_key import ForeignKeyDeclaration
 from streamapp.topology.global_table import GlobalJoin, TopicGlobalTable

@@ -9,32 +9,12 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from streamapp.loopback import is_loopback
-from streamapp.settings import PREFIX, Settings, SettingsError
-
-__all__ = ["authorization", "check_reach", "only_with"]
+__all__ = ["authorization", "only_with"]
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 #: Paths that tell nothing of the data, for probes that cannot show a token.
 OPEN: Final = frozenset({"/health", "/health/live", "/health/ready"})
-
-
-def check_reach(settings: Settings, bind: str) -> None:
-    """Make sure that the views are not shown to other machines without a token.
-
-    Args:
-        settings: which have the token.
-        bind: address that the views listen on; Faust's command line may have changed it.
-
-    Raises:
-        SettingsError: if others can reach it, and there is no token.
-    """
-    if not settings.web_token and not is_loopback(bind):
-        raise SettingsError(
-            f"the web views at {bind} could be seen from other machines: set {PREFIX}WEB_TOKEN, the same for all "
-            f"workers, or {PREFIX}WEB_BIND=127.0.0.1"
-        )
 
 
 def authorization(token: str) -> dict[str, str]:

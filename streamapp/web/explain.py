@@ -12,8 +12,8 @@ from faust.types import TP
 from faust.web.exceptions import ServiceUnavailable
 from yarl import URL
 
-from streamapp.log import LogError, MissingError
-from streamapp.topology.explainer import PATIENCE, Explainer
+from streamapp.explain.explainer import PATIENCE, Explainer
+from streamapp.kafka.log_reader import LogError, MissingError
 from streamapp.web.asked import INT32, INT64, number, parameters
 from streamapp.web.tables import StateView
 

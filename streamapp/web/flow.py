@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from streamapp.batching.unmatched import UnmatchedOutput
+from streamapp.runtime.unmatched import UnmatchedOutput
 
 if TYPE_CHECKING:
-    from streamapp.batching.app import App
+    from streamapp.worker.app import App
 
 __all__ = ["flow"]
 
@@ -19,7 +19,7 @@ __all__ = ["flow"]
 def flow(app: App) -> Iterable[Metric]:
     """Give the counters of an app since its start; of a joined stream, ``read = matched + unmatched + rejected``.
 
-    That most records come to nothing is what the watch says, as `streamapp.batching.watch` has it.
+    That most records come to nothing is what the watch says, as `streamapp.runtime.watch` has it.
     """
     read = CounterMetricFamily("streamapp_records_read", "records that the agents are done with", labels=["topic"])
     for topic, count in app.read.items():

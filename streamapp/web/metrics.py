@@ -18,7 +18,7 @@ from prometheus_client import (
 )
 from prometheus_client.registry import Collector
 
-from streamapp.batching.monitor import Monitor
+from streamapp.worker.monitor import Monitor
 
 __all__ = ["Metrics", "Source", "blueprint"]
 

@@ -20,7 +20,7 @@ from faust.web import Request, Response, Web
 from faust.web.exceptions import NotFound, ServiceUnavailable
 from yarl import URL
 
-from streamapp.batching.output import partition_of
+from streamapp.kafka.partitioner import partition_of
 from streamapp.web.access import authorization
 
 __all__ = ["EVENT_TIME", "Owner", "Router", "partitions_of"]

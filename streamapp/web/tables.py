@@ -11,10 +11,10 @@ from faust.types import TP
 from faust.web.exceptions import ServiceUnavailable
 
 from streamapp.stores.errors import StoreBehindError, StoreUnreachableError
-from streamapp.stores.table import Table
 from streamapp.web.asked import key_in_path, parameters, shown
 from streamapp.web.health import State, state_of
 from streamapp.web.router import EVENT_TIME, Router
+from streamapp.worker.table import Table
 
 __all__ = ["StateView", "TableInfo", "blueprint"]
 

@@ -11,7 +11,7 @@ from typing import Self
 from ports import free_port
 from wire import Wire
 
-from streamapp.broker import EmbeddedKafka
+from streamapp.embedded_kafka import EmbeddedKafka
 
 __all__ = ["Broker"]
 

@@ -14,8 +14,8 @@ from faust.types import TP
 from topics import Topics
 from worker import wait_until
 
-from streamapp.batching.restore import Restore
 from streamapp.joins import Row
+from streamapp.runtime.restore import Restore
 from streamapp.settings import Settings
 from streamapp.stores.memory import MemoryPartition
 from streamapp.stores.partition import PartitionStore

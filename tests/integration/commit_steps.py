@@ -10,8 +10,8 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.sender import Sender
 
-from streamapp.batching.outbox import Outbox, Sending
-from streamapp.stores.uncommitted import Uncommitted
+from streamapp.runtime.outbox import Outbox, Sending
+from streamapp.runtime.uncommitted import Uncommitted
 
 __all__ = ["STEPS", "end_at"]
 

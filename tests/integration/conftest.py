@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from streamapp.broker import EmbeddedKafka
+from streamapp.embedded_kafka import EmbeddedKafka
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,10 @@ from collections import Counter
 from typing import Any
 
 from streamapp import web
-from streamapp.batching.app import App
 from streamapp.joins import Row
 from streamapp.settings import CLICKS, Settings
-from streamapp.worker import Worker
+from streamapp.worker.app import App
+from streamapp.worker.process import Worker
 
 
 class CountingApp(App):

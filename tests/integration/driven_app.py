@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 import faust
 from topics import Topics
 
-from streamapp.batching.app import App
 from streamapp.settings import Settings
+from streamapp.worker.app import App
 
 __all__ = ["DEADLINE", "Driven", "MakeApp", "either", "ours", "play", "stock"]
 

@@ -12,7 +12,7 @@ import signal
 from commit_steps import end_at
 from counting_app import app, increments
 
-from streamapp.batching import producer
+from streamapp.worker import producer
 
 __all__ = ["app"]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from streamapp.batching.app import App
 from streamapp.settings import CLICKS, JOINED, Settings
-from streamapp.worker import Worker
+from streamapp.worker.app import App
+from streamapp.worker.process import Worker
 
 app = App(Settings.load(), origin="failing_app", Worker=Worker)
 clicks = app.batches(CLICKS)

@@ -9,7 +9,7 @@ import faust
 
 from streamapp.settings import Settings
 from streamapp.topology import App
-from streamapp.worker import Worker
+from streamapp.worker.process import Worker
 
 
 class Purchase(faust.Record):

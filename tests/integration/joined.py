@@ -16,9 +16,9 @@ from joining_app import SIDES, declared
 from topics import Topics
 from worker import Worker
 
-from streamapp.batching.batch import Batch, Merged
-from streamapp.batching.dead_letters import TP
 from streamapp.joins import Driver, Event, Reason, SideOutput, Verdict
+from streamapp.runtime.batch import Batch, Merged
+from streamapp.runtime.dead_letters import TP
 from streamapp.settings import Settings
 from streamapp.topology import App, JoinDeclaration
 from streamapp.topology.sink import json_value

@@ -17,7 +17,7 @@ from streamapp.joins import Joined, Operator, Record, SideOutput, State, StreamT
 from streamapp.settings import Settings
 from streamapp.topology import App, JoinDeclaration
 from streamapp.web.joins import joins
-from streamapp.worker import Worker
+from streamapp.worker.process import Worker
 
 SIDES = ("unmatched", "late", "expired", "null_key", "rejected")
 #: All kinds of joins that are here.

@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient, ScramCredentialInfo, ScramMechani
 from cryptography.hazmat.primitives import serialization
 from ports import free_port
 
-from streamapp.broker import EmbeddedKafka
+from streamapp.embedded_kafka import EmbeddedKafka
 
 __all__ = ["PASSWORD", "USER", "SecureKafka", "secure_kafka"]
 

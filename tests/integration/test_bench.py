@@ -16,7 +16,7 @@ from benchmarks.runner import PeerError, Runner
 from benchmarks.takeover import take_over
 from benchmarks.topics import Topics
 from benchmarks.workload import Workload
-from streamapp.broker import EmbeddedKafka
+from streamapp.embedded_kafka import EmbeddedKafka
 
 STREAMAPP = Streamapp(Path(sys.executable).parent)
 

@@ -13,7 +13,7 @@ from orders import TABLE, order, with_customers
 from topics import Topics
 from worker import Worker, wait_until
 
-from streamapp.batching.commit_metadata import CommitMetadata
+from streamapp.kafka.commit_metadata import CommitMetadata
 from streamapp.settings import Guarantee
 
 WINDOWS = f"{TABLE} --before 10m --after 10m --grace 1m"

@@ -19,14 +19,14 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from ports import free_port
 
-from streamapp.broker import BrokerError, EmbeddedKafka, ports
+from streamapp.embedded_kafka import BrokerError, EmbeddedKafka, ports
 
 SECONDS = 90.0
 
 OWNER = """
 import asyncio, pathlib, signal, sys
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, and who is run by it does too
-from streamapp.broker import EmbeddedKafka
+from streamapp.embedded_kafka import EmbeddedKafka
 
 async def main():
     async with EmbeddedKafka(pathlib.Path(sys.argv[1])) as kafka:

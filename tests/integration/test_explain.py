@@ -19,7 +19,7 @@ from ports import free_port
 from topics import Topics
 from worker import Worker, wait_until
 
-from streamapp.batching.output import partition_of
+from streamapp.kafka.partitioner import partition_of
 
 CLICKS = "user_clicks-user_profiles-join"
 

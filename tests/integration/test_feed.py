@@ -11,10 +11,10 @@ from driven_app import DEADLINE, ours
 from faust.types import TP
 from topics import Topics
 
-from streamapp.batching import feed as module
-from streamapp.batching.alignment import Alignment
-from streamapp.batching.feed import Feed, Fetched
-from streamapp.batching.reader import Reader
+from streamapp.kafka.reader import Reader
+from streamapp.runtime import feed as module
+from streamapp.runtime.alignment import Alignment
+from streamapp.runtime.feed import Feed, Fetched
 
 
 async def fetched(reader: Reader, tp: TP) -> None:

@@ -11,7 +11,7 @@ from ports import free_port
 from topics import Topics
 from worker import Worker, wait_until
 
-from streamapp.broker import EmbeddedKafka
+from streamapp.embedded_kafka import EmbeddedKafka
 
 USERS = 1_000
 #: Rows enough that reading them from the changelog takes a while.

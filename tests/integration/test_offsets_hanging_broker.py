@@ -18,7 +18,7 @@ from freezing import freeze
 from topics import Topics
 from worker import Worker, wait_until
 
-from streamapp.broker import EmbeddedKafka
+from streamapp.embedded_kafka import EmbeddedKafka
 from streamapp.joins import Row
 
 #: Far more than what a producer sends before the first answer: the others wait in Faust's own buffer.

@@ -17,9 +17,9 @@ from topics import Topics
 from worker import wait_until
 
 from streamapp.batching import consumer, feed
-from streamapp.batching.refusals import RefusedError
-from streamapp.batching.restore import Restore
 from streamapp.joins import Row
+from streamapp.kafka.refusals import RefusedError
+from streamapp.runtime.restore import Restore
 
 #: Seconds that an agent has still to work, when a rebalance comes.
 WORK = 0.5

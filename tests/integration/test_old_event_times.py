@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 from topics import Topics
 from worker import Worker, wait_until
 
-from streamapp.broker import EmbeddedKafka
+from streamapp.embedded_kafka import EmbeddedKafka
 
 DAY_MS = 86_400_000
 #: A broker that writes its own times, and deletes what is older than an hour within a second.

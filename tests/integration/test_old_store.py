@@ -12,7 +12,7 @@ import pytest
 from topics import Topics
 from worker import Worker, wait_until
 
-from streamapp.broker import EmbeddedKafka
+from streamapp.embedded_kafka import EmbeddedKafka
 
 USERS = 10
 #: A changelog whose tombstones are gone as soon as it is compacted, and a broker that compacts all the time.

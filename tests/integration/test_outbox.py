@@ -17,9 +17,9 @@ from faust.types import TP
 from freezing import freeze
 from topics import Topics
 
-from streamapp.batching.outbox import Outbox
-from streamapp.batching.output import Envelope, Result
-from streamapp.batching.pipelining import AT_ONCE, PipeliningProducer
+from streamapp.kafka.pipelining import AT_ONCE, PipeliningProducer
+from streamapp.kafka.record import Envelope, Result
+from streamapp.runtime.outbox import Outbox
 
 #: Enough that requests for each would be more than a broker may have.
 PARTITIONS = AT_ONCE + 1

@@ -12,11 +12,11 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from topics import Topics
 from worker import wait_until
 
-from streamapp.batching import purge
-from streamapp.copartition import prepare
 from streamapp.replay.values import Field
+from streamapp.runtime import purge
 from streamapp.settings import Guarantee, Settings
 from streamapp.topology import App
+from streamapp.worker.copartition import prepare
 
 
 def begins(topics: Topics, topic: str) -> int:

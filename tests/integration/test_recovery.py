@@ -13,8 +13,8 @@ from driven_app import DEADLINE, ours
 from topics import Topics
 from worker import wait_until
 
-from streamapp.batching import restore as restoring
 from streamapp.joins import Row
+from streamapp.runtime import restore as restoring
 from streamapp.stores.memory import MemoryPartition
 from streamapp.stores.partition import Changes, PartitionStore
 

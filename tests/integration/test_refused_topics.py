@@ -26,7 +26,7 @@ from test_refused import ANYTHING, LARGE, letters
 from topics import Topics
 from worker import Worker, wait_until
 
-from streamapp.broker import EmbeddedKafka
+from streamapp.embedded_kafka import EmbeddedKafka
 
 JOINED = "joined_data"
 

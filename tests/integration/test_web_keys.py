@@ -12,7 +12,7 @@ from ports import needs_ipv6
 from test_web import Stream, profile, row
 from worker import Worker, wait_until
 
-from streamapp.batching.output import partition_of
+from streamapp.kafka.partitioner import partition_of
 
 PARTITIONS = 4
 #: Clients take the first two for parts of a path, and the last are longer than servers like.

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_alignment import CLICKS, JOINED, PROFILES, VIEWS, batch, done, learn, taken, together
 
-from streamapp.batching.ahead import Ahead, WallClock
-from streamapp.batching.alignment import Alignment
-from streamapp.batching.batch import Batch, Merged
 from streamapp.joins import Clock, Wall
+from streamapp.runtime.ahead import Ahead, WallClock
+from streamapp.runtime.alignment import Alignment
+from streamapp.runtime.batch import Batch, Merged
 
 FAR = 10_000
 

@@ -10,8 +10,8 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamapp.batching.alignment import Alignment, groups
-from streamapp.batching.batch import Batch, Merged
+from streamapp.runtime.alignment import Alignment, groups
+from streamapp.runtime.batch import Batch, Merged
 
 CLICKS, PROFILES = TP("clicks", 0), TP("profiles", 0)
 JOINED = groups({"clicks": ("profiles",), "profiles": ()})

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from streamapp.broker.directory import BrokerDirectory
-from streamapp.broker.failure import BrokerError
+from streamapp.embedded_kafka.directory import BrokerDirectory
+from streamapp.embedded_kafka.failure import BrokerError
 
 
 def test_a_directory_in_use_names_the_process_that_uses_it(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from streamapp.broker.failure import BrokerError, PortInUseError, explain
+from streamapp.embedded_kafka.failure import BrokerError, PortInUseError, explain
 
 LOG = Path("/data/kafka.log")
 

@@ -14,8 +14,8 @@ import pytest
 import trustme
 from ports import free_port
 
-from streamapp.broker.failure import BrokerError
-from streamapp.broker.jars import JarCache, check_jar
+from streamapp.embedded_kafka.failure import BrokerError
+from streamapp.embedded_kafka.jars import JarCache, check_jar
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from streamapp.broker import leash
+from streamapp.embedded_kafka import leash
 
 SLEEPER = (sys.executable, "-c", "import time; time.sleep(600)")
 OWNER = """

@@ -6,9 +6,9 @@ import socket
 
 import pytest
 
-from streamapp.broker import ports
-from streamapp.broker.failure import PortInUseError
-from streamapp.broker.ports import check_free, free_port
+from streamapp.embedded_kafka import ports
+from streamapp.embedded_kafka.failure import PortInUseError
+from streamapp.embedded_kafka.ports import check_free, free_port
 
 
 def test_a_port_that_something_listens_on_is_not_free() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from streamapp.broker.properties import ports_of, render, server_properties
+from streamapp.embedded_kafka.properties import ports_of, render, server_properties
 
 
 def properties(**config: str) -> dict[str, str]:

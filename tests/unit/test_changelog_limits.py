@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from streamapp.batching.changelog_limits import Limits, RowRefusedError
 from streamapp.joins import Row
+from streamapp.runtime.changelog_limits import Limits, RowRefusedError
 
 NOW, HOUR = 1_700_000_000_000, 3_600_000
 NOISE = random.Random(0).randbytes(10_000)

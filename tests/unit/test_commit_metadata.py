@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamapp.batching.commit_metadata import By, CommitMetadata
+from streamapp.kafka.commit_metadata import By, CommitMetadata
 
 
 @pytest.mark.parametrize(

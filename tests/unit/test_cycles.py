@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamapp.cycles import Flow, FlowError, check_flows, returning
+from streamapp.runtime.cycles import Flow, FlowError, check_flows, returning
 
 JOIN = Flow("the join paid", ["orders", "payments"], ["paid"], ["unpaid"])
 

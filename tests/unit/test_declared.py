@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from streamapp.declared import declared
-from streamapp.models import Click
+from streamapp.pipelines.clicks.declared import declared
+from streamapp.pipelines.clicks.models import Click
 
 MODULE = """
 from typing import Annotated

@@ -13,10 +13,10 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamapp.batching.batch import Batch
-from streamapp.batching.dead_letters import Reason
-from streamapp.batching.decoding import Decoder
-from streamapp.models import Click, Profile
+from streamapp.formats.undecodable import Reason
+from streamapp.pipelines.clicks.models import Click, Profile
+from streamapp.runtime.batch import Batch
+from streamapp.runtime.decoding import Decoder
 
 clicks = Decoder(Click, key=lambda click: click.user_id, remedy="rekey it")
 profiles = Decoder(Profile, key=lambda profile: profile.user_id, tombstones=True)

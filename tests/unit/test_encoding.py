@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from aiokafka.record.memory_records import MemoryRecords
 
-from streamapp.batching.encoding import RecordBatch
-from streamapp.batching.large_records import LARGE
-from streamapp.batching.output import Envelope, Result
+from streamapp.kafka.large_records import LARGE
+from streamapp.kafka.record import Envelope, Result
+from streamapp.kafka.record_writer import RecordBatch
 
 TEXT = [b"the same words again and again, " * 8] * 100
 NOISE = [random.Random(1).randbytes(256)]

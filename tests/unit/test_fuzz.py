@@ -15,10 +15,11 @@ from fuzz_target import DECODERS, HEAD, check, record_batch_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamapp.batching.batch import Batch
-from streamapp.batching.dead_letters import Rejected, _envelope
 from streamapp.joins import Missing, Row
-from streamapp.results import joined, unmatched
+from streamapp.pipelines.clicks.results import joined, unmatched
+from streamapp.runtime.batch import Batch
+from streamapp.runtime.dead_letters import _envelope
+from streamapp.runtime.rejected import Rejected
 
 #: aiokafka's numbers of the codecs: none, gzip, snappy, lz4, zstd.
 CODECS = range(5)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from streamapp.batching.batch import Batch
-from streamapp.growth import advice, free_topics
 from streamapp.replay.values import Field
+from streamapp.runtime.batch import Batch
 from streamapp.settings import Settings
 from streamapp.topology import App
+from streamapp.worker.growth import advice, free_topics
 
 
 def an_app(tmp_path: Path) -> Any:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamapp.batching.key_forms import KeyForm, key_form, read_key
+from streamapp.formats.key_forms import KeyForm, key_form, read_key
 
 USER = b'{"user_id":"u1","order":17}'
 NUMBER = b'{"user_id":7,"order":"o1"}'

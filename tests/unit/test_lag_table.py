@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from streamapp.cli.lag import told
-from streamapp.lag import GroupLag, PartitionLag
+from streamapp.kafka.lag import GroupLag, PartitionLag
 
 
 def test_the_lag_is_a_table_with_its_sum_in_the_last_line() -> None:

@@ -6,8 +6,8 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamapp.batching.large_records import LargeRecords
-from streamapp.batching.layout import ATTRIBUTES, CRC
+from streamapp.kafka.large_records import LargeRecords
+from streamapp.kafka.record_layout import ATTRIBUTES, CRC
 
 data = st.none() | st.binary(max_size=300)
 times = st.integers(0, 1 << 41)

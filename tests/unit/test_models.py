@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamapp.models import Click, Joined, Profile, Unmatched, UnmatchedReason
+from streamapp.pipelines.clicks.models import Click, Joined, Profile, Unmatched, UnmatchedReason
 
 
 def decode(value: Any, model: type) -> Any:

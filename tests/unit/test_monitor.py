@@ -12,8 +12,8 @@ from faust.sensors.prometheus import FaustMetrics, PrometheusMonitor
 from faust.types import TP
 from prometheus_client import CollectorRegistry
 
-from streamapp.batching.batch import Batch
-from streamapp.batching.monitor import Monitor
+from streamapp.runtime.batch import Batch
+from streamapp.worker.monitor import Monitor
 
 CLICKS = TP("clicks", 0)
 

@@ -7,7 +7,7 @@ from aiokafka.partitioner import murmur2 as slower
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streamapp.murmur2 import murmur2
+from streamapp.kafka.partitioner import murmur2
 
 
 @pytest.mark.parametrize(

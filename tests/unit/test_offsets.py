@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from streamapp.batching.offsets import Offsets
+from streamapp.runtime.offsets import Offsets
 
 
 class AnyOrderOfWork(RuleBasedStateMachine):

@@ -17,15 +17,15 @@ from aiokafka.errors import (
 from aiokafka.structs import RecordMetadata, TopicPartition
 from faust.types import TP
 
-from streamapp.batching import outbox as module
-from streamapp.batching import patience
-from streamapp.batching.encoding import RecordBatch
-from streamapp.batching.outbox import Outbox
-from streamapp.batching.output import Envelope, Result
-from streamapp.batching.patience import Patience
-from streamapp.batching.problems import Problems
-from streamapp.batching.produce_request import Behind
-from streamapp.batching.refusals import Cause, RecordRefusedError, RefusedError
+from streamapp.kafka.produce_request import Behind
+from streamapp.kafka.record import Envelope, Result
+from streamapp.kafka.record_writer import RecordBatch
+from streamapp.kafka.refusals import Cause, RecordRefusedError, RefusedError
+from streamapp.runtime import outbox as module
+from streamapp.runtime import patience
+from streamapp.runtime.outbox import Outbox
+from streamapp.runtime.patience import Patience
+from streamapp.runtime.problems import Problems
 
 TO, ELSEWHERE = TP("results", 0), TP("results", 1)
 TOO_LARGE = RecordRefusedError(MessageSizeTooLargeError, Cause.TOO_LARGE)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from aiokafka.errors import NotEnoughReplicasError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError
 
-from streamapp.batching.patience import (
+from streamapp.kafka.refusals import RefusedError
+from streamapp.runtime.patience import (
     AGAIN_AT_MOST_S,
     AGAIN_S,
     FORBIDDEN_FOR_S,
@@ -14,8 +15,7 @@ from streamapp.batching.patience import (
     PROBLEM_AFTER_S,
     Patience,
 )
-from streamapp.batching.problems import Problems
-from streamapp.batching.refusals import RefusedError
+from streamapp.runtime.problems import Problems
 
 
 class Clock:

@@ -6,7 +6,7 @@ import zlib
 
 from aiokafka.partitioner import murmur2
 
-from streamapp.placement import misplaced
+from streamapp.kafka.partitioners import misplaced
 
 KEYS = [b"key %d" % number for number in range(20)]
 COUNT = 4

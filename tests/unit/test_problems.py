@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from streamapp.batching.problems import Problems
-from streamapp.batching.rate_limit import RateLimit
+from streamapp.rate_limit import RateLimit
+from streamapp.runtime.problems import Problems
 
 
 def test_a_problem_is_shown_until_it_is_over() -> None:

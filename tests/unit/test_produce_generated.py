@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamapp.models import Click as Joinable
+from streamapp.pipelines.clicks.models import Click as Joinable
 from streamapp.produce import BAD_CLICKS, Kind, Record, Timeline, Traffic, generate
 
 START = 1_763_000_000_000

@@ -6,7 +6,7 @@ from aiokafka.protocol.produce import ProduceRequest_v8
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamapp.batching.produce_request import WrittenAtOnce
+from streamapp.kafka.produce_request import WrittenAtOnce
 
 TEXTS = st.text(max_size=10)
 INT16 = st.integers(-(2**15), 2**15 - 1)

@@ -6,7 +6,7 @@ import pytest
 from aiokafka.errors import IncompatibleBrokerVersion
 from aiokafka.structs import TopicPartition
 
-from streamapp.batching.protocol import describe_group, fetch_offsets
+from streamapp.kafka.protocol import describe_group, fetch_offsets
 
 #: Versions of OffsetFetch and DescribeGroups, by API key, that brokers have.
 KAFKA_2_4 = {9: (0, 6), 15: (0, 5)}

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from faust.types import TP
 
-from streamapp.batching.app import App
-from streamapp.batching.batch import Batch
-from streamapp.batching.output import Envelope
 from streamapp.joins import Row
+from streamapp.kafka.record import Envelope
+from streamapp.runtime.batch import Batch
+from streamapp.runtime.uncommitted import Uncommitted
 from streamapp.settings import Settings
 from streamapp.stores.memory import MemoryPartition
 from streamapp.stores.rocksdb import HANDED, RocksDBPartition, shared
-from streamapp.stores.uncommitted import Uncommitted
+from streamapp.worker.app import App
 
 
 class Asked(MemoryPartition):

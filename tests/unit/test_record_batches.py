@@ -14,7 +14,7 @@ from faust.types import TP
 from fetched import Fetcher
 from raw_batches import Raw, RawName, record_batch
 
-from streamapp.batching.unreadable import Unreadable, UnreadableBatchError
+from streamapp.kafka.unreadable import Unreadable, UnreadableBatchError
 
 CLICKS = TP("clicks", 3)
 #: aiokafka's numbers of the codecs: none, gzip, snappy, lz4, zstd.

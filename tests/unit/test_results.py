@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from streamapp.joins import Missing, Row
-from streamapp.models import Joined, Unmatched, UnmatchedReason
-from streamapp.results import joined, unmatched
+from streamapp.pipelines.clicks.models import Joined, Unmatched, UnmatchedReason
+from streamapp.pipelines.clicks.results import joined, unmatched
 
 CLICK: Any = SimpleNamespace(value=b'{"click_id": "c\\u00e9",  "user_id":"u","url":"/","more":[1.0,{}]}')
 PROFILE = Row(b'{"user_id":"u",\t"name":"n"}', 5)

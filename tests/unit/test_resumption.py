@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from faust.types import TP
 
-from streamapp.batching.commit_metadata import By, CommitMetadata
-from streamapp.batching.resumption import Committed, Inspection, Misfit, judge
 from streamapp.joins.declared import StateMismatch
+from streamapp.kafka.commit_metadata import By, CommitMetadata
+from streamapp.runtime.resumption import Committed, Inspection, Misfit, judge
 from streamapp.topology.provenance import Provenance
 
 TP0 = TP("orders", 0)

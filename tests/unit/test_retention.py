@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from streamapp.retention import RetentionWatch, age
+from streamapp.kafka.topic_configs import INTERNAL, input_config, older, output_config, retention_ms
 from streamapp.settings import Settings, SettingsError
-from streamapp.topic_configs import INTERNAL, input_config, older, output_config, retention_ms
+from streamapp.worker.retention import RetentionWatch, age
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 NOW_MS = 1_700_000_000_000

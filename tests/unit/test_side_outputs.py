@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from streamapp.batching.batch import Batch
-from streamapp.batching.dead_letters import DeadLetters, Rejected
-from streamapp.batching.dead_letters import Reason as Letter
-from streamapp.batching.output import Output
+from streamapp.formats.undecodable import Reason as Letter
 from streamapp.joins import Event, How, Reason, SideOutput, StreamStreamJoin
+from streamapp.runtime.batch import Batch
+from streamapp.runtime.dead_letters import DeadLetters
+from streamapp.runtime.output import Output
+from streamapp.runtime.rejected import Rejected
 from streamapp.topology.join_watch import JoinWatch
 from streamapp.topology.side_outputs import SideCount, SideOutputs
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from ports import free_port
 
-from streamapp.directory import check_directory
 from streamapp.loopback import is_loopback
 from streamapp.settings import SettingsError
-from streamapp.web.port import check_port
+from streamapp.worker.directory import check_directory
+from streamapp.worker.reach import check_port
 
 
 def complaint_of_port(bind: str, port: int) -> str:

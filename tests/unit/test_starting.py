@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from faust.types import TP
 
-from streamapp.batching.starting import Gap, Reached, Why, gap
-from streamapp.batching.topic_metadata import LogRange
+from streamapp.kafka.topic_metadata import LogRange
+from streamapp.runtime.starting import Gap, Reached, Why, gap
 
 CLICKS = TP("clicks", 3)
 LOG = LogRange(100, 200)

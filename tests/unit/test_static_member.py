@@ -13,8 +13,9 @@ from aiohttp import web
 from ports import free_port
 from yarl import URL
 
-from streamapp.batching import static_member
-from streamapp.batching.static_member import Sign, StaticMember, look
+from streamapp.kafka.members import StaticMember
+from streamapp.worker import static_member
+from streamapp.worker.static_member import Sign, look
 
 OWN = URL("http://127.0.0.1:1")
 

@@ -9,14 +9,15 @@ import pytest
 from faust.types import TP
 from redis_server import RedisServer
 
-from streamapp.batching.work import Work
 from streamapp.joins import Row
+from streamapp.runtime.rows import Rows
+from streamapp.runtime.uncommitted import OrderedUncommitted
+from streamapp.runtime.work import Work
 from streamapp.stores.cache import RowCache
 from streamapp.stores.memory import SCANNED, OrderedMemoryPartition
 from streamapp.stores.partition import OrderedStore
 from streamapp.stores.redis import OrderedRedisPartition
 from streamapp.stores.rocksdb import RocksDBPartition, shared
-from streamapp.stores.uncommitted import OrderedUncommitted, Rows
 
 STORES: dict[str, Callable[[Path, RedisServer], OrderedStore]] = {
     "memory": lambda *_: OrderedMemoryPartition(),

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from streamapp.explain.answer import Answer, Near, Place, Question, because
 from streamapp.joins import Explanation, Reason, Verdict
-from streamapp.topology.answer import Answer, Near, Place, Question, because
 
 RECORD = Question(Place("views", 3, 17), "ann", 10_000)
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from faust.types import TP
 
 from streamapp.joins import Row
+from streamapp.runtime.uncommitted import Uncommitted
 from streamapp.stores.memory import MemoryPartition
-from streamapp.stores.uncommitted import Uncommitted
 
 CHANGELOG = TP("changelog", 0)
 

@@ -8,7 +8,7 @@ import json
 import msgspec
 import pytest
 
-from streamapp.batching.value_forms import JSON_OBJECT, form_of, not_json
+from streamapp.formats.value_forms import JSON_OBJECT, form_of, not_json
 
 ORDER = {"customer_id": "c0", "order": 7, "note": "a longer text, for the sake of it"}
 TEXT = json.dumps(ORDER).encode()

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from streamapp.batching.advice import advice_on_keys
-from streamapp.batching.dead_letters import Reason, Rejected
-from streamapp.batching.problems import Problems
-from streamapp.batching.tally import Example, Tally
-from streamapp.batching.watch import Watch
+from streamapp.formats.undecodable import Reason
 from streamapp.joins import Event
+from streamapp.runtime.advice import advice_on_keys
+from streamapp.runtime.problems import Problems
+from streamapp.runtime.rejected import Rejected
+from streamapp.runtime.tally import Example, Tally
+from streamapp.runtime.watch import Watch
 
 EXAMPLE = Example(TP("orders", 1), 5, "there is no field custmer_id", b"c0")
 

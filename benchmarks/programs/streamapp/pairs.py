@@ -4,7 +4,7 @@ import os
 
 from streamapp.settings import Settings
 from streamapp.topology import App
-from streamapp.worker import Worker
+from streamapp.worker.process import Worker
 
 WINDOW, GRACE = (int(os.environ[name]) for name in ("WINDOW_MS", "GRACE_MS"))
 

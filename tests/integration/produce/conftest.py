@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from produced import PARTITIONS, Topics
 
-from streamapp.broker import EmbeddedKafka
+from streamapp.embedded_kafka import EmbeddedKafka
 from streamapp.produce import ensure_topics
 from streamapp.settings import Settings
 

@@ -7,8 +7,8 @@ import os
 import pytest
 from produced import PARTITIONS, Topics
 
-from streamapp.broker import EmbeddedKafka
-from streamapp.cluster import ClusterError
+from streamapp.embedded_kafka import EmbeddedKafka
+from streamapp.kafka.admin import ClusterError
 from streamapp.produce import ProduceError, Producer, ensure_topics
 from streamapp.settings import Settings
 

@@ -1,0 +1,104 @@
+"""What a record's value is, by its headers: JSON, a CloudEvent around it, or something that is not read here.
+
+A CloudEvent in binary mode (``ce_…`` headers) has its data for the value, like any record; in structured mode the
+value is the event as JSON, and the data is a part of it (CloudEvents 1.0, Kafka protocol binding).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import enum
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from streamapp.formats.undecodable import Reason, Undecodable
+
+__all__ = ["Content", "content_of", "content_type", "event_data", "refusal"]
+
+CONTENT_TYPE: Final = "content-type"
+#: Media types of JSON besides those that end in ``+json`` (RFC 6839).
+JSON_TYPES: Final = frozenset({b"application/json", b"text/json", b"json"})
+STRUCTURED: Final = b"application/cloudevents+json"
+#: As `STRUCTURED`, and no record of its own.
+BATCHED: Final = b"application/cloudevents-batch"
+
+
+class Content(enum.Enum):
+    """What the value of a record is."""
+
+    #: JSON, or nothing is said of it.
+    JSON = enum.auto()
+    #: A CloudEvent in structured mode.
+    EVENT = enum.auto()
+    #: Not to be read here.
+    OTHER = enum.auto()
+
+
+class _Event(msgspec.Struct, gc=False):
+    data: msgspec.Raw = msgspec.Raw(b"null")
+    data_base64: str | None = None
+    datacontenttype: str | None = None
+
+
+_decode: Final = msgspec.json.Decoder(_Event).decode
+
+
+def content_type(headers: Iterable[tuple[str, bytes | None]]) -> bytes | None:
+    """Return what a record's last ``content-type`` header says; None = there is none, or it is null or empty.
+
+    The name may be in any letter case.
+    """
+    found = None
+    for name, content in headers:
+        if content and name.lower() == CONTENT_TYPE:
+            found = content
+    return found
+
+
+@lru_cache(maxsize=1024)
+def content_of(media_type: bytes | None) -> Content:
+    """Return what a value of a media type is; parameters and letter case make no difference."""
+    if media_type is None:
+        return Content.JSON
+    name = media_type.split(b";")[0].strip().lower()
+    if name == STRUCTURED:
+        return Content.EVENT
+    if name.startswith(BATCHED):
+        return Content.OTHER
+    return Content.JSON if not name or name in JSON_TYPES or name.endswith(b"+json") else Content.OTHER
+
+
+def refusal(media_type: bytes | None) -> Undecodable:
+    """Return the error for a value of a media type that is not read here."""
+    if media_type is not None and media_type.strip().lower().startswith(BATCHED):
+        error = f"the content-type {media_type!r} is a batch of CloudEvents: send each as a record"
+    else:
+        error = f"the content-type {media_type!r} is not JSON (application/json, text/json or …+json)"
+    return Undecodable(Reason.UNKNOWN_CODEC, error)
+
+
+def event_data(event: bytes) -> bytes:
+    """Return the data of a CloudEvent in structured mode, as JSON.
+
+    Raises:
+        Undecodable: if it has none, or none that is JSON by its ``datacontenttype``.
+        msgspec.DecodeError: if it is no event.
+    """
+    found = _decode(event)
+    if found.datacontenttype and content_of(found.datacontenttype.encode()) is not Content.JSON:
+        raise Undecodable(
+            Reason.UNKNOWN_CODEC, f"the CloudEvent's datacontenttype {found.datacontenttype!r} is not JSON"
+        )
+    data = bytes(found.data)
+    if data != b"null":
+        return data
+    if found.data_base64 is None:
+        raise Undecodable(Reason.MISSING_FIELD, "the CloudEvent has neither data nor data_base64")
+    try:
+        return base64.b64decode(found.data_base64, validate=True)
+    except binascii.Error as exc:
+        raise Undecodable(Reason.NOT_JSON, f"the CloudEvent's data_base64 is not base64: {exc}") from None

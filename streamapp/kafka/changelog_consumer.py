@@ -1,0 +1,70 @@
+"""The consumer that reads changelogs to their ends; read from aiokafka 0.14.0 (`aiokafka/consumer/fetcher.py`)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer.fetcher import READ_COMMITTED
+from faust.types import TP
+
+from streamapp.kafka.record import Record
+from streamapp.kafka.record_reader import take
+from streamapp.kafka.topic_metadata import Described, delete_retention_ms, describe
+from streamapp.kafka.unreadable import keep_bytes
+from streamapp.settings import Settings
+
+__all__ = ["ChangelogConsumer"]
+
+#: Bytes that one fetch brings of a partition: few requests, and little memory for a worker with many partitions.
+FETCH_BYTES: Final = 4 << 20
+
+
+class ChangelogConsumer(AIOKafkaConsumer):  # type: ignore[misc]
+    """Reads changelogs as raw records, from offsets that it is told.
+
+    Args:
+        settings: where the broker is.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(
+            **settings.aiokafka(),
+            enable_auto_commit=False,
+            auto_offset_reset="none",  # a changelog cannot be read on from elsewhere
+            max_partition_fetch_bytes=FETCH_BYTES,
+        )
+
+    async def topics_of(self, partitions: Collection[TP]) -> dict[str, Described]:
+        """Return what the broker tells of the partitions' topics.
+
+        Raises:
+            KafkaError: if it is not to be had.
+        """
+        return await describe(self._client, {tp.topic for tp in partitions})
+
+    async def delete_retention_ms(self, topic: str) -> int:
+        """Return how long (ms) a topic keeps tombstones."""
+        return await delete_retention_ms(self._client, topic)
+
+    def read_committed(self) -> None:
+        """From now on, leave out what is in transactions that were aborted, or are open.
+
+        Not from the start: the end offsets would leave out what comes after the begin of an open transaction. It may
+        be committed yet, and a store may be beyond it.
+        """
+        self._fetcher._isolation_level = READ_COMMITTED
+        # aiokafka would not ask a broker for more while anything of it is not taken yet, for so many seconds (0.1).
+        self._fetcher._prefetch_backoff = 0
+        keep_bytes(self._fetcher)
+
+    def fetched(self) -> asyncio.Future[Any]:
+        """Return what is done when the next fetch has come."""
+        waiter: asyncio.Future[Any] = self._fetcher._create_fetch_waiter()
+        return waiter
+
+    def take(self, partitions: Collection[TP], most: int, most_bytes: int) -> dict[TP, list[Record]]:
+        """Return the records that are there; see `take`."""
+        return take(self._fetcher, set(partitions), most, most_bytes)

@@ -1,0 +1,169 @@
+"""Lag: how far a consumer group is behind the ends of its topics, in records and in event time.
+
+The offsets between do not tell: markers of transactions take one each, records of aborted ones, and what was compacted
+away. So a look goes into what is left, for a time, and counts what a worker would read of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from typing import Any, Final, TypeVar
+
+import msgspec
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupState,
+    IsolationLevel,
+    KafkaException,
+    TopicPartition,
+)
+from confluent_kafka.admin import OffsetSpec
+from faust.types import TP
+
+from streamapp.kafka.admin import Cluster, ClusterError
+from streamapp.kafka.log_reader import Log, LogError, Remaining
+from streamapp.settings import Settings
+
+__all__ = ["GroupLag", "PartitionLag", "group_lag"]
+
+T = TypeVar("T")
+#: confluent-kafka (2.16) says nothing of what these methods give.
+SPEC: Final[Any] = OffsetSpec
+
+#: Seconds that the broker has for each answer.
+PATIENCE: Final = 10.0
+#: Seconds that the look may take, and the records of a partition that are counted; the rest is told by the offsets.
+LOOK_S: Final = 1.0
+COUNTED: Final = 1_000
+
+
+class PartitionLag(msgspec.Struct, frozen=True):
+    """How far a partition is read."""
+
+    topic: str
+    partition: int
+    #: The offset that the group goes on from; None = it has committed none, and goes on from the beginning.
+    committed: int | None
+    #: The offset that the next record will have.
+    end: int
+    #: The records that are still to be read: of a transaction none but those that a worker gets to see; of many the
+    #: offsets behind the first ones.
+    lag: int
+    #: From the event time of the first of these to the newest one of the partition (ms); None = not known.
+    behind_ms: int | None
+    #: The member of the group that has the partition; None = none has.
+    member: str | None
+
+
+class GroupLag(msgspec.Struct, frozen=True):
+    """How far a group is behind."""
+
+    group: str
+    #: As Kafka names it: stable, empty, …
+    state: str
+    #: The records that are still to be read, of all partitions.
+    lag: int
+    partitions: list[PartitionLag]
+
+
+def group_lag(settings: Settings, group: str, topics: Iterable[str] = ()) -> GroupLag:
+    """Measure the lag of a group.
+
+    Args:
+        settings: where the broker is.
+        group: its id.
+        topics: that it reads, besides those of which it has committed offsets.
+
+    Raises:
+        ClusterError: if the broker cannot be reached or refuses, or there is no such group.
+    """
+    cluster = Cluster(settings, timeout=PATIENCE)
+    counts = cluster.partitions()
+    found = _answer(cluster.admin.describe_consumer_groups([group], request_timeout=PATIENCE)[group])
+    committed = _committed(settings, group, [TP(topic, number) for topic in counts for number in range(counts[topic])])
+    if found.state is ConsumerGroupState.DEAD and not committed:
+        raise ClusterError(f"there is no consumer group {group}: no worker of it has run yet, or it has another id")
+    members = {
+        TP(one.topic, one.partition): member.group_instance_id or member.member_id
+        for member in found.members
+        for one in member.assignment.topic_partitions
+    }
+    tps = sorted({*committed, *(TP(topic, number) for topic in topics for number in range(counts.get(topic, 0)))})
+    level = IsolationLevel[settings.isolation_level.upper()]
+    begins, ends = (_offsets(cluster, tps, spec, level) for spec in (SPEC.earliest(), SPEC.latest()))
+    at = {tp: max(committed.get(tp, 0), begins[tp].offset) for tp in tps}
+    left = _remaining(settings, {tp: (at[tp], ends[tp].offset) for tp in tps if at[tp] < ends[tp].offset})
+    behind = _behind(cluster, left, level)
+    partitions = [
+        PartitionLag(
+            *tp,
+            committed=committed.get(tp),
+            end=ends[tp].offset,
+            lag=left[tp].lag if tp in left else 0,
+            behind_ms=behind.get(tp, None if tp in left else 0),
+            member=members.get(tp),
+        )
+        for tp in tps
+    ]
+    return GroupLag(group, found.state.name.lower(), sum(one.lag for one in partitions), partitions)
+
+
+def _committed(settings: Settings, group: str, tps: Iterable[TP]) -> dict[TP, int]:
+    """Give the offsets that a group has committed of partitions; the broker keeps those of deleted topics for a while.
+
+    Asked as a consumer, which does not join the group: the admin client of librdkafka 2.16 crashes at some answers.
+    """
+    consumer = Consumer({**settings.librdkafka(), "log_level": 0, "group.id": group, "enable.auto.commit": False})
+    try:
+        found = consumer.committed([TopicPartition(*tp) for tp in tps], timeout=PATIENCE)
+    except KafkaException as exc:
+        raise ClusterError(exc.args[0].str()) from None
+    finally:
+        consumer.close()
+    return {TP(one.topic, one.partition): one.offset for one in found if one.offset >= 0}
+
+
+def _remaining(settings: Settings, ranges: Mapping[TP, tuple[int, int]]) -> Mapping[TP, Remaining]:
+    """Count what is left to be read."""
+    if not ranges:
+        return {}
+    try:
+        with Log(settings, LOOK_S, isolation_level=settings.isolation_level) as log:
+            return log.remaining(ranges, at_most=COUNTED)
+    except LogError:  # a broker that tells us of offsets and does not let us read
+        return {tp: Remaining(*offsets) for tp, offsets in ranges.items()}
+
+
+def _behind(cluster: Cluster, left: Mapping[TP, Remaining], level: IsolationLevel) -> dict[TP, int]:
+    """Return how much newer (ms) the newest record of each partition is than the first that is left, if it is told."""
+    unread = [tp for tp, one in left.items() if not one.complete]
+    try:
+        newest = _offsets(cluster, unread, SPEC.max_timestamp(), level)
+    except ClusterError:  # a broker older than 3.0
+        newest = {}
+    found = {}
+    for tp, one in left.items():
+        last = one.newest if one.complete else newest[tp].timestamp if tp in newest else None
+        if one.first is not None and last is not None:
+            found[tp] = max(0, last - one.first)
+        elif one.complete:
+            found[tp] = 0
+    return found
+
+
+def _offsets(cluster: Cluster, tps: Iterable[TP], spec: OffsetSpec, level: IsolationLevel) -> dict[TP, Any]:
+    asked = {TopicPartition(*tp): spec for tp in tps}
+    if not asked:
+        return {}
+    found = cluster.admin.list_offsets(asked, isolation_level=level, request_timeout=PATIENCE)
+    return {TP(tp.topic, tp.partition): _answer(answer) for tp, answer in found.items()}
+
+
+def _answer(asked: Future[T]) -> T:
+    try:
+        return asked.result(timeout=PATIENCE)
+    except KafkaException as exc:
+        raise ClusterError(exc.args[0].str()) from None
+    except TimeoutError:
+        raise ClusterError(f"Kafka does not answer within {PATIENCE:g} s") from None

@@ -1,0 +1,268 @@
+"""A look into the logs of partitions: records by offset, from a time on, and up to where a group has read them.
+
+For questions, not for work: a reader of its own, which joins no group and commits nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Final, NamedTuple, Self
+
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from faust.types import TP
+
+from streamapp.errors import StreamappError
+from streamapp.settings import PREFIX, Settings
+
+__all__ = ["Log", "LogError", "Logged", "MissingError", "Remaining", "Scan"]
+
+#: Records that are taken at once: a thread that asks for each would wait for the interpreter as often.
+AT_ONCE: Final = 1_000
+#: Seconds of one look for more records, the last of which finds none.
+TURN: Final = 0.01
+#: Seconds that a group's coordinator has for its answer.
+ANSWER: Final = 5.0
+
+
+class LogError(StreamappError):
+    """A broker that does not answer, or what is not there; the text is one line."""
+
+
+class MissingError(LogError):
+    """A record that is not there."""
+
+
+class Logged(NamedTuple):
+    """A record as it is in the log of a partition."""
+
+    tp: TP
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    message: Message
+
+    @property
+    def headers(self) -> list[tuple[str, bytes]]:
+        """The headers, in order; none if a name is not UTF-8."""
+        try:
+            found: Any = self.message.headers() or []
+        except UnicodeDecodeError:
+            return []
+        return [(name, value or b"") for name, value in found]
+
+    @property
+    def named(self) -> dict[str, bytes]:
+        """The headers by name; of several of one name the first."""
+        return dict(reversed(self.headers))
+
+
+class Remaining:
+    """What there is in a partition from an offset up to another one, as far as it was read.
+
+    Args:
+        at: the offset of what comes next.
+        end: the offset that is not counted any more.
+    """
+
+    def __init__(self, at: int, end: int) -> None:
+        self.at = at
+        self.end = end
+        #: Records that were read, and their first and largest event time (ms).
+        self.count = 0
+        self.first: int | None = None
+        self.newest: int | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it was read."""
+        return self.at >= self.end
+
+    @property
+    def lag(self) -> int:
+        """The records that there are; of what was not read, the offsets, some of which may be no records."""
+        return self.count + max(0, self.end - self.at)
+
+    def take(self, message: Message) -> bool:
+        """Take in a record, or what tells of the partition's end; returns whether all is read."""
+        error, offset = message.error(), message.offset() or 0
+        if error is not None:
+            if error.name() == "_PARTITION_EOF":
+                self.at = self.end
+            return self.complete
+        if offset < self.end:
+            timestamp = message.timestamp()[1]
+            self.count += 1
+            self.first = timestamp if self.first is None else self.first
+            self.newest = timestamp if self.newest is None else max(self.newest, timestamp)
+        self.at = min(self.end, offset + 1)
+        return self.complete
+
+
+class Log:
+    """Reads the logs of partitions, for a time; to be used in a `with`, by one thread at a time.
+
+    Args:
+        settings: where the broker is.
+        patience: seconds after which nothing more is read.
+        isolation_level: what is read of transactions.
+
+    Raises:
+        LogError: by all methods, if the broker does not answer.
+    """
+
+    def __init__(self, settings: Settings, patience: float, *, isolation_level: str = "read_committed") -> None:
+        self._settings = settings
+        self._end = time.monotonic() + patience
+        self._counts: dict[str, int] = {}
+        self._reader: Any = Consumer(
+            {
+                **settings.librdkafka(),
+                "group.id": settings.id,  # for its committed offsets; it never subscribes, and so is no member
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
+                "isolation.level": isolation_level,
+                "fetch.wait.max.ms": 10,
+                "queued.max.messages.kbytes": 16 << 10,
+                "log_level": 0,
+            }
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._reader.close()
+
+    @property
+    def left(self) -> float:
+        """Seconds until nothing more is read."""
+        return max(0.0, self._end - time.monotonic())
+
+    def partitions(self, topic: str) -> int:
+        """Count the partitions of a topic; 0 = there is no such topic."""
+        if topic not in self._counts:
+            found = self._asked(lambda: self._reader.list_topics(topic, timeout=ANSWER)).topics[topic]
+            if found.error is not None and found.error.name() != "UNKNOWN_TOPIC_OR_PART":
+                raise LogError(f"{topic}: {found.error.str()}")
+            self._counts[topic] = len(found.partitions)
+        return self._counts[topic]
+
+    def record(self, tp: TP, offset: int) -> Logged:
+        """Read a record.
+
+        Raises:
+            MissingError: if there is none at the offset.
+        """
+        first, end = self._asked(
+            lambda: self._reader.get_watermark_offsets(TopicPartition(*tp), timeout=ANSWER, cached=False)
+        )
+        if not first <= offset < end:
+            there = f"offsets {first} to {end - 1}" if first < end else "no records"
+            raise MissingError(f"{tp.topic}[{tp.partition}] has no offset {offset}: it has {there}")
+        for found in Scan(self, tp, offset):
+            if found.offset == offset:
+                return found
+            break
+        raise MissingError(
+            f"{tp.topic}[{tp.partition}] has no record at offset {offset}: it was compacted, or never one"
+        )
+
+    def scan(self, tp: TP, offset: int) -> Scan:
+        """Go through a partition from an offset on; from its beginning, if that is later."""
+        return Scan(self, tp, offset)
+
+    def since(self, tp: TP, timestamp: int, *, back: int = 0) -> Scan:
+        """Go through a partition from its first record whose time is not before this one (ms), or `back` before it."""
+        (at,) = self._asked(
+            lambda: self._reader.offsets_for_times([TopicPartition(*tp, max(0, timestamp))], timeout=ANSWER)
+        )
+        if at.offset < 0:  # all are older
+            if not back:
+                return Scan(self, tp, None)
+            (_, end) = self._asked(
+                lambda: self._reader.get_watermark_offsets(TopicPartition(*tp), timeout=ANSWER, cached=False)
+            )
+            return Scan(self, tp, max(0, end - back))
+        return Scan(self, tp, max(0, at.offset - back))
+
+    def remaining(self, ranges: Mapping[TP, tuple[int, int]], *, at_most: int) -> dict[TP, Remaining]:
+        """Count the records of partitions from an offset up to, and without, another one.
+
+        Args:
+            ranges: the two offsets, by partition.
+            at_most: records of a partition that are read, about; where there are more, the rest is told by the offsets.
+        """
+        found = {tp: Remaining(at, end) for tp, (at, end) in ranges.items()}
+        reading = {tp for tp, one in found.items() if one.at < one.end}
+        self._reader.assign([TopicPartition(*tp, found[tp].at) for tp in reading])
+        while reading and self.left:
+            for message in self._asked(lambda: self._reader.consume(AT_ONCE, TURN)):
+                tp = TP(message.topic(), message.partition())
+                if tp in reading and (found[tp].take(message) or found[tp].count >= at_most):
+                    reading.discard(tp)
+                    self._reader.incremental_unassign([TopicPartition(*tp)])
+        self._reader.unassign()
+        return found
+
+    def committed(self, tps: Sequence[TP]) -> dict[TP, int]:
+        """Give up to where the group of the settings has read partitions; those that it has not begun are left out."""
+        found = self._asked(lambda: self._reader.committed([TopicPartition(*tp) for tp in tps], timeout=ANSWER))
+        return {TP(one.topic, one.partition): one.offset for one in found if one.offset >= 0}
+
+    def read(self, tp: TP, offset: int) -> Iterator[Message]:
+        """Read a partition from an offset on while there is patience; at its end comes an error that says so."""
+        self._reader.assign([TopicPartition(*tp, offset)])
+        try:
+            while self.left:
+                yield from self._asked(lambda: self._reader.consume(AT_ONCE, TURN))
+        finally:
+            self._reader.unassign()
+
+    def _asked(self, question: Any) -> Any:
+        try:
+            return question()
+        except KafkaException as exc:
+            raise LogError(f"Kafka at {self._settings.broker} ({PREFIX}BROKER): {exc.args[0].str()}") from None
+
+
+class Scan:
+    """The records of a partition from an offset on, up to its end or until the log's patience is over.
+
+    Args:
+        log: that reads.
+        tp: the partition.
+        offset: of the first record; None = there are none.
+    """
+
+    def __init__(self, log: Log, tp: TP, offset: int | None) -> None:
+        self._log = log
+        self._tp = tp
+        self._offset = offset
+        #: Whether the end was reached; and how many records were read.
+        self.complete = offset is None
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Logged]:
+        if self._offset is None:
+            return
+        for message in self._log.read(self._tp, self._offset):
+            error = message.error()
+            if error is None:
+                self.count += 1
+                yield _logged(self._tp, message)
+            elif error.name() == "_PARTITION_EOF":
+                self.complete = True
+                return
+            elif not error.retriable():
+                raise LogError(f"{self._tp.topic}: {error.str()}")
+
+
+def _logged(tp: TP, message: Message) -> Logged:
+    key, value = message.key(), message.value()
+    return Logged(tp, message.offset() or 0, message.timestamp()[1], key, value, message)

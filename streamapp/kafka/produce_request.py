@@ -1,0 +1,96 @@
+"""Produce requests that are written in one go: aiokafka (0.14) copies each record batch five times over.
+
+They are of version 8, in whose answer the broker says which records of a record batch it refuses, and why (KIP-467);
+aiokafka has that version, but does not use it. Brokers before Kafka 2.4 get version 7.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+from aiokafka.errors import KafkaError, for_code
+from aiokafka.producer.sender import SendProduceReqHandler
+from aiokafka.protocol.produce import ProduceRequest, ProduceRequest_v7, ProduceRequest_v8
+from aiokafka.protocol.types import String
+from aiokafka.structs import TopicPartition
+
+from streamapp.kafka.refusals import refused_record, standing
+
+__all__ = ["Behind", "Handler", "WrittenAtOnce"]
+
+TEXT = String("utf-8")
+
+
+class Behind(Exception):
+    """Instead of an answer: a record batch before this one was refused, and what is made of it goes first."""
+
+
+class WrittenAtOnce(ProduceRequest_v8):  # type: ignore[misc]
+    """A request to the same bytes as aiokafka's."""
+
+    def encode(self) -> bytes:
+        """Give the bytes of the request without its header."""
+        parts = [
+            TEXT.encode(self.transactional_id),
+            struct.pack(">hii", self.required_acks, self.timeout, len(self.topics)),
+        ]
+        for topic, batches in self.topics:
+            parts += (TEXT.encode(topic), struct.pack(">i", len(batches)))
+            for partition, batch in batches:
+                parts += (struct.pack(">ii", partition, len(batch)), batch)
+        return b"".join(parts)
+
+
+class _WrittenAtOnce7(ProduceRequest_v7):  # type: ignore[misc]
+    encode = WrittenAtOnce.encode
+
+
+class _Request(ProduceRequest):  # type: ignore[misc]
+    """aiokafka's, for the classes above."""
+
+
+_Request._CLASSES = (*ProduceRequest._CLASSES[:-1], _WrittenAtOnce7, WrittenAtOnce)
+
+
+class Handler(SendProduceReqHandler):  # type: ignore[misc]
+    """Sends record batches to a broker and sees to the answer, as aiokafka's own, and to what the broker refuses."""
+
+    def create_request(self) -> ProduceRequest:
+        """Make the request."""
+        made = super().create_request()
+        return _Request(made._transactional_id, made._required_acks, made._timeout, made._topics)
+
+    def handle_response(self, response: Any) -> None:
+        """Take the answer to each record batch."""
+        for topic, partitions in response.topics:
+            for partition, code, *rest in partitions:
+                batch = self._batches.get(TopicPartition(topic, partition))
+                if batch is not None and (error := _refusal(topic, code, rest[3:])) is not None:
+                    self._refuse(batch, error)
+        super().handle_response(response)  # which finds that what was refused has its answer
+
+    def _refuse(self, batch: Any, error: KafkaError) -> None:
+        """Fail a record batch, and have those of its partition that wait come back: what is made of it goes first."""
+        # It was counted: the broker would take what comes next for out of order.
+        self._sender._txn_manager.increment_sequence_number(batch.tp, -batch.record_count)
+        batch._builder.refused = True
+        batch.failure(error)
+        for behind in self._sender._message_accumulator._batches.pop(batch.tp, ()):
+            behind.failure(Behind())
+            behind._drain_waiter.exception()  # asyncio need not tell that nobody looked
+
+
+def _refusal(topic: str, code: int, told: list[Any]) -> KafkaError | None:
+    """Return with what the broker refuses a record batch, unless it may take it the next time.
+
+    Args:
+        topic: the topic.
+        code: the error code.
+        told: from version 8 on, by number what is wrong with records, and what is with the record batch.
+    """
+    records, word = told or ((), "")
+    if (refused := refused_record(code, word or "", {number: text or word or "" for number, text in records})) is None:
+        error = for_code(code)
+        return error(topic) if standing(error) and not error.retriable else None
+    return refused

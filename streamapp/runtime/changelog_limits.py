@@ -1,0 +1,222 @@
+"""What changelogs take: a row that is none of it is refused before it is in the table, and its record is found.
+
+The broker would refuse it in the middle of a commit, when results that were joined with it are on their way, and nobody
+knows any more which record it came from. So the limits of a changelog are asked for, and each batch's rows are compared
+with them as soon as the agent is done with it: the batch is then cut down to the record at fault, as one that an agent
+fails on. Where the broker does not tell its limits, it tells by refusing a row, once: the work since the last commit is
+done again, by what is known then. (Responses as in aiokafka 0.14, `protocol/admin.py`.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from aiokafka.errors import KafkaError, for_code
+from aiokafka.protocol.admin import DescribeConfigsRequest
+
+from streamapp.kafka.record import Envelope, Result
+from streamapp.kafka.record_writer import size_of
+from streamapp.kafka.refusals import Cause, RecordRefusedError, RefusedError
+from streamapp.rate_limit import RateLimit
+
+if TYPE_CHECKING:
+    from streamapp.joins.rows import Row
+    from streamapp.runtime.work import Work
+
+__all__ = ["ChangelogLimits", "Limits", "RowRefusedError"]
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that the broker has to tell the limits of topics, and between two questions because of rows it refuses.
+ASK_WITHIN_S: Final = 5.0
+ASK_AGAIN_S: Final = 5.0
+#: Bytes of a record batch besides the key and the value of its only record, at most.
+BESIDES: Final = 128
+#: Limits from which on there is none: Kafka's default is the largest int64.
+NO_LIMIT_MS: Final = 1 << 62
+#: Taken off a limit that is known by one row only: the clock goes on.
+MARGIN_MS: Final = 60_000
+#: Kafka's type of resources that are topics.
+TOPIC: Final = 2
+NAMES: Final = (
+    "max.message.bytes",
+    "compression.type",
+    "message.timestamp.type",
+    "message.timestamp.before.max.ms",
+    "message.timestamp.after.max.ms",
+    "message.timestamp.difference.max.ms",  # Kafka before 3.6
+)
+
+
+class RowRefusedError(Exception):
+    """A row that its changelog does not take; the text is one line without its key and its value."""
+
+    def __init__(self, cause: Cause, text: str) -> None:
+        super().__init__(text)
+        self.cause = cause
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Limits:
+    """What a topic takes; None = there is no limit, or it is not known."""
+
+    #: Bytes of a record batch, as it is sent, or as it is before that where the broker does not keep it compressed.
+    most_bytes: int | None = None
+    #: How far (ms) a timestamp may be before and after the broker's clock.
+    before_ms: int | None = None
+    after_ms: int | None = None
+    #: Whether the topic keeps record batches as they are sent; with compression.type=uncompressed it does not.
+    compressed: bool = True
+
+    @classmethod
+    def of(cls, config: Mapping[str, str]) -> Limits:
+        """Read them from a topic's configuration."""
+        most = int(config["max.message.bytes"]) if "max.message.bytes" in config else None
+        compressed = config.get("compression.type") != "uncompressed"
+        if config.get("message.timestamp.type") == "LogAppendTime":
+            return cls(most, compressed=compressed)
+        both = config.get("message.timestamp.difference.max.ms", str(NO_LIMIT_MS))
+        before, after = (int(config.get(f"message.timestamp.{side}.max.ms", both)) for side in ("before", "after"))
+        return cls(most, _limited(before), _limited(after), compressed)
+
+    def stricter(self, other: Limits) -> Limits:
+        """Return what satisfies both."""
+        return Limits(
+            _smaller(self.most_bytes, other.most_bytes),
+            _smaller(self.before_ms, other.before_ms),
+            _smaller(self.after_ms, other.after_ms),
+            self.compressed and other.compressed,
+        )
+
+    def check(self, topic: str, changes: Mapping[bytes, Row | None], now: int) -> None:
+        """Compare rows with the limits.
+
+        Args:
+            topic: the changelog.
+            changes: the rows by key; None deletes.
+            now: the wall time (ms).
+
+        Raises:
+            RowRefusedError: if one is not taken.
+        """
+        if self.most_bytes is not None:
+            sizes = [len(row.value) for row in changes.values() if row is not None]
+            if sizes and max(sizes) + max(map(len, changes)) + BESIDES > self.most_bytes:
+                self._check_sizes(topic, changes, self.most_bytes)
+        if self.before_ms is None and self.after_ms is None:
+            return
+        times = [row.timestamp for row in changes.values() if row is not None]
+        if not times:
+            return
+        if self.after_ms is not None and (latest := max(times)) > now + self.after_ms:
+            raise _mistimed(topic, latest, f"more than {self.after_ms:,} ms ahead (message.timestamp.after.max.ms)")
+        if self.before_ms is not None and (earliest := min(times)) < now - self.before_ms:
+            raise _mistimed(topic, earliest, f"more than {self.before_ms:,} ms ago (message.timestamp.before.max.ms)")
+
+    def _check_sizes(self, topic: str, changes: Mapping[bytes, Row | None], most: int) -> None:
+        for key, row in changes.items():
+            if row is None or len(key) + len(row.value) + BESIDES <= most:
+                continue
+            size = size_of((Envelope(key, row.timestamp), row.value), compressed=self.compressed)
+            if size > most:
+                text = f"the changelog {topic} takes no row of {len(row.value):,} bytes, {size:,} as it is sent"
+                raise RowRefusedError(Cause.TOO_LARGE, f"{text}: at most {most:,} (max.message.bytes)")
+
+
+def _limited(ms: int) -> int | None:
+    return ms if ms < NO_LIMIT_MS else None
+
+
+def _smaller(one: int | None, other: int | None) -> int | None:
+    return min((limit for limit in (one, other) if limit is not None), default=None)
+
+
+def _mistimed(topic: str, timestamp: int, why: str) -> RowRefusedError:
+    return RowRefusedError(
+        Cause.INVALID_TIMESTAMP, f"the changelog {topic} takes no row with the timestamp {timestamp}: it is {why}"
+    )
+
+
+class ChangelogLimits:
+    """The limits of the app's changelogs, as far as they are known.
+
+    Args:
+        app: the app whose producer asks for them.
+        now: returns the wall time (s).
+    """
+
+    def __init__(self, app: Any, now: Callable[[], float] = time.time) -> None:
+        self._app = app
+        self._now = now
+        self._asked: dict[str, Limits] = {}
+        #: What refused rows have told.
+        self._learned: dict[str, Limits] = {}
+        self._again = RateLimit(ASK_AGAIN_S)
+
+    async def check(self, work: Work) -> None:
+        """Compare the rows that work has written with what their changelogs take.
+
+        Raises:
+            RowRefusedError: if a row is not taken.
+        """
+        changed = [(rows.changelog.topic, changes) for rows, changes in work.changes.items()]
+        if unknown := [topic for topic, _ in changed if topic not in self._asked]:
+            await self._ask(unknown)
+        try:
+            self._check(changed)
+        except RowRefusedError:
+            topics = [topic for topic, _ in changed]
+            if not self._again.due(tuple(topics)):
+                raise
+            await self._ask(topics)  # somebody may have raised them
+            self._check(changed)
+
+    def _check(self, changed: Iterable[tuple[str, Mapping[bytes, Row | None]]]) -> None:
+        now = int(self._now() * 1000)
+        for topic, changes in changed:
+            limits = self._asked[topic]
+            if topic in self._learned:
+                limits = limits.stricter(self._learned[topic])
+            limits.check(topic, changes, now)
+
+    async def learn(self, topic: str, result: Result, error: RecordRefusedError) -> None:
+        """Take note of a row that a changelog has refused, so that it is refused here before that the next time.
+
+        Raises:
+            RefusedError: if that is for another reason than its size or its timestamp.
+        """
+        await self._ask([topic])
+        now, (envelope, value) = int(self._now() * 1000), result
+        timestamp = envelope.timestamp or 0
+        match error.cause:
+            case Cause.TOO_LARGE:
+                found = Limits(most_bytes=size_of((Envelope(envelope.key, timestamp), value)) - 1)
+            case Cause.INVALID_TIMESTAMP if timestamp > now:
+                found = Limits(after_ms=max(0, timestamp - now - MARGIN_MS))
+            case Cause.INVALID_TIMESTAMP:
+                found = Limits(before_ms=max(0, now - timestamp - MARGIN_MS))
+            case _:
+                raise RefusedError(f"the changelog {topic} refuses a row: {error}")
+        self._learned[topic] = found.stricter(self._learned.get(topic, Limits()))
+
+    async def _ask(self, topics: Iterable[str]) -> None:
+        known = {topic: self._asked.get(topic, Limits()) for topic in topics}
+        client = self._app.producer.aiokafka.client
+        request = DescribeConfigsRequest([(TOPIC, topic, list(NAMES)) for topic in known])
+        try:
+            async with asyncio.timeout(ASK_WITHIN_S):
+                response = await client.send(client.get_random_node(), request)
+        except (KafkaError, TimeoutError) as exc:
+            logger.info("The broker does not tell the limits of %s: %r", ", ".join(known), exc)
+        else:
+            for code, _, _, topic, entries in response.resources:
+                if code:
+                    logger.info("The broker does not tell the limits of %s: %s", topic, for_code(code).__name__)
+                else:
+                    known[topic] = Limits.of({name: value for name, value, *_ in entries if value is not None})
+        self._asked.update(known)

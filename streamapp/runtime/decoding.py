@@ -1,0 +1,203 @@
+"""Decoding: which records of a batch can be used, and what becomes of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from operator import attrgetter
+from typing import Any, Final, Generic, Protocol, TypeVar, cast
+
+import msgspec
+
+from streamapp.formats.content import Content, content_of, content_type, event_data, refusal
+from streamapp.formats.key_forms import key_form
+from streamapp.formats.undecodable import Reason, Undecodable
+from streamapp.formats.value_forms import not_json
+from streamapp.kafka.record import Envelope, Headers, Record
+from streamapp.runtime.batch import Batch
+from streamapp.runtime.rejected import Rejected
+
+__all__ = ["Decoded", "Decoder", "Keyed", "Undecodable"]
+
+T = TypeVar("T")
+
+HEADERS: Final = attrgetter("headers")
+
+_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class Keyed(Record, Protocol):
+    """A record that can be used: it has a key, and a value unless it is a tombstone."""
+
+    @property
+    def key(self) -> bytes:
+        """The key."""
+        ...
+
+    @property
+    def value(self) -> Any:
+        """The value, or None."""
+        ...
+
+
+class Decoded(Batch):
+    """The records of a batch that can be used; their values stay as they came."""
+
+    @classmethod
+    def all_of(cls, batch: Batch) -> Decoded:
+        """Take all the records of a batch, with the columns that were looked at."""
+        decoded = cls(batch.tp, batch.records, batch.work)
+        vars(decoded).update(vars(batch))  # where the columns are
+        return decoded
+
+    @cached_property
+    def keys(self) -> list[bytes]:  # type: ignore[override]
+        """The records' keys."""
+        return [record.key for record in self]
+
+    def __iter__(self) -> Iterator[Keyed]:
+        return cast("Iterator[Keyed]", iter(self.records))
+
+
+class Event(Envelope):
+    """A CloudEvent in structured mode, whose results are none: they say of themselves that they are JSON."""
+
+    value: bytes | None = None
+    offset: int = -1
+
+    @classmethod
+    def of(cls, record: Record) -> Event:
+        """Take a record for one; it goes to the dead letters as it came, if its result is refused."""
+        headers: Headers = [
+            (name, b"application/json" if name.lower() == "content-type" else content)
+            for name, content in record.headers
+        ]
+        return cls(record.key, record.timestamp, headers, record, value=record.value, offset=record.offset)
+
+
+class Decoder(Generic[T]):
+    """Decodes JSON records of one type, strictly in the fields it declares and leniently in all others.
+
+    Args:
+        type: a msgspec Struct.
+        key: gives the key that a record with this value must have; an integer stands for its decimal digits.
+        tombstones: whether a record without a value is good (it deletes) or is rejected.
+        field: what that key is called in the value, to be named in errors.
+        remedy: what helps if records have another key, or none, to be told with them.
+    """
+
+    def __init__(
+        self,
+        type: type[T],  # noqa: A002
+        key: Callable[[T], str | int],
+        *,
+        tombstones: bool = False,
+        field: str = "user_id",
+        remedy: str = "",
+    ) -> None:
+        self._decode = msgspec.json.Decoder(type).decode
+        self._key = key
+        self._tombstones = tombstones
+        self._field = field
+        self._remedy = f": {remedy}" if remedy else ""
+
+    def split(self, batch: Batch) -> tuple[Decoded, list[Rejected]]:
+        """Divide a batch into the records that can be used, and those that cannot.
+
+        A CloudEvent in structured mode stays as it came, but for its ``content-type``, which results would get.
+        """
+        if self._all_good(batch):
+            return Decoded.all_of(batch), []
+        good: list[Any] = []
+        bad: list[Rejected] = []
+        for record in batch:
+            try:
+                self.decode(record)
+            except Undecodable as exc:
+                bad.append(Rejected(batch.tp, record, exc.reason, str(exc)))
+            else:
+                event = record.headers and content_of(content_type(record.headers)) is Content.EVENT
+                good.append(Event.of(record) if event else record)
+        return Decoded(batch.tp, good, batch.work), bad
+
+    def _all_good(self, batch: Batch) -> bool:
+        """Tell whether all records can surely be used: most batches are so, and a look at the whole costs half."""
+        decode, key, values = self._decode, self._key, batch.values
+        if None in values:
+            return False
+        if any(map(HEADERS, batch)) and any(
+            content_of(content_type(record.headers)) is not Content.JSON for record in batch if record.headers
+        ):
+            return False
+        data = cast("list[bytes]", values)
+        try:
+            return all(map(bytes.isascii, data)) and batch.keys == [str(key(decode(value))).encode() for value in data]
+        except (msgspec.DecodeError, RecursionError):
+            return False
+
+    def decode(self, record: Record) -> T | None:
+        """Decode a record; None is a tombstone.
+
+        Raises:
+            Undecodable: if the record cannot be used.
+        """
+        if record.value is None:
+            if record.key is None:
+                raise Undecodable(Reason.NULL_KEY, "the record has neither a key nor a value")
+            if self._tombstones:
+                return None
+            raise Undecodable(Reason.TOMBSTONE, "the record has no value, and this topic has no tombstones")
+        if record.key is None:
+            raise Undecodable(Reason.NULL_KEY, f"the record has no key{self._remedy if self._has_key(record) else ''}")
+        data, value = self._value(record)
+        if record.key != str(self._key(value)).encode():
+            form = key_form(record.key, data, self._field)
+            raise Undecodable(Reason.KEY_MISMATCH, f"the key {record.key!r} is {form.text}{self._remedy}")
+        return value
+
+    def key(self, record: Record) -> bytes:
+        """Return the key that a record must have by its value, whatever it has.
+
+        Raises:
+            Undecodable: if the record cannot be used.
+        """
+        _, value = self._value(record)
+        return str(self._key(value)).encode()
+
+    def _has_key(self, record: Record) -> bool:
+        """Tell whether the value of a record says which key it must have."""
+        try:
+            self._value(record)
+        except Undecodable:
+            return False
+        return True
+
+    def _value(self, record: Record) -> tuple[bytes, T]:
+        """Decode the value of a record, of a CloudEvent its data; gives the JSON, too."""
+        whole = record.value or b""
+        media_type = content_type(record.headers)
+        content = content_of(media_type)
+        if content is Content.OTHER:
+            raise refusal(media_type)
+        try:
+            data = event_data(whole) if content is Content.EVENT else whole
+            value = self._decoded(data)
+            if not whole.isascii():
+                whole.decode()  # msgspec skips over strings that it need not give, without a look at their bytes
+        except msgspec.ValidationError as exc:
+            reason = Reason.MISSING_FIELD if "missing required field" in str(exc) else Reason.WRONG_TYPE
+            raise Undecodable(reason, str(exc)) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+            raise Undecodable(Reason.NOT_JSON, not_json(exc, whole)) from None
+        return data, value
+
+    def _decoded(self, data: bytes) -> T:
+        try:
+            return self._decode(data)
+        except msgspec.ValidationError as exc:
+            # It may be of a field that comes again: to a JSON parser the last one counts.
+            try:
+                fields = _fields(data)
+            except msgspec.ValidationError:
+                raise exc from None
+            return self._decode(msgspec.json.encode(fields))

@@ -1,0 +1,142 @@
+"""Hops: what an agent writes from one topic to another one, whose records are joined.
+
+A record that is acknowledged in the first topic is in the second a moment later. Whoever waits for what the broker has
+of the second has to wait for that moment, too; else a click that is read before its profile has come through would be
+taken for one without a profile. The records of the first topic are through once their offsets are committed, by
+whichever worker: their copies are on the broker by then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, Final
+
+from faust.types import TP
+
+from streamapp.kafka.reader import Reader
+from streamapp.rate_limit import RateLimit
+
+__all__ = ["Hops"]
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two looks at what is committed, at first and at most.
+LOOK_S, LOOK_AT_MOST_S = 0.01, 0.2
+#: Seconds between two commits that are made since somebody waits for them, and between two log lines.
+COMMIT_EVERY_S: Final = 0.1
+LOG_EVERY_S: Final = 10.0
+
+
+class Hops:
+    """Tells when what was in the first topics has come through to the second ones.
+
+    Args:
+        app: whose agents write from one to the other (`App.hops`).
+        reader: fetches the second ones.
+    """
+
+    def __init__(self, app: Any, reader: Reader) -> None:
+        self._app = app
+        self._reader = reader
+        self._logged = RateLimit(LOG_EVERY_S)
+        self._due = RateLimit(COMMIT_EVERY_S)
+        #: By partition, up to where it is committed although it should go further, for so long that it is given up.
+        self._stuck: dict[TP, int] = {}
+
+    def over(self, partitions: Iterable[TP]) -> frozenset[str]:
+        """Return the first topics of those partitions that are of second ones."""
+        return frozenset(self._app.hops[tp.topic] for tp in partitions if tp.topic in self._app.hops)
+
+    async def written_so_far(self, partitions: Iterable[TP]) -> dict[TP, int]:
+        """Return up to where second topics may have records of other workers, or of earlier generations.
+
+        Args:
+            partitions: of any topics; those of second ones are looked at.
+
+        Raises:
+            KafkaError: if it is not to be learnt now.
+        """
+        second = {tp for tp in partitions if tp.topic in self._app.hops}
+        for topic in {tp.topic for tp in second}:
+            await self._reader.partitions(topic)  # which has the reader know who leads them
+        _, ends = await self._reader.bounds(second)
+        return ends
+
+    async def passed(self, topics: Collection[str], current: Callable[[], bool]) -> bool:
+        """Wait until all that is in topics now has come through.
+
+        One that gets no further for longer than it takes until another worker has a partition (twice the session
+        timeout) is waited for no more, and told.
+
+        Args:
+            topics: first ones.
+            current: tells whether it is still worth waiting.
+
+        Returns:
+            whether it has; else it is worth it no more.
+
+        Raises:
+            KafkaError: if it is not to be learnt how far they go.
+        """
+        missing = await self._ends(topics)
+        patience, moved = 2 * self._app.conf.broker_session_timeout, time.monotonic()
+        began, look, reached = moved, LOOK_S, dict.fromkeys(missing, -1)
+        while True:
+            for tp, offset in (await self._reached(missing)).items():
+                if offset > reached[tp]:
+                    reached[tp], moved = offset, time.monotonic()
+            missing = {tp: end for tp, end in missing.items() if self._missing(tp, reached[tp], end)}
+            if not missing or not current():
+                return not missing
+            now = time.monotonic()
+            if now - moved > patience:
+                self._give_up(missing, reached)
+            elif now - began > LOG_EVERY_S and self._logged.due("waits"):
+                logger.warning("Records wait for %s", _told(missing, reached))
+            if self._due.due("commit"):
+                self._app.checkpoint.due.set()
+            await asyncio.sleep(look)
+            look = min(2 * look, LOOK_AT_MOST_S)
+
+    async def _ends(self, topics: Collection[str]) -> dict[TP, int]:
+        """Return up to where topics go that have records."""
+        tps = [TP(topic, number) for topic in topics for number in await self._reader.partitions(topic)]
+        begins, ends = await self._reader.bounds(tps)
+        return {tp: end for tp, end in ends.items() if end > begins[tp]}
+
+    def _missing(self, tp: TP, reached: int, end: int) -> bool:
+        return reached < end and self._stuck.get(tp) != reached
+
+    async def _reached(self, partitions: Mapping[TP, int]) -> dict[TP, int]:
+        """Return up to where partitions are committed; of those of this worker behind what cannot be read, too."""
+        assigned = self._app.consumer.assignment()
+        here = {tp: self._position(tp) for tp in partitions if tp in assigned}
+        elsewhere = [tp for tp in partitions if tp not in here]
+        committed = await self._app.consumer.group.reached(elsewhere) if elsewhere else {}
+        return {**here, **committed}
+
+    def _position(self, tp: TP) -> int:
+        """Return up to where a partition of this worker is read and committed; -1 = nothing is known to be."""
+        alignment = self._app.consumer.alignment
+        lane = alignment.lanes.get(tp)
+        if lane is None:
+            return int(alignment.positions.get(tp, -1))
+        committed = -1 if lane.committed is None else int(lane.committed)
+        busy = lane.waiting is not None or lane.working or lane.offsets.pending
+        if busy or (lane.offsets.committable or -1) > committed:
+            return committed
+        return int(alignment.positions.get(tp, committed))  # behind markers of transactions, too
+
+    def _give_up(self, missing: Mapping[TP, int], reached: Mapping[TP, int]) -> None:
+        logger.error("Records wait no more for %s; they may miss matches", _told(missing, reached))
+        self._stuck.update((tp, reached[tp]) for tp in missing)
+
+
+def _told(missing: Mapping[TP, int], reached: Mapping[TP, int]) -> str:
+    return "; ".join(
+        f"{tp.topic}[{tp.partition}] to be written once more by its key, from offset {max(0, reached[tp])} to {end}"
+        for tp, end in sorted(missing.items())
+    )

@@ -1,0 +1,23 @@
+"""What a join reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from streamapp.joins import Record
+
+__all__ = ["Input"]
+
+
+class Input(NamedTuple):
+    """A topic, by its full name, and the number of the source (a `Side`, or a table) that a join takes it for."""
+
+    topic: str
+    source: int
+    #: Raises `Refused` for a record that cannot be used; None = all can.
+    check: Callable[[Record], None] | None = None
+    #: Makes of a record of the topic the one that is joined; None = it is that itself.
+    convert: Callable[[Record], Record] | None = None
+    #: The field of the values that its keys are, as far as that is known.
+    key: str = ""

@@ -1,0 +1,126 @@
+"""From where this worker's partitions are read: looked at when a generation begins, before anything of them is read.
+
+The committed offset of a partition is compared with its log and with the id of its topic (`starting`); what is to be
+read from elsewhere is told, counted and committed at once, so that it is told once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final
+
+from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata
+from faust.types import TP
+
+from streamapp.kafka.commit_metadata import By, CommitMetadata
+from streamapp.kafka.group import passes
+from streamapp.kafka.topic_metadata import Described, LogRange, describe, log_ranges
+from streamapp.runtime.rows import RowTable
+from streamapp.runtime.starting import Reached, Why, gap
+from streamapp.stores.errors import StoreUnreachableError
+
+__all__ = ["Positions"]
+
+logger = logging.getLogger(__name__)
+
+#: Seconds before the broker is asked again.
+AGAIN_S: Final = 0.5
+
+
+class Positions:
+    """Where the partitions of a generation begin, and which topics they are of.
+
+    Args:
+        app: the app.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        #: The ids of the topics that this generation reads, as far as the broker tells.
+        self.ids: dict[str, str] = {}
+        #: Partitions whose state goes on: a worker of this app has committed how far they are read.
+        self.progressed: set[TP] = set()
+        #: How far the last generation had read its partitions, and of which topics.
+        self._reached: dict[TP, Reached] = {}
+
+    def leave(self, ends: Mapping[TP, int | None], offsets: Mapping[TP, int | None]) -> None:
+        """Take note of how far the partitions are read, at the end of their generation.
+
+        Args:
+            ends: the end offset of each partition as it was last seen; None = it was not.
+            offsets: the one that is committed; None = none was in this generation.
+        """
+        for tp, end in ends.items():
+            known = self._reached.get(tp)
+            offset = offsets.get(tp)
+            if offset is None and known is not None:
+                offset = known.offset
+            if offset is not None:
+                self._reached[tp] = Reached(offset, self.ids.get(tp.topic), end)
+
+    async def begin(self, committed: Mapping[TP, OffsetAndMetadata], partitions: Collection[TP]) -> dict[TP, int]:
+        """Compare committed offsets with what the broker has.
+
+        Args:
+            committed: of the partitions that have one.
+            partitions: that this worker has.
+
+        Returns:
+            where those partitions begin that are not read from their committed offset; to be committed.
+
+        Raises:
+            KafkaError: if the broker does not allow it.
+            LostError: if records are gone, and the worker is to stop then.
+        """
+        topics, logs = await self._ask(partitions)
+        self.ids = {topic: told.id for topic, told in topics.items() if told.id is not None}
+        reached = {tp: self._known(tp, committed.get(tp)) for tp in partitions}
+        found = (gap(tp, reached[tp], log, self.ids.get(tp.topic)) for tp, log in logs.items())
+        gaps = [each for each in found if each is not None]
+        self._app.losses.gaps(gaps)
+        self.progressed = {
+            tp for tp, each in committed.items() if CommitMetadata.parse(each.metadata).by is By.PROGRESS
+        }
+        moved = {each.tp: each.after for each in gaps if each.why is not Why.BEGUN_LATE}
+        self._reached = {
+            tp: Reached(moved.get(tp, known.offset), self.ids.get(tp.topic))
+            for tp, known in reached.items()
+            if known is not None
+        }
+        return moved
+
+    def _known(self, tp: TP, committed: OffsetAndMetadata | None) -> Reached | None:
+        last = self._reached.get(tp)
+        if committed is None:
+            # The broker forgets the offsets of a topic that is deleted; this worker does not, nor do its tables.
+            last = last or Reached(None, self._stored_id(tp))
+            return last if last.topic_id not in (None, self.ids.get(tp.topic)) else None
+        topic_id = CommitMetadata.parse(committed.metadata).topic_id or None
+        end = last.end if last is not None and last.topic_id == topic_id else None
+        return Reached(committed.offset, topic_id, end)
+
+    def _stored_id(self, tp: TP) -> str | None:
+        """Return the id that the topic of a partition had when rows were made of it."""
+        tables: list[RowTable] = self._app.row_tables
+        with contextlib.suppress(StoreUnreachableError):
+            for rows in (table.data.partitions.get(tp.partition) for table in tables):
+                if rows is not None and (found := rows.committed.standing.inputs.get(tp.topic)) is not None:
+                    return found
+        return None
+
+    async def _ask(self, partitions: Iterable[TP]) -> tuple[dict[str, Described], dict[TP, LogRange]]:
+        client = self._app.consumer.reader.client
+        partitions = list(partitions)
+        while True:
+            try:
+                topics = await describe(client, {tp.topic for tp in partitions}) if partitions else {}
+                return topics, await log_ranges(client, topics, partitions)
+            except KafkaError as exc:
+                if not passes(exc):
+                    raise
+                logger.warning("The start waits for the broker to tell how far its topics go: %r", exc)
+                await asyncio.sleep(AGAIN_S)

@@ -1,0 +1,253 @@
+"""Restores the partitions of tables from their changelogs, whole record batches at a time.
+
+A consumer of its own reads them, as Kafka Streams' restore consumer does, from the offset that a store has up to where
+the changelog ended when the restore began."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from aiokafka.errors import OffsetOutOfRangeError
+from faust.types import TP
+
+from streamapp.joins.rows import Row
+from streamapp.kafka.changelog_consumer import ChangelogConsumer
+from streamapp.kafka.record import Record
+from streamapp.runtime.losses import Losses
+from streamapp.runtime.misfit import Misfit
+from streamapp.settings import Settings
+from streamapp.stores.in_step import keep_in_step
+from streamapp.stores.partition import PartitionStore
+from streamapp.stores.standing import UNKNOWN, Changelog, Fit, Standing, fit, is_too_old
+
+__all__ = ["Restore"]
+
+logger = logging.getLogger(__name__)
+
+#: Records of a partition, and bytes of their values, that are written at once: the event loop stands still meanwhile.
+RECORDS: Final = 10_000
+BYTES: Final = 4 << 20
+#: Seconds between two lines in the log about a restore that takes long.
+REPORT: Final = 5.0
+
+
+class Restore:
+    """Brings stores up to date with their changelogs.
+
+    A store has at any time the offset up to which it is complete: what a restore has done before it was cancelled, the
+    next one need not do again.
+
+    Args:
+        settings: where the broker is.
+        stores: by the partition of their changelog.
+        losses: told of rows that are gone; None = of no use.
+        standby: whether other workers own the rows.
+        followed: whether the stores were in step some moments ago; then they are not too old.
+        going_on: numbers of the partitions whose input the group goes on with, where it has got to.
+        inputs: ids of the topics that the rows come of; None = not known.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        stores: Mapping[TP, PartitionStore],
+        *,
+        losses: Losses | None = None,
+        standby: bool = False,
+        followed: bool = False,
+        going_on: Collection[int] = (),
+        inputs: Mapping[str, str] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._stores = stores
+        self._losses = losses
+        self._standby = standby
+        self._followed = followed
+        self._going_on = going_on
+        self._inputs = inputs
+        #: The wall clock (ms) before it was asked where the changelogs end, and the ids of their topics.
+        self._asked_ms = 0
+        self.ids: dict[str, str | None] = {}
+        #: Partitions whose rows are to be written to a changelog that was made anew, once it is read; and standbys that
+        #: wait for that.
+        self.succeeding: set[TP] = set()
+        self._waiting: set[TP] = set()
+        #: When stores were cleared that are being rebuilt (s); and how long topics keep tombstones.
+        self._rebuilt: dict[TP, float] = {}
+        self._retentions_ms: dict[str, int] = {}
+        #: Partitions whose stores had nothing yet, and are written in bulk.
+        self._empty: set[TP] = set()
+        #: Where the changelogs end that are not read to their ends yet.
+        self._ends: dict[TP, int] = {}
+        self._began = self._reported = time.monotonic()
+        #: Changelog records that were read, and the seconds that it took.
+        self.records = 0
+        self.seconds = 0.0
+
+    async def run(self) -> None:
+        """Read the changelogs up to where they end now.
+
+        Raises:
+            KafkaError: if the broker refuses to have them read, or is not there.
+            StoreError: if a store cannot be written.
+            UnreadableBatchError: if a changelog cannot be read.
+        """
+        while not await self._read_to_the_ends():
+            pass
+        for tp, store in self._stores.items():
+            if tp not in self.succeeding | self._waiting:
+                keep_in_step(store, self._asked_ms, topic_id=self.ids.get(tp.topic), inputs=self._inputs)
+        self.seconds = time.monotonic() - self._began
+
+    async def _read_to_the_ends(self) -> bool:
+        """Tell whether it was possible, or a changelog was cut off meanwhile."""
+        async with ChangelogConsumer(self._settings) as reader:
+            await self._begin(reader)
+            try:
+                while self._ends:
+                    await self._read(reader)
+            except OffsetOutOfRangeError:
+                return False
+            return True
+
+    async def _begin(self, reader: ChangelogConsumer) -> None:
+        self._asked_ms = int(time.time() * 1000)
+        begins = await reader.beginning_offsets(self._stores)
+        ends = await reader.end_offsets(self._stores)
+        topics = await reader.topics_of(self._stores)
+        self.ids = {topic: told.id for topic, told in topics.items()}
+        reader.read_committed()
+        changelogs = {
+            tp: Changelog(self.ids.get(tp.topic), begins[tp], ends[tp], self._asked_ms) for tp in self._stores
+        }
+        await self._prepare(reader, changelogs)
+        positions = {}
+        self._ends.clear()
+        for tp, store in self._stores.items():
+            offset = None if tp in self.succeeding else store.offset
+            if store.offset is None:
+                self._empty.add(tp)
+            positions[tp] = begins[tp] if offset is None else offset
+            if positions[tp] < ends[tp] and tp not in self._waiting:
+                self._ends[tp] = ends[tp]
+        # Up to the seeks nothing is awaited: aiokafka would look for committed offsets, of which there are none.
+        reader.assign(list(self._ends))
+        for tp in self._ends:
+            reader.seek(tp, positions[tp])
+
+    async def _prepare(self, reader: ChangelogConsumer, changelogs: Mapping[TP, Changelog]) -> None:
+        """Clear stores that do not go with their changelogs, and tell of what is lost.
+
+        Raises:
+            LostError: if rows are, and the worker is to stop then; no store is cleared.
+        """
+        self.succeeding.clear()
+        self._waiting.clear()
+        fits = {tp: await self._fit(reader, tp, changelog) for tp, changelog in changelogs.items()}
+        misfits = {
+            tp: Misfit(tp, found, self._stores[tp].offset, self._stores[tp].standing, changelogs[tp])
+            for tp, found in fits.items()
+            if found not in (Fit.GOES_ON, Fit.SUCCEEDS)
+        }
+        lost = {tp: misfit for tp, misfit in misfits.items() if misfit.lost}
+        if self._losses is not None:
+            self._losses.report(
+                {tp: misfit.loss for tp, misfit in lost.items()}, {tp: misfit.lost for tp, misfit in lost.items()}
+            )
+        for tp, misfit in misfits.items():
+            if misfit.fit is not Fit.EMPTY:
+                logger.warning("%s", misfit)
+                self._stores[tp].clear()
+                self._rebuilt[tp] = time.monotonic()
+        for tp, found in fits.items():
+            if found is Fit.SUCCEEDS:
+                self._succeed(tp, changelogs[tp])
+
+    async def _fit(self, reader: ChangelogConsumer, tp: TP, changelog: Changelog) -> Fit:
+        store = self._stores[tp]
+        offset, standing = store.offset, store.standing
+        found = fit(offset, standing, changelog)
+        if found is Fit.SUCCEEDS and not self._may_succeed(tp, standing, changelog):
+            return Fit.REPLACED
+        if found is Fit.GOES_ON and offset != changelog.end and not self._followed:
+            retention_ms = await self._delete_retention_ms(reader, tp.topic)
+            if is_too_old(standing, self._asked_ms, retention_ms):
+                return Fit.TOO_OLD
+        return found
+
+    def _may_succeed(self, tp: TP, standing: Standing, changelog: Changelog) -> bool:
+        """Return whether the rows of a store may be what a new changelog is to have.
+
+        They may not if the group has begun anew, as `streamapp reset` has it: then they are what nobody wants.
+        """
+        if self._standby:
+            return changelog.begin == changelog.end
+        return standing.successor is not None or tp.partition in self._going_on
+
+    def _succeed(self, tp: TP, changelog: Changelog) -> None:
+        if self._standby:
+            self._waiting.add(tp)  # whoever owns the rows writes them; till then these are a copy
+            return
+        self.succeeding.add(tp)
+        store = self._stores[tp]
+        if store.standing.successor is None:  # whatever happens from here on
+            store.stand(store.standing.succeeded_by(changelog.topic_id or UNKNOWN))
+
+    async def _delete_retention_ms(self, reader: ChangelogConsumer, topic: str) -> int:
+        if topic not in self._retentions_ms:
+            self._retentions_ms[topic] = await reader.delete_retention_ms(topic)
+        return self._retentions_ms[topic]
+
+    async def _read(self, reader: ChangelogConsumer) -> None:
+        fetched = reader.fetched()
+        taken = reader.take(self._ends, RECORDS, BYTES)
+        for tp in list(self._ends):
+            position = await reader.position(tp)
+            if tp in taken or position >= self._ends[tp]:
+                self._write(tp, taken.get(tp, []), position)
+            if position >= self._ends[tp]:
+                del self._ends[tp]
+                self._tell_rebuilt(tp)
+            await asyncio.sleep(0)
+        if self._ends and not taken:  # what was left may have been a transaction's marker
+            await asyncio.wait([fetched], timeout=REPORT)
+        fetched.cancel()
+        await self._report(reader)
+
+    def _write(self, tp: TP, records: list[Record], position: int) -> None:
+        store = self._stores[tp]
+        write = store.restore if tp in self._empty else store.write
+        write(_changes(records), position)
+        self.records += len(records)
+
+    def _tell_rebuilt(self, tp: TP) -> None:
+        if (began := self._rebuilt.pop(tp, None)) is not None:
+            rows, seconds = len(self._stores[tp]), time.monotonic() - began
+            logger.info("The store of %s[%d] is rebuilt: about %s rows, in %.1f s", *tp, f"{rows:,}", seconds)
+
+    async def _report(self, reader: ChangelogConsumer) -> None:
+        now = time.monotonic()
+        if now < self._reported + REPORT:
+            return
+        self._reported = now
+        left = sum([end - await reader.position(tp) for tp, end in self._ends.items()])
+        logger.info(
+            "Restoring %d table partitions: %s changelog records read, %s a second, at most %s to go",
+            len(self._stores),
+            f"{self.records:,}",
+            f"{self.records / (now - self._began):,.0f}",
+            f"{left:,}",
+        )
+
+
+def _changes(records: list[Record]) -> dict[bytes, Row | None]:
+    """Give what the records say, of each key the last one."""
+    return {
+        key: None if (value := record.value) is None else Row(value, record.timestamp)
+        for record in records
+        if (key := record.key) is not None  # a compacted topic takes no other
+    }

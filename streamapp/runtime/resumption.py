@@ -1,0 +1,336 @@
+"""From where the partitions of a generation go on: what the group has committed, against what the states have taken in.
+
+Offsets that are set by hand, or are gone, do not go with a state that keeps its clock and its rows: what is read again
+would be late, or joined twice, and what is skipped is missing. Both are compared before anything is read.
+
+Offsets are committed once the changelogs have what goes with them, so after a crash a state may be ahead of them by a
+commit. That they are this app's own tells them from those that were set by hand (`commit_metadata`).
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from aiokafka.structs import OffsetAndMetadata
+from faust.types import TP
+
+from streamapp.kafka.commit_metadata import By, CommitMetadata
+from streamapp.stores.errors import StateError
+
+if TYPE_CHECKING:
+    from streamapp.runtime.uncommitted import Uncommitted
+
+__all__ = ["Committed", "Finding", "Inspection", "Misfit", "Owner", "Resumption", "judge"]
+
+logger = logging.getLogger(__name__)
+
+
+class Inspection(NamedTuple):
+    """What the state of a join's partition says of itself."""
+
+    #: What may be missing in the results, if it was written under another declaration.
+    notes: Sequence[str]
+    #: By topic, the offset after the last record that it has taken in; None = an older version wrote it, or nobody.
+    taken: Mapping[str, int] | None
+    #: Topics that were made anew since: their offsets begin anew, too.
+    anew: Collection[str]
+    #: Whether there is nothing in it.
+    fresh: bool
+
+
+class Owner(Protocol):
+    """A join, as far as its state is asked for."""
+
+    name: str
+    #: That it reads.
+    topics: tuple[str, ...]
+
+    @property
+    def tables(self) -> frozenset[str]:
+        """The topics whose records are rows of a table in the state."""
+        ...
+
+    def inspect(self, partition: Uncommitted, partitions: int) -> Inspection:
+        """Look at the state of a partition.
+
+        Raises:
+            StateError: if the join cannot go on with it.
+        """
+        ...
+
+
+class Committed(NamedTuple):
+    """What is committed of a partition."""
+
+    by: By
+    offset: int
+
+
+class Misfit(enum.Enum):
+    """How a committed offset does not go with a state."""
+
+    #: It was set back.
+    BACK = enum.auto()
+    #: It was set forward.
+    SKIPPED = enum.auto()
+    #: It is gone: the broker forgets the offsets of a group that is empty for a week, or somebody deleted it.
+    GONE = enum.auto()
+    #: The state is a new one, and has not the rows of a table that were read before.
+    MISSED = enum.auto()
+    #: It is a new one, and a stream goes on.
+    BEGUN = enum.auto()
+
+
+class Finding(NamedTuple):
+    """That a committed offset does not go with the state of a join."""
+
+    misfit: Misfit
+    join: str
+    tp: TP
+    #: What the state has taken in, and where the group is; offsets.
+    taken: int
+    committed: int
+
+
+def judge(join: str, tp: TP, committed: Committed, state: Inspection, *, table: bool) -> Finding | None:
+    """Tell whether a committed offset goes with the state of a join.
+
+    Args:
+        join: its name.
+        tp: the partition.
+        committed: what is committed of it.
+        state: of the join's partition.
+        table: whether the join takes the topic for a table.
+    """
+    taken = None if state.taken is None else state.taken.get(tp.topic)
+    by, offset = committed
+    misfit = None
+    if taken is None:
+        if state.fresh and by is By.PROGRESS and offset > 0:
+            misfit = Misfit.MISSED if table else Misfit.BEGUN
+    elif by is By.NONE:
+        misfit = Misfit.GONE
+    elif by is By.FOREIGN and offset != taken:
+        misfit = Misfit.BACK if offset < taken else Misfit.SKIPPED
+    return None if misfit is None else Finding(misfit, join, tp, taken or 0, offset)
+
+
+class Resumption:
+    """Where this worker's partitions go on.
+
+    Args:
+        app: the app.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        #: What was committed of this generation's partitions when it began, and how that came about by now.
+        self._committed: dict[TP, Committed] = {}
+        self._began: dict[TP, str] = {}
+
+    def note(self, committed: Mapping[TP, OffsetAndMetadata], partitions: Iterable[TP]) -> None:
+        """Take note of what is committed, before anything else is.
+
+        Args:
+            committed: of the partitions that have an offset.
+            partitions: that this worker has.
+        """
+        self._committed, self._began = {}, {}
+        for tp in partitions:
+            found = committed.get(tp)
+            metadata = CommitMetadata(By.NONE) if found is None else CommitMetadata.parse(found.metadata)
+            self._committed[tp] = Committed(metadata.by, 0 if found is None else found.offset)
+            self._began[tp] = metadata.began
+
+    def metadata(self, tp: TP, transactional_id: str = "") -> str:
+        """Return what is to be committed along with an offset of a partition."""
+        by = self._committed[tp].by if tp in self._committed else By.PROGRESS
+        topic_id = self._app.consumer.positions.ids.get(tp.topic, "")
+        return str(CommitMetadata(by, self._began.get(tp, ""), transactional_id, topic_id))
+
+    def progress(self, offsets: Mapping[TP, int]) -> None:
+        """Take note that these offsets are committed since they were read up to."""
+        self._committed |= {tp: Committed(By.PROGRESS, offset) for tp, offset in offsets.items()}
+
+    async def begin(self, partitions: Collection[TP]) -> dict[TP, int]:
+        """Compare what is committed with the states, which are up to date.
+
+        Args:
+            partitions: of this generation, those of changelogs too.
+
+        Returns:
+            from where partitions are to be read that were not this app's own commit so far; to be committed.
+
+        Raises:
+            StateError: if a state does not go with what is declared or committed.
+        """
+        findings: list[Finding] = []
+        for table in self._app.tables.values():
+            if (owner := getattr(table, "owner", None)) is not None:
+                numbers = sorted(tp.partition for tp in partitions if tp.topic == table.changelog_topic_name)
+                findings += await self._inspect(owner, {number: table.partition(number) for number in numbers})
+        await self._check_plain_tables(partitions)
+        gone = self._settle(findings)
+        await self._check_ends(gone)
+        placed = {tp for tp, committed in self._committed.items() if committed.by in (By.FOREIGN, By.NONE)}
+        positions: dict[TP, int] = await self._app.consumer.group.begin_at(placed, gone)
+        self._tell_foreign({finding.tp for finding in findings})
+        for tp, position in positions.items():
+            self._committed[tp] = Committed(By.PROGRESS if tp in gone else By.PLACED, position)
+        return positions
+
+    async def _inspect(self, owner: Owner, stores: Mapping[int, Uncommitted]) -> list[Finding]:
+        if not stores:
+            return []
+        count = await self._app.producer.partition_count(owner.topics[0])
+        findings, noted = [], dict[str, None]()
+        for number, store in stores.items():
+            try:
+                state = owner.inspect(store, count)
+            except StateError as exc:
+                raise StateError(f"{exc}; {self._way_out}") from None
+            noted |= dict.fromkeys(state.notes)
+            self._tell_anew(owner, number, state.anew)
+            for topic in owner.topics:
+                tp = TP(topic, number)
+                committed = self._committed.get(tp)
+                found = committed and judge(owner.name, tp, committed, state, table=topic in owner.tables)
+                findings += [found] if found else []
+        for note in noted:
+            logger.warning("Join %s goes on with the state of another declaration: %s", owner.name, note)
+        return findings
+
+    def _tell_anew(self, owner: Owner, number: int, topics: Iterable[str]) -> None:
+        """Tell of topics that are others than those that a state is made of.
+
+        The broker forgets what a group has committed of a topic that is deleted: of what is read on, the losses tell.
+        """
+        for tp in (TP(topic, number) for topic in topics):
+            committed = self._committed.get(tp)
+            if committed is not None and committed.by is By.NONE:
+                text = (
+                    f"{tp.topic}[{tp.partition}] was made anew since the join {owner.name} has read it: it is read "
+                    "from its beginning; what was not read of the former one is gone"
+                )
+                logger.error("%s", text)
+                self._app.faults.report(("anew", tp), text)
+
+    async def _check_plain_tables(self, partitions: Collection[TP]) -> None:
+        """Make sure that rows which agents wrote are of the topics that are read now.
+
+        Raises:
+            StateError: if they are of others.
+        """
+        if not self._committed or any(one.by is not By.NONE for one in self._committed.values()):
+            return
+        kept = [
+            table.name
+            for table in self._app.row_tables
+            if table.owner is None
+            if any(tp.topic == table.changelog_topic_name and len(table.partition(tp.partition)) for tp in partitions)
+        ]
+        if not kept:
+            return
+        reads = {tp.topic for tp in self._committed}
+        before = {topic for topic in await self._app.consumer.group.topics() if not topic.startswith(self._own)} - reads
+        if before:
+            raise StateError(
+                f"the group has read {', '.join(sorted(before))} so far, and the table {kept[0]} has rows of that, but "
+                f"now it is to read {', '.join(sorted(reads))}; {self._way_out}"
+            )
+        logger.warning(
+            "The group has no committed offsets (any more): all is read from the beginning, with the rows that the "
+            "table %s has",
+            kept[0],
+        )
+
+    @property
+    def _own(self) -> str:
+        """What the names of topics of the app's own begin with."""
+        return f"{self._app.conf.id}-"
+
+    def _settle(self, findings: Iterable[Finding]) -> dict[TP, int]:
+        """Tell what was found; returns from where those partitions go on whose committed offset is gone.
+
+        Raises:
+            StateError: if one does not go with a state.
+        """
+        found: defaultdict[Misfit, list[Finding]] = defaultdict(list)
+        for finding in findings:
+            found[finding.misfit].append(finding)
+        if back := found[Misfit.BACK]:
+            raise StateError(
+                f"offsets were set back by hand ({_first(back)}), but the state of the join {back[0].join} has taken "
+                f"in what is read again: it would be late, or joined twice; {self._way_out}"
+            )
+        if missed := found[Misfit.MISSED]:
+            raise StateError(
+                f"the join {missed[0].join} is new, or its changelog was deleted, but the group has read before what "
+                f"its table is made of ({_first(missed)}): these rows would be missing; {self._way_out}"
+            )
+        for begun in {finding.join: finding for finding in found[Misfit.BEGUN]}.values():
+            logger.warning(
+                "The join %s is new, or its changelog was deleted: it begins with the records that come now, and has "
+                "nothing of those that the group has read before (%s)",
+                begun.join,
+                _first([begun]),
+            )
+        if skipped := found[Misfit.SKIPPED]:
+            records = sum(finding.committed - finding.taken for finding in {one.tp: one for one in skipped}.values())
+            text = f"{records:,} records were skipped: offsets were set forward by hand ({_first(skipped)})"
+            logger.warning("%s", text)
+            self._app.faults.report(Misfit.SKIPPED, text)
+        if gone := found[Misfit.GONE]:
+            logger.warning(
+                "Committed offsets are gone (%s), as those of a group without workers are after "
+                "offsets.retention.minutes: going on from what the state has taken in; `%s` reads all again",
+                _first(gone),
+                self._app.reset_command,
+            )
+        # Of several joins that read a topic one may be a commit ahead.
+        return {one.tp: one.taken for one in sorted(gone, key=lambda one: one.taken, reverse=True)}
+
+    async def _check_ends(self, offsets: Mapping[TP, int]) -> None:
+        """Make sure that the topics have what states have taken in.
+
+        Raises:
+            StateError: if one has not.
+        """
+        ends = await self._app.consumer.reader.consumer.end_offsets(offsets) if offsets else {}
+        for tp, offset in offsets.items():
+            if offset > ends[tp]:
+                raise StateError(
+                    f"{tp.topic}[{tp.partition}] ends at {ends[tp]}, and the state has taken in up to {offset}: the "
+                    f"topic was made anew, or has lost records; {self._way_out}"
+                )
+
+    def _tell_foreign(self, told: Collection[TP]) -> None:
+        """Tell of offsets that others have set, if no state knows from where."""
+        foreign = {tp: one.offset for tp, one in self._committed.items() if one.by is By.FOREIGN}
+        if len(foreign) == len(self._committed):
+            return  # an older version's
+        for tp in sorted(foreign.keys() - told):
+            logger.warning("%s[%d] is read from %d on, which this app has not committed", *tp, foreign[tp])
+
+    @property
+    def _way_out(self) -> str:
+        return f"`{self._app.reset_command}` begins with an empty state, another STREAMAPP_ID beside this one"
+
+
+def _first(findings: Sequence[Finding]) -> str:
+    """Return the first of some findings in words, and how many there are besides."""
+    partitions = sorted({one.tp: one for one in findings}.values(), key=lambda one: one.tp)
+    one = partitions[0]
+    match one.misfit:
+        case Misfit.MISSED | Misfit.BEGUN:
+            move = f" up to {one.committed}"
+        case Misfit.GONE:
+            move = ""
+        case _:
+            move = f" from {one.taken} to {one.committed}"
+    more = f", and {len(partitions) - 1} more" if len(partitions) > 1 else ""
+    return f"{one.tp.topic}[{one.tp.partition}]{move}{more}"

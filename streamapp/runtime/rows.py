@@ -1,0 +1,102 @@
+"""The rows of a table, as the work on a batch sees and writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from sortedcontainers import SortedDict
+
+from streamapp.joins.rows import Row
+from streamapp.runtime.scans import in_range, newest
+from streamapp.runtime.uncommitted import OrderedUncommitted, Uncommitted
+from streamapp.stores.partition import Changes
+
+if TYPE_CHECKING:
+    from streamapp.runtime.resumption import Owner
+    from streamapp.runtime.work import Work
+
+__all__ = ["PartitionedRows", "RowTable", "Rows"]
+
+
+class PartitionedRows(Protocol):
+    """The partitions of a table that this worker owns, by number."""
+
+    @property
+    def partitions(self) -> Mapping[int, Uncommitted]:
+        """The partitions."""
+        ...
+
+
+class RowTable(Protocol):
+    """A table of rows, one store a partition, with a changelog."""
+
+    name: str
+    #: What knows the state that the table is, if it is the state of a join.
+    owner: Owner | None
+
+    @property
+    def data(self) -> PartitionedRows:
+        """Its partitions."""
+        ...
+
+    @property
+    def changelog_topic_name(self) -> str:
+        """Full name of the changelog."""
+        ...
+
+    def partition(self, number: int) -> Uncommitted:
+        """Return the rows of a partition that this worker owns.
+
+        Raises:
+            KeyError: if it does not own it.
+        """
+        ...
+
+
+class Rows:
+    """One partition of a table as the work on a batch sees it: with what the work itself has written.
+
+    Args:
+        rows: the partition.
+        work: the work on a batch.
+    """
+
+    def __init__(self, rows: Uncommitted, work: Work) -> None:
+        self._rows = rows
+        self._work = work
+
+    def get(self, key: bytes, /) -> Row | None:
+        """Give the row of a key."""
+        written = self._work.changes.get(self._rows)
+        if written and key in written:
+            return written[key]
+        return self._rows.get(key)
+
+    def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
+        """Give the rows of keys, in their order; a key may be there more than once."""
+        rows = self._rows.get_many(keys)
+        if written := self._work.changes.get(self._rows):
+            rows = [written.get(key, row) for key, row in zip(keys, rows, strict=True)]
+        return rows
+
+    def scan(self, start: bytes, stop: bytes | None) -> Iterator[tuple[bytes, Row]]:
+        """Give the rows with ``start <= key < stop`` in order; None is without end.
+
+        Raises:
+            TypeError: if the table is not an ordered one.
+        """
+        if not isinstance(self._rows, OrderedUncommitted):
+            raise TypeError("only an ordered table is read in the order of its keys")
+        written = SortedDict(self._work.changes.get(self._rows, {}))
+        return newest(in_range(written, start, stop), self._rows.scan(start, stop))
+
+    def write(self, changes: Changes) -> None:
+        """Write rows; None deletes. Others see them once the agent is done with the batch."""
+        if changes:
+            self._work.changes.setdefault(self._rows, {}).update(changes)
+
+    def expire(self, before: int | None) -> None:
+        """Have the rows that are older than an event time (ms) deleted; None deletes none."""
+        if before is not None:
+            self._work.expiry[self._rows] = before

@@ -1,0 +1,178 @@
+"""Rows that are written and not committed: in memory, before the store, until their changelog has them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from faust.types import TP
+from sortedcontainers import SortedDict
+
+from streamapp.joins.rows import Row
+from streamapp.kafka.record import Envelope, Result
+from streamapp.runtime.scans import in_range, newest
+from streamapp.stores.errors import StoreUnreachableError
+from streamapp.stores.in_step import keep_in_step
+from streamapp.stores.partition import Changes, OrderedStore, PartitionStore
+from streamapp.stores.standing import UNKNOWN
+
+if TYPE_CHECKING:
+    from streamapp.kafka.refusals import RecordRefusedError
+
+__all__ = ["OrderedUncommitted", "Uncommitted"]
+
+#: Expired rows removed at a commit: bounds how long it takes.
+EXPIRE_AT_ONCE: Final = 50_000
+
+
+class Uncommitted:
+    """One partition of a table, as the finished work left it.
+
+    Args:
+        store: the rows as they were committed.
+        changelog: the partition of the changelog.
+    """
+
+    def __init__(self, store: PartitionStore, changelog: TP) -> None:
+        self.committed = store
+        self.changelog = changelog
+        #: Goes up whenever what is not committed is given up: what was read from these rows before is void then.
+        self.epoch = 0
+        #: Rows written since the last commit began; None deletes.
+        self.fresh = self._none()
+        #: Rows of the commit that is under way.
+        self._frozen = self._none()
+        self._offset = 0
+        #: The offset that was stored last.
+        self._stored = 0
+        #: Rows of the commit that is under way which the changelog refuses, and what the broker says.
+        self.refusals: list[tuple[Result, RecordRefusedError]] = []
+        #: Rows older than this event time (ms) are to be deleted; and whether the store may have more of them.
+        self._expire_before: int | None = None
+        self._expiring = False
+
+    def _none(self) -> MutableMapping[bytes, Row | None]:
+        """Make room for changes."""
+        return {}
+
+    def get(self, key: bytes, /) -> Row | None:
+        """Give the row of a key."""
+        for changes in (self.fresh, self._frozen):
+            if key in changes:
+                return changes[key]
+        return self.committed.get(key)
+
+    def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
+        """Give the rows of keys, in their order; a key may be there more than once."""
+        frozen = self._frozen  # taken first: while the store is read, a commit may put these rows into it
+        rows = self.committed.get_many(keys)
+        for changes in (frozen, self.fresh):
+            if changes:
+                rows = [changes.get(key, row) for key, row in zip(keys, rows, strict=True)]
+        return rows
+
+    def read_ahead(self, keys: Sequence[bytes]) -> None:
+        """Begin to read what the next `get_many` of these keys will need, if that can be done besides."""
+        self.committed.read_ahead(keys)
+
+    def items(self) -> Iterator[tuple[bytes, Row]]:
+        """Go through all rows."""
+        changes = {**self._frozen, **self.fresh}
+        for key, row in self.committed.items():
+            if key not in changes:
+                yield key, row
+        yield from ((key, row) for key, row in changes.items() if row is not None)
+
+    def __len__(self) -> int:
+        """Count the rows; an estimate where the store's is one."""
+        changes = {**self._frozen, **self.fresh}
+        stored = self.committed.get_many(list(changes)) if changes else []
+        return len(self.committed) + sum(
+            (row is not None) - (old is not None) for row, old in zip(changes.values(), stored, strict=True)
+        )
+
+    def merge(self, changes: Changes) -> None:
+        """Take in the rows that finished work wrote."""
+        self.fresh.update(changes)
+
+    def expire(self, before: int) -> None:
+        """Have the rows that are older than an event time (ms) deleted by the next commits."""
+        if self._expire_before is None or before > self._expire_before:
+            self._expire_before, self._expiring = before, True
+
+    def freeze(self) -> bool:
+        """Take what was written and what expired for a commit; tell whether there is anything.
+
+        A commit that failed is followed by `forget`, so nothing is frozen yet.
+        """
+        if (before := self._expire_before) is not None:
+            self.fresh.update(
+                (key, None) for key, row in list(self.fresh.items()) if row is not None and row.timestamp < before
+            )
+            with contextlib.suppress(StoreUnreachableError):  # the next commits will ask again
+                expired = self.committed.expired(before, EXPIRE_AT_ONCE) if self._expiring else []
+                for key in expired:
+                    self.fresh.setdefault(key, None)
+                self._expiring = len(expired) == EXPIRE_AT_ONCE
+        self._frozen, self.fresh = self.fresh, self._none()
+        self._offset = 0
+        return bool(self._frozen)
+
+    def records(self) -> list[Result]:
+        """Give what is frozen as changelog records: a row's value and event time, or a tombstone."""
+        return [
+            (Envelope(key, None), None) if row is None else (Envelope(key, row.timestamp), row.value)
+            for key, row in self._frozen.items()
+        ]
+
+    def delivered(self, count: int, offset: int) -> None:
+        """Take note of how far the changelog is."""
+        self._offset = max(self._offset, offset)
+
+    async def refused(self, result: Result, error: RecordRefusedError) -> None:
+        """Take note of a row that the changelog refuses: the commit cannot go on."""
+        self.refusals.append((result, error))
+
+    def store(self) -> None:
+        """Put what is frozen, and is in the changelog by now, into the store."""
+        if self._offset < self._stored:
+            # The changelog was made anew, or has lost its end: only the store has the older rows (`batching.refill`).
+            self.committed.stand(self.committed.standing.succeeded_by(UNKNOWN))
+        self.committed.write(self._frozen, self._offset)
+        self._stored = self._offset
+        self._frozen = self._none()
+
+    def in_step(self, at_ms: int, inputs: Mapping[str, str]) -> None:
+        """Take note that the store had all of the changelog at a time of the wall clock (ms).
+
+        Args:
+            at_ms: the time.
+            inputs: ids of the topics that are read.
+        """
+        keep_in_step(self.committed, at_ms, inputs=inputs)
+
+    def forget(self) -> None:
+        """Drop what is not committed."""
+        self.fresh, self._frozen = self._none(), self._none()
+        self._stored = 0
+        self.refusals = []
+        self.epoch += 1
+
+
+class OrderedUncommitted(Uncommitted):
+    """The same for a table whose rows are read in the order of their keys."""
+
+    committed: OrderedStore
+    fresh: Any
+    _frozen: Any
+
+    def _none(self) -> MutableMapping[bytes, Row | None]:
+        """Make room for changes."""
+        return SortedDict()
+
+    def scan(self, start: bytes, stop: bytes | None) -> Iterator[tuple[bytes, Row]]:
+        """Give the rows with ``start <= key < stop`` in order; None is without end."""
+        yield from newest(
+            in_range(self.fresh, start, stop), in_range(self._frozen, start, stop), self.committed.scan(start, stop)
+        )

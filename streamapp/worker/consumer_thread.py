@@ -1,0 +1,223 @@
+"""The thread in which the worker is a member of its group: heartbeats and commits go on while an agent works.
+
+The records are fetched elsewhere (`streamapp.kafka.reader`).
+
+Read from faust-streaming 0.15.3 (`faust/transport/drivers/aiokafka.py`) and aiokafka 0.14.0 (`aiokafka/consumer/`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+from aiokafka.protocol.group import JoinGroupRequest
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from mode import Service
+
+from streamapp.kafka.group import Group, passes
+from streamapp.kafka.refusals import RefusedError, name_of, standing
+from streamapp.worker.static_member import FencedError
+
+__all__ = ["ConsumerThread"]
+
+#: Seconds between two questions for a topic that was just made: a broker tells of it some ms later.
+ASK_AGAIN: Final = 0.02
+#: Seconds between two looks whether aiokafka has stopped to take part in the group.
+LOOK: Final = 1.0
+#: The error code of a static member whose place another one has (FENCED_INSTANCE_ID), which aiokafka does not know.
+FENCED: Final = 82
+#: Seconds to leave the group when the worker stops; a broker that is away is not waited for.
+LEAVE_WITHIN: Final = 2.0
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """The thread in which aiokafka runs, so that heartbeats go on while an agent works."""
+
+    app: Any
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        conf = self.app.conf
+        # Only now is the web port known for certain, since `faust worker --web-port` sets it late.
+        conf.consumer_group_instance_id = self.app.settings.member_id(conf.web_port)
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = self.app.settings.isolation_level
+        return consumer
+
+    @property
+    def aiokafka(self) -> Any:
+        """The aiokafka consumer that Faust has started."""
+        return self._ensure_consumer()
+
+    async def on_start(self) -> None:
+        """Start aiokafka's consumer."""
+        await super().on_start()
+        if self._consumer is not None:
+            _fetch_nothing(self._consumer._fetcher)
+            self._ask_before_joining_again(self._consumer._coordinator)
+
+    def _ask_before_joining_again(self, coordinator: Any) -> None:
+        """Have a member that the group has put out see, before it joins again, whether another one has its place.
+
+        It would take that from the other one in turn: the heartbeats and commits of aiokafka are of versions that say
+        no static id, so that the broker does not tell that this member is fenced, but that it is unknown.
+        """
+        if not isinstance(coordinator, GroupCoordinator):
+            return
+        send, member = coordinator._send_req, ""
+
+        async def ask_before(request: Any) -> Any:
+            nonlocal member
+            member = coordinator.member_id or member
+            if isinstance(request, JoinGroupRequest) and member and not coordinator.member_id:
+                await self._stop_if_fenced(coordinator, member)
+            answer = await send(request)
+            if getattr(answer, "error_code", 0) == FENCED:
+                await self._stop_if_fenced(coordinator, member)
+            return answer
+
+        coordinator._send_req = ask_before
+
+    async def _stop_if_fenced(self, coordinator: GroupCoordinator, member: str) -> None:
+        instance, found = coordinator._group_instance_id, []
+        with contextlib.suppress(KafkaError):  # a broker that does not tell of groups
+            found = await Group(self).members()
+        for other in found:
+            if other.instance == instance and other.member != member:
+                asyncio.run_coroutine_threadsafe(self.app.crash(FencedError(instance, other)), self.parent_loop)
+                await asyncio.wait([coordinator._closing])
+                raise KafkaError("this worker is in the group no more")
+
+    @Service.task
+    async def _stay_in_the_group(self) -> None:
+        """Join the group again after an error that passes, for instance an answer of a broker that has just started.
+
+        After an error which it does not know aiokafka stops to take part in the group until it is asked for records
+        (`GroupCoordinator.check_errors`), and nobody asks it here.
+
+        Raises:
+            KafkaError: if the error does not pass.
+        """
+        while not self.should_stop:
+            await self.sleep(LOOK)
+            coordinator = self._consumer and self._consumer._coordinator
+            if not isinstance(coordinator, GroupCoordinator):
+                continue
+            failed = coordinator._coordination_task.done()
+            if coordinator._pending_exception is not None:
+                coordinator.request_rejoin()  # first: aiokafka goes on with the next line
+            try:
+                coordinator.check_errors()
+            except KafkaError as exc:
+                if failed or not (passes(exc) or standing(type(exc))):
+                    raise
+                if standing(type(exc)) and self._is_over(exc):
+                    return
+                self.log.warning("Joining the group again: %r", exc)
+
+    def _is_over(self, error: KafkaError) -> bool:
+        """Have the app stop if it is of no use to try it again."""
+        name = name_of(error, self.app.conf.id)
+        try:
+            self.app.patience.failed(name, error)
+        except RefusedError as refused:
+            asyncio.run_coroutine_threadsafe(self.app.crash(refused), self.parent_loop)
+            return True
+        return False
+
+    async def subscribe(self, topics: Iterable[str]) -> None:
+        """Subscribe, once the broker tells of the changelogs, which may just have been made.
+
+        Partitions that the group's leader has not heard of are assigned to nobody, and it asks for news only after
+        minutes (aiokafka's ``metadata_max_age_ms``): till then agents would get records whose table is not there.
+
+        Raises:
+            UnknownTopicOrPartitionError: if the broker does not tell of them in time.
+        """
+        await self.call_thread(self._await_topics, set(self.app.tables.changelog_topics))
+        await super().subscribe(topics)
+
+    async def _await_topics(self, topics: set[str]) -> None:
+        client = self.aiokafka._client
+        deadline = time.monotonic() + self.app.conf.broker_request_timeout
+        for topic in topics:
+            client.add_topic(topic)
+        while missing := {topic for topic in topics if client.cluster.partitions_for_topic(topic) is None}:
+            if time.monotonic() > deadline:
+                raise UnknownTopicOrPartitionError(f"the broker does not know {', '.join(sorted(missing))}")
+            await client.force_metadata_update()
+            await asyncio.sleep(ASK_AGAIN)
+
+    async def wait_until_stopped(self) -> None:
+        """Wait until the consumer stops this thread: in a crash of the app, too, which has a last commit to make."""
+        await super().wait_until_stopped()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopped.wait(), self.app.conf.broker_session_timeout)
+
+    def _stopped_set(self) -> None:
+        # In a crash the thread may have ended by itself: its loop is closed, and nobody there waits any more.
+        with contextlib.suppress(RuntimeError):
+            super()._stopped_set()
+
+    async def on_thread_stop(self) -> None:
+        """Leave the group, so that the others get the partitions at once.
+
+        aiokafka (`GroupCoordinator._maybe_leave_group`) does not leave for a member with a static id (KIP-345):
+        a worker that stops for good would block its partitions for the session timeout. The id is there for
+        the worker that is killed and comes back.
+        """
+        if self._consumer is not None and self._consumer._group_id is not None:
+            self._consumer._coordinator._group_instance_id = None
+        # While the broker is away aiokafka's fetcher ends as if this, and not its own task, had been cancelled; the
+        # thread would die of it, and nobody learn that it has stopped. Hence a task.
+        closing = asyncio.ensure_future(super().on_thread_stop())
+        done, _ = await asyncio.wait({closing}, timeout=LEAVE_WITHIN)
+        if not done:
+            closing.cancel()
+        elif not closing.cancelled():
+            closing.result()
+
+    def polled(self) -> None:
+        """Take note that the agents' loop goes on: the place in the group depends on it (``max.poll.interval.ms``)."""
+        with self.aiokafka._subscription.fetch_context():
+            pass
+
+    async def commit_offsets(self, offsets: Mapping[TP, int]) -> None:
+        """Commit the offsets of partitions.
+
+        Raises:
+            KafkaError: if the broker does not take them, for instance since this worker was put out of the group.
+        """
+        await self.call_thread(self._commit_offsets, offsets)
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int]) -> None:
+        metadata = self.app.resumption.metadata
+        await self.aiokafka.commit(
+            {TopicPartition(*tp): OffsetAndMetadata(offset, metadata(tp)) for tp, offset in offsets.items()}
+        )
+
+    async def refresh(self) -> None:
+        """Have aiokafka ask for the topics again: what the group's leader knows of them decides who gets what."""
+        await self.call_thread(self.aiokafka._client.force_metadata_update)
+
+    def rejoin(self) -> None:
+        """Have the group rebalance, so that what was not committed is read again."""
+        if self._consumer is not None and self._consumer._group_id is not None:
+            self.thread_loop.call_soon_threadsafe(self._consumer._coordinator.request_rejoin)
+
+
+def _fetch_nothing(fetcher: Any) -> None:
+    """Have an aiokafka fetcher see to the positions only, which begin at the committed offsets."""
+    actions = fetcher._get_actions_per_node
+
+    def without_fetches(assignment: Any) -> Any:
+        _, *others = actions(assignment)
+        return [], *others
+
+    fetcher._get_actions_per_node = without_fetches

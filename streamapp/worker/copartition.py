@@ -1,0 +1,134 @@
+"""Topics before the start: the missing ones are made, and joined ones must have equally many partitions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from confluent_kafka import KafkaException
+
+from streamapp.kafka.admin import Cluster, ClusterError
+from streamapp.kafka.partitioner import partition_of
+from streamapp.kafka.partitioners import misplaced, sample
+from streamapp.kafka.topic_configs import CHANGELOG, INTERNAL, output_config
+from streamapp.runtime.cycles import FlowError, check_flows, returning
+from streamapp.settings import PREFIX
+from streamapp.worker.event_times import check_event_times
+from streamapp.worker.growth import advice, moving_to
+from streamapp.worker.inputs import check_inputs
+from streamapp.worker.table import Table
+
+if TYPE_CHECKING:
+    from streamapp.worker.app import App
+
+__all__ = ["changelog_of", "prepare"]
+
+
+def prepare(app: App) -> int:
+    """Make the topics of the app that are missing, and check those that are joined.
+
+    Topics that exist keep their partitions; the missing ones get as many as those have that they are joined with. The
+    tables' changelogs are made here too, so that they have as many.
+
+    Returns:
+        the number of partitions of the topics.
+
+    Raises:
+        ClusterError: if the broker is not there, a topic that is read is missing and not to be made, what is sent would
+            come back, or topics that are joined differ in their number of partitions, or in where their keys lie.
+    """
+    _check_flows(app)
+    cluster = Cluster(app.settings)
+    check_inputs(app, cluster.partitions())
+    counts: dict[str, int] = {}
+    internal = {output.topic: INTERNAL for output in app.internal}
+    for together in app.joined_topics():
+        found = cluster.ensure(together, partitions=_partitions(cluster, app, together), configs=internal)
+        if len(set(found.values())) > 1:
+            raise ClusterError(_uneven(app, cluster, found))
+        counts.update(found)
+    written = [topics for topics in app.joined_topics() if not app.hops.keys().isdisjoint(topics)]
+    for topics in dict.fromkeys([*app.merges(), *written]):
+        _check_placement(app, topics, counts[topics[0]])
+    first, count = next(iter(counts.items()), ("", app.settings.partitions))
+    changelogs: dict[str, int] = {}
+    for table in app.row_tables:
+        source = table.source or first
+        changelogs |= _prepare_changelog(cluster, app, table, source, counts.get(source, count))
+    cluster.ensure(
+        [output.topic for output in app.outputs], partitions=count, config=output_config(app.settings), configs=internal
+    )
+    check_event_times(app, cluster, changelogs)
+    app.partition_counts = {**counts, **changelogs}
+    return count
+
+
+def _partitions(cluster: Cluster, app: App, topics: tuple[str, ...]) -> int | None:
+    """Tell how many partitions topics get that the app writes once more, if none of them is there: as their sources."""
+    sources = [app.hops[topic] for topic in topics if topic in app.hops]
+    existing = cluster.partitions() if sources else {}
+    if existing.keys() & set(topics):
+        return None
+    return max((existing[source] for source in sources if source in existing), default=None)
+
+
+def _check_flows(app: App) -> None:
+    flows, outputs = app.flows(), [output.topic for output in app.outputs if output is not app.dead_letters]
+    try:
+        check_flows(flows, app.dead_letters.topic)
+    except FlowError as exc:
+        raise ClusterError(str(exc)) from None
+    for topic in returning(flows, outputs, app.topics_read()):
+        app.note(
+            f"{topic} is read and is an output, too: an agent that sends to what it reads gets that again, without end"
+        )
+
+
+def changelog_of(app: App, table: Table) -> str:
+    """Return the full name of a table's changelog."""
+    return f"{app.settings.id}-{table.name}-changelog"
+
+
+def _uneven(app: App, cluster: Cluster, found: Mapping[str, int]) -> str:
+    """Say what to do about topics that are joined and have not equally many partitions."""
+    told = " and ".join(f"{topic} has {count}" for topic, count in found.items())
+    existing = cluster.partitions()
+    kept = {name: existing[name] for table in app.row_tables if (name := changelog_of(app, table)) in existing}
+    if set(kept.values()) & set(found.values()):  # they were even, and some have got more
+        return f"topics that are joined need equally many partitions, but {told}; {advice(app, {**found, **kept})}"
+    return (
+        f"topics that are joined need equally many partitions, but {told}; make the smaller one anew with as "
+        f"many, or choose other topics with {PREFIX}TOPIC_PREFIX"
+    )
+
+
+def _check_placement(app: App, topics: tuple[str, ...], count: int) -> None:
+    if count == 1 or len(topics) == 1:
+        return
+    theirs = [topic for topic in topics if topic not in app.hops]
+    try:
+        found = sample(app.settings, theirs, count)
+    except KafkaException as exc:
+        raise ClusterError(f"cannot read {' and '.join(topics)}: {exc.args[0].str()}") from None
+    # What this app writes once more lies as the Java client would put it, though nothing may be there yet.
+    keys = {key for sampled in found.values() for key, _ in sampled}
+    ours = {topic: [(key, partition_of(key, count)) for key in keys] for topic in topics if topic in app.hops}
+    wrong = misplaced({**found, **ours}, count)
+    if wrong is not None:
+        raise ClusterError(f"{wrong}, or have one written once more here ({PREFIX}REKEY, streamapp join --repartition)")
+
+
+def _prepare_changelog(cluster: Cluster, app: App, table: Table, source: str, count: int) -> dict[str, int]:
+    changelog = changelog_of(app, table)
+    if moving_to(changelog) in cluster.partitions():
+        raise ClusterError(
+            f"the rows of {changelog} are being moved to other partitions, which has not ended: with all workers "
+            "stopped, `streamapp repartition --execute` does the rest"
+        )
+    found = cluster.ensure([changelog], partitions=count, config=CHANGELOG)
+    if found[changelog] != count:
+        raise ClusterError(
+            f"{source} has {count} partitions, but the changelog {changelog} has {found[changelog]}: keys are in other "
+            f"partitions than the table's rows; {advice(app, {source: count, **found})}"
+        )
+    return found

@@ -1,0 +1,112 @@
+"""The monitor: for Faust's sensors, a batch is as many messages and events as it has records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from faust.sensors.monitor import Monitor as Sensors
+from faust.sensors.prometheus import FaustMetrics, PrometheusMonitor
+from faust.types import TP
+
+from streamapp.runtime.batch import Batch
+
+__all__ = ["Monitor"]
+
+K = TypeVar("K")
+
+
+class _Series(dict[K, Any]):
+    """The series of a metric, by what they are about: to find one by its labels each time takes 5 µs."""
+
+    def __init__(self, make: Callable[[K], Any]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, about: K) -> Any:
+        series = self[about] = self._make(about)
+        return series
+
+
+class Monitor(PrometheusMonitor):
+    """Faust's monitor (``/``, ``/performance/`` and ``/metrics``), which counts the records of a batch.
+
+    Faust (`faust.sensors`, 0.15.3) counts one for each message and event, and a batch is one of each. Offsets need
+    no care: a batch has the offset of its last record, so that lag is in records. Times are those of whole batches.
+
+    What is called for each batch leaves out `PrometheusMonitor`, which takes 0.1 ms for it, a tenth of all that a
+    small batch costs, and does here what that does.
+    """
+
+    def __init__(self, metrics: FaustMetrics, **options: Any) -> None:
+        super().__init__(metrics, **options)
+        received, read = metrics.messages_received_per_topics, metrics.messages_received_per_topics_partition
+        events, ends = metrics.total_events_per_stream, metrics.topic_partition_end_offset
+        self._received = _Series[str](lambda topic: received.labels(topic=topic))
+        self._read = _Series[TP](lambda tp: read.labels(topic=tp.topic, partition=tp.partition))
+        self._ends = _Series[TP](lambda tp: ends.labels(topic=tp.topic, partition=tp.partition))
+        self._events = _Series[str](lambda stream: events.labels(stream=f"stream.{stream}.events"))
+        #: By stream, what the metrics call it.
+        self._names: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+
+    def on_message_in(self, tp: TP, offset: int, message: Any) -> None:
+        """Count the records that an agent begins with."""
+        Sensors.on_message_in(self, tp, offset, message)
+        records = _records(message)
+        self.messages_received_total += records - 1
+        self.messages_received_by_topic[tp.topic] += records - 1
+        self.messages_active += records - 1
+        self._metrics.messages_received.inc(records)
+        self._metrics.active_messages.inc(records)
+        self._received[tp.topic].inc(records)
+        self._read[tp].set(offset)
+
+    def on_stream_event_in(self, tp: TP, offset: int, stream: Any, event: Any) -> dict[Any, Any] | None:
+        """Count the records that a stream begins with."""
+        state = Sensors.on_stream_event_in(self, tp, offset, stream, event)
+        records = _records(event.message)
+        self.events_total += records - 1
+        self.events_by_stream[self.stream_lookup[stream]] += records - 1
+        self.events_by_task[self.task_lookup[stream.task_owner]] += records - 1
+        self.events_active += records - 1
+        self._metrics.total_events.inc(records)
+        self._metrics.total_active_events.inc(records)
+        name = self._names.get(stream)
+        if name is None:
+            name = self._names[stream] = self._stream_label(stream)
+        self._events[name].inc(records)
+        return state
+
+    def on_stream_event_out(
+        self, tp: TP, offset: int, stream: Any, event: Any, state: dict[Any, Any] | None = None
+    ) -> None:
+        """Count the records that a stream is done with."""
+        Sensors.on_stream_event_out(self, tp, offset, stream, event, state)
+        records = _records(event.message)
+        self._metrics.total_active_events.dec(records)
+        if state is not None:
+            self.events_active -= records - 1
+            self._metrics.events_runtime_latency.observe(self.secs_to_ms(self.events_runtime[-1]))
+
+    def on_message_out(self, tp: TP, offset: int, message: Any) -> None:
+        """Count the records that all agents are done with."""
+        Sensors.on_message_out(self, tp, offset, message)
+        records = _records(message)
+        self.messages_active -= records - 1
+        self._metrics.active_messages.dec(records)
+
+    def track_tp_end_offset(self, tp: TP, offset: int) -> None:
+        """Take note of the end of a partition."""
+        Sensors.track_tp_end_offset(self, tp, offset)
+        self._ends[tp].set(offset)
+
+    def _clear_partition_related_metrics(self) -> None:
+        super()._clear_partition_related_metrics()
+        for series in (self._received, self._read, self._ends):
+            series.clear()  # those there were are shown no more
+
+
+def _records(message: Any) -> int:
+    """Give how many records a message has."""
+    return len(message.value) if isinstance(message.value, Batch) else 1

@@ -1,0 +1,103 @@
+"""The producer: Faust's own, which sends each record batch once, and those that send in transactions."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from aiokafka.errors import KafkaError
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from streamapp.kafka.pipelining import PipeliningProducer
+from streamapp.kafka.transactions import CLOSE_WITHIN
+
+__all__ = ["Producer"]
+
+
+#: The session timeouts after which the broker aborts a transaction, but no more seconds than it allows by default.
+TRANSACTION_TIMEOUTS: Final = 3
+TRANSACTION_AT_MOST: Final = 900.0
+#: Seconds that the broker has to say which topics there are.
+ASK_WITHIN_S: Final = 1.0
+
+
+class Producer(driver.Producer):
+    """Faust's aiokafka producer, idempotent: what aiokafka sends again after a lost answer is there once (KIP-98)."""
+
+    app: Any
+    _producer_type = PipeliningProducer
+
+    def _settings_extra(self) -> Mapping[str, Any]:
+        return {**super()._settings_extra(), "enable_idempotence": True}
+
+    @property
+    def aiokafka(self) -> Any:
+        """The aiokafka producer that Faust has started."""
+        return self._ensure_producer()
+
+    def transactional(self, transactional_id: str) -> Any:
+        """Make an aiokafka producer that sends in transactions; it is not started yet.
+
+        The broker aborts a transaction that lasts so long that its commit, and the one before it, have failed.
+        """
+        timeout = min(TRANSACTION_TIMEOUTS * self.app.conf.broker_session_timeout, TRANSACTION_AT_MOST)
+        return self._producer_type(
+            **{**self._settings_default(), **self._settings_auth(), **self._settings_extra()},
+            transactional_id=transactional_id,
+            transaction_timeout_ms=int(timeout * 1000),
+        )
+
+    async def renew(self) -> None:
+        """Make a new aiokafka producer in place of one that has given up.
+
+        After some errors, for instance when the broker has lost records and takes what comes next for out of order,
+        aiokafka's refuses everything for good (`Sender._fail_all`, 0.14).
+        """
+        given_up = self.aiokafka
+        if not given_up._sender.sender_task.done():
+            return
+        self.log.warning("The producer has given up, and is made anew")
+        producer = self._new_producer()
+        await producer.start()  # first: if the broker is away, the next generation tries again
+        self._producer = producer
+        await given_up.stop()
+
+    async def partition_count(self, topic: str) -> int:
+        """Give the number of partitions of a topic.
+
+        Raises:
+            KafkaError: if the broker does not know the topic.
+        """
+        producer = self.aiokafka
+        known = producer.client.cluster.partitions_for_topic(topic)
+        return len(known or await producer.partitions_for(topic))
+
+    async def missing(self, partitions: Collection[TP]) -> set[str]:
+        """Return the topics of those of the partitions that are not there; none, if the broker does not answer."""
+        client = self.aiokafka.client
+        for topic in {tp.topic for tp in partitions}:
+            client.add_topic(topic)
+        try:
+            async with asyncio.timeout(ASK_WITHIN_S):
+                answered = await client.force_metadata_update()
+        except (KafkaError, TimeoutError):
+            return set()
+        there = client.cluster.partitions_for_topic
+        unknown = {tp.topic for tp in partitions if tp.partition not in (there(tp.topic) or ())}
+        return unknown - client.cluster.unauthorized_topics if answered else set()
+
+    async def flush(self) -> None:
+        """Wait until the broker has what is under way; in a worker that stops, no longer than a sound one takes."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_WITHIN if self.app.should_stop else None):
+                await super().flush()
+
+    async def on_stop(self) -> None:
+        """Stop the transactional producers, too."""
+        await self.app.checkpoint.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_WITHIN):
+                await super().on_stop()

@@ -1,0 +1,176 @@
+"""Static members (KIP-345): a worker that comes back has its partitions at once, and none takes those of a live one.
+
+Whoever joins with the id of a member gets its place, and the broker tells the older one that it is none any more (it is
+fenced): a second worker that was given the same id would put the first one out. A broker cannot tell whether the member
+that it knows is alive, before the session timeout has passed; its web views can. So a worker asks before it joins.
+
+Read from aiokafka 0.14.0 (`aiokafka/client.py`) and faust-streaming 0.15.3 (`faust/assignor/client_assignment.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final
+
+import aiohttp
+from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
+from aiokafka.errors import KafkaError
+from yarl import URL
+
+from streamapp.errors import StreamappError
+from streamapp.kafka.admin import ClusterError
+from streamapp.kafka.members import StaticMember, members
+from streamapp.kafka.protocol import describe_group
+from streamapp.loopback import is_loopback
+from streamapp.settings import PREFIX
+
+__all__ = ["FencedError", "check_alone"]
+
+#: Asks a group's coordinator for the group.
+Describe = Callable[[], Awaitable[Any]]
+
+#: Seconds before the group is looked at again.
+LOOK_S: Final = 0.2
+#: Seconds beside the session timeout that a member which is gone is in the group at most.
+MARGIN_S: Final = 1.0
+#: Seconds that the web views of a member may take to be reached, and to answer.
+CONNECT_S, ANSWER_S = 2.0, 3.0
+
+
+class FencedError(StreamappError):
+    """Another worker has this one's place in the group; the text is one line.
+
+    Args:
+        instance: the static member id.
+        other: who has it now.
+    """
+
+    def __init__(self, instance: str, other: StaticMember) -> None:
+        super().__init__(
+            f"another worker has taken the place of this one: {other.told} has joined with the same "
+            f"{PREFIX}INSTANCE_ID={instance}; give each worker its own (default: id, host name and web port)"
+        )
+
+
+class Sign(enum.Enum):
+    """What is known of a member."""
+
+    ALIVE = enum.auto()
+    GONE = enum.auto()
+    #: It cannot be asked from here, or gives no answer: the session timeout tells.
+    UNKNOWN = enum.auto()
+
+
+def check_alone(app: Any) -> None:
+    """Make sure, before the worker joins the group, that no other one is alive that has the same static id.
+
+    Raises:
+        ClusterError: if there is one.
+    """
+    asyncio.run(_check_alone(app))
+
+
+async def _check_alone(app: Any) -> None:
+    conf, settings = app.conf, app.settings
+    instance = settings.member_id(conf.web_port)
+    patience = conf.broker_session_timeout + MARGIN_S
+    deadline, first = time.monotonic() + patience, True
+    async with _describing(settings, conf.id) as (describe, here):
+        while (other := await _find(describe, instance, deadline)) is not None:
+            mine = other.host == here() and conf.web_enabled
+            sign = await look(other, URL(conf.canonical_url), same_host=mine)
+            if sign is Sign.GONE:
+                return
+            if sign is Sign.ALIVE or time.monotonic() > deadline:
+                given = "is" if settings.instance_id else "(id, host name and web port) is"
+                raise ClusterError(
+                    f"{PREFIX}INSTANCE_ID={instance} {given} that of {other.told}, which is alive: give each worker "
+                    "one of its own"
+                )
+            if first:
+                first = False
+                print(
+                    f"streamapp: {PREFIX}INSTANCE_ID={instance} is that of {other.told}, which cannot be asked whether "
+                    f"it is alive: waiting up to {patience:g} s for the broker to know",
+                    file=sys.stderr,
+                    flush=True,
+                )
+            await asyncio.sleep(LOOK_S)
+
+
+async def _find(describe: Describe, instance: str, deadline: float) -> StaticMember | None:
+    while True:
+        try:
+            return next((one for one in members(await describe()) if one.instance == instance), None)
+        except KafkaError as exc:
+            if not exc.retriable or time.monotonic() > deadline:
+                return None  # a broker that does not tell of groups, or not now: it may still let us in
+            await asyncio.sleep(LOOK_S)
+
+
+async def look(other: StaticMember, own: URL, *, same_host: bool) -> Sign:
+    """Find out whether a member is alive.
+
+    Args:
+        other: the member.
+        own: URL of the web views that this worker is about to have, on a port that is free.
+        same_host: whether the member was on this host.
+    """
+    if not other.url:
+        return Sign.UNKNOWN
+    url = URL(other.url)
+    if same_host and url == own:
+        return Sign.GONE  # nobody listens there
+    there = same_host or not (url == own or is_loopback(url.host or ""))
+    if not there:  # from here that is somebody else: it may be at the address that the broker sees, or behind that
+        if is_loopback(other.host):
+            return Sign.UNKNOWN
+        url = url.with_host(other.host)
+    timeout = aiohttp.ClientTimeout(total=ANSWER_S, sock_connect=CONNECT_S)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(url.with_path("/health/live")) as response,
+        ):
+            health = await response.json(content_type=None)
+    except aiohttp.ClientConnectorError as exc:
+        refused = isinstance(exc.os_error, ConnectionRefusedError)
+        return Sign.UNKNOWN if refused and not there else Sign.GONE
+    except aiohttp.ConnectionTimeoutError:
+        return Sign.GONE  # nobody has the address any more
+    except (aiohttp.ClientConnectionError, TimeoutError):
+        return Sign.UNKNOWN
+    except (aiohttp.ClientError, ValueError):
+        return Sign.GONE  # another program
+    if not isinstance(health, dict) or health.get("member", other.instance) != other.instance:
+        return Sign.GONE  # another program, or another worker
+    return Sign.ALIVE if health.get("live") else Sign.UNKNOWN
+
+
+@contextlib.asynccontextmanager
+async def _describing(settings: Any, group: str) -> AsyncIterator[tuple[Describe, Callable[[], str]]]:
+    """Connect to a group's coordinator: gives what asks it for the group, and the address from which that is done."""
+    client = AIOKafkaClient(**settings.aiokafka())
+    node: Any = None
+
+    async def describe() -> Any:
+        nonlocal node
+        node = await client.coordinator_lookup(CoordinationType.GROUP, group)
+        return await client.send(node, describe_group(group), group=ConnectionGroup.COORDINATION)
+
+    def here() -> str:
+        connection = client._conns[node, ConnectionGroup.COORDINATION]
+        return str(connection._writer.get_extra_info("sockname")[0])
+
+    try:
+        await client.bootstrap()
+        yield describe, here
+    except KafkaError as exc:
+        raise ClusterError(f"cannot reach Kafka at {settings.broker} ({PREFIX}BROKER): {exc}") from None
+    finally:
+        await client.close()

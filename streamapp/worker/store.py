@@ -1,0 +1,105 @@
+"""A Faust store made of partitions: opened when they are assigned, closed when they are given back."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from faust.stores.base import Store
+from faust.types import TP
+
+from streamapp.joins.rows import Row
+from streamapp.runtime.uncommitted import OrderedUncommitted, Uncommitted
+from streamapp.stores.errors import StoreError
+from streamapp.stores.partition import PartitionStore
+
+__all__ = ["PartitionedStore"]
+
+
+class PartitionedStore(Store[bytes, Row], abc.ABC):
+    """Keeps one `PartitionStore` for each partition that this worker owns, and what is not committed to it yet."""
+
+    app: Any
+    table: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.partitions: dict[int, Uncommitted] = {}
+
+    @property
+    def ordered(self) -> bool:
+        """Whether rows are read in the order of their keys."""
+        return bool(self.table.ordered)
+
+    @abc.abstractmethod
+    def open(self, partition: int) -> PartitionStore:
+        """Open a partition.
+
+        Raises:
+            StoreError: if it cannot be had.
+        """
+
+    async def on_rebalance(
+        self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
+    ) -> None:
+        """Close the partitions that went away and open those that came."""
+        changelog = self.table.changelog_topic_name
+        owned = {tp.partition for tp in assigned if tp.topic == changelog}
+        for partition in self.partitions.keys() - owned:
+            self.partitions.pop(partition).committed.close()
+        for partition in owned - self.partitions.keys():
+            uncommitted: Any = OrderedUncommitted if self.ordered else Uncommitted
+            self.partitions[partition] = uncommitted(self.open(partition), TP(changelog, partition))
+
+    async def on_stop(self) -> None:
+        """Close all partitions."""
+        while self.partitions:
+            self.partitions.popitem()[1].committed.close()
+
+    def get(self, key: bytes) -> Row | None:  # type: ignore[override]
+        """Give the row of a key, whichever partition has it."""
+        for partition in self.partitions.values():
+            row = partition.get(key)
+            if row is not None:
+                return row
+        return None
+
+    def __getitem__(self, key: bytes) -> Row:
+        row = self.get(key)
+        if row is None:
+            raise KeyError(key)
+        return row
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, bytes) and self.get(key) is not None
+
+    def __iter__(self) -> Iterator[bytes]:
+        for partition in self.partitions.values():
+            yield from (key for key, _ in partition.items())
+
+    def __len__(self) -> int:
+        return sum(len(partition) for partition in self.partitions.values())
+
+    def apply_changelog_batch(self, batch: Iterable[Any], to_key: Any, to_value: Any) -> None:
+        """Refuse: our recovery writes to the partitions themselves."""
+        raise TypeError("changelogs are applied by streamapp.worker.recovery")
+
+    async def backup_partition(self, tp: TP | int, flush: bool = True, purge: bool = False, keep: int = 1) -> None:
+        """Refuse: the changelog is the backup."""
+        raise StoreError(f"table {self.table_name} makes no backups: its changelog is one")
+
+    def restore_backup(self, tp: TP | int, latest: bool = True, backup_id: int = 0) -> None:
+        """Refuse: the changelog is the backup."""
+        raise StoreError(f"table {self.table_name} has no backups: its changelog is one")
+
+    def reset_state(self) -> None:
+        """Remove all rows of the partitions that are open (`faust reset`)."""
+        for partition in self.partitions.values():
+            partition.committed.clear()
+
+    def __setitem__(self, key: bytes, row: Row) -> None:
+        raise TypeError("rows are written by `table.of(batch).write(changes)`, with their changelog")
+
+    def __delitem__(self, key: bytes) -> None:
+        raise TypeError("rows are deleted by `table.of(batch).write({key: None})`")

@@ -1,0 +1,79 @@
+"""A table whose rows are raw bytes with an event time, written a batch at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import faust
+
+from streamapp.joins.rows import Row
+from streamapp.runtime.batch import Batch
+from streamapp.runtime.rows import Rows
+from streamapp.runtime.uncommitted import Uncommitted
+from streamapp.worker.store import PartitionedStore
+
+if TYPE_CHECKING:
+    from streamapp.runtime.resumption import Owner
+
+__all__ = ["OrderedTable", "Table"]
+
+
+class Table(faust.Table):  # type: ignore[type-arg]
+    """A Faust table of `Row`, changelog-backed, keyed by the bytes of the source topic's keys.
+
+    The changelog's records have the row's value and its event time as their timestamp, so that the changelog
+    can be read by anyone; a tombstone deletes. Keys are not encoded once more (Faust puts them into JSON), so a
+    key is in the same partition of the source and the changelog, and is routed to the worker that has it.
+    """
+
+    app: Any
+    data: PartitionedStore
+    #: Whether rows are read in the order of their keys (`Rows.scan`).
+    ordered = False
+    #: Full name of a topic which has as many partitions as the table; none = as the first topic of the app has.
+    source: str = ""
+    #: What knows the state that the table is, if it is the state of a join.
+    owner: Owner | None = None
+
+    def _serializer_from_type(self, typ: Any) -> str:
+        return "raw"
+
+    def of(self, batch: Batch) -> Rows:
+        """Give the rows of a batch's partition, to be read and written by the agent that has the batch.
+
+        Raises:
+            KeyError: if this worker does not own the partition.
+        """
+        return Rows(self.data.partitions[batch.partition], batch.work)
+
+    def read_ahead(self, topic: Any) -> None:
+        """Have the rows of a topic's keys read while the agent that will ask for them is busy with other batches.
+
+        Args:
+            topic: of batches (`BatchSchema`), whose agent looks up the rows of all keys of a batch at once.
+        """
+        topic.schema.ahead.append(self._begin)
+
+    def _begin(self, batch: Batch) -> None:
+        rows = self.data.partitions.get(batch.partition)
+        keys = [key for key in batch.keys if key is not None]
+        if rows is not None and len(keys) == len(batch):
+            rows.read_ahead(keys)
+
+    def partition(self, number: int) -> Uncommitted:
+        """Give the rows of a partition that this worker owns.
+
+        Raises:
+            KeyError: if it does not own it.
+        """
+        return self.data.partitions[number]
+
+    def row(self, key: bytes) -> Row | None:
+        """Give the row of a key from the partitions that this worker owns."""
+        return self.data.get(key)
+
+
+class OrderedTable(Table):
+    """A table whose rows can be read in the order of their keys."""
+
+    ordered = True
