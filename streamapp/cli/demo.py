@@ -10,6 +10,7 @@ import click
 import msgspec
 from faust.cli.base import AppCommand, option
 
+from streamapp.app import settings
 from streamapp.embedded_kafka import BrokerError
 from streamapp.kafka.admin import ClusterError
 from streamapp.pipelines.clicks.demo import DemoError, Report, run_demo, stop_on_signals
@@ -52,6 +53,6 @@ class Demo(AppCommand):
         sys.exit(0)
 
     async def _run(self) -> Report:
-        task = asyncio.create_task(run_demo(self.app.settings, self.clicks))
+        task = asyncio.create_task(run_demo(settings, self.clicks))
         stop_on_signals(task)
         return await task

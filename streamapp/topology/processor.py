@@ -90,6 +90,8 @@ class JoinProcessor(Generic[R]):
         self.topics = tuple(sources)
         self._sources = tuple(sources.values())
         self._only = [numbers[0] for numbers in self._sources]
+        for topic in self.topics:
+            app.declared.read(topic)
         self.table: OrderedTable = app.tables.add(
             OrderedTable(app, name=name, beacon=app.tables.beacon, help=f"the state of the join {name}")
         )
@@ -103,7 +105,7 @@ class JoinProcessor(Generic[R]):
         )
         #: Gives batches of all topics.
         tick = None if idle_timeout is None else max(SHORTEST_TICK, idle_timeout / 1000 / TICKS)
-        self.channel: Any = app.topic(*self.topics, schema=BatchSchema(merged=True, tick=tick))
+        self.channel: Any = app.subscription(*self.topics, schema=BatchSchema(merged=True, tick=tick))
         self._idle_timeout = idle_timeout
         self._needs = needs
         self._tasks: dict[int, Task[R]] = {}

@@ -29,7 +29,7 @@ def check_inputs(app: App, existing: Collection[str]) -> None:
         ClusterError: if one is missing; it names those that may have been meant.
     """
     settings = app.settings
-    read, internal = app.topics_read(), {output.topic for output in app.internal}
+    read, internal = app.topics_read(), set(app.declared.internal)
     declared = dict.fromkeys(topic for together in app.joined_topics() for topic in together)
     missing = [topic for topic in declared if topic not in existing and topic not in internal]
     if lacking := [topic for topic in missing if topic in read and not _made(topic, app)]:
@@ -42,7 +42,7 @@ def check_inputs(app: App, existing: Collection[str]) -> None:
 
 def _made(topic: str, app: App) -> bool:
     create = app.settings.create
-    return create is Create.MISSING or (create is Create.OWN and topic in app.own)
+    return create is Create.MISSING or (create is Create.OWN and topic in app.declared.own)
 
 
 def _lacking(topics: Sequence[str], settings: Settings, existing: Collection[str]) -> str:

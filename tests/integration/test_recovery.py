@@ -190,9 +190,9 @@ class Restarted:
 
         async def main() -> list[Row]:
             app: Any = ours(self.topics, self._datadir)
-            table = app.rows("rows")
+            table = app.table("rows")
 
-            @app.agent(app.batches("records"))
+            @app.agent(app.topic("records", batches=True))
             async def write(batches: Any) -> None:
                 async for batch in batches:
                     table.of(batch).write({key: Row(b"1", batch.timestamps[-1]) for key in batch.keys})
