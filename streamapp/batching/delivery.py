@@ -111,6 +111,7 @@ class AtLeastOnce:
         mine = [tp for tp in partitions if app.topics.acks_enabled_for(tp.topic)]
         group = app.consumer.group
         moved = await app.consumer.positions.begin(await group.committed_now(mine), mine)
+        app.resumption.moved(moved)
         await group.begin_at(moved, moved)
         await app.consumer.commit_offsets(moved)
 
@@ -168,6 +169,7 @@ class ExactlyOnce:
         await self._end_those_left_behind(mine)
         committed = await group.committed(mine, stable=True)
         moved = await app.consumer.positions.begin(committed, mine)
+        app.resumption.moved(moved)
         begins = {tp: offset for tp, (offset, _) in committed.items()} | moved
         self._committed = await group.begin_at(mine, begins)
         if mine:  # whoever gets them next knows then whose transactions there may be
