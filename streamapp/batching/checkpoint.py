@@ -212,7 +212,7 @@ class Checkpoint:
             self._outbox.put(rows.changelog, rows.records(), rows, amends=True)
         # 3. The broker has all results, dead letters and changelog records.
         await self._settling.settle()
-        await self._settling.check_rows(written)
+        await self._settling.check_rows(written, not self._delivery.atomic)
         # 4. The input is committed.
         await self._commit_offsets(offsets)
         # 5. The stores get the rows, with the changelog's offset, which says from where a recovery has to read.

@@ -122,10 +122,11 @@ class Uncommitted:
 
     def records(self) -> list[Result]:
         """Give what is frozen as changelog records: a row's value and event time, or a tombstone."""
-        return [
-            (Envelope(key, None), None) if row is None else (Envelope(key, row.timestamp), row.value)
-            for key, row in self._frozen.items()
-        ]
+        return _records(self._frozen)
+
+    def undone(self) -> list[Result]:
+        """Return changelog records that put what is frozen back to what is in the store."""
+        return _records({key: self.committed.get(key) for key in self._frozen})
 
     def delivered(self, count: int, offset: int) -> None:
         """Take note of how far the changelog is."""
@@ -225,6 +226,13 @@ class Rows:
         """Have the rows that are older than an event time (ms) deleted; None deletes none."""
         if before is not None:
             self._work.expiry[self._rows] = before
+
+
+def _records(changes: Changes) -> list[Result]:
+    return [
+        (Envelope(key, None), None) if row is None else (Envelope(key, row.timestamp), row.value)
+        for key, row in changes.items()
+    ]
 
 
 Scan = Iterator[tuple[bytes, Row | None]]
