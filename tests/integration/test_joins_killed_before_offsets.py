@@ -39,7 +39,7 @@ def test_no_record_is_joined_twice_or_late_and_each_result_is_there(
     topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JOINS", ",".join(JOINS))
-    for number in range(3):
+    for number in range(2):
         produce(topics, 200, seed=number, start=500 * number)
         die(topics, tmp_path, monkeypatch)
     produce(topics, 200, seed=3, start=1_500)
