@@ -4,9 +4,9 @@ At least once, one producer sends everything, and the offsets are committed when
 it is in a Kafka transaction (KIP-98), one after the other for each worker (KIP-447, Kafka Streams' exactly_once_v2).
 
 What keeps a worker that was taken for dead from committing: its offsets are refused, since it names the generation of
-the group in which it got its partitions; and whoever has them now does not begin before it is known what the last
-transaction with offsets of theirs came to. aiokafka 0.14 knows older versions of the requests only, hence
-`streamapp.batching.protocol`.
+the group in which it got its partitions; at least once, its producer sends nothing any more (`Lease`); and whoever has
+them now does not begin before it is known what the last transaction with offsets of theirs came to. aiokafka 0.14 knows
+older versions of the requests only, hence `streamapp.batching.protocol`.
 
 A worker that was killed leaves a transaction open, and up to its end nobody gets what comes after it in the partitions
 that it wrote to. The broker would end it after its timeout only. So committed offsets have the transactional id along
@@ -99,7 +99,7 @@ class AtLeastOnce:
         self._outbox = outbox
 
     async def open(self, partitions: Iterable[TP]) -> None:
-        """Send through Faust's producer: any worker may send at any time.
+        """Send through Faust's producer, as long as this worker has its partitions.
 
         Raises:
             KafkaError: if a new one is needed, and the broker does not allow it.
@@ -107,7 +107,9 @@ class AtLeastOnce:
         """
         app = self._app
         await app.producer.renew()
-        self._outbox.use(app.producer._ensure_producer())
+        producer = app.producer._ensure_producer()
+        producer.fence(app.consumer.group.lease)
+        self._outbox.use(producer)
         mine = [tp for tp in partitions if app.topics.acks_enabled_for(tp.topic)]
         group = app.consumer.group
         moved = await app.consumer.positions.begin(await group.committed_now(mine), mine)
