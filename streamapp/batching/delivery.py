@@ -171,8 +171,10 @@ class ExactlyOnce:
         committed = await group.committed(mine, stable=True)
         moved = await app.consumer.positions.begin(committed, mine)
         begins = {tp: offset for tp, (offset, _) in committed.items()} | moved
-        self._committed = await group.begin_at(mine, begins)
-        if mine:  # whoever gets them next knows then whose transactions there may be
+        # Of a topic that is gone nobody can tell a position; once it is there again the group rebalances.
+        there = [tp for tp in mine if tp.topic in app.consumer.positions.there]
+        self._committed = await group.begin_at(there, begins)
+        if there:  # whoever gets them next knows then whose transactions there may be
             await self._commit(self._committed)
         self._outbox.use(self._current)
 
@@ -256,6 +258,8 @@ class ExactlyOnce:
 async def _close(producer: Any) -> None:
     transactions = producer._txn_manager
     _seen(transactions.wait_for_transaction_end())  # which an abort replaces
+    for *_, waiter in transactions._pending_txn_offsets:  # whose commit was given up
+        waiter.add_done_callback(_seen)
     with contextlib.suppress(KafkaError, TimeoutError):
         async with asyncio.timeout(CLOSE_WITHIN):
             # Not left to whoever begins with this id next: till then readers would get nothing that comes after.
