@@ -39,7 +39,7 @@ def prepare(app: App) -> int:
     """
     _check_flows(app)
     cluster = Cluster(app.settings)
-    check_inputs(app, cluster.partitions())
+    check_inputs(app, cluster)
     counts: dict[str, int] = {}
     internal = {output.topic: INTERNAL for output in app.internal}
     for together in app.joined_topics():

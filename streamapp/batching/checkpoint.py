@@ -30,7 +30,7 @@ from streamapp.batching.outbox import Outbox
 from streamapp.batching.output import Results, partitions
 from streamapp.batching.patience import PROBLEM_AFTER_S, Patience
 from streamapp.batching.rate_limit import RateLimit
-from streamapp.batching.refusals import RefusedError, name_of, standing
+from streamapp.batching.refusals import RefusedError, name_of, standing, text_of
 from streamapp.batching.settling import RowsRefusedError, Settling
 from streamapp.batching.work import Work
 from streamapp.settings import Guarantee
@@ -238,6 +238,10 @@ class Checkpoint:
         while True:
             try:
                 await self._delivery.commit(offsets)
+            except TimeoutError:  # aiokafka asks again and again, and does not say what for
+                if missing := await self._app.producer.missing(offsets.keys()):
+                    raise UnknownTopicOrPartitionError(missing) from None
+                raise
             except KafkaError as exc:
                 if self._delivery.atomic or not standing(type(exc)):
                     raise
@@ -275,7 +279,8 @@ class Checkpoint:
         elif isinstance(error, (ProducerFenced, CommitFailedError)):
             logger.warning("Work since the last commit is given up: another worker has its partitions now")
         elif isinstance(error, RowsRefusedError) or standing(type(error)):
-            logger.warning("Work since the last commit is given up and done again: %s", error)
+            told = text_of(error, name_of(error, self._app.conf.id)) if standing(type(error)) else error
+            logger.warning("Work since the last commit is given up and done again: %s", told)
         elif not self._app.should_stop:
             logger.error("Work since the last commit is given up and done again: %r", error, exc_info=error)
         self.end()

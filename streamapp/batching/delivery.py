@@ -4,9 +4,9 @@ At least once, one producer sends everything, and the offsets are committed when
 it is in a Kafka transaction (KIP-98), one after the other for each worker (KIP-447, Kafka Streams' exactly_once_v2).
 
 What keeps a worker that was taken for dead from committing: its offsets are refused, since it names the generation of
-the group in which it got its partitions; and whoever has them now does not begin before it is known what the last
-transaction with offsets of theirs came to. aiokafka 0.14 knows older versions of the requests only, hence
-`streamapp.batching.protocol`.
+the group in which it got its partitions; at least once, its producer sends nothing any more (`Lease`); and whoever has
+them now does not begin before it is known what the last transaction with offsets of theirs came to. aiokafka 0.14 knows
+older versions of the requests only, hence `streamapp.batching.protocol`.
 
 A worker that was killed leaves a transaction open, and up to its end nobody gets what comes after it in the partitions
 that it wrote to. The broker would end it after its timeout only. So committed offsets have the transactional id along
@@ -99,7 +99,7 @@ class AtLeastOnce:
         self._outbox = outbox
 
     async def open(self, partitions: Iterable[TP]) -> None:
-        """Send through Faust's producer: any worker may send at any time.
+        """Send through Faust's producer, as long as this worker has its partitions.
 
         Raises:
             KafkaError: if a new one is needed, and the broker does not allow it.
@@ -107,7 +107,9 @@ class AtLeastOnce:
         """
         app = self._app
         await app.producer.renew()
-        self._outbox.use(app.producer._ensure_producer())
+        producer = app.producer._ensure_producer()
+        producer.fence(app.consumer.group.lease)
+        self._outbox.use(producer)
         mine = [tp for tp in partitions if app.topics.acks_enabled_for(tp.topic)]
         group = app.consumer.group
         moved = await app.consumer.positions.begin(await group.committed_now(mine), mine)
@@ -171,8 +173,10 @@ class ExactlyOnce:
         moved = await app.consumer.positions.begin(committed, mine)
         app.resumption.moved(moved)
         begins = {tp: offset for tp, (offset, _) in committed.items()} | moved
-        self._committed = await group.begin_at(mine, begins)
-        if mine:  # whoever gets them next knows then whose transactions there may be
+        # Of a topic that is gone nobody can tell a position; once it is there again the group rebalances.
+        there = [tp for tp in mine if tp.topic in app.consumer.positions.there]
+        self._committed = await group.begin_at(there, begins)
+        if there:  # whoever gets them next knows then whose transactions there may be
             await self._commit(self._committed)
         self._outbox.use(self._current)
 
@@ -256,6 +260,8 @@ class ExactlyOnce:
 async def _close(producer: Any) -> None:
     transactions = producer._txn_manager
     _seen(transactions.wait_for_transaction_end())  # which an abort replaces
+    for *_, waiter in transactions._pending_txn_offsets:  # whose commit was given up
+        waiter.add_done_callback(_seen)
     with contextlib.suppress(KafkaError, TimeoutError):
         async with asyncio.timeout(CLOSE_WITHIN):
             # Not left to whoever begins with this id next: till then readers would get nothing that comes after.

@@ -14,6 +14,7 @@ from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.types import TP
 
+from streamapp.batching.lease import Lease
 from streamapp.batching.protocol import Call, Membership, describe_group, fetch_offsets
 from streamapp.batching.static_member import StaticMember, members
 
@@ -46,6 +47,11 @@ class Group:
     @property
     def _coordinator(self) -> Any:
         return self._thread._ensure_consumer()._coordinator
+
+    @property
+    def lease(self) -> Lease:
+        """How long this worker may send what comes of its partitions."""
+        return self._thread.lease
 
     async def instances(self) -> set[str]:
         """Give the ids of the static members that are in the group.

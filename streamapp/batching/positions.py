@@ -42,6 +42,8 @@ class Positions:
         self._app = app
         #: The ids of the topics that this generation reads, as far as the broker tells.
         self.ids: dict[str, str] = {}
+        #: The topics that this generation reads and that are there.
+        self.there: frozenset[str] = frozenset()
         #: Partitions whose state goes on: a worker of this app has committed how far they are read.
         self.progressed: set[TP] = set()
         #: How far the last generation had read its partitions, and of which topics.
@@ -86,6 +88,7 @@ class Positions:
         topics, logs = await self._ask(partitions)
         self._logs = logs
         self.ids = {topic: told.id for topic, told in topics.items() if told.id is not None}
+        self.there = frozenset(topics)
         reached = {tp: self._known(tp, committed.get(tp)) for tp in partitions}
         found = (gap(tp, reached[tp], log, self.ids.get(tp.topic)) for tp, log in logs.items())
         gaps = [each for each in found if each is not None]

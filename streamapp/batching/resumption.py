@@ -202,7 +202,9 @@ class Resumption:
         gone = self._settle(findings)
         await self._check_ends(gone)
         self._placements |= dict.fromkeys(gone, "")  # the states go on
-        placed = {tp for tp, committed in self._committed.items() if committed.by in (By.FOREIGN, By.NONE)}
+        there = self._app.consumer.positions.there  # of a topic that is gone nobody can tell a position
+        new = {tp for tp, committed in self._committed.items() if committed.by in (By.FOREIGN, By.NONE)}
+        placed = {tp for tp in new if tp.topic in there}
         positions: dict[TP, int] = await self._app.consumer.group.begin_at(placed, gone)
         self._tell_foreign({finding.tp for finding in findings})
         for tp, position in positions.items():
