@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamapp import cluster
+from streamapp.kafka import admin as cluster
 from streamapp.kafka.admin import Cluster
 from streamapp.settings import Settings
 
