@@ -14,7 +14,7 @@ from functools import partial
 
 from streamapp.joins.buffer import Buffer
 from streamapp.joins.clock import BEGINNING
-from streamapp.joins.declared import Declared, changes, earlier, rebuilt
+from streamapp.joins.declared import Declared, Described, changes, earlier
 from streamapp.joins.explanation import Explanation, Verdict, candidate, closest, unusable
 from streamapp.joins.how import How
 from streamapp.joins.ledger import Ledger, Refusing
@@ -35,7 +35,7 @@ class Direction(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AsOfJoin:
+class AsOfJoin(Described):
     """Joins each left record with the closest right one.
 
     One of the same time counts as the closest in each direction; of two as far to either side the earlier one is
@@ -84,14 +84,6 @@ class AsOfJoin:
     def declared(self) -> Declared:
         """Return what is kept with the state of what is declared."""
         return Declared.of("an as-of join", self, "tolerance", "grace", "direction", "how")
-
-    def written_by(self, declared: Declared) -> AsOfJoin:
-        """Return the join that wrote a state.
-
-        Raises:
-            StateMismatch: if there is none.
-        """
-        return rebuilt(self, declared)  # type: ignore[no-any-return]
 
     @property
     def reach(self) -> tuple[int, int]:

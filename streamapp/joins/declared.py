@@ -15,12 +15,14 @@ from typing import Any, Final, Protocol, Self, TypeVar
 import msgspec
 
 from streamapp.joins.how import How
+from streamapp.joins.ledger import LEDGER
 from streamapp.joins.records import Side
 from streamapp.joins.state import State
 
 __all__ = [
     "DECLARED",
     "Declared",
+    "Described",
     "StateMismatch",
     "TakingOver",
     "changes",
@@ -33,7 +35,7 @@ __all__ = [
 #: Behind the rows that a join keeps, in the changelog too, and before its ledger: after a crash amid the commit that
 #: takes a state over, it is taken over again.
 DECLARED: Final = b"~declared"
-#: The version of how joins lay out their states; another one is refused.
+#: The version of how a kind of join lays its state out, if it has never been another one.
 LAYOUT: Final = 1
 #: Units of durations (ms), the largest first.
 UNITS: Final = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1))
@@ -62,9 +64,9 @@ class Declared(msgspec.Struct, frozen=True):
         return any(name.startswith("grace") and value is not None for name, value in self.settings.items())
 
     @classmethod
-    def of(cls, kind: str, join: Any, *fields: str) -> Self:
+    def of(cls, kind: str, join: Any, *fields: str, layout: int = LAYOUT) -> Self:
         """Make it of some fields of a join."""
-        return cls(kind, {name: _plain(getattr(join, name)) for name in fields})
+        return cls(kind, {name: _plain(getattr(join, name)) for name in fields}, layout)
 
 
 class TakingOver(Protocol):
@@ -91,6 +93,20 @@ class TakingOver(Protocol):
         ...
 
 
+class Described:
+    """A join that is a dataclass, with its settings as fields."""
+
+    __slots__ = ()
+
+    def written_by(self, declared: Declared) -> Self:
+        """Return the join that wrote a state.
+
+        Raises:
+            StateMismatch: if there is none.
+        """
+        return rebuilt(self, declared)  # type: ignore[no-any-return]
+
+
 J = TypeVar("J", bound=TakingOver)
 
 
@@ -107,12 +123,15 @@ def earlier(state: State, join: J) -> tuple[J, list[str]]:
     if before == now:
         return join, []
     state.put(DECLARED, _encode(now))
+    if before is None and state.get(LEDGER) is None:
+        return join, []
+    if before is not None and before.kind != now.kind:
+        raise StateMismatch(f"it is that of {before}, and not of {now}")
+    layout = LAYOUT if before is None else before.layout
+    if layout != now.layout:
+        raise StateMismatch(f"its layout is {layout}, and this version of streamapp knows {now.layout} only")
     if before is None:
         return join, []
-    if before.layout != now.layout:
-        raise StateMismatch(f"its layout is {before.layout}, and this version of streamapp knows {now.layout} only")
-    if before.kind != now.kind:
-        raise StateMismatch(f"it is that of {before}, and not of {now}")
     was = join.written_by(before)
     return was, join.take_over(was)
 

@@ -17,7 +17,7 @@ from functools import partial
 
 from streamapp.joins.buffer import Buffer
 from streamapp.joins.clock import END
-from streamapp.joins.declared import Declared, changes, earlier, rebuilt
+from streamapp.joins.declared import Declared, Described, changes, earlier
 from streamapp.joins.explanation import Explanation, Verdict, candidate, closest, unusable
 from streamapp.joins.how import How
 from streamapp.joins.ledger import Ledger, Refusing
@@ -30,7 +30,7 @@ __all__ = ["StreamStreamJoin", "StreamStreamOperator"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class StreamStreamJoin:
+class StreamStreamJoin(Described):
     """Joins records of one key with ``left.timestamp - before <= right.timestamp <= left.timestamp + after``.
 
     Args:
@@ -66,14 +66,6 @@ class StreamStreamJoin:
     def declared(self) -> Declared:
         """Return what is kept with the state of what is declared."""
         return Declared.of("a join of two streams", self, "before", "after", "grace", "how")
-
-    def written_by(self, declared: Declared) -> StreamStreamJoin:
-        """Return the join that wrote a state.
-
-        Raises:
-            StateMismatch: if there is none.
-        """
-        return rebuilt(self, declared)  # type: ignore[no-any-return]
 
     @property
     def reach(self) -> tuple[int, int]:

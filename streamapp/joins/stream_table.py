@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 from streamapp.joins.buffer import Buffer
 from streamapp.joins.clock import BEGINNING, END
-from streamapp.joins.declared import Declared, changes, earlier, rebuilt
+from streamapp.joins.declared import Declared, Described, changes, earlier
 from streamapp.joins.explanation import (
     Candidate,
     Explanation,
@@ -45,7 +45,7 @@ KeyOf = Callable[[Record], bytes | None]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class StreamTableJoin:
+class StreamTableJoin(Described):
     """A stream-table join, inner or left, whose rows live for `ttl` ms of event time (0 = for ever).
 
     A row is as old as the stream record's time less its own; it is expired once older than `ttl`. A row that
@@ -162,14 +162,6 @@ class StreamTableJoin:
         """Return what is kept with the state of what is declared."""
         fields = ("how", "ttl", "grace") if self.history is None else ("how", "ttl", "history", "grace")
         return Declared.of(f"a join of a stream with a {self.kind} table", self, *fields)
-
-    def written_by(self, declared: Declared) -> StreamTableJoin:
-        """Return the join that wrote a state.
-
-        Raises:
-            StateMismatch: if there is none.
-        """
-        return rebuilt(self, declared)  # type: ignore[no-any-return]
 
     def take_over(self, was: StreamTableJoin) -> list[str]:
         """Return what may be missing in the results after the state of another such join is taken over."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 
 from streamapp.joins.clock import BEGINNING
-from streamapp.joins.declared import Declared, changes, earlier, rebuilt, widened
+from streamapp.joins.declared import Declared, Described, changes, earlier, widened
 from streamapp.joins.explanation import ANY, Explanation, Verdict, candidate, is_of, replaced
 from streamapp.joins.how import How
 from streamapp.joins.ledger import Ledger, Refusing
@@ -24,7 +24,7 @@ __all__ = ["TableTableJoin", "TableTableOperator"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TableTableJoin:
+class TableTableJoin(Described):
     """Joins two tables by key.
 
     Args:
@@ -60,14 +60,6 @@ class TableTableJoin:
         names = ("left_history", "right_history")
         fields = [name for name in names if getattr(self, name) is not None]
         return Declared.of(f"a join of a {left} table with a {right} table", self, "how", *fields)
-
-    def written_by(self, declared: Declared) -> TableTableJoin:
-        """Return the join that wrote a state.
-
-        Raises:
-            StateMismatch: if there is none.
-        """
-        return rebuilt(self, declared)  # type: ignore[no-any-return]
 
     def take_over(self, was: TableTableJoin) -> list[str]:
         """Return what may be missing in the results after the state of another such join is taken over.

@@ -16,7 +16,7 @@ import msgspec
 
 from streamapp.joins import ordering
 from streamapp.joins.clock import BEGINNING
-from streamapp.joins.declared import Declared, StateMismatch, changes, earlier, rebuilt
+from streamapp.joins.declared import Declared, Described, StateMismatch, changes, earlier
 from streamapp.joins.explanation import Explanation, Verdict, unusable
 from streamapp.joins.ledger import Ledger, Refused, Refusing
 from streamapp.joins.output import Output, Reason
@@ -45,7 +45,7 @@ class WindowedValue(msgspec.Struct, Generic[A], frozen=True):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class WindowedReduce(Generic[A]):
+class WindowedReduce(Described, Generic[A]):
     """Reduces the records of both sides by key and window.
 
     Args:
@@ -96,14 +96,6 @@ class WindowedReduce(Generic[A]):
     def declared(self) -> Declared:
         """Return what is kept with the state of what is declared."""
         return Declared.of("a reduce of windows", self, "size", "advance", "grace")
-
-    def written_by(self, declared: Declared) -> WindowedReduce[A]:
-        """Return the reduce that wrote a state.
-
-        Raises:
-            StateMismatch: if there is none.
-        """
-        return rebuilt(self, declared)  # type: ignore[no-any-return]
 
     def take_over(self, was: WindowedReduce[A]) -> list[str]:
         """Return what may be missing in the results after the state of another reduce is taken over.

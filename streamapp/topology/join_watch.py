@@ -14,7 +14,6 @@ from streamapp.formats.undecodable import Reason as Letter
 from streamapp.joins import (
     AsOfJoin,
     Balance,
-    ForeignKeyJoin,
     How,
     NWayJoin,
     Reason,
@@ -25,6 +24,7 @@ from streamapp.joins import (
     StreamTableJoin,
     TableTableJoin,
 )
+from streamapp.joins.foreign_key import LeftHalf
 from streamapp.runtime.advice import advice, advice_on_keys, shortened
 from streamapp.runtime.tally import LEAST, SOON, SOON_S, Example, Tally
 from streamapp.runtime.unmatched import SAMPLE
@@ -36,7 +36,7 @@ __all__ = ["CAUSES", "KIND", "JoinWatch"]
 #: Joins of a stream, source 0, with what it is looked up in: most of its records are to find something.
 LOOKING_UP: Final = (StreamTableJoin, NWayJoin, GlobalJoin, AsOfJoin)
 #: Joins whose records may mostly be without a partner: that none has one is told only.
-MEETING: Final = (StreamStreamJoin, TableTableJoin, ForeignKeyJoin)
+MEETING: Final = (StreamStreamJoin, TableTableJoin, LeftHalf)
 #: Joins whose right sides are tables that can be asked for their keys.
 TABLES: Final = (StreamTableJoin, NWayJoin, GlobalJoin)
 #: Causes of refusals that are counted by; any other text may be of a record.

@@ -267,7 +267,7 @@ class TopicTable:
             checked = _checked(ForeignKeyJoin, foreign_key=foreign_key, how=_how(how))
             left, right = self.topic.source(0), other.topic.source(1)
             name = name or _name([left, right], self.topic.app.settings.topic_prefix)
-            return ForeignKeyDeclaration(self.topic.app, name, left, right, foreign_key, checked.how)
+            return ForeignKeyDeclaration(self.topic.app, name, left, right, checked)
         join = _checked(TableTableJoin, how=_how(how), left_history=self.history, right_history=other.history)
         return _declare(self.topic.app, name, join, self.topic.source(0), other.topic.source(1))
 

@@ -28,7 +28,7 @@ from streamapp.joins import (
 )
 from streamapp.joins.declared import DECLARED, StateMismatch, earlier
 from streamapp.joins.driver import Driver
-from streamapp.topology.foreign_key import LeftSideJoin
+from streamapp.joins.foreign_key import LeftHalf, RightHalf
 from streamapp.topology.global_table import GlobalJoin
 
 LEFT, RIGHT = Side
@@ -54,7 +54,8 @@ JOINS: dict[str, Join[Any]] = {
     "a join of a plain table with a plain table": TableTableJoin(),
     "a join of a plain table with a versioned table": TableTableJoin(right_history=100),
     "a foreign-key join": ForeignKeyJoin(foreign_key=names),
-    "the left side of a foreign-key join": LeftSideJoin(names, How.INNER),
+    "the left half of a foreign-key join": LeftHalf(foreign_key=names),
+    "the right half of a foreign-key join": RightHalf(),
     "a join of a stream with a global table": GlobalJoin(PLAIN, None),  # type: ignore[arg-type]
     "a reduce of windows": COUNT,
 }
