@@ -21,6 +21,8 @@ from streamapp.joins.state import State
 
 __all__ = [
     "DECLARED",
+    "LAYOUT",
+    "ROWS_APART",
     "Declared",
     "Described",
     "StateMismatch",
@@ -35,8 +37,10 @@ __all__ = [
 #: Behind the rows that a join keeps, in the changelog too, and before its ledger: after a crash amid the commit that
 #: takes a state over, it is taken over again.
 DECLARED: Final = b"~declared"
-#: The version of how a kind of join lays its state out, if it has never been another one.
+#: Versions of how a join lays its state out: that of joins whose layout has never been another one, and that since which
+#: the rows of plain tables may be kept elsewhere, as those of the right table of a foreign key are.
 LAYOUT: Final = 1
+ROWS_APART: Final = 2
 #: Units of durations (ms), the largest first.
 UNITS: Final = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1))
 

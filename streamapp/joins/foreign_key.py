@@ -15,7 +15,7 @@ from typing import ClassVar, Final, Generic, Self, TypeVar
 import msgspec
 
 from streamapp.joins.clock import BEGINNING
-from streamapp.joins.declared import Declared, Described, TakingOver, earlier, widened
+from streamapp.joins.declared import ROWS_APART, Declared, Described, TakingOver, earlier, widened
 from streamapp.joins.explanation import ANY, Explanation, Verdict, candidate, is_of, replaced
 from streamapp.joins.foreign_key_sides import Answer, ForeignKeyOf, LeftSide, Message, RightSide, Subscription
 from streamapp.joins.how import How
@@ -26,8 +26,6 @@ from streamapp.joins.state import State
 
 __all__ = ["ForeignKeyJoin", "ForeignKeyOf", "LeftHalf", "RightHalf"]
 
-#: Before, the right side had the left rows by their own keys, too.
-LAYOUT: Final = 2
 R = TypeVar("R")
 
 _subscription: Final = msgspec.msgpack.Decoder(Subscription).decode
@@ -49,7 +47,7 @@ class _Naming(Described):
 
     def declared(self) -> Declared:
         """Return what is kept with the state of what is declared."""
-        return Declared.of(self.kind, self, "how", layout=LAYOUT)
+        return Declared.of(self.kind, self, "how", layout=ROWS_APART)
 
     def take_over(self, was: Self) -> list[str]:
         """Return what may be missing in the results after the state of another such join is taken over.
@@ -112,7 +110,7 @@ class RightHalf(Described):
 
     def declared(self) -> Declared:
         """Return what is kept with the state of what is declared."""
-        return Declared("the right half of a foreign-key join", {}, LAYOUT)
+        return Declared("the right half of a foreign-key join", {}, ROWS_APART)
 
     def take_over(self, was: RightHalf) -> list[str]:
         """Return what may be missing in the results: nothing."""

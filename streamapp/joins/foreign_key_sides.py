@@ -249,7 +249,7 @@ class RightSide:
     """
 
     def __init__(self, state: State, ledger: Books, answer: Callable[[Answer], None]) -> None:
-        self.rows = Table(state.section(b"right/"))
+        self.rows = Table.of(state, Side.RIGHT)
         #: The left rows, by the right key that they name and their own.
         self._followers = state.section(b"followers/")
         self._ledger = ledger

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, Generic, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -32,6 +33,14 @@ class Refused(Exception):
     def __init__(self, error: object = "", cause: str = "") -> None:
         super().__init__(error)
         self.cause = cause
+
+
+class Updated(Protocol):
+    """A table, as far as it takes updates."""
+
+    def update(self, records: Iterable[tuple[bytes, Record]], /) -> Sequence[Record]:
+        """Apply updates by their keys; returns those that are too old for it."""
+        ...
 
 
 class _Row(msgspec.Struct, array_like=True):
@@ -90,6 +99,20 @@ class Ledger(Generic[R]):
         account.rejected += 1
         cause = detail.cause if isinstance(detail, Refused) else ""
         self._side.append(SideOutput(reason, side, record, detail=str(detail), cause=cause, rejected=True))
+
+    def apply(self, table: Updated, source: int, records: Iterable[Record]) -> None:
+        """Apply updates to a table that others are joined with, and account for them."""
+        keyed = []
+        for record in records:
+            self.updates.received += 1
+            if record.key is None:
+                self.rejected(self.updates, source, record, Reason.NULL_KEY)
+            else:
+                keyed.append((record.key, record))
+        outdated = table.update(keyed)
+        for record in outdated:
+            self.rejected(self.updates, source, record, Reason.EXPIRED)
+        self.updates.applied += len(keyed) - len(outdated)
 
     def refused(self, source: int, record: Record, detail: object) -> None:
         """Account for a record that the join is not to see at all."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from streamapp.joins.cache import Cache
 from streamapp.joins.output import Reason
-from streamapp.joins.rows import Row
+from streamapp.joins.records import Record
+from streamapp.joins.rows import Row, Rows
 from streamapp.joins.state import State
 from streamapp.joins.time_index import TimeIndex
 
-__all__ = ["Current", "Table", "Version"]
+__all__ = ["Current", "StateRows", "Table", "Version"]
 
 #: How many rows are kept decoded, however many the state has.
 CACHED: Final = 100_000
@@ -92,41 +93,82 @@ class Current:
             self._ages.remove(version.timestamp, key)
 
 
+class StateRows:
+    """The rows of a plain table in a section of a state.
+
+    Args:
+        state: the section.
+        aging: whether rows are to be expired.
+    """
+
+    def __init__(self, state: State, *, aging: bool = False) -> None:
+        self._current = Current(state, aging=aging)
+        self.keys = self._current.keys
+
+    def get(self, key: bytes, /) -> Row | None:
+        """Return the row of a key."""
+        version = self._current.get(key)
+        return None if version is None else version.row
+
+    def get_many(self, keys: Sequence[bytes], /) -> Sequence[Row | None]:
+        """Return the rows of keys, in their order."""
+        return list(map(self.get, keys))
+
+    def write(self, changes: Mapping[bytes, Row | None], /) -> None:
+        """Write rows; None deletes."""
+        for key, row in changes.items():
+            if row is None:
+                self._current.delete(key)
+            else:
+                self._current.put(key, Version(row.value, row.timestamp, row.offset))
+
+    def expire(self, before: int | None, /) -> None:
+        """Delete the rows that are older than an event time (ms)."""
+        if before is not None:
+            self._current.expire(before)
+
+
 class Table:
     """A plain table: a later update replaces the row, whatever its timestamp; a tombstone deletes it.
 
     Args:
-        state: a section of the state.
-        aging: whether rows are to be expired.
+        rows: where it is kept.
     """
 
     versioned: Final = False
 
-    def __init__(self, state: State, *, aging: bool = False) -> None:
-        self._current = Current(state, aging=aging)
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self.get, self.get_many, self.keys = rows.get, rows.get_many, rows.keys
+        self.tidy = rows.expire
 
-    def get(self, key: bytes) -> Row | None:
-        """Give the current row of a key."""
-        version = self._current.get(key)
-        return None if version is None else version.row
+    @classmethod
+    def of(cls, state: State, source: int, *, aging: bool = False) -> Table:
+        """Make the table of a source: in a section of the state, unless its rows are kept elsewhere.
 
-    def at(self, key: bytes, timestamp: int) -> Row | None:
-        """Give the row that a record of this time (ms) joins: the current one."""
-        version = self._current.get(key)
-        return None if version is None else version.row
+        Args:
+            state: of the join.
+            source: the number of the input that has the updates.
+            aging: whether rows are to be expired.
+        """
+        rows = state.tables.get(source)
+        return cls(StateRows(state.section(b"table%d/" % source), aging=aging) if rows is None else rows)
 
-    def keys(self) -> Iterator[bytes]:
-        """Go through the keys; to be left before the next change."""
-        return self._current.keys()
+    def at(self, key: bytes, _timestamp: int) -> Row | None:
+        """Return the row that a record of this time (ms) joins: the current one."""
+        return self.get(key)
 
     def put(self, key: bytes, value: bytes | None, timestamp: int, offset: int = -1) -> Reason | None:
-        """Apply an update; gives why it does not become the current row, None if it does."""
-        if value is None:
-            self._current.delete(key)
-        else:
-            self._current.put(key, Version(value, timestamp, offset))
+        """Apply an update; returns why it does not become the current row, None if it does."""
+        self._rows.write({key: None if value is None else Row(value, timestamp, offset)})
         return None
 
-    def tidy(self, before: int) -> None:
-        """Delete what is no longer needed: rows older than ``before`` (ms)."""
-        self._current.expire(before)
+    def update(self, records: Iterable[tuple[bytes, Record]]) -> list[Record]:
+        """Apply updates by their keys; returns those that are too old for it: none."""
+        self._rows.write(
+            {
+                key: None if (value := record.value) is None else Row(value, record.timestamp, record.offset)
+                for key, record in records
+            }
+        )
+        return []

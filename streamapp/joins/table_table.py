@@ -7,9 +7,10 @@ is none any more. Its timestamp is the larger one of the two rows'. (Kafka Strea
 from __future__ import annotations
 
 import dataclasses
+from typing import Final
 
 from streamapp.joins.clock import BEGINNING
-from streamapp.joins.declared import Declared, Described, changes, earlier, widened
+from streamapp.joins.declared import LAYOUT, ROWS_APART, Declared, Described, changes, earlier, widened
 from streamapp.joins.explanation import ANY, Explanation, Verdict, candidate, is_of, replaced
 from streamapp.joins.how import How
 from streamapp.joins.ledger import Ledger, Refusing
@@ -21,6 +22,9 @@ from streamapp.joins.table import Table
 from streamapp.joins.versioned_table import VersionedTable
 
 __all__ = ["TableTableJoin", "TableTableOperator"]
+
+#: Of the state, those that versioned tables are in.
+SECTIONS: Final = (b"left/", b"right/")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,7 +63,8 @@ class TableTableJoin(Described):
         left, right = ("plain" if history is None else "versioned" for history in self._histories)
         names = ("left_history", "right_history")
         fields = [name for name in names if getattr(self, name) is not None]
-        return Declared.of(f"a join of a {left} table with a {right} table", self, "how", *fields)
+        layout = ROWS_APART if None in self._histories else LAYOUT
+        return Declared.of(f"a join of a {left} table with a {right} table", self, "how", *fields, layout=layout)
 
     def take_over(self, was: TableTableJoin) -> list[str]:
         """Return what may be missing in the results after the state of another such join is taken over.
@@ -98,8 +103,8 @@ class TableTableOperator(Refusing[Joined]):
         self._ledger: Ledger[Joined] = Ledger(state)
         self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
         self.tables = (
-            _table(state.section(b"left/"), join.left_history, was.left_history),
-            _table(state.section(b"right/"), join.right_history, was.right_history),
+            _table(state, Side.LEFT, join.left_history, was.left_history),
+            _table(state, Side.RIGHT, join.right_history, was.right_history),
         )
 
     def process(self, batch: Batch) -> Output[Joined]:
@@ -114,7 +119,7 @@ class TableTableOperator(Refusing[Joined]):
         """Move the clock on to an event time (ms); no result waits for that."""
         self.clock.advance(to)
         for table in self.tables:
-            table.tidy(BEGINNING)
+            table.tidy(None)
         return self._ledger.close()
 
     def explain(self, side: int, record: Record) -> Explanation:
@@ -154,8 +159,10 @@ class TableTableOperator(Refusing[Joined]):
             self._ledger.results.append(Joined(key, None, None, timestamp))
 
 
-def _table(state: State, history: int | None, was: int | None) -> Table | VersionedTable:
-    return Table(state) if history is None else VersionedTable(state, history, was=was)
+def _table(state: State, side: Side, history: int | None, was: int | None) -> Table | VersionedTable:
+    if history is None:
+        return Table.of(state, side)
+    return VersionedTable(state.section(SECTIONS[side]), history, was=was)
 
 
 def _sides(side: int, mine: Row | None, other: Row | None) -> tuple[Row | None, Row | None]:

@@ -6,7 +6,7 @@ of its own time. (Kafka Streams' versioned state stores, KIP-889.)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -14,6 +14,7 @@ import msgspec
 from streamapp.joins import ordering
 from streamapp.joins.clock import BEGINNING, Clock
 from streamapp.joins.output import Reason
+from streamapp.joins.records import Record
 from streamapp.joins.rows import Row
 from streamapp.joins.state import State
 from streamapp.joins.table import Current, Version
@@ -103,6 +104,14 @@ class VersionedTable:
             self._deleted.add(timestamp, key)
         return None
 
+    def update(self, records: Iterable[tuple[bytes, Record]]) -> list[Record]:
+        """Apply updates by their keys; returns those that are older than the history."""
+        return [
+            record
+            for key, record in records
+            if self.put(key, record.value, record.timestamp, record.offset) is Reason.EXPIRED
+        ]
+
     def _keep(self, key: bytes, version: Version, *, until: int) -> None:
         entry = ordering.grouped(key) + ordering.time(-version.timestamp)
         self._past.put(entry, _encode(version))
@@ -117,7 +126,7 @@ class VersionedTable:
             self._ends.remove(instead_of, entry)
             self._ends.add(timestamp, entry)
 
-    def tidy(self, before: int) -> None:
+    def tidy(self, before: int | None) -> None:
         """Delete what is no longer needed: rows older than ``before`` (ms), and what is beyond the history."""
         for _, entry in self._ends.take(self._horizon + 1):
             self._past.delete(entry)
@@ -125,7 +134,8 @@ class VersionedTable:
             current = self._current.get(key)
             if current is not None and current.value is None and current.timestamp == timestamp:
                 self._current.delete(key)
-        self._current.expire(before)
+        if before is not None:
+            self._current.expire(before)
         if self._clock.now is not None:
             floor = b"" if self._floor <= self._clock.now - self.history else ordering.time(self._floor)
             self._state.put(_CLOCK, ordering.time(self._clock.now) + floor)
