@@ -213,6 +213,7 @@ class Checkpoint:
         # 3. The broker has all results, dead letters and changelog records.
         await self._settling.settle()
         await self._settling.check_rows(written)
+        await self._app.consumer.settle_events(offsets)
         # 4. The input is committed.
         await self._commit_offsets(offsets)
         # 5. The stores get the rows, with the changelog's offset, which says from where a recovery has to read.

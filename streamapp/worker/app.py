@@ -37,6 +37,7 @@ from streamapp.worker.recovery import TableManager
 from streamapp.worker.retention import RetentionWatch
 from streamapp.worker.stream import Stream
 from streamapp.worker.table import Table
+from streamapp.worker.value_table import ValueTable
 
 __all__ = ["App"]
 
@@ -90,7 +91,7 @@ class App(faust.App):
                 "Agent": Agent,
                 "PartitionAssignor": Assignor,
                 "Stream": Stream,
-                "Table": Table,
+                "Table": ValueTable,
                 "TableManager": TableManager,
                 **options,
             },
@@ -186,12 +187,22 @@ class App(faust.App):
 
     def topics_read(self) -> set[str]:
         """Return the topics that agents read; one that is declared need not be among them."""
-        agents = {topic for agent in self.agents.values() for topic in getattr(agent.channel, "topics", ())}
-        return agents.union(*self.merges())
+        return {topic for channel in self.channels() for topic in channel.topics}.union(*self.merges())
+
+    def channels(self) -> list[Any]:
+        """Return the topics as agents and streams read them, one for each reader, those between agents among them."""
+        agents = [agent.channel for agent in self.agents.values() if hasattr(agent.channel, "topics")]
+        return [*agents, *(stream for stream in self.topics if stream not in agents)]
+
+    def event_topics(self) -> list[str]:
+        """Return the topics that are read event by event, without those that agents of this app write for each other."""
+        events = [channel for channel in self.channels() if not isinstance(channel.schema, BatchSchema)]
+        return list(dict.fromkeys(topic for channel in events if not channel.internal for topic in channel.topics))
 
     def joined_topics(self) -> list[tuple[str, ...]]:
         """Give all input topics, those together that are joined and so need equally many partitions."""
-        return list(dict.fromkeys(groups(self.declared.inputs, self.merges()).values()))
+        inputs = {**self.declared.inputs, **{topic: () for topic in self.event_topics()}}
+        return list(dict.fromkeys(groups(inputs, self.merges()).values()))
 
     def problems(self) -> list[str]:
         """Return what is wrong with this worker, although it runs, in a line each."""
@@ -205,10 +216,20 @@ class App(faust.App):
         """Declare a table of `streamapp.joins.Row`; declared once more, it is the same one."""
         found = self.tables.get(name)
         if found is None:
-            return cast(Table, self.Table(name, **options))
-        if not isinstance(found, Table):
-            raise TypeError(f"{name} is a table of Faust's: app.Table({name!r}) has it")
-        return found
+            found = self.tables.add(Table(self, name=name, beacon=self.tables.beacon, **options))
+        elif isinstance(found, ValueTable):
+            raise TypeError(f"{name} is declared by app.Table(…) already, as a table of Faust's")
+        return cast(Table, found)
+
+    def GlobalTable(self, name: str, **_options: Any) -> Any:  # noqa: N802 - Faust's name
+        """Refuse: Faust's (0.15.3) may recover for ever with more than one worker."""
+        raise NotImplementedError(f'app.GlobalTable("{name}"): use app.topic(…).global_table(), or app.Table(…)')
+
+    def SetTable(self, name: str, **_options: Any) -> Any:  # noqa: N802 - Faust's name
+        """Refuse: the sets of Faust's (0.15.3) have a store and a changelog of their own."""
+        raise NotImplementedError(f'app.SetTable("{name}"): use app.Table("{name}", default=list)')
+
+    SetGlobalTable = SetTable
 
     def sink(self, topic: str | faust.Topic | Output) -> Output:
         """Declare a topic that results are sent to; declared once more, it is the same one.
@@ -251,6 +272,11 @@ class App(faust.App):
     def row_tables(self) -> list[Table]:
         """The tables of rows, with changelogs: those that agents have, and the states of joins."""
         return [table for table in self.tables.values() if isinstance(table, Table)]
+
+    @property
+    def value_tables(self) -> list[ValueTable]:
+        """Those of them that are Faust's own."""
+        return [table for table in self.row_tables if isinstance(table, ValueTable)]
 
     @property
     def enforced(self) -> int:

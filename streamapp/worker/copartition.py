@@ -15,8 +15,9 @@ from streamapp.runtime.cycles import FlowError, check_flows, returning
 from streamapp.settings import PREFIX
 from streamapp.worker.event_times import check_event_times
 from streamapp.worker.growth import advice, moving_to
-from streamapp.worker.inputs import check_inputs
+from streamapp.worker.inputs import check_inputs, check_ways
 from streamapp.worker.table import Table
+from streamapp.worker.value_table import ValueTable
 
 if TYPE_CHECKING:
     from streamapp.worker.app import App
@@ -31,13 +32,14 @@ def prepare(app: App) -> int:
     tables' changelogs are made here too, so that they have as many.
 
     Returns:
-        the number of partitions of the topics.
+        the number of partitions that Faust's own topics get.
 
     Raises:
         ClusterError: if the broker is not there, a topic that is read is missing and not to be made, what is sent would
             come back, or topics that are joined differ in their number of partitions, or in where their keys lie.
     """
     _check_flows(app)
+    check_ways(app)
     cluster = Cluster(app.settings)
     check_inputs(app, cluster.partitions())
     counts: dict[str, int] = {}
@@ -51,14 +53,16 @@ def prepare(app: App) -> int:
     for topics in dict.fromkeys([*app.merges(), *written]):
         _check_placement(app, topics, counts[topics[0]])
     first, count = next(iter(counts.items()), ("", app.settings.partitions))
+    # Faust's own tables, and its topics between agents, go with what is read event by event.
+    events = next(iter(app.event_topics()), first)
     changelogs: dict[str, int] = {}
     for table in app.row_tables:
-        source = table.source or first
+        source = table.source or (events if isinstance(table, ValueTable) else first)
         changelogs |= _prepare_changelog(cluster, app, table, source, counts.get(source, count))
     cluster.ensure(list(app.declared.sinks), partitions=count, config=output_config(app.settings), configs=internal)
     check_event_times(app, cluster, changelogs)
     app.partition_counts = {**counts, **changelogs}
-    return count
+    return counts.get(events, count)
 
 
 def _partitions(cluster: Cluster, app: App, topics: tuple[str, ...]) -> int | None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from streamapp.kafka.admin import ClusterError
 from streamapp.misspelt import meant
+from streamapp.runtime.batch import BatchSchema
 from streamapp.settings import PREFIX, Create, Settings
 
 if TYPE_CHECKING:
     from streamapp.worker.app import App
 
-__all__ = ["check_inputs"]
+__all__ = ["check_inputs", "check_ways"]
 
 #: What the names of topics end with which workers make for themselves: nobody means to read them.
 WORKERS_OWN: Final = ("-changelog", "-repartition", "-subscriptions", "-answers")
@@ -38,6 +39,28 @@ def check_inputs(app: App, existing: Collection[str]) -> None:
         near = _near(topic, settings, existing)
         told = f"; if {_either(near)} is meant, name that one, and delete this" if near else ""
         app.note(f"made the topic {topic}, which was not there{told}")
+
+
+def check_ways(app: App) -> None:
+    """Check that each topic goes to all its agents and joins in batches, or to all of them event by event.
+
+    Raises:
+        ClusterError: if one does not: those that read events would get batches.
+    """
+    in_batches = {topic for topic in app.topics_read() if topic in app.declared.inputs}
+    if both := in_batches.intersection(app.event_topics()):
+        (topic, *_) = sorted(both)
+        name = topic.removeprefix(app.settings.topic_prefix)
+        readers = [agent.name for agent in app.agents.values() if _is_read_by_event(topic, agent)]
+        who = f"the agent {readers[0]}" if readers else "a stream"
+        raise ClusterError(
+            f"{topic} is read in batches, by a join or an agent, and event by event, by {who}: a topic goes to all in "
+            f'one way; have {who} read app.topic("{name}", batches=True), or run it in an app of its own'
+        )
+
+
+def _is_read_by_event(topic: str, agent: Any) -> bool:
+    return topic in getattr(agent.channel, "topics", ()) and not isinstance(agent.channel.schema, BatchSchema)
 
 
 def _made(topic: str, app: App) -> bool:

@@ -90,6 +90,8 @@ class Recovery(Service):
         if not await self._refill(restore) or not await self.app.checkpoint.resume(active):
             return
         self.in_recovery = self.app.in_recovery = False
+        for table in self.tables.values():
+            await table.on_recovery_completed(active, standby)
         await self._start_streams(generation)
         self.log.info(
             "Ready: %d table partitions, %s changelog records read in %.2f s%s",

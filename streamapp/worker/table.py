@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import faust
@@ -70,7 +71,26 @@ class Table(faust.Table):  # type: ignore[type-arg]
 
     def row(self, key: bytes) -> Row | None:
         """Give the row of a key from the partitions that this worker owns."""
-        return self.data.get(key)
+        found = (partition.get(key) for partition in self.data.partitions.values())
+        return next((row for row in found if row is not None), None)
+
+    def key_forms(self, key: bytes) -> Sequence[bytes]:
+        """Return the forms that a key which is given as text may have in the table."""
+        return (key,)
+
+    def find(self, key: bytes) -> bytes | None:
+        """Return the value of a key, for the mapping that each table of Faust's is."""
+        row = self.row(key)
+        return None if row is None else row.value
+
+    def put(self, key: bytes, value: bytes | None) -> None:
+        """Refuse to write outside of the work on a batch."""
+        raise TypeError(f"rows are written by `{self.name}.of(batch).write(…)`; app.Table(…) is one to be set by keys")
+
+    def entries(self) -> Iterator[tuple[bytes, bytes]]:
+        """Go through keys and values of the partitions that this worker owns."""
+        for partition in self.data.partitions.values():
+            yield from ((key, row.value) for key, row in partition.items())
 
 
 class OrderedTable(Table):
