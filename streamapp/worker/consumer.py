@@ -369,7 +369,7 @@ class Consumer(driver.Consumer):
             lane.offsets.finish(message.offset)
             lane.working = False
             for table in self._value_tables:
-                table.finish(message.partition)
+                table.finish(message.tp)
         self.drop(message)
         self._ready.set()
         return True

@@ -27,8 +27,8 @@ class ValueTable(Table):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        #: By partition, what was written for events that are not acknowledged yet.
-        self._unfinished: dict[int, dict[bytes, Row | None]] = {}
+        #: By the partition that they are of, what was written for events that are not acknowledged yet.
+        self._unfinished: dict[TP, dict[bytes, Row | None]] = {}
 
     def _serializer_from_type(self, typ: Any) -> Any:
         return faust.Table._serializer_from_type(self, typ)
@@ -52,10 +52,13 @@ class ValueTable(Table):
         return [number for number in self.data.partitions if is_active(TP(self.changelog_topic_name, number))]
 
     def _row(self, partition: int, key: bytes) -> Row | None:
-        unfinished = self._unfinished.get(partition, {})
-        if key in unfinished or partition not in self.data.partitions:
+        if key in (unfinished := self._written(partition)) or partition not in self.data.partitions:
             return unfinished.get(key)
         return self.data.partitions[partition].get(key)
+
+    def _written(self, partition: int) -> dict[bytes, Row | None]:
+        written = [rows for tp, rows in self._unfinished.items() if tp.partition == partition]
+        return written[0] if len(written) == 1 else {key: row for rows in written for key, row in rows.items()}
 
     def put(self, key: bytes, value: bytes | None) -> None:
         """Write the value of a key; None deletes it, outside of a stream, where windows end, wherever it is."""
@@ -70,10 +73,10 @@ class ValueTable(Table):
         at_s = time.time() if event is None else event.message.timestamp
         row = None if value is None else Row(value, int(at_s * 1000))
         partition = self.home(key)
-        if self.use_partitioner:
+        if event is None or self.use_partitioner:
             self.data.partitions[partition].merge({key: row})
         else:
-            self._unfinished.setdefault(partition, {})[key] = row
+            self._unfinished.setdefault(event.message.tp, {})[key] = row
 
     def home(self, key: bytes) -> int:
         """Return the partition that a key is written to: the event's, or with ``use_partitioner`` the key's own.
@@ -90,7 +93,7 @@ class ValueTable(Table):
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
         """Go through the entries of the partitions that this worker owns."""
         for number in self._owned():
-            unfinished = self._unfinished.get(number, {}).copy()
+            unfinished = self._written(number).copy()
             rows = self.data.partitions[number].items()
             yield from ((key, row.value) for key, row in rows if key not in unfinished)
             yield from ((key, row.value) for key, row in unfinished.items() if row is not None)
@@ -105,10 +108,10 @@ class ValueTable(Table):
         self._maybe_del_key_ttl(key, self.home(self.data._encode_key(key)))
         self._sensor_on_del(self, key)
 
-    def finish(self, partition: int) -> None:
+    def finish(self, tp: TP) -> None:
         """Take in what was written for an event of a partition, which is acknowledged now."""
-        if (written := self._unfinished.pop(partition, None)) is not None:
-            self.data.partitions[partition].merge(written)
+        if (written := self._unfinished.pop(tp, None)) is not None:
+            self.data.partitions[tp.partition].merge(written)
 
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
