@@ -195,13 +195,13 @@ class App(faust.App):
         return [*agents, *(stream for stream in self.topics if stream not in agents)]
 
     def event_topics(self) -> list[str]:
-        """Return the topics that are read event by event, without those that agents of this app write for each other."""
+        """Return the topics that are read event by event, without those between agents of this app."""
         events = [channel for channel in self.channels() if not isinstance(channel.schema, BatchSchema)]
         return list(dict.fromkeys(topic for channel in events if not channel.internal for topic in channel.topics))
 
     def joined_topics(self) -> list[tuple[str, ...]]:
         """Give all input topics, those together that are joined and so need equally many partitions."""
-        inputs = {**self.declared.inputs, **{topic: () for topic in self.event_topics()}}
+        inputs = {**self.declared.inputs, **dict.fromkeys(self.event_topics(), ())}
         return list(dict.fromkeys(groups(inputs, self.merges()).values()))
 
     def problems(self) -> list[str]:
