@@ -99,3 +99,21 @@ def test_a_topic_that_is_read_in_both_ways_stops_the_start_in_one_line(topics: T
         'both_ways.look: a topic goes to all in one way; have the agent both_ways.look read app.topic("orders", '
         "batches=True), or run it in an app of its own"
     )
+
+
+def test_with_exactly_once_a_table_of_fausts_counts_each_event_once(topics: Topics, tmp_path: Path) -> None:
+    topics.create("clicks")
+    settings = {**topics.settings, "processing_guarantee": "exactly_once"}
+    sent = 0
+    for life in range(3):
+        for number in range(4_000):
+            topics.send("clicks", f"u{number % 40}", number)
+        topics.flush()
+        sent += 4_000
+        with Worker(tmp_path / f"{life % 2}", app="faust_counts_app", **settings) as worker:
+            wait_until(lambda: topics.committed("clicks") > sent - 3_900, "it has begun")  # noqa: B023
+            if life == 2:
+                wait_until(lambda: topics.committed("clicks") == sent, "all is committed")  # noqa: B023
+            worker.kill()
+    assert {json.loads(value) for value in topics.table("counts").values()} == {300}
+    assert len(topics.table("counts")) == 40

@@ -80,7 +80,9 @@ def test_its_state_its_joins_and_its_metrics_are_shown(topics: Topics, tmp_path:
         path = f"/joins/paid/orders/{placed.partition()}/{placed.offset()}/"
         wait_until(lambda: own.get(path).json()[0]["verdict"] == "matched", "the pair is committed, and explained")
         metrics = own.get("/metrics").body.decode()
-        assert re.search(r'^streamapp_join_records\{account="matched",join="paid",partition="\d"\} [12]', metrics, re.M)
+        assert re.search(
+            r'^streamapp_join_records\{account="matched",join="paid",partition="\d"\} [12]', metrics, re.MULTILINE
+        )
         assert own.get("/health").json()["problems"] == []
 
 
