@@ -107,6 +107,7 @@ class TopicWatch(Service):
         self._gone = (self._gone | gone) - back
         for topic in back:
             self._app.faults.over(("gone", topic))
+            self._app.patience.over(topic)
             self.log.warning("%s is there again", topic)
         if back:
             await self._rebalance()

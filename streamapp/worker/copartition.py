@@ -41,7 +41,7 @@ def prepare(app: App) -> int:
     _check_flows(app)
     check_ways(app)
     cluster = Cluster(app.settings)
-    check_inputs(app, cluster.partitions())
+    check_inputs(app, cluster)
     counts: dict[str, int] = {}
     internal = dict.fromkeys(app.declared.internal, INTERNAL)
     for together in app.joined_topics():

@@ -18,34 +18,48 @@ Seen = Callable[[Topics, Worker], bool]
 Sent = tuple[str, str, Any, int]
 
 VIEW, PURCHASE, CUSTOMER = {"url": "/"}, {"amount": 1}, {"name": "Ann"}
-SHOP: Sequence[Sent] = [
-    ("customers", "ann", CUSTOMER, -1_000),
-    ("views", "ann", VIEW, -500),
-    ("purchases", "ann", PURCHASE, 0),
-]
+ORDER, PAYMENT = {"order": "o1"}, {"amount": 5}
 
 
 def values(topics: Topics, topic: str) -> list[Any]:
     return [json.loads(message.value()) for message in topics.read(topic)]
 
 
-def shop(named: Any) -> Seen:
-    def seen(topics: Topics, _worker: Worker) -> bool:
-        bought = values(topics, "bought") == [{"left": PURCHASE, "right": VIEW}]
-        return bought and values(topics, "named") == [named]
+def sends(**expected: Any) -> Seen:
+    """Return what tells that each topic has one result."""
+    return lambda topics, _worker: all(values(topics, topic) == [value] for topic, value in expected.items())
+
+
+def answers(path: str, expected: Any) -> Seen:
+    def seen(_topics: Topics, worker: Worker) -> bool:
+        answer = worker.answers(path)
+        return answer is not None and answer.json() == expected
 
     return seen
 
 
-def counted(_topics: Topics, worker: Worker) -> bool:
-    answer = worker.answers("/table/page_views/p1/")
-    return answer is not None and answer.json() == 2
-
-
 #: What is sent to each app, by the page and the app's name, and what tells that it works.
 APPS: dict[tuple[str, str], tuple[Sequence[Sent], Seen]] = {
-    ("README.md", "shop"): (SHOP, shop({"left": PURCHASE, "right": CUSTOMER})),
-    ("joins.md", "shop"): (SHOP, shop(PURCHASE)),
+    ("README.md", "shop"): (
+        [
+            ("customers", "ann", CUSTOMER, -1_000),
+            ("orders", "ann", ORDER, 0),
+            ("payments", "ann", PAYMENT, 1),
+        ],
+        sends(paid={"left": ORDER, "right": PAYMENT}, named_orders={"left": ORDER, "right": CUSTOMER}),
+    ),
+    ("README.md", "counts"): (
+        [("clicks", "ann", {}, 0), ("clicks", "ann", {}, 1)],
+        answers("/table/counts/ann/", 2),
+    ),
+    ("joins.md", "shop"): (
+        [
+            ("customers", "ann", CUSTOMER, -1_000),
+            ("views", "ann", VIEW, -500),
+            ("purchases", "ann", PURCHASE, 0),
+        ],
+        sends(bought={"left": PURCHASE, "right": VIEW}, named=PURCHASE),
+    ),
     ("joins.md", "rewards"): (
         [
             ("seen", "ann", {"user_id": "ann", "url": "/tea"}, 0),
@@ -55,7 +69,7 @@ APPS: dict[tuple[str, str], tuple[Sequence[Sent], Seen]] = {
     ),
     ("joins.md", "page_views"): (
         [("views", "x", {"id": "p1", "user": "ann"}, 0), ("views", "y", {"id": "p1", "user": "bob"}, 0)],
-        counted,
+        answers("/table/page_views/p1/", 2),
     ),
 }
 

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError, KafkaError
 from driven_app import DEADLINE, Driven, ours, play
-from streamapp.batching import consumer, feed
 from topics import Topics
 from worker import wait_until
 
 from streamapp.joins import Row
 from streamapp.kafka.refusals import RefusedError
+from streamapp.runtime import feed
 from streamapp.runtime.restore import Restore
+from streamapp.worker import consumer
 
 #: Seconds that an agent has still to work, when a rebalance comes.
 WORK = 0.5
