@@ -34,7 +34,7 @@ async def book(batches: StreamT[Batch]) -> None:
     async for batch in batches:
         rows = balances.of(batch)
         for record in batch:
-            key = record.key or b"nobody"
+            key = record.key or b"nobody"  # a booking that names no account
             row, booking = rows.get(key), msgspec.json.decode(record.value or b"", type=Booking)
             now = msgspec.json.decode(row.value, type=Balance) if row else Balance()
             after = Balance(now.balance + booking.amount, now.bookings + 1)

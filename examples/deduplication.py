@@ -21,11 +21,13 @@ unique = app.sink("unique_messages")
 
 @app.agent(messages)
 async def deduplicate(batches: StreamT[Batch]) -> None:
-    """Send on what was not seen before; what has no key goes to the dead letters by itself, as the agent raises."""
+    """Send on what was not seen before; a message without a key goes to the dead letters, as the agent raises."""
     async for batch in batches:
         rows = seen.of(batch)
-        known = {key for key in batch.keys if key is not None and rows.get(key) is not None}
-        new = {record.key or b"": record for record in reversed(batch.records) if record.key not in known}
-        rows.write({key: Row(b"{}", record.timestamp) for key, record in new.items()})
+        for message in batch:
+            if message.key is None:
+                raise ValueError("a message without a key cannot be told from others")
+            if rows.get(message.key) is None:
+                rows.write({message.key: Row(b"{}", message.timestamp)})
+                unique.send(batch, [(message, message.value)])
         rows.expire(batch.latest - DAY_MS)
-        unique.send(batch, [(record, record.value) for record in sorted(new.values(), key=lambda one: one.offset)])

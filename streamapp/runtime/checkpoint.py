@@ -213,7 +213,9 @@ class Checkpoint:
         # 3. The broker has all results, dead letters and changelog records.
         await self._settling.settle()
         await self._settling.check_rows(written, not self._delivery.atomic)
-        await self._app.consumer.settle_events(offsets)
+        declared = self._app.declared
+        if any(tp.topic not in declared.inputs and tp.topic not in declared.internal for tp in offsets):
+            await self._app.producer.flush()  # what agents on events have sent is no part of a batch's work
         # 4. The input is committed.
         await self._commit_offsets(offsets)
         # 5. The stores get the rows, with the changelog's offset, which says from where a recovery has to read.

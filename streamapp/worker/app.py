@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
 import faust
+from faust.types import TP
 from faust.types.auth import SASLMechanism
 
 from streamapp.errors import StreamappError
@@ -277,6 +278,11 @@ class App(faust.App):
     def value_tables(self) -> list[ValueTable]:
         """Those of them that are Faust's own."""
         return [table for table in self.row_tables if isinstance(table, ValueTable)]
+
+    def acknowledged(self, tp: TP) -> None:
+        """Have Faust's own tables take in what was written for an event of a partition, or a batch."""
+        for table in self.value_tables:
+            table.finish(tp)
 
     @property
     def enforced(self) -> int:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -42,12 +42,10 @@ from streamapp.runtime.topic_watch import TopicWatch
 from streamapp.runtime.work import Work
 from streamapp.worker.consumer_thread import ConsumerThread
 from streamapp.worker.partition_watch import PartitionWatch
-from streamapp.worker.value_table import ValueTable
 
 __all__ = ["Consumer"]
 
-#: Part of the session timeout that agents get to finish what they have begun, before partitions are given back: at
-#: the whole of it the broker would take this worker for dead.
+#: Part of the session timeout that agents get to finish what they have begun, before partitions are given back.
 PATIENCE: Final = 0.5
 #: Seconds that they get at most in a worker that stops, and so its last commit: it is to end within ten.
 STOP: Final = 2.0
@@ -79,8 +77,6 @@ class Consumer(driver.Consumer):
         self._feed: Feed | None = None
         #: The partitions of this generation whose records agents get.
         self._inputs: frozenset[TP] = frozenset()
-        #: Faust's own tables, which take in what was written for an event when that is acknowledged.
-        self._value_tables: Sequence[ValueTable] = ()
         #: Whether they are still to be read from where the group has got to.
         self._anew = False
         #: Partitions of which records are to be delivered, until these are taken in.
@@ -139,7 +135,6 @@ class Consumer(driver.Consumer):
         # Changelogs are assigned so that a table is where its source is; recovery has a consumer of its own.
         changelogs = self.app.tables.changelog_topics
         self._inputs = frozenset(TP(*tp) for tp in assigned if tp.topic not in changelogs)
-        self._value_tables = self.app.value_tables
         self._anew = True
         self.app.checkpoint.begin()
         await super().on_partitions_assigned(assigned, generation_id)
@@ -328,11 +323,6 @@ class Consumer(driver.Consumer):
                 found[tp] = done
         return found
 
-    async def settle_events(self, offsets: Mapping[TP, int]) -> None:
-        """Wait until the broker has what agents on events have sent: that is no part of the work on a batch."""
-        if any(tp.topic not in self._arrangement.batched for tp in offsets):
-            await self.app.producer.flush()
-
     async def commit_offsets(self, offsets: Mapping[TP, int]) -> None:
         """Commit the offsets of partitions.
 
@@ -368,8 +358,7 @@ class Consumer(driver.Consumer):
         if lane is not None and message.generation_id == self.app.consumer_generation_id:
             lane.offsets.finish(message.offset)
             lane.working = False
-            for table in self._value_tables:
-                table.finish(message.tp)
+            self.app.acknowledged(message.tp)
         self.drop(message)
         self._ready.set()
         return True
