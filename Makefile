@@ -47,8 +47,8 @@ wheel: dev  ## build a wheel, and try it in an empty venv on each Python here
 # Each worker of the integration tests is a process of its own, and counted: `patch` in pyproject.toml says so.
 coverage: dev  ## branches that the tests take, in total and by room; TESTS=tests/unit
 	@rm -f .coverage .coverage.*
-	@$(BIN)/python -m pytest --cov --cov-report= --numprocesses 2 --dist loadfile $(HANGS) $(TESTS)
-	@$(BIN)/python tests/coverage_by_room.py
+	@$(BIN)/python -m pytest --cov --cov-report= --numprocesses 2 --dist loadfile $(HANGS) $(TESTS); \
+		tested=$$?; $(BIN)/python tests/coverage_by_room.py && exit $$tested
 
 lint: dev  ## ruff, and ruff format
 	@$(BIN)/ruff check .
