@@ -1,16 +1,58 @@
-"""Stream joins for Kafka with Faust agents and tables: correct, lossless, fast."""
+"""Stream joins for Kafka with Faust agents and tables: correct, lossless, fast.
+
+`App` is what an app is made of. All names are imported when they are asked for: `streamapp.joins` needs neither Faust
+nor Kafka.
+"""
 
 from __future__ import annotations
 
 import gc
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from streamapp.application import App
+    from streamapp.errors import StreamappError
+    from streamapp.joins import Clock, Enriched, How, Joined, Record, Refused, Row
+    from streamapp.runtime.batch import Batch
+    from streamapp.settings import Settings
+    from streamapp.topology import JoinError, Topic
+
+__all__ = [
+    "App",
+    "Batch",
+    "Clock",
+    "Enriched",
+    "How",
+    "JoinError",
+    "Joined",
+    "Record",
+    "Refused",
+    "Row",
+    "Settings",
+    "StreamappError",
+    "Topic",
+    "__version__",
+]
 
 __version__ = "0.1.0"
 
+#: The module that has each name.
+MODULES: Final = {
+    "App": "streamapp.application",
+    "Batch": "streamapp.runtime.batch",
+    "JoinError": "streamapp.topology",
+    "Settings": "streamapp.settings",
+    "StreamappError": "streamapp.errors",
+    "Topic": "streamapp.topology",
+    **dict.fromkeys(("Clock", "Enriched", "How", "Joined", "Record", "Refused", "Row"), "streamapp.joins"),
+}
+
 
 def __getattr__(name: str) -> Any:
-    # `faust -A streamapp` looks for the app here. It is made only when asked for, so that `streamapp.joins` and
-    # the others can be imported without Faust and without settings.
+    if name in MODULES:
+        return getattr(importlib.import_module(MODULES[name]), name)
+    # `faust -A streamapp` looks for this repository's app here, which is made only when it is asked for.
     if name == "app":
         gc.disable()  # what is imported stays: to look for garbage in it would take a twentieth of a worker's start
         try:

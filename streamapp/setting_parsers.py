@@ -14,19 +14,14 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 __all__ = [
-    "CLICKS",
     "DEAD_LETTERS",
-    "JOINED",
     "KEEP_ALL",
     "PREFIX",
-    "PROFILES",
     "REDIS",
     "ROCKSDB",
-    "UNMATCHED",
     "anything",
     "app_id",
     "bootstrap_servers",
-    "click_topics",
     "host",
     "is_unspecified",
     "one_of",
@@ -36,6 +31,7 @@ __all__ = [
     "seconds",
     "seconds_or_none",
     "share",
+    "some_of",
     "store_url",
     "text",
     "token",
@@ -53,11 +49,7 @@ ROCKSDB: Final = "rocksdb://"
 #: A retention that never ends.
 KEEP_ALL: Final = -1.0
 
-#: Names of the topics, before the prefix.
-CLICKS: Final = "user_clicks"
-PROFILES: Final = "user_profiles"
-JOINED: Final = "joined_data"
-UNMATCHED: Final = "unmatched_clicks"
+#: Name of the topic for records that cannot be used, before the prefix.
 DEAD_LETTERS: Final = "dead_letters"
 
 #: What Kafka allows in the name of a topic; it may have 249 characters, of which these are a part.
@@ -161,6 +153,20 @@ def retention(value: str) -> float | None:
         raise ValueError(f"{exc}, -1 or broker") from None
 
 
+def some_of(names: Iterable[str], *, least: int = 0) -> Callable[[str], tuple[str, ...]]:
+    """Return what reads some of these names, at least so many, with commas between."""
+    known = tuple(names)
+
+    def parse(value: str) -> tuple[str, ...]:
+        given = tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
+        if len(given) < least or not set(known).issuperset(given):
+            several = ", or several with a comma between" if len(known) > 1 else ""
+            raise ValueError(f"must be {' or '.join(known)}{several}")
+        return given
+
+    return parse
+
+
 def one_of(choices: Iterable[enum.StrEnum]) -> Callable[[str], Any]:
     """Return what reads one of some choices."""
     names = {choice.value: choice for choice in choices}
@@ -231,14 +237,6 @@ def type_name(value: str) -> str:
     if not _TYPE.fullmatch(value.strip()):
         raise ValueError("must be MODULE:NAME, a msgspec.Struct that can be imported")
     return value.strip()
-
-
-def click_topics(value: str) -> tuple[str, ...]:
-    """Return names of the topics of clicks and profiles."""
-    names = tuple(name.strip() for name in value.split(",") if name.strip())
-    if not {CLICKS, PROFILES}.issuperset(names):
-        raise ValueError(f"must be {CLICKS}, {PROFILES}, or both with a comma between, without {PREFIX}TOPIC_PREFIX")
-    return tuple(dict.fromkeys(names))
 
 
 def path(value: str) -> Path:

@@ -12,34 +12,25 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from streamapp import setting_parsers as values
 from streamapp.choices import Create, Guarantee, OnFailure, OnLost, SaslMechanism, SecurityProtocol
 from streamapp.errors import StreamappError
-from streamapp.joins import How
 from streamapp.setting_parsers import (
-    CLICKS,
     DEAD_LETTERS,
-    JOINED,
     KEEP_ALL,
     PREFIX,
-    PROFILES,
     REDIS,
     ROCKSDB,
-    UNMATCHED,
 )
 
 __all__ = [
-    "CLICKS",
     "DEAD_LETTERS",
-    "JOINED",
     "KEEP_ALL",
     "PREFIX",
-    "PROFILES",
     "REDIS",
     "ROCKSDB",
-    "UNMATCHED",
     "Create",
     "Guarantee",
     "OnFailure",
@@ -48,6 +39,7 @@ __all__ = [
     "SecurityProtocol",
     "Settings",
     "SettingsError",
+    "setting",
 ]
 
 
@@ -55,7 +47,14 @@ class SettingsError(StreamappError, ValueError):
     """A setting that cannot be used; its text is one line that names the variable."""
 
 
-def _setting(default: Any, parse: Callable[[str], Any], text: str) -> Any:
+def setting(default: Any, parse: Callable[[str], Any], text: str) -> Any:
+    """Declare a field of a dataclass of settings.
+
+    Args:
+        default: its value if the environment has none.
+        parse: makes the value of a text, or raises a `ValueError` that says what it must be.
+        text: what it is.
+    """
     return dataclasses.field(default=default, metadata={"parse": parse, "help": text})
 
 
@@ -63,18 +62,18 @@ def _setting(default: Any, parse: Callable[[str], Any], text: str) -> Any:
 class Settings:
     """All settings with their defaults; `Settings.from_environment` makes one from ``os.environ``."""
 
-    broker: str = _setting("127.0.0.1:9092", values.bootstrap_servers, "bootstrap servers, HOST:PORT[,HOST:PORT]")
-    id: str = _setting("streamapp", values.app_id, "the app's id: its consumer group and part of topic names")
-    store: str = _setting(
+    broker: str = setting("127.0.0.1:9092", values.bootstrap_servers, "bootstrap servers, HOST:PORT[,HOST:PORT]")
+    id: str = setting("streamapp", values.app_id, "the app's id: its consumer group and part of topic names")
+    store: str = setting(
         ROCKSDB, values.store_url, "where tables are kept: rocksdb://, memory:// or redis://HOST:PORT/DB"
     )
     store_password: str = dataclasses.field(
         default="", repr=False, metadata={"parse": values.anything, "help": "password of the Redis"}
     )
-    datadir: Path = _setting(Path("streamapp-data"), values.path, "directory of the tables and the embedded Kafka")
-    web_port: int = _setting(6066, values.whole_number(1, 65535), "port of the web views")
-    web_bind: str = _setting("127.0.0.1", values.host, "address the web views listen on")
-    web_host: str = _setting(
+    datadir: Path = setting(Path("streamapp-data"), values.path, "directory of the tables and the embedded Kafka")
+    web_port: int = setting(6066, values.whole_number(1, 65535), "port of the web views")
+    web_bind: str = setting("127.0.0.1", values.host, "address the web views listen on")
+    web_host: str = setting(
         "",
         values.reached_as,
         "name by which others reach the web views (default: web_bind, or the host's name if that is 0.0.0.0 or ::)",
@@ -87,99 +86,83 @@ class Settings:
             "help": "what web requests must show; a must for other addresses than loopback's",
         },
     )
-    topic_prefix: str = _setting("", values.topic_name, "put before the name of every topic")
-    joined_topic: str = _setting("", values.topic_name, "full name of the output topic (default: prefix + joined_data)")
-    processing_guarantee: Guarantee = _setting(
+    topic_prefix: str = setting("", values.topic_name, "put before the name of every topic")
+    processing_guarantee: Guarantee = setting(
         Guarantee.AT_LEAST_ONCE, values.one_of(Guarantee), "at_least_once or exactly_once"
     )
-    profile_ttl: float = _setting(
-        300.0, values.seconds(0), "seconds of event time after which a profile expires; 0 = never"
-    )
-    join: How = _setting(
-        How.INNER, values.one_of([How.INNER, How.LEFT]), "inner, or left: clicks without a profile too"
-    )
-    rekey: tuple[str, ...] = _setting(
-        (),
-        values.click_topics,
-        f"topics that are not keyed by the user id: {CLICKS}, {PROFILES} or both; written once more by it",
-    )
-    click_type: str = _setting(
-        "", values.type_name, "what clicks must be: MODULE:NAME of a msgspec.Struct (default: any object)"
-    )
-    profile_type: str = _setting("", values.type_name, "what profiles must be, likewise")
-    partitions: int = _setting(8, values.whole_number(1, 10_000), "partitions of the topics that have to be created")
-    replication: int = _setting(
+    partitions: int = setting(8, values.whole_number(1, 10_000), "partitions of the topics that have to be created")
+    replication: int = setting(
         1, values.whole_number(1, 100), "replication factor of the topics that have to be created"
     )
-    create: Create = _setting(
+    create: Create = setting(
         Create.OWN,
         values.one_of(Create),
         "input topics that are made if they are missing: own (the app's own), missing, never",
     )
-    alarm_share: float = _setting(
+    alarm_share: float = setting(
         0.5,
         values.share,
         "share of a topic's records, rejected or unmatched, above which the worker is not ready; 1 = never",
     )
-    retention: float | None = _setting(
+    retention: float | None = setting(
         KEEP_ALL,
         values.retention,
         "seconds of event time that input and output topics which have to be created keep their records; -1 = all, "
         "broker = as the broker does",
     )
-    standbys: int = _setting(
+    standbys: int = setting(
         0, values.whole_number(0, 10), "workers that keep the rows of a partition besides the one that owns it"
     )
-    cache: int = _setting(
+    cache: int = setting(
         256 << 20,
         values.whole_number(1 << 20, 1 << 40),
         "bytes of hot rows and of RocksDB's write buffers, for the whole worker",
     )
-    buffer: int = _setting(
+    buffer: int = setting(
         4 << 20,
         values.whole_number(1 << 16, 1 << 30),
         "bytes of each partition that are fetched ahead, and again that may wait",
     )
-    max_idle: float = _setting(
+    max_idle: float = setting(
         0.0,
         values.seconds_or_none,
         "seconds that clicks wait for profiles the broker has not got; -1 = nor for those that it has",
     )
-    max_ahead: float = _setting(
+    max_ahead: float = setting(
         60.0,
         values.seconds_or_none,
         "seconds that a record may push the event clock of its partition ahead of the wall clock; -1 = any",
     )
-    keep_expired: float = _setting(
+    keep_expired: float = setting(
         3600.0, values.seconds(0), "seconds of event time that a row stays in its table after it has expired"
     )
-    on_failure: OnFailure = _setting(
+    on_failure: OnFailure = setting(
         OnFailure.DEAD_LETTER,
         values.one_of(OnFailure),
         "dead_letter or stop: for a record that an agent fails on each time",
     )
-    on_lost: OnLost = _setting(
+    on_lost: OnLost = setting(
         OnLost.GO_ON,
         values.one_of(OnLost),
         "go_on or stop: when records are gone before they were read (retention, say)",
     )
-    session_timeout: float = _setting(
+    session_timeout: float = setting(
         10.0, values.seconds(6), "seconds after which a silent worker's partitions go to others"
     )
-    instance_id: str = _setting("", values.anything, "static member id (KIP-345); default: id, host name and web port")
-    security_protocol: SecurityProtocol = _setting(
+    instance_id: str = setting("", values.anything, "static member id (KIP-345); default: id, host name and web port")
+    security_protocol: SecurityProtocol = setting(
         SecurityProtocol.PLAINTEXT, values.one_of(SecurityProtocol), "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
     )
-    sasl_mechanism: SaslMechanism = _setting(
+    sasl_mechanism: SaslMechanism = setting(
         SaslMechanism.PLAIN, values.one_of(SaslMechanism), "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
     )
-    sasl_username: str = _setting("", values.anything, "user name for SASL")
+    sasl_username: str = setting("", values.anything, "user name for SASL")
     sasl_password: str = dataclasses.field(
         default="", repr=False, metadata={"parse": values.anything, "help": "password for SASL"}
     )
-    ssl_cafile: str = _setting("", values.anything, "PEM file of the certificate authorities (default: the system's)")
-    ssl_certfile: str = _setting("", values.anything, "PEM file of the client certificate")
-    ssl_keyfile: str = _setting("", values.anything, "PEM file of the client certificate's key")
+    ssl_cafile: str = setting("", values.anything, "PEM file of the certificate authorities (default: the system's)")
+    ssl_certfile: str = setting("", values.anything, "PEM file of the client certificate")
+    ssl_keyfile: str = setting("", values.anything, "PEM file of the client certificate's key")
 
     def __post_init__(self) -> None:
         if self.uses_sasl and not (self.sasl_username and self.sasl_password):
@@ -189,11 +172,6 @@ class Settings:
             )
         if self.standbys and self.store.startswith(REDIS):
             raise SettingsError(f"{PREFIX}STANDBYS={self.standbys}: tables in Redis need none, all workers share them")
-        if self.joined_topic in {self.topic(name) for name in (CLICKS, PROFILES, UNMATCHED, DEAD_LETTERS)}:
-            raise SettingsError(
-                f"{PREFIX}JOINED_TOPIC={self.joined_topic}: the results need a topic of their own, and that one has "
-                "other records"
-            )
         for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
             path = getattr(self, name)
             if path and not Path(path).is_file():
@@ -202,22 +180,30 @@ class Settings:
             self.ssl_context()
 
     @classmethod
-    def load(cls) -> Settings:
-        """Make settings from the environment of this process; one that cannot be used ends it in one line."""
+    def load(cls, **defaults: Any) -> Self:
+        """Make settings from the environment of this process; one that cannot be used ends it in one line.
+
+        Args:
+            defaults: of settings that the environment does not have, in place of their own.
+        """
         try:
-            return cls.from_environment(os.environ)
+            return cls.from_environment(os.environ, **defaults)
         except SettingsError as exc:
             raise SystemExit(f"streamapp: {exc}") from None
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+    def from_environment(cls, environment: Mapping[str, str], **defaults: Any) -> Self:
         """Make settings from variables named ``STREAMAPP_…``; the others are not looked at.
+
+        Args:
+            environment: the variables.
+            defaults: of settings that it does not have, in place of their own.
 
         Raises:
             SettingsError: for an unknown name or a value that cannot be used.
         """
         fields = {PREFIX + field.name.upper(): field for field in dataclasses.fields(cls)}
-        given: dict[str, Any] = {}
+        given: dict[str, Any] = defaults
         for name, value in environment.items():
             if not name.startswith(PREFIX):
                 continue
@@ -282,9 +268,7 @@ class Settings:
         return config
 
     def topic(self, name: str) -> str:
-        """Give the full name of a topic: the joined one as it was set, the others with the prefix."""
-        if name == JOINED and self.joined_topic:
-            return self.joined_topic
+        """Return the full name of a topic."""
         return self.topic_prefix + name
 
     def aiokafka(self) -> dict[str, Any]:

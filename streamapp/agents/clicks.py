@@ -7,7 +7,7 @@ from collections import defaultdict
 
 from faust.types import StreamT
 
-from streamapp.app import app
+from streamapp.app import app, settings
 from streamapp.joins import Clock, StreamTableJoin
 from streamapp.pipelines.clicks.results import joined, unmatched
 from streamapp.pipelines.clicks.tables import profiles
@@ -17,8 +17,8 @@ from streamapp.runtime.batch import Batch
 
 __all__ = ["join_clicks"]
 
-ttl, kept = (int(seconds * 1000) for seconds in (app.settings.profile_ttl, app.settings.keep_expired))
-join = StreamTableJoin(app.settings.join, ttl=ttl, kept=kept)
+ttl, kept = (int(seconds * 1000) for seconds in (settings.profile_ttl, settings.keep_expired))
+join = StreamTableJoin(settings.join, ttl=ttl, kept=kept)
 profiles.read_ahead(user_clicks)
 
 

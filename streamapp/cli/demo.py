@@ -10,6 +10,7 @@ import click
 import msgspec
 from faust.cli.base import AppCommand, option
 
+from streamapp.app import settings
 from streamapp.errors import StreamappError
 from streamapp.pipelines.clicks.demo import Report, run_demo, stop_on_signals
 from streamapp.worker.app import App
@@ -51,6 +52,6 @@ class Demo(AppCommand):
         sys.exit(0)
 
     async def _run(self) -> Report:
-        task = asyncio.create_task(run_demo(self.app.settings, self.clicks))
+        task = asyncio.create_task(run_demo(settings, self.clicks))
         stop_on_signals(task)
         return await task

@@ -13,7 +13,7 @@ import msgspec
 from faust.cli.base import AppCommand, argument, option
 from yarl import URL
 
-from streamapp.app import App
+from streamapp.application import App
 from streamapp.errors import StreamappError
 from streamapp.explain.answer import Answer
 from streamapp.settings import PREFIX

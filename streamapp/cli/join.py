@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn
 import click
 from faust.cli.base import AppCommand, option
 
-from streamapp.app import App
+from streamapp.application import App
 from streamapp.cli.join_options import check_options, part_of_name
 from streamapp.formats.key_forms import key_form
 from streamapp.formats.undecodable import Reason
@@ -98,17 +98,15 @@ class Join(AppCommand):
             datadir=self.app.settings.datadir / group,
             create=Create.MISSING if given["create"] else self.app.settings.create,
         )
-        app = App(settings, autodiscover=False)
+        app = App(settings=settings, autodiscover=False)
         app.reset_command = f"streamapp reset --group {settings.id}"
         try:
             check_options(given)
             declaration = self._declare(app)
             unmatched, late, rejected = (
-                app.output(name) if (name := given[side]) else None for side in ("unmatched", "late", "rejected")
+                app.sink(name) if (name := given[side]) else None for side in ("unmatched", "late", "rejected")
             )
-            declaration.to(
-                app.output(given["to"]), unmatched=unmatched, late=late, rejected=rejected, null_key=rejected
-            )
+            declaration.to(app.sink(given["to"]), unmatched=unmatched, late=late, rejected=rejected, null_key=rejected)
         except JoinError as exc:
             raise SystemExit(f"streamapp join: {exc}") from None
         app.finalize()
@@ -131,7 +129,7 @@ class Join(AppCommand):
         return left.join(right.table(ttl=given["ttl"], history=given["history"]), **options)
 
     def _side(self, app: App, side: str, field: Field) -> Topic:
-        topic = app.batches(self.given[side])
+        topic = app.topic(self.given[side])
         if side in self.given["repartition"]:
             tombstones = side == "right" and self.given["before"] is None and self.given["after"] is None
             topic = topic.rekey(field, name=part_of_name(field.name), tombstones=tombstones)

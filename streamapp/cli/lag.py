@@ -52,7 +52,7 @@ class Lag(AppCommand):
         """
         settings = self.app.settings
         try:
-            found = group_lag(settings, self.group, self.app.inputs if self.group == settings.id else ())
+            found = group_lag(settings, self.group, self.app.declared.inputs if self.group == settings.id else ())
         except ClusterError as exc:
             print(f"streamapp lag: {exc}", file=sys.stderr)
             sys.exit(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ __all__ = ["LARGEST_RECORD", "Cluster", "ClusterError"]
 TURN: Final = 1.0
 #: Seconds between two looks whether what was created is there.
 LOOK: Final = 0.02
+#: Seconds within which a broker tells of a topic that was made before it was asked: it hears of it from its controller.
+LISTED_WITHIN_S: Final = 5.0
 
 #: librdkafka's names of errors that do not pass by waiting: a wrong password, an unknown certificate.
 PERMANENT: Final = frozenset({"_AUTHENTICATION", "_SSL"})
@@ -78,6 +81,22 @@ class Cluster:
             f"cannot reach Kafka at {self.settings.broker} ({PREFIX}BROKER) within {self._timeout:g} s: {self._reason}"
         )
 
+    def listed(self, names: Iterable[str]) -> dict[str, int]:
+        """Return the number of partitions of every topic, once these are among them, or should be if they are there.
+
+        Whoever runs ``kafka-topics --create`` and then a worker has made the topic, and the broker that is asked may
+        not know it yet. Only what is missing is waited for.
+
+        Args:
+            names: of topics that are expected to be there.
+        """
+        end = time.monotonic() + LISTED_WITHIN_S
+        while True:
+            found = self.partitions()
+            if found.keys() >= set(names) or time.monotonic() > end:
+                return found
+            time.sleep(LOOK)
+
     def ensure(
         self,
         names: Sequence[str],
@@ -99,12 +118,20 @@ class Cluster:
             the number of partitions of each of the topics.
         """
         existing = self.partitions()
+        if unheard := self._there_already([name for name in names if name not in existing]):
+            existing |= self._await(dict.fromkeys(unheard, 1))
         count = partitions or next((existing[name] for name in names if name in existing), self.settings.partitions)
         config = input_config(self.settings) if config is None else config
         if new := {name: configs.get(name, config) for name in names if name not in existing}:
             self._create(new, count)
-            self._await(dict.fromkeys(new, 1))
-        return {name: existing.get(name, count) for name in names}
+            existing |= self._await(dict.fromkeys(new, 1))
+        return {name: existing[name] for name in names}
+
+    def _there_already(self, names: Sequence[str]) -> list[str]:
+        """Return those of topics, which the broker does not tell of, that its controller knows."""
+        topics = [NewTopic(name, num_partitions=1, replication_factor=1) for name in names]
+        asked = self.admin.create_topics(topics, request_timeout=self._timeout, validate_only=True) if topics else {}
+        return [name for name, answer in asked.items() if _exists(answer)]
 
     def _create(self, configs: Mapping[str, Config], partitions: int) -> None:
         topics = [
@@ -135,15 +162,22 @@ class Cluster:
         Returns:
             them by the topics' names, and why those are missing that may not be read; empty = none is missing.
         """
-        resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
         found: dict[str, Config] = {}
-        why = ""
-        asked = self.admin.describe_configs(resources, request_timeout=self._timeout) if resources else {}
-        for resource, answer in asked.items():
-            try:
-                found[resource.name] = {name: entry.value for name, entry in answer.result().items()}
-            except KafkaException as exc:
-                why = f"{resource.name}: {exc.args[0].str()}"
+        why, unheard, end = "", list(names), time.monotonic() + LISTED_WITHIN_S
+        while unheard:
+            resources = [ConfigResource(ResourceType.TOPIC, name) for name in unheard]
+            unheard = []
+            for resource, answer in self.admin.describe_configs(resources, request_timeout=self._timeout).items():
+                try:
+                    found[resource.name] = {name: entry.value for name, entry in answer.result().items()}
+                except KafkaException as exc:
+                    error = exc.args[0]
+                    if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART and time.monotonic() < end:
+                        unheard.append(resource.name)  # another broker has told of it
+                    else:
+                        why = f"{resource.name}: {error.str()}"
+            if unheard:
+                time.sleep(LOOK)
         return found, why
 
     def alter(self, name: str, config: Config) -> None:
@@ -190,20 +224,26 @@ class Cluster:
                 if exc.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                     raise ClusterError(f"cannot delete topic {name}: {exc.args[0].str()}") from None
 
-    def _await(self, counts: Mapping[str, int]) -> None:
-        """Wait until the broker tells of new topics and partitions: it hears of them from its controller, later."""
+    def _await(self, counts: Mapping[str, int]) -> dict[str, int]:
+        """Wait until the broker tells of new topics and partitions, and return how many they have."""
         end = time.monotonic() + self._timeout
-        while missing := [name for name, found in self._found(counts).items() if found < counts[name]]:
+        while True:
+            told = self.partitions()
+            missing = [name for name, count in counts.items() if told.get(name, 0) < count]
+            if not missing:
+                return {name: told[name] for name in counts}
             if time.monotonic() > end:
                 raise ClusterError(f"{', '.join(sorted(missing))}: created, but not there within {self._timeout:g} s")
             time.sleep(LOOK)
-
-    def _found(self, names: Iterable[str]) -> dict[str, int]:
-        found = self.partitions()
-        return {name: found.get(name, 0) for name in names}
 
     def _on_error(self, error: KafkaError) -> None:
         # "All brokers down" only repeats what the broker's own error has said, without the reason.
         if error.name() != "_ALL_BROKERS_DOWN":
             self._reason = error.str()
         self._refused = self._refused or error.name() in PERMANENT
+
+
+def _exists(answer: Future[None]) -> bool:
+    """Return whether a topic is not to be made since it is there; what else keeps it from being made is told then."""
+    error = answer.exception()
+    return isinstance(error, KafkaException) and error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS

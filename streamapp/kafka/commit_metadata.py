@@ -1,19 +1,21 @@
 """What is committed along with an offset, in its metadata, which is free text.
 
 It tells offsets that this app committed from those that somebody set by hand: tools commit no metadata. And it has the
-id of the topic that the offset is of: in one that was made anew under the same name it means other records. Older
-versions of this app committed none, or with exactly_once the transactional id alone.
+id of the topic that the offset is of: in one that was made anew under the same name it means other records. And it
+names the placement since which the partition is read: what a state has taken in since the same one is not to be joined
+again (`topology.redone`). Older versions of this app committed none, or with exactly_once the transactional id alone.
 """
 
 from __future__ import annotations
 
 import enum
+import secrets
 from typing import Final
 from urllib.parse import quote, unquote
 
 import msgspec
 
-__all__ = ["By", "CommitMetadata"]
+__all__ = ["By", "CommitMetadata", "new_placement"]
 
 
 class By(enum.StrEnum):
@@ -39,10 +41,12 @@ class CommitMetadata(msgspec.Struct, frozen=True):
     transactional_id: str = ""
     #: Of the topic that it is an offset of; empty = not known.
     topic_id: str = ""
+    #: When it was last decided where to read from, as a random name; empty = an older version did.
+    placement: str = ""
 
     def __str__(self) -> str:
         fields = [("by", self.by.value), ("began", self.began), ("transactional", self.transactional_id)]
-        fields.append(("topic", self.topic_id))
+        fields += [("topic", self.topic_id), ("placement", self.placement)]
         return " ".join(f"{name}={quote(value)}" for name, value in fields if value)
 
     @classmethod
@@ -60,7 +64,13 @@ class CommitMetadata(msgspec.Struct, frozen=True):
             unquote(named.get("began", "")),
             unquote(named.get("transactional", "")),
             unquote(named.get("topic", "")),
+            unquote(named.get("placement", "")),
         )
+
+
+def new_placement() -> str:
+    """Return the name of a new placement."""
+    return secrets.token_hex(4)
 
 
 _KNOWN: Final = frozenset(By)

@@ -14,6 +14,7 @@ from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.types import TP
 
+from streamapp.kafka.lease import Lease
 from streamapp.kafka.members import StaticMember, members
 from streamapp.kafka.protocol import Call, Membership, describe_group, fetch_offsets
 
@@ -29,6 +30,9 @@ class ConsumerThread(Protocol):
     """The thread in which aiokafka's consumer lives."""
 
     thread_loop: asyncio.AbstractEventLoop
+
+    #: How long this worker may send what comes of its partitions.
+    lease: Lease
 
     @property
     def aiokafka(self) -> Any:
@@ -58,6 +62,11 @@ class Group:
     @property
     def _coordinator(self) -> Any:
         return self._thread.aiokafka._coordinator
+
+    @property
+    def lease(self) -> Lease:
+        """How long this worker may send what comes of its partitions."""
+        return self._thread.lease
 
     async def instances(self) -> set[str]:
         """Give the ids of the static members that are in the group.

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import ProducerFenced
 
+from streamapp.kafka.lease import Lease
 from streamapp.kafka.produce_request import Handler
 
 __all__ = ["PipeliningProducer"]
 
+logger = logging.getLogger(__name__)
+
 #: Requests that one broker may have at once: the Java client's default, of max.in.flight.requests.per.connection.
 AT_ONCE: Final = 5
+#: Seconds between two looks whether what is held may be sent.
+HELD_S: Final = 0.02
 
 
 class BusyBrokers:
@@ -50,9 +58,43 @@ class PipeliningProducer(AIOKafkaProducer):  # type: ignore[misc]
         super().__init__(**settings)
         self._sender._in_flight = BusyBrokers()
         self._sender._send_produce_req = self._send_to
+        self._lease: Lease | None = None
+        self._losses = 0
+
+    def fence(self, lease: Lease) -> None:
+        """Send only while the worker has its partitions, from now on; once it has lost them, nothing more."""
+        self._lease, self._losses = lease, lease.losses
+
+    @property
+    def fenced(self) -> bool:
+        """Whether nothing more is sent since the worker has lost its partitions."""
+        return self._lease is not None and self._lease.losses != self._losses
 
     async def _send_to(self, node: int, batches: Mapping[Any, Any]) -> None:
         sender = self._sender
-        await Handler(sender, batches).do(node)
+        if await self._may_send(node, batches):
+            await Handler(sender, batches).do(node)
+        else:
+            for batch in batches.values():
+                batch.failure(ProducerFenced())
         sender._in_flight.remove(node)
         sender._muted_partitions.difference_update(batches)
+
+    async def _may_send(self, node: int, batches: Mapping[Any, Any]) -> bool:
+        """Wait while another worker may have the partitions; return whether it has not got them."""
+        lease, told = self._lease, False
+        while lease is not None:
+            await self.client.ready(node)  # first: what comes after it does not wait for a connection
+            if self.fenced:
+                return False
+            if lease.holds:
+                break
+            if not told:
+                told = True
+                logger.warning(
+                    "Nothing is sent to %s: the broker may have given the partitions of this worker to another one, "
+                    "since it has not answered it for the session timeout",
+                    ", ".join(sorted({tp.topic for tp in batches})),
+                )
+            await asyncio.sleep(HELD_S)
+        return True

@@ -122,7 +122,9 @@ def standing(error: type[BaseException]) -> bool:
 
 def name_of(error: BaseException, group: str) -> str:
     """Return the name of what an error of aiokafka (0.14) is about: the topics in it, or the consumer group."""
-    about = error.args[0] if type(error) is errors.TopicAuthorizationFailedError and error.args else group
+    (about,) = error.args[:1] or (group,)
+    if type(error) is not errors.TopicAuthorizationFailedError and not isinstance(about, set):
+        about = group
     return about if isinstance(about, str) else ", ".join(sorted(map(str, about)))
 
 

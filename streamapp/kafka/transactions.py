@@ -52,6 +52,8 @@ async def close(producer: Any) -> None:
     """Abort what is open, and stop the producer."""
     transactions = producer._txn_manager
     _seen(transactions.wait_for_transaction_end())  # which an abort replaces
+    for *_, waiter in transactions._pending_txn_offsets:  # whose commit was given up
+        waiter.add_done_callback(_seen)
     with contextlib.suppress(KafkaError, TimeoutError):
         async with asyncio.timeout(CLOSE_WITHIN):
             # Not left to whoever begins with this id next: till then readers would get nothing that comes after.

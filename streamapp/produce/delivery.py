@@ -12,6 +12,7 @@ import msgspec
 
 from streamapp.errors import ProduceError
 from streamapp.kafka.producer import Producer
+from streamapp.pipelines.clicks.settings import CLICKS, PROFILES
 from streamapp.pipelines.clicks.traffic import BAD_CLICKS, Kind, Timeline, Traffic, generate
 from streamapp.produce.event_times import EventTimes
 from streamapp.produce.interrupt import Interrupt, Interrupted
@@ -19,7 +20,7 @@ from streamapp.produce.lines import JsonLines
 from streamapp.produce.pacing import paced
 from streamapp.produce.source import Source
 from streamapp.produce.topics import ensure_topics, require_topic
-from streamapp.settings import CLICKS, PROFILES, Settings
+from streamapp.settings import Settings
 
 __all__ = ["Generated", "Options", "Report", "produce_generated", "produce_lines"]
 

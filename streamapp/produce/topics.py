@@ -27,7 +27,7 @@ def require_topic(settings: Settings, name: str, *, timeout: float = 30.0) -> No
         ProduceError: if it does not.
         ClusterError: if the broker cannot be reached within `timeout` seconds.
     """
-    if name not in Cluster(settings, timeout=timeout).partitions():
+    if name not in Cluster(settings, timeout=timeout).listed([name]):
         raise ProduceError(
             f"there is no topic {name} at {settings.broker}: start the worker, which creates its own topics, "
             f"or pass --create"

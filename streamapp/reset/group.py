@@ -12,7 +12,7 @@ from confluent_kafka.admin import OffsetSpec
 from faust.types import TP
 
 from streamapp.kafka.admin import Cluster
-from streamapp.kafka.commit_metadata import By, CommitMetadata
+from streamapp.kafka.commit_metadata import By, CommitMetadata, new_placement
 from streamapp.reset.errors import ResetError
 from streamapp.reset.where import Kind, Where
 from streamapp.settings import Settings
@@ -93,7 +93,7 @@ class Group:
         """
         if not offsets:
             return
-        metadata = str(CommitMetadata(By.PLACED, began))
+        metadata = str(CommitMetadata(By.PLACED, began, placement=new_placement()))
         placed = [TopicPartition(*tp, offset, metadata) for tp, offset in sorted(offsets.items())]
         deadline = time.monotonic() + ANSWER_S
         with self._consumer() as consumer:

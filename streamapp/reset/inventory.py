@@ -53,7 +53,7 @@ class Inventory:
 def of_app(app: App) -> Inventory:
     """Return what belongs to an app, by what it declares."""
     inputs, internal = sources(app)
-    tables = {topic for before in app.inputs.values() for topic in before}
+    tables = {topic for before in app.declared.inputs.values() for topic in before}
     states, owned = [], set[str]()
     for join in app.joins:
         topics = frozenset(_root(app, topic) for topic in join.topics)
@@ -68,8 +68,8 @@ def of_app(app: App) -> Inventory:
 
 def sources(app: App) -> tuple[frozenset[str], frozenset[str]]:
     """Return the topics that an app reads: those of others, and those between its agents."""
-    internal = frozenset(output.topic for output in app.internal)
-    return frozenset(_root(app, topic) for topic in app.inputs), internal
+    internal = frozenset(output.topic for output in app.declared.internal.values())
+    return frozenset(_root(app, topic) for topic in app.declared.inputs), internal
 
 
 def of_group(group: str, topics: Collection[str], existing: Collection[str], prefix: str) -> Inventory:
@@ -106,7 +106,7 @@ def _state(app: App, table: str, topics: frozenset[str], declared: Declared | No
 
 def _root(app: App, topic: str) -> str:
     """Return the topic of somebody else that the records of one of our own come from."""
-    origins = {**app.hops, **app.derived}
+    origins = {**app.declared.hops, **app.derived}
     while topic in origins:
         topic = origins[topic]
     return topic

@@ -26,7 +26,7 @@ from faust.types import TP
 
 from streamapp.kafka.group import passes
 from streamapp.kafka.partitioner import partitions
-from streamapp.kafka.refusals import RefusedError, name_of, standing
+from streamapp.kafka.refusals import RefusedError, name_of, standing, text_of
 from streamapp.rate_limit import RateLimit
 from streamapp.runtime.delivery import AtLeastOnce, Delivery, ExactlyOnce
 from streamapp.runtime.outbox import Outbox
@@ -212,7 +212,7 @@ class Checkpoint:
             self._outbox.put(rows.changelog, rows.records(), rows, amends=True)
         # 3. The broker has all results, dead letters and changelog records.
         await self._settling.settle()
-        await self._settling.check_rows(written)
+        await self._settling.check_rows(written, not self._delivery.atomic)
         # 4. The input is committed.
         await self._commit_offsets(offsets)
         # 5. The stores get the rows, with the changelog's offset, which says from where a recovery has to read.
@@ -238,6 +238,10 @@ class Checkpoint:
         while True:
             try:
                 await self._delivery.commit(offsets)
+            except TimeoutError:  # aiokafka asks again and again, and does not say what for
+                if missing := await self._app.producer.missing(offsets.keys()):
+                    raise UnknownTopicOrPartitionError(missing) from None
+                raise
             except KafkaError as exc:
                 if self._delivery.atomic or not standing(type(exc)):
                     raise
@@ -275,7 +279,8 @@ class Checkpoint:
         elif isinstance(error, (ProducerFenced, CommitFailedError)):
             logger.warning("Work since the last commit is given up: another worker has its partitions now")
         elif isinstance(error, RowsRefusedError) or standing(type(error)):
-            logger.warning("Work since the last commit is given up and done again: %s", error)
+            told = text_of(error, name_of(error, self._app.conf.id)) if standing(type(error)) else error
+            logger.warning("Work since the last commit is given up and done again: %s", told)
         elif not self._app.should_stop:
             logger.error("Work since the last commit is given up and done again: %r", error, exc_info=error)
         self.end()

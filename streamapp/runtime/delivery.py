@@ -4,8 +4,8 @@ At least once, one producer sends everything, and the offsets are committed when
 it is in a Kafka transaction (KIP-98), one after the other for each worker (KIP-447, Kafka Streams' exactly_once_v2).
 
 What keeps a worker that was taken for dead from committing: its offsets are refused, since it names the generation of
-the group in which it got its partitions; and whoever has them now does not begin before it is known what the last
-transaction with offsets of theirs came to.
+the group in which it got its partitions; at least once, its producer sends nothing any more (`Lease`); and whoever has
+them now does not begin before it is known what the last transaction with offsets of theirs came to.
 
 A worker that was killed leaves a transaction open, and up to its end nobody gets what comes after it in the partitions
 that it wrote to. The broker would end it after its timeout only. So committed offsets have the transactional id along
@@ -80,7 +80,7 @@ class AtLeastOnce:
         self._outbox = outbox
 
     async def open(self, partitions: Iterable[TP]) -> None:
-        """Send through Faust's producer: any worker may send at any time.
+        """Send through Faust's producer, as long as this worker has its partitions.
 
         Raises:
             KafkaError: if a new one is needed, and the broker does not allow it.
@@ -88,10 +88,13 @@ class AtLeastOnce:
         """
         app = self._app
         await app.producer.renew()
-        self._outbox.use(app.producer.aiokafka)
+        producer = app.producer.aiokafka
+        producer.fence(app.consumer.group.lease)
+        self._outbox.use(producer)
         mine = [tp for tp in partitions if app.topics.acks_enabled_for(tp.topic)]
         group = app.consumer.group
         moved = await app.consumer.positions.begin(await group.committed_now(mine), mine)
+        app.resumption.moved(moved)
         await group.begin_at(moved, moved)
         await app.consumer.commit_offsets(moved)
 
@@ -149,9 +152,12 @@ class ExactlyOnce:
         await self._end_those_left_behind(mine)
         committed = await group.committed(mine, stable=True)
         moved = await app.consumer.positions.begin(committed, mine)
+        app.resumption.moved(moved)
         begins = {tp: offset for tp, (offset, _) in committed.items()} | moved
-        self._committed = await group.begin_at(mine, begins)
-        if mine:  # whoever gets them next knows then whose transactions there may be
+        # Of a topic that is gone nobody can tell a position; once it is there again the group rebalances.
+        there = [tp for tp in mine if tp.topic in app.consumer.positions.there]
+        self._committed = await group.begin_at(there, begins)
+        if there:  # whoever gets them next knows then whose transactions there may be
             await self._commit(self._committed)
         self._outbox.use(self._current)
 

@@ -48,7 +48,7 @@ class Hops:
 
     def over(self, partitions: Iterable[TP]) -> frozenset[str]:
         """Return the first topics of those partitions that are of second ones."""
-        return frozenset(self._app.hops[tp.topic] for tp in partitions if tp.topic in self._app.hops)
+        return frozenset(self._app.declared.hops[tp.topic] for tp in partitions if tp.topic in self._app.declared.hops)
 
     async def written_so_far(self, partitions: Iterable[TP]) -> dict[TP, int]:
         """Return up to where second topics may have records of other workers, or of earlier generations.
@@ -59,7 +59,7 @@ class Hops:
         Raises:
             KafkaError: if it is not to be learnt now.
         """
-        second = {tp for tp in partitions if tp.topic in self._app.hops}
+        second = {tp for tp in partitions if tp.topic in self._app.declared.hops}
         for topic in {tp.topic for tp in second}:
             await self._reader.partitions(topic)  # which has the reader know who leads them
         _, ends = await self._reader.bounds(second)

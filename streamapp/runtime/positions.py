@@ -42,10 +42,19 @@ class Positions:
         self._app = app
         #: The ids of the topics that this generation reads, as far as the broker tells.
         self.ids: dict[str, str] = {}
+        #: The topics that this generation reads and that are there.
+        self.there: frozenset[str] = frozenset()
         #: Partitions whose state goes on: a worker of this app has committed how far they are read.
         self.progressed: set[TP] = set()
         #: How far the last generation had read its partitions, and of which topics.
         self._reached: dict[TP, Reached] = {}
+        #: What there was of the logs when this generation began.
+        self._logs: Mapping[TP, LogRange] = {}
+
+    def ends_before(self, tp: TP, offset: int | None) -> bool:
+        """Tell whether the log of a partition ended before an offset when this generation began: it was cut off."""
+        log = self._logs.get(tp)
+        return log is not None and offset is not None and log.end < offset
 
     def leave(self, ends: Mapping[TP, int | None], offsets: Mapping[TP, int | None]) -> None:
         """Take note of how far the partitions are read, at the end of their generation.
@@ -77,7 +86,9 @@ class Positions:
             LostError: if records are gone, and the worker is to stop then.
         """
         topics, logs = await self._ask(partitions)
+        self._logs = logs
         self.ids = {topic: told.id for topic, told in topics.items() if told.id is not None}
+        self.there = frozenset(topics)
         reached = {tp: self._known(tp, committed.get(tp)) for tp in partitions}
         found = (gap(tp, reached[tp], log, self.ids.get(tp.topic)) for tp, log in logs.items())
         gaps = [each for each in found if each is not None]

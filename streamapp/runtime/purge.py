@@ -49,7 +49,7 @@ class Purge(Service):
 
     async def purge(self) -> None:
         """Delete the records before the offsets that this worker has committed, if the brokers are there."""
-        topics = {output.topic for output in self._app.internal} - self._forbidden
+        topics = set(self._app.declared.internal) - self._forbidden
         lanes = self._app.consumer.alignment.lanes
         done = {tp: lane.committed for tp, lane in lanes.items() if tp.topic in topics and lane.committed}
         due = {tp: offset for tp, offset in done.items() if self._purged.get(tp) != offset}

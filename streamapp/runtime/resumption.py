@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 
-from streamapp.kafka.commit_metadata import By, CommitMetadata
+from streamapp.kafka.commit_metadata import By, CommitMetadata, new_placement
 from streamapp.stores.errors import StateError
 
 if TYPE_CHECKING:
     from streamapp.runtime.uncommitted import Uncommitted
 
-__all__ = ["Committed", "Finding", "Inspection", "Misfit", "Owner", "Resumption", "judge"]
+__all__ = ["Begin", "Committed", "Finding", "Inspection", "Misfit", "Owner", "Resumption", "judge"]
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +67,13 @@ class Committed(NamedTuple):
     """What is committed of a partition."""
 
     by: By
+    offset: int
+
+
+class Begin(NamedTuple):
+    """Where a partition is read from, and since which placement."""
+
+    placement: str
     offset: int
 
 
@@ -131,6 +138,8 @@ class Resumption:
         #: What was committed of this generation's partitions when it began, and how that came about by now.
         self._committed: dict[TP, Committed] = {}
         self._began: dict[TP, str] = {}
+        #: Since which placement they are read: a state from before that is read again on purpose.
+        self._placements: dict[TP, str] = {}
 
     def note(self, committed: Mapping[TP, OffsetAndMetadata], partitions: Iterable[TP]) -> None:
         """Take note of what is committed, before anything else is.
@@ -139,18 +148,33 @@ class Resumption:
             committed: of the partitions that have an offset.
             partitions: that this worker has.
         """
-        self._committed, self._began = {}, {}
+        self._committed, self._began, self._placements = {}, {}, {}
         for tp in partitions:
             found = committed.get(tp)
             metadata = CommitMetadata(By.NONE) if found is None else CommitMetadata.parse(found.metadata)
             self._committed[tp] = Committed(metadata.by, 0 if found is None else found.offset)
             self._began[tp] = metadata.began
+            self._placements[tp] = metadata.placement or ("" if metadata.by is By.PROGRESS else new_placement())
+
+    def moved(self, partitions: Iterable[TP]) -> None:
+        """Take note that partitions are read from elsewhere than was committed: what is there may be other records."""
+        self._placements |= {tp: new_placement() for tp in partitions}
+
+    def begins(self, topics: Iterable[str], number: int) -> dict[str, Begin]:
+        """Return where the partitions with a number are read from, by topic."""
+        tps = (TP(topic, number) for topic in topics)
+        return {
+            tp.topic: Begin(self._placements.get(tp, ""), self._committed[tp].offset)
+            for tp in tps
+            if tp in self._committed
+        }
 
     def metadata(self, tp: TP, transactional_id: str = "") -> str:
         """Return what is to be committed along with an offset of a partition."""
         by = self._committed[tp].by if tp in self._committed else By.PROGRESS
         topic_id = self._app.consumer.positions.ids.get(tp.topic, "")
-        return str(CommitMetadata(by, self._began.get(tp, ""), transactional_id, topic_id))
+        placement = self._placements.get(tp, "")
+        return str(CommitMetadata(by, self._began.get(tp, ""), transactional_id, topic_id, placement))
 
     def progress(self, offsets: Mapping[TP, int]) -> None:
         """Take note that these offsets are committed since they were read up to."""
@@ -176,7 +200,10 @@ class Resumption:
         await self._check_plain_tables(partitions)
         gone = self._settle(findings)
         await self._check_ends(gone)
-        placed = {tp for tp, committed in self._committed.items() if committed.by in (By.FOREIGN, By.NONE)}
+        self._placements |= dict.fromkeys(gone, "")  # the states go on
+        there = self._app.consumer.positions.there  # of a topic that is gone nobody can tell a position
+        new = {tp for tp, committed in self._committed.items() if committed.by in (By.FOREIGN, By.NONE)}
+        placed = {tp for tp in new if tp.topic in there}
         positions: dict[TP, int] = await self._app.consumer.group.begin_at(placed, gone)
         self._tell_foreign({finding.tp for finding in findings})
         for tp, position in positions.items():
@@ -198,6 +225,8 @@ class Resumption:
             for topic in owner.topics:
                 tp = TP(topic, number)
                 committed = self._committed.get(tp)
+                if self._app.consumer.positions.ends_before(tp, (state.taken or {}).get(topic)):
+                    self.moved([tp])
                 found = committed and judge(owner.name, tp, committed, state, table=topic in owner.tables)
                 findings += [found] if found else []
         for note in noted:

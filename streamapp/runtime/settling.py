@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
@@ -12,7 +12,7 @@ from faust.types import TP
 from streamapp.kafka.refusals import RecordRefusedError, RefusedError, standing
 from streamapp.runtime.outbox import Outbox, Sending
 from streamapp.runtime.patience import Patience
-from streamapp.runtime.uncommitted import Uncommitted
+from streamapp.runtime.uncommitted import OrderedUncommitted, Uncommitted
 
 __all__ = ["RowsRefusedError", "Settling"]
 
@@ -73,8 +73,13 @@ class Settling:
         for topic in await self._app.producer.missing(self._outbox.waiting):
             self._patience.failed(topic, UnknownTopicOrPartitionError())
 
-    async def check_rows(self, written: Iterable[Uncommitted]) -> None:
+    async def check_rows(self, written: Sequence[Uncommitted], undo: bool) -> None:
         """Look whether the changelogs have refused rows.
+
+        Args:
+            written: the tables of the commit.
+            undo: whether a changelog that has refused one has the others for good. The state of a join is then put back
+                to what it was: its rows only go together, and one of them says what they have taken in.
 
         Raises:
             RowsRefusedError: if so; then the records that they are of are found once these come again.
@@ -84,6 +89,11 @@ class Settling:
         for topic, result, error in refused:
             await self._app.changelog_limits.learn(topic, result, error)
         if refused:
+            if undo:
+                for rows in written:
+                    if rows.refusals and isinstance(rows, OrderedUncommitted):
+                        self._outbox.put(rows.changelog, rows.undone(), rows, amends=True)
+                await self.settle()
             topic, _, error = refused[0]
             raise RowsRefusedError(f"the changelog {topic} refuses {len(refused)} rows: {error}")
 

@@ -77,7 +77,7 @@ class TopicWatch(Service):
 
     def _names(self) -> set[str]:
         inputs = {tp.topic for tp in self._consumer.inputs}
-        return inputs | set(self._app.inputs) | set(self._app.tables.changelog_topics)
+        return inputs | set(self._app.declared.inputs) | set(self._app.tables.changelog_topics)
 
     async def _see(self, names: set[str], topics: Mapping[str, Described]) -> None:
         missing = names - topics.keys()
@@ -107,6 +107,7 @@ class TopicWatch(Service):
         self._gone = (self._gone | gone) - back
         for topic in back:
             self._app.faults.over(("gone", topic))
+            self._app.patience.over(topic)
             self.log.warning("%s is there again", topic)
         if back:
             await self._rebalance()

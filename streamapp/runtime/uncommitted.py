@@ -121,10 +121,11 @@ class Uncommitted:
 
     def records(self) -> list[Result]:
         """Give what is frozen as changelog records: a row's value and event time, or a tombstone."""
-        return [
-            (Envelope(key, None), None) if row is None else (Envelope(key, row.timestamp), row.value)
-            for key, row in self._frozen.items()
-        ]
+        return _records(self._frozen)
+
+    def undone(self) -> list[Result]:
+        """Return changelog records that put what is frozen back to what is in the store."""
+        return _records({key: self.committed.get(key) for key in self._frozen})
 
     def delivered(self, count: int, offset: int) -> None:
         """Take note of how far the changelog is."""
@@ -176,3 +177,10 @@ class OrderedUncommitted(Uncommitted):
         yield from newest(
             in_range(self.fresh, start, stop), in_range(self._frozen, start, stop), self.committed.scan(start, stop)
         )
+
+
+def _records(changes: Changes) -> list[Result]:
+    return [
+        (Envelope(key, None), None) if row is None else (Envelope(key, row.timestamp), row.value)
+        for key, row in changes.items()
+    ]

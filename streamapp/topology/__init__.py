@@ -1,8 +1,8 @@
 """Joins on Kafka: topics that are joined, one agent for each join, its state in a table.
 
-purchases, views = app.batches("purchases"), app.batches("views")
+purchases, views = app.topic("purchases"), app.topic("views")
 bought = purchases.join(views, before=timedelta(minutes=10), after=0, grace=timedelta(minutes=1), how="left")
-bought.to(app.output("bought"))
+bought.to(app.sink("bought"))
 """
 
 from streamapp.topology.app import App

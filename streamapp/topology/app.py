@@ -50,23 +50,15 @@ class App(BatchingApp):
         }
         super().__init__(settings, **options)
 
-    def batches(
-        self,
-        name: str,
-        *,
-        after: tuple[str | Topic, ...] = (),
-        create: bool = False,
-        type: Any = None,  # noqa: A002
-    ) -> Topic:
-        """Declare a topic whose agents get batches, and which can be joined.
+    def topic(self, *topics: str, type: Any = None, **options: Any) -> Topic:  # noqa: A002
+        """Declare a topic, which can be joined.
 
         Args:
-            name: the topic's name without the prefix.
-            after: topics that are read first, partition by partition, as far as the broker has them.
-            create: whether the topic is this app's own, and is made if it is missing (``STREAMAPP_CREATE``).
+            topics: names without the prefix (``STREAMAPP_TOPIC_PREFIX``).
             type: what the JSON of a value must be, for msgspec, if it is to be joined; None = anything.
+            options: those of `streamapp.worker.app.App.topic`, and of Faust's.
         """
-        topic: Topic = super().batches(name, after=after, create=create)
+        topic: Topic = super().topic(*topics, **options)
         topic.check = None if type is None else _check(type)
         return topic
 
@@ -81,6 +73,7 @@ class App(BatchingApp):
             topic: full name.
             check: raises `Refused` for a record that cannot be used; None = all can.
         """
+        self.declared.read(topic)
         if (topic, check) not in self._global_tables:
             self._global_tables[topic, check] = TopicGlobalTable(self, topic, check)
         return self._global_tables[topic, check]

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 
+import faust
+
 from streamapp.errors import StreamappError
 from streamapp.explain.lineage import Lineage
 from streamapp.joins import Join, Reason, SideOutput, WindowedReduce
@@ -20,6 +22,9 @@ from streamapp.topology.sink import Sink
 __all__ = ["JoinDeclaration", "JoinError"]
 
 R = TypeVar("R")
+
+#: How a topic for results is named.
+SinkLike = str | faust.Topic | Output
 
 NONE: Final[Mapping[Reason, Output]] = MappingProxyType({})
 
@@ -59,14 +64,14 @@ class JoinDeclaration(Generic[R]):
 
     def to(
         self,
-        output: Output,
+        output: SinkLike,
         *,
         value: Callable[[R], Any] | None = None,
-        unmatched: Output | None = None,
-        late: Output | None = None,
-        expired: Output | None = None,
-        null_key: Output | None = None,
-        rejected: Output | None = None,
+        unmatched: SinkLike | None = None,
+        late: SinkLike | None = None,
+        expired: SinkLike | None = None,
+        null_key: SinkLike | None = None,
+        rejected: SinkLike | None = None,
         tell: Callable[[SideOutput], None] | None = None,
         lineage: bool = False,
     ) -> JoinProcessor[R]:
@@ -76,7 +81,7 @@ class JoinDeclaration(Generic[R]):
         with rows, it has the record's headers.
 
         Args:
-            output: the topic.
+            output: the topic: its name without the prefix, a declared topic, or a sink; the others likewise.
             value: makes the value of a result: bytes, None (a tombstone), or what becomes JSON. By default
                 ``{"left": …, "right": …}`` of the values, which are taken for JSON.
             unmatched: takes records that have no partner and will have none.
@@ -93,9 +98,10 @@ class JoinDeclaration(Generic[R]):
         """
         if lineage and isinstance(self.join, WindowedReduce):
             raise JoinError("lineage=True: what a window is reduced to is made of many records, and names none")
-        outputs = by_reason(unmatched=unmatched, late=late, expired=expired, null_key=null_key, rejected=rejected)
+        sides = {"unmatched": unmatched, "late": late, "expired": expired, "null_key": null_key, "rejected": rejected}
+        outputs = by_reason(**{name: self.app.sink(side) for name, side in sides.items() if side is not None})
         processor = self.processor(outputs, tell)
-        processor.into(self.sink(output, value, Lineage(self.topics) if lineage else None))
+        processor.into(self.sink(self.app.sink(output), value, Lineage(self.topics) if lineage else None))
         return processor
 
     @property

@@ -288,7 +288,7 @@ class ForeignKeyDeclaration(JoinDeclaration[Any]):
 
     def sink(self, output: Output, value: Callable[[Any], Any] | None, lineage: Lineage | None) -> Sink[Any]:
         """Make what sends the results to a topic; the right side becomes a part of the app."""
-        self.app.internal += [self._subscriptions, self._answers]
+        self.app.declared.internal |= {each.topic: each for each in (self._subscriptions, self._answers)}
         left, right = self.topics[Side.LEFT], self._right.topics[Side.RIGHT]
         self.app.derived |= {self._subscriptions.topic: left, self._answers.topic: right}
         processor = self._right.processor()

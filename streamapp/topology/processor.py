@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections import defaultdict
 from collections.abc import AsyncIterable, Iterator, Sequence
 from functools import partial
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 import msgspec
 
 from streamapp.explain.evidence import Witness, dead_letters
-from streamapp.joins import Explanation, Join, Record, Refused, State, Verdict
+from streamapp.joins import Explanation, Join, Output, Record, Refused, State, Verdict
 from streamapp.joins.declared import StateMismatch, earlier
 from streamapp.joins.ledger import LEDGER
 from streamapp.runtime.batch import BatchSchema, Merged
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from streamapp.topology.sink import Sink
 
 __all__ = ["JoinProcessor"]
+
+logger = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
@@ -90,6 +93,8 @@ class JoinProcessor(Generic[R]):
         self.topics = tuple(sources)
         self._sources = tuple(sources.values())
         self._only = [numbers[0] for numbers in self._sources]
+        for topic in self.topics:
+            app.declared.read(topic)
         self.table: OrderedTable = app.tables.add(
             OrderedTable(app, name=name, beacon=app.tables.beacon, help=f"the state of the join {name}")
         )
@@ -103,7 +108,7 @@ class JoinProcessor(Generic[R]):
         )
         #: Gives batches of all topics.
         tick = None if idle_timeout is None else max(SHORTEST_TICK, idle_timeout / 1000 / TICKS)
-        self.channel: Any = app.topic(*self.topics, schema=BatchSchema(merged=True, tick=tick))
+        self.channel: Any = app.subscription(*self.topics, schema=BatchSchema(merged=True, tick=tick))
         self._idle_timeout = idle_timeout
         self._needs = needs
         self._tasks: dict[int, Task[R]] = {}
@@ -225,12 +230,22 @@ class JoinProcessor(Generic[R]):
     def _process(self, batch: Merged) -> Sequence[R]:
         rows = self.table.of(batch)
         task = self._task(batch.partition, rows)
+        came, batch = len(batch), task.redone.rest(batch)
         if batch.records and (stored := task.set_back(rows, batch)) is not None:
             self.app.ahead.set_back(f"join {self.name}, partition {batch.partition}", stored)
         before = Account.of(task.operator)
+        if len(batch) < came:
+            logger.info(
+                "Join %s, partition %d: %d records that its state has from before a crash are not joined again",
+                self.name,
+                batch.partition,
+                came - len(batch),
+            )
         if batch.records:
             records = self._converted(self._records(batch))
             output = task.process(rows, self._usable(task, records) if self._checks else records, _taken(batch))
+        elif came:
+            output = Output([], [])
         elif (due := task.due()) is not None:
             output = task.advance(rows, due)
         else:
@@ -249,8 +264,9 @@ class JoinProcessor(Generic[R]):
         partition = self.table.partition(number)
         task = self._tasks.get(number)
         if task is None or task.stale(partition):
-            wall = self.app.ahead.wall
-            task = self._tasks[number] = Task(self.join, partition, rows, wall, self.provenance, self._idle_timeout)
+            wall, begins = self.app.ahead.wall, self.app.resumption.begins(self.topics, number)
+            task = Task(self.join, partition, rows, wall, self.provenance, self._idle_timeout, begins)
+            self._tasks[number] = task
         return task
 
     def _records(self, batch: Merged) -> Records:

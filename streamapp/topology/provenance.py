@@ -30,6 +30,8 @@ class Provenance(msgspec.Struct, frozen=True):
     ids: Mapping[str, str] = msgspec.field(default_factory=dict)
     #: The topics whose records are rows of a table in the state.
     tables: Sequence[str] = ()
+    #: By topic, since which placement its partition is read (`CommitMetadata.placement`), as far as that is known.
+    placements: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     def with_taken(self, offsets: Mapping[str, int]) -> Provenance:
         """Return it after more records were taken in."""
@@ -42,9 +44,18 @@ class Provenance(msgspec.Struct, frozen=True):
     def after(self, was: Provenance) -> Provenance:
         """Return it as it goes on after what a state has taken in."""
         anew = self.anew(was)
+        placed = {topic for topic, name in self.placements.items() if name != was.placements.get(topic)}
         known = {topic: id_ for topic, id_ in was.ids.items() if topic not in self.ids}
-        offsets = {topic: offset for topic, offset in was.taken.items() if topic not in anew}
-        return msgspec.structs.replace(self.with_taken(offsets), ids={**known, **self.ids})
+        offsets = {topic: offset for topic, offset in was.taken.items() if topic not in anew | placed}
+        return msgspec.structs.replace(
+            self.with_taken(offsets), ids={**known, **self.ids}, placements={**was.placements, **self.placements}
+        )
+
+    def placed(self, placements: Mapping[str, str]) -> Provenance:
+        """Return it with the placements since which its topics are read."""
+        return msgspec.structs.replace(
+            self, placements={topic: placement for topic, placement in placements.items() if placement}
+        )
 
     def go_on(self, was: Provenance) -> None:
         """Make sure that a state can be gone on with.

@@ -47,12 +47,12 @@ def repartition(
         the full name of the internal topic.
     """
     topic = f"{app.settings.id}-{source}-by-{name}-repartition"
-    if topic in app.inputs:
+    if topic in app.declared.inputs:
         return topic
-    app.inputs[topic] = tuple(after)
-    app.hops[topic] = source
-    output = Output(app, topic)
-    app.internal.append(output)
+    app.declared.read(source)
+    app.declared.read(topic, after)
+    app.declared.hops[topic] = source
+    output = app.declared.internal[topic] = Output(app, topic)
     deleted = Tombstones(app.settings, source, name) if tombstones else None
 
     async def run(batches: AsyncIterable[Batch]) -> None:
@@ -83,6 +83,6 @@ def repartition(
         app.dead_letters.reject(batch, [rejected])
 
     app.repartitions.append(Flow(f"the repartitioning of {source}", [source], [topic]))
-    channel = app.topic(source, schema=BatchSchema(merged=True, whole=True))
+    channel = app.subscription(source, schema=BatchSchema(merged=True, whole=True))
     app.agent(channel, name=f"{REPARTITIONING}{topic}")(run)
     return topic

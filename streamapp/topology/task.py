@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from typing import Generic, TypeVar
+from types import MappingProxyType
+from typing import Final, Generic, TypeVar
 
 from streamapp.joins import IdleTimeout, Join, Output, Row, State
 from streamapp.joins.clock import END
@@ -12,13 +13,17 @@ from streamapp.joins.records import Batch as Records
 from streamapp.joins.state import Changes
 from streamapp.runtime.ahead import WallClock
 from streamapp.runtime.batch import Batch
+from streamapp.runtime.resumption import Begin
 from streamapp.runtime.rows import Rows
 from streamapp.runtime.uncommitted import Uncommitted
 from streamapp.topology.provenance import TAKEN, Provenance
+from streamapp.topology.redone import Redone
 
 __all__ = ["RowStore", "Task"]
 
 R = TypeVar("R")
+
+NOTHING_KNOWN: Final[Mapping[str, Begin]] = MappingProxyType({})
 
 
 class Task(Generic[R]):
@@ -34,6 +39,7 @@ class Task(Generic[R]):
         wall: bounds the event clock.
         provenance: where the records are from.
         idle_timeout: after how long (ms) without a record event time goes on by itself; None = never.
+        begins: by topic, where it is read from.
     """
 
     def __init__(
@@ -44,6 +50,7 @@ class Task(Generic[R]):
         wall: WallClock,
         provenance: Provenance,
         idle_timeout: int | None = None,
+        begins: Mapping[str, Begin] = NOTHING_KNOWN,
     ) -> None:
         self._join = join
         self._wall = wall
@@ -52,7 +59,10 @@ class Task(Generic[R]):
         self._store = RowStore(rows)
         self._start()
         taken = self._store.get(TAKEN)
+        provenance = provenance.placed({topic: begin.placement for topic, begin in begins.items()})
         self._provenance = provenance if taken is None else provenance.after(Provenance.decode(taken))
+        #: Leaves out what the state has already.
+        self.redone = Redone(self._provenance.taken, {topic: begin.offset for topic, begin in begins.items()})
         self._idle = None if idle_timeout is None else IdleTimeout(idle_timeout, _steady())
         self._note()
 

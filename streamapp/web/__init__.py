@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from aiohttp.web import AppRunner
@@ -38,10 +39,15 @@ _BLUEPRINTS: Final[dict[str, BlueprintT]] = {
 }
 
 
-def options(metrics: Metrics, token: str = "") -> dict[str, Any]:
-    """Give the options of `faust.App` that go with these views; `token` is what requests have to show; "" = nothing."""
-    return {
-        "web_application_options": {"middlewares": [as_json, access.only_with(token)]},
+def options(metrics: Metrics, token: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of `faust.App` that go with these views.
+
+    Args:
+        metrics: that are shown.
+        token: what requests have to show; "" = nothing.
+        given: further options, which go before these; middlewares of theirs come after those that guard the views.
+    """
+    ours = {
         "Monitor": metrics.monitor,
         "Router": Router,
         "web_stats_enabled": True,
@@ -49,7 +55,11 @@ def options(metrics: Metrics, token: str = "") -> dict[str, Any]:
         "web_router_enabled": True,
         "web_tables_enabled": False,
         "web_graph_enabled": False,
+        **given,
     }
+    aiohttp = dict(ours.get("web_application_options") or {})
+    aiohttp["middlewares"] = [as_json, access.only_with(token), *aiohttp.get("middlewares", ())]
+    return {**ours, "web_application_options": aiohttp}
 
 
 def mount(app: Any, server: Any = None) -> None:

@@ -25,7 +25,7 @@ def flow(app: App) -> Iterable[Metric]:
     for topic, count in app.read.items():
         read.add_metric([topic], count)
     sent = CounterMetricFamily("streamapp_results_sent", "results that the broker acknowledged", labels=["topic"])
-    for output in app.outputs:
+    for output in app.declared.sinks.values():
         sent.add_metric([output.topic], output.sent)
     rejected = CounterMetricFamily(
         "streamapp_records_rejected", "records that cannot be used", labels=["topic", "reason"]
@@ -40,7 +40,7 @@ def flow(app: App) -> Iterable[Metric]:
     unmatched = CounterMetricFamily(
         "streamapp_records_unmatched", "records that agents found no row for", labels=["topic", "reason"]
     )
-    for output in app.outputs:
+    for output in app.declared.sinks.values():
         if isinstance(output, UnmatchedOutput):
             for (topic, why), count in output.counts.items():
                 unmatched.add_metric([topic, why], count)

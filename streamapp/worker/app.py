@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
 import faust
@@ -26,6 +26,7 @@ from streamapp.runtime.output import Output
 from streamapp.runtime.patience import Patience
 from streamapp.runtime.problems import Problems
 from streamapp.runtime.resumption import Resumption
+from streamapp.runtime.topics import DeclaredTopics
 from streamapp.runtime.unmatched import UnmatchedOutput
 from streamapp.runtime.watch import Watch
 from streamapp.runtime.watching import Watching
@@ -95,22 +96,15 @@ class App(faust.App):
             },
         )
         self.dead_letters = DeadLetters(self, settings.topic(DEAD_LETTERS))
-        #: Topics that results are sent to.
-        self.outputs: list[Output] = [self.dead_letters]
-        #: Topics between the agents of this app.
-        self.internal: list[Output] = []
-        #: Input topics that are this app's own, and are made if they are missing.
-        self.own: set[str] = set()
+        #: The topics that are read and written, as they are declared.
+        self.declared = DeclaredTopics()
+        self.declared.sink(self.dead_letters.topic, lambda: self.dead_letters)
         #: How many partitions the input topics and the changelogs had before the start.
         self.partition_counts: dict[str, int] = {}
         #: What is worth to know of the topics, found before the start and told at it.
         self.notes: list[tuple[int, str]] = []
         #: Tells of records that their topics delete for their age.
         self.retention = RetentionWatch(settings)
-        #: Topics whose agents get batches, by name, with those that go before each.
-        self.inputs: dict[str, tuple[str, ...]] = {}
-        #: Topics that an agent of this app writes from another one, by name, with that one (`streamapp.runtime.hops`).
-        self.hops: dict[str, str] = {}
         #: What is wrong although the worker runs.
         self.faults = Problems()
         #: Tells when most of what is read comes to nothing.
@@ -128,6 +122,10 @@ class App(faust.App):
         self.resumption = Resumption(self)
         self.checkpoint = Checkpoint(self)
 
+    def _discovery_modules(self) -> list[str]:
+        # Faust (0.15.3) adds the whole package of the app, and would import what only some commands need.
+        return [module for module in super()._discovery_modules() if module != self.conf.origin]
+
     async def crash(self, reason: BaseException) -> None:
         """Stop the worker for a reason; one that is no bug is told without the way there."""
         if standing(type(reason)):
@@ -137,21 +135,41 @@ class App(faust.App):
             reason.__cause__ = reason.__context__ = None
         await super().crash(reason)
 
-    def batches(self, name: str, *, after: tuple[Any, ...] = (), create: bool = False) -> Any:
-        """Declare a topic whose agents get batches.
+    def topic(
+        self,
+        *topics: str,
+        batches: bool = False,
+        after: Sequence[str | faust.Topic] = (),
+        create: bool = False,
+        internal: bool = False,
+        **options: Any,
+    ) -> Any:
+        """Declare a topic, as `faust.App.topic` does; declared once more, it is the same one.
 
         Args:
-            name: the topic's name without the prefix.
-            after: topics that are read first, partition by partition, as far as the broker has them: declared ones, or
-                their names without the prefix.
-            create: whether the topic is this app's own, and is made if it is missing (``STREAMAPP_CREATE``).
+            topics: names without the prefix (``STREAMAPP_TOPIC_PREFIX``).
+            batches: whether its agents get whole batches (`Batch`), not an event at a time.
+            after: topics that are read before it, partition by partition, as far as the broker has them; only with
+                batches.
+            create: whether it is this app's own, and is made if it is missing (``STREAMAPP_CREATE``).
+            internal: whether the names are full ones, as those of Faust's own topics are.
+            options: the further ones of `faust.App.topic`.
         """
-        topic = self.settings.topic(name)
-        before = tuple(self.settings.topic(one) if isinstance(one, str) else one.name for one in after)
-        self.inputs[topic] = before
+        if after and not batches:
+            raise ValueError("after=… is of topics that are read in batches: batches=True")
+        names = topics if internal or self.conf.reply_to in topics else tuple(map(self.settings.topic, topics))
         if create:
-            self.own.add(topic)
-        return self.topic(topic, schema=BatchSchema(after=before))
+            self.declared.own.update(names)
+        if not batches:
+            return super().topic(*names, internal=internal, **options)
+        before = [self.settings.topic(one) if isinstance(one, str) else one.topics[0] for one in after]
+        for name in names:
+            self.declared.read(name, before)
+        return self.subscription(*names, schema=BatchSchema(after=before), **options)
+
+    def subscription(self, *topics: str, schema: BatchSchema, **options: Any) -> Any:
+        """Return what an agent gets the batches of topics through, which are named in full."""
+        return super().topic(*topics, schema=schema, **options)
 
     def merges(self) -> list[tuple[str, ...]]:
         """Give the topics that agents merge, for each such agent."""
@@ -173,7 +191,7 @@ class App(faust.App):
 
     def joined_topics(self) -> list[tuple[str, ...]]:
         """Give all input topics, those together that are joined and so need equally many partitions."""
-        return list(dict.fromkeys(groups(self.inputs, self.merges()).values()))
+        return list(dict.fromkeys(groups(self.declared.inputs, self.merges()).values()))
 
     def problems(self) -> list[str]:
         """Return what is wrong with this worker, although it runs, in a line each."""
@@ -183,15 +201,25 @@ class App(faust.App):
         """Make an event clock for a partition, which no record pushes further than ``STREAMAPP_MAX_AHEAD`` allows."""
         return Clock(self.ahead.wall)
 
-    def rows(self, name: str, **options: Any) -> Table:
-        """Declare a table of `streamapp.joins.Row`."""
-        return cast(Table, self.Table(name, **options))
+    def table(self, name: str, **options: Any) -> Table:
+        """Declare a table of `streamapp.joins.Row`; declared once more, it is the same one."""
+        found = self.tables.get(name)
+        if found is None:
+            return cast(Table, self.Table(name, **options))
+        if not isinstance(found, Table):
+            raise TypeError(f"{name} is a table of Faust's: app.Table({name!r}) has it")
+        return found
 
-    def output(self, name: str) -> Output:
-        """Declare a topic that results are sent to."""
-        output = Output(self, self.settings.topic(name))
-        self.outputs.append(output)
-        return output
+    def sink(self, topic: str | faust.Topic | Output) -> Output:
+        """Declare a topic that results are sent to; declared once more, it is the same one.
+
+        Args:
+            topic: its name without the prefix, or a declared topic.
+        """
+        if isinstance(topic, Output):
+            return topic
+        name = self.settings.topic(topic) if isinstance(topic, str) else topic.topics[0]
+        return self.declared.sink(name, lambda: Output(self, name))
 
     def unmatched(
         self, name: str, *, table: Table, reason: Callable[[bytes], str], keeps: bool = False
@@ -206,9 +234,8 @@ class App(faust.App):
             reason: returns why there was no row, of the value that is sent.
             keeps: whether they give a result all the same, as in a left join.
         """
-        output = UnmatchedOutput(self, self.settings.topic(name), table, reason, keeps=keeps)
-        self.outputs.append(output)
-        return output
+        topic = self.settings.topic(name)
+        return self.declared.sink(topic, lambda: UnmatchedOutput(self, topic, table, reason, keeps=keeps))
 
     def note(self, text: str, level: int = logging.WARNING) -> None:
         """Have something told in the log once there is one: at the start of the worker."""

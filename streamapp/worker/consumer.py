@@ -129,7 +129,7 @@ class Consumer(driver.Consumer):
             (TP(*tp) for tp in assigned),
             merged=arranged.merged,
             whole=arranged.whole,
-            unordered={topic for topic, first in self.app.hops.items() if not self._has_all(first, assigned)},
+            unordered={topic for topic, first in self.app.declared.hops.items() if not self._has_all(first, assigned)},
             max_idle=self.app.settings.max_idle,
             wall=self.app.ahead.wall,
         )
@@ -223,7 +223,7 @@ class Consumer(driver.Consumer):
             await self.sleep(self.app.patience.failed(name_of(exc, self.app.conf.id), exc))
 
     def _hops(self) -> Hops | None:
-        return Hops(self.app, self.reader) if self.app.hops else None
+        return Hops(self.app, self.reader) if self.app.declared.hops else None
 
     def _want(self) -> None:
         """Ask for a batch of each partition of which none waits, nor is on its way."""

@@ -22,6 +22,7 @@ from faust.types import TP
 from mode import Service
 
 from streamapp.kafka.group import Group, passes
+from streamapp.kafka.lease import Lease
 from streamapp.kafka.refusals import RefusedError, name_of, standing
 from streamapp.worker.static_member import FencedError
 
@@ -41,6 +42,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     """The thread in which aiokafka runs, so that heartbeats go on while an agent works."""
 
     app: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        #: How long this worker may send what comes of its partitions.
+        self.lease = Lease()
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         conf = self.app.conf
@@ -70,6 +76,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """
         if not isinstance(coordinator, GroupCoordinator):
             return
+        self.lease.follow(coordinator)
         send, member = coordinator._send_req, ""
 
         async def ask_before(request: Any) -> Any:
@@ -79,6 +86,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 await self._stop_if_fenced(coordinator, member)
             answer = await send(request)
             if getattr(answer, "error_code", 0) == FENCED:
+                self.lease.lose()
                 await self._stop_if_fenced(coordinator, member)
             return answer
 

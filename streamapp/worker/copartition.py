@@ -39,15 +39,15 @@ def prepare(app: App) -> int:
     """
     _check_flows(app)
     cluster = Cluster(app.settings)
-    check_inputs(app, cluster.partitions())
+    check_inputs(app, cluster)
     counts: dict[str, int] = {}
-    internal = {output.topic: INTERNAL for output in app.internal}
+    internal = dict.fromkeys(app.declared.internal, INTERNAL)
     for together in app.joined_topics():
         found = cluster.ensure(together, partitions=_partitions(cluster, app, together), configs=internal)
         if len(set(found.values())) > 1:
             raise ClusterError(_uneven(app, cluster, found))
         counts.update(found)
-    written = [topics for topics in app.joined_topics() if not app.hops.keys().isdisjoint(topics)]
+    written = [topics for topics in app.joined_topics() if not app.declared.hops.keys().isdisjoint(topics)]
     for topics in dict.fromkeys([*app.merges(), *written]):
         _check_placement(app, topics, counts[topics[0]])
     first, count = next(iter(counts.items()), ("", app.settings.partitions))
@@ -55,9 +55,7 @@ def prepare(app: App) -> int:
     for table in app.row_tables:
         source = table.source or first
         changelogs |= _prepare_changelog(cluster, app, table, source, counts.get(source, count))
-    cluster.ensure(
-        [output.topic for output in app.outputs], partitions=count, config=output_config(app.settings), configs=internal
-    )
+    cluster.ensure(list(app.declared.sinks), partitions=count, config=output_config(app.settings), configs=internal)
     check_event_times(app, cluster, changelogs)
     app.partition_counts = {**counts, **changelogs}
     return count
@@ -65,7 +63,7 @@ def prepare(app: App) -> int:
 
 def _partitions(cluster: Cluster, app: App, topics: tuple[str, ...]) -> int | None:
     """Tell how many partitions topics get that the app writes once more, if none of them is there: as their sources."""
-    sources = [app.hops[topic] for topic in topics if topic in app.hops]
+    sources = [app.declared.hops[topic] for topic in topics if topic in app.declared.hops]
     existing = cluster.partitions() if sources else {}
     if existing.keys() & set(topics):
         return None
@@ -73,7 +71,10 @@ def _partitions(cluster: Cluster, app: App, topics: tuple[str, ...]) -> int | No
 
 
 def _check_flows(app: App) -> None:
-    flows, outputs = app.flows(), [output.topic for output in app.outputs if output is not app.dead_letters]
+    flows, outputs = (
+        app.flows(),
+        [output.topic for output in app.declared.sinks.values() if output is not app.dead_letters],
+    )
     try:
         check_flows(flows, app.dead_letters.topic)
     except FlowError as exc:
@@ -105,14 +106,14 @@ def _uneven(app: App, cluster: Cluster, found: Mapping[str, int]) -> str:
 def _check_placement(app: App, topics: tuple[str, ...], count: int) -> None:
     if count == 1 or len(topics) == 1:
         return
-    theirs = [topic for topic in topics if topic not in app.hops]
+    theirs = [topic for topic in topics if topic not in app.declared.hops]
     try:
         found = sample(app.settings, theirs, count)
     except KafkaException as exc:
         raise ClusterError(f"cannot read {' and '.join(topics)}: {exc.args[0].str()}") from None
     # What this app writes once more lies as the Java client would put it, though nothing may be there yet.
     keys = {key for sampled in found.values() for key, _ in sampled}
-    ours = {topic: [(key, partition_of(key, count)) for key in keys] for topic in topics if topic in app.hops}
+    ours = {topic: [(key, partition_of(key, count)) for key in keys] for topic in topics if topic in app.declared.hops}
     wrong = misplaced({**found, **ours}, count)
     if wrong is not None:
         raise ClusterError(f"{wrong}, or have one written once more here ({PREFIX}REKEY, streamapp join --repartition)")

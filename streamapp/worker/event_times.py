@@ -26,9 +26,9 @@ def check_event_times(app: App, cluster: Cluster, changelogs: Collection[str]) -
     Raises:
         ClusterError: if a changelog or an internal topic changes event times or deletes rows, and what to do then.
     """
-    internal = {output.topic for output in app.internal}
-    outputs = {output.topic for output in app.outputs}
-    inputs = app.inputs.keys() - internal
+    internal = set(app.declared.internal)
+    outputs = set(app.declared.sinks)
+    inputs = app.declared.inputs.keys() - internal
     configs, why = cluster.configs({*changelogs, *internal, *outputs, *inputs})
     if why:
         app.note(

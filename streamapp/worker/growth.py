@@ -33,7 +33,7 @@ def moving_to(changelog: str) -> str:
 def free_topics(app: App) -> set[str]:
     """Return the input topics whose partitions matter to nothing that is kept: those of agents without any table."""
     groups = [*app.merges(), *(group for group in app.joined_topics() if len(group) > 1)]
-    alone = app.inputs.keys() - {topic for group in groups for topic in group}
+    alone = app.declared.inputs.keys() - {topic for group in groups for topic in group}
     if not app.tables:
         return alone
     kept = {
@@ -49,7 +49,7 @@ def advice(app: App, counts: Mapping[str, int]) -> str:
     """Return what to do about topics that have these many partitions now."""
     if any(isinstance(table, OrderedTable) for table in app.tables.values()):
         return "the state of a join cannot be moved: with all workers stopped, `streamapp reset` starts it anew"
-    inputs = {count for topic, count in counts.items() if topic in app.inputs}
+    inputs = {count for topic, count in counts.items() if topic in app.declared.inputs}
     added = f" --partitions {max(inputs)}" if len(inputs) > 1 else ""
     return (
         f"with all workers stopped, `streamapp repartition{added}` shows how to move the rows to the partitions where "

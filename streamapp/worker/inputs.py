@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Final
 
-from streamapp.kafka.admin import ClusterError
+from streamapp.kafka.admin import Cluster, ClusterError
 from streamapp.misspelt import meant
 from streamapp.settings import PREFIX, Create, Settings
 
@@ -18,23 +18,24 @@ __all__ = ["check_inputs"]
 WORKERS_OWN: Final = ("-changelog", "-repartition", "-subscriptions", "-answers")
 
 
-def check_inputs(app: App, existing: Collection[str]) -> None:
+def check_inputs(app: App, cluster: Cluster) -> None:
     """Check that the topics which the app reads are there, as far as they are not to be made (``STREAMAPP_CREATE``).
 
     Args:
         app: it gets a note of each topic that is to be made.
-        existing: the full names of all topics.
+        cluster: its topics; those that have to be there may be so new that the broker does not tell of them at once.
 
     Raises:
         ClusterError: if one is missing; it names those that may have been meant.
     """
     settings = app.settings
-    read, internal = app.topics_read(), {output.topic for output in app.internal}
+    read, internal = app.topics_read(), set(app.declared.internal)
     declared = dict.fromkeys(topic for together in app.joined_topics() for topic in together)
-    missing = [topic for topic in declared if topic not in existing and topic not in internal]
-    if lacking := [topic for topic in missing if topic in read and not _made(topic, app)]:
+    needed = [topic for topic in declared if topic in read and topic not in internal and not _made(topic, app)]
+    existing = cluster.listed(needed)
+    if lacking := [topic for topic in needed if topic not in existing]:
         raise ClusterError(_lacking(lacking, settings, existing))
-    for topic in missing:
+    for topic in [topic for topic in declared if topic not in existing and topic not in internal]:
         near = _near(topic, settings, existing)
         told = f"; if {_either(near)} is meant, name that one, and delete this" if near else ""
         app.note(f"made the topic {topic}, which was not there{told}")
@@ -42,7 +43,7 @@ def check_inputs(app: App, existing: Collection[str]) -> None:
 
 def _made(topic: str, app: App) -> bool:
     create = app.settings.create
-    return create is Create.MISSING or (create is Create.OWN and topic in app.own)
+    return create is Create.MISSING or (create is Create.OWN and topic in app.declared.own)
 
 
 def _lacking(topics: Sequence[str], settings: Settings, existing: Collection[str]) -> str:

@@ -54,12 +54,13 @@ class Producer(driver.Producer):
         """Make a new aiokafka producer in place of one that has given up.
 
         After some errors, for instance when the broker has lost records and takes what comes next for out of order,
-        aiokafka's refuses everything for good (`Sender._fail_all`, 0.14).
+        aiokafka's refuses everything for good (`Sender._fail_all`, 0.14). So does one whose worker was put out of the
+        group.
         """
         given_up = self.aiokafka
-        if not given_up._sender.sender_task.done():
+        if not (given_up.fenced or given_up._sender.sender_task.done()):
             return
-        self.log.warning("The producer has given up, and is made anew")
+        self.log.warning("The producer %s, and is made anew", "was fenced" if given_up.fenced else "has given up")
         producer = self._new_producer()
         await producer.start()  # first: if the broker is away, the next generation tries again
         self._producer = producer

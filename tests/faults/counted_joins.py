@@ -15,11 +15,11 @@ from streamapp.joins import Row
 
 __all__ = ["app"]
 
-orders, payments = app.batches("orders"), app.batches("payments")
-increments = app.batches("increments")
-counts = app.rows("counts")
+orders, payments = app.topic("orders"), app.topic("payments")
+increments = app.topic("increments", batches=True)
+counts = app.table("counts")
 
-orders.join(payments, before=0, after=500, grace=1_000, how="left", name="payments").to(app.output("paid_orders"))
+orders.join(payments, before=0, after=500, grace=1_000, how="left", name="payments").to(app.sink("paid_orders"))
 
 
 @app.agent(increments)

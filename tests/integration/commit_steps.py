@@ -11,9 +11,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.producer.sender import Sender
 
 from streamapp.runtime.outbox import Outbox, Sending
+from streamapp.runtime.settling import Settling
 from streamapp.runtime.uncommitted import Uncommitted
 
-__all__ = ["STEPS", "end_at"]
+__all__ = ["OFFSETS", "STEPS", "end_at"]
 
 #: The steps of a commit: what is called, and whether the end comes before or after it.
 STEPS: Final[dict[str, tuple[type, str, bool]]] = {
@@ -26,9 +27,14 @@ STEPS: Final[dict[str, tuple[type, str, bool]]] = {
 }
 
 
+#: The one between the changelogs and the offsets, where these are not in one transaction.
+OFFSETS: Final = "the changelogs have all rows"
+ALL: Final[dict[str, tuple[type, str, bool]]] = {**STEPS, OFFSETS: (Settling, "check_rows", False)}
+
+
 def end_at(step: str, number: signal.Signals) -> None:
     """Send this process a signal the first time that it is at a step of a commit of work."""
-    owner, name, before = STEPS[step]
+    owner, name, before = ALL[step]
     real: Callable[..., Any] = getattr(owner, name)
     settle, signals = Outbox.settle, list[signal.Signals]()
 

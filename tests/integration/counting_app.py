@@ -3,33 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
-from streamapp import web
-from streamapp.joins import Row
-from streamapp.settings import CLICKS, Settings
-from streamapp.worker.app import App
-from streamapp.worker.process import Worker
+from streamapp import App, Row
+from streamapp.pipelines.clicks.settings import CLICKS
 
-
-class CountingApp(App):
-    def __init__(self, settings: Settings) -> None:
-        self.metrics = web.Metrics()
-        super().__init__(
-            settings,
-            origin="counting_app",
-            Worker=Worker,
-            broker_heartbeat_interval=0.2,  # by which a worker learns that the group rebalances
-            **web.options(self.metrics, settings.web_token),
-        )
-
-    def on_webserver_init(self, _web: Any) -> None:
-        web.mount(self)
-
-
-app = CountingApp(Settings.load())
-increments = app.batches(CLICKS)
-counts = app.rows("counts")
+# By this heartbeat a worker learns that the group rebalances.
+app = App(origin="counting_app", broker_heartbeat_interval=0.2)
+increments = app.topic(CLICKS, batches=True)
+counts = app.table("counts")
 
 
 @app.agent(increments)

@@ -80,7 +80,8 @@ class Driven:
         self.greedy.set()
         app.sensors.add(self._rebalances)
         app.Table("counts")  # so that there is something to recover
-        records = app.topic(topics.prefix + "records", key_type=bytes, value_type=bytes, value_serializer="raw")
+        name = "records" if isinstance(app, App) else f"{topics.prefix}records"  # ours has the prefix from its settings
+        records = app.topic(name, key_type=bytes, value_type=bytes, value_serializer="raw")
 
         @app.agent(records)
         async def give(stream: Any) -> None:

@@ -22,7 +22,7 @@ producer.TRANSACTION_TIMEOUTS = 100
 if step := os.environ.get("DIES_AT"):
     end_at(step, signal.Signals[os.environ["DIES_BY"]])
 
-counted = app.output("counted")
+counted = app.sink("counted")
 
 
 @app.agent(increments)

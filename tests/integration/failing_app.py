@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from streamapp.settings import CLICKS, JOINED, Settings
+from streamapp.pipelines.clicks.settings import CLICKS, JOINED
+from streamapp.settings import Settings
 from streamapp.worker.app import App
 from streamapp.worker.process import Worker
 
 app = App(Settings.load(), origin="failing_app", Worker=Worker)
-clicks = app.batches(CLICKS)
-results = app.output(JOINED)
+clicks = app.topic(CLICKS, batches=True)
+results = app.sink(JOINED)
 
 
 @app.agent(clicks)

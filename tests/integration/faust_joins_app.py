@@ -7,9 +7,7 @@ import os
 
 import faust
 
-from streamapp.settings import Settings
-from streamapp.topology import App
-from streamapp.worker.process import Worker
+from streamapp import App
 
 
 class Purchase(faust.Record):
@@ -22,16 +20,15 @@ class View(faust.Record):
     url: str
 
 
-app = App(Settings.load(), origin="faust_joins_app", Worker=Worker)
-prefix = app.settings.topic_prefix
-purchases = app.topic(f"{prefix}purchases", key_type=str, value_type=Purchase)
-views = app.topic(f"{prefix}views", key_type=str, value_type=View)
-results = app.topic(f"{prefix}pairs", value_serializer="raw")
-output = app.output("joined")
+app = App(origin="faust_joins_app")
+purchases = app.topic("purchases", key_type=str, value_type=Purchase)
+views = app.topic("views", key_type=str, value_type=View)
+results = app.topic("pairs", value_serializer="raw")
+output = app.sink("joined")
 
 both = purchases.stream() & views.stream()
 join = getattr(both, os.environ["HOW"])
-side_outputs = {name: app.output(name) for name in os.environ.get("SIDE_OUTPUTS", "").split()}
+side_outputs = {name: app.sink(name) for name in os.environ.get("SIDE_OUTPUTS", "").split()}
 pairs = join(Purchase.user_id, View.user_id, before=10, after=5, grace=3, **side_outputs)
 
 if os.environ.get("TO"):

@@ -8,7 +8,7 @@ from streamapp.app import App
 from streamapp.settings import Settings
 
 app = App(Settings.load(), autodiscover=False)
-countries = app.batches("countries", type=dict[str, str]).global_table()
-app.batches("orders").join(countries, key=lambda order: json.loads(order.value)["in"].encode(), how="left").to(
-    app.output("joined")
+countries = app.topic("countries", type=dict[str, str]).global_table()
+app.topic("orders").join(countries, key=lambda order: json.loads(order.value)["in"].encode(), how="left").to(
+    app.sink("joined")
 )

@@ -12,12 +12,9 @@ from typing import Any
 
 from commit_steps import end_at
 
-from streamapp import web
+from streamapp import App
 from streamapp.joins import Joined, Operator, Record, SideOutput, State, StreamTableJoin
-from streamapp.settings import Settings
-from streamapp.topology import App, JoinDeclaration
-from streamapp.web.joins import joins
-from streamapp.worker.process import Worker
+from streamapp.topology import JoinDeclaration
 
 SIDES = ("unmatched", "late", "expired", "null_key", "rejected")
 #: All kinds of joins that are here.
@@ -26,20 +23,10 @@ KINDS = ("pairs", "enriched", "as-of", "versioned", "ttl", "n-way", "self", "tab
 TOLD: list[SideOutput] = []
 
 
-class JoiningApp(App):
-    def __init__(self, settings: Settings) -> None:
-        self.metrics = web.Metrics()
-        self.metrics.add(lambda: joins(self))
-        super().__init__(settings, origin="joining_app", Worker=Worker, **web.options(self.metrics))
-
-    def on_webserver_init(self, _web: object) -> None:
-        web.mount(self)
-
-
 def declared(app: App) -> dict[str, JoinDeclaration]:
     """All joins that the tests run, by name."""
-    purchases, views, customers = (app.batches(name) for name in ("purchases", "views", "customers"))
-    strict = app.batches("purchases", type=dict[str, int])
+    purchases, views, customers = (app.topic(name) for name in ("purchases", "views", "customers"))
+    strict = app.topic("purchases", type=dict[str, int])
     found = [
         purchases.join(views, before=300, after=100, grace=200, how="outer", name="pairs"),
         purchases.join(customers.table(), how="left", name="enriched"),
@@ -88,12 +75,12 @@ def run(app: App, names: str) -> None:
     """Have the app run some of the joins, each to a topic of its name; its side outputs too, or the lineage of each."""
     found, lineage = declared(app), "LINEAGE" in os.environ
     for name in names.split(","):
-        sides = {} if lineage else {side: app.output(f"{name}.{side}") for side in SIDES}
+        sides = {} if lineage else {side: app.sink(f"{name}.{side}") for side in SIDES}
         results = os.environ.get("RESULTS", f"{name}.joined")
-        found[name].to(app.output(results), tell=TOLD.append, lineage=lineage, **sides)
+        found[name].to(app.sink(results), tell=TOLD.append, lineage=lineage, **sides)
 
 
-app = JoiningApp(Settings.load())
+app = App(origin="joining_app")
 run(app, os.environ.get("JOINS", "pairs"))
 if step := os.environ.get("DIES_AT"):
     end_at(step, signal.SIGKILL)

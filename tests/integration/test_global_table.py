@@ -109,7 +109,7 @@ def test_a_broker_that_is_away_is_a_problem_until_it_is_back(tmp_path: Path, mon
 
     async def main() -> None:
         app = App(Settings(broker=f"127.0.0.1:{free_port()}", datadir=tmp_path, store="memory://"), web_enabled=False)
-        table = app.batches("countries").global_table()
+        table = app.topic("countries").global_table()
         async with table:
             async with asyncio.timeout(60):
                 while not app.problems():  # noqa: ASYNC110 - nobody is told of a problem

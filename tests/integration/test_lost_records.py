@@ -116,7 +116,7 @@ def test_records_that_are_deleted_while_the_agent_is_slow_are_told_and_what_is_l
         app = ours(topics, tmp_path, consumer_max_fetch_size=LARGE)
         begun, goes_on, read = asyncio.Event(), asyncio.Event(), list[int]()
 
-        @app.agent(app.batches("records"))
+        @app.agent(app.topic("records", batches=True))
         async def slow(batches: Any) -> None:
             async for batch in batches:
                 begun.set()

@@ -32,9 +32,9 @@ def test_agents_get_no_record_before_the_broker_tells_of_a_changelog_that_was_ju
 
     async def main() -> None:
         app: Any = ours(topics, tmp_path)
-        rows, written = app.rows("rows"), asyncio.Event()
+        rows, written = app.table("rows"), asyncio.Event()
 
-        @app.agent(app.batches("records"))
+        @app.agent(app.topic("records", batches=True))
         async def write(batches: Any) -> None:
             async for batch in batches:
                 rows.of(batch).write({b"key": Row(b"1", batch.timestamps[-1])})

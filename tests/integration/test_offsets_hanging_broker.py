@@ -53,9 +53,9 @@ def broker(kafka) -> Iterator[Broker]:
 
 def write_by_batch(app: Any, _topics: Topics, given: asyncio.Event, may_write: asyncio.Event) -> None:
     """Write the rows for each batch."""
-    rows = app.rows("rows")
+    rows = app.table("rows")
 
-    @app.agent(app.batches("records"))
+    @app.agent(app.topic("records", batches=True))
     async def write(batches: Any) -> None:
         async for batch in batches:
             given.set()

@@ -16,10 +16,11 @@ from driven_app import DEADLINE, Driven, ours, play
 from topics import Topics
 from worker import wait_until
 
-from streamapp.batching import consumer, feed
 from streamapp.joins import Row
 from streamapp.kafka.refusals import RefusedError
+from streamapp.runtime import feed
 from streamapp.runtime.restore import Restore
+from streamapp.worker import consumer
 
 #: Seconds that an agent has still to work, when a rebalance comes.
 WORK = 0.5
@@ -184,10 +185,10 @@ def test_work_that_was_given_up_is_not_committed_before_its_input_is_read_again(
     topics = Topics(kafka.bootstrap, "given-up", partitions=1)
     topics.create("records")
     app: Any = ours(topics, tmp_path)
-    rows = app.rows("rows")
+    rows = app.table("rows")
     given, may_write, done, revoked, may_go_on = (asyncio.Event() for _ in range(5))
 
-    @app.agent(app.batches("records"))
+    @app.agent(app.topic("records", batches=True))
     async def write(batches: Any) -> None:
         async for batch in batches:
             given.set()

@@ -21,10 +21,10 @@ def test_a_producer_that_has_given_up_is_replaced_and_nothing_is_lost(kafka: Any
     topics = Topics(kafka.bootstrap, "given-up", partitions=1)
     topics.create("records")
     app: Any = ours(topics, tmp_path, broker_commit_interval=0.1)
-    rows = app.rows("rows")
+    rows = app.table("rows")
     made = itertools.count()
 
-    @app.agent(app.batches("records"))
+    @app.agent(app.topic("records", batches=True))
     async def write(batches: Any) -> None:
         async for batch in batches:
             rows.of(batch).write({record.key: Row(b"value", record.timestamp) for record in batch})

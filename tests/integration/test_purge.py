@@ -42,8 +42,8 @@ def test_what_was_processed_is_purged_and_what_was_not_stays(
         datadir=tmp_path, store="memory://", max_idle=3600, processing_guarantee=guarantee, **topics.settings
     )
     app: Any = App(settings, web_enabled=False, broker_commit_interval=0.1)
-    rekeyed = app.batches("orders").rekey(Field("customer_id"), name="customer_id")
-    rekeyed.join(app.batches("customers").table(), how="left").to(app.output("joined"))
+    rekeyed = app.topic("orders").rekey(Field("customer_id"), name="customer_id")
+    rekeyed.join(app.topic("customers").table(), how="left").to(app.sink("joined"))
     prepare(app)
     everywhere = Topics(kafka.bootstrap, "anywhere", partitions=1)
     everywhere.prefix = ""

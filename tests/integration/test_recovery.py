@@ -14,6 +14,7 @@ from topics import Topics
 from worker import wait_until
 
 from streamapp.joins import Row
+from streamapp.kafka import changelog_consumer
 from streamapp.runtime import restore as restoring
 from streamapp.stores.memory import MemoryPartition
 from streamapp.stores.partition import Changes, PartitionStore
@@ -139,7 +140,7 @@ class Interrupted(MemoryPartition):
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a restore read and write one record batch after the other."""
     monkeypatch.setattr(restoring, "RECORDS", 1)
-    monkeypatch.setattr(restoring, "FETCH", 1)
+    monkeypatch.setattr(changelog_consumer, "FETCH_BYTES", 1)
 
 
 @pytest.mark.usefixtures("small_steps")
@@ -190,9 +191,9 @@ class Restarted:
 
         async def main() -> list[Row]:
             app: Any = ours(self.topics, self._datadir)
-            table = app.rows("rows")
+            table = app.table("rows")
 
-            @app.agent(app.batches("records"))
+            @app.agent(app.topic("records", batches=True))
             async def write(batches: Any) -> None:
                 async for batch in batches:
                     table.of(batch).write({key: Row(b"1", batch.timestamps[-1]) for key in batch.keys})

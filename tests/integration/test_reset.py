@@ -202,8 +202,8 @@ def test_the_reset_of_an_app_of_ones_own_is_ours(kafka, tmp_path: Path) -> None:
         "from streamapp.settings import Settings\n"
         "from streamapp.topology import App\n"
         "app = App(Settings.load())\n"
-        "orders, customers = app.batches('orders'), app.batches('customers')\n"
-        "orders.join(customers.table(), name='named').to(app.output('named'))\n"
+        "orders, customers = app.topic('orders'), app.topic('customers')\n"
+        "orders.join(customers.table(), name='named').to(app.sink('named'))\n"
     )
     shown = reset(topics, tmp_path, "", program="faust -A own_app")
     assert f"input: {topics.prefix}orders[0]  - → 0" in shown.stdout

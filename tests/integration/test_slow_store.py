@@ -32,9 +32,9 @@ def test_agents_wait_while_a_store_is_at_the_rows_of_a_commit(
 
     async def main() -> None:
         app: Any = ours(topics, tmp_path)
-        table, begun, may_write = app.rows("rows"), threading.Event(), threading.Event()
+        table, begun, may_write = app.table("rows"), threading.Event(), threading.Event()
 
-        @app.agent(app.batches("records"))
+        @app.agent(app.topic("records", batches=True))
         async def write(batches: Any) -> None:
             async for batch in batches:
                 rows = table.of(batch)

@@ -12,6 +12,9 @@ from ports import free_port
 from topics import Topics
 from worker import Worker, wait_until
 
+from streamapp.kafka.admin import Cluster
+from streamapp.settings import Settings
+
 
 @pytest.fixture
 def topics(kafka) -> Topics:
@@ -58,6 +61,18 @@ def test_topics_that_exist_keep_their_partitions_and_the_others_follow(topics: T
     assert (found["user_clicks"], found["dead_letters"]) == (5, 2)
     for name in ("user_profiles", "joined_data", "unmatched_clicks", f"{topics.id}-user_profiles-changelog"):
         assert found[name] == 5
+
+
+def test_a_topic_that_the_broker_has_not_heard_of_yet_counts_as_it_was_made(
+    topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topics.create("user_clicks", partitions=5)
+    clicks, profiles = (f"{topics.prefix}{name}" for name in ("user_clicks", "user_profiles"))
+    cluster = Cluster(Settings(broker=topics.bootstrap))
+    tell = cluster.partitions
+    looks = iter([{clicks}])
+    monkeypatch.setattr(cluster, "partitions", lambda: {k: n for k, n in tell().items() if k not in next(looks, ())})
+    assert cluster.ensure([clicks, profiles]) == {clicks: 5, profiles: 5}
 
 
 def test_a_misspelt_topic_of_a_join_stops_the_start_with_the_name_that_may_be_meant_and_is_not_made(

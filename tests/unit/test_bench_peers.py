@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.options import parse
 from benchmarks.peers import PAIRING, PEERS, PROGRAMS, Job, KafkaStreams, PythonProgram, Streamapp, UnavailableError
-from streamapp.settings import Settings
+from streamapp.pipelines.settings import AppSettings
 
 JOB = Job("127.0.0.1:9092", "prefix.", "out", "group", Path("/state"), 4, 50)
 
@@ -32,7 +32,7 @@ def test_all_requirements_are_pinned(requirements: Path) -> None:
 def test_streamapp_takes_its_job_as_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in Streamapp(Path("/bin")).environment(JOB).items():
         monkeypatch.setenv(name, value)
-    settings = Settings.from_environment(os.environ)
+    settings = AppSettings.from_environment(os.environ)
     assert (settings.broker, settings.id, settings.store) == ("127.0.0.1:9092", "group", "rocksdb://")
     assert (settings.topic("user_clicks"), settings.topic("joined_data")) == (JOB.clicks, JOB.joined)
 

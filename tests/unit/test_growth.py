@@ -18,16 +18,16 @@ def an_app(tmp_path: Path) -> Any:
 
 def test_a_topic_that_is_only_repartitioned_may_get_more_and_what_it_is_joined_as_may_not(tmp_path: Path) -> None:
     app = an_app(tmp_path)
-    rekeyed = app.batches("orders").rekey(Field("customer_id"), name="customer_id")
-    rekeyed.join(app.batches("customers").table()).to(app.output("joined"))
+    rekeyed = app.topic("orders").rekey(Field("customer_id"), name="customer_id")
+    rekeyed.join(app.topic("customers").table()).to(app.sink("joined"))
     assert free_topics(app) == {"orders"}
 
 
 def test_a_topic_whose_agent_keeps_rows_may_not(tmp_path: Path) -> None:
     app = an_app(tmp_path)
-    records = app.batches("records")
+    records = app.topic("records", batches=True)
     records.rekey(Field("other"), name="other")
-    app.rows("rows")
+    app.table("rows")
 
     @app.agent(records)
     async def keep(batches: Any) -> None:
@@ -39,17 +39,17 @@ def test_a_topic_whose_agent_keeps_rows_may_not(tmp_path: Path) -> None:
 
 def test_all_may_where_nothing_is_kept(tmp_path: Path) -> None:
     app = an_app(tmp_path)
-    app.batches("records")
-    app.batches("clicks", after=("profiles",))
+    app.topic("records", batches=True)
+    app.topic("clicks", after=("profiles",), batches=True)
     assert free_topics(app) == {"records"}
 
 
 def test_rows_are_moved_and_the_state_of_a_join_begins_anew(tmp_path: Path) -> None:
     app = an_app(tmp_path)
-    app.batches("records")
-    app.rows("rows")
+    app.topic("records", batches=True)
+    app.table("rows")
     assert "`streamapp repartition` shows" in advice(app, {"records": 8, "changelog": 4})
-    app.batches("others")
+    app.topic("others", batches=True)
     assert "`streamapp repartition --partitions 8` shows" in advice(app, {"records": 8, "others": 4, "changelog": 4})
-    app.batches("left").join(app.batches("right").table()).to(app.output("joined"))
+    app.topic("left").join(app.topic("right").table()).to(app.sink("joined"))
     assert "`streamapp reset` starts it anew" in advice(app, {"left": 8, "right": 8})

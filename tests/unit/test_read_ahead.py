@@ -39,7 +39,7 @@ def test_a_batch_has_its_keys_read_ahead(
     tmp_path: Path, partition: int, keys: list[bytes | None], asked: list[list[bytes]]
 ) -> None:
     app = App(Settings(datadir=tmp_path, store="memory://"))
-    clicks, profiles, store = app.batches("clicks"), app.rows("profiles"), Asked()
+    clicks, profiles, store = app.topic("clicks", batches=True), app.table("profiles"), Asked()
     profiles.data.partitions[2] = Uncommitted(store, TP("changelog", 2))
     profiles.read_ahead(clicks)
     records: list = [Envelope(key, 1) for key in keys]

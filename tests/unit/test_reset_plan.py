@@ -110,10 +110,10 @@ def test_a_plan_says_what_would_be_done() -> None:
 
 def test_an_apps_own_topics_are_told_from_those_that_it_reads() -> None:
     app = App(Settings(id="shop"))
-    orders, customers, regions = (app.batches(name) for name in ("orders", "customers", "regions"))
+    orders, customers, regions = (app.topic(name) for name in ("orders", "customers", "regions"))
     by_customer = orders.rekey(lambda record: record.key, name="customer")
-    by_customer.join(customers.table()).to(app.output("named"))
-    customers.table().join(regions.table(), foreign_key=lambda record: record.key, name="home").to(app.output("homes"))
+    by_customer.join(customers.table()).to(app.sink("named"))
+    customers.table().join(regions.table(), foreign_key=lambda record: record.key, name="home").to(app.sink("homes"))
     found = of_app(app)
     assert found.inputs == {"orders", "customers", "regions"}
     assert found.tables == {"customers", "regions"}

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from streamapp.settings import CLICKS, JOINED, PREFIX, Settings, SettingsError
+from streamapp.pipelines.clicks.settings import CLICKS, JOINED
+from streamapp.pipelines.settings import AppSettings
+from streamapp.settings import PREFIX, Settings, SettingsError
 
 BAD_VALUES = {
     "broker": ["", "kafka", "host:", ":9092", "host:0", "host:65536", "host:²", "http://host:1", "a:1,",
@@ -27,6 +29,7 @@ BAD_VALUES = {
     "processing_guarantee": ["", "exactly_once_v2", "AT_LEAST_ONCE"],
     "profile_ttl": ["", "-1", "nan", "inf", "5m"],
     "join": ["", "outer"],
+    "pipelines": ["", ",", "user_clicks", "clicks,risks"],
     "rekey": ["clicks", "user_clicks user_profiles", "shop.user_clicks", "yes"],
     "click_type": ["Click", "shop:", ":Click", "shop.py:Click-", "shop/models:Click", "shop:a.b"],
     "profile_type": ["Profile", "1shop:Profile"],
@@ -69,12 +72,12 @@ TTEhQzVTCwIgFeZs3AD5wxvVhGdVRMUSZVNyUk+2wYDXlhh8HK3A+EA=
 FREE_TEXT = {"instance_id", "sasl_username", "sasl_password", "store_password"}
 
 
-def settings(**values: str) -> Settings:
-    return Settings.from_environment({PREFIX + name.upper(): value for name, value in values.items()})
+def settings(**values: str) -> AppSettings:
+    return AppSettings.from_environment({PREFIX + name.upper(): value for name, value in values.items()})
 
 
 def test_without_variables_all_settings_have_their_defaults() -> None:
-    assert settings() == Settings()
+    assert settings() == AppSettings()
 
 
 def test_variables_of_others_are_not_looked_at() -> None:
@@ -95,7 +98,7 @@ def test_results_have_a_topic_of_their_own(name: str) -> None:
 
 
 def test_every_setting_is_tested_for_bad_values_or_takes_any_text() -> None:
-    names = {field.name for field in dataclasses.fields(Settings)}
+    names = {field.name for field in dataclasses.fields(AppSettings)}
 
     assert names == BAD_VALUES.keys() | FREE_TEXT
 
@@ -111,7 +114,7 @@ def test_a_bad_value_is_one_line_that_names_the_variable(name: str, value: str) 
     assert "invalid literal" not in message
 
 
-@pytest.mark.parametrize("field", dataclasses.fields(Settings), ids=lambda field: field.name)
+@pytest.mark.parametrize("field", dataclasses.fields(AppSettings), ids=lambda field: field.name)
 def test_every_setting_has_a_help_text(field: dataclasses.Field[object]) -> None:
     assert field.metadata["help"]
 

@@ -9,5 +9,5 @@ from streamapp.worker.process import Worker
 WINDOW, GRACE = (int(os.environ[name]) for name in ("WINDOW_MS", "GRACE_MS"))
 
 app = App(Settings.load(), origin="pairs", Worker=Worker)
-purchases, views = app.batches("purchases"), app.batches("views")
-purchases.join(views, before=WINDOW, after=WINDOW, grace=GRACE).to(app.output("joined_data"))
+purchases, views = app.topic("purchases"), app.topic("views")
+purchases.join(views, before=WINDOW, after=WINDOW, grace=GRACE).to(app.sink("joined_data"))

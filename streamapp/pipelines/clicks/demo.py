@@ -22,7 +22,8 @@ from streamapp.embedded_kafka.ports import free_port
 from streamapp.embedded_kafka.program import Program
 from streamapp.errors import StreamappError
 from streamapp.joins import How
-from streamapp.settings import CLICKS, DEAD_LETTERS, JOINED, PREFIX, UNMATCHED, Settings, SettingsError
+from streamapp.pipelines.clicks.settings import CLICKS, JOINED, UNMATCHED, ClickSettings
+from streamapp.settings import DEAD_LETTERS, PREFIX, Settings, SettingsError
 from streamapp.worker.reach import check_port
 
 __all__ = ["DemoError", "Report", "run_demo"]
@@ -64,7 +65,7 @@ class Report(msgspec.Struct, frozen=True):
         )
 
 
-async def run_demo(settings: Settings, clicks: int | None) -> Report:
+async def run_demo(settings: ClickSettings, clicks: int | None) -> Report:
     """Run until all clicks are accounted for; without a number, until it is cancelled.
 
     Raises:
@@ -87,7 +88,7 @@ def _directory() -> tempfile.TemporaryDirectory[str]:
 
 
 @contextlib.asynccontextmanager
-async def _broker(settings: Settings, directory: Path) -> AsyncIterator[str]:
+async def _broker(settings: ClickSettings, directory: Path) -> AsyncIterator[str]:
     if settings.broker != Settings.broker:
         yield settings.broker
         return
@@ -98,7 +99,7 @@ async def _broker(settings: Settings, directory: Path) -> AsyncIterator[str]:
 
 
 class _Demo:
-    def __init__(self, settings: Settings, directory: Path, clicks: int | None) -> None:
+    def __init__(self, settings: ClickSettings, directory: Path, clicks: int | None) -> None:
         self._settings = settings
         self._directory = directory
         self._clicks = clicks
@@ -197,7 +198,7 @@ class _Demo:
         return lines[-1] if lines else "it said nothing"
 
 
-def _port(settings: Settings) -> int:
+def _port(settings: ClickSettings) -> int:
     """Give the port that was set if it is free, else any free one: another worker may run on this machine."""
     try:
         check_port(settings.web_bind, settings.web_port)

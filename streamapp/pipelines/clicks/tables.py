@@ -6,4 +6,4 @@ from streamapp.app import app
 
 __all__ = ["profiles"]
 
-profiles = app.rows("user_profiles", help="the latest profile of each user, by user_id")
+profiles = app.table("user_profiles", help="the latest profile of each user, by user_id")

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from streamapp.app import app
+from streamapp.app import settings
 from streamapp.pipelines.clicks.declared import declared
 from streamapp.pipelines.clicks.models import FIELD, Click, Profile
+from streamapp.pipelines.clicks.settings import CLICKS, PROFILES
 from streamapp.runtime.decoding import Decoder
-from streamapp.settings import CLICKS, PREFIX, PROFILES
+from streamapp.settings import PREFIX
 
 __all__ = ["clicks", "profiles"]
 
 
 def _decoder(topic: str, setting: str, default: type[Any], *, tombstones: bool = False) -> Decoder[Any]:
-    name = getattr(app.settings, setting)
+    name = getattr(settings, setting)
     try:
         type_ = declared(name, default)
     except ValueError as exc:

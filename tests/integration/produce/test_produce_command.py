@@ -10,8 +10,9 @@ import sys
 import pytest
 from produced import Topics
 
+from streamapp.pipelines.clicks.settings import CLICKS
 from streamapp.produce import Options, Traffic, run
-from streamapp.settings import CLICKS, Settings
+from streamapp.settings import Settings
 
 
 def test_a_broker_that_cannot_be_reached_is_one_line(nowhere: Settings, capsys: pytest.CaptureFixture[str]) -> None:

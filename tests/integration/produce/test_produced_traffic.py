@@ -9,6 +9,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from produced import PARTITIONS, Topics, interrupt_when
 from worker import wait_until
 
+from streamapp.pipelines.clicks.settings import CLICKS, PROFILES
 from streamapp.produce import (
     Kind,
     Options,
@@ -18,7 +19,7 @@ from streamapp.produce import (
     ensure_topics,
     produce_generated,
 )
-from streamapp.settings import CLICKS, PROFILES, Settings
+from streamapp.settings import Settings
 
 MIXED = Traffic(users=100, clicks=2_000, seed=3, late_share=0.1, bad_share=0.2, unmatched_share=0.1)
 

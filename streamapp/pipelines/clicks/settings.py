@@ -1,0 +1,50 @@
+"""The settings of the clicks' pipeline, and the names of its topics."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+from streamapp import setting_parsers as values
+from streamapp.joins import How
+from streamapp.settings import DEAD_LETTERS, PREFIX, Settings, SettingsError, setting
+
+__all__ = ["CLICKS", "JOINED", "PROFILES", "UNMATCHED", "ClickSettings"]
+
+#: Names of the topics, before the prefix.
+CLICKS: Final = "user_clicks"
+PROFILES: Final = "user_profiles"
+JOINED: Final = "joined_data"
+UNMATCHED: Final = "unmatched_clicks"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClickSettings(Settings):
+    """What can be set of the join of clicks with profiles."""
+
+    joined_topic: str = setting("", values.topic_name, "full name of the output topic (default: prefix + joined_data)")
+    profile_ttl: float = setting(
+        300.0, values.seconds(0), "seconds of event time after which a profile expires; 0 = never"
+    )
+    join: How = setting(How.INNER, values.one_of([How.INNER, How.LEFT]), "inner, or left: clicks without a profile too")
+    rekey: tuple[str, ...] = setting(
+        (),
+        values.some_of([CLICKS, PROFILES]),
+        f"topics that are not keyed by the user id: {CLICKS}, {PROFILES} or both; written once more by it",
+    )
+    click_type: str = setting(
+        "", values.type_name, "what clicks must be: MODULE:NAME of a msgspec.Struct (default: any object)"
+    )
+    profile_type: str = setting("", values.type_name, "what profiles must be, likewise")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.joined_topic in {self.topic(name) for name in (CLICKS, PROFILES, UNMATCHED, DEAD_LETTERS)}:
+            raise SettingsError(
+                f"{PREFIX}JOINED_TOPIC={self.joined_topic}: the results need a topic of their own, and that one has "
+                "other records"
+            )
+
+    def topic(self, name: str) -> str:
+        """Return the full name of a topic: of the joined one as it was set, of the others with the prefix."""
+        return self.joined_topic if name == JOINED and self.joined_topic else super().topic(name)
