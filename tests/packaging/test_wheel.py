@@ -64,7 +64,7 @@ def venv(request: pytest.FixtureRequest, wheel: Path, tmp_path_factory: pytest.T
         pytest.skip(f"there is no Python 3.{request.param} here")
     directory = tmp_path_factory.mktemp("venv")
     succeed([python, "-m", "venv", directory], ROOT)
-    pip = [directory / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip: list[str | Path] = [directory / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     succeed([*pip, wheel], directory)
     yield directory
     shutil.rmtree(directory)
