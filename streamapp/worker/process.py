@@ -9,6 +9,7 @@ from typing import Any, Final, NoReturn
 import faust
 
 from streamapp.errors import StreamappError
+from streamapp.extras import Extra, require
 from streamapp.settings import REDIS, ROCKSDB
 from streamapp.worker.copartition import prepare
 from streamapp.worker.directory import check_directory
@@ -32,6 +33,8 @@ class Worker(faust.Worker):
         """Run until stopped; ends the process."""
         try:
             conf = self.app.conf
+            if self.app.settings.store.startswith(REDIS):
+                require(Extra.REDIS)
             check_directory(conf.datadir, conf.tabledir, written=self.app.settings.store == ROCKSDB)
             if conf.web_enabled and conf.web_transport.scheme == "tcp":
                 check_reach(self.app.settings, conf.web_bind)

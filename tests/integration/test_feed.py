@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from driven_app import DEADLINE, ours
@@ -34,7 +34,8 @@ def test_what_was_fetched_before_the_feed_ran_waits_for_no_further_fetch(
 
     async def main() -> None:
         delivered = asyncio.Queue[Fetched]()
-        async with Reader(ours(topics, tmp_path)) as reader:
+        async with Reader(ours(topics, tmp_path)) as service:
+            reader = cast("Reader", service)
             feed = Feed(
                 reader,
                 Alignment({}),

@@ -66,7 +66,8 @@ def test_records_that_wait_for_a_full_queue_during_a_rebalance_come_once(outcome
 def test_what_is_done_during_a_commit_is_committed_before_the_partitions_go(outcome) -> None:
     async def a_rebalance_comes_during_a_commit(driven: Driven) -> list[int]:
         aiokafka = driven.app.consumer._thread._consumer
-        commit, begun, may_end = aiokafka.commit, concurrent.futures.Future(), concurrent.futures.Future()
+        commit = aiokafka.commit
+        begun, may_end = concurrent.futures.Future[None](), concurrent.futures.Future[None]()
 
         async def slowly(offsets: Any) -> None:
             aiokafka.commit = commit
@@ -230,7 +231,7 @@ def test_work_that_was_given_up_is_not_committed_before_its_input_is_read_again(
 def test_an_error_that_aiokafka_does_not_know_of_keeps_nobody_out_of_the_group(outcome, step: str) -> None:
     async def an_error_comes(driven: Driven) -> list[int]:
         coordinator = driven.app.consumer._thread._consumer._coordinator
-        do, came = getattr(coordinator, step), concurrent.futures.Future()
+        do, came = getattr(coordinator, step), concurrent.futures.Future[None]()
 
         async def fail(*_: Any) -> None:
             setattr(coordinator, step, do)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from changelogs import LONG, STORES, Changelog, rows, transactions
@@ -146,7 +146,7 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("small_steps")
 def test_a_restore_that_is_broken_off_goes_on_where_it_was(changelog: Changelog) -> None:
     changelog.write(("a", b"1"), ("b", b"1"), ("c", b"1"), ("a", None))
-    store = Interrupted(lambda: asyncio.current_task().cancel())
+    store = Interrupted(lambda: cast("asyncio.Task[None]", asyncio.current_task()).cancel())
     with pytest.raises(asyncio.CancelledError):
         changelog.restored(store)
     assert rows(store).keys() == {b"a"}
