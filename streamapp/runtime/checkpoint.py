@@ -31,10 +31,9 @@ from streamapp.rate_limit import RateLimit
 from streamapp.runtime.delivery import AtLeastOnce, Delivery, ExactlyOnce
 from streamapp.runtime.outbox import Outbox
 from streamapp.runtime.patience import PROBLEM_AFTER_S, Patience
-from streamapp.runtime.results import Results
 from streamapp.runtime.settling import RowsRefusedError, Settling
 from streamapp.runtime.uncommitted import Uncommitted
-from streamapp.runtime.work import Work
+from streamapp.runtime.work import Results, Work
 from streamapp.settings import Guarantee
 from streamapp.stores.errors import StoreBehindError, StoreError, StoreUnreachableError
 from streamapp.stores.standing import NOTE_EVERY_MS

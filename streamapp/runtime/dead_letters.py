@@ -15,11 +15,10 @@ from streamapp.kafka.record import Envelope, Result
 from streamapp.kafka.refusals import Cause, RecordRefusedError, RefusedError
 from streamapp.rate_limit import RateLimit
 from streamapp.runtime.output import Output
-from streamapp.runtime.rejected import Rejected
-from streamapp.runtime.results import Results
+from streamapp.runtime.work import Rejected, Results
 
 if TYPE_CHECKING:
-    from streamapp.kafka.record import Record
+    from streamapp.joins.records import Record
     from streamapp.runtime.batch import Batch
 
 __all__ = ["DeadLetters"]
@@ -41,7 +40,6 @@ class _Made(msgspec.Struct, frozen=True, gc=False):
     value: bytes | None
     timestamp: int
     offset: int = -1
-    headers: tuple[()] = ()
 
 
 class DeadLetters(Output):

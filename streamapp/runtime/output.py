@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from faust.types import TP
 
-from streamapp.kafka.record import Record, Result
-from streamapp.runtime.results import Origin, Results
+from streamapp.joins.records import Record
+from streamapp.kafka.record import Result
+from streamapp.runtime.work import Origin, Results
 
 if TYPE_CHECKING:
     from streamapp.kafka.refusals import RecordRefusedError

@@ -1,13 +1,16 @@
 """From where this worker's partitions are read: looked at when a generation begins, before anything of them is read.
 
-The committed offset of a partition is compared with its log and with the id of its topic (`starting`); what is to be
-read from elsewhere is told, counted and committed at once, so that it is told once.
+The committed offset of a partition is compared with its log and with the id of its topic (`gap`): a consumer whose
+offset is not there is silently set back to the first one by ``auto.offset.reset``, and in a topic that was deleted and
+made anew an offset of the old one stands for other records. What is read from elsewhere is logged, counted and
+committed at once, so that it is logged once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
@@ -19,16 +22,52 @@ from faust.types import TP
 from streamapp.kafka.commit_metadata import By, CommitMetadata
 from streamapp.kafka.group import passes
 from streamapp.kafka.topic_metadata import Described, LogRange, describe, log_ranges
+from streamapp.runtime.losses import Gap, Why
 from streamapp.runtime.rows import RowTable
-from streamapp.runtime.starting import Reached, Why, gap
 from streamapp.stores.errors import StoreUnreachableError
 
-__all__ = ["Positions"]
+__all__ = ["Positions", "Reached", "gap"]
 
 logger = logging.getLogger(__name__)
 
 #: Seconds before the broker is asked again.
 AGAIN_S: Final = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Reached:
+    """How far a group has read a partition."""
+
+    #: Of the next record; None = not known any more.
+    offset: int | None
+    #: Of the topic that it was; None = not known.
+    topic_id: str | None
+    #: The end offset of that topic when it was last seen; None = not known.
+    end: int | None = None
+
+
+def gap(tp: TP, reached: Reached | None, log: LogRange, topic_id: str | None) -> Gap | None:
+    """Tell whether a partition is to be read from elsewhere than where its group got to.
+
+    Args:
+        tp: the partition.
+        reached: how far it is read; None = nothing was.
+        log: what there is of it.
+        topic_id: of its topic; None = the broker does not tell.
+    """
+    if reached is None:
+        return Gap(tp, Why.BEGUN_LATE, 0, log.begin, None) if log.begin > 0 else None
+    before = reached.offset
+    if topic_id is not None and reached.topic_id not in (None, topic_id):
+        lost = None if reached.end is None or before is None else max(0, reached.end - before)
+        return Gap(tp, Why.MADE_ANEW, before, log.begin, lost, reached.topic_id, topic_id)
+    if before is None:
+        return gap(tp, None, log, topic_id)
+    if before < log.begin:
+        return Gap(tp, Why.DELETED, before, log.begin, log.begin - before)
+    if before > log.end:
+        return Gap(tp, Why.CUT_OFF, before, log.begin, None)
+    return None
 
 
 class Positions:

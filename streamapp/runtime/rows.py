@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from sortedcontainers import SortedDict
 
 from streamapp.joins.rows import Row
-from streamapp.runtime.scans import in_range, newest
-from streamapp.runtime.uncommitted import OrderedUncommitted, Uncommitted
+from streamapp.runtime.uncommitted import OrderedUncommitted, Uncommitted, in_range, newest
 from streamapp.stores.partition import Changes
 
 if TYPE_CHECKING:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+import heapq
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from faust.types import TP
@@ -11,7 +13,6 @@ from sortedcontainers import SortedDict
 
 from streamapp.joins.rows import Row
 from streamapp.kafka.record import Envelope, Result
-from streamapp.runtime.scans import in_range, newest
 from streamapp.stores.errors import StoreUnreachableError
 from streamapp.stores.in_step import keep_in_step
 from streamapp.stores.partition import Changes, OrderedStore, PartitionStore
@@ -20,7 +21,9 @@ from streamapp.stores.standing import UNKNOWN
 if TYPE_CHECKING:
     from streamapp.kafka.refusals import RecordRefusedError
 
-__all__ = ["OrderedUncommitted", "Uncommitted"]
+__all__ = ["OrderedUncommitted", "Uncommitted", "in_range", "newest"]
+
+Scan = Iterator[tuple[bytes, Row | None]]
 
 #: Expired rows removed at a commit: bounds how long it takes.
 EXPIRE_AT_ONCE: Final = 50_000
@@ -184,3 +187,22 @@ def _records(changes: Changes) -> list[Result]:
         (Envelope(key, None), None) if row is None else (Envelope(key, row.timestamp), row.value)
         for key, row in changes.items()
     ]
+
+
+def in_range(changes: SortedDict[bytes, Row | None], start: bytes, stop: bytes | None) -> Scan:
+    """Go through changes with ``start <= key < stop`` in order; None is without end."""
+    return ((key, changes[key]) for key in changes.irange(start, stop, (True, False)))
+
+
+def newest(*sources: Iterable[tuple[bytes, Row | None]]) -> Iterator[tuple[bytes, Row]]:
+    """Merge rows that are in order; of one key that of the first source counts, and None is no row."""
+    numbered = [zip(source, itertools.repeat(number)) for number, source in enumerate(sources)]
+    last = None
+    for (key, row), _ in heapq.merge(*numbered, key=_place):
+        if key != last and row is not None:
+            yield key, row
+        last = key
+
+
+def _place(entry: tuple[tuple[bytes, Row | None], int]) -> tuple[bytes, int]:
+    return entry[0][0], entry[1]

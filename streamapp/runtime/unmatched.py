@@ -13,8 +13,8 @@ from faust.types import TP
 from streamapp.kafka.record import Result
 from streamapp.runtime.advice import advice, advice_on_keys
 from streamapp.runtime.output import Output
-from streamapp.runtime.results import Origin
 from streamapp.runtime.tally import Example
+from streamapp.runtime.work import Origin
 
 if TYPE_CHECKING:
     from streamapp.runtime.batch import Batch

@@ -30,16 +30,14 @@ from streamapp.kafka.reader import Reader
 from streamapp.kafka.record import Record
 from streamapp.kafka.refusals import RefusedError, name_of, standing
 from streamapp.kafka.unreadable import Unreadable, UnreadableBatchError
-from streamapp.runtime.alignment import Alignment
-from streamapp.runtime.arrangement import Arrangement
+from streamapp.runtime.alignment import Alignment, Arrangement
 from streamapp.runtime.batch import Batch, message_of
 from streamapp.runtime.feed import Feed, Fetched
 from streamapp.runtime.hops import Hops
 from streamapp.runtime.positions import Positions
 from streamapp.runtime.purge import Purge
-from streamapp.runtime.rejected import Rejected
 from streamapp.runtime.topic_watch import TopicWatch
-from streamapp.runtime.work import Work
+from streamapp.runtime.work import Rejected, Work
 from streamapp.worker.consumer_thread import ConsumerThread
 from streamapp.worker.partition_watch import PartitionWatch
 

@@ -24,8 +24,7 @@ from streamapp.kafka.refusals import RefusedError
 from streamapp.kafka.unreadable import Unreadable
 from streamapp.runtime.batch import Batch, BatchSchema, Merged
 from streamapp.runtime.changelog_limits import RowRefusedError
-from streamapp.runtime.rejected import Rejected
-from streamapp.runtime.work import Work
+from streamapp.runtime.work import Rejected, Work
 from streamapp.settings import OnFailure
 from streamapp.stores.errors import StoreBehindError, StoreError
 

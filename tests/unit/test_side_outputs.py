@@ -14,7 +14,7 @@ from streamapp.joins import Event, How, Reason, SideOutput, StreamStreamJoin
 from streamapp.runtime.batch import Batch
 from streamapp.runtime.dead_letters import DeadLetters
 from streamapp.runtime.output import Output
-from streamapp.runtime.rejected import Rejected
+from streamapp.runtime.work import Rejected
 from streamapp.topology.join_watch import JoinWatch
 from streamapp.topology.side_outputs import SideCount, SideOutputs
 
