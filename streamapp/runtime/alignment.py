@@ -35,8 +35,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from graphlib import CycleError, TopologicalSorter
 from typing import Self
 
-from faust import Topic
-from faust.types import TP
+from faust.types import TP, TopicT
 
 from streamapp.joins import Wall
 from streamapp.runtime.batch import Batch, BatchSchema
@@ -90,7 +89,7 @@ class Arrangement:
     ahead: Mapping[str, Sequence[Callable[[Batch], None]]] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def of(cls, topics: Iterable[Topic]) -> Self:
+    def of(cls, topics: Iterable[TopicT]) -> Self:
         """Return that of Faust topics; those without a `BatchSchema` have no part in it."""
         schemas = [(topic.topics, topic.schema) for topic in topics if isinstance(topic.schema, BatchSchema)]
         after: dict[str, set[str]] = {}
@@ -118,6 +117,7 @@ class Alignment:
         unordered: topics whose records are not in the order of their times.
         max_idle: seconds that records wait for a partition they are joined with to get some, although the broker
             has none of it; less than 0 = they never wait, and not for those that the broker has either.
+        enforced: how many batches went without others in earlier generations.
     """
 
     def __init__(
@@ -130,6 +130,7 @@ class Alignment:
         unordered: Collection[str] = (),
         max_idle: float = 0,
         wall: Wall | None = None,
+        enforced: int = 0,
     ) -> None:
         self.lanes: dict[TP, Lane] = {}
         #: By partition, the offset before which records are in no order, since other workers have written some of them.
@@ -138,7 +139,7 @@ class Alignment:
         self.positions: dict[TP, int] = {}
         #: Batches that went although a partition they are joined with had nothing at hand, since the time to wait
         #: for it was over (Kafka Streams calls it ``enforced-processing``).
-        self.enforced = 0
+        self.enforced = enforced
         self._max_idle = max_idle
         self._wall = wall or Wall()
         self._merged = merged
@@ -172,6 +173,22 @@ class Alignment:
         lane = self.lane(tp)
         idle = lane.waiting is None and not lane.offsets.pending
         return self.positions.get(tp, lane.offsets.committable) if idle else lane.offsets.committable
+
+    @property
+    def assigned(self) -> Collection[TP]:
+        """The partitions that this worker has."""
+        return self._others.keys()
+
+    def reached(self, tp: TP) -> int:
+        """Return up to where a partition of this worker is read and committed; -1 = nothing is known to be."""
+        lane = self.lanes.get(tp)
+        if lane is None:
+            return self.positions.get(tp, -1)
+        committed = -1 if lane.committed is None else lane.committed
+        busy = lane.waiting is not None or lane.working or lane.offsets.pending
+        if busy or (lane.offsets.committable or -1) > committed:
+            return committed
+        return self.positions.get(tp, committed)  # behind markers of transactions, too
 
     def others(self, partitions: Iterable[TP]) -> set[TP]:
         """Give the partitions that these are joined with."""

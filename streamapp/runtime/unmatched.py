@@ -61,6 +61,8 @@ class TableLookup:
 class UnmatchedOutput(Output):
     """A topic for records that found no row; made by `App.unmatched`, which has the arguments."""
 
+    _app: Any
+
     def __init__(
         self, app: Any, topic: str, table: RowTable, reason: Callable[[bytes], str], *, keeps: bool = False
     ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaException
 
@@ -13,18 +12,16 @@ from streamapp.kafka.partitioners import misplaced, sample
 from streamapp.kafka.topic_configs import CHANGELOG, INTERNAL, output_config
 from streamapp.runtime.cycles import FlowError, check_flows, returning
 from streamapp.settings import PREFIX
+from streamapp.worker.base import BaseApp
 from streamapp.worker.event_times import check_event_times
 from streamapp.worker.growth import advice, moving_to
 from streamapp.worker.inputs import check_inputs
 from streamapp.worker.table import Table
 
-if TYPE_CHECKING:
-    from streamapp.worker.app import App
-
 __all__ = ["changelog_of", "prepare"]
 
 
-def prepare(app: App) -> int:
+def prepare(app: BaseApp) -> int:
     """Make the topics of the app that are missing, and check those that are joined.
 
     Topics that exist keep their partitions; the missing ones get as many as those have that they are joined with. The
@@ -61,7 +58,7 @@ def prepare(app: App) -> int:
     return count
 
 
-def _partitions(cluster: Cluster, app: App, topics: tuple[str, ...]) -> int | None:
+def _partitions(cluster: Cluster, app: BaseApp, topics: tuple[str, ...]) -> int | None:
     """Tell how many partitions topics get that the app writes once more, if none of them is there: as their sources."""
     sources = [app.declared.hops[topic] for topic in topics if topic in app.declared.hops]
     existing = cluster.partitions() if sources else {}
@@ -70,7 +67,7 @@ def _partitions(cluster: Cluster, app: App, topics: tuple[str, ...]) -> int | No
     return max((existing[source] for source in sources if source in existing), default=None)
 
 
-def _check_flows(app: App) -> None:
+def _check_flows(app: BaseApp) -> None:
     flows, outputs = (
         app.flows(),
         [output.topic for output in app.declared.sinks.values() if output is not app.dead_letters],
@@ -85,12 +82,12 @@ def _check_flows(app: App) -> None:
         )
 
 
-def changelog_of(app: App, table: Table) -> str:
+def changelog_of(app: BaseApp, table: Table) -> str:
     """Return the full name of a table's changelog."""
     return f"{app.settings.id}-{table.name}-changelog"
 
 
-def _uneven(app: App, cluster: Cluster, found: Mapping[str, int]) -> str:
+def _uneven(app: BaseApp, cluster: Cluster, found: Mapping[str, int]) -> str:
     """Say what to do about topics that are joined and have not equally many partitions."""
     told = " and ".join(f"{topic} has {count}" for topic, count in found.items())
     existing = cluster.partitions()
@@ -103,7 +100,7 @@ def _uneven(app: App, cluster: Cluster, found: Mapping[str, int]) -> str:
     )
 
 
-def _check_placement(app: App, topics: tuple[str, ...], count: int) -> None:
+def _check_placement(app: BaseApp, topics: tuple[str, ...], count: int) -> None:
     if count == 1 or len(topics) == 1:
         return
     theirs = [topic for topic in topics if topic not in app.declared.hops]
@@ -119,7 +116,7 @@ def _check_placement(app: App, topics: tuple[str, ...], count: int) -> None:
         raise ClusterError(f"{wrong}, or have one written once more here ({PREFIX}REKEY, streamapp join --repartition)")
 
 
-def _prepare_changelog(cluster: Cluster, app: App, table: Table, source: str, count: int) -> dict[str, int]:
+def _prepare_changelog(cluster: Cluster, app: BaseApp, table: Table, source: str, count: int) -> dict[str, int]:
     changelog = changelog_of(app, table)
     if moving_to(changelog) in cluster.partitions():
         raise ClusterError(

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from streamapp.kafka.admin import Cluster, ClusterError
 from streamapp.misspelt import meant
 from streamapp.settings import PREFIX, Create, Settings
-
-if TYPE_CHECKING:
-    from streamapp.worker.app import App
+from streamapp.worker.base import BaseApp
 
 __all__ = ["check_inputs"]
 
@@ -18,7 +16,7 @@ __all__ = ["check_inputs"]
 WORKERS_OWN: Final = ("-changelog", "-repartition", "-subscriptions", "-answers")
 
 
-def check_inputs(app: App, cluster: Cluster) -> None:
+def check_inputs(app: BaseApp, cluster: Cluster) -> None:
     """Check that the topics which the app reads are there, as far as they are not to be made (``STREAMAPP_CREATE``).
 
     Args:
@@ -41,7 +39,7 @@ def check_inputs(app: App, cluster: Cluster) -> None:
         app.note(f"made the topic {topic}, which was not there{told}")
 
 
-def _made(topic: str, app: App) -> bool:
+def _made(topic: str, app: BaseApp) -> bool:
     create = app.settings.create
     return create is Create.MISSING or (create is Create.OWN and topic in app.declared.own)
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import faust
 
 from streamapp.joins.rows import Row
 from streamapp.runtime.batch import Batch
-from streamapp.runtime.rows import Rows
+from streamapp.runtime.rows import Owner, Rows
 from streamapp.runtime.uncommitted import Uncommitted
 from streamapp.worker.store import PartitionedStore
 
-if TYPE_CHECKING:
-    from streamapp.runtime.resumption import Owner
-
-__all__ = ["OrderedTable", "Table"]
+__all__ = ["OrderedTable", "RowTables", "Table"]
 
 
 class Table(faust.Table):  # type: ignore[type-arg]
@@ -77,3 +74,27 @@ class OrderedTable(Table):
     """A table whose rows can be read in the order of their keys."""
 
     ordered = True
+
+
+class RowTables:
+    """The tables of rows of an app (`streamapp.runtime.rows.Tables`).
+
+    Args:
+        app: the app.
+    """
+
+    def __init__(self, app: faust.App) -> None:
+        self._app = app
+
+    @property
+    def of_rows(self) -> list[Table]:
+        """All of them: those that agents have, and the states of joins."""
+        return [table for table in self._app.tables.values() if isinstance(table, Table)]
+
+    def partitions(self, *, active: bool = False) -> list[Uncommitted]:
+        """Return the rows of the partitions that this worker has; without its standbys if only `active` ones."""
+        rows = [rows for table in self.of_rows for rows in table.data.partitions.values()]
+        if not active:
+            return rows
+        actives = self._app.assignor.assigned_actives()
+        return [one for one in rows if one.changelog in actives]

@@ -181,7 +181,7 @@ def test_a_stop_during_a_rebalance_is_no_crash(outcome, monkeypatch: pytest.Monk
 def test_work_that_was_given_up_is_not_committed_before_its_input_is_read_again(
     kafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumer, "PATIENCE", 0.0)
+    monkeypatch.setattr(consumer, "FINISH_WITHIN_SESSION", 0.0)
     topics = Topics(kafka.bootstrap, "given-up", partitions=1)
     topics.create("records")
     app: Any = ours(topics, tmp_path)

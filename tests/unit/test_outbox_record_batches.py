@@ -157,7 +157,7 @@ def test_a_record_batch_without_room_is_not_extended() -> None:
 
 
 def test_a_large_record_batch_is_compressed_before_the_producer_gets_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "APART", 500)
+    monkeypatch.setattr(module, "THREAD_COMPRESSION_BYTES", 500)
 
     async def scenario(outbox: Outbox, first: Producer, second: Producer) -> None:
         first.busy = True
@@ -173,7 +173,7 @@ def test_a_large_record_batch_is_compressed_before_the_producer_gets_it(monkeypa
 
 
 def test_what_comes_while_a_record_batch_is_compressed_has_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "APART", 500)
+    monkeypatch.setattr(module, "THREAD_COMPRESSION_BYTES", 500)
     compressing, go_on = threading.Event(), threading.Event()
 
     def compress(batch: RecordBatch) -> None:
@@ -313,7 +313,7 @@ def test_what_amends_a_commit_goes_through_the_producer_of_the_commit() -> None:
 
 
 def test_what_is_forgotten_makes_room_and_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "ROOM", 100)
+    monkeypatch.setattr(module, "OUTBOX_BYTES", 100)
 
     async def scenario(outbox: Outbox, first: Producer, second: Producer) -> None:
         outbox.put(TO, results(50), Taker())
