@@ -158,7 +158,7 @@ class Alignment:
                 self._groups.append(group)
 
     def lane(self, tp: TP) -> Lane:
-        """Give the lane of a partition."""
+        """Return the lane of a partition."""
         lane = self.lanes.get(tp)
         if lane is None:
             lane = self.lanes[tp] = Lane()
@@ -191,7 +191,7 @@ class Alignment:
         return self.positions.get(tp, committed)  # behind markers of transactions, too
 
     def others(self, partitions: Iterable[TP]) -> set[TP]:
-        """Give the partitions that these are joined with."""
+        """Return the partitions that these are joined with."""
         return {other for tp in partitions for other in self._others.get(tp, ())}
 
     def hold(self, batch: Batch, now: float = 0) -> None:

@@ -14,8 +14,9 @@ import dataclasses
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.admin import DescribeConfigsRequest
 
@@ -144,7 +145,7 @@ class BrokerClient(Protocol):
     """What has a client of aiokafka."""
 
     @property
-    def client(self) -> Any:
+    def client(self) -> AIOKafkaClient:
         """aiokafka's client, which is another one once the producer was made anew."""
         ...
 

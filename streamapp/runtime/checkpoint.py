@@ -324,7 +324,7 @@ class Checkpoint:
                 return
 
     def fail(self, error: Exception) -> None:
-        """Give all up that is not committed, and have it read again, as after a rebalance."""
+        """Return all up that is not committed, and have it read again, as after a rebalance."""
         if self._over:
             return
         if isinstance(error, (StoreBehindError, StoreUnreachableError)):

@@ -115,7 +115,7 @@ class Lane:
 
 
 def _in_place(timestamps: Sequence[int], limit: int) -> list[int]:
-    """Give times of which those after a limit (ms), not all of them, are replaced by the one before, or by the next."""
+    """Return times, of which those after a limit (ms) are replaced by the one before, or by the next; not all are."""
     time = next(timestamp for timestamp in timestamps if timestamp <= limit)
     places = []
     for timestamp in timestamps:

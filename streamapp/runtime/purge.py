@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Collection
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-from aiokafka.client import ConnectionGroup
+from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, for_code
 from aiokafka.protocol.admin import DeleteRecordsRequest
 from aiokafka.structs import TopicPartition
@@ -77,7 +77,9 @@ class Purge(Service):
             except (KafkaError, TimeoutError) as exc:
                 self.log.info("Internal topics are purged later: %r", exc)
 
-    async def _delete(self, client: Any, leader: int, topics: list[tuple[str, Any]], due: dict[TP, int]) -> None:
+    async def _delete(
+        self, client: AIOKafkaClient, leader: int, topics: list[tuple[str, list[tuple[int, int]]]], due: dict[TP, int]
+    ) -> None:
         async with asyncio.timeout(DELETE_RECORDS_TIMEOUT_MS / 1000):
             request = DeleteRecordsRequest(topics, DELETE_RECORDS_TIMEOUT_MS)
             response = await client.send(leader, request, group=ConnectionGroup.COORDINATION)

@@ -29,12 +29,12 @@ __all__ = ["Restore"]
 logger = logging.getLogger(__name__)
 
 #: Records of a partition, and bytes of their values, that are written at once: the event loop stands still meanwhile.
-RECORDS: Final = 10_000
-BYTES: Final = 4 << 20
+RESTORE_RECORDS: Final = 10_000
+RESTORE_BYTES: Final = 4 << 20
 #: Seconds of what ages are told in.
-UNITS_S: Final = ((86_400, "days"), (3_600, "hours"), (60, "minutes"), (1, "seconds"))
+AGE_UNITS_S: Final = ((86_400, "days"), (3_600, "hours"), (60, "minutes"), (1, "seconds"))
 #: Seconds between two lines in the log about a restore that takes long.
-REPORT: Final = 5.0
+REPORT_INTERVAL_S: Final = 5.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Misfit:
     def _age(self) -> str:
         # Only stores of which it is known are too old.
         seconds = (self.changelog.asked_ms - (self.standing.in_step_ms or 0)) / 1000
-        unit, name = next((unit, name) for unit, name in UNITS_S if abs(seconds) >= unit or unit == 1)
+        unit, name = next((unit, name) for unit, name in AGE_UNITS_S if abs(seconds) >= unit or unit == 1)
         when = "ago" if seconds >= 0 else "in the future, by its clock"
         return f"{abs(seconds) / unit:,.1f} {name} {when}"
 
@@ -274,7 +274,7 @@ class Restore:
 
     async def _read(self, reader: ChangelogConsumer) -> None:
         fetched = reader.fetched()
-        taken = reader.take(self._ends, RECORDS, BYTES)
+        taken = reader.take(self._ends, RESTORE_RECORDS, RESTORE_BYTES)
         for tp in list(self._ends):
             position = await reader.position(tp)
             if tp in taken or position >= self._ends[tp]:
@@ -284,7 +284,7 @@ class Restore:
                 self._tell_rebuilt(tp)
             await asyncio.sleep(0)
         if self._ends and not taken:  # what was left may have been a transaction's marker
-            await asyncio.wait([fetched], timeout=REPORT)
+            await asyncio.wait([fetched], timeout=REPORT_INTERVAL_S)
         fetched.cancel()
         await self._report(reader)
 
@@ -301,7 +301,7 @@ class Restore:
 
     async def _report(self, reader: ChangelogConsumer) -> None:
         now = time.monotonic()
-        if now < self._reported + REPORT:
+        if now < self._reported + REPORT_INTERVAL_S:
             return
         self._reported = now
         left = sum([end - await reader.position(tp) for tp, end in self._ends.items()])
@@ -315,7 +315,7 @@ class Restore:
 
 
 def _changes(records: list[Record]) -> dict[bytes, Row | None]:
-    """Give what the records say, of each key the last one."""
+    """Return what the records say, of each key the last one."""
     return {
         key: None if (value := record.value) is None else Row(value, record.timestamp)
         for record in records

@@ -114,21 +114,21 @@ class Rows:
         self._work = work
 
     def get(self, key: bytes, /) -> Row | None:
-        """Give the row of a key."""
+        """Return the row of a key."""
         written = self._work.changes.get(self._rows)
         if written and key in written:
             return written[key]
         return self._rows.get(key)
 
     def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
-        """Give the rows of keys, in their order; a key may be there more than once."""
+        """Return the rows of keys, in their order; a key may be there more than once."""
         rows = self._rows.get_many(keys)
         if written := self._work.changes.get(self._rows):
             rows = [written.get(key, row) for key, row in zip(keys, rows, strict=True)]
         return rows
 
     def scan(self, start: bytes, stop: bytes | None) -> Iterator[tuple[bytes, Row]]:
-        """Give the rows with ``start <= key < stop`` in order; None is without end.
+        """Return the rows with ``start <= key < stop`` in order; None is without end.
 
         Raises:
             TypeError: if the table is not an ordered one.

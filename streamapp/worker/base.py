@@ -95,7 +95,7 @@ class BaseApp(faust.App):
         return self.batch_consumer.checkpoint
 
     def merges(self) -> list[tuple[str, ...]]:
-        """Give the topics that agents merge, for each such agent."""
+        """Return the topics that agents merge, for each such agent."""
         return []
 
     def flows(self) -> list[Flow]:
@@ -108,7 +108,7 @@ class BaseApp(faust.App):
         return agents.union(*self.merges())
 
     def joined_topics(self) -> list[tuple[str, ...]]:
-        """Give all input topics, those together that are joined and so need equally many partitions."""
+        """Return all input topics, those together that are joined and so need equally many partitions."""
         return list(dict.fromkeys(groups(self.declared.inputs, self.merges()).values()))
 
     def problems(self) -> list[str]:

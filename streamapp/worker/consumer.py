@@ -16,7 +16,7 @@ import contextlib
 import time
 from collections.abc import Iterable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError, OffsetOutOfRangeError
 from faust.types import TP
@@ -26,7 +26,7 @@ from streamapp.formats.undecodable import Reason
 from streamapp.kafka.group import AGAIN, passes
 from streamapp.kafka.record import Record
 from streamapp.kafka.refusals import RefusedError, name_of, standing
-from streamapp.kafka.unreadable import Unreadable, UnreadableBatchError
+from streamapp.kafka.unreadable import Readable, Unreadable, UnreadableBatchError
 from streamapp.runtime.alignment import Alignment, Arrangement
 from streamapp.runtime.batch import Batch, message_of
 from streamapp.runtime.feed import Feed, Fetched
@@ -238,7 +238,7 @@ class Consumer(CommittingConsumer):
                 await self._reject(tp, record, generation)
                 offsets.finish(record.offset)
                 continue
-            await self.callback(message_of(tp, record, generation))
+            await self.callback(message_of(tp, cast(Readable, record), generation))
 
     async def _reject(self, tp: TP, record: Unreadable, generation: int) -> None:
         work = Work()

@@ -249,7 +249,7 @@ class Stream(faust.Stream[Batch]):
 
 
 def _readable(batch: Batch) -> tuple[Batch, list[Rejected]]:
-    """Give the records of a batch that the agent gets: another one may have the same, and its own work on them."""
+    """Return the records of a batch that the agent gets: another one may have the same, and its own work on them."""
     if Unreadable not in map(type, batch.records):
         return batch.anew(), []
     rejected = [

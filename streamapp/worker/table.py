@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import cast
 
 import faust
+from faust.types import ModelArg, TopicT
 
 from streamapp.joins.rows import Row
-from streamapp.runtime.batch import Batch
+from streamapp.runtime.batch import Batch, BatchSchema
 from streamapp.runtime.rows import Owner, Rows
 from streamapp.runtime.uncommitted import Uncommitted
 from streamapp.worker.store import PartitionedStore
@@ -23,7 +24,6 @@ class Table(faust.Table):  # type: ignore[type-arg]
     key is in the same partition of the source and the changelog, and is routed to the worker that has it.
     """
 
-    app: Any
     data: PartitionedStore
     #: Whether rows are read in the order of their keys (`Rows.scan`).
     ordered = False
@@ -32,24 +32,24 @@ class Table(faust.Table):  # type: ignore[type-arg]
     #: What knows the state that the table is, if it is the state of a join.
     owner: Owner | None = None
 
-    def _serializer_from_type(self, typ: Any) -> str:
+    def _serializer_from_type(self, typ: ModelArg | None) -> str:
         return "raw"
 
     def of(self, batch: Batch) -> Rows:
-        """Give the rows of a batch's partition, to be read and written by the agent that has the batch.
+        """Return the rows of a batch's partition, to be read and written by the agent that has the batch.
 
         Raises:
             KeyError: if this worker does not own the partition.
         """
         return Rows(self.data.partitions[batch.partition], batch.work)
 
-    def read_ahead(self, topic: Any) -> None:
+    def read_ahead(self, topic: TopicT) -> None:
         """Have the rows of a topic's keys read while the agent that will ask for them is busy with other batches.
 
         Args:
             topic: of batches (`BatchSchema`), whose agent looks up the rows of all keys of a batch at once.
         """
-        topic.schema.ahead.append(self._begin)
+        cast(BatchSchema, topic.schema).ahead.append(self._begin)
 
     def _begin(self, batch: Batch) -> None:
         rows = self.data.partitions.get(batch.partition)
@@ -58,7 +58,7 @@ class Table(faust.Table):  # type: ignore[type-arg]
             rows.read_ahead(keys)
 
     def partition(self, number: int) -> Uncommitted:
-        """Give the rows of a partition that this worker owns.
+        """Return the rows of a partition that this worker owns.
 
         Raises:
             KeyError: if it does not own it.
@@ -66,7 +66,7 @@ class Table(faust.Table):  # type: ignore[type-arg]
         return self.data.partitions[number]
 
     def row(self, key: bytes) -> Row | None:
-        """Give the row of a key from the partitions that this worker owns."""
+        """Return the row of a key from the partitions that this worker owns."""
         return self.data.get(key)
 
 

@@ -246,7 +246,7 @@ def test_the_records_that_the_broker_names_are_refused_and_all_others_go_again_b
 def test_what_is_refused_for_want_of_a_permission_is_sent_again_and_given_up_after_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(patience, "AGAIN_S", 0.0)
+    monkeypatch.setattr(patience, "RETRY_BACKOFF_S", 0.0)
 
     async def scenario(_: Outbox, first: Producer, second: Producer) -> None:
         now, problems = [0.0], Problems()
@@ -254,7 +254,7 @@ def test_what_is_refused_for_want_of_a_permission_is_sent_again_and_given_up_aft
         outbox.use(first)
         outbox.put(TO, results(3), Taker())
         outbox.cut(first)
-        for now[0] in (0.0, patience.FORBIDDEN_FOR_S):
+        for now[0] in (0.0, patience.FORBIDDEN_TIMEOUT_S):
             await settled()
             assert first.under_way == [(TO, 3)]
             first.refuse(TopicAuthorizationFailedError("results"))
