@@ -11,9 +11,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
-from typing import Final, NamedTuple, Protocol, cast
+from typing import Final, Protocol
 
 from aiokafka.errors import (
     CommitFailedError,
@@ -27,12 +26,12 @@ from faust.types import TP, Message
 from streamapp.kafka.group import passes
 from streamapp.kafka.refusals import RefusedError, name_of, standing, text_of
 from streamapp.rate_limit import RateLimit
-from streamapp.runtime.batch import Batch
 from streamapp.runtime.dead_letters import DeadLetters
 from streamapp.runtime.delivery import Delivery
 from streamapp.runtime.patience import PROBLEM_AFTER_S
 from streamapp.runtime.problems import Problems
 from streamapp.runtime.resumption import Resumption
+from streamapp.runtime.rounds import Finished, Rounds
 from streamapp.runtime.rows import Tables
 from streamapp.runtime.settling import RowsRefusedError, Settling
 from streamapp.runtime.uncommitted import Uncommitted
@@ -54,14 +53,6 @@ STORE_RETRY_S, STORE_RETRY_MAX_S = 0.1, 5.0
 COMMIT: Final = "commit"
 #: What is raised when the partitions belong to others by now.
 TAKEN_AWAY: Final = (CommitFailedError, IllegalStateError, ProducerFenced)
-
-
-class Finished(NamedTuple):
-    """What an agent has done with messages, and the results by the partitions that they go to."""
-
-    messages: Sequence[Message]
-    work: Work
-    results: Sequence[tuple[TP, Results]]
 
 
 class Supervisor(Protocol):
@@ -150,8 +141,7 @@ class Checkpoint:
         self._group_id = group_id
         #: When (s) the partitions are to be had anew, after what was done was given up.
         self._rejoining: asyncio.TimerHandle | None = None
-        #: By the partitions of a round, what some agents have done with it that others are at still.
-        self._rounds: dict[frozenset[TP], list[Finished]] = {}
+        self._rounds = Rounds()
         self._committing = asyncio.Lock()
         #: Whether nothing more may become durable in this generation: something failed to, or the partitions go.
         self._over = False
@@ -185,14 +175,7 @@ class Checkpoint:
                 self._consumer.drop(message)
             return
         # From here on nothing is awaited: a commit sees all of the work or nothing.
-        finished = [Finished(messages, work, parts)]
-        if messages:
-            together: frozenset[TP] = cast(Batch, messages[0].value).round
-            finished = self._rounds[together] = [*self._rounds.get(together, ()), *finished]
-            if not _complete(together, finished):
-                return  # others are at it still, and it is to be committed as a whole
-            del self._rounds[together]
-        for each in finished:
+        for each in self._rounds.complete(Finished(messages, work, parts)):
             self._take_effect(each)
         written = sum(len(rows.fresh) for rows in self._tables.partitions())
         if written > COMMIT_DUE_ROWS:
@@ -412,9 +395,3 @@ class Checkpoint:
 def _note_in_step(tables: Iterable[Uncommitted], at_ms: int, inputs: Mapping[str, str]) -> None:
     for rows in tables:
         rows.in_step(at_ms, inputs)
-
-
-def _complete(together: frozenset[TP], finished: Iterable[Finished]) -> bool:
-    """Tell whether all agents are done with all messages of a round."""
-    times = Counter(message for each in finished for message in each.messages)
-    return {message.tp for message, count in times.items() if count == message.refcount} == together

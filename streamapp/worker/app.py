@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
 import faust
-from faust.types.auth import SASLMechanism
+from faust.types.auth import CredentialsT, SASLMechanism
 
 from streamapp.errors import StreamappError
 from streamapp.kafka.admin import LARGEST_RECORD
@@ -171,7 +171,7 @@ class App(BaseApp):
         return self.declared.sink(topic, lambda: UnmatchedOutput(self, topic, table, reason, keeps=keeps))
 
 
-def _credentials(settings: Settings) -> Any:
+def _credentials(settings: Settings) -> CredentialsT | None:
     if settings.uses_sasl:
         return faust.SASLCredentials(
             username=settings.sasl_username,

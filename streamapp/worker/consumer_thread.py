@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import Fetcher
@@ -48,8 +48,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     app: BaseApp
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __post_init__(self) -> None:
+        """Begin without a place in the group."""
         #: How long this worker may send what comes of its partitions.
         self.lease = Lease()
 

@@ -16,12 +16,15 @@ __all__ = ["check_inputs"]
 WORKERS_OWN: Final = ("-changelog", "-repartition", "-subscriptions", "-answers")
 
 
-def check_inputs(app: BaseApp, cluster: Cluster) -> None:
+def check_inputs(app: BaseApp, cluster: Cluster) -> dict[str, int]:
     """Check that the topics which the app reads are there, as far as they are not to be made (``STREAMAPP_CREATE``).
 
     Args:
         app: it gets a note of each topic that is to be made.
         cluster: its topics; those that have to be there may be so new that the broker does not tell of them at once.
+
+    Returns:
+        the number of partitions of every topic that exists.
 
     Raises:
         ClusterError: if one is missing; it names those that may have been meant.
@@ -37,6 +40,7 @@ def check_inputs(app: BaseApp, cluster: Cluster) -> None:
         near = _near(topic, settings, existing)
         told = f"; if {_either(near)} is meant, name that one, and delete this" if near else ""
         app.note(f"made the topic {topic}, which was not there{told}")
+    return existing
 
 
 def _made(topic: str, app: BaseApp) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Collection, Mapping
-from typing import Any, Final, cast
+from typing import Final, cast
 
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -34,11 +35,11 @@ class Producer(driver.Producer):
     _transactional: list[PipeliningProducer]
     _closing: set[asyncio.Task[None]]
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __post_init__(self) -> None:
+        """Have nothing transactional yet."""
         self._transactional, self._closing = [], set()
 
-    def _settings_extra(self) -> Mapping[str, Any]:
+    def _settings_extra(self) -> Mapping[str, object]:
         return {**super()._settings_extra(), "enable_idempotence": True}
 
     @property
@@ -47,7 +48,7 @@ class Producer(driver.Producer):
         return cast(PipeliningProducer, self._ensure_producer())
 
     @property
-    def client(self) -> Any:
+    def client(self) -> AIOKafkaClient:
         """aiokafka's client."""
         return self.aiokafka.client
 

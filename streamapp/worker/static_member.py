@@ -15,11 +15,12 @@ import enum
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
 from aiokafka.errors import KafkaError
+from aiokafka.protocol.api import Response
 from yarl import URL
 
 from streamapp.errors import StreamappError
@@ -33,7 +34,7 @@ from streamapp.worker.base import BaseApp
 __all__ = ["FencedError", "check_alone"]
 
 #: Asks a group's coordinator for the group.
-Describe = Callable[[], Awaitable[Any]]
+Describe = Callable[[], Awaitable[Response]]
 
 #: Seconds before the group is looked at again.
 GROUP_CHECK_INTERVAL_S: Final = 0.2
@@ -159,7 +160,7 @@ async def _describing(settings: Settings, group: str) -> AsyncIterator[tuple[Des
     client = AIOKafkaClient(**settings.aiokafka())
     node: int | None = None
 
-    async def describe() -> Any:
+    async def describe() -> Response:
         nonlocal node
         node = await client.coordinator_lookup(CoordinationType.GROUP, group)
         return await client.send(node, describe_group(group), group=ConnectionGroup.COORDINATION)

@@ -13,7 +13,7 @@ import contextlib
 import time
 import traceback
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import faust
 from aiokafka.errors import KafkaError
@@ -53,8 +53,8 @@ class Stream(faust.Stream[Batch]):
 
     app: BaseApp
 
-    def __init__(self, channel: AsyncIterator[Batch], **kwargs: Any) -> None:
-        super().__init__(channel, **kwargs)
+    def __post_init__(self) -> None:
+        """Begin without work."""
         #: What the agent works on: an event, or those of a round that are merged.
         self._unfinished: list[EventT[Batch]] = []
         self._parts: list[Batch] = []
@@ -84,7 +84,7 @@ class Stream(faust.Stream[Batch]):
         """The worker's consumer."""
         return cast(CommittingConsumer, self.app.consumer)
 
-    def __aiter__(self) -> AsyncIterator[Any]:
+    def __aiter__(self) -> AsyncIterator[Batch]:
         return self._batches() if self.batched else super().__aiter__()
 
     async def _batches(self) -> AsyncIterator[Batch]:
