@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from streamapp.kafka.admin import Cluster, ClusterError
 from streamapp.misspelt import meant
 from streamapp.runtime.batch import BatchSchema
 from streamapp.settings import PREFIX, Create, Settings
-
-if TYPE_CHECKING:
-    from streamapp.worker.app import App
+from streamapp.worker.base import BaseApp
 
 __all__ = ["check_inputs", "check_ways"]
 
@@ -19,12 +17,15 @@ __all__ = ["check_inputs", "check_ways"]
 WORKERS_OWN: Final = ("-changelog", "-repartition", "-subscriptions", "-answers")
 
 
-def check_inputs(app: App, cluster: Cluster) -> None:
+def check_inputs(app: BaseApp, cluster: Cluster) -> dict[str, int]:
     """Check that the topics which the app reads are there, as far as they are not to be made (``STREAMAPP_CREATE``).
 
     Args:
         app: it gets a note of each topic that is to be made.
         cluster: its topics; those that have to be there may be so new that the broker does not tell of them at once.
+
+    Returns:
+        the number of partitions of every topic that exists.
 
     Raises:
         ClusterError: if one is missing; it names those that may have been meant.
@@ -40,9 +41,10 @@ def check_inputs(app: App, cluster: Cluster) -> None:
         near = _near(topic, settings, existing)
         told = f"; if {_either(near)} is meant, name that one, and delete this" if near else ""
         app.note(f"made the topic {topic}, which was not there{told}")
+    return existing
 
 
-def check_ways(app: App) -> None:
+def check_ways(app: BaseApp) -> None:
     """Check that each topic goes to all its agents and joins in batches, or to all of them event by event.
 
     Raises:
@@ -64,7 +66,7 @@ def _is_read_by_event(topic: str, agent: Any) -> bool:
     return topic in getattr(agent.channel, "topics", ()) and not isinstance(agent.channel.schema, BatchSchema)
 
 
-def _made(topic: str, app: App) -> bool:
+def _made(topic: str, app: BaseApp) -> bool:
     create = app.settings.create
     return create is Create.MISSING or (create is Create.OWN and topic in app.declared.own)
 

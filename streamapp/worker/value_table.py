@@ -8,7 +8,7 @@ the way of all rows: a commit has both or neither (`streamapp.runtime.checkpoint
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import faust
@@ -36,7 +36,8 @@ class ValueTable(Table):
     def key_forms(self, key: bytes) -> Sequence[bytes]:
         """Return the forms that a key which is given as text may have in the table: as it is, and as JSON."""
         text = key.decode(errors="surrogateescape")
-        return key, self.app.serializers.dumps_key(None, text, serializer=self.key_serializer)
+        encoded = self.app.serializers.dumps_key(None, text, serializer=self.key_serializer)
+        return (key,) if encoded is None else (key, encoded)
 
     def find(self, key: bytes) -> bytes | None:
         """Return the value of a key: of the event's partition, else of whichever has it, as Faust's stores do."""
@@ -88,7 +89,8 @@ class ValueTable(Table):
         partition = self.partition_for_key(key)
         if partition is not None:
             return partition
-        return partition_of(key, self.app.partition_counts[self.changelog_topic_name])
+        counts: Mapping[str, int] = self.app.partition_counts  # type: ignore[attr-defined]  # of ours
+        return partition_of(key, counts[self.changelog_topic_name])
 
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
         """Go through the entries of the partitions that this worker owns."""

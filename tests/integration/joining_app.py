@@ -27,7 +27,7 @@ def declared(app: App) -> dict[str, JoinDeclaration]:
     """All joins that the tests run, by name."""
     purchases, views, customers = (app.topic(name) for name in ("purchases", "views", "customers"))
     strict = app.topic("purchases", type=dict[str, int])
-    found = [
+    found: list[JoinDeclaration[Any]] = [
         purchases.join(views, before=300, after=100, grace=200, how="outer", name="pairs"),
         purchases.join(customers.table(), how="left", name="enriched"),
         purchases.join_asof(views, tolerance=200, grace=200, direction="nearest", how="left", name="as-of"),

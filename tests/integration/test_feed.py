@@ -27,7 +27,7 @@ async def fetched(reader: Reader, tp: TP) -> None:
 def test_what_was_fetched_before_the_feed_ran_waits_for_no_further_fetch(
     kafka: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LOOK", 10 * DEADLINE)
+    monkeypatch.setattr(module, "FEED_CHECK_INTERVAL_S", 10 * DEADLINE)
     topics = Topics(kafka.bootstrap, "feed", partitions=1)
     topics.create("records")
     tp = TP(f"{topics.prefix}records", 0)

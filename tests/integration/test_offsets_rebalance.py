@@ -35,7 +35,8 @@ def outcome(kafka, tmp_path: Path) -> Callable[..., Any]:
 def test_a_fetch_from_before_a_rebalance_does_not_swallow_what_comes_after_it(
     outcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "LOOK", DEADLINE)  # so that the last generation's feed waits all the while
+    # So that the last generation's feed waits all the while.
+    monkeypatch.setattr(feed, "FEED_CHECK_INTERVAL_S", DEADLINE)
 
     async def a_record_comes_right_after_a_rebalance(driven: Driven) -> list[int]:
         driven.send(range(1))
@@ -156,7 +157,7 @@ def test_a_rebalance_during_a_stop_does_not_prevent_the_last_commit(outcome) -> 
 
 
 def test_a_stop_during_a_rebalance_is_no_crash(outcome, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "LOOK", DEADLINE)  # so that the stop finds a feed that waits
+    monkeypatch.setattr(feed, "FEED_CHECK_INTERVAL_S", DEADLINE)  # so that the stop finds a feed that waits
 
     async def a_stop_comes_during_a_rebalance(driven: Driven) -> BaseException | None:
         app, revoked, may_go_on = driven.app, asyncio.Event(), asyncio.Event()
@@ -182,7 +183,7 @@ def test_a_stop_during_a_rebalance_is_no_crash(outcome, monkeypatch: pytest.Monk
 def test_work_that_was_given_up_is_not_committed_before_its_input_is_read_again(
     kafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumer, "PATIENCE", 0.0)
+    monkeypatch.setattr(consumer, "FINISH_WITHIN_SESSION", 0.0)
     topics = Topics(kafka.bootstrap, "given-up", partitions=1)
     topics.create("records")
     app: Any = ours(topics, tmp_path)

@@ -89,7 +89,7 @@ def test_nothing_of_an_aborted_transaction_is_restored(changelog: Changelog, sto
 def test_a_restore_of_which_a_marker_only_is_left_waits_for_nothing(
     changelog: Changelog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(restoring, "REPORT", 10 * DEADLINE)  # how long it may wait for records
+    monkeypatch.setattr(restoring, "REPORT_INTERVAL_S", 10 * DEADLINE)  # how long it may wait for records
     store, producer = MemoryPartition(), changelog.transactions()
     changelog.in_transaction(producer, ("a", b"1"))
     producer.commit_transaction()
@@ -139,7 +139,7 @@ class Interrupted(MemoryPartition):
 @pytest.fixture
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a restore read and write one record batch after the other."""
-    monkeypatch.setattr(restoring, "RECORDS", 1)
+    monkeypatch.setattr(restoring, "RESTORE_RECORDS", 1)
     monkeypatch.setattr(changelog_consumer, "FETCH_BYTES", 1)
 
 
@@ -170,7 +170,7 @@ def test_a_changelog_that_is_cut_off_while_it_is_read_is_read_again(
 def test_a_long_restore_tells_how_far_it_is(
     changelog: Changelog, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(restoring, "REPORT", 0.0)
+    monkeypatch.setattr(restoring, "REPORT_INTERVAL_S", 0.0)
     changelog.write(("a", b"1"), ("b", b"1"))
     with caplog.at_level("INFO"):
         changelog.restored(MemoryPartition())

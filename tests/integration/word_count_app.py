@@ -47,7 +47,7 @@ async def sender():
             await shuffle_words.send(value=word)
 
 
-@app.on_rebalance_complete.connect
+@app.on_rebalance_complete.connect  # type: ignore[arg-type]  # as Faust's example has it
 async def on_rebalance_complete(sender, **kwargs):
     print(word_counts.as_ansitable(key="word", value="count", title="$$ TALLY $$", sort=True))
 
