@@ -4,12 +4,13 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 CLICKS ?=
+TESTS ?=
 
 BENCH ?=
 FAULTS ?=
 FUZZ ?= 600
 
-.PHONY: help install dev demo test lint format types audit bench faults fuzz clean
+.PHONY: help install dev demo test wheel coverage lint format types audit bench faults fuzz clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,7 +20,7 @@ $(BIN)/python:
 	@$(PYTHON) -m venv .venv
 
 .venv/installed: $(BIN)/python setup.cfg
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]'
 	@touch $@
 
 .venv/installed-dev: .venv/installed
@@ -40,6 +41,15 @@ HANGS := -o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true --max-
 test: dev lint types  ## lint, types and all tests
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(HANGS) --durations 25
 
+wheel: dev  ## build a wheel, and try it in an empty venv on each Python here
+	@$(BIN)/python -m pytest -m slow tests/packaging
+
+# Each worker of the integration tests is a process of its own, and counted: `patch` in pyproject.toml says so.
+coverage: dev  ## branches that the tests take, in total and by room; TESTS=tests/unit
+	@rm -f .coverage .coverage.*
+	@$(BIN)/python -m pytest --cov --cov-report= --numprocesses 2 --dist loadfile $(HANGS) $(TESTS); \
+		tested=$$?; $(BIN)/python tests/coverage_by_room.py && exit $$tested
+
 lint: dev  ## ruff, and ruff format
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -48,8 +58,9 @@ format: dev  ## rewrite the code as ruff wants it
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
-types: dev  ## mypy --strict
+types: dev  ## mypy --strict; the tests a little less so
 	@$(BIN)/mypy
+	@$(BIN)/mypy --config-file tests/mypy.toml
 
 # Strictly: what the index does not know of would pass as having no vulnerability.
 audit: dev  ## known vulnerabilities of what is installed, by pip-audit
@@ -58,7 +69,7 @@ audit: dev  ## known vulnerabilities of what is installed, by pip-audit
 
 .bench/installed: benchmarks/requirements.txt setup.cfg
 	@$(PYTHON) -m venv .bench/venvs/harness
-	@.bench/venvs/harness/bin/python -m pip install --quiet --disable-pip-version-check --editable . --requirement $<
+	@.bench/venvs/harness/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[all]' --requirement $<
 	@touch $@
 
 bench: install .bench/installed  ## the same join here and in other programs; BENCH=--help tells more

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
+from typing import Any
 
 import msgspec
 from aiokafka.record.util import calc_crc32c
@@ -21,7 +22,7 @@ from streamapp.runtime.decoding import Decoder
 
 __all__ = ["DECODERS", "HEAD", "check", "record_batch_of"]
 
-DECODERS = {
+DECODERS: dict[str, Decoder[Any]] = {
     "clicks": Decoder(Click, key=lambda click: click.user_id),
     "profiles": Decoder(Profile, key=lambda profile: profile.user_id, tombstones=True),
 }
@@ -51,7 +52,7 @@ def check(fetched: bytes) -> None:
         good, bad = decoder.split(Batch(TP(topic, 0), records))
         assert Counter(record.offset for record in [*good, *(one.record for one in bad)]) == offsets
         for one in bad:
-            letter = _envelope(one)
+            letter: Any = _envelope(one)
             record_batch([(letter.key, one.record.value, letter.timestamp, letter.headers)])
         for _, value in joined([(record, Row(record.value, 0)) for record in good if record.value is not None], 1.5):
             msgspec.json.decode(value or b"")

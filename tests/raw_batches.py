@@ -51,7 +51,7 @@ async def produce_raw(bootstrap: str, topic: str, partition: int, records: Seque
         return int((await sent).offset)
 
 
-class _Built(BatchBuilder):
+class _Built(BatchBuilder):  # type: ignore[misc]  # it has no types
     def __init__(self, data: bytes, count: int) -> None:
         super().__init__(1 << 20, 0, is_transactional=0)
         self._buffer = data

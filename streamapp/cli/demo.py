@@ -11,9 +11,8 @@ import msgspec
 from faust.cli.base import AppCommand, option
 
 from streamapp.app import settings
-from streamapp.embedded_kafka import BrokerError
-from streamapp.kafka.admin import ClusterError
-from streamapp.pipelines.clicks.demo import DemoError, Report, run_demo, stop_on_signals
+from streamapp.errors import StreamappError
+from streamapp.pipelines.clicks.demo import Report, run_demo, stop_on_signals
 from streamapp.worker.app import App
 
 __all__ = ["Demo"]
@@ -44,7 +43,7 @@ class Demo(AppCommand):
         """
         try:
             report = asyncio.run(self._run())
-        except (DemoError, BrokerError, ClusterError) as exc:
+        except StreamappError as exc:
             print(f"streamapp demo: {exc}", file=sys.stderr)
             sys.exit(1)
         except asyncio.CancelledError:

@@ -12,7 +12,8 @@ from typing import Any, Final, NoReturn
 import click
 from faust.cli.base import AppCommand, option
 
-from streamapp.embedded_kafka import VERSION, BrokerError, EmbeddedKafka
+from streamapp.embedded_kafka import VERSION, EmbeddedKafka
+from streamapp.errors import StreamappError
 from streamapp.loopback import is_loopback
 from streamapp.settings import PREFIX
 from streamapp.worker.app import App
@@ -56,7 +57,7 @@ class Kafka(AppCommand):
         """
         try:
             asyncio.run(run_kafka(self.directory, self.port))
-        except BrokerError as exc:
+        except StreamappError as exc:
             told = str(exc)
             if isinstance(exc.__cause__, OSError):
                 told = f"cannot use {self.directory} (--directory, or {PREFIX}DATADIR): {told}"

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 from faust.cli.base import AppCommand, option
 
-from streamapp.kafka.admin import ClusterError
-from streamapp.reset.errors import ResetError
+from streamapp.errors import StreamappError
 from streamapp.reset.execute import execute
 from streamapp.reset.survey import Survey
 from streamapp.reset.where import Kind, Where, WhereType
@@ -86,7 +85,7 @@ class Reset(AppCommand):
             survey.group.check_empty()
             if self.done:
                 execute(plan, survey.settings, survey.cluster, survey.group)
-        except (ResetError, ClusterError) as exc:
+        except StreamappError as exc:
             print(f"streamapp reset: {exc}", file=sys.stderr)
             sys.exit(1)
         print("done" if self.done else "nothing is changed yet: --execute does it")

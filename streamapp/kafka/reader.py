@@ -47,7 +47,7 @@ class Reader(Service):
             **settings.aiokafka(),
             client_id=conf.broker_client_id,
             enable_auto_commit=False,
-            auto_offset_reset="none",  # it would skip records without a word (`streamapp.runtime.starting`)
+            auto_offset_reset="none",  # it would skip records without a word (`streamapp.runtime.positions`)
             isolation_level=settings.isolation_level,
             max_partition_fetch_bytes=conf.consumer_max_fetch_size,
             request_timeout_ms=int(conf.broker_request_timeout * 1000),

@@ -54,6 +54,8 @@ class Described(NamedTuple):
     id: str | None
     #: The node that leads each partition, of those that have one.
     leaders: Mapping[int, int]
+    #: How many partitions it has, led or not.
+    partitions: int
 
 
 class LogRange(NamedTuple):
@@ -92,7 +94,7 @@ async def describe(client: Any, topics: Collection[str]) -> dict[str, Described]
         if code not in THERE:
             raise for_code(code)(name)
         leaders = {number: leader for _, number, leader, *_ in partitions if leader >= 0}
-        described[name] = Described(_shown(id_), leaders)
+        described[name] = Described(_shown(id_), leaders, len(partitions))
     return described
 
 

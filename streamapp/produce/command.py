@@ -9,8 +9,8 @@ from typing import BinaryIO
 
 import msgspec
 
-from streamapp.errors import ProduceError
-from streamapp.kafka.admin import ClusterError
+from streamapp.errors import ProduceError, StreamappError
+from streamapp.extras import Extra, require
 from streamapp.pipelines.clicks.traffic import Traffic
 from streamapp.produce.delivery import Options, Report, produce_generated, produce_lines
 from streamapp.produce.lines import JsonLines
@@ -39,7 +39,7 @@ def run(settings: Settings, source: Traffic | FromFile, options: Options, *, as_
     """
     try:
         report = _produce(settings, source, options)
-    except (ProduceError, ClusterError) as exc:
+    except StreamappError as exc:
         print(f"produce: {exc}", file=sys.stderr)
         return 1
     print(msgspec.json.encode(report).decode() if as_json else report)
@@ -49,6 +49,7 @@ def run(settings: Settings, source: Traffic | FromFile, options: Options, *, as_
 
 
 def _produce(settings: Settings, source: Traffic | FromFile, options: Options) -> Report:
+    require(Extra.PRODUCE)
     if isinstance(source, Traffic):
         return produce_generated(settings, source, options)
     with _opened(source.path) as file:

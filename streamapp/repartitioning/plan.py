@@ -107,6 +107,11 @@ def make_plan(app: App, cluster: Cluster, partitions: int | None) -> Plan:
             f"the state of a join cannot be moved ({', '.join(joins)}): it has a clock and accounts for each "
             "partition; `streamapp reset` starts it anew"
         )
+    if tables := [table.name for table in app.value_tables]:
+        raise ClusterError(
+            f"the rows of tables of Faust's cannot be moved ({', '.join(tables)}): they are where the events were that "
+            "they are of, whatever their keys; `streamapp reset` starts them anew"
+        )
     existing, free = cluster.partitions(), free_topics(app)
     groups = [group for group in app.joined_topics() if not free.issuperset(group)]
     added: dict[str, tuple[int, int]] = {}

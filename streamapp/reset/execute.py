@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from faust.types import TP
 
+from streamapp.extras import Extra, require
 from streamapp.kafka.admin import Cluster
 from streamapp.reset.errors import ResetError
 from streamapp.reset.group import Group
@@ -28,6 +29,8 @@ def execute(plan: Plan, settings: Settings, cluster: Cluster, group: Group) -> N
         ResetError: if it cannot be done; what is done by then may be done again.
         ClusterError: if the broker is not there.
     """
+    if plan.redis:
+        require(Extra.REDIS)
     group.check_empty()
     for changelog in plan.changelogs:
         make_anew(cluster, changelog.topic)

@@ -28,18 +28,20 @@ once, as a round, and the agent's stream merges them: topics whose records alter
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
-from typing import cast
+from typing import Self
 
-from faust.types import TP
+from faust.types import TP, TopicT
 
 from streamapp.joins import Wall
-from streamapp.runtime.batch import Batch
-from streamapp.runtime.offsets import Offsets
+from streamapp.runtime.batch import Batch, BatchSchema
+from streamapp.runtime.lane import Lane
 
-__all__ = ["Alignment", "Lane", "groups"]
+__all__ = ["Alignment", "Arrangement", "groups"]
 
 
 def groups(after: Mapping[str, Iterable[str]], merged: Iterable[Sequence[str]] = ()) -> dict[str, tuple[str, ...]]:
@@ -71,65 +73,36 @@ def _pairs(after: Mapping[str, Iterable[str]], merged: Iterable[Sequence[str]]) 
     yield from (pair for topics in merged for pair in itertools.pairwise(topics))
 
 
-class Lane:
-    """One partition: what was fetched of it and waits, and whether an agent works on a part of it."""
+@dataclasses.dataclass(frozen=True)
+class Arrangement:
+    """How the topics whose agents get batches go together."""
 
-    __slots__ = ("ahead", "at", "barrier", "committed", "offsets", "since", "times", "waiting", "working")
+    #: The topics whose agents get batches.
+    batched: Collection[str] = frozenset()
+    #: For each topic, those that are joined, itself among them (`groups`).
+    joined: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    #: Topics whose agent merges them with those that they are joined with.
+    merged: Collection[str] = frozenset()
+    #: Topics of which all partitions go together.
+    whole: Collection[str] = frozenset()
+    #: By topic, what is to be told of each batch that begins to wait for its agent.
+    ahead: Mapping[str, Sequence[Callable[[Batch], None]]] = dataclasses.field(default_factory=dict)
 
-    def __init__(self) -> None:
-        self.offsets = Offsets()
-        #: The offset that was committed last, of this generation.
-        self.committed: int | None = None
-        self.waiting: Batch | None = None
-        #: The event times (ms) by which its records go.
-        self.times: Sequence[int] = ()
-        #: The wall time (ms) at which it came, if all its records are ahead of that.
-        self.ahead: int | None = None
-        #: How many records of `waiting` have gone already.
-        self.at = 0
-        #: When it began to wait (s).
-        self.since = 0.0
-        #: Where each partition it is joined with has to be, if it has nothing at hand; None = not known yet.
-        self.barrier: Mapping[TP, int] | None = None
-        self.working = False
-
-    def hold(self, batch: Batch, now: float, wall: Wall) -> None:
-        """Let a fetched batch wait."""
-        self.waiting, self.at, self.since, self.barrier = batch, 0, now, None
-        self.times, self.ahead = batch.timestamps, None
-        if batch.latest > wall.limit:
-            if min(batch.timestamps) > wall.limit:
-                self.ahead = wall.now
-            else:
-                self.times = batch.places = _in_place(batch.timestamps, wall.limit)
-
-    def compare(self, ahead: bool) -> None:
-        """Have waiting records that are all ahead go by their own times, or by that at which they came."""
-        if self.ahead is not None and self.waiting is not None:
-            times = self.waiting.timestamps
-            self.times = times if ahead else [self.ahead] * len(times)
-
-    @property
-    def next_offset(self) -> int:
-        """The offset of the first record that waits; there is one."""
-        return cast(Batch, self.waiting).records[self.at].offset
-
-    @property
-    def last(self) -> int:
-        """The largest event time (ms) of the records that wait; there are some."""
-        waiting = cast(Batch, self.waiting)
-        return waiting.latest if self.at == 0 and self.times is waiting.timestamps else max(self.times[self.at :])
-
-    def take(self, stop: int) -> Batch:
-        """Take the waiting records before number `stop` for an agent; there are some."""
-        waiting = cast(Batch, self.waiting)
-        batch = waiting if self.at == 0 and stop == len(waiting) else waiting.part(self.at, stop)
-        self.at = stop
-        if stop == len(waiting):
-            self.waiting = self.barrier = None
-        self.working = True
-        self.offsets.begin(batch.records[-1].offset)
-        return batch
+    @classmethod
+    def of(cls, topics: Iterable[TopicT]) -> Self:
+        """Return that of Faust topics; those without a `BatchSchema` have no part in it."""
+        schemas = [(topic.topics, topic.schema) for topic in topics if isinstance(topic.schema, BatchSchema)]
+        after: dict[str, set[str]] = {}
+        ahead: defaultdict[str, list[Callable[[Batch], None]]] = defaultdict(list)
+        for names, schema in schemas:
+            for name in names:
+                after.setdefault(name, set()).update(schema.after)
+                ahead[name] += schema.ahead
+        joined = groups(after, [names for names, schema in schemas if schema.merged])
+        # Agents that go one after the other get one batch at a time.
+        apart = {other for topic, others in after.items() if others for other in joined[topic]}
+        whole = {name for names, schema in schemas if schema.whole for name in names if joined[name] == (name,)}
+        return cls(frozenset(after), joined, after.keys() - apart, whole, ahead)
 
 
 class Alignment:
@@ -144,6 +117,7 @@ class Alignment:
         unordered: topics whose records are not in the order of their times.
         max_idle: seconds that records wait for a partition they are joined with to get some, although the broker
             has none of it; less than 0 = they never wait, and not for those that the broker has either.
+        enforced: how many batches went without others in earlier generations.
     """
 
     def __init__(
@@ -156,6 +130,7 @@ class Alignment:
         unordered: Collection[str] = (),
         max_idle: float = 0,
         wall: Wall | None = None,
+        enforced: int = 0,
     ) -> None:
         self.lanes: dict[TP, Lane] = {}
         #: By partition, the offset before which records are in no order, since other workers have written some of them.
@@ -164,7 +139,7 @@ class Alignment:
         self.positions: dict[TP, int] = {}
         #: Batches that went although a partition they are joined with had nothing at hand, since the time to wait
         #: for it was over (Kafka Streams calls it ``enforced-processing``).
-        self.enforced = 0
+        self.enforced = enforced
         self._max_idle = max_idle
         self._wall = wall or Wall()
         self._merged = merged
@@ -183,7 +158,7 @@ class Alignment:
                 self._groups.append(group)
 
     def lane(self, tp: TP) -> Lane:
-        """Give the lane of a partition."""
+        """Return the lane of a partition."""
         lane = self.lanes.get(tp)
         if lane is None:
             lane = self.lanes[tp] = Lane()
@@ -199,8 +174,24 @@ class Alignment:
         idle = lane.waiting is None and not lane.offsets.pending
         return self.positions.get(tp, lane.offsets.committable) if idle else lane.offsets.committable
 
+    @property
+    def assigned(self) -> Collection[TP]:
+        """The partitions that this worker has."""
+        return self._others.keys()
+
+    def reached(self, tp: TP) -> int:
+        """Return up to where a partition of this worker is read and committed; -1 = nothing is known to be."""
+        lane = self.lanes.get(tp)
+        if lane is None:
+            return self.positions.get(tp, -1)
+        committed = -1 if lane.committed is None else lane.committed
+        busy = lane.waiting is not None or lane.working or lane.offsets.pending
+        if busy or (lane.offsets.committable or -1) > committed:
+            return committed
+        return self.positions.get(tp, committed)  # behind markers of transactions, too
+
     def others(self, partitions: Iterable[TP]) -> set[TP]:
-        """Give the partitions that these are joined with."""
+        """Return the partitions that these are joined with."""
         return {other for tp in partitions for other in self._others.get(tp, ())}
 
     def hold(self, batch: Batch, now: float = 0) -> None:
@@ -344,13 +335,3 @@ def _stop(lane: Lane, order: int, limit: tuple[int, int] | None) -> int:
     while stop < len(times) and times[stop] <= latest:
         stop += 1
     return stop
-
-
-def _in_place(timestamps: Sequence[int], limit: int) -> list[int]:
-    """Give times of which those after a limit (ms), not all of them, are replaced by the one before, or by the next."""
-    time = next(timestamp for timestamp in timestamps if timestamp <= limit)
-    places = []
-    for timestamp in timestamps:
-        time = timestamp if timestamp <= limit else time
-        places.append(time)
-    return places

@@ -7,12 +7,13 @@ import itertools
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Any
+from typing import cast
 
 import faust
-from faust.types import TP, ConsumerMessage
+from faust.types import TP, AppT, ConsumerMessage, Message
 
 from streamapp.kafka.record import Record
+from streamapp.kafka.unreadable import Readable
 from streamapp.runtime.work import Work
 
 __all__ = ["Batch", "BatchSchema", "Merged", "message_of"]
@@ -80,7 +81,7 @@ class Batch:
         return part
 
     def anew(self) -> Batch:
-        """Give the same records, and the columns that were looked at, with work of their own."""
+        """Return the same records, and the columns that were looked at, with work of their own."""
         other = copy.copy(self)
         other.work = Work()
         return other
@@ -91,7 +92,7 @@ class Batch:
         return self.part(0, middle), self.part(middle, len(self.records))
 
     def source(self, number: int) -> TP:
-        """Give the partition that a record is from, by its place in the batch."""
+        """Return the partition that a record is from, by its place in the batch."""
         return self.tp
 
     def message(self, generation: int) -> ConsumerMessage:
@@ -101,7 +102,6 @@ class Batch:
             generation: the consumer group's generation in which the records were fetched.
         """
         last = self.records[-1]
-        value: Any = self
         return ConsumerMessage(
             self.topic,
             self.partition,
@@ -110,7 +110,7 @@ class Batch:
             0,
             [],
             None,
-            value,
+            cast(bytes, self),  # what Faust calls the value may be anything
             None,
             0,
             0,
@@ -161,7 +161,7 @@ class Merged(Batch):
         return cls(tps, [sources[place] for place in order], [records[place] for place in order])
 
     def source(self, number: int) -> TP:
-        """Give the partition that a record is from, by its place in the batch."""
+        """Return the partition that a record is from, by its place in the batch."""
         return self.tps[self.sources[number]]
 
     def part(self, start: int, stop: int) -> Merged:
@@ -195,16 +195,16 @@ class BatchSchema(faust.Schema):  # type: ignore[type-arg]
         #: Called with each batch that begins to wait for its agent.
         self.ahead: list[Callable[[Batch], None]] = []
 
-    def loads_key(self, app: Any, message: Any, **kwargs: Any) -> Any:
-        """Give no key: each record of a batch has its own."""
-        return None
+    def loads_key(self, app: AppT, message: Message, **kwargs: object) -> None:
+        """Return no key: each record of a batch has its own."""
+        return
 
-    def loads_value(self, app: Any, message: Any, **kwargs: Any) -> Any:
-        """Give the batch."""
-        return message.value
+    def loads_value(self, app: AppT, message: Message, **kwargs: object) -> Batch:
+        """Return the batch."""
+        return cast(Batch, message.value)
 
 
-def message_of(tp: TP, record: Any, generation: int) -> ConsumerMessage:
+def message_of(tp: TP, record: Readable, generation: int) -> ConsumerMessage:
     """Make the Faust message of a single record: aiokafka's reader does not tell where it is from."""
     return ConsumerMessage(
         tp.topic,

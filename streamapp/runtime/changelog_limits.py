@@ -14,36 +14,35 @@ import dataclasses
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final, Protocol
 
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.admin import DescribeConfigsRequest
 
+from streamapp.joins.rows import Row
 from streamapp.kafka.record import Envelope, Result
 from streamapp.kafka.record_writer import size_of
 from streamapp.kafka.refusals import Cause, RecordRefusedError, RefusedError
 from streamapp.rate_limit import RateLimit
-
-if TYPE_CHECKING:
-    from streamapp.joins.rows import Row
-    from streamapp.runtime.work import Work
+from streamapp.runtime.work import Work
 
 __all__ = ["ChangelogLimits", "Limits", "RowRefusedError"]
 
 logger = logging.getLogger(__name__)
 
 #: Seconds that the broker has to tell the limits of topics, and between two questions because of rows it refuses.
-ASK_WITHIN_S: Final = 5.0
-ASK_AGAIN_S: Final = 5.0
+DESCRIBE_TIMEOUT_S: Final = 5.0
+DESCRIBE_INTERVAL_S: Final = 5.0
 #: Bytes of a record batch besides the key and the value of its only record, at most.
-BESIDES: Final = 128
+RECORD_BATCH_OVERHEAD_BYTES: Final = 128
 #: Limits from which on there is none: Kafka's default is the largest int64.
 NO_LIMIT_MS: Final = 1 << 62
 #: Taken off a limit that is known by one row only: the clock goes on.
-MARGIN_MS: Final = 60_000
+CLOCK_MARGIN_MS: Final = 60_000
 #: Kafka's type of resources that are topics.
-TOPIC: Final = 2
-NAMES: Final = (
+TOPIC_RESOURCE: Final = 2
+LIMIT_CONFIGS: Final = (
     "max.message.bytes",
     "compression.type",
     "message.timestamp.type",
@@ -106,7 +105,7 @@ class Limits:
         """
         if self.most_bytes is not None:
             sizes = [len(row.value) for row in changes.values() if row is not None]
-            if sizes and max(sizes) + max(map(len, changes)) + BESIDES > self.most_bytes:
+            if sizes and max(sizes) + max(map(len, changes)) + RECORD_BATCH_OVERHEAD_BYTES > self.most_bytes:
                 self._check_sizes(topic, changes, self.most_bytes)
         if self.before_ms is None and self.after_ms is None:
             return
@@ -120,7 +119,7 @@ class Limits:
 
     def _check_sizes(self, topic: str, changes: Mapping[bytes, Row | None], most: int) -> None:
         for key, row in changes.items():
-            if row is None or len(key) + len(row.value) + BESIDES <= most:
+            if row is None or len(key) + len(row.value) + RECORD_BATCH_OVERHEAD_BYTES <= most:
                 continue
             size = size_of((Envelope(key, row.timestamp), row.value), compressed=self.compressed)
             if size > most:
@@ -142,21 +141,30 @@ def _mistimed(topic: str, timestamp: int, why: str) -> RowRefusedError:
     )
 
 
+class BrokerClient(Protocol):
+    """What has a client of aiokafka."""
+
+    @property
+    def client(self) -> AIOKafkaClient:
+        """aiokafka's client, which is another one once the producer was made anew."""
+        ...
+
+
 class ChangelogLimits:
     """The limits of the app's changelogs, as far as they are known.
 
     Args:
-        app: the app whose producer asks for them.
+        broker: is asked for them.
         now: returns the wall time (s).
     """
 
-    def __init__(self, app: Any, now: Callable[[], float] = time.time) -> None:
-        self._app = app
+    def __init__(self, broker: BrokerClient, now: Callable[[], float] = time.time) -> None:
+        self._broker = broker
         self._now = now
         self._asked: dict[str, Limits] = {}
         #: What refused rows have told.
         self._learned: dict[str, Limits] = {}
-        self._again = RateLimit(ASK_AGAIN_S)
+        self._again = RateLimit(DESCRIBE_INTERVAL_S)
 
     async def check(self, work: Work) -> None:
         """Compare the rows that work has written with what their changelogs take.
@@ -197,19 +205,19 @@ class ChangelogLimits:
             case Cause.TOO_LARGE:
                 found = Limits(most_bytes=size_of((Envelope(envelope.key, timestamp), value)) - 1)
             case Cause.INVALID_TIMESTAMP if timestamp > now:
-                found = Limits(after_ms=max(0, timestamp - now - MARGIN_MS))
+                found = Limits(after_ms=max(0, timestamp - now - CLOCK_MARGIN_MS))
             case Cause.INVALID_TIMESTAMP:
-                found = Limits(before_ms=max(0, now - timestamp - MARGIN_MS))
+                found = Limits(before_ms=max(0, now - timestamp - CLOCK_MARGIN_MS))
             case _:
                 raise RefusedError(f"the changelog {topic} refuses a row: {error}")
         self._learned[topic] = found.stricter(self._learned.get(topic, Limits()))
 
     async def _ask(self, topics: Iterable[str]) -> None:
         known = {topic: self._asked.get(topic, Limits()) for topic in topics}
-        client = self._app.producer.aiokafka.client
-        request = DescribeConfigsRequest([(TOPIC, topic, list(NAMES)) for topic in known])
+        client = self._broker.client
+        request = DescribeConfigsRequest([(TOPIC_RESOURCE, topic, list(LIMIT_CONFIGS)) for topic in known])
         try:
-            async with asyncio.timeout(ASK_WITHIN_S):
+            async with asyncio.timeout(DESCRIBE_TIMEOUT_S):
                 response = await client.send(client.get_random_node(), request)
         except (KafkaError, TimeoutError) as exc:
             logger.info("The broker does not tell the limits of %s: %r", ", ".join(known), exc)

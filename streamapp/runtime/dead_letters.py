@@ -5,22 +5,19 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final, Protocol
 
 import msgspec
 from faust.types import TP
 
 from streamapp.formats.undecodable import Reason
+from streamapp.joins.records import Record
 from streamapp.kafka.record import Envelope, Result
 from streamapp.kafka.refusals import Cause, RecordRefusedError, RefusedError
 from streamapp.rate_limit import RateLimit
-from streamapp.runtime.output import Output
-from streamapp.runtime.rejected import Rejected
-from streamapp.runtime.results import Results
-
-if TYPE_CHECKING:
-    from streamapp.kafka.record import Record
-    from streamapp.runtime.batch import Batch
+from streamapp.runtime.batch import Batch
+from streamapp.runtime.output import Output, Outputs
+from streamapp.runtime.work import Rejected, Results
 
 __all__ = ["DeadLetters"]
 
@@ -29,9 +26,9 @@ logger = logging.getLogger(__name__)
 #: Seconds between two log lines for the same topic and reason: a flood of bad records must not flood the log.
 LOG_EVERY: Final = 10.0
 #: Bytes of an error that are kept in a dead letter which is too large without its value, too.
-ERROR_AT_MOST: Final = 1_000
+ERROR_MAX_BYTES: Final = 1_000
 #: How many headers are a dead letter's own, before all others.
-OWN: Final = 5
+OWN_HEADERS: Final = 5
 
 
 class _Made(msgspec.Struct, frozen=True, gc=False):
@@ -41,7 +38,36 @@ class _Made(msgspec.Struct, frozen=True, gc=False):
     value: bytes | None
     timestamp: int
     offset: int = -1
-    headers: tuple[()] = ()
+
+
+class Sender(Protocol):
+    """Sends results outside of a batch's work, with the commit under way."""
+
+    async def send(self, results: Results) -> None:
+        """Send results."""
+        ...
+
+
+class RejectionWatch(Protocol):
+    """Counts the records that agents reject."""
+
+    def rejected(self, one: Rejected) -> None:
+        """Count one."""
+        ...
+
+
+class LettersApp(Outputs, Protocol):
+    """The app, as far as the dead letters know it."""
+
+    @property
+    def settling(self) -> Sender:
+        """Sends the letters of results that are refused in a commit."""
+        ...
+
+    @property
+    def watch(self) -> RejectionWatch:
+        """Is told of rejected records."""
+        ...
 
 
 class DeadLetters(Output):
@@ -58,8 +84,9 @@ class DeadLetters(Output):
     reduced: ``topic`` is then the one that it is for, and ``offset`` is -1.
     """
 
-    def __init__(self, app: Any, topic: str) -> None:
+    def __init__(self, app: LettersApp, topic: str) -> None:
         super().__init__(app, topic)
+        self._letters = app
         self._logged = RateLimit(LOG_EVERY)
         #: Records rejected so far, by topic and reason.
         self.counts: Counter[tuple[str, Reason]] = Counter()
@@ -75,7 +102,7 @@ class DeadLetters(Output):
             self.counts[one.tp.topic, one.reason] += 1
             self._log(one)
             if not one.join:
-                self._app.watch.rejected(one)
+                self._letters.watch.rejected(one)
             if one.tp.topic != self.topic:  # a dead letter is in the dead letters, and would come back without end
                 letters.append((_envelope(one), one.record.value))
         return letters
@@ -97,7 +124,7 @@ class DeadLetters(Output):
             source, record = TP(topic, source.partition), _Made(stamped.key, value, stamped.timestamp or 0)
         rejected = Rejected(source, record, Reason(error.cause), f"{topic} refuses the result: {error}")
         if letters := self.letters([rejected]):
-            await self._app.checkpoint.send(Results(self, letters, source, rekeyed=True))
+            await self._letters.settling.send(Results(self, letters, source, rekeyed=True))
 
     async def refused(self, result: Result, source: TP, record: Record | None, error: RecordRefusedError) -> None:
         """Send a dead letter that the broker refuses again, without what it refuses it for.
@@ -106,7 +133,12 @@ class DeadLetters(Output):
             RefusedError: if the topic takes not even that.
         """
         letter, value = result
-        own, more, key, timestamp = list(letter.headers[:OWN]), letter.headers[OWN:], letter.key, letter.timestamp
+        own, more, key, timestamp = (
+            list(letter.headers[:OWN_HEADERS]),
+            letter.headers[OWN_HEADERS:],
+            letter.key,
+            letter.timestamp,
+        )
         if error.cause is Cause.INVALID_TIMESTAMP and timestamp is not None:
             own.append(("timestamp", str(timestamp).encode()))
             timestamp = None
@@ -114,14 +146,14 @@ class DeadLetters(Output):
             own.append(("value_bytes", str(len(value)).encode()))
             value = None
         elif error.cause is Cause.TOO_LARGE and (key is not None or more):
-            own[-1] = ("error", own[-1][1][:ERROR_AT_MOST])
+            own[-1] = ("error", own[-1][1][:ERROR_MAX_BYTES])
             key, more = None, ()
         elif error.cause is Cause.REFUSED and key is None:
             key = b"/".join(place for _, place in own[:3])
         else:
             raise RefusedError(f"{self.topic} takes no dead letters: {error}")
         again: Result = (Envelope(key, timestamp, [*own, *more]), value)
-        await self._app.checkpoint.send(Results(self, [again], source, rekeyed=True))
+        await self._letters.settling.send(Results(self, [again], source, rekeyed=True))
 
     def _log(self, one: Rejected) -> None:
         if self._logged.due((one.tp.topic, one.reason)):

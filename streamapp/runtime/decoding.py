@@ -15,7 +15,7 @@ from streamapp.formats.undecodable import Reason, Undecodable
 from streamapp.formats.value_forms import not_json
 from streamapp.kafka.record import Envelope, Headers, Record
 from streamapp.runtime.batch import Batch
-from streamapp.runtime.rejected import Rejected
+from streamapp.runtime.work import Rejected
 
 __all__ = ["Decoded", "Decoder", "Keyed", "Undecodable"]
 

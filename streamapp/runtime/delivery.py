@@ -15,22 +15,26 @@ with them, and whoever gets a partition from a worker that is in the group no mo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any, ClassVar, Final, Protocol
+from collections.abc import Collection, Mapping
+from typing import ClassVar, Final, Protocol
 
 from aiokafka.errors import InvalidProducerEpoch
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.types import TP
 
 from streamapp.kafka.commit_metadata import CommitMetadata
+from streamapp.kafka.group import Group
+from streamapp.kafka.lease import Lease
+from streamapp.kafka.pipelining import PipeliningProducer
 from streamapp.kafka.protocol import Membership
 from streamapp.kafka.transactions import close, commit_offsets_as
 from streamapp.runtime.outbox import Outbox
+from streamapp.runtime.resumption import Resumption
 
 __all__ = ["AtLeastOnce", "Delivery", "ExactlyOnce"]
 
 #: Seconds before a transactional id is asked for again.
-AGAIN: Final = 0.1
+INIT_RETRY_S: Final = 0.1
 
 
 class Delivery(Protocol):
@@ -39,8 +43,13 @@ class Delivery(Protocol):
     #: Whether results, rows and offsets of a commit become valid at once.
     atomic: ClassVar[bool]
 
-    async def open(self, partitions: Iterable[TP]) -> None:
-        """Begin with the partitions of a new generation, before anything of them or their changelogs is read."""
+    async def open(self, inputs: Collection[TP]) -> None:
+        """Begin with the input partitions of a new generation, before anything of them or of changelogs is read.
+
+        Raises:
+            KafkaError: if the broker does not allow it.
+            LostError: if records are gone unread, and the worker is to stop then.
+        """
         ...
 
     async def place(self, offsets: Mapping[TP, int]) -> None:
@@ -65,54 +74,106 @@ class Delivery(Protocol):
         """
         ...
 
-    async def close(self) -> None:
-        """Stop: nothing more will be sent."""
+
+class OffsetCommits(Protocol):
+    """The consumer, whose offsets are committed."""
+
+    @property
+    def generation(self) -> int:
+        """The group's generation in which this worker has its partitions."""
+        ...
+
+    async def commit_offsets(self, offsets: Mapping[TP, int]) -> None:
+        """Commit offsets.
+
+        Raises:
+            KafkaError: if the broker refuses.
+            TimeoutError: if it does not answer.
+        """
+        ...
+
+    def committed(self, offsets: Mapping[TP, int]) -> None:
+        """Take note of offsets that are committed."""
+        ...
+
+
+class IdempotentProducer(Protocol):
+    """The worker's producer."""
+
+    @property
+    def aiokafka(self) -> PipeliningProducer:
+        """What sends now."""
+        ...
+
+    async def renew(self) -> None:
+        """Have another one send, if it has given up."""
+        ...
+
+
+class TransactionalProducers(Protocol):
+    """Makes producers that send in transactions; they end with the worker."""
+
+    def transactional(self, transactional_id: str) -> PipeliningProducer:
+        """Return one that is not started yet."""
+        ...
+
+    async def close_transactional(self) -> None:
+        """Abort what they have open, and stop all that were made."""
         ...
 
 
 class AtLeastOnce:
-    """Offsets that are committed once all has arrived that comes of their input."""
+    """Offsets that are committed once all has arrived that comes of their input.
+
+    Args:
+        outbox: gets the producer.
+        producer: sends everything.
+        group: the consumer group.
+        consumer: commits the offsets.
+        resumption: knows where partitions go on.
+        lease: how long the producer may send.
+    """
 
     atomic: ClassVar = False
 
-    def __init__(self, app: Any, outbox: Outbox) -> None:
-        self._app = app
+    def __init__(
+        self,
+        outbox: Outbox,
+        producer: IdempotentProducer,
+        group: Group,
+        consumer: OffsetCommits,
+        resumption: Resumption,
+        lease: Lease,
+    ) -> None:
         self._outbox = outbox
+        self._producer = producer
+        self._group = group
+        self._consumer = consumer
+        self._resumption = resumption
+        self._lease = lease
 
-    async def open(self, partitions: Iterable[TP]) -> None:
-        """Send through Faust's producer, as long as this worker has its partitions.
-
-        Raises:
-            KafkaError: if a new one is needed, and the broker does not allow it.
-            LostError: see `Positions.begin`.
-        """
-        app = self._app
-        await app.producer.renew()
-        producer = app.producer.aiokafka
-        producer.fence(app.consumer.group.lease)
+    async def open(self, inputs: Collection[TP]) -> None:
+        """Send through Faust's producer, as long as this worker has its partitions."""
+        await self._producer.renew()
+        producer = self._producer.aiokafka
+        producer.fence(self._lease)
         self._outbox.use(producer)
-        mine = [tp for tp in partitions if app.topics.acks_enabled_for(tp.topic)]
-        group = app.consumer.group
-        moved = await app.consumer.positions.begin(await group.committed_now(mine), mine)
-        app.resumption.moved(moved)
-        await group.begin_at(moved, moved)
-        await app.consumer.commit_offsets(moved)
+        moved = await self._resumption.start(await self._group.committed_now(inputs), inputs)
+        await self._group.begin_at(moved, moved)
+        await self._consumer.commit_offsets(moved)
 
     async def place(self, offsets: Mapping[TP, int]) -> None:
         """Commit the offsets."""
-        await self._app.consumer.commit_offsets(offsets)
+        await self._consumer.commit_offsets(offsets)
 
     def cut(self) -> None:
         """Go on with the same producer: what arrives before its offsets are committed may be there twice."""
-        self._outbox.cut(self._app.producer.aiokafka)
+        self._outbox.cut(self._producer.aiokafka)
 
     async def commit(self, offsets: Mapping[TP, int]) -> None:
         """Commit the offsets."""
-        self._app.resumption.progress(offsets)
-        await self._app.consumer.commit_offsets(offsets)
-
-    async def close(self) -> None:
-        """Do nothing: Faust stops its producer."""
+        self._resumption.progress(offsets)
+        await self._consumer.commit_offsets(offsets)
 
 
 class ExactlyOnce:
@@ -120,76 +181,84 @@ class ExactlyOnce:
 
     Two producers take turns: while the transaction of one is being committed, the other one's is filled. They are
     committed in turn, too, so a transaction becomes valid only if all before it have.
+
+    Args:
+        outbox: gets the producers.
+        producers: makes them.
+        group: the consumer group.
+        consumer: whose offsets go into the transactions.
+        resumption: knows where partitions go on.
+        timeout_s: seconds that the broker has for a commit.
     """
 
     atomic: ClassVar = True
 
-    def __init__(self, app: Any, outbox: Outbox) -> None:
-        self._app = app
+    def __init__(
+        self,
+        outbox: Outbox,
+        producers: TransactionalProducers,
+        group: Group,
+        consumer: OffsetCommits,
+        resumption: Resumption,
+        timeout_s: float,
+    ) -> None:
         self._outbox = outbox
+        self._producers = producers
+        self._group = group
+        self._consumer = consumer
+        self._resumption = resumption
+        self._timeout_s = timeout_s
         self._membership: Membership
-        self._current: Any
-        self._other: Any
+        self._current: PipeliningProducer
+        self._other: PipeliningProducer
         #: Up to where each partition is read and committed.
         self._committed: dict[TP, int] = {}
-        #: All producers that were made, until they are closed.
-        self._producers: list[Any] = []
-        self._closing: set[asyncio.Task[None]] = set()
 
-    async def open(self, partitions: Iterable[TP]) -> None:
-        """End what whoever had the partitions has left; then read on from where that got.
-
-        Raises:
-            KafkaError: if the broker does not allow it.
-            LostError: see `Positions.begin`.
-        """
-        await self.close()
-        app = self._app
-        group = app.consumer.group
-        self._membership = group.membership(app.consumer_generation_id)
+    async def open(self, inputs: Collection[TP]) -> None:
+        """End what whoever had the partitions has left; then read on from where that got."""
+        await self._producers.close_transactional()
+        self._membership = self._group.membership(self._consumer.generation)
         self._current, self._other = await self._begun(self._id)
-        mine = [tp for tp in partitions if app.topics.acks_enabled_for(tp.topic)]
-        await self._end_those_left_behind(mine)
-        committed = await group.committed(mine, stable=True)
-        moved = await app.consumer.positions.begin(committed, mine)
-        app.resumption.moved(moved)
+        await self._end_those_left_behind(inputs)
+        committed = await self._group.committed(inputs, stable=True)
+        moved = await self._resumption.start(committed, inputs)
         begins = {tp: offset for tp, (offset, _) in committed.items()} | moved
         # Of a topic that is gone nobody can tell a position; once it is there again the group rebalances.
-        there = [tp for tp in mine if tp.topic in app.consumer.positions.there]
-        self._committed = await group.begin_at(there, begins)
+        there = [tp for tp in inputs if tp.topic in self._resumption.there]
+        self._committed = await self._group.begin_at(there, begins)
         if there:  # whoever gets them next knows then whose transactions there may be
             await self._commit(self._committed)
         self._outbox.use(self._current)
 
     @property
     def _id(self) -> str:
-        return f"{self._app.conf.id}-{self._app.conf.consumer_group_instance_id}"
+        """What the ids of this worker's transactions begin with."""
+        return f"{self._membership.group}-{self._membership.instance}"
 
     async def _end_those_left_behind(self, partitions: Collection[TP]) -> None:
         """End transactions of workers that had these partitions, and are in the group no more."""
-        group, prefix = self._app.consumer.group, f"{self._app.conf.id}-"
-        committed = await group.committed(partitions, stable=False)
+        prefix = f"{self._membership.group}-"
+        committed = await self._group.committed(partitions, stable=False)
         ids = {CommitMetadata.parse(each.metadata).transactional_id for each in committed.values()}
         named = {name for name in ids if name.startswith(prefix)} - {self._id}
         if named:
-            named -= {prefix + instance for instance in await group.instances()}
+            named -= {prefix + instance for instance in await self._group.instances()}
         for name in named:
             await asyncio.gather(*map(close, await self._begun(name)))
 
-    async def _begun(self, name: str) -> tuple[Any, Any]:
+    async def _begun(self, name: str) -> tuple[PipeliningProducer, PipeliningProducer]:
         """Make two producers, which ends what earlier ones with their ids have left open."""
         return await asyncio.gather(self._begin(f"{name}-0"), self._begin(f"{name}-1"))
 
-    async def _begin(self, transactional_id: str) -> Any:
+    async def _begin(self, transactional_id: str) -> PipeliningProducer:
         while True:
-            producer = self._app.producer.transactional(transactional_id)
-            self._producers.append(producer)
+            producer = self._producers.transactional(transactional_id)
             commit_offsets_as(producer, self._membership)
             try:
                 await producer.start()
             except InvalidProducerEpoch:  # the last owner was just about to abort, or another one has begun
                 await producer.stop()
-                await asyncio.sleep(AGAIN)
+                await asyncio.sleep(INIT_RETRY_S)
             else:
                 await producer.begin_transaction()
                 return producer
@@ -210,28 +279,20 @@ class ExactlyOnce:
 
         If there are none, one that is committed already goes again: by it the broker sees whether this is a zombie.
         """
-        self._app.resumption.progress(offsets)
+        self._resumption.progress(offsets)
         await self._commit(offsets or dict(list(self._committed.items())[:1]))
         self._committed.update(offsets)
-        self._app.consumer.committed(offsets)
+        self._consumer.committed(offsets)
 
     async def _commit(self, offsets: Mapping[TP, int]) -> None:
-        producer, conf, metadata = self._other, self._app.conf, self._app.resumption.metadata
-        async with asyncio.timeout(conf.broker_session_timeout):
+        producer, metadata = self._other, self._resumption.metadata
+        async with asyncio.timeout(self._timeout_s):
             await producer.send_offsets_to_transaction(
                 {
                     TopicPartition(*tp): OffsetAndMetadata(offset, metadata(tp, self._id))
                     for tp, offset in offsets.items()
                 },
-                conf.id,
+                self._membership.group,
             )
             await producer.commit_transaction()
         await producer.begin_transaction()
-
-    async def close(self) -> None:
-        """Abort what is open."""
-        producers, self._producers = self._producers, []
-        self._closing |= {asyncio.create_task(close(producer)) for producer in producers}
-        if self._closing:
-            done, _ = await asyncio.wait(self._closing)
-            self._closing -= done

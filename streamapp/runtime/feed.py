@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 #: Records of a partition that go to an agent at once, at most one record batch more: bounds what a failure repeats.
 MAX_RECORDS: Final = 5_000
 #: Seconds between two looks at what nothing tells of: positions that moved without a record, end offsets not had yet.
-LOOK: Final = 1.0
+FEED_CHECK_INTERVAL_S: Final = 1.0
 
 
 class Fetched(msgspec.Struct):
@@ -111,7 +111,7 @@ class Feed:
         try:
             while self._current() and not self._over.done():
                 self._alive()
-                await asyncio.wait({self._over}, timeout=LOOK)
+                await asyncio.wait({self._over}, timeout=FEED_CHECK_INTERVAL_S)
                 self._pump()
                 self._ask()
             if self._over.done():

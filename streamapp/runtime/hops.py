@@ -12,43 +12,61 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from faust.types import TP
 
+from streamapp.kafka.group import Group
 from streamapp.kafka.reader import Reader
 from streamapp.rate_limit import RateLimit
+from streamapp.runtime.alignment import Alignment
 
 __all__ = ["Hops"]
 
 logger = logging.getLogger(__name__)
 
 #: Seconds between two looks at what is committed, at first and at most.
-LOOK_S, LOOK_AT_MOST_S = 0.01, 0.2
+COMMITTED_CHECK_INTERVAL_S, COMMITTED_CHECK_INTERVAL_MAX_S = 0.01, 0.2
 #: Seconds between two commits that are made since somebody waits for them, and between two log lines.
-COMMIT_EVERY_S: Final = 0.1
-LOG_EVERY_S: Final = 10.0
+COMMIT_INTERVAL_S: Final = 0.1
+LOG_INTERVAL_S: Final = 10.0
 
 
 class Hops:
     """Tells when what was in the first topics has come through to the second ones.
 
     Args:
-        app: whose agents write from one to the other (`App.hops`).
+        first: by each second topic, the one that it is written from.
         reader: fetches the second ones.
+        alignment: of this generation.
+        group: tells how far the others are.
+        commit_due: is set to have what is done committed soon.
+        session_timeout_s: of the group.
     """
 
-    def __init__(self, app: Any, reader: Reader) -> None:
-        self._app = app
+    def __init__(
+        self,
+        first: Mapping[str, str],
+        reader: Reader,
+        alignment: Alignment,
+        group: Group,
+        commit_due: asyncio.Event,
+        session_timeout_s: float,
+    ) -> None:
+        self._first = first
         self._reader = reader
-        self._logged = RateLimit(LOG_EVERY_S)
-        self._due = RateLimit(COMMIT_EVERY_S)
+        self._alignment = alignment
+        self._group = group
+        self._commit_due = commit_due
+        self._patience_s = 2 * session_timeout_s
+        self._logged = RateLimit(LOG_INTERVAL_S)
+        self._due = RateLimit(COMMIT_INTERVAL_S)
         #: By partition, up to where it is committed although it should go further, for so long that it is given up.
         self._stuck: dict[TP, int] = {}
 
     def over(self, partitions: Iterable[TP]) -> frozenset[str]:
         """Return the first topics of those partitions that are of second ones."""
-        return frozenset(self._app.declared.hops[tp.topic] for tp in partitions if tp.topic in self._app.declared.hops)
+        return frozenset(self._first[tp.topic] for tp in partitions if tp.topic in self._first)
 
     async def written_so_far(self, partitions: Iterable[TP]) -> dict[TP, int]:
         """Return up to where second topics may have records of other workers, or of earlier generations.
@@ -59,7 +77,7 @@ class Hops:
         Raises:
             KafkaError: if it is not to be learnt now.
         """
-        second = {tp for tp in partitions if tp.topic in self._app.declared.hops}
+        second = {tp for tp in partitions if tp.topic in self._first}
         for topic in {tp.topic for tp in second}:
             await self._reader.partitions(topic)  # which has the reader know who leads them
         _, ends = await self._reader.bounds(second)
@@ -82,8 +100,8 @@ class Hops:
             KafkaError: if it is not to be learnt how far they go.
         """
         missing = await self._ends(topics)
-        patience, moved = 2 * self._app.conf.broker_session_timeout, time.monotonic()
-        began, look, reached = moved, LOOK_S, dict.fromkeys(missing, -1)
+        moved = time.monotonic()
+        began, look, reached = moved, COMMITTED_CHECK_INTERVAL_S, dict.fromkeys(missing, -1)
         while True:
             for tp, offset in (await self._reached(missing)).items():
                 if offset > reached[tp]:
@@ -92,14 +110,14 @@ class Hops:
             if not missing or not current():
                 return not missing
             now = time.monotonic()
-            if now - moved > patience:
+            if now - moved > self._patience_s:
                 self._give_up(missing, reached)
-            elif now - began > LOG_EVERY_S and self._logged.due("waits"):
+            elif now - began > LOG_INTERVAL_S and self._logged.due("waits"):
                 logger.warning("Records wait for %s", _told(missing, reached))
             if self._due.due("commit"):
-                self._app.checkpoint.due.set()
+                self._commit_due.set()
             await asyncio.sleep(look)
-            look = min(2 * look, LOOK_AT_MOST_S)
+            look = min(2 * look, COMMITTED_CHECK_INTERVAL_MAX_S)
 
     async def _ends(self, topics: Collection[str]) -> dict[TP, int]:
         """Return up to where topics go that have records."""
@@ -112,23 +130,10 @@ class Hops:
 
     async def _reached(self, partitions: Mapping[TP, int]) -> dict[TP, int]:
         """Return up to where partitions are committed; of those of this worker behind what cannot be read, too."""
-        assigned = self._app.consumer.assignment()
-        here = {tp: self._position(tp) for tp in partitions if tp in assigned}
+        here = {tp: self._alignment.reached(tp) for tp in partitions if tp in self._alignment.assigned}
         elsewhere = [tp for tp in partitions if tp not in here]
-        committed = await self._app.consumer.group.reached(elsewhere) if elsewhere else {}
+        committed = await self._group.reached(elsewhere) if elsewhere else {}
         return {**here, **committed}
-
-    def _position(self, tp: TP) -> int:
-        """Return up to where a partition of this worker is read and committed; -1 = nothing is known to be."""
-        alignment = self._app.consumer.alignment
-        lane = alignment.lanes.get(tp)
-        if lane is None:
-            return int(alignment.positions.get(tp, -1))
-        committed = -1 if lane.committed is None else int(lane.committed)
-        busy = lane.waiting is not None or lane.working or lane.offsets.pending
-        if busy or (lane.offsets.committable or -1) > committed:
-            return committed
-        return int(alignment.positions.get(tp, committed))  # behind markers of transactions, too
 
     def _give_up(self, missing: Mapping[TP, int], reached: Mapping[TP, int]) -> None:
         logger.error("Records wait no more for %s; they may miss matches", _told(missing, reached))

@@ -18,9 +18,11 @@ import itertools
 import operator
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from functools import partial
+from typing import Final, Protocol
 
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+from aiokafka.structs import RecordMetadata
 from faust.types import TP
 
 from streamapp.kafka.produce_request import Behind
@@ -35,10 +37,10 @@ from streamapp.runtime.problems import Problems
 __all__ = ["Destination", "Outbox", "Sending"]
 
 #: Bytes of record batches, before compression, that may be under way; agents wait for room when there are more.
-ROOM: Final = 8 << 20
+OUTBOX_BYTES: Final = 8 << 20
 #: Bytes from which on a record batch is compressed in another thread, while agents work and others are sent: aiokafka
 #: has one request for a broker under way, and would compress the next ones only once that is answered.
-APART: Final = 128 << 10
+THREAD_COMPRESSION_BYTES: Final = 128 << 10
 
 
 class Destination(Protocol):
@@ -54,6 +56,14 @@ class Destination(Protocol):
         Raises:
             RefusedError: if there is no other place for it.
         """
+        ...
+
+
+class BatchProducer(Protocol):
+    """An aiokafka producer."""
+
+    async def send_batch(self, batch: RecordBatch, topic: str, *, partition: int) -> asyncio.Future[RecordMetadata]:
+        """Take a record batch, once there is room for it; returns what is done when the broker has answered."""
         ...
 
 
@@ -83,7 +93,7 @@ class Parcel:
 
     __slots__ = ("answered", "batch", "number", "producer", "sendings", "tp")
 
-    def __init__(self, tp: TP, producer: Any, number: tuple[int, ...]) -> None:
+    def __init__(self, tp: TP, producer: BatchProducer, number: tuple[int, ...]) -> None:
         self.tp = tp
         self.producer = producer
         self.number = number
@@ -112,9 +122,9 @@ class Outbox:
 
     def __init__(self, patience: Patience | None = None) -> None:
         self._patience = patience or Patience(Problems())
-        self._producer: Any = None
+        self._producer: BatchProducer
         #: The one before the last `cut`, through which goes what still belongs to the commit.
-        self._producer_before: Any = None
+        self._producer_before: BatchProducer
         self._numbers = itertools.count()
         #: By partition, what aiokafka has no room for yet, by number.
         self._queues: dict[TP, deque[Parcel]] = {}
@@ -137,11 +147,11 @@ class Outbox:
         """Wait until not too much is under way."""
         await self._room.wait()
 
-    def use(self, producer: Any) -> None:
+    def use(self, producer: BatchProducer) -> None:
         """Send through this producer from now on."""
         self._producer = producer
 
-    def cut(self, producer: Any) -> None:
+    def cut(self, producer: BatchProducer) -> None:
         """Begin a commit of what was put in until now; what comes from now on goes through this producer."""
         self._producer_before, self._producer = self._producer, producer
         self._sent_before, self._sent = self._sent, {}
@@ -165,7 +175,7 @@ class Outbox:
             sending, start = parcel.fill(results, start, to)
             if sending is not None:
                 self._register(sending, sent)
-        if self._size > ROOM:
+        if self._size > OUTBOX_BYTES:
             self._room.clear()
 
     def _register(self, sending: Sending, sent: dict[Sending, None]) -> None:
@@ -195,7 +205,7 @@ class Outbox:
             except Exception as exc:
                 self._failed(parcel, exc)
             else:
-                answer.add_done_callback(lambda answer, parcel=parcel: self._answered(parcel, answer))
+                answer.add_done_callback(partial(self._answered, parcel))
         del self._queues[tp]
 
     async def _waited(self, parcel: Parcel) -> bool:
@@ -205,14 +215,14 @@ class Outbox:
             await asyncio.sleep(again_at - asyncio.get_running_loop().time())
         elif last is not None and (last.batch.refused or last.producer is not parcel.producer):
             await last.answered.wait()  # two producers do not keep the order
-        elif parcel.batch.size() >= APART and not parcel.batch.compressed:
+        elif parcel.batch.size() >= THREAD_COMPRESSION_BYTES and not parcel.batch.compressed:
             parcel.batch.close()
             await asyncio.to_thread(parcel.batch.compress)
         else:
             return False
         return True
 
-    def _answered(self, parcel: Parcel, answer: asyncio.Future[Any]) -> None:
+    def _answered(self, parcel: Parcel, answer: asyncio.Future[RecordMetadata]) -> None:
         if answer.cancelled():
             self._failed(parcel, KafkaError("the producer was stopped"))
         elif (error := answer.exception()) is not None:
@@ -296,7 +306,7 @@ class Outbox:
     def _make_room(self, sending: Sending) -> None:
         self._size -= sending.size
         sending.size = 0  # it may arrive after it was forgotten
-        if self._size <= ROOM:
+        if self._size <= OUTBOX_BYTES:
             self._room.set()
 
     async def settle(self, within: float | None = None) -> list[Sending] | None:

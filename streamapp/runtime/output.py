@@ -3,29 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Protocol
 
 from faust.types import TP
 
-from streamapp.kafka.record import Record, Result
-from streamapp.runtime.results import Origin, Results
-
-if TYPE_CHECKING:
-    from streamapp.kafka.refusals import RecordRefusedError
-    from streamapp.runtime.batch import Batch
+from streamapp.joins.records import Record
+from streamapp.kafka.record import Result
+from streamapp.kafka.refusals import RecordRefusedError
+from streamapp.runtime.batch import Batch
+from streamapp.runtime.work import Origin, Results
 
 __all__ = ["Output"]
+
+
+class RefusedResults(Protocol):
+    """Where results go that the broker refuses: the dead letters."""
+
+    async def instead_of(
+        self, result: Result, source: TP, record: Record | None, topic: str, error: RecordRefusedError
+    ) -> None:
+        """Send the record that gave a result; see `DeadLetters.instead_of`, which has the arguments."""
+        ...
+
+
+class Outputs(Protocol):
+    """The app, as far as its outputs know it."""
+
+    @property
+    def dead_letters(self) -> RefusedResults:
+        """Where results go that the broker refuses."""
+        ...
 
 
 class Output:
     """A topic that results are sent to.
 
     Args:
-        app: the app whose producer sends.
+        app: has the dead letters.
         topic: the topic's name.
     """
 
-    def __init__(self, app: Any, topic: str) -> None:
+    def __init__(self, app: Outputs, topic: str) -> None:
         self._app = app
         self.topic = topic
         #: Records that the broker has acknowledged.

@@ -22,17 +22,17 @@ __all__ = ["Patience"]
 logger = logging.getLogger(__name__)
 
 #: Seconds before what has failed is tried again: the first time, doubled each time, and at most.
-AGAIN_S: Final = 0.1
-AGAIN_AT_MOST_S: Final = 5.0
+RETRY_BACKOFF_S: Final = 0.1
+RETRY_BACKOFF_MAX_S: Final = 5.0
 #: Seconds from which on what goes wrong is a problem.
 PROBLEM_AFTER_S: Final = 3.0
 #: Seconds for which it is tried again what only somebody else can mend; a topic may be deleted to be made anew.
-MISSING_FOR_S: Final = 30.0
-FORBIDDEN_FOR_S: Final = 10.0
+MISSING_TOPIC_TIMEOUT_S: Final = 30.0
+FORBIDDEN_TIMEOUT_S: Final = 10.0
 #: Seconds without a failure after which the next one is a new trouble.
-FORGET_AFTER_S: Final = 60.0
+TROUBLE_EXPIRY_S: Final = 60.0
 #: Seconds between two log lines of the same trouble.
-LOG_EVERY_S: Final = 10.0
+LOG_INTERVAL_S: Final = 10.0
 
 
 class Trouble(NamedTuple):
@@ -54,7 +54,7 @@ class Patience:
     def __init__(self, problems: Problems, now: Callable[[], float] = time.monotonic) -> None:
         self._problems = problems
         self._now = now
-        self._logged = RateLimit(LOG_EVERY_S, now)
+        self._logged = RateLimit(LOG_INTERVAL_S, now)
         self._troubles: dict[Hashable, Trouble] = {}
 
     def failed(self, name: str, error: BaseException) -> float:
@@ -69,7 +69,7 @@ class Patience:
         """
         now = self._now()
         trouble = self._troubles.get(name)
-        if trouble is None or now - trouble.last > FORGET_AFTER_S:
+        if trouble is None or now - trouble.last > TROUBLE_EXPIRY_S:
             trouble = Trouble(now, now, 0)
         trouble = self._troubles[name] = Trouble(trouble.since, now, trouble.times + 1)
         lasts = now - trouble.since
@@ -78,10 +78,10 @@ class Patience:
         elif lasts >= PROBLEM_AFTER_S:
             text = f"what is done cannot be committed for {lasts:.0f} s, and is done again: {type(error).__name__}"
             self._problems.report((Patience, name), text)
-        return min(AGAIN_S * 2.0 ** min(trouble.times - 1, 10), AGAIN_AT_MOST_S)
+        return min(RETRY_BACKOFF_S * 2.0 ** min(trouble.times - 1, 10), RETRY_BACKOFF_MAX_S)
 
     def _tell(self, name: str, text: str, lasts: float, error: BaseException) -> None:
-        at_most = MISSING_FOR_S if isinstance(error, UnknownTopicOrPartitionError) else FORBIDDEN_FOR_S
+        at_most = MISSING_TOPIC_TIMEOUT_S if isinstance(error, UnknownTopicOrPartitionError) else FORBIDDEN_TIMEOUT_S
         if lasts > at_most:
             raise RefusedError(f"{text}; tried again for {lasts:.0f} s")
         self._problems.report((Patience, name), text)

@@ -1,16 +1,19 @@
 """From where this worker's partitions are read: looked at when a generation begins, before anything of them is read.
 
-The committed offset of a partition is compared with its log and with the id of its topic (`starting`); what is to be
-read from elsewhere is told, counted and committed at once, so that it is told once.
+The committed offset of a partition is compared with its log and with the id of its topic (`gap`): a consumer whose
+offset is not there is silently set back to the first one by ``auto.offset.reset``, and in a topic that was deleted and
+made anew an offset of the old one stands for other records. What is read from elsewhere is logged, counted and
+committed at once, so that it is logged once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
@@ -18,28 +21,69 @@ from faust.types import TP
 
 from streamapp.kafka.commit_metadata import By, CommitMetadata
 from streamapp.kafka.group import passes
+from streamapp.kafka.reader import Reader
 from streamapp.kafka.topic_metadata import Described, LogRange, describe, log_ranges
-from streamapp.runtime.rows import RowTable
-from streamapp.runtime.starting import Reached, Why, gap
+from streamapp.runtime.losses import Gap, Losses, Why
+from streamapp.runtime.rows import Tables
 from streamapp.stores.errors import StoreUnreachableError
 
-__all__ = ["Positions"]
+__all__ = ["Positions", "Reached", "gap"]
 
 logger = logging.getLogger(__name__)
 
 #: Seconds before the broker is asked again.
-AGAIN_S: Final = 0.5
+DESCRIBE_RETRY_S: Final = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Reached:
+    """How far a group has read a partition."""
+
+    #: Of the next record; None = not known any more.
+    offset: int | None
+    #: Of the topic that it was; None = not known.
+    topic_id: str | None
+    #: The end offset of that topic when it was last seen; None = not known.
+    end: int | None = None
+
+
+def gap(tp: TP, reached: Reached | None, log: LogRange, topic_id: str | None) -> Gap | None:
+    """Tell whether a partition is to be read from elsewhere than where its group got to.
+
+    Args:
+        tp: the partition.
+        reached: how far it is read; None = nothing was.
+        log: what there is of it.
+        topic_id: of its topic; None = the broker does not tell.
+    """
+    if reached is None:
+        return Gap(tp, Why.BEGUN_LATE, 0, log.begin, None) if log.begin > 0 else None
+    before = reached.offset
+    if topic_id is not None and reached.topic_id not in (None, topic_id):
+        lost = None if reached.end is None or before is None else max(0, reached.end - before)
+        return Gap(tp, Why.MADE_ANEW, before, log.begin, lost, reached.topic_id, topic_id)
+    if before is None:
+        return gap(tp, None, log, topic_id)
+    if before < log.begin:
+        return Gap(tp, Why.DELETED, before, log.begin, log.begin - before)
+    if before > log.end:
+        return Gap(tp, Why.CUT_OFF, before, log.begin, None)
+    return None
 
 
 class Positions:
     """Where the partitions of a generation begin, and which topics they are of.
 
     Args:
-        app: the app.
+        reader: whose client asks the broker.
+        losses: takes note of records that are gone.
+        tables: their stores know of which topics they are made.
     """
 
-    def __init__(self, app: Any) -> None:
-        self._app = app
+    def __init__(self, reader: Reader, losses: Losses, tables: Tables) -> None:
+        self._reader = reader
+        self._losses = losses
+        self._tables = tables
         #: The ids of the topics that this generation reads, as far as the broker tells.
         self.ids: dict[str, str] = {}
         #: The topics that this generation reads and that are there.
@@ -92,7 +136,7 @@ class Positions:
         reached = {tp: self._known(tp, committed.get(tp)) for tp in partitions}
         found = (gap(tp, reached[tp], log, self.ids.get(tp.topic)) for tp, log in logs.items())
         gaps = [each for each in found if each is not None]
-        self._app.losses.gaps(gaps)
+        self._losses.gaps(gaps)
         self.progressed = {
             tp for tp, each in committed.items() if CommitMetadata.parse(each.metadata).by is By.PROGRESS
         }
@@ -116,16 +160,23 @@ class Positions:
 
     def _stored_id(self, tp: TP) -> str | None:
         """Return the id that the topic of a partition had when rows were made of it."""
-        tables: list[RowTable] = self._app.row_tables
         with contextlib.suppress(StoreUnreachableError):
-            for rows in (table.data.partitions.get(tp.partition) for table in tables):
-                if rows is not None and (found := rows.committed.standing.inputs.get(tp.topic)) is not None:
-                    return found
+            for rows in self._tables.partitions():
+                if rows.changelog.partition == tp.partition and tp.topic in rows.committed.standing.inputs:
+                    return rows.committed.standing.inputs[tp.topic]
         return None
 
+    async def ends(self, partitions: Collection[TP]) -> dict[TP, int]:
+        """Return the end offsets of partitions, as far as they are to be had now.
+
+        Raises:
+            KafkaError: if the broker does not allow it.
+        """
+        _, logs = await self._ask(partitions)
+        return {tp: log.end for tp, log in logs.items()}
+
     async def _ask(self, partitions: Iterable[TP]) -> tuple[dict[str, Described], dict[TP, LogRange]]:
-        client = self._app.consumer.reader.client
-        partitions = list(partitions)
+        client, partitions = self._reader.client, list(partitions)
         while True:
             try:
                 topics = await describe(client, {tp.topic for tp in partitions}) if partitions else {}
@@ -134,4 +185,4 @@ class Positions:
                 if not passes(exc):
                     raise
                 logger.warning("The start waits for the broker to tell how far its topics go: %r", exc)
-                await asyncio.sleep(AGAIN_S)
+                await asyncio.sleep(DESCRIBE_RETRY_S)

@@ -6,6 +6,7 @@ the changelog ended when the restore began."""
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import time
 from collections.abc import Collection, Mapping
@@ -18,7 +19,6 @@ from streamapp.joins.rows import Row
 from streamapp.kafka.changelog_consumer import ChangelogConsumer
 from streamapp.kafka.record import Record
 from streamapp.runtime.losses import Losses
-from streamapp.runtime.misfit import Misfit
 from streamapp.settings import Settings
 from streamapp.stores.in_step import keep_in_step
 from streamapp.stores.partition import PartitionStore
@@ -29,10 +29,80 @@ __all__ = ["Restore"]
 logger = logging.getLogger(__name__)
 
 #: Records of a partition, and bytes of their values, that are written at once: the event loop stands still meanwhile.
-RECORDS: Final = 10_000
-BYTES: Final = 4 << 20
+RESTORE_RECORDS: Final = 10_000
+RESTORE_BYTES: Final = 4 << 20
+#: Seconds of what ages are told in.
+AGE_UNITS_S: Final = ((86_400, "days"), (3_600, "hours"), (60, "minutes"), (1, "seconds"))
 #: Seconds between two lines in the log about a restore that takes long.
-REPORT: Final = 5.0
+REPORT_INTERVAL_S: Final = 5.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Misfit:
+    """A store that cannot be read on from where it is, but from the beginning of its changelog."""
+
+    tp: TP
+    fit: Fit
+    #: Of the store.
+    offset: int | None
+    standing: Standing
+    changelog: Changelog
+
+    def __str__(self) -> str:
+        """Return why the store is cleared."""
+        changes = f"{self.changelog.end - self.changelog.begin:,}"
+        return (
+            f"The store of {self._where} is complete up to {self.offset}, but {self._why}; the store is cleared and "
+            f"restored, from at most {changes} changelog records"
+        )
+
+    @property
+    def _where(self) -> str:
+        return f"{self.tp.topic}[{self.tp.partition}]"
+
+    @property
+    def _why(self) -> str:
+        match self.fit:
+            case Fit.TOO_OLD:
+                return (
+                    f"it was in step with the changelog {self._age}, longer than tombstones are sure to stay there "
+                    "(delete.retention.ms), so rows may have been deleted since of which nothing tells any more"
+                )
+            case Fit.HEAD_GONE:
+                return f"the changelog begins at {self.changelog.begin}: changes in between, deletions too, are gone"
+            case Fit.TAIL_GONE:
+                return f"the changelog ends at {self.changelog.end}: the topic was made anew, or has lost records"
+            case _:
+                return (
+                    f"the changelog was deleted and made anew (id {self.standing.topic_id}, now "
+                    f"{self.changelog.topic_id}), and what it has by now counts"
+                )
+
+    @property
+    def _age(self) -> str:
+        # Only stores of which it is known are too old.
+        seconds = (self.changelog.asked_ms - (self.standing.in_step_ms or 0)) / 1000
+        unit, name = next((unit, name) for unit, name in AGE_UNITS_S if abs(seconds) >= unit or unit == 1)
+        when = "ago" if seconds >= 0 else "in the future, by its clock"
+        return f"{abs(seconds) / unit:,.1f} {name} {when}"
+
+    @property
+    def lost(self) -> int:
+        """How many changes of the table are gone, at most."""
+        lost = max(0, self.changelog.begin - (self.offset or 0) if self.fit is Fit.HEAD_GONE else self.changelog.begin)
+        return lost + (max(0, (self.offset or 0) - self.changelog.end) if self.fit is Fit.TAIL_GONE else 0)
+
+    @property
+    def loss(self) -> str:
+        """What the table has lost."""
+        if self.fit is Fit.TAIL_GONE:
+            gone = f"ends at offset {self.changelog.end}, and the table had changes up to {self.offset}"
+        else:
+            gone = f"begins at offset {self.changelog.begin}: what was before it was deleted"
+        return (
+            f"{self._where}: the changelog {gone}; {self.lost:,} changes at most are gone, and with them rows of the "
+            "table that have not changed since (is its cleanup.policy compact?)"
+        )
 
 
 class Restore:
@@ -204,7 +274,7 @@ class Restore:
 
     async def _read(self, reader: ChangelogConsumer) -> None:
         fetched = reader.fetched()
-        taken = reader.take(self._ends, RECORDS, BYTES)
+        taken = reader.take(self._ends, RESTORE_RECORDS, RESTORE_BYTES)
         for tp in list(self._ends):
             position = await reader.position(tp)
             if tp in taken or position >= self._ends[tp]:
@@ -214,7 +284,7 @@ class Restore:
                 self._tell_rebuilt(tp)
             await asyncio.sleep(0)
         if self._ends and not taken:  # what was left may have been a transaction's marker
-            await asyncio.wait([fetched], timeout=REPORT)
+            await asyncio.wait([fetched], timeout=REPORT_INTERVAL_S)
         fetched.cancel()
         await self._report(reader)
 
@@ -231,7 +301,7 @@ class Restore:
 
     async def _report(self, reader: ChangelogConsumer) -> None:
         now = time.monotonic()
-        if now < self._reported + REPORT:
+        if now < self._reported + REPORT_INTERVAL_S:
             return
         self._reported = now
         left = sum([end - await reader.position(tp) for tp, end in self._ends.items()])
@@ -245,7 +315,7 @@ class Restore:
 
 
 def _changes(records: list[Record]) -> dict[bytes, Row | None]:
-    """Give what the records say, of each key the last one."""
+    """Return what the records say, of each key the last one."""
     return {
         key: None if (value := record.value) is None else Row(value, record.timestamp)
         for record in records

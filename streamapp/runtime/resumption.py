@@ -13,54 +13,22 @@ import enum
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 
 from streamapp.kafka.commit_metadata import By, CommitMetadata, new_placement
+from streamapp.kafka.group import Group
+from streamapp.runtime.positions import Positions
+from streamapp.runtime.problems import Problems
+from streamapp.runtime.rows import Inspection, Owner, Tables
+from streamapp.runtime.uncommitted import Uncommitted
 from streamapp.stores.errors import StateError
 
-if TYPE_CHECKING:
-    from streamapp.runtime.uncommitted import Uncommitted
-
-__all__ = ["Begin", "Committed", "Finding", "Inspection", "Misfit", "Owner", "Resumption", "judge"]
+__all__ = ["Begin", "Committed", "Finding", "Misfit", "Resumption", "judge"]
 
 logger = logging.getLogger(__name__)
-
-
-class Inspection(NamedTuple):
-    """What the state of a join's partition says of itself."""
-
-    #: What may be missing in the results, if it was written under another declaration.
-    notes: Sequence[str]
-    #: By topic, the offset after the last record that it has taken in; None = an older version wrote it, or nobody.
-    taken: Mapping[str, int] | None
-    #: Topics that were made anew since: their offsets begin anew, too.
-    anew: Collection[str]
-    #: Whether there is nothing in it.
-    fresh: bool
-
-
-class Owner(Protocol):
-    """A join, as far as its state is asked for."""
-
-    name: str
-    #: That it reads.
-    topics: tuple[str, ...]
-
-    @property
-    def tables(self) -> frozenset[str]:
-        """The topics whose records are rows of a table in the state."""
-        ...
-
-    def inspect(self, partition: Uncommitted, partitions: int) -> Inspection:
-        """Look at the state of a partition.
-
-        Raises:
-            StateError: if the join cannot go on with it.
-        """
-        ...
 
 
 class Committed(NamedTuple):
@@ -126,28 +94,58 @@ def judge(join: str, tp: TP, committed: Committed, state: Inspection, *, table: 
     return None if misfit is None else Finding(misfit, join, tp, taken or 0, offset)
 
 
+class PartitionCounts(Protocol):
+    """Tells how many partitions topics have."""
+
+    async def partition_count(self, topic: str) -> int:
+        """Return the number of partitions of a topic."""
+        ...
+
+
 class Resumption:
     """Where this worker's partitions go on.
 
     Args:
-        app: the app.
+        group: the consumer group.
+        positions: where its generations begin.
+        tables: the tables of rows.
+        topics: tells how many partitions topics have.
+        problems: of the worker.
+        group_id: the id of the group.
+        reset_command: what log lines name for a new start.
     """
 
-    def __init__(self, app: Any) -> None:
-        self._app = app
+    def __init__(
+        self,
+        group: Group,
+        positions: Positions,
+        tables: Tables,
+        topics: PartitionCounts,
+        problems: Problems,
+        *,
+        group_id: str,
+        reset_command: str,
+    ) -> None:
+        self._group = group
+        self._positions = positions
+        self._tables = tables
+        self._topics = topics
+        self._problems = problems
+        self._group_id = group_id
+        self._reset_command = reset_command
         #: What was committed of this generation's partitions when it began, and how that came about by now.
         self._committed: dict[TP, Committed] = {}
         self._began: dict[TP, str] = {}
         #: Since which placement they are read: a state from before that is read again on purpose.
         self._placements: dict[TP, str] = {}
 
-    def note(self, committed: Mapping[TP, OffsetAndMetadata], partitions: Iterable[TP]) -> None:
-        """Take note of what is committed, before anything else is.
+    async def note(self, partitions: Collection[TP]) -> None:
+        """Take note of what is committed of this worker's partitions, before anything else is.
 
-        Args:
-            committed: of the partitions that have an offset.
-            partitions: that this worker has.
+        Raises:
+            KafkaError: if it is not to be had.
         """
+        committed = await self._group.committed_now(partitions)
         self._committed, self._began, self._placements = {}, {}, {}
         for tp in partitions:
             found = committed.get(tp)
@@ -156,7 +154,23 @@ class Resumption:
             self._began[tp] = metadata.began
             self._placements[tp] = metadata.placement or ("" if metadata.by is By.PROGRESS else new_placement())
 
-    def moved(self, partitions: Iterable[TP]) -> None:
+    @property
+    def there(self) -> Collection[str]:
+        """The topics that this generation reads and that are there."""
+        return self._positions.there
+
+    @property
+    def topic_ids(self) -> Mapping[str, str]:
+        """The ids of the topics that this generation reads, as far as the broker tells."""
+        return self._positions.ids
+
+    async def start(self, committed: Mapping[TP, OffsetAndMetadata], partitions: Collection[TP]) -> dict[TP, int]:
+        """Compare what is committed with what the broker has; see `Positions.begin`, which has the arguments."""
+        moved = await self._positions.begin(committed, partitions)
+        self._moved(moved)
+        return moved
+
+    def _moved(self, partitions: Iterable[TP]) -> None:
         """Take note that partitions are read from elsewhere than was committed: what is there may be other records."""
         self._placements |= {tp: new_placement() for tp in partitions}
 
@@ -172,7 +186,7 @@ class Resumption:
     def metadata(self, tp: TP, transactional_id: str = "") -> str:
         """Return what is to be committed along with an offset of a partition."""
         by = self._committed[tp].by if tp in self._committed else By.PROGRESS
-        topic_id = self._app.consumer.positions.ids.get(tp.topic, "")
+        topic_id = self._positions.ids.get(tp.topic, "")
         placement = self._placements.get(tp, "")
         return str(CommitMetadata(by, self._began.get(tp, ""), transactional_id, topic_id, placement))
 
@@ -193,18 +207,18 @@ class Resumption:
             StateError: if a state does not go with what is declared or committed.
         """
         findings: list[Finding] = []
-        for table in self._app.tables.values():
-            if (owner := getattr(table, "owner", None)) is not None:
+        for table in self._tables.of_rows:
+            if (owner := table.owner) is not None:
                 numbers = sorted(tp.partition for tp in partitions if tp.topic == table.changelog_topic_name)
                 findings += await self._inspect(owner, {number: table.partition(number) for number in numbers})
         await self._check_plain_tables(partitions)
         gone = self._settle(findings)
         await self._check_ends(gone)
         self._placements |= dict.fromkeys(gone, "")  # the states go on
-        there = self._app.consumer.positions.there  # of a topic that is gone nobody can tell a position
+        there = self.there  # of a topic that is gone nobody can tell a position
         new = {tp for tp, committed in self._committed.items() if committed.by in (By.FOREIGN, By.NONE)}
         placed = {tp for tp in new if tp.topic in there}
-        positions: dict[TP, int] = await self._app.consumer.group.begin_at(placed, gone)
+        positions = await self._group.begin_at(placed, gone)
         self._tell_foreign({finding.tp for finding in findings})
         for tp, position in positions.items():
             self._committed[tp] = Committed(By.PROGRESS if tp in gone else By.PLACED, position)
@@ -213,7 +227,7 @@ class Resumption:
     async def _inspect(self, owner: Owner, stores: Mapping[int, Uncommitted]) -> list[Finding]:
         if not stores:
             return []
-        count = await self._app.producer.partition_count(owner.topics[0])
+        count = await self._topics.partition_count(owner.topics[0])
         findings, noted = [], dict[str, None]()
         for number, store in stores.items():
             try:
@@ -225,8 +239,8 @@ class Resumption:
             for topic in owner.topics:
                 tp = TP(topic, number)
                 committed = self._committed.get(tp)
-                if self._app.consumer.positions.ends_before(tp, (state.taken or {}).get(topic)):
-                    self.moved([tp])
+                if self._positions.ends_before(tp, (state.taken or {}).get(topic)):
+                    self._moved([tp])
                 found = committed and judge(owner.name, tp, committed, state, table=topic in owner.tables)
                 findings += [found] if found else []
         for note in noted:
@@ -246,7 +260,7 @@ class Resumption:
                     "from its beginning; what was not read of the former one is gone"
                 )
                 logger.error("%s", text)
-                self._app.faults.report(("anew", tp), text)
+                self._problems.report(("anew", tp), text)
 
     async def _check_plain_tables(self, partitions: Collection[TP]) -> None:
         """Make sure that rows which agents wrote are of the topics that are read now.
@@ -258,14 +272,14 @@ class Resumption:
             return
         kept = [
             table.name
-            for table in self._app.row_tables
+            for table in self._tables.of_rows
             if table.owner is None
             if any(tp.topic == table.changelog_topic_name and len(table.partition(tp.partition)) for tp in partitions)
         ]
         if not kept:
             return
         reads = {tp.topic for tp in self._committed}
-        before = {topic for topic in await self._app.consumer.group.topics() if not topic.startswith(self._own)} - reads
+        before = {topic for topic in await self._group.topics() if not topic.startswith(self._own)} - reads
         if before:
             raise StateError(
                 f"the group has read {', '.join(sorted(before))} so far, and the table {kept[0]} has rows of that, but "
@@ -280,7 +294,7 @@ class Resumption:
     @property
     def _own(self) -> str:
         """What the names of topics of the app's own begin with."""
-        return f"{self._app.conf.id}-"
+        return f"{self._group_id}-"
 
     def _settle(self, findings: Iterable[Finding]) -> dict[TP, int]:
         """Tell what was found; returns from where those partitions go on whose committed offset is gone.
@@ -312,13 +326,13 @@ class Resumption:
             records = sum(finding.committed - finding.taken for finding in {one.tp: one for one in skipped}.values())
             text = f"{records:,} records were skipped: offsets were set forward by hand ({_first(skipped)})"
             logger.warning("%s", text)
-            self._app.faults.report(Misfit.SKIPPED, text)
+            self._problems.report(Misfit.SKIPPED, text)
         if gone := found[Misfit.GONE]:
             logger.warning(
                 "Committed offsets are gone (%s), as those of a group without workers are after "
                 "offsets.retention.minutes: going on from what the state has taken in; `%s` reads all again",
                 _first(gone),
-                self._app.reset_command,
+                self._reset_command,
             )
         # Of several joins that read a topic one may be a commit ahead.
         return {one.tp: one.taken for one in sorted(gone, key=lambda one: one.taken, reverse=True)}
@@ -329,9 +343,9 @@ class Resumption:
         Raises:
             StateError: if one has not.
         """
-        ends = await self._app.consumer.reader.consumer.end_offsets(offsets) if offsets else {}
+        ends = await self._positions.ends(offsets)
         for tp, offset in offsets.items():
-            if offset > ends[tp]:
+            if offset > ends.get(tp, offset):
                 raise StateError(
                     f"{tp.topic}[{tp.partition}] ends at {ends[tp]}, and the state has taken in up to {offset}: the "
                     f"topic was made anew, or has lost records; {self._way_out}"
@@ -347,7 +361,7 @@ class Resumption:
 
     @property
     def _way_out(self) -> str:
-        return f"`{self._app.reset_command}` begins with an empty state, another STREAMAPP_ID beside this one"
+        return f"`{self._reset_command}` begins with an empty state, another STREAMAPP_ID beside this one"
 
 
 def _first(findings: Sequence[Finding]) -> str:

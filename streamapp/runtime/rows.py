@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from sortedcontainers import SortedDict
 
 from streamapp.joins.rows import Row
-from streamapp.runtime.scans import in_range, newest
-from streamapp.runtime.uncommitted import OrderedUncommitted, Uncommitted
+from streamapp.runtime.uncommitted import OrderedUncommitted, Uncommitted, in_range, newest
+from streamapp.runtime.work import Work
 from streamapp.stores.partition import Changes
 
-if TYPE_CHECKING:
-    from streamapp.runtime.resumption import Owner
-    from streamapp.runtime.work import Work
-
-__all__ = ["PartitionedRows", "RowTable", "Rows"]
+__all__ = ["Inspection", "Owner", "PartitionedRows", "RowTable", "Rows", "Tables"]
 
 
 class PartitionedRows(Protocol):
@@ -25,6 +21,40 @@ class PartitionedRows(Protocol):
     @property
     def partitions(self) -> Mapping[int, Uncommitted]:
         """The partitions."""
+        ...
+
+
+class Inspection(NamedTuple):
+    """What the state of a join's partition says of itself."""
+
+    #: What may be missing in the results, if it was written under another declaration.
+    notes: Sequence[str]
+    #: By topic, the offset after the last record that it has taken in; None = an older version wrote it, or nobody.
+    taken: Mapping[str, int] | None
+    #: Topics that were made anew since: their offsets begin anew, too.
+    anew: Collection[str]
+    #: Whether there is nothing in it.
+    fresh: bool
+
+
+class Owner(Protocol):
+    """A join, as far as its state is asked for."""
+
+    name: str
+    #: That it reads.
+    topics: tuple[str, ...]
+
+    @property
+    def tables(self) -> frozenset[str]:
+        """The topics whose records are rows of a table in the state."""
+        ...
+
+    def inspect(self, partition: Uncommitted, partitions: int) -> Inspection:
+        """Look at the state of a partition.
+
+        Raises:
+            StateError: if the join cannot go on with it.
+        """
         ...
 
 
@@ -54,6 +84,23 @@ class RowTable(Protocol):
         ...
 
 
+class Tables(Protocol):
+    """The tables of rows of an app."""
+
+    @property
+    def of_rows(self) -> Sequence[RowTable]:
+        """All of them: those that agents have, and the states of joins."""
+        ...
+
+    def partitions(self, *, active: bool = False) -> list[Uncommitted]:
+        """Return the rows of the partitions that this worker has.
+
+        Args:
+            active: leave out those that are kept as standbys.
+        """
+        ...
+
+
 class Rows:
     """One partition of a table as the work on a batch sees it: with what the work itself has written.
 
@@ -67,21 +114,21 @@ class Rows:
         self._work = work
 
     def get(self, key: bytes, /) -> Row | None:
-        """Give the row of a key."""
+        """Return the row of a key."""
         written = self._work.changes.get(self._rows)
         if written and key in written:
             return written[key]
         return self._rows.get(key)
 
     def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
-        """Give the rows of keys, in their order; a key may be there more than once."""
+        """Return the rows of keys, in their order; a key may be there more than once."""
         rows = self._rows.get_many(keys)
         if written := self._work.changes.get(self._rows):
             rows = [written.get(key, row) for key, row in zip(keys, rows, strict=True)]
         return rows
 
     def scan(self, start: bytes, stop: bytes | None) -> Iterator[tuple[bytes, Row]]:
-        """Give the rows with ``start <= key < stop`` in order; None is without end.
+        """Return the rows with ``start <= key < stop`` in order; None is without end.
 
         Raises:
             TypeError: if the table is not an ordered one.

@@ -3,39 +3,98 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final, Protocol
 
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from faust.types import TP
 
+from streamapp.kafka.partitioner import partitions
 from streamapp.kafka.refusals import RecordRefusedError, RefusedError, standing
+from streamapp.runtime.changelog_limits import ChangelogLimits
 from streamapp.runtime.outbox import Outbox, Sending
 from streamapp.runtime.patience import Patience
 from streamapp.runtime.uncommitted import OrderedUncommitted, Uncommitted
+from streamapp.runtime.work import Results
 
-__all__ = ["RowsRefusedError", "Settling"]
+__all__ = ["KnownTopics", "RowsRefusedError", "Settling"]
 
 #: Seconds between two looks why something does not arrive.
-LOOK_S: Final = 1.0
+SETTLE_CHECK_INTERVAL_S: Final = 1.0
 
 
 class RowsRefusedError(Exception):
     """Rows that their changelogs refused in a commit; they are known now, and refused before the next one."""
 
 
+class KnownTopics(Protocol):
+    """Tells what the broker knows of topics."""
+
+    async def partition_count(self, topic: str) -> int:
+        """Return the number of partitions of a topic.
+
+        Raises:
+            KafkaError: if the broker does not know the topic.
+        """
+        ...
+
+    async def missing(self, partitions: Collection[TP]) -> set[str]:
+        """Return the topics of those of the partitions that are not there; none, if the broker does not answer."""
+        ...
+
+
+class Retention(Protocol):
+    """Looks for records that their topic deletes soon, since they are old."""
+
+    def look(self, topic: str, first: int | None, last: int | None) -> None:
+        """Look at the event times (ms; None = now) of the first and the last record of a batch."""
+        ...
+
+
 class Settling:
-    """Settles what is in the outbox.
+    """Puts results into the outbox, and settles what is in it.
 
     Args:
-        app: the app.
-        outbox: has what was sent.
+        outbox: has what is sent.
+        patience: knows how long what fails is tried again.
+        limits: of the changelogs.
+        topics: tells of the topics that results go to.
+        retention: looks at the event times of results.
     """
 
-    def __init__(self, app: Any, outbox: Outbox) -> None:
-        self._app = app
-        self._outbox = outbox
-        self._patience: Patience = app.patience
+    def __init__(
+        self, outbox: Outbox, patience: Patience, limits: ChangelogLimits, topics: KnownTopics, retention: Retention
+    ) -> None:
+        self.outbox = outbox
+        self.patience = patience
+        self._limits = limits
+        self._topics = topics
+        self._retention = retention
+
+    async def divided(self, results: Results) -> list[tuple[TP, Results]]:
+        """Return results by the partitions that they go to.
+
+        Raises:
+            RefusedError: if their topic is not there, or not allowed, for long enough.
+        """
+        topic, source = results.output.topic, results.source
+        self._retention.look(topic, results.results[0][0].timestamp, results.results[-1][0].timestamp)
+        count = await self._partition_count(topic)
+        if not results.rekeyed and count == await self._topics.partition_count(source.topic):
+            return [(TP(topic, source.partition), results)]
+        return [
+            (TP(topic, number), Results(results.output, part, source, rekeyed=True, origin=results.origin))
+            for number, part in partitions(results.results, count).items()
+        ]
+
+    async def send(self, results: Results) -> None:
+        """Send results outside of a batch's work, with the commit under way."""
+        for tp, part in await self.divided(results):
+            self.outbox.put(tp, part.results, part, amends=True)
+
+    async def missing(self, partitions: Collection[TP]) -> set[str]:
+        """Return the topics of those of the partitions that are not there; none, if the broker does not answer."""
+        return await self._topics.missing(partitions)
 
     async def settle(self) -> None:
         """Wait until all has arrived; what the broker refuses finds another place.
@@ -43,7 +102,7 @@ class Settling:
         Raises:
             Exception: what is wrong with a record batch that cannot be sent.
         """
-        while (failed := await self._outbox.settle(LOOK_S)) is None or failed:
+        while (failed := await self.outbox.settle(SETTLE_CHECK_INTERVAL_S)) is None or failed:
             if failed is None:
                 await self._look()
             else:
@@ -70,8 +129,8 @@ class Settling:
         Raises:
             RefusedError: if so, and that for long enough.
         """
-        for topic in await self._app.producer.missing(self._outbox.waiting):
-            self._patience.failed(topic, UnknownTopicOrPartitionError())
+        for topic in await self._topics.missing(self.outbox.waiting):
+            self.patience.failed(topic, UnknownTopicOrPartitionError())
 
     async def check_rows(self, written: Sequence[Uncommitted], undo: bool) -> None:
         """Look whether the changelogs have refused rows.
@@ -87,28 +146,26 @@ class Settling:
         """
         refused = [(rows.changelog.topic, *one) for rows in written for one in rows.refusals]
         for topic, result, error in refused:
-            await self._app.changelog_limits.learn(topic, result, error)
+            await self._limits.learn(topic, result, error)
         if refused:
             if undo:
                 for rows in written:
                     if rows.refusals and isinstance(rows, OrderedUncommitted):
-                        self._outbox.put(rows.changelog, rows.undone(), rows, amends=True)
+                        self.outbox.put(rows.changelog, rows.undone(), rows, amends=True)
                 await self.settle()
             topic, _, error = refused[0]
             raise RowsRefusedError(f"the changelog {topic} refuses {len(refused)} rows: {error}")
 
-    async def partition_count(self, topic: str) -> int:
+    async def _partition_count(self, topic: str) -> int:
         """Return the number of partitions of a topic; one that is not there is waited for, for some time."""
-        producer = self._app.producer
         error: KafkaError | None
         while True:
             try:
-                async with asyncio.timeout(LOOK_S):
-                    count: int = await producer.partition_count(topic)
-                    return count
+                async with asyncio.timeout(SETTLE_CHECK_INTERVAL_S):
+                    return await self._topics.partition_count(topic)
             except TimeoutError:
-                error = UnknownTopicOrPartitionError() if await producer.missing([TP(topic, 0)]) else None
+                error = UnknownTopicOrPartitionError() if await self._topics.missing([TP(topic, 0)]) else None
             except KafkaError as exc:
                 error = exc
             if error is not None:
-                await asyncio.sleep(self._patience.failed(topic, error))
+                await asyncio.sleep(self.patience.failed(topic, error))

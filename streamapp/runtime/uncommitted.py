@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+import heapq
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from typing import Final
 
 from faust.types import TP
 from sortedcontainers import SortedDict
 
 from streamapp.joins.rows import Row
 from streamapp.kafka.record import Envelope, Result
-from streamapp.runtime.scans import in_range, newest
+from streamapp.kafka.refusals import RecordRefusedError
 from streamapp.stores.errors import StoreUnreachableError
 from streamapp.stores.in_step import keep_in_step
 from streamapp.stores.partition import Changes, OrderedStore, PartitionStore
 from streamapp.stores.standing import UNKNOWN
 
-if TYPE_CHECKING:
-    from streamapp.kafka.refusals import RecordRefusedError
+__all__ = ["OrderedUncommitted", "Uncommitted", "in_range", "newest"]
 
-__all__ = ["OrderedUncommitted", "Uncommitted"]
+Scan = Iterator[tuple[bytes, Row | None]]
 
 #: Expired rows removed at a commit: bounds how long it takes.
-EXPIRE_AT_ONCE: Final = 50_000
+EXPIRED_ROWS_PER_COMMIT: Final = 50_000
 
 
 class Uncommitted:
@@ -57,14 +58,14 @@ class Uncommitted:
         return {}
 
     def get(self, key: bytes, /) -> Row | None:
-        """Give the row of a key."""
+        """Return the row of a key."""
         for changes in (self.fresh, self._frozen):
             if key in changes:
                 return changes[key]
         return self.committed.get(key)
 
     def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
-        """Give the rows of keys, in their order; a key may be there more than once."""
+        """Return the rows of keys, in their order; a key may be there more than once."""
         frozen = self._frozen  # taken first: while the store is read, a commit may put these rows into it
         rows = self.committed.get_many(keys)
         for changes in (frozen, self.fresh):
@@ -111,16 +112,16 @@ class Uncommitted:
                 (key, None) for key, row in list(self.fresh.items()) if row is not None and row.timestamp < before
             )
             with contextlib.suppress(StoreUnreachableError):  # the next commits will ask again
-                expired = self.committed.expired(before, EXPIRE_AT_ONCE) if self._expiring else []
+                expired = self.committed.expired(before, EXPIRED_ROWS_PER_COMMIT) if self._expiring else []
                 for key in expired:
                     self.fresh.setdefault(key, None)
-                self._expiring = len(expired) == EXPIRE_AT_ONCE
+                self._expiring = len(expired) == EXPIRED_ROWS_PER_COMMIT
         self._frozen, self.fresh = self.fresh, self._none()
         self._offset = 0
         return bool(self._frozen)
 
     def records(self) -> list[Result]:
-        """Give what is frozen as changelog records: a row's value and event time, or a tombstone."""
+        """Return what is frozen as changelog records: a row's value and event time, or a tombstone."""
         return _records(self._frozen)
 
     def undone(self) -> list[Result]:
@@ -138,7 +139,8 @@ class Uncommitted:
     def store(self) -> None:
         """Put what is frozen, and is in the changelog by now, into the store."""
         if self._offset < self._stored:
-            # The changelog was made anew, or has lost its end: only the store has the older rows (`batching.refill`).
+            # The changelog was made anew, or has lost its end: only the store has the older rows, which a recovery
+            # writes to it.
             self.committed.stand(self.committed.standing.succeeded_by(UNKNOWN))
         self.committed.write(self._frozen, self._offset)
         self._stored = self._offset
@@ -165,15 +167,15 @@ class OrderedUncommitted(Uncommitted):
     """The same for a table whose rows are read in the order of their keys."""
 
     committed: OrderedStore
-    fresh: Any
-    _frozen: Any
+    fresh: SortedDict[bytes, Row | None]
+    _frozen: SortedDict[bytes, Row | None]
 
     def _none(self) -> MutableMapping[bytes, Row | None]:
         """Make room for changes."""
         return SortedDict()
 
     def scan(self, start: bytes, stop: bytes | None) -> Iterator[tuple[bytes, Row]]:
-        """Give the rows with ``start <= key < stop`` in order; None is without end."""
+        """Return the rows with ``start <= key < stop`` in order; None is without end."""
         yield from newest(
             in_range(self.fresh, start, stop), in_range(self._frozen, start, stop), self.committed.scan(start, stop)
         )
@@ -184,3 +186,22 @@ def _records(changes: Changes) -> list[Result]:
         (Envelope(key, None), None) if row is None else (Envelope(key, row.timestamp), row.value)
         for key, row in changes.items()
     ]
+
+
+def in_range(changes: SortedDict[bytes, Row | None], start: bytes, stop: bytes | None) -> Scan:
+    """Go through changes with ``start <= key < stop`` in order; None is without end."""
+    return ((key, changes[key]) for key in changes.irange(start, stop, (True, False)))
+
+
+def newest(*sources: Iterable[tuple[bytes, Row | None]]) -> Iterator[tuple[bytes, Row]]:
+    """Merge rows that are in order; of one key that of the first source counts, and None is no row."""
+    numbered = [zip(source, itertools.repeat(number)) for number, source in enumerate(sources)]
+    last = None
+    for (key, row), _ in heapq.merge(*numbered, key=_place):
+        if key != last and row is not None:
+            yield key, row
+        last = key
+
+
+def _place(entry: tuple[tuple[bytes, Row | None], int]) -> tuple[bytes, int]:
+    return entry[0][0], entry[1]

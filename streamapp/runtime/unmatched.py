@@ -13,8 +13,8 @@ from faust.types import TP
 from streamapp.kafka.record import Result
 from streamapp.runtime.advice import advice, advice_on_keys
 from streamapp.runtime.output import Output
-from streamapp.runtime.results import Origin
 from streamapp.runtime.tally import Example
+from streamapp.runtime.work import Origin
 
 if TYPE_CHECKING:
     from streamapp.runtime.batch import Batch
@@ -60,6 +60,8 @@ class TableLookup:
 
 class UnmatchedOutput(Output):
     """A topic for records that found no row; made by `App.unmatched`, which has the arguments."""
+
+    _app: Any
 
     def __init__(
         self, app: Any, topic: str, table: RowTable, reason: Callable[[bytes], str], *, keeps: bool = False

@@ -17,8 +17,8 @@ from streamapp.runtime.advice import advice, shortened
 from streamapp.runtime.tally import Example, Loss, Tally
 
 if TYPE_CHECKING:
-    from streamapp.runtime.rejected import Rejected
     from streamapp.runtime.unmatched import Lookup
+    from streamapp.runtime.work import Rejected
 
 __all__ = ["ByHand", "Finding", "Watch", "Watched"]
 

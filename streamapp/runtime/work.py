@@ -6,16 +6,77 @@ not in the table, when it gets the batch again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Protocol, cast
 
-if TYPE_CHECKING:
-    from streamapp.joins.rows import Row
-    from streamapp.runtime.rejected import Rejected
-    from streamapp.runtime.results import Results
-    from streamapp.runtime.uncommitted import Uncommitted
+import msgspec
+from faust.types import TP
 
-__all__ = ["Work"]
+from streamapp.formats.undecodable import Reason
+from streamapp.joins.records import Record
+from streamapp.joins.rows import Row
+from streamapp.kafka.record import Envelope, Result, Stamped
+from streamapp.kafka.refusals import RecordRefusedError
+from streamapp.runtime.uncommitted import Uncommitted
+
+__all__ = ["Origin", "Rejected", "Results", "Work"]
+
+#: Finds the record that gave a result, and the topic that it is from; None = there is no such record.
+Origin = Callable[[Stamped], tuple[str, Record] | None]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record that cannot be used, where it is from, why, and the error in words."""
+
+    tp: TP
+    record: Record
+    reason: Reason
+    error: str
+    #: The traceback of what an agent raised.
+    traceback: str = ""
+    #: The join that rejected it, which keeps accounts of its own.
+    join: str = ""
+
+
+class ResultTopic(Protocol):
+    """A topic that results are sent to."""
+
+    topic: str
+    #: Records that the broker has acknowledged.
+    sent: int
+
+    async def refused(self, result: Result, source: TP, record: Record | None, error: RecordRefusedError) -> None:
+        """Find another place for a result that the broker refuses."""
+        ...
+
+
+class Results(msgspec.Struct):
+    """Results for one topic, from a batch of the partition `source`."""
+
+    output: ResultTopic
+    results: Sequence[Result]
+    source: TP
+    rekeyed: bool = False
+    origin: Origin | None = None
+
+    def delivered(self, count: int, offset: int) -> None:
+        """Count results that the broker has."""
+        self.output.sent += count
+
+    async def refused(self, result: Result, error: RecordRefusedError) -> None:
+        """Find another place for a result that the broker refuses."""
+        stamped, source = result[0], self.source
+        record: Record | None
+        if isinstance(stamped, Envelope):
+            record, source = stamped.source, stamped.tp or source
+        else:
+            record = cast(Record, stamped)
+        if self.origin is not None:
+            topic, record = self.origin(stamped) or (source.topic, None)
+            source = TP(topic, source.partition)
+        await self.output.refused(result, source, record, error)
 
 
 class Work:

@@ -114,6 +114,8 @@ class _Answers(Output):
         left: the left topic, whose partitions the answers go to.
     """
 
+    _app: Any
+
     def __init__(self, app: Any, topic: str, left: str) -> None:
         super().__init__(app, topic)
         self._left = left

@@ -18,8 +18,7 @@ from streamapp.joins.declared import StateMismatch, earlier
 from streamapp.joins.ledger import LEDGER
 from streamapp.runtime.batch import BatchSchema, Merged
 from streamapp.runtime.cycles import Flow
-from streamapp.runtime.resumption import Inspection
-from streamapp.runtime.rows import Rows
+from streamapp.runtime.rows import Inspection, Rows
 from streamapp.runtime.uncommitted import Uncommitted
 from streamapp.runtime.work import Work
 from streamapp.stores.errors import StateError

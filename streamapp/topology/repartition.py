@@ -11,7 +11,7 @@ from streamapp.kafka.record import Envelope, Record, Result
 from streamapp.runtime.batch import Batch, BatchSchema
 from streamapp.runtime.cycles import Flow
 from streamapp.runtime.output import Output
-from streamapp.runtime.rejected import Rejected
+from streamapp.runtime.work import Rejected
 from streamapp.topology.tombstones import Tombstones
 from streamapp.worker.growth import REPARTITIONING
 

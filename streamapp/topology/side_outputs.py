@@ -17,7 +17,7 @@ from streamapp.kafka.record import Envelope, Result
 from streamapp.rate_limit import RateLimit
 from streamapp.runtime.dead_letters import DeadLetters
 from streamapp.runtime.output import Output
-from streamapp.runtime.rejected import Rejected
+from streamapp.runtime.work import Rejected
 from streamapp.topology.join_watch import CAUSES, KIND
 
 if TYPE_CHECKING:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import faust
 
 from streamapp.joins import (
     AsOfJoin,
     Direction,
+    Enriched,
     ForeignKeyJoin,
     How,
     Join,
@@ -102,6 +103,53 @@ class Topic(faust.Topic):
     def global_table(self) -> TopicGlobalTable:
         """Take the topic for a table that every worker has as a whole, so that it can be looked up by any key."""
         return self.app.global_table(self.name, self.check)  # type: ignore[no-any-return]
+
+    @overload
+    def join(
+        self,
+        other: Topic,
+        *,
+        before: Duration,
+        after: Duration,
+        grace: Duration,
+        how: How | str = ...,
+        idle_timeout: Duration | None = ...,
+        name: str | None = ...,
+    ) -> JoinDeclaration[Joined]: ...
+
+    @overload
+    def join(
+        self,
+        other: TopicGlobalTable,
+        *,
+        key: KeyOf | None = ...,
+        how: How | str = ...,
+        name: str | None = ...,
+    ) -> JoinDeclaration[Joined]: ...
+
+    @overload
+    def join(
+        self,
+        other: TopicTable,
+        *,
+        how: How | str = ...,
+        grace: Duration | None = ...,
+        idle_timeout: Duration | None = ...,
+        name: str | None = ...,
+    ) -> JoinDeclaration[Joined]: ...
+
+    @overload
+    def join(
+        self,
+        other: TopicTable,
+        second: TopicTable,
+        /,
+        *more: TopicTable,
+        how: How | str = ...,
+        grace: Duration | None = ...,
+        idle_timeout: Duration | None = ...,
+        name: str | None = ...,
+    ) -> JoinDeclaration[Enriched]: ...
 
     def join(
         self,

@@ -79,10 +79,11 @@ class Router(faust_router.Router):
         """
         table = self._get_table(table_name)
         topic = self._get_table_topic(table)
-        key = self._get_serialized_key(table, key)
+        forms = table.key_forms(self._get_serialized_key(table, key))
         # Not counted in the assignment, which may lack some: see `_owner`.
-        count = table.partitions or self.app.conf.topic_partitions
-        return [self._owner(TP(topic, partition)) for partition in partitions_of(key, count)]
+        count = self._count(table, topic)
+        found = dict.fromkeys(partition for form in forms for partition in partitions_of(form, count))
+        return [self._owner(TP(topic, partition)) for partition in found]
 
     def owner(self, table_name: str, partition: int) -> Owner:
         """Give the worker that has a partition of a table.
@@ -92,9 +93,14 @@ class Router(faust_router.Router):
             ServiceUnavailable: while no assignment is known.
         """
         table = self._get_table(table_name)
-        if partition >= (table.partitions or self.app.conf.topic_partitions):
+        topic = self._get_table_topic(table)
+        if partition >= self._count(table, topic):
             raise NotFound("unknown partition", table=table_name, partition=partition)
-        return self._owner(TP(self._get_table_topic(table), partition))
+        return self._owner(TP(topic, partition))
+
+    def _count(self, table: Any, changelog: str) -> int:
+        app: Any = self.app
+        return app.partition_counts.get(changelog) or table.partitions or app.conf.topic_partitions  # type: ignore[no-any-return]
 
     def _owner(self, tp: TP) -> Owner:
         if self._assignor.is_active(tp):

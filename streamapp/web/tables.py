@@ -96,7 +96,8 @@ class TableView(StateView):
         """Answer with the row from a partition that this worker has."""
         self.check_recovered()
         try:
-            row = table.partition(partition).get(key)
+            rows = map(table.partition(partition).get, table.key_forms(key))
+            row = next((row for row in rows if row is not None), None)
         except KeyError:  # a rebalance came while another worker was asked
             raise self.router.moving() from None
         if row is None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Any
+from typing import cast
 
 import faust
+from faust.types.agents import ActorRefT
 
 from streamapp.kafka.refusals import RefusedError
 from streamapp.runtime.changelog_limits import RowRefusedError
@@ -22,21 +23,22 @@ class Agent(faust.Agent):
     wake-up (`mode.supervisors`, 0.7), and after the batch has been acknowledged.
     """
 
-    async def _execute_actor(self, coro: Awaitable[Any], aref: Any) -> None:
+    async def _execute_actor(self, coro: Awaitable[None], aref: ActorRefT) -> None:
         if isinstance(aref.stream, Stream) and aref.stream.batched:
             coro = self._tried_again(coro, aref)
         await super()._execute_actor(coro, aref)
 
-    async def _tried_again(self, coro: Awaitable[Any], aref: Any) -> None:
+    async def _tried_again(self, coro: Awaitable[None], aref: ActorRefT) -> None:
+        stream = cast(Stream, aref.stream)
         while True:
             try:
                 await coro
             except Exception as exc:
                 self._tell(exc)
                 try:
-                    await aref.stream.failed(exc)
+                    await stream.failed(exc)
                 except Exception as fatal:
-                    aref.stream.give_up()
+                    stream.give_up()
                     await self.app.crash(fatal)
                     return
                 coro = self._run(aref)
@@ -49,6 +51,6 @@ class Agent(faust.Agent):
         elif not isinstance(error, (StoreError, StoreBehindError, RefusedError, RowRefusedError)):  # others tell of it
             self.log.error("%s failed and is started again", self.name, exc_info=error)
 
-    def _run(self, aref: Any) -> Awaitable[Any]:
-        running: Any = self.fun(aref.stream)
+    def _run(self, aref: ActorRefT) -> Awaitable[None]:
+        running = self.fun(aref.stream)
         return running if isinstance(running, Awaitable) else self._slurp(aref, aiter(running))

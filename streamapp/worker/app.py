@@ -2,55 +2,41 @@
 
 from __future__ import annotations
 
-import logging
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
 import faust
-from faust.types.auth import SASLMechanism
+from faust.types.auth import CredentialsT, SASLMechanism
 
 from streamapp.errors import StreamappError
-from streamapp.joins import Clock
 from streamapp.kafka.admin import LARGEST_RECORD
 from streamapp.kafka.refusals import RefusedError, name_of, standing, text_of
-from streamapp.runtime.ahead import Ahead, WallClock
-from streamapp.runtime.alignment import groups
 from streamapp.runtime.batch import BatchSchema
-from streamapp.runtime.changelog_limits import ChangelogLimits
-from streamapp.runtime.checkpoint import Checkpoint
-from streamapp.runtime.cycles import Flow
-from streamapp.runtime.dead_letters import DeadLetters
-from streamapp.runtime.losses import Losses
 from streamapp.runtime.output import Output
-from streamapp.runtime.patience import Patience
-from streamapp.runtime.problems import Problems
-from streamapp.runtime.resumption import Resumption
-from streamapp.runtime.topics import DeclaredTopics
 from streamapp.runtime.unmatched import UnmatchedOutput
-from streamapp.runtime.watch import Watch
 from streamapp.runtime.watching import Watching
-from streamapp.settings import DEAD_LETTERS, PREFIX, Guarantee, Settings
+from streamapp.settings import Guarantee, Settings
 from streamapp.worker.agent import Agent
 from streamapp.worker.assignor import Assignor
+from streamapp.worker.base import BaseApp
 from streamapp.worker.recovery import TableManager
-from streamapp.worker.retention import RetentionWatch
 from streamapp.worker.stream import Stream
 from streamapp.worker.table import Table
+from streamapp.worker.value_table import ValueTable
 
 __all__ = ["App"]
 
 #: Seconds between commits: what a killed worker does again at most, and little enough work to be no load.
-COMMIT_EVERY: Final = 1.0
+COMMIT_INTERVAL_S: Final = 1.0
 #: The same with exactly_once, as in Kafka Streams: so long are results there before readers of committed ones get them.
-TRANSACTION_EVERY: Final = 0.1
+TRANSACTION_INTERVAL_S: Final = 0.1
 #: Seconds between heartbeats, at most: so long partitions may wait for another worker after theirs has left.
-HEARTBEAT_EVERY: Final = 1.0
+HEARTBEAT_INTERVAL_MAX_S: Final = 1.0
 #: Bytes of one produced batch: larger ones compress better and cost fewer requests.
-BATCH_BYTES: Final = 1 << 20
+PRODUCER_BATCH_BYTES: Final = 1 << 20
 
 
-class App(faust.App):
+class App(BaseApp):
     """A Faust app made from settings.
 
     Args:
@@ -59,24 +45,23 @@ class App(faust.App):
     """
 
     def __init__(self, settings: Settings, **options: Any) -> None:
-        self.settings = settings
         super().__init__(
-            settings.id,
+            settings,
             **{
                 "broker": ";".join(f"batches://{server}" for server in settings.broker.split(",")),
                 "broker_credentials": _credentials(settings),
                 "broker_session_timeout": settings.session_timeout,
-                "broker_heartbeat_interval": min(settings.session_timeout / 5, HEARTBEAT_EVERY),
+                "broker_heartbeat_interval": min(settings.session_timeout / 5, HEARTBEAT_INTERVAL_MAX_S),
                 "broker_request_timeout": max(40.0, settings.session_timeout),
-                "broker_commit_interval": TRANSACTION_EVERY
+                "broker_commit_interval": TRANSACTION_INTERVAL_S
                 if settings.processing_guarantee is Guarantee.EXACTLY_ONCE
-                else COMMIT_EVERY,
+                else COMMIT_INTERVAL_S,
                 "consumer_auto_offset_reset": "earliest",
                 "consumer_max_fetch_size": settings.buffer,
                 "producer_acks": -1,
                 "producer_compression_type": "snappy",
                 "producer_linger": 0,
-                "producer_max_batch_size": BATCH_BYTES,
+                "producer_max_batch_size": PRODUCER_BATCH_BYTES,
                 "producer_max_request_size": LARGEST_RECORD,
                 "producer_request_timeout": 40.0,
                 "datadir": str(settings.datadir),
@@ -90,37 +75,11 @@ class App(faust.App):
                 "Agent": Agent,
                 "PartitionAssignor": Assignor,
                 "Stream": Stream,
-                "Table": Table,
+                "Table": ValueTable,
                 "TableManager": TableManager,
                 **options,
             },
         )
-        self.dead_letters = DeadLetters(self, settings.topic(DEAD_LETTERS))
-        #: The topics that are read and written, as they are declared.
-        self.declared = DeclaredTopics()
-        self.declared.sink(self.dead_letters.topic, lambda: self.dead_letters)
-        #: How many partitions the input topics and the changelogs had before the start.
-        self.partition_counts: dict[str, int] = {}
-        #: What is worth to know of the topics, found before the start and told at it.
-        self.notes: list[tuple[int, str]] = []
-        #: Tells of records that their topics delete for their age.
-        self.retention = RetentionWatch(settings)
-        #: What is wrong although the worker runs.
-        self.faults = Problems()
-        #: Tells when most of what is read comes to nothing.
-        self.watch = Watch(self)
-        #: Records that were gone before they were read.
-        self.losses = Losses(self.faults, settings.on_lost)
-        #: Records that the agents are done with, by topic.
-        self.read: Counter[str] = Counter()
-        #: Looks for records that are ahead of the wall clock, which bounds the event clocks.
-        self.ahead = Ahead(WallClock(settings.max_ahead), f"{PREFIX}MAX_AHEAD={settings.max_ahead:g}")
-        self.patience = Patience(self.faults)
-        self.changelog_limits = ChangelogLimits(self)
-        #: What workers' lines name for a new start.
-        self.reset_command = "faust -A APP reset"
-        self.resumption = Resumption(self)
-        self.checkpoint = Checkpoint(self)
 
     def _discovery_modules(self) -> list[str]:
         # Faust (0.15.3) adds the whole package of the app, and would import what only some commands need.
@@ -171,44 +130,29 @@ class App(faust.App):
         """Return what an agent gets the batches of topics through, which are named in full."""
         return super().topic(*topics, schema=schema, **options)
 
-    def merges(self) -> list[tuple[str, ...]]:
-        """Give the topics that agents merge, for each such agent."""
-        return []
-
-    def flows(self) -> list[Flow]:
-        """Return from which topics the declared joins read, and to which they send."""
-        return []
-
     async def on_start(self) -> None:
         """Begin to watch what becomes of the records."""
         await super().on_start()
         await self.add_runtime_dependency(Watching(self))
 
-    def topics_read(self) -> set[str]:
-        """Return the topics that agents read; one that is declared need not be among them."""
-        agents = {topic for agent in self.agents.values() for topic in getattr(agent.channel, "topics", ())}
-        return agents.union(*self.merges())
-
-    def joined_topics(self) -> list[tuple[str, ...]]:
-        """Give all input topics, those together that are joined and so need equally many partitions."""
-        return list(dict.fromkeys(groups(self.declared.inputs, self.merges()).values()))
-
-    def problems(self) -> list[str]:
-        """Return what is wrong with this worker, although it runs, in a line each."""
-        return list(self.faults)
-
-    def clock(self) -> Clock:
-        """Make an event clock for a partition, which no record pushes further than ``STREAMAPP_MAX_AHEAD`` allows."""
-        return Clock(self.ahead.wall)
-
     def table(self, name: str, **options: Any) -> Table:
         """Declare a table of `streamapp.joins.Row`; declared once more, it is the same one."""
         found = self.tables.get(name)
         if found is None:
-            return cast(Table, self.Table(name, **options))
-        if not isinstance(found, Table):
-            raise TypeError(f"{name} is a table of Faust's: app.Table({name!r}) has it")
-        return found
+            found = self.tables.add(Table(self, name=name, beacon=self.tables.beacon, **options))
+        elif isinstance(found, ValueTable):
+            raise TypeError(f"{name} is declared by app.Table(…) already, as a table of Faust's")
+        return cast(Table, found)
+
+    def GlobalTable(self, name: str, **_options: Any) -> Any:  # noqa: N802 - Faust's name
+        """Refuse: Faust's (0.15.3) may recover for ever with more than one worker."""
+        raise NotImplementedError(f'app.GlobalTable("{name}"): use app.topic(…).global_table(), or app.Table(…)')
+
+    def SetTable(self, name: str, **_options: Any) -> Any:  # noqa: N802 - Faust's name
+        """Refuse: the sets of Faust's (0.15.3) have a store and a changelog of their own."""
+        raise NotImplementedError(f'app.SetTable("{name}"): use app.Table("{name}", default=list)')
+
+    SetGlobalTable = SetTable
 
     def sink(self, topic: str | faust.Topic | Output) -> Output:
         """Declare a topic that results are sent to; declared once more, it is the same one.
@@ -237,29 +181,8 @@ class App(faust.App):
         topic = self.settings.topic(name)
         return self.declared.sink(topic, lambda: UnmatchedOutput(self, topic, table, reason, keeps=keeps))
 
-    def note(self, text: str, level: int = logging.WARNING) -> None:
-        """Have something told in the log once there is one: at the start of the worker."""
-        self.notes.append((level, text))
 
-    @property
-    def held(self) -> int:
-        """How many fetched records wait until the topics which go before theirs are read."""
-        consumer: Any = self._consumer
-        return consumer.alignment.held if consumer is not None else 0
-
-    @property
-    def row_tables(self) -> list[Table]:
-        """The tables of rows, with changelogs: those that agents have, and the states of joins."""
-        return [table for table in self.tables.values() if isinstance(table, Table)]
-
-    @property
-    def enforced(self) -> int:
-        """How many batches went although a partition they are joined with had nothing (``STREAMAPP_MAX_IDLE``)."""
-        consumer: Any = self._consumer
-        return consumer.enforced if consumer is not None else 0
-
-
-def _credentials(settings: Settings) -> Any:
+def _credentials(settings: Settings) -> CredentialsT | None:
     if settings.uses_sasl:
         return faust.SASLCredentials(
             username=settings.sasl_username,

@@ -5,12 +5,12 @@ Read from faust-streaming 0.15.3 (`faust/assignor/partition_assignor.py`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import cast
 
-from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 from faust.assignor.client_assignment import ClientMetadata
 from faust.assignor.partition_assignor import PartitionAssignor
+from faust.types.assignor import HostToPartitionMap
 
 __all__ = ["Assignor"]
 
@@ -27,9 +27,9 @@ class Assignor(PartitionAssignor):
     #: Whether the others still know this worker by another URL.
     moved = False
 
-    def on_assignment(self, assignment: Any) -> None:
+    def on_assignment(self, assignment: ConsumerProtocolMemberMetadata) -> None:
         """Take in what the group's leader has assigned."""
-        metadata: Any = ClientMetadata.loads(self._decompress(assignment.user_data))
+        metadata = cast(ClientMetadata, ClientMetadata.loads(self._decompress(assignment.user_data)))
         url = str(self._url)
         self.moved = metadata.url != url
         if self.moved:
@@ -44,5 +44,5 @@ class Assignor(PartitionAssignor):
         super().on_assignment(assignment)
 
 
-def _renamed(distribution: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:
+def _renamed(distribution: HostToPartitionMap, old: str, new: str) -> HostToPartitionMap:
     return {new if url == old else url: topics for url, topics in distribution.items()}

@@ -4,8 +4,7 @@ Read from faust-streaming 0.15.3 (`faust/transport/consumer.py`, `faust/transpor
 aiokafka 0.14.0 (`aiokafka/consumer/fetcher.py`). What it replaces of Faust's consumer, and why:
 
 - `_drain_messages`, which starts four tasks for each record (some 100 µs);
-- the tracking of offsets (`ack`, `_new_offset`), which commits past records in work, and stands still after a
-  recovery; here `Offsets` says up to where a partition is done, and `Checkpoint` commits it;
+- the tracking of offsets (`streamapp.worker.committing`);
 - the seek to the committed offsets after a recovery (`perform_seek`): aiokafka starts at the committed offset
   after each rebalance anyway, and a second seek would throw away what has been fetched since.
 """
@@ -15,66 +14,51 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError, OffsetOutOfRangeError
-from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
-from mode import Service
+from mode import Service, ServiceT
 
 from streamapp.formats.undecodable import Reason
-from streamapp.kafka.group import AGAIN, Group, passes
-from streamapp.kafka.reader import Reader
+from streamapp.kafka.group import AGAIN, passes
 from streamapp.kafka.record import Record
 from streamapp.kafka.refusals import RefusedError, name_of, standing
-from streamapp.kafka.unreadable import Unreadable, UnreadableBatchError
-from streamapp.runtime.alignment import Alignment
-from streamapp.runtime.arrangement import Arrangement
+from streamapp.kafka.unreadable import Readable, Unreadable, UnreadableBatchError
+from streamapp.runtime.alignment import Alignment, Arrangement
 from streamapp.runtime.batch import Batch, message_of
 from streamapp.runtime.feed import Feed, Fetched
 from streamapp.runtime.hops import Hops
-from streamapp.runtime.positions import Positions
 from streamapp.runtime.purge import Purge
-from streamapp.runtime.rejected import Rejected
-from streamapp.runtime.topic_watch import TopicWatch
-from streamapp.runtime.work import Work
+from streamapp.runtime.work import Rejected, Work
+from streamapp.worker.committing import CommittingConsumer
 from streamapp.worker.consumer_thread import ConsumerThread
-from streamapp.worker.partition_watch import PartitionWatch
+from streamapp.worker.topic_watch import TopicWatch
 
 __all__ = ["Consumer"]
 
 #: Part of the session timeout that agents get to finish what they have begun, before partitions are given back: at
 #: the whole of it the broker would take this worker for dead.
-PATIENCE: Final = 0.5
+FINISH_WITHIN_SESSION: Final = 0.5
 #: Seconds that they get at most in a worker that stops, and so its last commit: it is to end within ten.
-STOP: Final = 2.0
+STOP_TIMEOUT_S: Final = 2.0
 
 
-class Consumer(driver.Consumer):
+class Consumer(CommittingConsumer):
     """Faust's aiokafka consumer, with batches for the topics that ask for them (`BatchSchema`)."""
-
-    app: Any
-    _thread: ConsumerThread
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        app = self.app
         self._arrangement = Arrangement()
-        self.alignment = Alignment({})
-        #: Batches that went without a partition they are joined with, before this generation.
-        self._enforced = 0
-        self.reader = Reader(self.app, loop=self.loop, beacon=self.beacon)
-        self.add_dependency(self.reader)
-        self.positions = Positions(self.app)
-        self._watch = TopicWatch(self.app, self, loop=self.loop, beacon=self.beacon)
-        self.add_dependency(self._watch)
-        self._partitions = PartitionWatch(self.app, self._thread, self._client, loop=self.loop, beacon=self.beacon)
-        self.add_dependency(self._partitions)
-        self.add_dependency(Purge(self.app, self._client, loop=self.loop, beacon=self.beacon))
+        self._watch = TopicWatch(app, self)
+        for service in (self._watch, Purge(self, app.declared.internal)):
+            self.add_dependency(service)
         self._feed: Feed | None = None
         #: The partitions of this generation whose records agents get.
         self._inputs: frozenset[TP] = frozenset()
@@ -84,27 +68,11 @@ class Consumer(driver.Consumer):
         self._wanted: set[TP] = set()
         #: Records for agents that get them one by one, with their generation.
         self._single: asyncio.Queue[tuple[TP, list[Record], int]] = asyncio.Queue()
-        #: Set when a batch may have become ready to go to the agents.
-        self._ready = asyncio.Event()
-
-    @property
-    def enforced(self) -> int:
-        """How many batches went although a partition they are joined with had nothing (``STREAMAPP_MAX_IDLE``)."""
-        return self._enforced + self.alignment.enforced
-
-    def _client(self) -> Any:
-        """Give aiokafka's client of the agents' loop; None = it is not there yet."""
-        return self.reader.consumer and self.reader.consumer._client
 
     @property
     def inputs(self) -> frozenset[TP]:
         """The partitions whose records agents get."""
         return self._inputs
-
-    @property
-    def group(self) -> Group:
-        """The group that it is in."""
-        return Group(self._thread)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Let the agents finish what they have begun, and commit it.
@@ -120,9 +88,8 @@ class Consumer(driver.Consumer):
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Begin anew with the partitions of this generation."""
-        if self.app.should_stop or not await self._partitions.passed():
+        if self.app.should_stop or not await self._watch.passed():
             return
-        self._enforced = self.enforced
         self._arrangement = arranged = Arrangement.of(self.app.topics)
         self.alignment = Alignment(
             arranged.joined,
@@ -132,12 +99,13 @@ class Consumer(driver.Consumer):
             unordered={topic for topic, first in self.app.declared.hops.items() if not self._has_all(first, assigned)},
             max_idle=self.app.settings.max_idle,
             wall=self.app.ahead.wall,
+            enforced=self.alignment.enforced,
         )
         # Changelogs are assigned so that a table is where its source is; recovery has a consumer of its own.
         changelogs = self.app.tables.changelog_topics
         self._inputs = frozenset(TP(*tp) for tp in assigned if tp.topic not in changelogs)
         self._anew = True
-        self.app.checkpoint.begin()
+        self.checkpoint.begin()
         await super().on_partitions_assigned(assigned, generation_id)
 
     def _has_all(self, topic: str, assigned: set[TP]) -> bool:
@@ -161,7 +129,7 @@ class Consumer(driver.Consumer):
         super().on_buffer_drop(tp)
         self._want()
 
-    async def _drain_messages(self, fetcher: Any) -> None:
+    async def _drain_messages(self, fetcher: ServiceT) -> None:
         try:
             while not (self.should_stop or fetcher.should_stop):
                 if not self.flow_active:
@@ -180,7 +148,7 @@ class Consumer(driver.Consumer):
 
     async def _read(self) -> None:
         """Take in what is fetched, until the partitions change."""
-        generation = self.app.consumer_generation_id
+        generation = self.generation
         if self._anew:
             try:
                 positions = await self.group.positions(self._inputs)
@@ -191,7 +159,7 @@ class Consumer(driver.Consumer):
                     raise
                 await self.sleep(AGAIN)
                 return
-            if generation != self.app.consumer_generation_id:
+            if generation != self.generation:
                 return
             self.alignment.mixed = mixed
             self.reader.begin(self._arrangement.joined, positions, self._watch.look)
@@ -203,7 +171,7 @@ class Consumer(driver.Consumer):
             self.reader,
             self.alignment,
             max_bytes=self.app.settings.buffer,
-            current=lambda: self.flow_active and generation == self.app.consumer_generation_id,
+            current=lambda: self.flow_active and generation == self.generation,
             deliver=partial(self._arrived, generation),
             alive=self._thread.polled,
             hops=self._hops(),
@@ -223,7 +191,8 @@ class Consumer(driver.Consumer):
             await self.sleep(self.app.patience.failed(name_of(exc, self.app.conf.id), exc))
 
     def _hops(self) -> Hops | None:
-        return Hops(self.app, self.reader) if self.app.declared.hops else None
+        hops, due, timeout_s = self.app.declared.hops, self.checkpoint.due, self.app.conf.broker_session_timeout
+        return Hops(hops, self.reader, self.alignment, self.group, due, timeout_s) if hops else None
 
     def _want(self) -> None:
         """Ask for a batch of each partition of which none waits, nor is on its way."""
@@ -233,7 +202,7 @@ class Consumer(driver.Consumer):
             self._feed.want(wanted)
 
     def highwater(self, tp: TP) -> int:
-        """Give the end offset of a partition as it was last told."""
+        """Return the end offset of a partition as it was last told."""
         return self.reader.end_offset(tp) or 0
 
     def _arrived(self, generation: int, fetched: Fetched) -> None:
@@ -257,7 +226,7 @@ class Consumer(driver.Consumer):
     async def _deliver_single_records(self) -> None:
         while not self.should_stop:
             tp, records, generation = await self._single.get()
-            if self.flow_active and generation == self.app.consumer_generation_id:
+            if self.flow_active and generation == self.generation:
                 await self._deliver_singly(tp, records, generation)
                 self._wanted.discard(tp)
                 self._want()
@@ -269,12 +238,12 @@ class Consumer(driver.Consumer):
                 await self._reject(tp, record, generation)
                 offsets.finish(record.offset)
                 continue
-            await self.callback(message_of(tp, record, generation))
+            await self.callback(message_of(tp, cast(Readable, record), generation))
 
     async def _reject(self, tp: TP, record: Unreadable, generation: int) -> None:
         work = Work()
         work.rejected.append(Rejected(tp, record, Reason.HEADER_NOT_UTF8, record.error))
-        await self.app.checkpoint.finish([], work, generation)
+        await self.checkpoint.finish([], work, generation)
 
     async def _finish(self, tp: TP) -> None:
         """Let the agents finish what they have begun of a partition, and commit it."""
@@ -292,7 +261,7 @@ class Consumer(driver.Consumer):
             self._ready.clear()
             if not self.flow_active:
                 continue
-            generation, taken = self.app.consumer_generation_id, self.alignment.take(time.monotonic())
+            generation, taken = self.generation, self.alignment.take(time.monotonic())
             for batch in taken:
                 for begin in self._arrangement.ahead[batch.topic]:
                     begin(batch)
@@ -300,83 +269,14 @@ class Consumer(driver.Consumer):
             if taken:
                 self._want()
 
-    @Service.task
-    async def _commit_handler(self) -> None:
-        """Commit from time to time; Faust's timer warns of each commit that takes longer than the time between."""
-        while not self.should_stop:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.app.checkpoint.due.wait(), self.commit_interval)
-            await self.commit()
-
-    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
-        """Make durable what the agents have finished (`streamapp.runtime.checkpoint`)."""
-        state = self.app.sensors.on_commit_initiated(self)
-        committed: bool = await self.app.checkpoint.commit()
-        self.app.sensors.on_commit_completed(self, state)
-        return committed
-
-    def finished(self) -> dict[TP, int]:
-        """Return the offsets to be committed: of each partition of which more is done (`Alignment.done`)."""
-        found = {}
-        for tp, lane in self.alignment.lanes.items():
-            done = self.alignment.done(tp)
-            if done not in (None, lane.committed) and self.app.topics.acks_enabled_for(tp.topic):
-                found[tp] = done
-        return found
-
-    async def commit_offsets(self, offsets: Mapping[TP, int]) -> None:
-        """Commit the offsets of partitions.
-
-        Raises:
-            KafkaError: if the broker does not take them.
-            TimeoutError: if it does not answer, or after a crash aiokafka's thread has ended before.
-        """
-        if offsets:
-            async with asyncio.timeout(self.app.conf.broker_session_timeout):
-                await self._thread.commit_offsets(offsets)
-            self.committed(offsets)
-
-    def committed(self, offsets: Mapping[TP, int]) -> None:
-        """Take note of offsets that are committed."""
-        for tp, offset in offsets.items():
-            self.alignment.lane(tp).committed = offset
-        self.app.monitor.on_tp_commit(offsets)
-
-    async def refresh(self) -> None:
-        """Have the group's leader, if it is this worker, know the topics as they are now."""
-        await self._thread.refresh()
-
-    def rejoin(self) -> None:
-        """Have the group rebalance, so that what was not committed is read again."""
-        self._thread.rejoin()
-
-    def ack(self, message: Any) -> bool:
-        """Take note that all agents are done with a message."""
-        if message.acked:
-            return False
-        message.acked = True
-        lane = self.alignment.lanes.get(message.tp)
-        if lane is not None and message.generation_id == self.app.consumer_generation_id:
-            lane.offsets.finish(message.offset)
-            lane.working = False
-        self.drop(message)
-        self._ready.set()
-        return True
-
-    def drop(self, message: Any) -> None:
-        """Wait no more for a message: it is done, or will be read again."""
-        self._unacked_messages.discard(message)
-        if self._waiting_for_ack is not None and not self._waiting_for_ack.done():
-            self._waiting_for_ack.set_result(None)
-
     async def wait_empty(self) -> None:
         """Wait until the agents are done with what they have begun, and commit it.
 
         Called before partitions are given back and before a stop. What was not begun yet is forgotten here and
         fetched again by whoever gets the partitions; so is a batch that an agent does not get done with in time.
         """
-        patience = PATIENCE * self.app.conf.broker_session_timeout
-        deadline = time.monotonic() + (min(patience, STOP) if self.app.should_stop else patience)
+        patience = FINISH_WITHIN_SESSION * self.app.conf.broker_session_timeout
+        deadline = time.monotonic() + (min(patience, STOP_TIMEOUT_S) if self.app.should_stop else patience)
         while not self.should_stop and self._unacked_messages:
             if time.monotonic() > deadline:
                 self.log.warning("Giving up work that is not done: %s", list(self._unacked_messages))
@@ -384,11 +284,11 @@ class Consumer(driver.Consumer):
             await self._wait_for_ack(timeout=1)
             self._clean_unacked_messages()
         try:
-            async with asyncio.timeout(STOP if self.app.should_stop else None):
+            async with asyncio.timeout(STOP_TIMEOUT_S if self.app.should_stop else None):
                 await self.commit()
         except TimeoutError:
             self.log.warning("The broker does not answer: what was done since the last commit is left to be done again")
-        self.app.checkpoint.end()
+        self.checkpoint.end()
         committed = {tp: lane.committed for tp, lane in self.alignment.lanes.items()}
         self.positions.leave(self.reader.end_offsets(), committed)
         self.alignment.clear()

@@ -11,10 +11,14 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
+from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.consumer.subscription_state import Assignment
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+from aiokafka.protocol.api import Request
 from aiokafka.protocol.group import JoinGroupRequest
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
@@ -24,31 +28,32 @@ from mode import Service
 from streamapp.kafka.group import Group, passes
 from streamapp.kafka.lease import Lease
 from streamapp.kafka.refusals import RefusedError, name_of, standing
+from streamapp.worker.base import BaseApp
 from streamapp.worker.static_member import FencedError
 
 __all__ = ["ConsumerThread"]
 
 #: Seconds between two questions for a topic that was just made: a broker tells of it some ms later.
-ASK_AGAIN: Final = 0.02
+METADATA_RETRY_S: Final = 0.02
 #: Seconds between two looks whether aiokafka has stopped to take part in the group.
-LOOK: Final = 1.0
+COORDINATOR_CHECK_INTERVAL_S: Final = 1.0
 #: The error code of a static member whose place another one has (FENCED_INSTANCE_ID), which aiokafka does not know.
-FENCED: Final = 82
+FENCED_INSTANCE_ID: Final = 82
 #: Seconds to leave the group when the worker stops; a broker that is away is not waited for.
-LEAVE_WITHIN: Final = 2.0
+LEAVE_TIMEOUT_S: Final = 2.0
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """The thread in which aiokafka runs, so that heartbeats go on while an agent works."""
 
-    app: Any
+    app: BaseApp
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __post_init__(self) -> None:
+        """Begin without a place in the group."""
         #: How long this worker may send what comes of its partitions.
         self.lease = Lease()
 
-    def _create_worker_consumer(self, transport: Any) -> Any:
+    def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
         conf = self.app.conf
         # Only now is the web port known for certain, since `faust worker --web-port` sets it late.
         conf.consumer_group_instance_id = self.app.settings.member_id(conf.web_port)
@@ -57,7 +62,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return consumer
 
     @property
-    def aiokafka(self) -> Any:
+    def aiokafka(self) -> AIOKafkaConsumer:
         """The aiokafka consumer that Faust has started."""
         return self._ensure_consumer()
 
@@ -68,7 +73,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             _fetch_nothing(self._consumer._fetcher)
             self._ask_before_joining_again(self._consumer._coordinator)
 
-    def _ask_before_joining_again(self, coordinator: Any) -> None:
+    def _ask_before_joining_again(self, coordinator: GroupCoordinator) -> None:
         """Have a member that the group has put out see, before it joins again, whether another one has its place.
 
         It would take that from the other one in turn: the heartbeats and commits of aiokafka are of versions that say
@@ -79,13 +84,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self.lease.follow(coordinator)
         send, member = coordinator._send_req, ""
 
-        async def ask_before(request: Any) -> Any:
+        async def ask_before(request: Request) -> object:
             nonlocal member
             member = coordinator.member_id or member
             if isinstance(request, JoinGroupRequest) and member and not coordinator.member_id:
                 await self._stop_if_fenced(coordinator, member)
             answer = await send(request)
-            if getattr(answer, "error_code", 0) == FENCED:
+            if getattr(answer, "error_code", 0) == FENCED_INSTANCE_ID:
                 self.lease.lose()
                 await self._stop_if_fenced(coordinator, member)
             return answer
@@ -113,7 +118,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             KafkaError: if the error does not pass.
         """
         while not self.should_stop:
-            await self.sleep(LOOK)
+            await self.sleep(COORDINATOR_CHECK_INTERVAL_S)
             coordinator = self._consumer and self._consumer._coordinator
             if not isinstance(coordinator, GroupCoordinator):
                 continue
@@ -160,7 +165,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             if time.monotonic() > deadline:
                 raise UnknownTopicOrPartitionError(f"the broker does not know {', '.join(sorted(missing))}")
             await client.force_metadata_update()
-            await asyncio.sleep(ASK_AGAIN)
+            await asyncio.sleep(METADATA_RETRY_S)
 
     async def wait_until_stopped(self) -> None:
         """Wait until the consumer stops this thread: in a crash of the app, too, which has a last commit to make."""
@@ -185,7 +190,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         # While the broker is away aiokafka's fetcher ends as if this, and not its own task, had been cancelled; the
         # thread would die of it, and nobody learn that it has stopped. Hence a task.
         closing = asyncio.ensure_future(super().on_thread_stop())
-        done, _ = await asyncio.wait({closing}, timeout=LEAVE_WITHIN)
+        done, _ = await asyncio.wait({closing}, timeout=LEAVE_TIMEOUT_S)
         if not done:
             closing.cancel()
         elif not closing.cancelled():
@@ -220,11 +225,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             self.thread_loop.call_soon_threadsafe(self._consumer._coordinator.request_rejoin)
 
 
-def _fetch_nothing(fetcher: Any) -> None:
+def _fetch_nothing(fetcher: Fetcher) -> None:
     """Have an aiokafka fetcher see to the positions only, which begin at the committed offsets."""
     actions = fetcher._get_actions_per_node
 
-    def without_fetches(assignment: Any) -> Any:
+    def without_fetches(assignment: Assignment) -> tuple[object, ...]:
         _, *others = actions(assignment)
         return [], *others
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from streamapp.kafka.admin import Cluster, ClusterError
 from streamapp.kafka.topic_configs import CHANGELOG, INTERNAL, Config, alter_command, appends_time, retention_ms
-
-if TYPE_CHECKING:
-    from streamapp.worker.app import App
+from streamapp.worker.base import BaseApp
 
 __all__ = ["check_event_times"]
 
@@ -17,7 +15,7 @@ __all__ = ["check_event_times"]
 KEPT: Final = ("cleanup.policy", "retention.ms", "retention.bytes")
 
 
-def check_event_times(app: App, cluster: Cluster, changelogs: Collection[str]) -> None:
+def check_event_times(app: BaseApp, cluster: Cluster, changelogs: Collection[str]) -> None:
     """Look at the configs of the topics of an app, once they are there: `App.notes` says what is worth to know.
 
     Internal topics that would delete what was not processed yet are made to keep it. Of the others the app learns how

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
 from streamapp.kafka.admin import Cluster, ClusterError
 from streamapp.misspelt import meant
+from streamapp.runtime.batch import BatchSchema
 from streamapp.settings import PREFIX, Create, Settings
+from streamapp.worker.base import BaseApp
 
-if TYPE_CHECKING:
-    from streamapp.worker.app import App
-
-__all__ = ["check_inputs"]
+__all__ = ["check_inputs", "check_ways"]
 
 #: What the names of topics end with which workers make for themselves: nobody means to read them.
 WORKERS_OWN: Final = ("-changelog", "-repartition", "-subscriptions", "-answers")
 
 
-def check_inputs(app: App, cluster: Cluster) -> None:
+def check_inputs(app: BaseApp, cluster: Cluster) -> dict[str, int]:
     """Check that the topics which the app reads are there, as far as they are not to be made (``STREAMAPP_CREATE``).
 
     Args:
         app: it gets a note of each topic that is to be made.
         cluster: its topics; those that have to be there may be so new that the broker does not tell of them at once.
+
+    Returns:
+        the number of partitions of every topic that exists.
 
     Raises:
         ClusterError: if one is missing; it names those that may have been meant.
@@ -39,9 +41,32 @@ def check_inputs(app: App, cluster: Cluster) -> None:
         near = _near(topic, settings, existing)
         told = f"; if {_either(near)} is meant, name that one, and delete this" if near else ""
         app.note(f"made the topic {topic}, which was not there{told}")
+    return existing
 
 
-def _made(topic: str, app: App) -> bool:
+def check_ways(app: BaseApp) -> None:
+    """Check that each topic goes to all its agents and joins in batches, or to all of them event by event.
+
+    Raises:
+        ClusterError: if one does not: those that read events would get batches.
+    """
+    in_batches = {topic for topic in app.topics_read() if topic in app.declared.inputs}
+    if both := in_batches.intersection(app.event_topics()):
+        (topic, *_) = sorted(both)
+        name = topic.removeprefix(app.settings.topic_prefix)
+        readers = [agent.name for agent in app.agents.values() if _is_read_by_event(topic, agent)]
+        who = f"the agent {readers[0]}" if readers else "a stream"
+        raise ClusterError(
+            f"{topic} is read in batches, by a join or an agent, and event by event, by {who}: a topic goes to all in "
+            f'one way; have {who} read app.topic("{name}", batches=True), or run it in an app of its own'
+        )
+
+
+def _is_read_by_event(topic: str, agent: Any) -> bool:
+    return topic in getattr(agent.channel, "topics", ()) and not isinstance(agent.channel.schema, BatchSchema)
+
+
+def _made(topic: str, app: BaseApp) -> bool:
     create = app.settings.create
     return create is Create.MISSING or (create is Create.OWN and topic in app.declared.own)
 

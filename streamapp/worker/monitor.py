@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 from faust.sensors.monitor import Monitor as Sensors
 from faust.sensors.prometheus import FaustMetrics, PrometheusMonitor
-from faust.types import TP
+from faust.types import TP, EventT, Message, StreamT
+from prometheus_client import Counter, Gauge
 
 from streamapp.runtime.batch import Batch
 
 __all__ = ["Monitor"]
 
 K = TypeVar("K")
+S = TypeVar("S", Gauge, Counter)
+State = dict[str, float]
 
 
-class _Series(dict[K, Any]):
+class _Series(dict[K, S], Generic[K, S]):
     """The series of a metric, by what they are about: to find one by its labels each time takes 5 µs."""
 
-    def __init__(self, make: Callable[[K], Any]) -> None:
+    def __init__(self, make: Callable[[K], S]) -> None:
         super().__init__()
-        self._make = make
+        self._make: Callable[[K], S] = make
 
-    def __missing__(self, about: K) -> Any:
-        series = self[about] = self._make(about)
+    def __missing__(self, about: K) -> S:
+        series: S = self._make(about)
+        self[about] = series
         return series
 
 
@@ -43,14 +47,14 @@ class Monitor(PrometheusMonitor):
         super().__init__(metrics, **options)
         received, read = metrics.messages_received_per_topics, metrics.messages_received_per_topics_partition
         events, ends = metrics.total_events_per_stream, metrics.topic_partition_end_offset
-        self._received = _Series[str](lambda topic: received.labels(topic=topic))
-        self._read = _Series[TP](lambda tp: read.labels(topic=tp.topic, partition=tp.partition))
-        self._ends = _Series[TP](lambda tp: ends.labels(topic=tp.topic, partition=tp.partition))
-        self._events = _Series[str](lambda stream: events.labels(stream=f"stream.{stream}.events"))
+        self._received = _Series[str, Counter](lambda topic: received.labels(topic=topic))
+        self._read = _Series[TP, Gauge](lambda tp: read.labels(topic=tp.topic, partition=tp.partition))
+        self._ends = _Series[TP, Gauge](lambda tp: ends.labels(topic=tp.topic, partition=tp.partition))
+        self._events = _Series[str, Counter](lambda stream: events.labels(stream=f"stream.{stream}.events"))
         #: By stream, what the metrics call it.
-        self._names: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+        self._names: WeakKeyDictionary[StreamT[Batch], str] = WeakKeyDictionary()
 
-    def on_message_in(self, tp: TP, offset: int, message: Any) -> None:
+    def on_message_in(self, tp: TP, offset: int, message: Message) -> None:
         """Count the records that an agent begins with."""
         Sensors.on_message_in(self, tp, offset, message)
         records = _records(message)
@@ -62,7 +66,7 @@ class Monitor(PrometheusMonitor):
         self._received[tp.topic].inc(records)
         self._read[tp].set(offset)
 
-    def on_stream_event_in(self, tp: TP, offset: int, stream: Any, event: Any) -> dict[Any, Any] | None:
+    def on_stream_event_in(self, tp: TP, offset: int, stream: StreamT[Batch], event: EventT[Batch]) -> State | None:
         """Count the records that a stream begins with."""
         state = Sensors.on_stream_event_in(self, tp, offset, stream, event)
         records = _records(event.message)
@@ -79,7 +83,7 @@ class Monitor(PrometheusMonitor):
         return state
 
     def on_stream_event_out(
-        self, tp: TP, offset: int, stream: Any, event: Any, state: dict[Any, Any] | None = None
+        self, tp: TP, offset: int, stream: StreamT[Batch], event: EventT[Batch], state: State | None = None
     ) -> None:
         """Count the records that a stream is done with."""
         Sensors.on_stream_event_out(self, tp, offset, stream, event, state)
@@ -89,7 +93,7 @@ class Monitor(PrometheusMonitor):
             self.events_active -= records - 1
             self._metrics.events_runtime_latency.observe(self.secs_to_ms(self.events_runtime[-1]))
 
-    def on_message_out(self, tp: TP, offset: int, message: Any) -> None:
+    def on_message_out(self, tp: TP, offset: int, message: Message) -> None:
         """Count the records that all agents are done with."""
         Sensors.on_message_out(self, tp, offset, message)
         records = _records(message)
@@ -107,6 +111,6 @@ class Monitor(PrometheusMonitor):
             series.clear()  # those there were are shown no more
 
 
-def _records(message: Any) -> int:
-    """Give how many records a message has."""
+def _records(message: Message) -> int:
+    """Return how many records a message has."""
     return len(message.value) if isinstance(message.value, Batch) else 1

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gc
 import logging
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 import faust
 
 from streamapp.errors import StreamappError
+from streamapp.extras import Extra, require
 from streamapp.settings import REDIS, ROCKSDB
+from streamapp.worker.base import BaseApp
 from streamapp.worker.copartition import prepare
 from streamapp.worker.directory import check_directory
 from streamapp.worker.reach import check_port, check_reach
@@ -26,12 +28,14 @@ GARBAGE: Final = 100_000
 class Worker(faust.Worker):
     """Faust's worker; of the app it runs, the topics are made and checked first."""
 
-    app: Any
+    app: BaseApp
 
     def execute_from_commandline(self) -> NoReturn:
         """Run until stopped; ends the process."""
         try:
             conf = self.app.conf
+            if self.app.settings.store.startswith(REDIS):
+                require(Extra.REDIS)
             check_directory(conf.datadir, conf.tabledir, written=self.app.settings.store == ROCKSDB)
             if conf.web_enabled and conf.web_transport.scheme == "tcp":
                 check_reach(self.app.settings, conf.web_bind)
@@ -72,5 +76,5 @@ class Worker(faust.Worker):
     async def _sentinel_task(self) -> None:
         """End at once: mode (0.7) sleeps a second here, after all is stopped, before the process may end."""
 
-    def _proc_ident(self) -> Any:
+    def _proc_ident(self) -> str:
         return f"{self.app.conf.id} {self._proc_web_ident()}"

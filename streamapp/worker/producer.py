@@ -5,50 +5,74 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Collection, Mapping
-from typing import Any, Final
+from typing import Final, cast
 
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streamapp.kafka.pipelining import PipeliningProducer
-from streamapp.kafka.transactions import CLOSE_WITHIN
+from streamapp.kafka.transactions import CLOSE_WITHIN, close
+from streamapp.worker.base import BaseApp
 
 __all__ = ["Producer"]
 
 
 #: The session timeouts after which the broker aborts a transaction, but no more seconds than it allows by default.
-TRANSACTION_TIMEOUTS: Final = 3
-TRANSACTION_AT_MOST: Final = 900.0
+TRANSACTION_TIMEOUT_SESSIONS: Final = 3
+TRANSACTION_TIMEOUT_MAX_S: Final = 900.0
 #: Seconds that the broker has to say which topics there are.
-ASK_WITHIN_S: Final = 1.0
+METADATA_TIMEOUT_S: Final = 1.0
 
 
 class Producer(driver.Producer):
     """Faust's aiokafka producer, idempotent: what aiokafka sends again after a lost answer is there once (KIP-98)."""
 
-    app: Any
+    app: BaseApp
     _producer_type = PipeliningProducer
+    #: The transactional producers that were made, until they are closed; and what closes them.
+    _transactional: list[PipeliningProducer]
+    _closing: set[asyncio.Task[None]]
 
-    def _settings_extra(self) -> Mapping[str, Any]:
+    def __post_init__(self) -> None:
+        """Have nothing transactional yet."""
+        self._transactional, self._closing = [], set()
+
+    def _settings_extra(self) -> Mapping[str, object]:
         return {**super()._settings_extra(), "enable_idempotence": True}
 
     @property
-    def aiokafka(self) -> Any:
+    def aiokafka(self) -> PipeliningProducer:
         """The aiokafka producer that Faust has started."""
-        return self._ensure_producer()
+        return cast(PipeliningProducer, self._ensure_producer())
 
-    def transactional(self, transactional_id: str) -> Any:
+    @property
+    def client(self) -> AIOKafkaClient:
+        """aiokafka's client."""
+        return self.aiokafka.client
+
+    def transactional(self, transactional_id: str) -> PipeliningProducer:
         """Make an aiokafka producer that sends in transactions; it is not started yet.
 
         The broker aborts a transaction that lasts so long that its commit, and the one before it, have failed.
         """
-        timeout = min(TRANSACTION_TIMEOUTS * self.app.conf.broker_session_timeout, TRANSACTION_AT_MOST)
-        return self._producer_type(
+        timeout = min(TRANSACTION_TIMEOUT_SESSIONS * self.app.conf.broker_session_timeout, TRANSACTION_TIMEOUT_MAX_S)
+        producer = self._producer_type(
             **{**self._settings_default(), **self._settings_auth(), **self._settings_extra()},
             transactional_id=transactional_id,
             transaction_timeout_ms=int(timeout * 1000),
         )
+        self._transactional.append(producer)
+        return producer
+
+    async def close_transactional(self) -> None:
+        """Abort what transactional producers have open, and stop them."""
+        producers, self._transactional = self._transactional, []
+        self._closing |= {asyncio.create_task(close(producer)) for producer in producers}
+        if self._closing:
+            done, _ = await asyncio.wait(self._closing)
+            self._closing -= done
 
     async def renew(self) -> None:
         """Make a new aiokafka producer in place of one that has given up.
@@ -67,7 +91,7 @@ class Producer(driver.Producer):
         await given_up.stop()
 
     async def partition_count(self, topic: str) -> int:
-        """Give the number of partitions of a topic.
+        """Return the number of partitions of a topic.
 
         Raises:
             KafkaError: if the broker does not know the topic.
@@ -82,7 +106,7 @@ class Producer(driver.Producer):
         for topic in {tp.topic for tp in partitions}:
             client.add_topic(topic)
         try:
-            async with asyncio.timeout(ASK_WITHIN_S):
+            async with asyncio.timeout(METADATA_TIMEOUT_S):
                 answered = await client.force_metadata_update()
         except (KafkaError, TimeoutError):
             return set()
@@ -98,7 +122,7 @@ class Producer(driver.Producer):
 
     async def on_stop(self) -> None:
         """Stop the transactional producers, too."""
-        await self.app.checkpoint.close()
+        await self.close_transactional()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_WITHIN):
                 await super().on_stop()

@@ -8,10 +8,12 @@ Here `Restore` reads them, a batch at a time.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import time
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, cast
 
 from aiokafka.errors import KafkaError
 from faust.tables.manager import TableManager as FaustTableManager
@@ -19,26 +21,33 @@ from faust.types import TP
 from mode import Service
 
 from streamapp.kafka.group import passes
-from streamapp.runtime.refill import refill
+from streamapp.runtime.losses import Losses
 from streamapp.runtime.restore import Restore
+from streamapp.runtime.uncommitted import Uncommitted
 from streamapp.stores.errors import StoreBehindError, StoreUnreachableError
 from streamapp.stores.partition import PartitionStore
+from streamapp.stores.standing import Standing
+from streamapp.worker.assignor import Assignor
+from streamapp.worker.base import BaseApp
+from streamapp.worker.consumer import Consumer
 from streamapp.worker.table import Table
 
 __all__ = ["Recovery", "TableManager"]
 
 #: Seconds before a recovery is tried again that met a store or a broker which is away.
-WAIT: Final = 1.0
+RECOVERY_RETRY_S: Final = 1.0
 #: Seconds between two looks of the standbys for what the changelogs have got.
-FOLLOW_EVERY: Final = 1.0
+STANDBY_INTERVAL_S: Final = 1.0
 #: Seconds after which a standby that was in step is looked at as one of which nothing is known: the worker was frozen.
-FOLLOWED_S: Final = 30.0
+STANDBY_IN_STEP_S: Final = 30.0
+#: Rows of one commit that are written to a changelog which was made anew.
+REFILL_ROWS: Final = 20_000
 
 
 class Recovery(Service):
     """Brings the tables' partitions up to date after each rebalance, then starts the streams."""
 
-    def __init__(self, app: Any, tables: Any, **kwargs: Any) -> None:
+    def __init__(self, app: BaseApp, tables: TableManager, **kwargs: Any) -> None:
         self.app = app
         self.tables = tables
         #: Set while the assigned partitions are up to date and the streams run.
@@ -47,8 +56,13 @@ class Recovery(Service):
         self._running: asyncio.Task[None] | None = None
         super().__init__(**kwargs)
 
+    @property
+    def consumer(self) -> Consumer:
+        """The worker's consumer."""
+        return cast(Consumer, self.app.consumer)
+
     def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Give up a recovery that is under way: at its end the agents would go on, amid the rebalance."""
+        """Return up a recovery that is under way: at its end the agents would go on, amid the rebalance."""
         self.completed.clear()
         if self._running is not None:
             self._running.cancel()
@@ -67,7 +81,7 @@ class Recovery(Service):
             self._running.add_done_callback(self._failed)
 
     async def on_stop(self) -> None:
-        """Give up a recovery that is under way, before the stores are closed."""
+        """Return up a recovery that is under way, before the stores are closed."""
         await self._give_up()
 
     async def _give_up(self) -> None:
@@ -82,14 +96,17 @@ class Recovery(Service):
     async def _recover(self, active: set[TP], standby: set[TP], generation: int) -> None:
         self.in_recovery = self.app.in_recovery = True
         stores = self._stores(active)
-        if not await self.app.checkpoint.open(active):  # what a killed worker left open is aborted, not waited for
+        inputs = [tp for tp in active if self.app.topics.acks_enabled_for(tp.topic)]
+        if not await self.app.checkpoint.open(inputs):  # what a killed worker left open is aborted, not waited for
             return
-        positions = self.app.consumer.positions
+        positions = self.consumer.positions
         going_on = {tp.partition for tp in positions.progressed}
         restore = await self._restored(stores, losses=self.app.losses, going_on=going_on, inputs=positions.ids)
         if not await self._refill(restore) or not await self.app.checkpoint.resume(active):
             return
         self.in_recovery = self.app.in_recovery = False
+        for table in self.tables.values():
+            await table.on_recovery_completed(active, standby)
         await self._start_streams(generation)
         self.log.info(
             "Ready: %d table partitions, %s changelog records read in %.2f s%s",
@@ -111,7 +128,7 @@ class Recovery(Service):
         in_step_s = -math.inf
         while True:
             try:
-                followed = time.monotonic() - in_step_s < FOLLOWED_S
+                followed = time.monotonic() - in_step_s < STANDBY_IN_STEP_S
                 restore = await self._restored(stores, standby=True, followed=followed)
             except KafkaError as exc:
                 self.log.warning("The standbys wait: %r", exc)
@@ -122,39 +139,88 @@ class Recovery(Service):
                         "Standby: %d table partitions, %s changelog records read", len(stores), f"{restore.records:,}"
                     )
                 caught_up = True
-            await asyncio.sleep(FOLLOW_EVERY)
+            await asyncio.sleep(STANDBY_INTERVAL_S)
 
     def _stores(self, changelogs: Iterable[TP]) -> dict[TP, PartitionStore]:
         return {
-            tp: self.tables._changelogs[tp.topic].partition(tp.partition).committed
+            tp: table.partition(tp.partition).committed
             for tp in changelogs
-            if isinstance(self.tables._changelogs.get(tp.topic), Table)
+            if isinstance(table := self.tables._changelogs.get(tp.topic), Table)
         }
 
     async def _refill(self, restore: Restore) -> bool:
         """Write rows to changelogs that were made anew; return whether it was possible, else the group rebalances."""
         for tp in sorted(restore.succeeding):
-            rows = self.tables._changelogs[tp.topic].partition(tp.partition)
-            if not await refill(self.app.checkpoint, rows, restore.ids.get(tp.topic)):
+            rows = cast(Table, self.tables._changelogs[tp.topic]).partition(tp.partition)
+            if not await self._refill_partition(rows, restore.ids.get(tp.topic)):
                 return False
         return True
 
-    async def _restored(self, stores: dict[TP, PartitionStore], **options: Any) -> Restore:
+    async def _refill_partition(self, rows: Uncommitted, topic_id: str | None) -> bool:
+        """Write all rows of a partition to its changelog, as commits like any other: nothing else has them any more.
+
+        That it is about to be done is kept with the store before, so that a worker which is killed meanwhile begins
+        again.
+        """
+        before, began, count = rows.committed.standing, time.monotonic(), 0
+        seen = before.in_step_ms and datetime.fromtimestamp(before.in_step_ms / 1000, UTC)
+        self.log.warning(
+            "The changelog %s[%d] was deleted and made anew (id %s, now %s): the rows of the store are written to it%s",
+            *rows.changelog,
+            before.topic_id,
+            topic_id,
+            f"; it was last known to be in step at {seen:%Y-%m-%d %H:%M:%S} UTC" if seen else "",
+        )
+        items = iter(rows.committed.items())
+        while chunk := dict(itertools.islice(items, REFILL_ROWS)):
+            rows.merge(chunk)
+            while rows.fresh and not self.app.checkpoint.over:  # the commit that is due every second may have them, too
+                await self.app.checkpoint.commit()
+            if self.app.checkpoint.over:
+                return False
+            count += len(chunk)
+        rows.committed.stand(Standing(topic_id, int(time.time() * 1000)))
+        self.log.warning(
+            "The changelog %s[%d] has the rows again: %s, in %.1f s",
+            *rows.changelog,
+            f"{count:,}",
+            time.monotonic() - began,
+        )
+        return True
+
+    async def _restored(
+        self,
+        stores: Mapping[TP, PartitionStore],
+        *,
+        losses: Losses | None = None,
+        standby: bool = False,
+        followed: bool = False,
+        going_on: Collection[int] = (),
+        inputs: Mapping[str, str] | None = None,
+    ) -> Restore:
         while True:
             try:
-                restore = Restore(self.app.settings, stores, **options)
+                restore = Restore(
+                    self.app.settings,
+                    stores,
+                    losses=losses,
+                    standby=standby,
+                    followed=followed,
+                    going_on=going_on,
+                    inputs=inputs,
+                )
                 if stores:
                     await restore.run()
             except (StoreUnreachableError, StoreBehindError, KafkaError) as exc:
                 if isinstance(exc, KafkaError) and not passes(exc):
                     raise
                 self.log.warning("The recovery waits: %s", exc)
-                await asyncio.sleep(WAIT)
+                await asyncio.sleep(RECOVERY_RETRY_S)
             else:
                 return restore
 
     async def _start_streams(self, generation: int) -> None:
-        app, consumer = self.app, self.app.consumer
+        app, consumer = self.app, self.consumer
         await app.on_rebalance_complete.send()
         if app.consumer_generation_id != generation:
             return  # another rebalance began; its own recovery follows
@@ -166,17 +232,18 @@ class Recovery(Service):
         self.tables.on_actives_ready()
         self.tables.on_standbys_ready()
         app.on_rebalance_end()
-        if app.assignor.moved:
+        if cast(Assignor, app.assignor).moved:
             consumer.rejoin()
 
 
 class TableManager(FaustTableManager):
     """Faust's table manager, with our recovery."""
 
-    _recovery: Any = None
+    app: BaseApp
+    _recovery: Recovery | None = None  # type: ignore[assignment]
 
     @property
-    def recovery(self) -> Any:
+    def recovery(self) -> Recovery:  # type: ignore[override]
         """The recovery service."""
         if self._recovery is None:
             self._recovery = Recovery(self.app, self, beacon=self.beacon, loop=self.loop)

@@ -15,11 +15,12 @@ import enum
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
 from aiokafka.errors import KafkaError
+from aiokafka.protocol.api import Response
 from yarl import URL
 
 from streamapp.errors import StreamappError
@@ -27,19 +28,20 @@ from streamapp.kafka.admin import ClusterError
 from streamapp.kafka.members import StaticMember, members
 from streamapp.kafka.protocol import describe_group
 from streamapp.loopback import is_loopback
-from streamapp.settings import PREFIX
+from streamapp.settings import PREFIX, Settings
+from streamapp.worker.base import BaseApp
 
 __all__ = ["FencedError", "check_alone"]
 
 #: Asks a group's coordinator for the group.
-Describe = Callable[[], Awaitable[Any]]
+Describe = Callable[[], Awaitable[Response]]
 
 #: Seconds before the group is looked at again.
-LOOK_S: Final = 0.2
+GROUP_CHECK_INTERVAL_S: Final = 0.2
 #: Seconds beside the session timeout that a member which is gone is in the group at most.
-MARGIN_S: Final = 1.0
+SESSION_MARGIN_S: Final = 1.0
 #: Seconds that the web views of a member may take to be reached, and to answer.
-CONNECT_S, ANSWER_S = 2.0, 3.0
+CONNECT_TIMEOUT_S, ANSWER_TIMEOUT_S = 2.0, 3.0
 
 
 class FencedError(StreamappError):
@@ -66,7 +68,7 @@ class Sign(enum.Enum):
     UNKNOWN = enum.auto()
 
 
-def check_alone(app: Any) -> None:
+def check_alone(app: BaseApp) -> None:
     """Make sure, before the worker joins the group, that no other one is alive that has the same static id.
 
     Raises:
@@ -75,10 +77,10 @@ def check_alone(app: Any) -> None:
     asyncio.run(_check_alone(app))
 
 
-async def _check_alone(app: Any) -> None:
+async def _check_alone(app: BaseApp) -> None:
     conf, settings = app.conf, app.settings
     instance = settings.member_id(conf.web_port)
-    patience = conf.broker_session_timeout + MARGIN_S
+    patience = conf.broker_session_timeout + SESSION_MARGIN_S
     deadline, first = time.monotonic() + patience, True
     async with _describing(settings, conf.id) as (describe, here):
         while (other := await _find(describe, instance, deadline)) is not None:
@@ -100,7 +102,7 @@ async def _check_alone(app: Any) -> None:
                     file=sys.stderr,
                     flush=True,
                 )
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(GROUP_CHECK_INTERVAL_S)
 
 
 async def _find(describe: Describe, instance: str, deadline: float) -> StaticMember | None:
@@ -110,7 +112,7 @@ async def _find(describe: Describe, instance: str, deadline: float) -> StaticMem
         except KafkaError as exc:
             if not exc.retriable or time.monotonic() > deadline:
                 return None  # a broker that does not tell of groups, or not now: it may still let us in
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(GROUP_CHECK_INTERVAL_S)
 
 
 async def look(other: StaticMember, own: URL, *, same_host: bool) -> Sign:
@@ -131,7 +133,7 @@ async def look(other: StaticMember, own: URL, *, same_host: bool) -> Sign:
         if is_loopback(other.host):
             return Sign.UNKNOWN
         url = url.with_host(other.host)
-    timeout = aiohttp.ClientTimeout(total=ANSWER_S, sock_connect=CONNECT_S)
+    timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
@@ -153,12 +155,12 @@ async def look(other: StaticMember, own: URL, *, same_host: bool) -> Sign:
 
 
 @contextlib.asynccontextmanager
-async def _describing(settings: Any, group: str) -> AsyncIterator[tuple[Describe, Callable[[], str]]]:
+async def _describing(settings: Settings, group: str) -> AsyncIterator[tuple[Describe, Callable[[], str]]]:
     """Connect to a group's coordinator: gives what asks it for the group, and the address from which that is done."""
     client = AIOKafkaClient(**settings.aiokafka())
-    node: Any = None
+    node: int | None = None
 
-    async def describe() -> Any:
+    async def describe() -> Response:
         nonlocal node
         node = await client.coordinator_lookup(CoordinationType.GROUP, group)
         return await client.send(node, describe_group(group), group=ConnectionGroup.COORDINATION)

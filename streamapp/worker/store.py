@@ -6,10 +6,9 @@ import abc
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from faust.stores.base import Store
+from faust.stores.base import SerializedStore
 from faust.types import TP
 
-from streamapp.joins.rows import Row
 from streamapp.runtime.uncommitted import OrderedUncommitted, Uncommitted
 from streamapp.stores.errors import StoreError
 from streamapp.stores.partition import PartitionStore
@@ -17,8 +16,11 @@ from streamapp.stores.partition import PartitionStore
 __all__ = ["PartitionedStore"]
 
 
-class PartitionedStore(Store[bytes, Row], abc.ABC):
-    """Keeps one `PartitionStore` for each partition that this worker owns, and what is not committed to it yet."""
+class PartitionedStore(SerializedStore[Any, Any], abc.ABC):
+    """Keeps one `PartitionStore` for each partition that this worker owns, and what is not committed to it yet.
+
+    As a mapping it has what its table finds and takes in.
+    """
 
     app: Any
     table: Any
@@ -57,29 +59,32 @@ class PartitionedStore(Store[bytes, Row], abc.ABC):
         while self.partitions:
             self.partitions.popitem()[1].committed.close()
 
-    def get(self, key: bytes) -> Row | None:  # type: ignore[override]
-        """Give the row of a key, whichever partition has it."""
-        for partition in self.partitions.values():
-            row = partition.get(key)
-            if row is not None:
-                return row
-        return None
+    def _get(self, key: bytes) -> bytes | None:
+        return self.table.find(key)  # type: ignore[no-any-return]
 
-    def __getitem__(self, key: bytes) -> Row:
-        row = self.get(key)
-        if row is None:
-            raise KeyError(key)
-        return row
+    def _set(self, key: bytes, value: bytes | None) -> None:
+        self.table.put(key, value)
 
-    def __contains__(self, key: object) -> bool:
-        return isinstance(key, bytes) and self.get(key) is not None
+    def _del(self, key: bytes) -> None:
+        self.table.put(key, None)
 
-    def __iter__(self) -> Iterator[bytes]:
-        for partition in self.partitions.values():
-            yield from (key for key, _ in partition.items())
+    def _contains(self, key: bytes) -> bool:
+        return self._get(key) is not None
 
-    def __len__(self) -> int:
-        return sum(len(partition) for partition in self.partitions.values())
+    def _iteritems(self) -> Iterator[tuple[bytes, bytes]]:
+        yield from self.table.entries()
+
+    def _iterkeys(self) -> Iterator[bytes]:
+        yield from (key for key, _ in self._iteritems())
+
+    def _itervalues(self) -> Iterator[bytes]:
+        yield from (value for _, value in self._iteritems())
+
+    def _size(self) -> int:
+        return sum(map(len, self.partitions.values()))
+
+    def _clear(self) -> None:
+        raise NotImplementedError(f"table {self.table_name} is cleared key by key, as Faust's in RocksDB are")
 
     def apply_changelog_batch(self, batch: Iterable[Any], to_key: Any, to_value: Any) -> None:
         """Refuse: our recovery writes to the partitions themselves."""
@@ -97,9 +102,3 @@ class PartitionedStore(Store[bytes, Row], abc.ABC):
         """Remove all rows of the partitions that are open (`faust reset`)."""
         for partition in self.partitions.values():
             partition.committed.clear()
-
-    def __setitem__(self, key: bytes, row: Row) -> None:
-        raise TypeError("rows are written by `table.of(batch).write(changes)`, with their changelog")
-
-    def __delitem__(self, key: bytes) -> None:
-        raise TypeError("rows are deleted by `table.of(batch).write({key: None})`")

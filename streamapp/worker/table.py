@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import cast
 
 import faust
+from faust.types import ModelArg, TopicT
 
 from streamapp.joins.rows import Row
-from streamapp.runtime.batch import Batch
-from streamapp.runtime.rows import Rows
+from streamapp.runtime.batch import Batch, BatchSchema
+from streamapp.runtime.rows import Owner, Rows
 from streamapp.runtime.uncommitted import Uncommitted
 from streamapp.worker.store import PartitionedStore
 
-if TYPE_CHECKING:
-    from streamapp.runtime.resumption import Owner
-
-__all__ = ["OrderedTable", "Table"]
+__all__ = ["OrderedTable", "RowTables", "Table"]
 
 
 class Table(faust.Table):  # type: ignore[type-arg]
@@ -26,7 +25,6 @@ class Table(faust.Table):  # type: ignore[type-arg]
     key is in the same partition of the source and the changelog, and is routed to the worker that has it.
     """
 
-    app: Any
     data: PartitionedStore
     #: Whether rows are read in the order of their keys (`Rows.scan`).
     ordered = False
@@ -35,24 +33,24 @@ class Table(faust.Table):  # type: ignore[type-arg]
     #: What knows the state that the table is, if it is the state of a join.
     owner: Owner | None = None
 
-    def _serializer_from_type(self, typ: Any) -> str:
+    def _serializer_from_type(self, typ: ModelArg | None) -> str:
         return "raw"
 
     def of(self, batch: Batch) -> Rows:
-        """Give the rows of a batch's partition, to be read and written by the agent that has the batch.
+        """Return the rows of a batch's partition, to be read and written by the agent that has the batch.
 
         Raises:
             KeyError: if this worker does not own the partition.
         """
         return Rows(self.data.partitions[batch.partition], batch.work)
 
-    def read_ahead(self, topic: Any) -> None:
+    def read_ahead(self, topic: TopicT) -> None:
         """Have the rows of a topic's keys read while the agent that will ask for them is busy with other batches.
 
         Args:
             topic: of batches (`BatchSchema`), whose agent looks up the rows of all keys of a batch at once.
         """
-        topic.schema.ahead.append(self._begin)
+        cast(BatchSchema, topic.schema).ahead.append(self._begin)
 
     def _begin(self, batch: Batch) -> None:
         rows = self.data.partitions.get(batch.partition)
@@ -61,7 +59,7 @@ class Table(faust.Table):  # type: ignore[type-arg]
             rows.read_ahead(keys)
 
     def partition(self, number: int) -> Uncommitted:
-        """Give the rows of a partition that this worker owns.
+        """Return the rows of a partition that this worker owns.
 
         Raises:
             KeyError: if it does not own it.
@@ -69,11 +67,54 @@ class Table(faust.Table):  # type: ignore[type-arg]
         return self.data.partitions[number]
 
     def row(self, key: bytes) -> Row | None:
-        """Give the row of a key from the partitions that this worker owns."""
-        return self.data.get(key)
+        """Return the row of a key from the partitions that this worker owns."""
+        found = (partition.get(key) for partition in self.data.partitions.values())
+        return next((row for row in found if row is not None), None)
+
+    def key_forms(self, key: bytes) -> Sequence[bytes]:
+        """Return the forms that a key which is given as text may have in the table."""
+        return (key,)
+
+    def find(self, key: bytes) -> bytes | None:
+        """Return the value of a key, for the mapping that each table of Faust's is."""
+        row = self.row(key)
+        return None if row is None else row.value
+
+    def put(self, key: bytes, value: bytes | None) -> None:
+        """Refuse to write outside of the work on a batch."""
+        raise TypeError(f"rows are written by `{self.name}.of(batch).write(…)`; app.Table(…) is one to be set by keys")
+
+    def entries(self) -> Iterator[tuple[bytes, bytes]]:
+        """Go through keys and values of the partitions that this worker owns."""
+        for partition in self.data.partitions.values():
+            yield from ((key, row.value) for key, row in partition.items())
 
 
 class OrderedTable(Table):
     """A table whose rows can be read in the order of their keys."""
 
     ordered = True
+
+
+class RowTables:
+    """The tables of rows of an app (`streamapp.runtime.rows.Tables`).
+
+    Args:
+        app: the app.
+    """
+
+    def __init__(self, app: faust.App) -> None:
+        self._app = app
+
+    @property
+    def of_rows(self) -> list[Table]:
+        """All of them: those that agents have, and the states of joins."""
+        return [table for table in self._app.tables.values() if isinstance(table, Table)]
+
+    def partitions(self, *, active: bool = False) -> list[Uncommitted]:
+        """Return the rows of the partitions that this worker has; without its standbys if only `active` ones."""
+        rows = [rows for table in self.of_rows for rows in table.data.partitions.values()]
+        if not active:
+            return rows
+        actives = self._app.assignor.assigned_actives()
+        return [one for one in rows if one.changelog in actives]

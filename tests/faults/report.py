@@ -57,7 +57,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
 
 def page(outcomes: Sequence[Outcome]) -> str:
     """Make docs/reliability.md."""
-    faults = [_row([f"`{name}`", " ".join(inspect.getdoc(fault).split())]) for name, fault in FAULTS.items()]
+    faults = [_row([f"`{name}`", " ".join((inspect.getdoc(fault) or "").split())]) for name, fault in FAULTS.items()]
     return Template(TEXT.read_text("utf-8")).substitute(
         faults="\n".join([_row(["fault", ""]), _row(["---", "---"]), *faults]),
         table=table(outcomes),

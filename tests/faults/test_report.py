@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from record import Record
 from report import page, table
@@ -13,7 +14,7 @@ from verification import Findings
 ROUND = Outcome("worker_killed", "at_least_once", 1, "memory", "2026-01-01 00:00", 5.0, 1_000, Findings(doubled=2))
 
 
-def of(**changes: object) -> Outcome:
+def of(**changes: Any) -> Outcome:
     return dataclasses.replace(ROUND, **changes)
 
 

@@ -41,11 +41,11 @@ def end_at(step: str, number: signal.Signals) -> None:
     async def begin(
         outbox: Outbox, within: float | None = None
     ) -> list[Sending] | None:  # not the commit of offsets before there is any work
-        Outbox.settle = settle  # type: ignore[method-assign]
+        Outbox.settle = settle  # type: ignore[method-assign, assignment]
         signals.append(number)
         return await settle(outbox, within)
 
-    Outbox.settle = begin  # type: ignore[method-assign]
+    Outbox.settle = begin  # type: ignore[method-assign, assignment]
 
     def end() -> None:
         if signals:

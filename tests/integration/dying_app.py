@@ -17,7 +17,7 @@ from streamapp.worker import producer
 __all__ = ["app"]
 
 #: So late that a test which waits for it fails: whoever gets the partitions has to end the transactions.
-producer.TRANSACTION_TIMEOUTS = 100
+producer.TRANSACTION_TIMEOUT_SESSIONS = 100  # type: ignore[misc]  # it is Final
 
 if step := os.environ.get("DIES_AT"):
     end_at(step, signal.Signals[os.environ["DIES_BY"]])

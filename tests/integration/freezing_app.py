@@ -30,4 +30,4 @@ async def freeze_and_send(producer: PipeliningProducer, node: int, batches: Any)
     await send(producer, node, batches)
 
 
-PipeliningProducer._send_to = freeze_and_send  # type: ignore[method-assign]
+PipeliningProducer._send_to = freeze_and_send  # type: ignore[method-assign, assignment]

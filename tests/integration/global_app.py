@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 
-from streamapp.app import App
-from streamapp.settings import Settings
+from streamapp import App
 
-app = App(Settings.load(), autodiscover=False)
+app = App(autodiscover=False)
 countries = app.topic("countries", type=dict[str, str]).global_table()
-app.topic("orders").join(countries, key=lambda order: json.loads(order.value)["in"].encode(), how="left").to(
+app.topic("orders").join(countries, key=lambda order: json.loads(order.value or b"")["in"].encode(), how="left").to(
     app.sink("joined")
 )

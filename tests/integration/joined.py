@@ -8,17 +8,16 @@ import re
 from collections import Counter
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import msgspec
-from confluent_kafka import Message
+from faust.types import TP
 from joining_app import SIDES, declared
-from topics import Topics
+from topics import Received, Topics
 from worker import Worker
 
 from streamapp.joins import Driver, Event, Reason, SideOutput, Verdict
 from streamapp.runtime.batch import Batch, Merged
-from streamapp.runtime.dead_letters import TP
 from streamapp.settings import Settings
 from streamapp.topology import App, JoinDeclaration
 from streamapp.topology.sink import json_value
@@ -79,7 +78,7 @@ class Run:
 def runs(topics: Topics, name: str, directory: Path) -> list[Run]:
     """Run the join over what is in its topics now, partition by partition."""
     app = App(Settings(datadir=directory, store="memory://", **topics.settings))
-    join = declared(app)[name]
+    join = declared(cast("Any", app))[name]
     inputs = {each.topic: topics.read(each.topic.removeprefix(topics.prefix)) for each in join.inputs}
     found = []
     for partition in range(topics.partitions):
@@ -125,8 +124,8 @@ def balance(worker: Worker, name: str) -> Counter[str]:
     return found
 
 
-def _of(messages: list[Message], partition: int) -> list[Any]:
-    mine = sorted((each for each in messages if each.partition() == partition), key=Message.offset)
+def _of(messages: list[Received], partition: int) -> list[Any]:
+    mine = sorted((each for each in messages if each.partition() == partition), key=lambda each: each.offset())
     return [Event(each.key(), each.value(), each.timestamp()[1], each.offset()) for each in mine]
 
 

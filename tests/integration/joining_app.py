@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-from typing import Any
+from typing import Any, cast
 
 from commit_steps import end_at
 
 from streamapp import App
-from streamapp.joins import Joined, Operator, Record, SideOutput, State, StreamTableJoin
+from streamapp.joins import Record, SideOutput, State, StreamTableJoin
 from streamapp.topology import JoinDeclaration
 
 SIDES = ("unmatched", "late", "expired", "null_key", "rejected")
@@ -27,7 +27,7 @@ def declared(app: App) -> dict[str, JoinDeclaration]:
     """All joins that the tests run, by name."""
     purchases, views, customers = (app.topic(name) for name in ("purchases", "views", "customers"))
     strict = app.topic("purchases", type=dict[str, int])
-    found = [
+    found: list[JoinDeclaration[Any]] = [
         purchases.join(views, before=300, after=100, grace=200, how="outer", name="pairs"),
         purchases.join(customers.table(), how="left", name="enriched"),
         purchases.join_asof(views, tolerance=200, grace=200, direction="nearest", how="left", name="as-of"),
@@ -50,7 +50,7 @@ def declared(app: App) -> dict[str, JoinDeclaration]:
         purchases.table().join(customers.table(), foreign_key=customer, how="left", name="left-foreign-key"),
         purchases.join(customers.global_table(), key=customer, how="left", name="global"),
         strict.join(customers.table(), name="strict"),
-        JoinDeclaration(app, "leaky", LeakyJoin(), [purchases.source(0), customers.source(1)]),
+        JoinDeclaration(app, "leaky", cast("Any", LeakyJoin()), [purchases.source(0), customers.source(1)]),
     ]
     return {join.name: join for join in found}
 
@@ -64,7 +64,7 @@ def customer(purchase: Record) -> bytes | None:
 class LeakyJoin(StreamTableJoin):
     """A join with a bug: it loses the last record of a batch."""
 
-    def start(self, state: State, table: Any = None) -> Operator[Joined]:
+    def start(self, state: State, table: Any = None) -> Any:
         operator = StreamTableJoin.start(self, state)
         process = operator.process
         operator.process = lambda batch: process(list(batch)[:-1])  # type: ignore[method-assign]
@@ -75,7 +75,7 @@ def run(app: App, names: str) -> None:
     """Have the app run some of the joins, each to a topic of its name; its side outputs too, or the lineage of each."""
     found, lineage = declared(app), "LINEAGE" in os.environ
     for name in names.split(","):
-        sides = {} if lineage else {side: app.sink(f"{name}.{side}") for side in SIDES}
+        sides: dict[str, Any] = {} if lineage else {side: app.sink(f"{name}.{side}") for side in SIDES}
         results = os.environ.get("RESULTS", f"{name}.joined")
         found[name].to(app.sink(results), tell=TOLD.append, lineage=lineage, **sides)
 

@@ -12,7 +12,7 @@ import pytest
 from topics import Topics
 from worker import Worker, wait_until
 
-CLICK = {"click_id": "bad", "user_id": "u1", "url": "/"}
+CLICK: dict[str, Any] = {"click_id": "bad", "user_id": "u1", "url": "/"}
 PROFILE = {"user_id": "u1", "name": "one"}
 LARGE = 2 << 20
 #: Cannot be compressed to less: the broker judges the size of compressed batches.
@@ -34,7 +34,7 @@ def dead_letters(topics: Topics, count: int) -> list[dict[str, Any]]:
     ]
 
 
-BAD_CLICKS = {
+BAD_CLICKS: dict[str, Any] = {
     "not_json": ("u1", b"{nonsense", None),
     "missing_field": ("u1", {"click_id": "bad"}, None),
     "wrong_type": ("u1", {**CLICK, "user_id": True}, None),

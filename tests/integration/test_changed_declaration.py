@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
@@ -56,7 +57,7 @@ def joined(topics: Topics) -> Counter[tuple[int, str | None]]:
 def set_offsets(topics: Topics, name: str, offset: int | None, metadata: str | None = None) -> None:
     """Commit an offset for all partitions of a topic, as Kafka's own tools do; None = their ends."""
     consumer = Consumer({"bootstrap.servers": topics.bootstrap, "group.id": group(topics), "log_level": 0})
-    extra = {} if metadata is None else {"metadata": metadata}
+    extra: dict[str, Any] = {} if metadata is None else {"metadata": metadata}
     ends = topics.ends(name)
     tps = [
         TopicPartition(topics.prefix + name, tp, end if offset is None else offset, **extra) for tp, end in ends.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from topics import Topics
@@ -11,7 +12,7 @@ from worker import Worker, wait_until
 
 PAIR, PURCHASE_ALONE, VIEW_ALONE = [10, "/a"], [20, None], [None, "/b"]
 #: What each of Faust's methods gives; `join` is a right join there (`faust.Stream.join`, 0.15.3).
-EXPECTED = {
+EXPECTED: dict[str, list[Any]] = {
     "inner_join": [PAIR],
     "left_join": [PAIR, PURCHASE_ALONE],
     "right_join": [PAIR, VIEW_ALONE],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from driven_app import DEADLINE, ours
@@ -27,14 +27,15 @@ async def fetched(reader: Reader, tp: TP) -> None:
 def test_what_was_fetched_before_the_feed_ran_waits_for_no_further_fetch(
     kafka: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LOOK", 10 * DEADLINE)
+    monkeypatch.setattr(module, "FEED_CHECK_INTERVAL_S", 10 * DEADLINE)
     topics = Topics(kafka.bootstrap, "feed", partitions=1)
     topics.create("records")
     tp = TP(f"{topics.prefix}records", 0)
 
     async def main() -> None:
         delivered = asyncio.Queue[Fetched]()
-        async with Reader(ours(topics, tmp_path)) as reader:
+        async with Reader(ours(topics, tmp_path)) as service:
+            reader = cast("Reader", service)
             feed = Feed(
                 reader,
                 Alignment({}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ports import free_port
@@ -19,7 +20,7 @@ MANY = 100_000
 INPUTS = ("user_clicks", "user_profiles")
 
 
-def settings(topics: Topics, **more: object) -> dict[str, object]:
+def settings(topics: Topics, **more: object) -> dict[str, Any]:
     return {**topics.settings, "profile_ttl": 0, "session_timeout": 6, **more}
 
 

@@ -35,7 +35,8 @@ def outcome(kafka, tmp_path: Path) -> Callable[..., Any]:
 def test_a_fetch_from_before_a_rebalance_does_not_swallow_what_comes_after_it(
     outcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "LOOK", DEADLINE)  # so that the last generation's feed waits all the while
+    # So that the last generation's feed waits all the while.
+    monkeypatch.setattr(feed, "FEED_CHECK_INTERVAL_S", DEADLINE)
 
     async def a_record_comes_right_after_a_rebalance(driven: Driven) -> list[int]:
         driven.send(range(1))
@@ -66,7 +67,8 @@ def test_records_that_wait_for_a_full_queue_during_a_rebalance_come_once(outcome
 def test_what_is_done_during_a_commit_is_committed_before_the_partitions_go(outcome) -> None:
     async def a_rebalance_comes_during_a_commit(driven: Driven) -> list[int]:
         aiokafka = driven.app.consumer._thread._consumer
-        commit, begun, may_end = aiokafka.commit, concurrent.futures.Future(), concurrent.futures.Future()
+        commit = aiokafka.commit
+        begun, may_end = concurrent.futures.Future[None](), concurrent.futures.Future[None]()
 
         async def slowly(offsets: Any) -> None:
             aiokafka.commit = commit
@@ -155,7 +157,7 @@ def test_a_rebalance_during_a_stop_does_not_prevent_the_last_commit(outcome) -> 
 
 
 def test_a_stop_during_a_rebalance_is_no_crash(outcome, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "LOOK", DEADLINE)  # so that the stop finds a feed that waits
+    monkeypatch.setattr(feed, "FEED_CHECK_INTERVAL_S", DEADLINE)  # so that the stop finds a feed that waits
 
     async def a_stop_comes_during_a_rebalance(driven: Driven) -> BaseException | None:
         app, revoked, may_go_on = driven.app, asyncio.Event(), asyncio.Event()
@@ -181,7 +183,7 @@ def test_a_stop_during_a_rebalance_is_no_crash(outcome, monkeypatch: pytest.Monk
 def test_work_that_was_given_up_is_not_committed_before_its_input_is_read_again(
     kafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumer, "PATIENCE", 0.0)
+    monkeypatch.setattr(consumer, "FINISH_WITHIN_SESSION", 0.0)
     topics = Topics(kafka.bootstrap, "given-up", partitions=1)
     topics.create("records")
     app: Any = ours(topics, tmp_path)
@@ -230,7 +232,7 @@ def test_work_that_was_given_up_is_not_committed_before_its_input_is_read_again(
 def test_an_error_that_aiokafka_does_not_know_of_keeps_nobody_out_of_the_group(outcome, step: str) -> None:
     async def an_error_comes(driven: Driven) -> list[int]:
         coordinator = driven.app.consumer._thread._consumer._coordinator
-        do, came = getattr(coordinator, step), concurrent.futures.Future()
+        do, came = getattr(coordinator, step), concurrent.futures.Future[None]()
 
         async def fail(*_: Any) -> None:
             setattr(coordinator, step, do)

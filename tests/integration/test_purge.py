@@ -29,7 +29,7 @@ def begins(topics: Topics, topic: str) -> int:
 def test_what_was_processed_is_purged_and_what_was_not_stays(
     kafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guarantee: Guarantee
 ) -> None:
-    monkeypatch.setattr(purge, "EVERY_S", 0.1)
+    monkeypatch.setattr(purge, "PURGE_INTERVAL_S", 0.1)
     topics = Topics(kafka.bootstrap, "purged", partitions=1)
     topics.create("orders", "customers")
     for number in range(topics.partitions):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from changelogs import LONG, STORES, Changelog, rows, transactions
@@ -89,7 +89,7 @@ def test_nothing_of_an_aborted_transaction_is_restored(changelog: Changelog, sto
 def test_a_restore_of_which_a_marker_only_is_left_waits_for_nothing(
     changelog: Changelog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(restoring, "REPORT", 10 * DEADLINE)  # how long it may wait for records
+    monkeypatch.setattr(restoring, "REPORT_INTERVAL_S", 10 * DEADLINE)  # how long it may wait for records
     store, producer = MemoryPartition(), changelog.transactions()
     changelog.in_transaction(producer, ("a", b"1"))
     producer.commit_transaction()
@@ -139,14 +139,14 @@ class Interrupted(MemoryPartition):
 @pytest.fixture
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a restore read and write one record batch after the other."""
-    monkeypatch.setattr(restoring, "RECORDS", 1)
+    monkeypatch.setattr(restoring, "RESTORE_RECORDS", 1)
     monkeypatch.setattr(changelog_consumer, "FETCH_BYTES", 1)
 
 
 @pytest.mark.usefixtures("small_steps")
 def test_a_restore_that_is_broken_off_goes_on_where_it_was(changelog: Changelog) -> None:
     changelog.write(("a", b"1"), ("b", b"1"), ("c", b"1"), ("a", None))
-    store = Interrupted(lambda: asyncio.current_task().cancel())
+    store = Interrupted(lambda: cast("asyncio.Task[None]", asyncio.current_task()).cancel())
     with pytest.raises(asyncio.CancelledError):
         changelog.restored(store)
     assert rows(store).keys() == {b"a"}
@@ -170,7 +170,7 @@ def test_a_changelog_that_is_cut_off_while_it_is_read_is_read_again(
 def test_a_long_restore_tells_how_far_it_is(
     changelog: Changelog, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(restoring, "REPORT", 0.0)
+    monkeypatch.setattr(restoring, "REPORT_INTERVAL_S", 0.0)
     changelog.write(("a", b"1"), ("b", b"1"))
     with caplog.at_level("INFO"):
         changelog.restored(MemoryPartition())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis_server import RedisServer
@@ -30,7 +31,7 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
     server.kill()
 
 
-def settings(topics: Topics, server: RedisServer) -> dict[str, object]:
+def settings(topics: Topics, server: RedisServer) -> dict[str, Any]:
     return {"store": server.url, "store_password": "hunter2", "cache": 1 << 20, **topics.settings}
 
 

@@ -133,7 +133,7 @@ def test_records_that_a_join_cannot_keep_or_join_are_dead_letters_and_the_others
         topics.send("customers", f"c{number}", {"id": f"c{number}", "name": "one"})
     topics.send("customers", "c1", {"id": "c1", "name": LARGE}, at=5)
     for number, size in enumerate([0, 0, 0, 10 << 20, 0, 0]):
-        order = {"id": f"c{number % 4}", "order": number, "pad": LARGE[:size]}
+        order: dict[str, Any] = {"id": f"c{number % 4}", "order": number, "pad": LARGE[:size]}
         topics.send("orders", order["id"], order, at=10 + number)
     topics.flush()
     command = ["join", "--left", "orders", "--right", "customers", "--on", "id", "--to", "joined", "--how", "left"]

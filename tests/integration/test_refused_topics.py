@@ -9,6 +9,7 @@ import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka.admin import (
@@ -60,8 +61,9 @@ def forbidden(bootstrap: str, kind: ResourceType, name: str, what: AclOperation)
     try:
         yield
     finally:
+        anyone: Any = None
         these = AclBindingFilter(
-            kind, name, ResourcePatternType.LITERAL, None, None, AclOperation.ANY, AclPermissionType.ANY
+            kind, name, ResourcePatternType.LITERAL, anyone, anyone, AclOperation.ANY, AclPermissionType.ANY
         )
         for gone in admin.delete_acls([these]).values():
             gone.result(30)

@@ -20,8 +20,8 @@ RECORDS, BATCH, ROWS, ROWS_AT_MOST = 1_000, 10, 100, 200
 def test_agents_wait_while_a_store_is_at_the_rows_of_a_commit(
     kafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamapp.runtime.checkpoint.ROWS", ROWS)
-    monkeypatch.setattr("streamapp.runtime.checkpoint.ROWS_AT_MOST", ROWS_AT_MOST)
+    monkeypatch.setattr("streamapp.runtime.checkpoint.COMMIT_DUE_ROWS", ROWS)
+    monkeypatch.setattr("streamapp.runtime.checkpoint.COMMIT_BLOCKING_ROWS", ROWS_AT_MOST)
     monkeypatch.setattr("streamapp.runtime.feed.MAX_RECORDS", BATCH)
     topics = Topics(kafka.bootstrap, "slow-store", partitions=1)
     topics.create("records")

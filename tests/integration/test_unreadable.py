@@ -45,7 +45,7 @@ def test_a_header_name_that_is_not_utf_8_makes_a_dead_letter_and_all_other_recor
     send(topics, "user_clicks", click(topics, 10, WRONG), codec=3)
     send(topics, "user_clicks", click(topics, 11, WRONG), partition=1)
     send(topics, "user_clicks", click(topics, 12, []))
-    with Worker(tmp_path, **({"join": join} if join else {}), **topics.settings):
+    with Worker(tmp_path, **topics.settings | ({"join": join} if join else {})):
         wait_until(lambda: topics.committed("user_clicks") == 13, "all clicks are committed")
         wait_until(lambda: topics.committed("user_profiles") == 2, "all profiles are committed")
     assert sorted(topics.joined()) == sorted(f"c{number}" for number in (*range(5), *range(6, 10), 12))

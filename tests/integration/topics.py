@@ -8,7 +8,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar, cast
 
 import aiokafka
 from aiokafka import AIOKafkaConsumer
@@ -39,6 +39,18 @@ NOT_YET = {
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
 }
+
+
+class Received(Protocol):
+    """A record that was read; a test knows whether there is a key or a value."""
+
+    def key(self) -> Any: ...
+    def value(self) -> Any: ...
+    def headers(self) -> Any: ...
+    def topic(self) -> str: ...
+    def partition(self) -> int: ...
+    def offset(self) -> int: ...
+    def timestamp(self) -> tuple[int, int]: ...
 
 
 class Topics:
@@ -139,12 +151,12 @@ class Topics:
         value: Any,
         *,
         at: int | None = None,
-        headers: list[tuple[str, bytes]] | None = None,
+        headers: Any = None,
         partition: int | None = None,
     ) -> None:
         """Send one record; `at` is its event time, in ms after the topics were named; bytes go as they are."""
         data = value if value is None or isinstance(value, bytes) else json.dumps(value).encode()
-        where = {} if partition is None else {"partition": partition}
+        where: dict[str, Any] = {} if partition is None else {"partition": partition}
         while True:
             try:
                 self._producer.produce(
@@ -196,14 +208,15 @@ class Topics:
         """Tell whether a topic is there."""
         return self.prefix + name in self._admin.list_topics(timeout=30).topics
 
-    def read(self, name: str, *, full_name: bool = False) -> list[Message]:
+    def read(self, name: str, *, full_name: bool = False) -> list[Received]:
         """Read all records of a topic that are there now, of transactions only what is committed (read_committed)."""
         topic = name if full_name else self.prefix + name
-        with self._consumer(**{"enable.partition.eof": True}) as consumer:
+        options: dict[str, Any] = {"enable.partition.eof": True}
+        with self._consumer(**options) as consumer:
             ends = self._ends(topic)
             consumer.assign([TopicPartition(topic, partition, 0) for partition in ends])
             missing = {partition for partition, end in ends.items() if end}
-            found: list[Message] = []
+            found: list[Received] = []
             deadline = time.monotonic() + DEADLINE
             while missing:
                 assert time.monotonic() < deadline, f"{topic}: partitions {missing} were not read to their ends"
@@ -213,7 +226,7 @@ class Topics:
                     elif message.error():
                         raise AssertionError(str(message.error()))
                     elif message.offset() < ends[message.partition()]:
-                        found.append(message)
+                        found.append(cast("Received", message))
                 for position in consumer.position([TopicPartition(topic, partition) for partition in missing]):
                     if position.offset >= ends[position.partition]:
                         missing.discard(position.partition)

@@ -26,7 +26,7 @@ DEADLINE = 90.0
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 
-def wait_until(condition: Callable[[], Any], what: str, deadline: float = DEADLINE) -> Any:
+def wait_until(condition: Callable[..., Any], what: str, deadline: float = DEADLINE) -> Any:
     """Wait until a condition gives something true, and give that.
 
     Raises:
@@ -81,7 +81,7 @@ class Worker:
         self._log = directory / "worker.log"
         settings = {"datadir": directory / "data", "web_port": self.port, **settings}
         variables = {name: value for name, value in os.environ.items() if not name.startswith("STREAMAPP_")}
-        variables |= {f"STREAMAPP_{name.upper()}": str(value) for name, value in settings.items()} | environment
+        variables |= {f"STREAMAPP_{name.upper()}": str(value) for name, value in settings.items()} | dict(environment)
         # For apps that are made for a test.
         variables["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), environment.get("PYTHONPATH", "")])
         with self._log.open("ab") as log:

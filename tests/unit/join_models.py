@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from streamapp.joins import AsOfJoin, Direction, ForeignKeyJoin, How, StreamStreamJoin, StreamTableJoin, TableTableJoin
 
@@ -53,7 +53,9 @@ class Told:
 
 
 def stream_stream(join: StreamStreamJoin, arrivals: list[Arrival]) -> Told:
-    told, lefts, rights = Told(), [], []
+    told = Told()
+    lefts: list[Any] = []
+    rights: list[Any] = []
     clock = -(10**9)
     keeps = {LEFT: join.how in {How.LEFT, How.OUTER}, RIGHT: join.how in {How.RIGHT, How.OUTER}}
     for arrival in arrivals:
@@ -93,7 +95,9 @@ def stream_stream(join: StreamStreamJoin, arrivals: list[Arrival]) -> Told:
 
 
 def as_of(join: AsOfJoin, arrivals: list[Arrival]) -> Told:
-    told, lefts, rights = Told(), [], []
+    told = Told()
+    lefts: list[Any] = []
+    rights: list[Any] = []
     clock = -(10**9)
     for arrival in arrivals:
         late = arrival.timestamp < clock - join.grace
@@ -162,7 +166,7 @@ class Updates:
         if current is None or (current.value is None and self.history is None):
             return None
         if self.history is None or current.timestamp <= timestamp:
-            found = current
+            found: Arrival | None = current
         elif timestamp < self.clock - self.history:
             return None
         else:
@@ -249,10 +253,12 @@ def table_table(join: TableTableJoin, arrivals: list[Arrival]) -> Told:
 
 
 def foreign_key(join: ForeignKeyJoin, arrivals: list[Arrival]) -> Told:
-    told, lefts, rights = Told(), {}, {}
+    told = Told()
+    lefts: dict[bytes | None, Arrival] = {}
+    rights: dict[bytes | None, Arrival] = {}
 
-    def joined() -> dict[bytes, tuple[Arrival, Arrival | None]]:
-        found = {key: (left, rights.get(join.foreign_key(left))) for key, left in lefts.items()}
+    def joined() -> dict[bytes | None, tuple[Arrival, Arrival | None]]:
+        found = {key: (left, rights.get(join.foreign_key(cast("Any", left)))) for key, left in lefts.items()}
         return {key: rows for key, rows in found.items() if rows[1] or join.how is How.LEFT}
 
     for arrival in arrivals:
@@ -268,7 +274,7 @@ def foreign_key(join: ForeignKeyJoin, arrivals: list[Arrival]) -> Told:
         after = joined()
         if arrival.source == LEFT:
             touched, about = [arrival.key], arrival if arrival.value is not None else old
-            name = None if about is None else join.foreign_key(about)
+            name = None if about is None else join.foreign_key(cast("Any", about))
             if name in rights:
                 told.count("matched")
             elif arrival.value is not None and name is None and join.how is How.INNER:
@@ -276,7 +282,11 @@ def foreign_key(join: ForeignKeyJoin, arrivals: list[Arrival]) -> Told:
             else:
                 told.count("unmatched")
         else:
-            touched = sorted(key for key, left in lefts.items() if join.foreign_key(left) == arrival.key)
+            touched = sorted(
+                key
+                for key, left in lefts.items()
+                if key is not None and join.foreign_key(cast("Any", left)) == arrival.key
+            )
             told.count("matched" if touched else "unmatched")
         for key in touched:
             if key in after:
@@ -301,10 +311,10 @@ def windows(size: int, step: int, grace: int, fold: Callable[[list[Arrival]], An
         else:
             clock = max(clock, arrival.timestamp)
             kept.append(arrival)
-    closed = set()
+    closed: set[int] = set()
     for start in range(-100 * step, 10**4, step):
         if start + size + grace <= clock:
-            for key in sorted({record.key for record in kept}):
+            for key in sorted({record.key for record in kept if record.key is not None}):
                 inside = [record for record in kept if record.key == key and start <= record.timestamp < start + size]
                 if inside:
                     told.results.append((key, start, fold(inside), max(record.timestamp for record in inside)))

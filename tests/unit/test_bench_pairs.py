@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from typing import Any
 
 import orjson
 import pytest
@@ -54,7 +55,7 @@ def test_the_library_finds_all_of_them() -> None:
         (side, Event(*record)) for side, records in zip(Side, (PURCHASES, VIEWS), strict=True) for record in records
     ]
     sides.sort(key=lambda one: one[1].timestamp)
-    found = Driver(join, MemoryStore()).process(sides).results
+    found: Any = Driver(join, MemoryStore()).process(sides).results
     values = [(one.key, b'{"left":%b,"right":%b}' % (one.left.value, one.right.value)) for one in found]
     assert check(LOAD, values).ok
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -96,7 +97,7 @@ def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
     for part, result in RESULTS.items():
         save(tmp_path, part, result)
     assert dataclasses.asdict(Results.load(tmp_path)) == {
-        part: dataclasses.asdict(result) for part, result in RESULTS.items()
+        part: dataclasses.asdict(cast("Any", result)) for part, result in RESULTS.items()
     }
 
 

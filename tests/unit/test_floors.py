@@ -31,6 +31,7 @@ FLOORS = (
     ("setting_parsers",),
     ("choices",),
     ("joins",),
+    ("extras",),
     ("errors", "loopback", "misspelt", "rate_limit"),
 )
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}

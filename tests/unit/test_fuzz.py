@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -19,7 +19,7 @@ from streamapp.joins import Missing, Row
 from streamapp.pipelines.clicks.results import joined, unmatched
 from streamapp.runtime.batch import Batch
 from streamapp.runtime.dead_letters import _envelope
-from streamapp.runtime.rejected import Rejected
+from streamapp.runtime.work import Rejected
 
 #: aiokafka's numbers of the codecs: none, gzip, snappy, lz4, zstd.
 CODECS = range(5)
@@ -144,15 +144,16 @@ def test_what_was_fetched_is_read_or_told_whatever_it_is(data: bytes) -> None:
 
 def dead_letter(one: Rejected) -> Sent:
     letter = _envelope(one)
-    return Sent(letter.key, one.record.value, letter.timestamp, list(letter.headers))
+    return Sent(letter.key, one.record.value, letter.timestamp or 0, list(letter.headers))
 
 
 def check_results(value: bytes | None) -> None:
     """Results are spliced from the bytes of good values: they must be JSON too."""
     if value is None:
         return
-    sent = msgspec.json.decode(value)
-    ((_, joint),) = joined([(Sent(b"k", value, 0, []), Row(value, 0))], 1.5)
+    sent, click = msgspec.json.decode(value), cast("Any", Sent(b"k", value, 0, []))
+    ((_, joint),) = joined([(click, Row(value, 0))], 1.5)
+    assert joint is not None
     result = msgspec.json.decode(joint)
     assert (result["click"], result["profile"]) == (sent, sent)
     assert msgspec.json.decode(unmatched(value, Missing.EXPIRED))["click"] == sent

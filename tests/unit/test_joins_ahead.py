@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -25,6 +25,7 @@ from streamapp.joins import (
     Operator,
     Output,
     Reason,
+    Record,
     State,
     StreamStreamJoin,
     StreamTableJoin,
@@ -75,7 +76,7 @@ def windowed_reduce(size: int, step: int, grace: int) -> WindowedReduce[list[byt
         advance=step,
         grace=grace,
         initial=list,
-        reduce=lambda values, _, record: [*values, record.value],
+        reduce=lambda values, _, record: [*values, record.value or b""],
         value=list[bytes],
     )
 
@@ -93,18 +94,22 @@ def joins(draw: Any) -> tuple[Join[Any], int]:
             direction = draw(st.sampled_from(Direction))
             return AsOfJoin(tolerance=draw(SPANS), grace=draw(SPANS), direction=direction, how=draw(TWO_WAYS)), 2
         case "table":
-            return tables(_Drawn(draw), 1)[0], 2
+            return tables(cast("Any", _Drawn(draw)), 1)[0], 2
         case "tables":
-            return NWayJoin(tables(_Drawn(draw), 2)), 3
+            return NWayJoin(tables(cast("Any", _Drawn(draw)), 2)), 3
         case "table-table":
             histories = st.none() | st.integers(0, 100)
             how = draw(st.sampled_from(How))
             return TableTableJoin(how=how, left_history=draw(histories), right_history=draw(histories)), 2
         case "foreign":
-            return ForeignKeyJoin(how=draw(TWO_WAYS), foreign_key=lambda record: record.value.split(b"|")[1] or None), 2
+            return ForeignKeyJoin(how=draw(TWO_WAYS), foreign_key=_named), 2
         case _:
             size = draw(st.integers(1, 40))
             return windowed_reduce(size, draw(st.integers(1, size)), draw(SPANS)), 2
+
+
+def _named(record: Record) -> bytes | None:
+    return (record.value or b"").split(b"|")[1] or None
 
 
 class _Drawn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -111,7 +112,8 @@ def test_once_the_clock_has_passed_all_windows_the_state_is_empty_also_of_silent
     rows = Counter(key.partition(b"/")[0] for key, _ in store.scan(b"", None))
     assert rows == {b"~declared": 1, b"~ledger": 1, b"left": 1}
     assert driver.operator.balance.pending == 1
-    assert not any(driver.operator.buffered(side, b"%d" % number) for side in Side for number in range(1_000))
+    operator: Any = driver.operator
+    assert not any(operator.buffered(side, b"%d" % number) for side in Side for number in range(1_000))
 
 
 class Counted(int):

@@ -21,7 +21,7 @@ def test_a_cache_that_is_written_through_gives_what_is_stored(steps: list[tuple[
 
 
 def test_what_is_kept_is_not_read_again() -> None:
-    read = []
-    cache: Cache[str, str] = Cache(lambda key: read.append(key) or key, 2)
+    read: list[str] = []
+    cache: Cache[str, str] = Cache(lambda key: read.append(key) or key, 2)  # type: ignore[func-returns-value]
     assert [cache[key] for key in "abbabca"] == list("abbabca")
     assert read == ["a", "b", "c", "a"]

@@ -236,7 +236,8 @@ def test_where_each_pair_lies_in_one_window_the_windows_agree_with_the_interval_
         assert driver.operator.balance.late == 0
     in_windows = [(left, right) for result in by_hand.results for left in result.value[0] for right in result.value[1]]
     assert len(in_windows) > 1_000
-    assert Counter(in_windows) == Counter((result.left.value, result.right.value) for result in interval.results)
+    results: list[Any] = interval.results
+    assert Counter(in_windows) == Counter((result.left.value, result.right.value) for result in results)
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ def model(phases: list[tuple[StreamStreamJoin, list[tuple[int, bytes, int]]]]) -
                 continue
             clock = max(clock, time)
             close(clock)
-            mine = [side, key, time, number, False]
+            mine: list[Any] = [side, key, time, number, False]
             for other in there:
                 left, right = (mine, other) if side == LEFT else (other, mine)
                 near = left[2] - join.before <= right[2] <= left[2] + join.after
@@ -300,7 +300,8 @@ def test_windows_of_another_size_are_refused() -> None:
 
 
 def test_values_of_another_type_are_refused() -> None:
-    texts: Any = dataclasses.replace(COUNT, initial=str, reduce=lambda text, *_: text + "x", value=str)
+    count: Any = COUNT
+    texts: Any = dataclasses.replace(count, initial=str, reduce=lambda text, *_: text + "x", value=str)
     with pytest.raises(StateMismatch, match="its values are not of <class 'str'>"):
         Driver(texts, started(COUNT, (LEFT, b"k", b"v", 0)))
 

@@ -162,7 +162,7 @@ def table_table(data: st.DataObject) -> None:
                 sides[source].accept(Arrival(source, record.key, record.value, record.timestamp))
 
         def fate(source: int, record: Event, told: SideOutput | None) -> Verdict:
-            mine, other = sides[source].current(record.key), sides[1 - source].current(record.key)
+            mine, other = (sides[one].current(record.key or b"") for one in (source, 1 - source))
             if record.key is not None and record.value is not None and mine is not None and mine.value == record.value:
                 return Verdict.UNMATCHED if other is None or other.value is None else Verdict.MATCHED
             return Verdict.MATCHED if told is None else Verdict(told.reason.value)

@@ -190,8 +190,12 @@ def table_table(data: st.DataObject, opened: Opener) -> None:
     agree(join, model.table_table, data.draw(arrivals()), data, opened)
 
 
+def _named(record: Record) -> bytes | None:
+    return (record.value or b"").split(b"|")[1] or None
+
+
 def foreign_key(data: st.DataObject, opened: Opener) -> None:
-    join = ForeignKeyJoin(how=data.draw(TWO_WAYS), foreign_key=lambda record: record.value.split(b"|")[1] or None)
+    join = ForeignKeyJoin(how=data.draw(TWO_WAYS), foreign_key=_named)
     agree(join, model.foreign_key, data.draw(arrivals(foreign=True)), data, opened)
 
 
@@ -202,7 +206,7 @@ def windowed_reduce(data: st.DataObject, opened: Opener) -> None:
         advance=data.draw(st.none() | st.integers(1, size)),
         grace=data.draw(SPANS),
         initial=list,
-        reduce=lambda values, _, record: [*values, record.value],
+        reduce=lambda values, _, record: [*values, record.value or b""],
         value=list[bytes],
     )
 

@@ -42,7 +42,8 @@ def test_a_state_holds_what_a_dict_would_before_and_after_a_commit(
     opened: Any, batches: list[Any], prefix: bytes, start: bytes
 ) -> None:
     with opened() as store:
-        state, model = State(store), {}
+        state = State(store)
+        model: dict[bytes, bytes] = {}
         for changes, committed in batches:
             for key, row in changes.items():
                 if row is None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from faust.types import TP
 
-from streamapp.runtime.losses import Losses, LostError
+from streamapp.runtime.losses import Gap, Losses, LostError, Why
 from streamapp.runtime.problems import Problems
-from streamapp.runtime.starting import Gap, Why
 from streamapp.settings import OnLost
 
 FIRST, SECOND = TP("clicks", 0), TP("clicks", 1)

@@ -69,7 +69,8 @@ def shown(registry: CollectorRegistry) -> dict[tuple[str, frozenset[tuple[str, s
 
 
 def batch(first: int, count: int) -> Any:
-    return Batch(CLICKS, [Record(offset) for offset in range(first, first + count)]).message(1)
+    records: list[Any] = [Record(offset) for offset in range(first, first + count)]
+    return Batch(CLICKS, records).message(1)
 
 
 def single(offset: int) -> Any:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from streamapp.runtime.offsets import Offsets
+from streamapp.runtime.lane import Offsets
 
 
 class AnyOrderOfWork(RuleBasedStateMachine):

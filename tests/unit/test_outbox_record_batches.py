@@ -157,7 +157,7 @@ def test_a_record_batch_without_room_is_not_extended() -> None:
 
 
 def test_a_large_record_batch_is_compressed_before_the_producer_gets_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "APART", 500)
+    monkeypatch.setattr(module, "THREAD_COMPRESSION_BYTES", 500)
 
     async def scenario(outbox: Outbox, first: Producer, second: Producer) -> None:
         first.busy = True
@@ -173,7 +173,7 @@ def test_a_large_record_batch_is_compressed_before_the_producer_gets_it(monkeypa
 
 
 def test_what_comes_while_a_record_batch_is_compressed_has_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "APART", 500)
+    monkeypatch.setattr(module, "THREAD_COMPRESSION_BYTES", 500)
     compressing, go_on = threading.Event(), threading.Event()
 
     def compress(batch: RecordBatch) -> None:
@@ -246,7 +246,7 @@ def test_the_records_that_the_broker_names_are_refused_and_all_others_go_again_b
 def test_what_is_refused_for_want_of_a_permission_is_sent_again_and_given_up_after_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(patience, "AGAIN_S", 0.0)
+    monkeypatch.setattr(patience, "RETRY_BACKOFF_S", 0.0)
 
     async def scenario(_: Outbox, first: Producer, second: Producer) -> None:
         now, problems = [0.0], Problems()
@@ -254,7 +254,7 @@ def test_what_is_refused_for_want_of_a_permission_is_sent_again_and_given_up_aft
         outbox.use(first)
         outbox.put(TO, results(3), Taker())
         outbox.cut(first)
-        for now[0] in (0.0, patience.FORBIDDEN_FOR_S):
+        for now[0] in (0.0, patience.FORBIDDEN_TIMEOUT_S):
             await settled()
             assert first.under_way == [(TO, 3)]
             first.refuse(TopicAuthorizationFailedError("results"))
@@ -313,7 +313,7 @@ def test_what_amends_a_commit_goes_through_the_producer_of_the_commit() -> None:
 
 
 def test_what_is_forgotten_makes_room_and_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "ROOM", 100)
+    monkeypatch.setattr(module, "OUTBOX_BYTES", 100)
 
     async def scenario(outbox: Outbox, first: Producer, second: Producer) -> None:
         outbox.put(TO, results(50), Taker())

@@ -7,12 +7,12 @@ from aiokafka.errors import NotEnoughReplicasError, TopicAuthorizationFailedErro
 
 from streamapp.kafka.refusals import RefusedError
 from streamapp.runtime.patience import (
-    AGAIN_AT_MOST_S,
-    AGAIN_S,
-    FORBIDDEN_FOR_S,
-    FORGET_AFTER_S,
-    MISSING_FOR_S,
+    FORBIDDEN_TIMEOUT_S,
+    MISSING_TOPIC_TIMEOUT_S,
     PROBLEM_AFTER_S,
+    RETRY_BACKOFF_MAX_S,
+    RETRY_BACKOFF_S,
+    TROUBLE_EXPIRY_S,
     Patience,
 )
 from streamapp.runtime.problems import Problems
@@ -43,8 +43,8 @@ def patience(problems: Problems, clock: Clock) -> Patience:
 
 def test_the_time_before_the_next_try_doubles_up_to_some_seconds(patience: Patience) -> None:
     waits = [patience.failed("commit", NotEnoughReplicasError()) for _ in range(9)]
-    assert waits[:4] == [AGAIN_S, 2 * AGAIN_S, 4 * AGAIN_S, 8 * AGAIN_S]
-    assert waits[-1] == AGAIN_AT_MOST_S
+    assert waits[:4] == [RETRY_BACKOFF_S, 2 * RETRY_BACKOFF_S, 4 * RETRY_BACKOFF_S, 8 * RETRY_BACKOFF_S]
+    assert waits[-1] == RETRY_BACKOFF_MAX_S
 
 
 def test_what_passes_is_a_problem_once_it_lasts_until_it_is_over_and_never_stops_the_worker(
@@ -57,25 +57,25 @@ def test_what_passes_is_a_problem_once_it_lasts_until_it_is_over_and_never_stops
     assert list(problems) == ["what is done cannot be committed for 100 s, and is done again: NotEnoughReplicasError"]
     patience.over("commit")
     assert list(problems) == []
-    assert patience.failed("commit", NotEnoughReplicasError()) == AGAIN_S
+    assert patience.failed("commit", NotEnoughReplicasError()) == RETRY_BACKOFF_S
 
 
 def test_a_failure_long_after_the_last_one_is_a_new_trouble(
     patience: Patience, problems: Problems, clock: Clock
 ) -> None:
     patience.failed("commit", NotEnoughReplicasError())
-    clock.now += FORGET_AFTER_S + 1
-    assert patience.failed("commit", NotEnoughReplicasError()) == AGAIN_S
+    clock.now += TROUBLE_EXPIRY_S + 1
+    assert patience.failed("commit", NotEnoughReplicasError()) == RETRY_BACKOFF_S
     assert list(problems) == []
 
 
 @pytest.mark.parametrize(
     ("error", "seconds", "line"),
     [
-        (UnknownTopicOrPartitionError(), MISSING_FOR_S, "results is not there any more"),
+        (UnknownTopicOrPartitionError(), MISSING_TOPIC_TIMEOUT_S, "results is not there any more"),
         (
             TopicAuthorizationFailedError("results"),
-            FORBIDDEN_FOR_S,
+            FORBIDDEN_TIMEOUT_S,
             "does not allow this worker to use the topic results",
         ),
     ],

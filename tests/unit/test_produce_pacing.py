@@ -62,7 +62,7 @@ def test_a_long_wait_is_taken_in_turns() -> None:
 def test_an_item_is_not_drawn_before_it_is_due() -> None:
     clock = Clock()
     drawn: list[float] = []
-    items = (drawn.append(clock.now - 100.0) for _ in range(3))
+    items = (drawn.append(clock.now - 100.0) for _ in range(3))  # type: ignore[func-returns-value]
     list(paced(items, 10, clock.wait, clock))
 
     assert drawn == about([0, 0.1, 0.2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, cast
 
 import pytest
 from faust.types import TP
@@ -19,7 +20,7 @@ MADE_OF = Provenance({0: "orders", 1: "payments"}, {}, ids={"orders": "A", "paym
 def batch(orders: range, payments: range) -> Merged:
     """Make a batch of records with these offsets, which are their times too."""
     batches = [
-        Batch(tp, [Event(b"k", b"%d" % at, at, at) for at in offsets])
+        Batch(tp, cast("Any", [Event(b"k", b"%d" % at, at, at) for at in offsets]))
         for tp, offsets in zip(TPS, (orders, payments), strict=True)
         if offsets
     ]

@@ -50,7 +50,7 @@ def cases(**fields: Any) -> bytes:
     return json.dumps({"cases": [case]}).encode()
 
 
-def step(*inputs: tuple[str, Any, Any, int]) -> dict[str, Any]:
+def step(*inputs: tuple[str, Any, Any, Any]) -> dict[str, Any]:
     return {"inputs": [dict(zip(("side", "key", "value", "ts"), given, strict=True)) for given in inputs]}
 
 
@@ -157,7 +157,8 @@ def test_a_file_in_utf_16_and_a_compressed_one_are_joined(tmp_path: Path) -> Non
     (tmp_path / "a.jsonl").write_bytes(b"\r\n".join(LEFT).decode().encode("utf-16"))
     (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(b"\n".join(RIGHT)))
     names = ("join.toml", "a.jsonl", "b.jsonl.gz")
-    done = command(*itertools.chain(*zip(("--join", "--left", "--right"), (tmp_path / n for n in names), strict=True)))
+    given = zip(("--join", "--left", "--right"), (f"{tmp_path / n}" for n in names), strict=True)
+    done = command(*itertools.chain.from_iterable(given))
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout.splitlines()[-1])["balance"]["received"] == 5
 

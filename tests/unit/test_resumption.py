@@ -7,7 +7,8 @@ from faust.types import TP
 
 from streamapp.joins.declared import StateMismatch
 from streamapp.kafka.commit_metadata import By, CommitMetadata
-from streamapp.runtime.resumption import Committed, Inspection, Misfit, judge
+from streamapp.runtime.resumption import Committed, Misfit, judge
+from streamapp.runtime.rows import Inspection
 from streamapp.topology.provenance import Provenance
 
 TP0 = TP("orders", 0)

@@ -14,7 +14,7 @@ from streamapp.joins import Event, How, Reason, SideOutput, StreamStreamJoin
 from streamapp.runtime.batch import Batch
 from streamapp.runtime.dead_letters import DeadLetters
 from streamapp.runtime.output import Output
-from streamapp.runtime.rejected import Rejected
+from streamapp.runtime.work import Rejected, Results
 from streamapp.topology.join_watch import JoinWatch
 from streamapp.topology.side_outputs import SideCount, SideOutputs
 
@@ -26,6 +26,10 @@ class App:
     def __init__(self) -> None:
         self.dead_letters = DeadLetters(self, "dead_letters")
         self.watch = self
+        self.settling = self
+
+    async def send(self, results: Results) -> None:
+        """Nothing is sent outside of a batch's work."""
 
     def rejected(self, one: Rejected) -> None:
         """Count what no join has rejected."""
@@ -64,7 +68,7 @@ def test_what_cannot_be_joined_is_a_dead_letter_with_its_reason(one: SideOutput,
 
 
 def test_if_a_topic_is_named_it_goes_there_instead() -> None:
-    output = Output(None, "refused")
+    output = Output(App(), "refused")
     batch, _ = sent([side(Reason.REFUSED, rejected=True)], {Reason.REFUSED: output})
     assert not batch.work.rejected
     assert [results.output for results in batch.work.results] == [output]
@@ -96,7 +100,7 @@ def test_late_records_that_are_in_no_topic_are_told_once_in_a_while(caplog: pyte
     sent([side(Reason.LATE, late_by=5), side(Reason.LATE, late_by=70)])
     (line,) = caplog.messages
     assert line.startswith("Join paid: 2 records of orders were late so far, the last one by 70 ms")
-    sent([side(Reason.LATE, late_by=5)], {Reason.LATE: Output(None, "late")})
+    sent([side(Reason.LATE, late_by=5)], {Reason.LATE: Output(App(), "late")})
     assert len(caplog.messages) == 1
 
 

@@ -6,7 +6,8 @@ import pytest
 from faust.types import TP
 
 from streamapp.kafka.topic_metadata import LogRange
-from streamapp.runtime.starting import Gap, Reached, Why, gap
+from streamapp.runtime.losses import Gap, Why
+from streamapp.runtime.positions import Reached, gap
 
 CLICKS = TP("clicks", 3)
 LOG = LogRange(100, 200)

@@ -90,7 +90,7 @@ def test_a_member_of_another_host_with_the_same_name_is_asked_at_the_address_tha
 
 
 def test_nothing_is_known_if_it_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(static_member, "ANSWER_S", 0.1)
+    monkeypatch.setattr(static_member, "ANSWER_TIMEOUT_S", 0.1)
     with socket.create_server(("127.0.0.1", free_port())) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
         assert sign_of(url) is Sign.UNKNOWN

@@ -157,7 +157,7 @@ class LikeADict(RuleBasedStateMachine):
 @pytest.mark.parametrize("kind", STORES)
 def test_a_store_keeps_what_a_dict_would(kind: str, redis: RedisServer) -> None:
     few = settings(max_examples=40, stateful_step_count=25, deadline=None)
-    run_state_machine_as_test(lambda: LikeADict(kind, redis), settings=few)
+    run_state_machine_as_test(lambda: LikeADict(kind, redis), settings=few)  # type: ignore[arg-type]
 
 
 def test_a_new_store_has_no_rows_and_no_offset(store: PartitionStore) -> None:

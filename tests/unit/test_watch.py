@@ -14,9 +14,9 @@ from streamapp.formats.undecodable import Reason
 from streamapp.joins import Event
 from streamapp.runtime.advice import advice_on_keys
 from streamapp.runtime.problems import Problems
-from streamapp.runtime.rejected import Rejected
 from streamapp.runtime.tally import Example, Tally
 from streamapp.runtime.watch import Watch
+from streamapp.runtime.work import Rejected
 
 EXAMPLE = Example(TP("orders", 1), 5, "there is no field custmer_id", b"c0")
 

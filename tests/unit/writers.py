@@ -69,7 +69,7 @@ class Killed:
     def __init__(self, writer: Writer, opens: Open, seed: int) -> None:
         self.open = opens
         self._args = (writer, opens, seed)
-        self._stored = processes.Value(c_longlong, 0, lock=False)
+        self._stored: Any = processes.Value(c_longlong, 0, lock=False)
 
     @property
     def stored(self) -> int:

@@ -25,7 +25,7 @@ class Topics:
 
     def __init__(self, settings: Settings) -> None:
         self._consumer = Consumer({**settings.librdkafka(), "group.id": "test", "enable.auto.commit": False})
-        self._admin = AdminClient(settings.librdkafka())
+        self._admin = AdminClient({**settings.librdkafka()})
 
     def partitions(self, topic: str) -> int:
         return len(self._consumer.list_topics(timeout=30).topics[topic].partitions)

