@@ -76,11 +76,6 @@ class AsOfJoin(Described):
         """Begin, or go on, with what the state holds."""
         return AsOfOperator(self, state)
 
-    @property
-    def tables(self) -> frozenset[int]:
-        """The sources whose records are rows of a table."""
-        return frozenset()
-
     def declared(self) -> Declared:
         """Return what is kept with the state of what is declared."""
         return Declared.of("an as-of join", self, "tolerance", "grace", "direction", "how")

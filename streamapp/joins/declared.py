@@ -102,6 +102,16 @@ class Described:
 
     __slots__ = ()
 
+    @property
+    def tables(self) -> frozenset[int]:
+        """The sources whose records are rows of a table."""
+        return self.plain
+
+    @property
+    def plain(self) -> frozenset[int]:
+        """Those of them whose table is a plain one."""
+        return frozenset()
+
     def written_by(self, declared: Declared) -> Self:
         """Return the join that wrote a state.
 

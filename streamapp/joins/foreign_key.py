@@ -72,6 +72,7 @@ class ForeignKeyJoin(_Naming):
 
     kind: ClassVar[str] = "a foreign-key join"
     tables: ClassVar[frozenset[int]] = frozenset(Side)
+    plain: ClassVar[frozenset[int]] = frozenset({Side.RIGHT})
 
     def start(self, state: State) -> ForeignKeyOperator:
         """Begin, or go on, with what the state holds."""
@@ -103,6 +104,7 @@ class RightHalf(Described):
     """The right side: takes right records (source 1) and the subscriptions (source 0); gives each `Answer`."""
 
     tables: ClassVar[frozenset[int]] = frozenset(Side)
+    plain: ClassVar[frozenset[int]] = frozenset({Side.RIGHT})
 
     def start(self, state: State) -> RightHalfOperator:
         """Begin, or go on, with what the state holds."""

@@ -52,6 +52,11 @@ class Join(Protocol[R]):
         """The sources whose records are rows of a table in the state: without them results are missing for ever."""
         ...
 
+    @property
+    def plain(self) -> frozenset[int]:
+        """Those of them whose table is a plain one: its rows may be kept elsewhere (`State.tables`)."""
+        ...
+
     def start(self, state: State) -> Operator[R]:
         """Begin, or go on, with what the state of a partition holds.
 

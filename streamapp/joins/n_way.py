@@ -57,6 +57,11 @@ class NWayJoin:
         """The sources whose records are rows of a table."""
         return frozenset(range(1, len(self.joins) + 1))
 
+    @property
+    def plain(self) -> frozenset[int]:
+        """Those of them whose table is a plain one."""
+        return frozenset(n for n, join in enumerate(self.joins, 1) if join.history is None)
+
     def declared(self) -> Declared:
         """Return what is kept with the state of what is declared."""
         each = [join.declared() for join in self.joins]

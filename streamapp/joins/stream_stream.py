@@ -58,11 +58,6 @@ class StreamStreamJoin(Described):
         """Begin, or go on, with what the state holds."""
         return StreamStreamOperator(self, state)
 
-    @property
-    def tables(self) -> frozenset[int]:
-        """The sources whose records are rows of a table."""
-        return frozenset()
-
     def declared(self) -> Declared:
         """Return what is kept with the state of what is declared."""
         return Declared.of("a join of two streams", self, "before", "after", "grace", "how")

@@ -75,6 +75,11 @@ class StreamTableJoin(TableLookup, Described):
         """The sources whose records are rows of a table."""
         return frozenset({Side.RIGHT})
 
+    @property
+    def plain(self) -> frozenset[int]:
+        """Those of them whose table is a plain one."""
+        return self.tables if self.history is None else frozenset()
+
     def declared(self) -> Declared:
         """Return what is kept with the state of what is declared."""
         fields = ("how", "ttl", "grace") if self.history is None else ("how", "ttl", "history", "grace")

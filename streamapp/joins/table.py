@@ -14,7 +14,7 @@ from streamapp.joins.rows import Row, Rows
 from streamapp.joins.state import State
 from streamapp.joins.time_index import TimeIndex
 
-__all__ = ["Current", "StateRows", "Table", "Version"]
+__all__ = ["Current", "StateRows", "Table", "TracedRows", "Version"]
 
 #: How many rows are kept decoded, however many the state has.
 CACHED: Final = 100_000
@@ -126,6 +126,49 @@ class StateRows:
         """Delete the rows that are older than an event time (ms)."""
         if before is not None:
             self._current.expire(before)
+
+
+class TracedRows:
+    """Rows that are kept elsewhere, with the offsets of their updates, which are kept in a section of a state.
+
+    Args:
+        rows: the rows.
+        state: the section.
+    """
+
+    def __init__(self, rows: Rows, state: State) -> None:
+        self._rows = rows
+        self._updates = Current(state, aging=True)
+        self.keys = rows.keys
+
+    def get(self, key: bytes, /) -> Row | None:
+        """Return the row of a key."""
+        return self._traced(key, self._rows.get(key))
+
+    def get_many(self, keys: Sequence[bytes], /) -> Sequence[Row | None]:
+        """Return the rows of keys, in their order."""
+        return list(map(self._traced, keys, self._rows.get_many(keys)))
+
+    def _traced(self, key: bytes, row: Row | None) -> Row | None:
+        update = None if row is None else self._updates.get(key)
+        if row is None or update is None or update.timestamp != row.timestamp:
+            return row
+        return Row(row.value, row.timestamp, update.offset)
+
+    def write(self, changes: Mapping[bytes, Row | None], /) -> None:
+        """Write rows; None deletes."""
+        self._rows.write(changes)
+        for key, row in changes.items():
+            if row is None:
+                self._updates.delete(key)
+            else:
+                self._updates.put(key, Version(None, row.timestamp, row.offset))
+
+    def expire(self, before: int | None, /) -> None:
+        """Have the rows that are older than an event time (ms) deleted."""
+        self._rows.expire(before)
+        if before is not None:
+            self._updates.expire(before)
 
 
 class Table:

@@ -58,6 +58,11 @@ class TableTableJoin(Described):
         """The sources whose records are rows of a table."""
         return frozenset(Side)
 
+    @property
+    def plain(self) -> frozenset[int]:
+        """Those of them whose table is a plain one."""
+        return frozenset(side for side in Side if self._histories[side] is None)
+
     def declared(self) -> Declared:
         """Return what is kept with the state of what is declared."""
         left, right = ("plain" if history is None else "versioned" for history in self._histories)

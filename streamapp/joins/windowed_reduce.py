@@ -88,11 +88,6 @@ class WindowedReduce(Described, Generic[A]):
         """Begin, or go on, with what the state holds."""
         return WindowedReduceOperator(self, state)
 
-    @property
-    def tables(self) -> frozenset[int]:
-        """The sources whose records are rows of a table."""
-        return frozenset()
-
     def declared(self) -> Declared:
         """Return what is kept with the state of what is declared."""
         return Declared.of("a reduce of windows", self, "size", "advance", "grace")

@@ -34,7 +34,7 @@ from streamapp.runtime.resumption import Resumption
 from streamapp.runtime.rounds import Finished, Rounds
 from streamapp.runtime.rows import Tables
 from streamapp.runtime.settling import RowsRefusedError, Settling
-from streamapp.runtime.uncommitted import Uncommitted
+from streamapp.runtime.uncommitted import OrderedUncommitted, Uncommitted
 from streamapp.runtime.work import Results, Work
 from streamapp.stores.errors import StoreBehindError, StoreError, StoreUnreachableError
 from streamapp.stores.standing import NOTE_EVERY_MS
@@ -249,7 +249,14 @@ class Checkpoint:
         # a crash it would take the same input for late.
         if not self._delivery.atomic:
             await self._settling.settle()
+        # For the same reason what a join remembers goes after the rows of its tables.
+        states = [rows for rows in written if isinstance(rows, OrderedUncommitted)]
         for rows in written:
+            if rows not in states:
+                self._outbox.put(rows.changelog, rows.records(), rows, amends=True)
+        if states and len(states) < len(written) and not self._delivery.atomic:
+            await self._settling.settle()
+        for rows in states:
             self._outbox.put(rows.changelog, rows.records(), rows, amends=True)
         # 3. The broker has all results, dead letters and changelog records.
         await self._settling.settle()

@@ -208,7 +208,7 @@ class Resumption:
         """
         findings: list[Finding] = []
         for table in self._tables.of_rows:
-            if (owner := table.owner) is not None:
+            if (owner := table.owner) is not None and table.ordered:
                 numbers = sorted(tp.partition for tp in partitions if tp.topic == table.changelog_topic_name)
                 findings += await self._inspect(owner, {number: table.partition(number) for number in numbers})
         await self._check_plain_tables(partitions)

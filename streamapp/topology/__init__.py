@@ -6,8 +6,8 @@ bought.to(app.sink("bought"))
 """
 
 from streamapp.topology.app import App
-from streamapp.topology.declaration import JoinDeclaration, JoinError
-from streamapp.topology.processor import JoinProcessor
+from streamapp.topology.declaration import JoinDeclaration
+from streamapp.topology.processor import JoinError, JoinProcessor
 from streamapp.topology.topic import Topic, TopicTable
 
 __all__ = ["App", "JoinDeclaration", "JoinError", "JoinProcessor", "Topic", "TopicTable"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -30,12 +30,15 @@ class Provenance(msgspec.Struct, frozen=True):
     ids: Mapping[str, str] = msgspec.field(default_factory=dict)
     #: The topics whose records are rows of a table in the state.
     tables: Sequence[str] = ()
+    #: By source, the name of the table that its rows are in; and the sources of which any were written.
+    rows: Mapping[int, str] = msgspec.field(default_factory=dict)
+    written: frozenset[int] = frozenset()
     #: By topic, since which placement its partition is read (`CommitMetadata.placement`), as far as that is known.
     placements: Mapping[str, str] = msgspec.field(default_factory=dict)
 
-    def with_taken(self, offsets: Mapping[str, int]) -> Provenance:
-        """Return it after more records were taken in."""
-        return msgspec.structs.replace(self, taken={**self.taken, **offsets})
+    def with_taken(self, offsets: Mapping[str, int], written: Iterable[int] = ()) -> Provenance:
+        """Return it after more records were taken in, and rows of some sources written."""
+        return msgspec.structs.replace(self, taken={**self.taken, **offsets}, written=self.written.union(written))
 
     def anew(self, was: Provenance) -> frozenset[str]:
         """Return the topics that were made anew since a state was written."""
@@ -48,7 +51,9 @@ class Provenance(msgspec.Struct, frozen=True):
         known = {topic: id_ for topic, id_ in was.ids.items() if topic not in self.ids}
         offsets = {topic: offset for topic, offset in was.taken.items() if topic not in anew | placed}
         return msgspec.structs.replace(
-            self.with_taken(offsets), ids={**known, **self.ids}, placements={**was.placements, **self.placements}
+            self.with_taken(offsets, was.written),
+            ids={**known, **self.ids},
+            placements={**was.placements, **self.placements},
         )
 
     def placed(self, placements: Mapping[str, str]) -> Provenance:
@@ -72,6 +77,12 @@ class Provenance(msgspec.Struct, frozen=True):
             before = was.keys.get(source)
             if before is not None and before != key:
                 raise StateMismatch(f"{self.topics[source]} was keyed by {before} in it, and not by {key}")
+        for source in sorted(was.written):
+            if (table := self.rows.get(source)) != was.rows[source]:
+                raise StateMismatch(
+                    f"the rows of {was.topics[source]} are in the table {was.rows[source]}, and not in {table}: name it "
+                    f'so, .table(name="{was.rows[source]}")'
+                )
         if was.partitions and self.partitions and was.partitions != self.partitions:
             raise StateMismatch(
                 f"it is that of {was.partitions} partitions, and now there are {self.partitions}, in which the keys "

@@ -26,15 +26,15 @@ from streamapp.joins import (
 )
 from streamapp.runtime.batch import BatchSchema
 from streamapp.runtime.inputs import Input
-from streamapp.topology.declaration import JoinDeclaration, JoinError
-from streamapp.topology.durations import Duration, milliseconds
+from streamapp.topology.base import JoiningApp
+from streamapp.topology.declaration import Duration, JoinDeclaration, milliseconds
 from streamapp.topology.foreign_key import ForeignKeyDeclaration
 from streamapp.topology.global_table import GlobalJoin, TopicGlobalTable
+from streamapp.topology.processor import JoinError
+from streamapp.topology.repartition import KeyOf as RecordKey
 from streamapp.topology.repartition import repartition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from streamapp.joins import Record
     from streamapp.joins.foreign_key import ForeignKeyOf
     from streamapp.joins.stream_table import KeyOf
@@ -51,7 +51,7 @@ class Topic(faust.Topic):
     A join needs topics with equally many partitions, whose keys are partitioned alike.
     """
 
-    app: Any
+    app: JoiningApp
     #: Raises `Refused` for a record that cannot be used in a join; None = all can.
     check: Callable[[Record], None] | None = None
     #: The field of the values that the keys are, as far as that is known.
@@ -69,7 +69,7 @@ class Topic(faust.Topic):
 
     def rekey(
         self,
-        key: Callable[[Any], bytes | None],
+        key: RecordKey,
         *,
         name: str,
         after: Sequence[Topic] = (),
@@ -91,18 +91,21 @@ class Topic(faust.Topic):
         topic.keyed_by = name
         return topic
 
-    def table(self, *, ttl: Duration = 0, history: Duration | None = None) -> TopicTable:
+    def table(self, *, ttl: Duration = 0, history: Duration | None = None, name: str = "") -> TopicTable:
         """Take the topic's records as the updates of a table: of each key the last one counts, null deletes.
+
+        The rows of a plain table can be looked at, under its name, at ``/table/``.
 
         Args:
             ttl: how long a row lives, in event time; 0 = for ever.
             history: how far back past rows can be joined, which makes it a versioned table; None = plain.
+            name: of the table; by default that of the topic, for the first join that takes it.
         """
-        return TopicTable(self, milliseconds(ttl), None if history is None else milliseconds(history))
+        return TopicTable(self, milliseconds(ttl), None if history is None else milliseconds(history), name)
 
     def global_table(self) -> TopicGlobalTable:
         """Take the topic for a table that every worker has as a whole, so that it can be looked up by any key."""
-        return self.app.global_table(self.name, self.check)  # type: ignore[no-any-return]
+        return self.app.global_table(self.name, self.check)
 
     @overload
     def join(
@@ -204,7 +207,7 @@ class Topic(faust.Topic):
             raise JoinError("before and after are for the join of two streams; a table takes ttl and history")
         tables = (other, *more)
         joins = tuple(table._looked_up(how, grace) for table in tables)  # noqa: SLF001 - of this module
-        inputs = [table.topic.source(number) for number, table in enumerate(tables, 1)]
+        inputs = [table.source(number) for number, table in enumerate(tables, 1)]
         join = joins[0] if not more else _checked(NWayJoin, joins)
         # A table is up to date before the stream's records of the same time.
         return _declare(self.app, name, join, *inputs, self.source(0), idle_timeout=idle_timeout)
@@ -281,11 +284,17 @@ class TopicTable:
         topic: the topic.
         ttl: how long (ms of event time) a row lives; 0 = for ever.
         history: how far back (ms) past rows can be joined; None = not at all.
+        name: of the table; none = as the topic.
     """
 
     topic: Topic
     ttl: int = 0
     history: int | None = None
+    name: str = ""
+
+    def source(self, number: int) -> Input:
+        """Take the table for the source of a join with this number."""
+        return self.topic.source(number)._replace(table=self.name)
 
     def join(
         self,
@@ -313,11 +322,11 @@ class TopicTable:
             if self.history is not None or other.history is not None:
                 raise JoinError("tables that are joined by a foreign key have no history")
             checked = _checked(ForeignKeyJoin, foreign_key=foreign_key, how=_how(how))
-            left, right = self.topic.source(0), other.topic.source(1)
+            left, right = self.source(0), other.source(1)
             name = name or _name([left, right], self.topic.app.settings.topic_prefix)
             return ForeignKeyDeclaration(self.topic.app, name, left, right, checked)
         join = _checked(TableTableJoin, how=_how(how), left_history=self.history, right_history=other.history)
-        return _declare(self.topic.app, name, join, self.topic.source(0), other.topic.source(1))
+        return _declare(self.topic.app, name, join, self.source(0), other.source(1))
 
     def _looked_up(self, how: How, grace: Duration | None) -> StreamTableJoin:
         return _checked(
@@ -346,7 +355,7 @@ def _checked(make: Callable[..., R], *args: Any, **settings: Any) -> R:
 
 
 def _declare(
-    app: Any, name: str | None, join: Join[R], *inputs: Input, idle_timeout: Duration | None = None
+    app: JoiningApp, name: str | None, join: Join[R], *inputs: Input, idle_timeout: Duration | None = None
 ) -> JoinDeclaration[R]:
     timeout = None if idle_timeout is None else milliseconds(idle_timeout)
     if timeout is not None and timeout <= 0:

@@ -142,6 +142,8 @@ class App(BaseApp):
             found = self.tables.add(Table(self, name=name, beacon=self.tables.beacon, **options))
         elif isinstance(found, ValueTable):
             raise TypeError(f"{name} is declared by app.Table(…) already, as a table of Faust's")
+        elif (join := cast(Table, found).owner) is not None:
+            raise TypeError(f"{name} is the table of the join {join.name}, which writes it: name yours otherwise")
         return cast(Table, found)
 
     def GlobalTable(self, name: str, **_options: Any) -> Any:  # noqa: N802 - Faust's name
