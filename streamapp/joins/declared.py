@@ -37,8 +37,8 @@ __all__ = [
 #: Behind the rows that a join keeps, in the changelog too, and before its ledger: after a crash amid the commit that
 #: takes a state over, it is taken over again.
 DECLARED: Final = b"~declared"
-#: Versions of how a join lays its state out: that of joins whose layout has never been another one, and that since which
-#: the rows of plain tables may be kept elsewhere, as those of the right table of a foreign key are.
+#: Versions of how a join lays its state out: that of joins whose layout has never been another one, and that since when
+#: the rows of plain tables are kept apart.
 LAYOUT: Final = 1
 ROWS_APART: Final = 2
 #: Units of durations (ms), the largest first.

@@ -253,7 +253,7 @@ def look_up(
 
 
 def _pasts(clock: Clock, timestamps: Sequence[int], kept: int) -> list[int] | None:
-    """Move a clock on; returns where `Clock.past` was after each record, if one may be further behind than rows are kept.
+    """Move a clock on; returns where `Clock.past` was after each record, if one may be behind by more than is kept.
 
     A row that is to be deleted may still be there for a while: so that this makes no difference, it is not joined then.
     """

@@ -13,9 +13,9 @@ from streamapp.settings import setting
 
 __all__ = ["PIPELINES", "AppSettings"]
 
-#: The modules of each pipeline that declare something: its agents, and what can be asked about its records.
+#: The modules of each pipeline that declare its agents.
 PIPELINES: Final[Mapping[str, Sequence[str]]] = MappingProxyType(
-    {"clicks": ("streamapp.agents.clicks", "streamapp.agents.profiles", "streamapp.pipelines.clicks.explained")}
+    {"clicks": ("streamapp.agents.clicks", "streamapp.agents.profiles")}
 )
 
 

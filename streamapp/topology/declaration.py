@@ -110,10 +110,12 @@ class JoinDeclaration(Generic[R]):
         """Make the join a part of the app, with its side outputs; the results are for whoever reads its channel.
 
         Raises:
-            JoinError: if there is a join, or a table, of this name already.
+            JoinError: if there is a join or a table of this name already.
         """
+        if any(other.name == self.name for other in self.app.joins):
+            raise JoinError(f"there are two joins named {self.name}: give one of them another name, by name=…")
         if self.name in self.app.tables:
-            raise JoinError(f"there are two joins, or tables, named {self.name}: give the join another name, by name=…")
+            raise JoinError(f"there is a table named {self.name}: give the join another name, by name=…")
         watch = JoinWatch(self.name, self.join, self.topics)
         # What is to go to the dead letters goes there as they are written.
         named = {reason: output for reason, output in outputs.items() if output.topic != self.app.dead_letters.topic}

@@ -91,7 +91,7 @@ class _LeftSink(Sink[Message]):
         _send(self.subscriptions, batch, [one for one in results if type(one) is Subscription], self._asked)
 
     def _asked(self, stamped: Stamped) -> tuple[str, Record]:
-        asked: Subscription = stamped.source  # type: ignore[union-attr, assignment]  # of an envelope of `_send`
+        asked: Subscription = cast(Envelope, stamped).source
         return self.topics[Side.LEFT], asked.left
 
 

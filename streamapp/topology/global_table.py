@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
@@ -21,7 +21,7 @@ from mode import Service
 from streamapp.formats.undecodable import Reason
 from streamapp.joins import GlobalTable, Joined, MemoryStore, Operator, Refused, Row, Side, State, StreamTableJoin
 from streamapp.joins import Reason as SideReason
-from streamapp.joins.declared import Declared, earlier
+from streamapp.joins.declared import Declared, Described, earlier
 from streamapp.kafka.admin import Cluster, ClusterError
 from streamapp.kafka.reader import Reader
 from streamapp.kafka.record import Record
@@ -88,6 +88,10 @@ class TopicGlobalTable(Service):
     def get(self, key: bytes) -> Row | None:
         """Return the current row of a key."""
         return self._rows.table.get(key)
+
+    def get_many(self, keys: Sequence[bytes], /) -> Sequence[Row | None]:
+        """Return the current rows of keys, in their order."""
+        return self._rows.table.get_many(keys)
 
     def at(self, key: bytes, timestamp: int) -> Row | None:
         """Return the row that a record of this time (ms) joins: the current one."""
@@ -270,7 +274,7 @@ class TopicGlobalTable(Service):
 
 
 @dataclasses.dataclass(frozen=True)
-class GlobalJoin:
+class GlobalJoin(Described):
     """A stream-table join whose table is a global one."""
 
     join: StreamTableJoin
@@ -281,18 +285,9 @@ class GlobalJoin:
         earlier(state, self)
         return self.join.start(state, self.table)
 
-    @property
-    def tables(self) -> frozenset[int]:
-        """The sources whose records are rows of a table."""
-        return frozenset()
-
     def declared(self) -> Declared:
         """Return what is kept with the state of what is declared: nothing of the table is in it."""
         return Declared("a join of a stream with a global table", {})
-
-    def written_by(self, declared: Declared) -> GlobalJoin:
-        """Return the join that wrote a state."""
-        return self
 
     def take_over(self, was: GlobalJoin) -> list[str]:
         """Return what may be missing in the results: nothing."""

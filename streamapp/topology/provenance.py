@@ -80,8 +80,8 @@ class Provenance(msgspec.Struct, frozen=True):
         for source in sorted(was.written):
             if (table := self.rows.get(source)) != was.rows[source]:
                 raise StateMismatch(
-                    f"the rows of {was.topics[source]} are in the table {was.rows[source]}, and not in {table}: name it "
-                    f'so, .table(name="{was.rows[source]}")'
+                    f"the rows of {was.topics[source]} are in the table {was.rows[source]}, and not in {table}: name "
+                    f'it so, .table(name="{was.rows[source]}")'
                 )
         if was.partitions and self.partitions and was.partitions != self.partitions:
             raise StateMismatch(

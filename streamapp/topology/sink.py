@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar, cast
 
 import msgspec
@@ -26,7 +25,6 @@ MakeValue = Callable[[Any], Any]
 WITHOUT_HEADERS: Final = frozenset({type(None), Row, Buffered, Event})
 #: One list for all results without headers: a new one for each would be more work for the garbage collector.
 NO_HEADERS: Final[Headers] = []
-NO_TOPICS: Final[Mapping[int, str]] = MappingProxyType({})
 _encode = msgspec.json.Encoder().encode
 
 
@@ -65,7 +63,7 @@ class Sink(Generic[R]):
     #: Makes headers that name what a result is made of; None = there are none.
     lineage: Lineage | None = None
     #: The topic of each source: a record goes to the dead letters if the broker refuses its result.
-    topics: Mapping[int, str] = NO_TOPICS
+    topics: Mapping[int, str] = dataclasses.field(default_factory=dict)
 
     @property
     def outputs(self) -> list[Output]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 import faust
 
@@ -324,7 +324,7 @@ class TopicTable:
             checked = _checked(ForeignKeyJoin, foreign_key=foreign_key, how=_how(how))
             left, right = self.source(0), other.source(1)
             name = name or _name([left, right], self.topic.app.settings.topic_prefix)
-            return ForeignKeyDeclaration(self.topic.app, name, left, right, checked)
+            return cast(JoinDeclaration[Joined], ForeignKeyDeclaration(self.topic.app, name, left, right, checked))
         join = _checked(TableTableJoin, how=_how(how), left_history=self.history, right_history=other.history)
         return _declare(self.topic.app, name, join, self.source(0), other.source(1))
 

@@ -10,7 +10,7 @@ import pytest
 #: From the top to the bottom. A module is in the room with the longest name that it begins with.
 FLOORS = (
     ("__main__", "cli"),
-    ("agents", "pipelines.clicks.explained"),
+    ("agents",),
     ("pipelines",),
     ("app",),
     ("pipelines.settings",),

@@ -73,7 +73,9 @@ def test_a_record_that_is_behind_joins_a_row_that_is_kept_for_it(records, rows, 
     join, clock = StreamTableJoin(ttl=ttl, kept=1_000), Clock()
     clock.advance(1_000)
     matched, missed = join.match(Run([k for k, _ in records], [t for _, t in records]), table(rows), clock)
-    fresh = [(n, rows[key]) for n, (key, time) in enumerate(records) if key in rows and time - rows[key].timestamp <= ttl]
+    fresh = [
+        (n, rows[key]) for n, (key, time) in enumerate(records) if key in rows and time - rows[key].timestamp <= ttl
+    ]
     assert list(matched) == fresh
     assert [reason for _, reason in missed] == [
         Reason.EXPIRED if key in rows else Reason.UNMATCHED
