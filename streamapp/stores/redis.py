@@ -144,11 +144,15 @@ class RedisPartition:
         where: what errors call this Redis.
     """
 
+    #: What the name of the index ends with, which has the keys in the order of their times.
+    INDEX = "times"
+
     def __init__(self, client: redis.Redis, name: str, hot: RowCache, where: str) -> None:
         self._client = client
-        self._rows, self._times, self._offset = (f"{name}:{part}" for part in ("rows", "times", "offset"))
-        self._standing = f"{name}:standing"
-        self._names = [self._rows, self._times, self._offset, self._standing]
+        self._rows, self._offset, self._standing = (f"{name}:{part}" for part in ("rows", "offset", "standing"))
+        self._index = f"{name}:{self.INDEX}"
+        # An earlier version kept the times of ordered tables, too.
+        self._names = [self._rows, self._index, self._offset, self._standing, f"{name}:times"]
         self._where = f"{where} ({name})"
         self._hot = hot.partition(self._load)
         self.get = self._hot.get
@@ -238,10 +242,14 @@ class RedisPartition:
     def _queue(self, pipe: Any, changes: Changes) -> None:
         for chunk in _chunks([(key, row) for key, row in changes.items() if row is not None]):
             pipe.hset(self._rows, mapping={key: TIME.pack(row.timestamp) + row.value for key, row in chunk})
-            pipe.zadd(self._times, {key: row.timestamp for key, row in chunk})
+            pipe.zadd(self._index, {key: self._score(row) for key, row in chunk})
         for keys in _chunks([key for key, row in changes.items() if row is None]):
             pipe.hdel(self._rows, *keys)
-            pipe.zrem(self._times, *keys)
+            pipe.zrem(self._index, *keys)
+
+    def _score(self, row: Row) -> int:
+        """Return by what the keys are in order in the index."""
+        return row.timestamp
 
     def expired(self, before: int, limit: int) -> list[bytes]:
         """Give keys of rows whose event time (ms) is smaller than `before`, the oldest first.
@@ -250,7 +258,7 @@ class RedisPartition:
         """
         if limit <= 0:
             return []
-        (keys,) = self._read(lambda pipe: pipe.zrangebyscore(self._times, "-inf", f"({before}", start=0, num=limit))
+        (keys,) = self._read(lambda pipe: pipe.zrangebyscore(self._index, "-inf", f"({before}", start=0, num=limit))
         return list(keys)
 
     def items(self) -> Iterator[tuple[bytes, Row]]:
@@ -285,19 +293,16 @@ class RedisPartition:
 
 
 class OrderedRedisPartition(RedisPartition):
-    """The same with the keys in order."""
+    """The same with the keys in order, and not their times."""
 
-    def __init__(self, client: redis.Redis, name: str, hot: RowCache, where: str) -> None:
-        super().__init__(client, name, hot, where)
-        self._keys = f"{name}:keys"
-        self._names.append(self._keys)
+    INDEX = "keys"
 
-    def _queue(self, pipe: Any, changes: Changes) -> None:
-        super()._queue(pipe, changes)
-        for keys in _chunks([key for key, row in changes.items() if row is not None]):
-            pipe.zadd(self._keys, dict.fromkeys(keys, 0))  # of the same score, so they are ordered by their bytes
-        for keys in _chunks([key for key, row in changes.items() if row is None]):
-            pipe.zrem(self._keys, *keys)
+    def _score(self, row: Row) -> int:
+        return 0  # the same for all, so they are ordered by their bytes
+
+    def expired(self, before: int, limit: int) -> list[bytes]:
+        """Refuse: there is no index of times."""
+        raise TypeError("the rows of an ordered table do not expire")
 
     def scan(self, start: bytes, stop: bytes | None, /) -> Iterator[tuple[bytes, Row]]:
         """Give the rows with ``start <= key < stop`` in order; None is without end."""
@@ -312,7 +317,7 @@ class OrderedRedisPartition(RedisPartition):
             first = b"(" + keys[-1]
 
     def _page(self, first: bytes, last: bytes) -> list[bytes]:
-        (keys,) = self._read(lambda pipe: pipe.zrangebylex(self._keys, first, last, start=0, num=SCANNED))
+        (keys,) = self._read(lambda pipe: pipe.zrangebylex(self._index, first, last, start=0, num=SCANNED))
         return list(keys)
 
 
