@@ -54,12 +54,13 @@ def of_app(app: App) -> Inventory:
     """Return what belongs to an app, by what it declares."""
     inputs, internal = sources(app)
     tables = {topic for before in app.declared.inputs.values() for topic in before}
-    states, owned = [], set[str]()
+    states = []
     for join in app.joins:
         topics = frozenset(_root(app, topic) for topic in join.topics)
         tables |= {_root(app, topic) for topic in join.tables}
         states.append(_state(app, join.name, topics, join.join.declared()))
-        owned |= {join.name}
+        states += [_state(app, table.name, topics, None) for table in join.row_tables.values()]
+    owned = {state.table for state in states}
     plain = [table.name for table in app.tables.values() if isinstance(table, Table) and table.name not in owned]
     others = inputs - {topic for state in states for topic in state.topics} or inputs
     states += [_state(app, name, frozenset(others), None) for name in plain]
@@ -84,8 +85,8 @@ def of_group(group: str, topics: Collection[str], existing: Collection[str], pre
     internal = frozenset(name for name in topics if name.startswith(f"{group}-") and name.endswith("-repartition"))
     inputs = frozenset(topics) - internal
     states = []
-    for left, right in itertools.product(sorted(topics), repeat=2):
-        table = f"{left.removeprefix(prefix)}-{right.removeprefix(prefix)}-join"
+    names = [topic.removeprefix(prefix) for topic in sorted(topics)]
+    for table in [*names, *(f"{left}-{right}-join" for left, right in itertools.product(names, repeat=2))]:
         if (changelog := f"{group}-{table}-changelog") in existing:
             states.append(State(table, changelog, inputs))
     return Inventory(group, inputs, frozenset(), internal, tuple(states))

@@ -59,6 +59,8 @@ class Survey:
         found = of_group(group, topics, self.counts, self.settings.topic_prefix)
         declared = {}
         for state in found.states:
+            if not state.table.endswith("-join"):
+                continue  # it is a table that one joins with, and says nothing of itself
             what, provenance = declaration(self.settings, state.changelog, self.counts[state.changelog])
             tables = () if provenance is None else provenance.tables
             declared[state.changelog] = what, [_source(group, topic) for topic in tables]
