@@ -77,7 +77,7 @@ class TakingOver(Protocol):
     """What a join has to say about its state."""
 
     def declared(self) -> Declared:
-        """Return as what the join is declared."""
+        """Return what is kept with the state of what is declared."""
         ...
 
     def written_by(self, declared: Declared) -> Self:
@@ -113,11 +113,7 @@ class Described:
         return frozenset()
 
     def written_by(self, declared: Declared) -> Self:
-        """Return the join that wrote a state.
-
-        Raises:
-            StateMismatch: if there is none.
-        """
+        """Return the join that wrote a state, or raise a StateMismatch."""
         return rebuilt(self, declared)  # type: ignore[no-any-return]
 
 

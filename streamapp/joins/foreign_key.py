@@ -50,11 +50,7 @@ class _Naming(Described):
         return Declared.of(self.kind, self, "how", layout=ROWS_APART)
 
     def take_over(self, was: Self) -> list[str]:
-        """Return what may be missing in the results after the state of another such join is taken over.
-
-        Raises:
-            StateMismatch: if there are rows of the joined table that would have to go.
-        """
+        """Return what may be missing in the results, or raise a StateMismatch for rows that would have to go."""
         return widened(was.how, self.how)
 
 
@@ -120,13 +116,7 @@ class RightHalf(Described):
 
 
 class _Operator(Refusing[R], Generic[R]):
-    """What the operators have in common; no result waits for the clock.
-
-    Args:
-        join: what it means.
-        state: of this partition.
-        updates_from: the source from which on records have no result of their own; None = all have.
-    """
+    """What the operators have in common; no result waits for the clock."""
 
     def __init__(self, join: TakingOver, state: State, updates_from: int | None = None) -> None:
         earlier(state, join)

@@ -105,14 +105,7 @@ class LeftSide:
 
     Left records count in the balance: pending until their answer comes. By then the row may be another one; such a
     record comes out as superseded.
-
-    Args:
-        foreign_key: gives the key of the right row that a record names.
-        how: inner or left.
-        exact: whether results are as the state says: then those that there are not need no tombstone.
-        state: of the join.
-        ledger: of the join.
-        ask: takes subscriptions.
+    Where results are exactly as the state says, those that there are not need no tombstone.
     """
 
     def __init__(
@@ -204,11 +197,7 @@ class LeftSide:
         return Explanation(verdict=Verdict.MATCHED if row.met else Verdict.UNMATCHED, clock=clock, detail=detail)
 
     def name(self, record: Record) -> bytes | None:
-        """Return the key of the right row that a record names; a tombstone names none.
-
-        Raises:
-            Refused: by the function that gives the key.
-        """
+        """Return the key of the right row that a record names, which may raise `Refused`; a tombstone names none."""
         return None if record.value is None else self._foreign_key(record)
 
     def named(self, key: bytes) -> bytes | None:
@@ -241,11 +230,6 @@ class RightSide:
     """The right side: of right records, and of subscriptions, it makes answers.
 
     Right records count in the balance: one is matched if a left row follows it.
-
-    Args:
-        state: of the join.
-        ledger: of the join.
-        answer: takes answers.
     """
 
     def __init__(self, state: State, ledger: Books, answer: Callable[[Answer], None]) -> None:

@@ -58,13 +58,7 @@ class StreamTableJoin(TableLookup, Described):
     """
 
     def start(self, state: State, table: PlainLookup | None = None) -> StreamTableOperator[Joined]:
-        """Begin, or go on, with what the state holds.
-
-        Args:
-            state: of this partition.
-            table: a table that is kept elsewhere, as a `GlobalTable`; without it, the records of the right side
-                are its updates.
-        """
+        """Begin, or go on; a table may be kept elsewhere, as a `GlobalTable`, or the right side is its updates."""
         if table is not None:
             return StreamTableOperator([self], state, _joined, tables=[table])
         was, _ = earlier(state, self)
@@ -99,14 +93,9 @@ class StreamTableJoin(TableLookup, Described):
 class StreamTableOperator(Refusing[R], Generic[R]):
     """A join of one stream with one table or more, at work on one partition.
 
-    The records of the stream count in its balance, those of the tables in its updates.
-
-    Args:
-        joins: one for each table; they share the grace.
-        state: of this partition.
-        results: makes results.
-        tables: tables that are kept elsewhere; without them, records whose source is n update the n-th table (from 1).
-        was: the joins that wrote the state.
+    The records of the stream count in its balance, those of the tables in its updates. There is one join for a table;
+    they share the grace, and `was` are those that wrote the state. Unless the tables are kept elsewhere, records whose
+    source is n update the n-th one (from 1).
     """
 
     def __init__(

@@ -38,12 +38,7 @@ _decode: Final = msgspec.msgpack.Decoder(Version).decode
 
 
 class Current:
-    """The latest version of each key, and optionally the keys in the order of its time.
-
-    Args:
-        state: a section of the state.
-        aging: whether the oldest ones are asked for.
-    """
+    """The latest version of each key in a section of a state, and if aging the keys in the order of its time."""
 
     def __init__(self, state: State, *, aging: bool) -> None:
         self._rows = state.section(b"rows/")
@@ -94,12 +89,7 @@ class Current:
 
 
 class StateRows:
-    """The rows of a plain table in a section of a state.
-
-    Args:
-        state: the section.
-        aging: whether rows are to be expired.
-    """
+    """The rows of a plain table in a section of a state; if they are to be expired, with an index of times."""
 
     def __init__(self, state: State, *, aging: bool = False) -> None:
         self._current = Current(state, aging=aging)
@@ -129,12 +119,7 @@ class StateRows:
 
 
 class TracedRows:
-    """Rows that are kept elsewhere, with the offsets of their updates, which are kept in a section of a state.
-
-    Args:
-        rows: the rows.
-        state: the section.
-    """
+    """Rows that are kept elsewhere, with the offsets of their updates, which are kept in a section of a state."""
 
     def __init__(self, rows: Rows, state: State) -> None:
         self._rows = rows
@@ -172,11 +157,7 @@ class TracedRows:
 
 
 class Table:
-    """A plain table: a later update replaces the row, whatever its timestamp; a tombstone deletes it.
-
-    Args:
-        rows: where it is kept.
-    """
+    """A plain table: a later update replaces the row, whatever its timestamp; a tombstone deletes it."""
 
     versioned: Final = False
 
@@ -187,13 +168,7 @@ class Table:
 
     @classmethod
     def of(cls, state: State, source: int, *, aging: bool = False) -> Table:
-        """Make the table of a source: in a section of the state, unless its rows are kept elsewhere.
-
-        Args:
-            state: of the join.
-            source: the number of the input that has the updates.
-            aging: whether rows are to be expired.
-        """
+        """Make the table of a source: in a section of the join's state, unless its rows are kept elsewhere."""
         rows = state.tables.get(source)
         return cls(StateRows(state.section(b"table%d/" % source), aging=aging) if rows is None else rows)
 

@@ -99,12 +99,9 @@ class TableLookup:
         return "plain" if self.history is None else "versioned"
 
     def missing(self, row: Row | None, timestamp: int, gone_before: int | None = None) -> Reason | None:
-        """Return why a stream record does not join the row of its key; None = it joins.
+        """Return why a stream record of a time (ms) does not join the row of its key; None = it joins.
 
-        Args:
-            row: the row.
-            timestamp: the event time (ms) of the record.
-            gone_before: older rows (ms) are to be deleted, as `expiry` says, though they may be there still.
+        Rows from before `gone_before` (ms) are to be deleted, as `expiry` says, though they may be there still.
         """
         if row is None:
             return Reason.UNMATCHED
@@ -113,11 +110,7 @@ class TableLookup:
         return None
 
     def expiry(self, now: int | None) -> int | None:
-        """Return the event time (ms) before which rows are to be deleted; None = none are.
-
-        Args:
-            now: the event time (ms), but none that is still to come (`Clock.past`): rows are deleted for all records.
-        """
+        """Return the event time (ms) before which rows are to be deleted, by `Clock.past`; None = none are."""
         return now - self.ttl - self.kept - (self.grace or 0) if self.ttl and now is not None else None
 
     def match(
@@ -125,14 +118,8 @@ class TableLookup:
     ) -> tuple[Iterable[tuple[T, Row | None]], list[tuple[T, Reason]]]:
         """Join records, which are not late, with the rows of a plain table by their keys, and let the rows expire.
 
-        Args:
-            records: of the stream.
-            rows: of the table.
-            clock: of the partition; it goes on with the records.
-
-        Returns:
-            the records that give a result, each with its row, or None in a left join; and those without a row, each
-            with the reason. Both are in order.
+        The clock is that of the partition, and goes on with the records. Returns the records that give a result, each
+        with its row, or None in a left join; and those without a row, each with the reason. Both are in order.
         """
         found = look_up([self], [rows], records.keys, records.timestamps, clock)
         rows.expire(self.expiry(clock.past))
@@ -145,12 +132,9 @@ class TableLookup:
     def lacking(
         self, rows: Sequence[Row | None], timestamps: Sequence[int], pasts: Sequence[int] | None
     ) -> dict[int, Reason]:
-        """Return why records of a run lack a row, by their places.
+        """Return why records of these times (ms), whose keys have these rows, lack one, by their places.
 
-        Args:
-            rows: for each of them, the row that the table has for its key.
-            timestamps: their event times (ms).
-            pasts: where `Clock.past` was after each of them; None = none of them can ask for a row that is to go.
+        `pasts` is where `Clock.past` was after each of them; None = none of them can ask for a row that is to go.
         """
         life = self.ttl or END
         if pasts is None:
@@ -170,24 +154,11 @@ class TableLookup:
         return VersionedTable(section, self.history, aging=self.ttl > 0, was=was.history)
 
     def key_of(self, record: Record) -> bytes | None:
-        """Return the key to look a record up with.
-
-        Raises:
-            Refused: by the function that gives the key.
-        """
+        """Return the key to look a record up with; the function that gives it may raise `Refused`, here and below."""
         return record.key if self.key is None else self.key(record)
 
     def find(self, record: Record, table: Lookup, past: int | None) -> tuple[Row | None, Reason | None]:
-        """Look a record up in the table: its row, or why it has none.
-
-        Args:
-            record: of the stream.
-            table: to be looked up.
-            past: the event time (ms) as `Clock.past` has it.
-
-        Raises:
-            Refused: by the function that gives the key.
-        """
+        """Look a record up in the table when it is a time (ms, `Clock.past`): its row, or why it has none."""
         key = self.key_of(record)
         if key is None:
             return None, Reason.NULL_KEY
@@ -200,16 +171,7 @@ class TableLookup:
         return timestamp - self.ttl if self.ttl else None, None if self.history is None else timestamp
 
     def candidates(self, record: Record, table: Lookup, source: int = Side.RIGHT) -> list[Candidate]:
-        """Return the row that a record would join by now; if there is none, the one that its key has.
-
-        Args:
-            record: of the stream.
-            table: to be looked up.
-            source: the number of the table.
-
-        Raises:
-            Refused: by the function that gives the key.
-        """
+        """Return the row of a table, by its number, that a record would join by now; else the one that its key has."""
         key = self.key_of(record)
         row = None if key is None else table.at(key, record.timestamp) or table.at(key, END)
         if key is None or row is None:
@@ -228,15 +190,7 @@ def look_up(
     timestamps: Sequence[int],
     clock: Clock,
 ) -> Found:
-    """Look a run of records up in plain tables, at once; the clock goes on with them.
-
-    Args:
-        joins: one for each table.
-        tables: the tables.
-        keys: for each record the key to look it up with.
-        timestamps: the event times (ms) of the records.
-        clock: of the partition.
-    """
+    """Look a run of records up in plain tables by their keys, at once; the clock of the partition goes on with them."""
     columns: list[Sequence[Row | None]] = []
     missed: dict[int, Reason] = {}
     dropped: set[int] = set()

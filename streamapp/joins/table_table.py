@@ -72,11 +72,7 @@ class TableTableJoin(Described):
         return Declared.of(f"a join of a {left} table with a {right} table", self, "how", *fields, layout=layout)
 
     def take_over(self, was: TableTableJoin) -> list[str]:
-        """Return what may be missing in the results after the state of another such join is taken over.
-
-        Raises:
-            StateMismatch: if there are rows of the joined table that would have to go.
-        """
+        """Return what may be missing in the results, or raise a StateMismatch for rows that would have to go."""
         notes = widened(was.how, self.how)
         if any((new or 0) > (old or 0) for new, old in zip(self._histories, was._histories, strict=True)):
             told = changes(was, self, "left_history", "right_history")

@@ -84,11 +84,10 @@ def of_group(group: str, topics: Collection[str], existing: Collection[str], pre
     """
     internal = frozenset(name for name in topics if name.startswith(f"{group}-") and name.endswith("-repartition"))
     inputs = frozenset(topics) - internal
-    states = []
     names = [topic.removeprefix(prefix) for topic in sorted(topics)]
-    for table in [*names, *(f"{left}-{right}-join" for left, right in itertools.product(names, repeat=2))]:
-        if (changelog := f"{group}-{table}-changelog") in existing:
-            states.append(State(table, changelog, inputs))
+    tables = [*names, *(f"{left}-{right}-join" for left, right in itertools.product(names, repeat=2))]
+    changelogs = {table: f"{group}-{table}-changelog" for table in tables}
+    states = [State(table, changelog, inputs) for table, changelog in changelogs.items() if changelog in existing]
     return Inventory(group, inputs, frozenset(), internal, tuple(states))
 
 

@@ -53,14 +53,7 @@ class Accounts:
     _wrong: dict[int, str] = dataclasses.field(default_factory=dict)
 
     def settle(self, partition: int, before: int, given: int, account: Account) -> None:
-        """Take in how a partition stands after a batch, and check that each record is accounted for.
-
-        Args:
-            partition: its number.
-            before: how many records had come in before the batch.
-            given: how many were in the batch.
-            account: how the partition stands now.
-        """
+        """Take in how a partition stands after a batch of records, and check that each of them is accounted for."""
         self._last[partition] = account
         if account.received != before + given:
             wrong = f"of {given} records that were given it took {account.received - before} in"

@@ -36,12 +36,7 @@ class JoiningApp(App):
         self.explainers[join.name] = Explainer(self, join)
 
     def global_table(self, topic: str, check: Callable[[Record], None] | None = None) -> TopicGlobalTable:
-        """Give the global table of a topic, by its full name; there is one of each topic and check.
-
-        Args:
-            topic: full name.
-            check: raises `Refused` for a record that cannot be used; None = all can.
-        """
+        """Return the global table of a topic, by its full name; there is one of each topic and check."""
         self.declared.read(topic)
         if (topic, check) not in self._global_tables:
             self._global_tables[topic, check] = TopicGlobalTable(self, topic, check)

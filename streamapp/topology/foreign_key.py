@@ -38,15 +38,7 @@ __all__ = ["ForeignKeyDeclaration"]
 
 
 class ForeignKeyDeclaration(JoinDeclaration[Message]):
-    """A foreign-key join as it is declared; it has two processors, and internal topics between them.
-
-    Args:
-        app: the app.
-        name: of the join.
-        left: the left topic, as source 0.
-        right: the right topic, as source 1.
-        join: what it means.
-    """
+    """A foreign-key join as it is declared; it has two processors, and internal topics between them."""
 
     def __init__(self, app: JoiningApp, name: str, left: Input, right: Input, join: ForeignKeyJoin) -> None:
         subscriptions, answers = (f"{app.settings.id}-{name}-{kind}" for kind in ("subscriptions", "answers"))

@@ -61,13 +61,7 @@ class _Rows:
 
 
 class TopicGlobalTable(Service):
-    """A topic as a global table; made by `Topic.global_table`.
-
-    Args:
-        app: the app.
-        topic: full name of the topic.
-        check: raises `Refused` for an update that cannot be used; None = all can.
-    """
+    """A topic as a global table; made by `Topic.global_table`. The check raises `Refused` for what cannot be used."""
 
     def __init__(self, app: Any, topic: str, check: Callable[[Record], None] | None = None) -> None:
         super().__init__()
@@ -193,11 +187,7 @@ class TopicGlobalTable(Service):
         return Cluster(self.app.settings)
 
     def _describe(self) -> _Topic | None:
-        """Ask the broker for the topic, in a thread; None = there is none.
-
-        Raises:
-            KafkaException, ClusterError: if it does not answer.
-        """
+        """Ask the broker for the topic, in a thread; None = there is none. It may raise a ClusterError, too."""
         asked = self._cluster.admin.describe_topics(TopicCollection([self.topic]), request_timeout=ANSWER_S)[self.topic]
         try:
             found = asked.result(ANSWER_S + 1)

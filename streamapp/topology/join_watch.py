@@ -69,11 +69,7 @@ class Processor(Protocol):
         ...
 
     def looked_up(self, partition: int) -> StreamTableOperator[Any]:
-        """Return the operator of a partition, which can be asked for the keys of its tables.
-
-        Raises:
-            KeyError: if this worker does not have it.
-        """
+        """Return the operator of a partition, which can be asked for keys of its tables; KeyError = it is gone."""
         ...
 
 
@@ -105,13 +101,7 @@ class JoinWatch:
             watch.add(_Partners(self, processor))
 
     def took(self, counts: Mapping[str, int], before: Balance, after: Balance) -> None:
-        """Count the records of a batch.
-
-        Args:
-            counts: how many each topic had.
-            before: how the partition stood.
-            after: how it stands now.
-        """
+        """Count the records of a batch, by how many each topic had, and how the partition stood and stands now."""
         for source, tally in self.tallies.items():
             if self.looks_up and source == Side.LEFT:  # what waits is not decided yet
                 tally.taken += (after.received - after.pending) - (before.received - before.pending)

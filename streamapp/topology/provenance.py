@@ -63,14 +63,7 @@ class Provenance(msgspec.Struct, frozen=True):
         )
 
     def go_on(self, was: Provenance) -> None:
-        """Make sure that a state can be gone on with.
-
-        Args:
-            was: where its records are from.
-
-        Raises:
-            StateMismatch: if they are from elsewhere.
-        """
+        """Raise a StateMismatch if the records of a state are from elsewhere."""
         if dict(was.topics) != dict(self.topics):
             raise StateMismatch(f"it is made of {_listed(was.topics)}, and not of {_listed(self.topics)}")
         for source, key in self.keys.items():

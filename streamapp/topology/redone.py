@@ -16,14 +16,10 @@ __all__ = ["Redone"]
 
 
 class Redone:
-    """Leaves out of the batches of a partition what its state has taken in already.
-
-    Args:
-        taken: by topic, the offset after the last record that is in the state.
-        begins: by topic, the one from which it is read, as far as that is known.
-    """
+    """Leaves out of the batches of a partition what its state has taken in already."""
 
     def __init__(self, taken: Mapping[str, int], begins: Mapping[str, int]) -> None:
+        """By topic, the offset after the last record that is in the state, and the one from which it is read."""
         #: Of the topics of which what comes next may be in the state.
         self._taken = {topic: offset for topic, offset in taken.items() if begins.get(topic, 0) < offset}
 

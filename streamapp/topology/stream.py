@@ -114,11 +114,7 @@ class Side:
 
     @classmethod
     def of(cls, stream: Any, field: FieldDescriptorT[Any] | None) -> Side:
-        """Take a stream for a side.
-
-        Raises:
-            JoinError: if it is no stream of a topic.
-        """
+        """Take a stream for a side, which must be one of a topic."""
         if len(getattr(getattr(stream, "channel", None), "topics", ())) != 1:
             raise JoinError(f"{stream!r} is not a stream of one topic, and cannot be joined")
         return cls(stream.app, stream.channel, field)
@@ -134,22 +130,14 @@ class Side:
         return self.topic.removeprefix(self.app.settings.topic_prefix)
 
     def value(self, record: Record | Row | None) -> Any:
-        """Decode the value of a record as the topic says; None for no record.
-
-        Raises:
-            ValueDecodeError: if it cannot be decoded.
-        """
+        """Decode the value of a record as the topic says; None for no record."""
         if record is None:
             return None
         channel = self.channel
         return self.app.serializers.loads_value(channel.value_type, record.value, serializer=channel.value_serializer)
 
     def check(self, record: Record) -> None:
-        """Check that a record can be used.
-
-        Raises:
-            Refused: if its value cannot be decoded, or its key is not what it is to be joined on.
-        """
+        """Refuse a record whose value cannot be decoded, or whose key is not what it is to be joined on."""
         if record.value is None or record.key is None:
             return
         try:

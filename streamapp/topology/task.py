@@ -33,12 +33,12 @@ class Task(Generic[R]):
     Args:
         join: what runs.
         rows: of the state.
-        tables: of plain tables, by source.
-        traced: whether the offsets of the updates of these are kept.
+        tables: the rows of plain tables, by source.
         wall: bounds the event clock.
         provenance: where the records are from.
-        idle_timeout: after how long (ms) without a record event time goes on by itself; None = never.
         begins: by topic, where it is read from.
+        idle_timeout: after how long (ms) without a record event time goes on by itself; None = never.
+        traced: whether the offsets of the updates of plain tables are kept.
     """
 
     def __init__(
@@ -111,12 +111,7 @@ class Task(Generic[R]):
         return [each.rows.epoch for each in self._all_rows] != self._epochs
 
     def process(self, batch: Records, taken: Mapping[str, int]) -> Output[R]:
-        """Join records; the changes of the state go into the work.
-
-        Args:
-            batch: the records.
-            taken: by topic, the offset after the last one of them.
-        """
+        """Join records; `taken` has, by topic, the offset after the last one of them."""
         self._wall.refresh()
         output = self._changed(self.operator.process(batch))
         written = [source for source, rows in self._tables.items() if rows.written]
