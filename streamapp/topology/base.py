@@ -9,7 +9,7 @@ from streamapp.explain.explainer import Explained, Explainer
 from streamapp.joins import Record
 from streamapp.runtime.cycles import Flow
 from streamapp.settings import Settings
-from streamapp.topology.global_table import TopicGlobalTable
+from streamapp.topology.global_table import GlobalJoin, TopicGlobalTable
 from streamapp.topology.processor import JoinProcessor
 from streamapp.worker.app import App
 
@@ -59,7 +59,8 @@ class JoiningApp(App):
 
     def topics_read(self) -> set[str]:
         """Return the topics that agents read, and those of global tables that are joined."""
-        return super().topics_read().union(table.topic for table in self.global_tables)
+        joins: list[object] = [each.join for each in self.joins]
+        return super().topics_read().union(join.table.topic for join in joins if isinstance(join, GlobalJoin))
 
     def flows(self) -> list[Flow]:
         """Return from which topics the joins read, and to which they send."""

@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from aiokafka.errors import KafkaError
 from confluent_kafka import KafkaException, TopicCollection
@@ -21,6 +21,7 @@ from mode import Service
 from streamapp.formats.undecodable import Reason
 from streamapp.joins import GlobalTable, Joined, MemoryStore, Operator, Refused, Row, Side, State, StreamTableJoin
 from streamapp.joins import Reason as SideReason
+from streamapp.joins import Record as JoinRecord
 from streamapp.joins.declared import Declared, Described, earlier
 from streamapp.kafka.admin import Cluster, ClusterError
 from streamapp.kafka.reader import Reader
@@ -30,6 +31,7 @@ from streamapp.rate_limit import RateLimit
 from streamapp.runtime.alignment import Alignment
 from streamapp.runtime.dead_letters import LOG_EVERY
 from streamapp.runtime.feed import Feed, Fetched
+from streamapp.worker.app import App
 
 __all__ = ["GlobalJoin", "TopicGlobalTable"]
 
@@ -63,7 +65,7 @@ class _Rows:
 class TopicGlobalTable(Service):
     """A topic as a global table; made by `Topic.global_table`. The check raises `Refused` for what cannot be used."""
 
-    def __init__(self, app: Any, topic: str, check: Callable[[Record], None] | None = None) -> None:
+    def __init__(self, app: App, topic: str, check: Callable[[Record], None] | None = None) -> None:
         super().__init__()
         self.app = app
         self.topic = topic
@@ -237,7 +239,7 @@ class TopicGlobalTable(Service):
             self.complete.set()
             self.app.faults.over(self)
 
-    def _reject(self, tp: TP, record: Any, reason: Reason, error: str) -> None:
+    def _reject(self, tp: TP, record: JoinRecord, reason: Reason, error: str) -> None:
         counts = self.app.dead_letters.counts
         counts[self.topic, reason] += 1
         if self._logged.due(reason):

@@ -19,7 +19,7 @@ __all__ = ["NO_HEADERS", "MakeValue", "Sink", "json_value"]
 
 R = TypeVar("R")
 #: Makes the value of a result: bytes, None (a tombstone), or what becomes JSON.
-MakeValue = Callable[[Any], Any]
+MakeValue = Callable[[Any], object]
 
 #: What a side of a result may be that is no record as it came: such have no headers.
 WITHOUT_HEADERS: Final = frozenset({type(None), Row, Buffered, Event})
@@ -86,7 +86,7 @@ class Sink(Generic[R]):
 
     def _origin(self, stamped: Stamped) -> tuple[str, Record] | None:
         """Find the record that gave a result: that of the left side, if there is one."""
-        result: Any = stamped.source if isinstance(stamped, Envelope) else stamped
+        result: object = stamped.source if isinstance(stamped, Envelope) else stamped
         side, found = Side.LEFT, result
         if type(result) is Joined:
             side, found = (Side.LEFT, result.left) if result.left is not None else (Side.RIGHT, result.right)
@@ -95,8 +95,8 @@ class Sink(Generic[R]):
         if found is None or side not in self.topics or getattr(found, "offset", -1) < 0:
             return None  # it is made of many, or of a row that does not tell
         if type(found) is Row:
-            found = Event(result.key, found.value, found.timestamp, found.offset)
-        return self.topics[side], found
+            found = Event(stamped.key, found.value, found.timestamp, found.offset)
+        return self.topics[side], cast(Record, found)
 
 
 def _stamped(result: Any) -> Stamped:
@@ -110,5 +110,5 @@ def _stamped(result: Any) -> Stamped:
 
 def _with(record: Stamped, headers: Headers) -> Envelope:
     """Put headers before those of a result."""
-    source: Any = record.source if isinstance(record, Envelope) else record
+    source = record.source if isinstance(record, Envelope) else record
     return Envelope(record.key, record.timestamp, [*headers, *record.headers], source)

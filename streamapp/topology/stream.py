@@ -11,7 +11,7 @@ import asyncio
 import dataclasses
 import json
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import faust
 from faust.exceptions import ValueDecodeError
@@ -29,7 +29,21 @@ from streamapp.worker.stream import Stream as BatchStream
 
 __all__ = ["JoinedStream", "Stream"]
 
-Fields = tuple[FieldDescriptorT[Any], ...]
+Field = FieldDescriptorT[Any]
+
+
+class JoinOptions(TypedDict, total=False):
+    """What a join of streams takes: before, after and grace as in `Topic.join`, the rest as in `JoinDeclaration.to`."""
+
+    before: Duration
+    after: Duration
+    grace: Duration
+    name: str
+    tell: Callable[[SideOutput], None]
+    unmatched: Output
+    late: Output
+    null_key: Output
+    rejected: Output
 
 
 class Stream(BatchStream):
@@ -38,57 +52,44 @@ class Stream(BatchStream):
     ``(s1 & s2)`` are two streams of topics, to be joined where they are declared: in a module, not in a running agent.
     """
 
-    def join(self, *fields: FieldDescriptorT[Any], **options: Any) -> JoinedStream:  # type: ignore[override]
+    def join(self, *fields: Field, **options: Unpack[JoinOptions]) -> JoinedStream:  # type: ignore[override]
         """Join as `right_join` does: that is the strategy that Faust declares for it."""
         return self.right_join(*fields, **options)
 
-    def inner_join(self, *fields: FieldDescriptorT[Any], **options: Any) -> JoinedStream:  # type: ignore[override]
+    def inner_join(self, *fields: Field, **options: Unpack[JoinOptions]) -> JoinedStream:  # type: ignore[override]
         """Join two streams: pairs only.
 
         Args:
             fields: of each side the field that is joined on; none = the records' keys.
-            options: before, after and grace, as `Topic.join` has them, and ``name``; and where records go that are not
-                matched (``unmatched``, ``late``, ``null_key``, ``rejected``, ``tell``), as `JoinDeclaration.to` has it.
+            options: `JoinOptions`; before, after and grace are needed.
 
         Raises:
             JoinError: for arguments or streams that cannot be joined.
         """
-        return self._joined(How.INNER, fields, **options)
+        return self._joined(How.INNER, fields, options)
 
-    def left_join(self, *fields: FieldDescriptorT[Any], **options: Any) -> JoinedStream:  # type: ignore[override]
+    def left_join(self, *fields: Field, **options: Unpack[JoinOptions]) -> JoinedStream:  # type: ignore[override]
         """Join two streams: pairs, and each record of the first one that is in none."""
-        return self._joined(How.LEFT, fields, **options)
+        return self._joined(How.LEFT, fields, options)
 
-    def right_join(self, *fields: FieldDescriptorT[Any], **options: Any) -> JoinedStream:
+    def right_join(self, *fields: Field, **options: Unpack[JoinOptions]) -> JoinedStream:
         """Join two streams: pairs, and each record of the second one that is in none."""
-        return self._joined(How.RIGHT, fields, **options)
+        return self._joined(How.RIGHT, fields, options)
 
-    def outer_join(self, *fields: FieldDescriptorT[Any], **options: Any) -> JoinedStream:  # type: ignore[override]
+    def outer_join(self, *fields: Field, **options: Unpack[JoinOptions]) -> JoinedStream:  # type: ignore[override]
         """Join two streams: pairs, and each record that is in none."""
-        return self._joined(How.OUTER, fields, **options)
+        return self._joined(How.OUTER, fields, options)
 
-    def _joined(
-        self,
-        how: How,
-        fields: Fields,
-        *,
-        before: Duration | None = None,
-        after: Duration | None = None,
-        grace: Duration | None = None,
-        name: str | None = None,
-        tell: Callable[[SideOutput], None] | None = None,
-        **outputs: Output | None,
-    ) -> JoinedStream:
+    def _joined(self, how: How, fields: tuple[Field, ...], options: JoinOptions) -> JoinedStream:
         if len(self.combined) != 2:
             raise JoinError("a join is of two streams: (s1 & s2)")
-        if before is None or after is None or grace is None:
+        if not {"before", "after", "grace"} <= options.keys():
             raise JoinError("a join of two streams needs before, after and grace")
         if len(fields) not in {0, 2}:
             raise JoinError("a join of two streams is on two fields, one of each, or on none: on the records' keys")
         try:
-            join = StreamStreamJoin(
-                before=milliseconds(before), after=milliseconds(after), grace=milliseconds(grace), how=how
-            )
+            before, after, grace = map(milliseconds, (options["before"], options["after"], options["grace"]))
+            join = StreamStreamJoin(before=before, after=after, grace=grace, how=how)
         except ValueError as exc:
             raise JoinError(str(exc)) from None
         left, right = sides = [
@@ -98,8 +99,10 @@ class Stream(BatchStream):
         # What was subscribed for each of the streams would be delivered besides, and nobody would take it.
         for side in sides:
             self.app.topics.discard(side.channel)
-        declaration = JoinDeclaration(left.app, name or f"{left.name}-{right.name}-join", join, inputs)
-        return JoinedStream(declaration.processor(by_reason(outputs), tell), left, right)
+        name = options.get("name") or f"{left.name}-{right.name}-join"
+        outputs = {side: output for side, output in options.items() if isinstance(output, Output)}
+        processor = JoinDeclaration(left.app, name, join, inputs).processor(by_reason(outputs), options.get("tell"))
+        return JoinedStream(processor, left, right)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,10 +113,10 @@ class Side:
     #: What was subscribed for the stream.
     channel: faust.Topic
     #: That is joined on; None = the key.
-    field: FieldDescriptorT[Any] | None
+    field: Field | None
 
     @classmethod
-    def of(cls, stream: Any, field: FieldDescriptorT[Any] | None) -> Side:
+    def of(cls, stream: Any, field: Field | None) -> Side:
         """Take a stream for a side, which must be one of a topic."""
         if len(getattr(getattr(stream, "channel", None), "topics", ())) != 1:
             raise JoinError(f"{stream!r} is not a stream of one topic, and cannot be joined")

@@ -75,14 +75,7 @@ class Topic(faust.Topic):
         after: Sequence[Topic] = (),
         tombstones: bool = False,
     ) -> Topic:
-        """Give the topic's records once more under another key, in an internal topic (`repartition`).
-
-        Args:
-            key: gives the key of a record; `Refused` puts the record into the dead letters.
-            name: what the records are keyed by; a part of the internal topic's name.
-            after: topics that are read first, partition by partition, as far as the broker has them.
-            tombstones: whether records without a value delete, and go on under the key that theirs stands for.
-        """
+        """Return the topic's records once more under another key, in an internal topic; see `repartition`."""
         before = [other.name for other in after]
         internal = repartition(self.app, self.name, name, key, after=before, tombstones=tombstones)
         self.app.note(f"{self.name}: joined by {name} of the value, through {internal}", logging.INFO)
@@ -187,20 +180,15 @@ class Topic(faust.Topic):
         if isinstance(other, Topic):
             if before is None or after is None or grace is None or more:
                 raise JoinError("a join of two streams needs before, after and grace, and takes no tables")
-            join: Join[Any] = _checked(
-                StreamStreamJoin,
-                before=milliseconds(before),
-                after=milliseconds(after),
-                grace=milliseconds(grace),
-                how=how,
-            )
+            window = {"before": milliseconds(before), "after": milliseconds(after), "grace": milliseconds(grace)}
+            join: Join[Any] = _checked(StreamStreamJoin, **window, how=how)
             return _declare(self.app, name, join, self.source(0), other.source(1), idle_timeout=idle_timeout)
         if isinstance(other, TopicGlobalTable):
             if more or grace is not None or before is not None or after is not None:
                 raise JoinError("a global table is joined alone, and takes neither grace nor before and after")
             found = GlobalJoin(_checked(StreamTableJoin, how=how, key=key), other)
-            default = f"{_name([self.source(0), Input(other.topic, 1)], self.app.settings.topic_prefix)}"
-            return JoinDeclaration(self.app, name or default, found, [self.source(0)], needs=[other.complete])
+            name = name or _name([self.source(0), Input(other.topic, 1)], self.app.settings.topic_prefix)
+            return JoinDeclaration(self.app, name, found, [self.source(0)], needs=[other.complete])
         if key is not None:
             raise JoinError("key is for the join with a global table; others are joined by the records' keys: rekey(…)")
         if before is not None or after is not None:
@@ -228,11 +216,7 @@ class Topic(faust.Topic):
         Args:
             other: the other stream.
             tolerance: how far apart they may be.
-            grace: how far a record may be behind the event clock.
-            direction: backward, forward or nearest.
-            how: inner or left.
-            idle_timeout: as in `join`.
-            name: of the join, as in `join`.
+            grace, idle_timeout, name: as in `join`; `direction` is backward, forward or nearest, `how` inner or left.
 
         Raises:
             JoinError: for arguments that do not go together.
@@ -278,14 +262,7 @@ class Topic(faust.Topic):
 
 @dataclasses.dataclass(frozen=True)
 class TopicTable:
-    """A topic whose records are the updates of a table; made by `Topic.table`.
-
-    Args:
-        topic: the topic.
-        ttl: how long (ms of event time) a row lives; 0 = for ever.
-        history: how far back (ms) past rows can be joined; None = not at all.
-        name: of the table; none = as the topic.
-    """
+    """A topic whose records are the updates of a table; made by `Topic.table`, which has the settings (ms)."""
 
     topic: Topic
     ttl: int = 0
