@@ -238,14 +238,13 @@ class JoinProcessor(Generic[R]):
         task = self._task(batch.partition)
         task.begin(batch.work)
         came, batch = len(batch), task.redone.rest(batch)
-        where = f"join {self.name}, partition {batch.partition}"
+        where = f"{self.name}, partition {batch.partition}"
         if batch.records and (stored := task.set_back(batch)) is not None:
-            self.app.ahead.set_back(where, stored)
+            self.app.ahead.set_back(f"join {where}", stored)
         before = Account.of(task.operator)
         if left_out := came - len(batch):
-            logger.info(
-                "In %s: %d records that its state has from before a crash are not joined again", where, left_out
-            )
+            told = "Join %s: %d records that its state has from before a crash are not joined again"
+            logger.info(told, where, left_out)
         if batch.records:
             output = task.process(self._usable(task, self._records(batch)), _taken(batch))
         elif came:
