@@ -17,7 +17,7 @@ from streamapp.joins.clock import BEGINNING
 from streamapp.joins.declared import Declared, Described, changes, earlier
 from streamapp.joins.explanation import Explanation, Verdict, candidate, closest, unusable
 from streamapp.joins.how import How
-from streamapp.joins.ledger import Ledger, Refusing
+from streamapp.joins.ledger import Accounting
 from streamapp.joins.output import Joined, Output, Reason
 from streamapp.joins.records import Batch, Buffered, Record, Side
 from streamapp.joins.state import State
@@ -93,7 +93,7 @@ class AsOfJoin(Described):
         return [f"{told}: right records that had left the state before are not joined"]
 
 
-class AsOfOperator(Refusing[Joined]):
+class AsOfOperator(Accounting[Joined]):
     """An as-of join at work on one partition.
 
     The records of the left side count in its balance, those of the right one in its updates.
@@ -101,8 +101,7 @@ class AsOfOperator(Refusing[Joined]):
 
     def __init__(self, join: AsOfJoin, state: State) -> None:
         self.join = join
-        self._ledger: Ledger[Joined] = Ledger(state, updates_from=1)
-        self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
+        super().__init__(state, updates_from=1)
         was, _ = earlier(state, join)
         self._reach = join.reach
         left_reach, right_reach = self._reach

@@ -116,6 +116,10 @@ class Described:
         """Return the join that wrote a state, or raise a StateMismatch."""
         return rebuilt(self, declared)  # type: ignore[no-any-return]
 
+    def take_over(self, was: Self) -> list[str]:
+        """Return what may be missing in the results after the state of another such join is taken over: nothing."""
+        return []
+
 
 J = TypeVar("J", bound=TakingOver)
 

@@ -19,7 +19,7 @@ from streamapp.joins.declared import ROWS_APART, Declared, Described, TakingOver
 from streamapp.joins.explanation import ANY, Explanation, Verdict, candidate, is_of, replaced
 from streamapp.joins.foreign_key_sides import Answer, ForeignKeyOf, LeftSide, Message, RightSide, Subscription
 from streamapp.joins.how import How
-from streamapp.joins.ledger import Ledger, Refusing
+from streamapp.joins.ledger import Accounting
 from streamapp.joins.output import Joined, Output, Reason
 from streamapp.joins.records import Batch, Record, Side
 from streamapp.joins.state import State
@@ -110,18 +110,13 @@ class RightHalf(Described):
         """Return what is kept with the state of what is declared."""
         return Declared("the right half of a foreign-key join", {}, ROWS_APART)
 
-    def take_over(self, was: RightHalf) -> list[str]:
-        """Return what may be missing in the results: nothing."""
-        return []
 
-
-class _Operator(Refusing[R], Generic[R]):
+class _Operator(Accounting[R], Generic[R]):
     """What the operators have in common; no result waits for the clock."""
 
     def __init__(self, join: TakingOver, state: State, updates_from: int | None = None) -> None:
         earlier(state, join)
-        self._ledger: Ledger[R] = Ledger(state, updates_from=updates_from)
-        self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
+        super().__init__(state, updates_from=updates_from)
 
     def process(self, batch: Batch) -> Output[R]:
         """Take records in the order in which they are given."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from streamapp.joins.ledger import Ledger, Refusing
+from streamapp.joins.ledger import Accounting
 from streamapp.joins.output import Joined, Output
 from streamapp.joins.records import Record, Side
 from streamapp.joins.state import State
@@ -18,14 +18,13 @@ from streamapp.joins.table import Table
 __all__ = ["GlobalTable"]
 
 
-class GlobalTable(Refusing[Joined]):
+class GlobalTable(Accounting[Joined]):
     """A table that is fed on its own: `StreamTableJoin.start` takes it, and the join's ``key`` says what to look up."""
 
     def __init__(self, state: State) -> None:
-        self._ledger: Ledger[Joined] = Ledger(state, updates_from=Side.RIGHT)
+        super().__init__(state, updates_from=Side.RIGHT)
         self._table = table = Table.of(state, Side.RIGHT)
         self.get, self.get_many, self.keys, self.at = table.get, table.get_many, table.keys, table.at
-        self.updates = self._ledger.updates
 
     def process(self, records: Iterable[Record]) -> Output[Joined]:
         """Apply updates; they have no results, but those without a key, or refused before, come out at the side."""

@@ -13,7 +13,7 @@ from streamapp.joins.output import Output, Reason, SideOutput
 from streamapp.joins.records import Record
 from streamapp.joins.state import State
 
-__all__ = ["LEDGER", "Ledger", "Refused", "Refusing"]
+__all__ = ["LEDGER", "Accounting", "Ledger", "Refused"]
 
 R = TypeVar("R")
 
@@ -53,14 +53,9 @@ _decode: Final = msgspec.msgpack.Decoder(_Row).decode
 
 
 class Ledger(Generic[R]):
-    """The clock, the balance, and the output of the batch that is under way.
+    """The clock and the balance, which are kept in the join's state, and the output of the batch that is under way."""
 
-    Args:
-        state: the join's state, in which clock and balance are kept.
-        updates_from: the number of the source from which on records have no result of their own; None = all have.
-    """
-
-    def __init__(self, state: State, *, updates_from: int | None = None) -> None:
+    def __init__(self, state: State, updates_from: int | None = None) -> None:
         self._state = state
         self._updates_from = updates_from
         self.clock = Clock(state.wall)
@@ -130,17 +125,18 @@ class Ledger(Generic[R]):
         return output
 
 
-class Refusing(Generic[R]):
-    """An operator, as far as it takes note of records that it is not to join."""
+class Accounting(Generic[R]):
+    """An operator, as far as it keeps accounts.
 
-    _ledger: Ledger[R]
+    Args:
+        state: of the join.
+        updates_from: the number of the source from which on records have no result of their own; None = all have.
+    """
+
+    def __init__(self, state: State, *, updates_from: int | None = None) -> None:
+        self._ledger: Ledger[R] = Ledger(state, updates_from)
+        self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
 
     def refuse(self, source: int, record: Record, detail: object) -> None:
-        """Reject a record; it comes out at the side with the next batch.
-
-        Args:
-            source: the number of the input that it is from.
-            record: it does not move the clock.
-            detail: why, in words.
-        """
+        """Reject a record of an input, which does not move the clock; it comes out at the side with the next batch."""
         self._ledger.refused(source, record, detail)

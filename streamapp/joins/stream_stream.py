@@ -20,7 +20,7 @@ from streamapp.joins.clock import END
 from streamapp.joins.declared import Declared, Described, changes, earlier
 from streamapp.joins.explanation import Explanation, Verdict, candidate, closest, unusable
 from streamapp.joins.how import How
-from streamapp.joins.ledger import Ledger, Refusing
+from streamapp.joins.ledger import Accounting
 from streamapp.joins.output import Joined, Output, Reason
 from streamapp.joins.records import Batch, Buffered, Record, Side
 from streamapp.joins.state import State
@@ -92,13 +92,12 @@ class _View:
     kept: bool
 
 
-class StreamStreamOperator(Refusing[Joined]):
+class StreamStreamOperator(Accounting[Joined]):
     """A stream-stream join at work on one partition; all records of both sides count in its balance."""
 
     def __init__(self, join: StreamStreamJoin, state: State) -> None:
         self.join = join
-        self._ledger: Ledger[Joined] = Ledger(state)
-        self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
+        super().__init__(state)
         before, after = join.before, join.after
         was, _ = earlier(state, join)
         left_reach, right_reach = join.reach

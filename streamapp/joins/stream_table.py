@@ -19,7 +19,7 @@ from streamapp.joins.buffer import Buffer
 from streamapp.joins.clock import BEGINNING, END
 from streamapp.joins.declared import LAYOUT, ROWS_APART, Declared, Described, changes, earlier
 from streamapp.joins.explanation import Explanation, Lookup, Verdict, explain_update, unusable
-from streamapp.joins.ledger import Ledger, Refused, Refusing
+from streamapp.joins.ledger import Accounting, Refused
 from streamapp.joins.output import Joined, Output, Reason
 from streamapp.joins.records import Batch, Record, Side
 from streamapp.joins.rows import Row
@@ -90,7 +90,7 @@ class StreamTableJoin(TableLookup, Described):
         return notes
 
 
-class StreamTableOperator(Refusing[R], Generic[R]):
+class StreamTableOperator(Accounting[R], Generic[R]):
     """A join of one stream with one table or more, at work on one partition.
 
     The records of the stream count in its balance, those of the tables in its updates. There is one join for a table;
@@ -109,8 +109,7 @@ class StreamTableOperator(Refusing[R], Generic[R]):
         was = was or joins
         self._joins = joins
         self._results = results
-        self._ledger: Ledger[R] = Ledger(state, updates_from=1)
-        self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
+        super().__init__(state, updates_from=1)
         self._grace = joins[0].grace
         self._buffer = Buffer(state.section(b"waiting/"), span=self._grace or 0)
         # What the join that wrote the state was done with stays so, and it was not done with the rest.

@@ -213,7 +213,10 @@ def _pasts(clock: Clock, timestamps: Sequence[int], kept: int) -> list[int] | No
     """
     latest = max(timestamps, default=BEGINNING)
     if kept == END or (max(latest, clock.time) - min(timestamps, default=END) <= kept and not clock.overdue):
-        clock.advance_over(timestamps)
+        if latest > clock.wall.limit:
+            clock.advance_over(timestamps)
+        else:
+            clock.advance(latest)
         return None
     pasts = []
     for timestamp in timestamps:

@@ -13,7 +13,7 @@ from streamapp.joins.clock import BEGINNING
 from streamapp.joins.declared import LAYOUT, ROWS_APART, Declared, Described, changes, earlier, widened
 from streamapp.joins.explanation import ANY, Explanation, Verdict, candidate, is_of, replaced
 from streamapp.joins.how import How
-from streamapp.joins.ledger import Ledger, Refusing
+from streamapp.joins.ledger import Accounting
 from streamapp.joins.output import Joined, Output, Reason
 from streamapp.joins.records import Batch, Record, Side
 from streamapp.joins.rows import Row
@@ -92,7 +92,7 @@ class TableTableJoin(Described):
         return True
 
 
-class TableTableOperator(Refusing[Joined]):
+class TableTableOperator(Accounting[Joined]):
     """A table-table join at work on one partition.
 
     All updates of both sides count in its balance; one is matched if the other table has a row for its key.
@@ -101,8 +101,7 @@ class TableTableOperator(Refusing[Joined]):
     def __init__(self, join: TableTableJoin, state: State) -> None:
         self.join = join
         was, _ = earlier(state, join)
-        self._ledger: Ledger[Joined] = Ledger(state)
-        self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
+        super().__init__(state)
         self.tables = (
             _table(state, Side.LEFT, join.left_history, was.left_history),
             _table(state, Side.RIGHT, join.right_history, was.right_history),

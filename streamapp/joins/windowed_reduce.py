@@ -18,7 +18,7 @@ from streamapp.joins import ordering
 from streamapp.joins.clock import BEGINNING
 from streamapp.joins.declared import Declared, Described, StateMismatch, changes, earlier
 from streamapp.joins.explanation import Explanation, Verdict, unusable
-from streamapp.joins.ledger import Ledger, Refused, Refusing
+from streamapp.joins.ledger import Accounting, Refused
 from streamapp.joins.output import Output, Reason
 from streamapp.joins.records import Batch, Record
 from streamapp.joins.state import State
@@ -116,7 +116,7 @@ class _Window(Generic[A]):
         self.firsts = firsts
 
 
-class WindowedReduceOperator(Refusing[WindowedValue[A]], Generic[A]):
+class WindowedReduceOperator(Accounting[WindowedValue[A]], Generic[A]):
     """A windowed reduce at work on one partition.
 
     All records of both sides count in its balance; one is matched when the first of its windows gives its result.
@@ -125,8 +125,7 @@ class WindowedReduceOperator(Refusing[WindowedValue[A]], Generic[A]):
     def __init__(self, join: WindowedReduce[A], state: State) -> None:
         self.join = join
         was, _ = earlier(state, join)
-        self._ledger: Ledger[WindowedValue[A]] = Ledger(state)
-        self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
+        super().__init__(state)
         stored = state.get(_FLOOR)
         #: What is older (ms) is late: from when the grace was shorter, its windows have given their results.
         self._floor = BEGINNING if stored is None else ordering.time_of(stored)

@@ -280,7 +280,3 @@ class GlobalJoin(Described):
     def declared(self) -> Declared:
         """Return what is kept with the state of what is declared: nothing of the table is in it."""
         return Declared("a join of a stream with a global table", {})
-
-    def take_over(self, was: GlobalJoin) -> list[str]:
-        """Return what may be missing in the results: nothing."""
-        return []

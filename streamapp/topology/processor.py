@@ -266,12 +266,13 @@ class JoinProcessor(Generic[R]):
 
     def _task(self, number: int) -> Task[R]:
         task = self._tasks.get(number)
-        rows = Rows(self.table.partition(number), Work())
-        if task is None or task.stale or task.rows.rows is not rows.rows:
+        partitions = [table.partition(number) for table in (self.table, *self.row_tables.values())]
+        if task is None or task.stale(partitions):
+            rows, *tables = (Rows(partition, Work()) for partition in partitions)
             task = self._tasks[number] = Task(
                 self.join,
                 rows,
-                {source: Rows(table.partition(number), Work()) for source, table in self.row_tables.items()},
+                dict(zip(self.row_tables, tables, strict=True)),
                 self.app.ahead.wall,
                 self.provenance,
                 self.app.resumption.begins(self.topics, number),

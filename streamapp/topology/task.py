@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from streamapp.joins import IdleTimeout, Join, Output, Row, State
@@ -15,9 +15,9 @@ from streamapp.runtime.ahead import WallClock
 from streamapp.runtime.batch import Batch
 from streamapp.runtime.resumption import Begin
 from streamapp.runtime.rows import Rows
+from streamapp.runtime.uncommitted import Uncommitted
 from streamapp.runtime.work import Work
-from streamapp.topology.provenance import TAKEN, Provenance
-from streamapp.topology.redone import Redone
+from streamapp.topology.provenance import TAKEN, Provenance, Redone
 
 __all__ = ["RowStore", "Task"]
 
@@ -57,9 +57,8 @@ class Task(Generic[R]):
         self._wall = wall
         self._tables = tables
         self._traced = traced
-        self.rows = rows
-        self._all_rows = (rows, *tables.values())
-        self._epochs = [each.rows.epoch for each in self._all_rows]
+        self._rows = (rows, *tables.values())
+        self._known = [(each.rows, each.rows.epoch) for each in self._rows]
         self._store = RowStore(rows)
         self._start()
         taken = self._store.get(TAKEN)
@@ -85,7 +84,7 @@ class Task(Generic[R]):
 
     def begin(self, work: Work) -> None:
         """Read and write rows as the work on a batch sees them from now on."""
-        for rows in self._all_rows:
+        for rows in self._rows:
             rows.work = work
 
     def set_back(self, batch: Batch) -> int | None:
@@ -105,10 +104,9 @@ class Task(Generic[R]):
         self._start(strict=True)
         return stored
 
-    @property
-    def stale(self) -> bool:
-        """Whether the operator knows other rows than its partitions have."""
-        return [each.rows.epoch for each in self._all_rows] != self._epochs
+    def stale(self, partitions: Sequence[Uncommitted]) -> bool:
+        """Tell whether the operator knows other rows than these partitions of its tables have."""
+        return [(each, each.epoch) for each in partitions] != self._known
 
     def process(self, batch: Records, taken: Mapping[str, int]) -> Output[R]:
         """Join records; `taken` has, by topic, the offset after the last one of them."""

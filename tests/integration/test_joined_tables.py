@@ -1,4 +1,4 @@
-"""The rows of a table that is joined are in a table of its own, to be looked at, and outlive a restart with the join."""
+"""The rows of a table that is joined are in one of their own, to be looked at, and outlive a restart with the join."""
 
 from __future__ import annotations
 
