@@ -14,7 +14,7 @@ from streamapp.joins.rows import Row, Rows
 from streamapp.joins.state import State
 from streamapp.joins.time_index import TimeIndex
 
-__all__ = ["Current", "StateRows", "Table", "TracedRows", "Version"]
+__all__ = ["StateRows", "Table", "TracedRows", "Version"]
 
 #: How many rows are kept decoded, however many the state has.
 CACHED: Final = 100_000
@@ -37,10 +37,10 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Version).decode
 
 
-class Current:
+class StateRows:
     """The latest version of each key in a section of a state, and if aging the keys in the order of its time."""
 
-    def __init__(self, state: State, *, aging: bool) -> None:
+    def __init__(self, state: State, *, aging: bool = False) -> None:
         self._rows = state.section(b"rows/")
         self._ages = TimeIndex(state.section(b"ages/")) if aging else None
         self._cache: Cache[bytes, Version | None] = Cache(self._read, CACHED)
@@ -49,9 +49,18 @@ class Current:
         row = self._rows.get(key)
         return None if row is None else _decode(row)
 
-    def get(self, key: bytes) -> Version | None:
-        """Give the version of a key."""
+    def version(self, key: bytes) -> Version | None:
+        """Return the version of a key, which may be an absence."""
         return self._cache[key]
+
+    def get(self, key: bytes, /) -> Row | None:
+        """Return the row of a key."""
+        version = self._cache[key]
+        return None if version is None else version.row
+
+    def get_many(self, keys: Sequence[bytes], /) -> Sequence[Row | None]:
+        """Return the rows of keys, in their order."""
+        return list(map(self.get, keys))
 
     def keys(self) -> Iterator[bytes]:
         """Go through the keys; to be left before the next change."""
@@ -60,7 +69,7 @@ class Current:
     def put(self, key: bytes, version: Version) -> None:
         """Replace the version of a key."""
         if self._ages is not None:
-            self._forget_age(key)
+            self._forget_age(key, self._ages)
             self._ages.add(version.timestamp, key)
         self._rows.put(key, _encode(version))
         self._cache.keep(key, version)
@@ -68,13 +77,21 @@ class Current:
     def delete(self, key: bytes) -> None:
         """Delete a key."""
         if self._ages is not None:
-            self._forget_age(key)
+            self._forget_age(key, self._ages)
         self._rows.delete(key)
         self._cache.keep(key, None)
 
-    def expire(self, before: int) -> None:
+    def write(self, changes: Mapping[bytes, Row | None], /) -> None:
+        """Write rows; None deletes."""
+        for key, row in changes.items():
+            if row is None:
+                self.delete(key)
+            else:
+                self.put(key, Version(row.value, row.timestamp, row.offset))
+
+    def expire(self, before: int | None, /) -> None:
         """Delete the keys whose version is older than ``before`` (ms)."""
-        if self._ages is not None:
+        if self._ages is not None and before is not None:
             for timestamp, key in self._ages.take(before):
                 version = self._cache[key]
                 # A version that was written while none were to expire has left the age of the one before behind.
@@ -82,40 +99,9 @@ class Current:
                     self._rows.delete(key)
                     self._cache.keep(key, None)
 
-    def _forget_age(self, key: bytes) -> None:
-        version = self._cache[key]
-        if version is not None and self._ages is not None:
-            self._ages.remove(version.timestamp, key)
-
-
-class StateRows:
-    """The rows of a plain table in a section of a state; if they are to be expired, with an index of times."""
-
-    def __init__(self, state: State, *, aging: bool = False) -> None:
-        self._current = Current(state, aging=aging)
-        self.keys = self._current.keys
-
-    def get(self, key: bytes, /) -> Row | None:
-        """Return the row of a key."""
-        version = self._current.get(key)
-        return None if version is None else version.row
-
-    def get_many(self, keys: Sequence[bytes], /) -> Sequence[Row | None]:
-        """Return the rows of keys, in their order."""
-        return list(map(self.get, keys))
-
-    def write(self, changes: Mapping[bytes, Row | None], /) -> None:
-        """Write rows; None deletes."""
-        for key, row in changes.items():
-            if row is None:
-                self._current.delete(key)
-            else:
-                self._current.put(key, Version(row.value, row.timestamp, row.offset))
-
-    def expire(self, before: int | None, /) -> None:
-        """Delete the rows that are older than an event time (ms)."""
-        if before is not None:
-            self._current.expire(before)
+    def _forget_age(self, key: bytes, ages: TimeIndex) -> None:
+        if (version := self._cache[key]) is not None:
+            ages.remove(version.timestamp, key)
 
 
 class TracedRows:
@@ -123,7 +109,7 @@ class TracedRows:
 
     def __init__(self, rows: Rows, state: State) -> None:
         self._rows = rows
-        self._updates = Current(state, aging=True)
+        self._updates = StateRows(state, aging=True)
         self.keys = rows.keys
 
     def get(self, key: bytes, /) -> Row | None:
@@ -135,7 +121,7 @@ class TracedRows:
         return list(map(self._traced, keys, self._rows.get_many(keys)))
 
     def _traced(self, key: bytes, row: Row | None) -> Row | None:
-        update = None if row is None else self._updates.get(key)
+        update = None if row is None else self._updates.version(key)
         if row is None or update is None or update.timestamp != row.timestamp:
             return row
         return Row(row.value, row.timestamp, update.offset)
@@ -152,8 +138,7 @@ class TracedRows:
     def expire(self, before: int | None, /) -> None:
         """Have the rows that are older than an event time (ms) deleted."""
         self._rows.expire(before)
-        if before is not None:
-            self._updates.expire(before)
+        self._updates.expire(before)
 
 
 class Table:

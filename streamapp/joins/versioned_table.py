@@ -6,7 +6,7 @@ of its own time. (Kafka Streams' versioned state stores, KIP-889.)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -17,7 +17,7 @@ from streamapp.joins.output import Reason
 from streamapp.joins.records import Record
 from streamapp.joins.rows import Row
 from streamapp.joins.state import State
-from streamapp.joins.table import Current, Version
+from streamapp.joins.table import StateRows, Version
 from streamapp.joins.time_index import TimeIndex
 
 __all__ = ["VersionedTable"]
@@ -54,7 +54,9 @@ class VersionedTable:
                 self._floor = ordering.time_of(stored[ordering.TIME :])
         if was is not None and was < history:
             self._floor = max(self._floor, self._clock.time - was)
-        self._current = Current(state.section(b"current/"), aging=aging)
+        self._current = StateRows(state.section(b"current/"), aging=aging)
+        #: The current row of a key; and all keys, to be left before the next change.
+        self.get, self.keys = self._current.get, self._current.keys
         #: Versions that were followed by others: of each key the newest first.
         self._past = state.section(b"past/")
         #: Their keys in `_past`, by the time (ms) from which they are no longer asked for.
@@ -66,18 +68,9 @@ class VersionedTable:
     def _horizon(self) -> int:
         return max(self._clock.time - self.history, self._floor)
 
-    def keys(self) -> Iterator[bytes]:
-        """Go through the keys; to be left before the next change."""
-        return self._current.keys()
-
-    def get(self, key: bytes) -> Row | None:
-        """Give the current row of a key."""
-        current = self._current.get(key)
-        return None if current is None else current.row
-
     def at(self, key: bytes, timestamp: int) -> Row | None:
         """Give the row of a key as it was at a time (ms); None too where the history does not reach back so far."""
-        current = self._current.get(key)
+        current = self._current.version(key)
         if current is not None and current.timestamp <= timestamp:
             return current.row
         if timestamp < self._horizon:
@@ -91,7 +84,7 @@ class VersionedTable:
         if timestamp < self._horizon:
             return Reason.EXPIRED
         self._clock.advance(timestamp)
-        version, current = Version(value, timestamp, offset), self._current.get(key)
+        version, current = Version(value, timestamp, offset), self._current.version(key)
         if current is not None and timestamp < current.timestamp:
             if current.timestamp > self._clock.time:
                 self._end(key, timestamp, instead_of=current.timestamp)
@@ -131,11 +124,10 @@ class VersionedTable:
         for _, entry in self._ends.take(self._horizon + 1):
             self._past.delete(entry)
         for timestamp, key in self._deleted.take(self._horizon + 1):
-            current = self._current.get(key)
+            current = self._current.version(key)
             if current is not None and current.value is None and current.timestamp == timestamp:
                 self._current.delete(key)
-        if before is not None:
-            self._current.expire(before)
+        self._current.expire(before)
         if self._clock.now is not None:
             floor = b"" if self._floor <= self._clock.now - self.history else ordering.time(self._floor)
             self._state.put(_CLOCK, ordering.time(self._clock.now) + floor)

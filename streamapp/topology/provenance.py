@@ -2,8 +2,8 @@
 
 At least once, a commit has steps: the broker has the results and the side outputs of the work; then the changelogs
 have its rows, the last of which says how far the input is taken in; then the offsets are committed. After a crash
-between the last two the input is read again from before what the state has. Its results are there, since they went first, so it can
-be left out: joined once more it would be late, or join the same records twice.
+between the last two the input is read again from before what the state has. Its results are there, since they went
+first, so it can be left out: joined once more it would be late, or join the same records twice.
 """
 
 from __future__ import annotations
