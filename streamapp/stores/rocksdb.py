@@ -236,6 +236,8 @@ class RocksDBPartition:
 
     def expired(self, before: int, limit: int) -> list[bytes]:
         """Give keys of rows whose event time (ms) is smaller than `before`, the oldest first."""
+        if not self._aging:
+            raise TypeError("the rows of an ordered table do not expire")
         if limit <= 0:
             return []
         with self._explained():
