@@ -115,7 +115,7 @@ class TopicGlobalTable(Service):
                 raise OSError(f"there is no topic {self.topic}")
             self._arrange(topic)
             rows = self._reading
-            tps = {TP(self.topic, number) for number in range(topic.partitions)}
+            tps = {TP(self.topic, number) for number in await reader.partitions(self.topic)}
             begins, rows.behind = await reader.bounds(tps)
             positions = {tp: max(begin, rows.positions.get(tp, 0)) for tp, begin in begins.items()}
             reader.begin({}, positions)

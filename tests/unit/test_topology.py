@@ -33,8 +33,9 @@ def test_a_join_is_named_after_its_topics_and_has_a_table_of_that_name(app: App)
 
 def test_the_rows_of_a_joined_table_are_in_one_that_is_named_after_its_topic(app: App) -> None:
     join = app.topic("orders").join(app.topic("customers").table()).to(app.sink("joined"))
-    table = app.tables["customers"]
-    assert (table, table.source, table.owner) == (join.row_tables[1], "shop.customers", join)
+    table = join.row_tables[1]
+    assert (table.name, table.source, table.owner) == ("customers", "shop.customers", join)
+    assert app.tables["customers"] is table
 
 
 def test_a_second_join_with_a_topic_has_rows_of_its_own(app: App) -> None:
