@@ -127,10 +127,8 @@ J = TypeVar("J", bound=TakingOver)
 def earlier(state: State, join: J) -> tuple[J, list[str]]:
     """Return the join that wrote a state, and what may be missing in the results of the one that goes on with it.
 
-    A state that is empty, or was written before declarations were kept, counts as the new join's own.
-
-    Raises:
-        StateMismatch: if this join cannot go on with it.
+    A state that is empty, or was written before declarations were kept, counts as the new join's own. One that this
+    join cannot go on with is a StateMismatch.
     """
     row, now = state.get(DECLARED), join.declared()
     before = None if row is None else _decode(row)
@@ -151,11 +149,7 @@ def earlier(state: State, join: J) -> tuple[J, list[str]]:
 
 
 def rebuilt(join: Any, declared: Declared) -> Any:
-    """Return a join, which is a dataclass, with the settings of a declaration.
-
-    Raises:
-        StateMismatch: if they make none.
-    """
+    """Return a join, which is a dataclass, with the settings of a declaration; if they make none, a StateMismatch."""
     try:
         kinds = {name: type(getattr(join, name)) for name in declared.settings}
         return dataclasses.replace(
@@ -176,11 +170,7 @@ def changes(was: Any, now: Any, *names: str) -> str:
 
 
 def widened(was: How, now: How) -> list[str]:
-    """Return what is missing after tables are joined another way, whose results are the rows of a table.
-
-    Raises:
-        StateMismatch: if there are rows of the joined table that would have to go.
-    """
+    """Return what is missing after tables are joined another way; a StateMismatch if joined rows would have to go."""
     if any(was.keeps(side) and not now.keeps(side) for side in Side):
         raise StateMismatch(
             f"the rows of the joined table that have one side only (how {was}) are not deleted by {now}"

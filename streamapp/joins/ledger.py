@@ -126,12 +126,7 @@ class Ledger(Generic[R]):
 
 
 class Accounting(Generic[R]):
-    """An operator, as far as it keeps accounts.
-
-    Args:
-        state: of the join.
-        updates_from: the number of the source from which on records have no result of their own; None = all have.
-    """
+    """An operator, as far as it keeps accounts; from a source on, records may be updates without a result."""
 
     def __init__(self, state: State, *, updates_from: int | None = None) -> None:
         self._ledger: Ledger[R] = Ledger(state, updates_from)

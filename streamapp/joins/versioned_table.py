@@ -31,12 +31,8 @@ _decode: Final = msgspec.msgpack.Decoder(Version).decode
 class VersionedTable:
     """A table that keeps past versions; a tombstone is a version too.
 
-    Args:
-        state: a section of the state.
-        history: how far (ms) behind the newest update of the table a version can be asked for. An update that is
-            older is refused.
-        aging: whether rows are to be expired.
-        was: the history (ms) of the table that wrote the state; None = as much.
+    A version can be asked for as far (ms) behind the newest update as the history says, and an older update is refused.
+    `was` is the history of the table that wrote the state, None = as much.
     """
 
     versioned: Final = True

@@ -156,11 +156,7 @@ class JoinProcessor(Generic[R]):
         return frozenset(each.topic for each in self.inputs if each.source in self.join.tables)
 
     def inspect(self, partition: Uncommitted, partitions: int) -> Inspection:
-        """Look at the state of a partition before anything is joined on it.
-
-        Args:
-            partition: of the table.
-            partitions: how many the topics have.
+        """Look at the state of a partition, of so many that the topics have, before anything is joined on it.
 
         Raises:
             StateError: if this join cannot go on with the state.
@@ -220,11 +216,7 @@ class JoinProcessor(Generic[R]):
         return self.accounts.of(self.table.data.partitions.keys())
 
     def looked_up(self, partition: int) -> StreamTableOperator[R]:
-        """Return the operator of a partition, of a join that looks tables up: it can be asked for their keys.
-
-        Raises:
-            KeyError: if this worker does not have the partition.
-        """
+        """Return the operator of a partition, of a join that looks tables up: it can be asked for their keys."""
         return cast(StreamTableOperator[R], self._task(partition).operator)
 
     @property
