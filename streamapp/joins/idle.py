@@ -12,7 +12,7 @@ __all__ = ["IdleTimeout"]
 
 
 class IdleTimeout:
-    """Tells to which event time a clock is to be moved if nothing came for so long (ms); it is told the wall time (ms)."""
+    """Tells to which event time a clock is to be moved if nothing came for so long; it is told the wall time (ms)."""
 
     def __init__(self, timeout: int, wall: int) -> None:
         if timeout < 0:
