@@ -117,12 +117,13 @@ class JoinProcessor(Generic[R]):
 
     def _row_table(self, each: Input) -> Table:
         """Make the table that the rows of a topic are in, under the name of the topic if that is not taken yet."""
-        taken, name = self.app.tables, each.table or each.topic.removeprefix(self.app.settings.topic_prefix)
+        topic = self.app.declared.hops.get(each.topic, each.topic)  # of one that is written once more, the first one
+        taken, name = self.app.tables, each.table or topic.removeprefix(self.app.settings.topic_prefix)
         if name in taken:
             if each.table:
                 raise JoinError(f"there is a table named {name} already: give that of the join another name")
             name = f"{self.name}-table{each.source}"
-        table = Table(self.app, name=name, beacon=taken.beacon, help=f"{each.topic} in the join {self.name}")
+        table = Table(self.app, name=name, beacon=taken.beacon, help=f"{topic} in the join {self.name}")
         self._own(table, each.topic)
         return table
 

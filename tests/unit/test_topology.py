@@ -38,6 +38,12 @@ def test_the_rows_of_a_joined_table_are_in_one_that_is_named_after_its_topic(app
     assert app.tables["customers"] is table
 
 
+def test_the_table_of_a_topic_that_is_keyed_otherwise_is_named_after_that_topic(app: App) -> None:
+    customers = app.topic("customers").rekey(lambda record: record.value, name="id")
+    app.topic("orders").join(customers.table()).to(app.sink("joined"))
+    assert app.joins[0].row_tables[1].name == "customers"
+
+
 def test_a_second_join_with_a_topic_has_rows_of_its_own(app: App) -> None:
     for name in ("first", "second"):
         app.topic("orders").join(app.topic("customers").table(), name=name).to(app.sink("joined"))
