@@ -80,8 +80,9 @@ class Limits:
         if config.get("message.timestamp.type") == "LogAppendTime":
             return cls(most, compressed=compressed)
         both = config.get("message.timestamp.difference.max.ms", str(NO_LIMIT_MS))
-        before, after = (int(config.get(f"message.timestamp.{side}.max.ms", both)) for side in ("before", "after"))
-        return cls(most, _limited(before), _limited(after), compressed)
+        sides = (int(config.get(f"message.timestamp.{side}.max.ms", both)) for side in ("before", "after"))
+        before, after = (ms if ms < NO_LIMIT_MS else None for ms in sides)
+        return cls(most, before, after, compressed)
 
     def stricter(self, other: Limits) -> Limits:
         """Return what satisfies both."""
@@ -93,12 +94,7 @@ class Limits:
         )
 
     def check(self, topic: str, changes: Mapping[bytes, Row | None], now: int) -> None:
-        """Compare rows with the limits.
-
-        Args:
-            topic: the changelog.
-            changes: the rows by key; None deletes.
-            now: the wall time (ms).
+        """Compare rows for a changelog, by key, with the limits at a wall time (ms).
 
         Raises:
             RowRefusedError: if one is not taken.
@@ -127,10 +123,6 @@ class Limits:
                 raise RowRefusedError(Cause.TOO_LARGE, f"{text}: at most {most:,} (max.message.bytes)")
 
 
-def _limited(ms: int) -> int | None:
-    return ms if ms < NO_LIMIT_MS else None
-
-
 def _smaller(one: int | None, other: int | None) -> int | None:
     return min((limit for limit in (one, other) if limit is not None), default=None)
 
@@ -147,20 +139,14 @@ class BrokerClient(Protocol):
     @property
     def client(self) -> AIOKafkaClient:
         """aiokafka's client, which is another one once the producer was made anew."""
-        ...
 
 
 class ChangelogLimits:
-    """The limits of the app's changelogs, as far as they are known.
+    """The limits of the app's changelogs, as far as they are known."""
 
-    Args:
-        broker: is asked for them.
-        now: returns the wall time (s).
-    """
-
-    def __init__(self, broker: BrokerClient, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, broker: BrokerClient, now_s: Callable[[], float] = time.time) -> None:
         self._broker = broker
-        self._now = now
+        self._now_s = now_s
         self._asked: dict[str, Limits] = {}
         #: What refused rows have told.
         self._learned: dict[str, Limits] = {}
@@ -172,21 +158,21 @@ class ChangelogLimits:
         Raises:
             RowRefusedError: if a row is not taken.
         """
-        changed = [(rows.changelog.topic, changes) for rows, changes in work.changes.items()]
-        if unknown := [topic for topic, _ in changed if topic not in self._asked]:
+        topics = [rows.changelog.topic for rows in work.changes]
+        if unknown := [topic for topic in topics if topic not in self._asked]:
             await self._ask(unknown)
         try:
-            self._check(changed)
+            self._check(work)
         except RowRefusedError:
-            topics = [topic for topic, _ in changed]
             if not self._again.due(tuple(topics)):
                 raise
             await self._ask(topics)  # somebody may have raised them
-            self._check(changed)
+            self._check(work)
 
-    def _check(self, changed: Iterable[tuple[str, Mapping[bytes, Row | None]]]) -> None:
-        now = int(self._now() * 1000)
-        for topic, changes in changed:
+    def _check(self, work: Work) -> None:
+        now = int(self._now_s() * 1000)
+        for rows, changes in work.changes.items():
+            topic = rows.changelog.topic
             limits = self._asked[topic]
             if topic in self._learned:
                 limits = limits.stricter(self._learned[topic])
@@ -199,7 +185,7 @@ class ChangelogLimits:
             RefusedError: if that is for another reason than its size or its timestamp.
         """
         await self._ask([topic])
-        now, (envelope, value) = int(self._now() * 1000), result
+        now, (envelope, value) = int(self._now_s() * 1000), result
         timestamp = envelope.timestamp or 0
         match error.cause:
             case Cause.TOO_LARGE:
