@@ -25,7 +25,7 @@ from streamapp.kafka.refusals import RefusedError, name_of, standing, text_of
 from streamapp.rate_limit import RateLimit
 from streamapp.runtime.batch import Batch
 from streamapp.runtime.changelog_limits import ChangelogLimits
-from streamapp.runtime.delivery import Delivery
+from streamapp.runtime.delivery import Delivery, OffsetCommits
 from streamapp.runtime.outbox import Outbox
 from streamapp.runtime.output import DeadLetters
 from streamapp.runtime.patience import PROBLEM_AFTER_S, Patience
@@ -78,12 +78,8 @@ class Supervisor(Protocol):
         """Stop the worker for a reason."""
 
 
-class InputConsumer(Protocol):
+class InputConsumer(OffsetCommits, Protocol):
     """The consumer of the input."""
-
-    @property
-    def generation(self) -> int:
-        """The group's generation in which this worker has its partitions."""
 
     def finished(self) -> dict[TP, int]:
         """Return the offsets to be committed: of each partition of which more is done."""
@@ -143,10 +139,7 @@ class Checkpoint:
     async def finish(self, messages: Sequence[Message], work: Work, generation: int) -> None:
         """Take in the work on messages which an agent is done with: send its results and show its table changes.
 
-        Args:
-            messages: none, for work that was due by the wall clock.
-            work: what was done.
-            generation: the one in which it was begun; the work of an earlier one is void.
+        There are no messages for work that was due by the wall clock; the work of an earlier generation is void.
 
         Raises:
             RefusedError: if a topic that results are for is not there, or not allowed; then nothing was done.

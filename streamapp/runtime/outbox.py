@@ -140,11 +140,7 @@ class Outbox:
     def put(self, tp: TP, results: Sequence[Result], to: Destination, *, amends: bool = False) -> None:
         """Put results into as many record batches as their sizes need, and those in line for their partition.
 
-        Args:
-            tp: where they go.
-            results: the results.
-            to: what is told of their arrival.
-            amends: they belong to the commit under way.
+        What `amends` belongs to the commit under way.
         """
         producer, sent = (self._producer_before, self._sent_before) if amends else (self._producer, self._sent)
         start = 0

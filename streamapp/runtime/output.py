@@ -126,15 +126,7 @@ class DeadLetters(Output):
     def instead_of(
         self, result: Result, source: TP, record: Record | None, topic: str, error: RecordRefusedError
     ) -> Results | None:
-        """Return the dead letter of a record whose result for a topic the broker refuses.
-
-        Args:
-            result: the result.
-            source: the partition of the record that gave it.
-            record: that record; None = the result is the dead letter.
-            topic: the topic that the result is for.
-            error: what the broker says.
-        """
+        """Return the dead letter of the record whose result the broker refuses; without one, of the result."""
         if record is None:
             stamped, value = result
             source, record = TP(topic, source.partition), _Made(stamped.key, value, stamped.timestamp or 0)

@@ -49,11 +49,7 @@ class Reached(NamedTuple):
 def gap(tp: TP, reached: Reached | None, log: LogRange, topic_id: str | None) -> Gap | None:
     """Return why a partition is to be read from elsewhere than where its group got to; None = it is not.
 
-    Args:
-        tp: the partition.
-        reached: how far it is read; None = nothing was.
-        log: what there is of it.
-        topic_id: of its topic; None = the broker does not tell.
+    The id of its topic is None if the broker does not tell.
     """
     before, known_id, known_end = reached or Reached(None, None)
     if topic_id is not None and known_id not in (None, topic_id):
@@ -96,9 +92,8 @@ class Positions:
     def leave(self, ends: Mapping[TP, int | None], offsets: Mapping[TP, int | None]) -> None:
         """Take note of how far the partitions are read, at the end of their generation.
 
-        Args:
-            ends: the end offset of each partition as it was last seen; None = it was not.
-            offsets: the one that is committed; None = none was in this generation.
+        That are their end offsets as they were last seen (None = they were not), and the committed ones of this
+        generation (None = none was).
         """
         for tp, end in ends.items():
             known = self._reached.get(tp)

@@ -14,13 +14,14 @@ import enum
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 
 from streamapp.kafka.commit_metadata import By, CommitMetadata, new_placement
 from streamapp.kafka.group import Group
+from streamapp.runtime.outbox import KnownTopics
 from streamapp.runtime.positions import Positions
 from streamapp.runtime.problems import Problems
 from streamapp.runtime.rows import Inspection, Owner, Tables
@@ -75,12 +76,7 @@ class Finding(NamedTuple):
 def judge(join: str, tp: TP, committed: Committed, state: Inspection, *, table: bool) -> Finding | None:
     """Return how what is committed of a partition does not go with the state of a join; None = it does.
 
-    Args:
-        join: its name.
-        tp: the partition.
-        committed: what is committed of it.
-        state: of the join's partition.
-        table: whether the join takes the topic for a table.
+    For topics that the join takes for a `table` rows would be missing.
     """
     taken = None if state.taken is None else state.taken.get(tp.topic)
     by, offset = committed
@@ -95,13 +91,6 @@ def judge(join: str, tp: TP, committed: Committed, state: Inspection, *, table: 
     return None if misfit is None else Finding(misfit, join, tp, taken or 0, offset)
 
 
-class PartitionCounts(Protocol):
-    """Tells how many partitions topics have."""
-
-    async def partition_count(self, topic: str) -> int:
-        """Return the number of partitions of a topic."""
-
-
 @dataclasses.dataclass
 class Resumption:
     """Where this worker's partitions go on."""
@@ -109,7 +98,7 @@ class Resumption:
     group: Group
     positions: Positions
     tables: Tables
-    topics: PartitionCounts
+    topics: KnownTopics
     problems: Problems
     group_id: str
     #: What log lines name for a new start.

@@ -18,7 +18,7 @@ from streamapp.runtime.rows import RowTable
 from streamapp.runtime.tally import Example
 from streamapp.runtime.work import Origin
 
-__all__ = ["SAMPLE", "TableLookup", "UnmatchedOutput"]
+__all__ = ["SAMPLE", "UnmatchedOutput"]
 
 #: How many keys of a table are told beside one that is not there.
 SAMPLE: Final = 3
@@ -26,11 +26,18 @@ SAMPLE: Final = 3
 EXPIRED: Final = "expired"
 
 
-class TableLookup:
-    """A table as agents look records up in it."""
+class UnmatchedOutput(Output):
+    """A topic for records that found no row; made by `App.unmatched`, which has the arguments."""
 
-    def __init__(self, table: RowTable) -> None:
+    def __init__(
+        self, app: OutputApp, topic: str, table: RowTable, reason: Callable[[bytes], str], *, keeps: bool = False
+    ) -> None:
+        super().__init__(app, topic)
         self._table = table
+        self._reason = reason
+        self._keeps = keeps
+        #: How many there were since the start, by topic and reason.
+        self.counts: Counter[tuple[str, str]] = Counter()
 
     def advice(self, reason: str, example: Example | None) -> str:
         """Return what to do about records that have no row."""
@@ -45,20 +52,6 @@ class TableLookup:
         some = next(filter(None, samples), [])
         return advice_on_keys(example.key, some, f"the table {self._table.name}", by_now=by_now)
 
-
-class UnmatchedOutput(Output):
-    """A topic for records that found no row; made by `App.unmatched`, which has the arguments."""
-
-    def __init__(
-        self, app: OutputApp, topic: str, table: RowTable, reason: Callable[[bytes], str], *, keeps: bool = False
-    ) -> None:
-        super().__init__(app, topic)
-        self._lookup = TableLookup(table)
-        self._reason = reason
-        self._keeps = keeps
-        #: How many there were since the start, by topic and reason.
-        self.counts: Counter[tuple[str, str]] = Counter()
-
     def send(
         self, batch: Batch, results: Sequence[Result], *, rekeyed: bool = False, origin: Origin | None = None
     ) -> None:
@@ -69,7 +62,7 @@ class UnmatchedOutput(Output):
 
     def _count(self, tp: TP, results: Sequence[Result]) -> None:
         watched = self._app.watch.by_hand(tp.topic)
-        watched.lookup, watched.tally.keeps = self._lookup, self._keeps
+        watched.lookup, watched.tally.keeps = self, self._keeps
         reasons = [self._reason(value or b"") for _, value in results]
         for reason, count in Counter(reasons).items():
             watched.tally.unmatched[reason] += count

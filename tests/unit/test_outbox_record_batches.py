@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,10 +13,10 @@ from aiokafka.errors import (
     InvalidTimestampError,
     MessageSizeTooLargeError,
     TopicAuthorizationFailedError,
-    UnknownTopicOrPartitionError,
 )
 from aiokafka.structs import RecordMetadata, TopicPartition
 from faust.types import TP
+from outboxes import outbox_of
 
 from streamapp.kafka.produce_request import Behind
 from streamapp.kafka.record import Envelope, Result
@@ -95,31 +95,6 @@ class Taker:
 
     async def refused(self, result: Result, error: RecordRefusedError) -> None:
         self.refusals.append((result, str(error)))
-
-
-class Topics:
-    """Knows topics by their numbers of partitions, and looks at no event times."""
-
-    def __init__(self, **counts: int) -> None:
-        self.counts = counts
-
-    async def partition_count(self, topic: str) -> int:
-        if topic not in self.counts:
-            raise UnknownTopicOrPartitionError
-        return self.counts[topic]
-
-    async def missing(self, partitions: Collection[TP]) -> set[str]:
-        return {tp.topic for tp in partitions} - self.counts.keys()
-
-    def look(self, topic: str, first: int | None, last: int | None) -> None:
-        """Every event time is good."""
-
-
-def outbox_of(producer: Producer, patience: Patience | None = None, **counts: int) -> Outbox:
-    topics = Topics(**(counts or {"results": 2}))
-    outbox = Outbox(patience or Patience(Problems()), topics, topics)
-    outbox.use(producer)
-    return outbox
 
 
 def run(scenario: Callable[[Outbox, Producer, Producer], Awaitable[None]]) -> None:
