@@ -43,7 +43,7 @@ def end_at(step: str, number: signal.Signals) -> None:
         signals.append(number)
         await settle(outbox)
 
-    Outbox.settle = begin  # type: ignore[method-assign]
+    Outbox.settle = begin  # type: ignore[method-assign, assignment]
 
     def end() -> None:
         if signals:

@@ -136,9 +136,12 @@ class Case:
         self.group, self.outbox = GroupOfOne(), Outbox()
         self.consumer, self.resumption = Consumer(self.group), Resumption(moved or {})
         self.idempotent, self.producers, self.lease = Idempotent(), Producers(self.group), Lease()
-        parts: list[Any] = [self.outbox, self.group, self.consumer, self.resumption]
-        self.at_least_once = AtLeastOnce(*parts, self.idempotent, self.lease)
-        self.exactly_once = ExactlyOnce(*parts, self.producers, 60)
+        parts = cast(
+            dict[str, Any],
+            {"outbox": self.outbox, "group": self.group, "consumer": self.consumer, "resumption": self.resumption},
+        )
+        self.at_least_once = AtLeastOnce(**parts, producer=self.idempotent, lease=self.lease)
+        self.exactly_once = ExactlyOnce(**parts, producers=self.producers, timeout_s=60)
 
 
 def run(scenario: Callable[[Case], Awaitable[None]], case: Callable[[], Case] = Case) -> None:
