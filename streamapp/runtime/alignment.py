@@ -253,9 +253,9 @@ class Alignment:
         return taken
 
     def _goes_first(self, group: tuple[TP, ...], lanes: list[Lane]) -> bool:
-        """Return whether the first lane goes before the others whatever the times of its records: they are in no order.
+        """Return whether the first lane, whose records are in no order, goes before the others whatever their times.
 
-        Up to what the broker had when those of the others were fetched; behind that it is one of them.
+        It does up to what the broker had when those of the others were fetched; behind that it is one of them.
         """
         lane, *later = lanes
         if not later or lane.waiting is None or self._max_idle < 0:

@@ -247,12 +247,7 @@ class Checkpoint:
         return True
 
     async def _check_rows(self, written: Sequence[Uncommitted]) -> None:
-        """Look whether the changelogs have refused rows.
-
-        Raises:
-            RowsRefusedError: if so; then the records that they are of are found once these come again.
-            RefusedError: if these would be refused again.
-        """
+        """Raise an error if the changelogs have refused rows: the records of these are found once they come again."""
         refused = [(rows.changelog.topic, *one) for rows in written for one in rows.refusals]
         for topic, result, error in refused:
             await self.limits.learn(topic, result, error)
@@ -289,10 +284,7 @@ class Checkpoint:
                 return
 
     async def _store(self, rows: Uncommitted) -> None:
-        """Put rows into their store; wait for it if it is away, unless the partitions are about to go.
-
-        They are in the changelog by now, from which whoever has the partition next reads them.
-        """
+        """Put rows, which are in the changelog, into their store; wait for it unless the partitions are about to go."""
         wait = STORE_RETRY_S
         while True:
             try:

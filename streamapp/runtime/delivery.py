@@ -58,19 +58,15 @@ class OffsetCommits(Protocol):
         """Take note of offsets that are committed."""
 
 
-class IdempotentProducer(Protocol):
-    """The worker's producer."""
+class Producers(Protocol):
+    """The worker's producer, and those that send in transactions, which end with the worker."""
 
     @property
     def aiokafka(self) -> PipeliningProducer:
-        """What sends now."""
+        """What sends now, without transactions."""
 
     async def renew(self) -> None:
         """Have another one send, if it has given up."""
-
-
-class TransactionalProducers(Protocol):
-    """Makes producers that send in transactions; they end with the worker."""
 
     def transactional(self, transactional_id: str) -> PipeliningProducer:
         """Return one that is not started yet."""
@@ -90,6 +86,7 @@ class Delivery(abc.ABC):
     group: Group
     consumer: OffsetCommits
     resumption: Resumption
+    producers: Producers
 
     @abc.abstractmethod
     async def open(self, inputs: Collection[TP]) -> None:
@@ -120,22 +117,21 @@ class AtLeastOnce(Delivery):
 
     atomic: ClassVar = False
 
-    producer: IdempotentProducer
     #: How long the producer may send.
     lease: Lease
 
     async def open(self, inputs: Collection[TP]) -> None:
         """Send through Faust's producer, as long as this worker has its partitions."""
-        await self.producer.renew()
-        self.producer.aiokafka.fence(self.lease)
-        self.outbox.use(self.producer.aiokafka)
+        await self.producers.renew()
+        self.producers.aiokafka.fence(self.lease)
+        self.outbox.use(self.producers.aiokafka)
         moved = await self.resumption.start(await self.group.committed_now(inputs), inputs)
         await self.group.begin_at(moved, moved)
         await self.commit(moved)
 
     def cut(self) -> None:
         """Go on with the same producer: what arrives before its offsets are committed may be there twice."""
-        self.outbox.cut(self.producer.aiokafka)
+        self.outbox.cut(self.producers.aiokafka)
 
     async def commit(self, offsets: Mapping[TP, int]) -> None:
         """Commit the offsets."""
@@ -152,7 +148,6 @@ class ExactlyOnce(Delivery):
 
     atomic: ClassVar = True
 
-    producers: TransactionalProducers
     #: Seconds that the broker has for a commit.
     timeout_s: float
     #: Up to where each partition is read and committed.

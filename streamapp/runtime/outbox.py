@@ -305,7 +305,6 @@ class Outbox:
             await self._replace(failed)
 
     async def _look(self) -> None:
-        """Look whether what does not arrive is for a topic that is not there."""
         for topic in await self.topics.missing(self.waiting):
             self._patience.failed(topic, UnknownTopicOrPartitionError())
 

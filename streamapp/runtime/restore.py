@@ -198,11 +198,7 @@ class Restore:
             reader.seek(tp, positions[tp])
 
     async def _prepare(self, reader: ChangelogConsumer, changelogs: Mapping[TP, Changelog]) -> None:
-        """Clear stores that do not go with their changelogs, and tell of what is lost.
-
-        Raises:
-            LostError: if rows are, and the worker is to stop then; no store is cleared.
-        """
+        """Clear stores that do not go with their changelogs, once it is told what is lost."""
         self.succeeding.clear()
         self._waiting.clear()
         fits = {tp: await self._fit(reader, tp, changelog) for tp, changelog in changelogs.items()}

@@ -196,10 +196,7 @@ class Resumption:
         return findings
 
     def _tell_anew(self, owner: Owner, number: int, topics: Iterable[str]) -> None:
-        """Tell of topics that are others than those that a state is made of.
-
-        The broker forgets what a group has committed of a topic that is deleted: of what is read on, the losses tell.
-        """
+        """Tell of topics that are others than those that a state is made of; of what is read on, the losses tell."""
         for tp in (TP(topic, number) for topic in topics):
             committed = self._committed.get(tp)
             if committed is not None and committed.by is By.NONE:
@@ -211,11 +208,7 @@ class Resumption:
                 self.problems.report(("anew", tp), text)
 
     async def _check_plain_tables(self, partitions: Collection[TP]) -> None:
-        """Make sure that rows which agents wrote are of the topics that are read now.
-
-        Raises:
-            StateError: if they are of others.
-        """
+        """Raise an error if rows which agents wrote are of other topics than those that are read now."""
         if not self._committed or any(one.by is not By.NONE for one in self._committed.values()):
             return
         kept = [
@@ -241,11 +234,7 @@ class Resumption:
         )
 
     def _settle(self, findings: Iterable[Finding]) -> dict[TP, int]:
-        """Tell what was found; return from where those partitions go on whose committed offset is gone.
-
-        Raises:
-            StateError: if one does not go with a state.
-        """
+        """Tell what was found; return from where those partitions go on whose committed offset is gone."""
         found: defaultdict[Misfit, list[Finding]] = defaultdict(list)
         for finding in findings:
             found[finding.misfit].append(finding)
@@ -282,11 +271,7 @@ class Resumption:
         return {one.tp: one.taken for one in sorted(gone, key=lambda one: one.taken, reverse=True)}
 
     async def _check_ends(self, offsets: Mapping[TP, int]) -> None:
-        """Make sure that the topics have what states have taken in.
-
-        Raises:
-            StateError: if one has not.
-        """
+        """Raise an error if a topic has not what a state has taken in."""
         ends = await self.positions.ends(offsets)
         for tp, offset in offsets.items():
             if offset > ends.get(tp, offset):

@@ -94,13 +94,22 @@ class Transactional:
 
 
 class Producers:
-    """Makes transactional producers; the first ones may be refused."""
+    """Faust's producer, and those that are transactional, of which the first may be refused."""
 
     def __init__(self, group: GroupOfOne) -> None:
         self._group = group
+        self.aiokafka: Any = SimpleNamespace(fence=self._fence)
+        self.leases: list[Lease] = []
+        self.renewed = 0
         self.refusals = 0
         self.made: list[Transactional] = []
         self.closed: list[str] = []
+
+    def _fence(self, lease: Lease) -> None:
+        self.leases.append(lease)
+
+    async def renew(self) -> None:
+        self.renewed += 1
 
     def transactional(self, transactional_id: str) -> Any:
         made = Transactional(transactional_id, self._group, self.refusals)
@@ -116,32 +125,15 @@ class Producers:
         return [one.name for one in self.made if "begin" in one.steps]
 
 
-class Idempotent:
-    """Faust's producer, which is made anew when it has given up."""
-
-    def __init__(self) -> None:
-        self.aiokafka: Any = SimpleNamespace(fence=self._fence)
-        self.leases: list[Lease] = []
-        self.renewed = 0
-
-    def _fence(self, lease: Lease) -> None:
-        self.leases.append(lease)
-
-    async def renew(self) -> None:
-        self.renewed += 1
-
-
 class Case:
     def __init__(self, moved: Mapping[TP, int] | None = None) -> None:
         self.group, self.outbox = GroupOfOne(), Outbox()
         self.consumer, self.resumption = Consumer(self.group), Resumption(moved or {})
-        self.idempotent, self.producers, self.lease = Idempotent(), Producers(self.group), Lease()
-        parts = cast(
-            dict[str, Any],
-            {"outbox": self.outbox, "group": self.group, "consumer": self.consumer, "resumption": self.resumption},
-        )
-        self.at_least_once = AtLeastOnce(**parts, producer=self.idempotent, lease=self.lease)
-        self.exactly_once = ExactlyOnce(**parts, producers=self.producers, timeout_s=60)
+        self.producers, self.lease = Producers(self.group), Lease()
+        parts: dict[str, Any] = {"outbox": self.outbox, "group": self.group, "consumer": self.consumer}
+        parts |= {"resumption": self.resumption, "producers": self.producers}
+        self.at_least_once = AtLeastOnce(**parts, lease=self.lease)
+        self.exactly_once = ExactlyOnce(**parts, timeout_s=60)
 
 
 def run(scenario: Callable[[Case], Awaitable[None]], case: Callable[[], Case] = Case) -> None:
@@ -163,8 +155,8 @@ def _closes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_at_least_once_the_producer_sends_only_as_long_as_the_worker_has_its_partitions() -> None:
     async def scenario(case: Case) -> None:
         await case.at_least_once.open([CLICKS])
-        assert (case.idempotent.renewed, case.idempotent.leases) == (1, [case.lease])
-        assert case.outbox.producers == [case.idempotent.aiokafka]
+        assert (case.producers.renewed, case.producers.leases) == (1, [case.lease])
+        assert case.outbox.producers == [case.producers.aiokafka]
 
     run(scenario)
 
