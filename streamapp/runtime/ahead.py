@@ -21,7 +21,7 @@ __all__ = ["Ahead", "WallClock"]
 logger = logging.getLogger(__name__)
 
 #: Seconds between two log lines of a topic.
-LOG_INTERVAL_S: Final = 60.0
+AHEAD_LOG_INTERVAL_S: Final = 60.0
 
 
 class WallClock(Wall):
@@ -61,7 +61,7 @@ class Ahead:
     def __init__(self, wall: WallClock, setting: str) -> None:
         self.wall = wall
         self._setting = setting
-        self._due = RateLimit(LOG_INTERVAL_S)
+        self._due = RateLimit(AHEAD_LOG_INTERVAL_S)
         #: How many were read since the start, by topic.
         self.counts: Counter[str] = Counter()
 

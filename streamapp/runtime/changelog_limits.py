@@ -99,17 +99,14 @@ class Limits:
         Raises:
             RowRefusedError: if one is not taken.
         """
-        rows = [row for row in changes.values() if row is not None]
-        if not rows:
+        sizes = [len(row.value) for row in changes.values() if row is not None]
+        if not sizes:
             return
-        if (
-            max([len(row.value) for row in rows]) + max(map(len, changes)) + RECORD_BATCH_OVERHEAD_BYTES
-            > self.most_bytes
-        ):
+        if max(sizes) + max(map(len, changes)) + RECORD_BATCH_OVERHEAD_BYTES > self.most_bytes:
             self._check_sizes(topic, changes)
         if self.before_ms == self.after_ms == NO_LIMIT:
             return
-        times = [row.timestamp for row in rows]
+        times = [row.timestamp for row in changes.values() if row is not None]
         if (latest := max(times)) > now + self.after_ms:
             raise _mistimed(topic, latest, f"more than {self.after_ms:,} ms ahead (message.timestamp.after.max.ms)")
         if (earliest := min(times)) < now - self.before_ms:

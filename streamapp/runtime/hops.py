@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 COMMITTED_CHECK_INTERVAL_S, COMMITTED_CHECK_INTERVAL_MAX_S = 0.01, 0.2
 #: Seconds between two commits that are made since somebody waits for them, and between two log lines.
 COMMIT_INTERVAL_S: Final = 0.1
-LOG_INTERVAL_S: Final = 10.0
+HOPS_LOG_INTERVAL_S: Final = 10.0
 
 
 @dataclasses.dataclass
@@ -48,7 +48,7 @@ class Hops:
 
     def __post_init__(self) -> None:
         """Have waited for nothing yet."""
-        self._logged = RateLimit(LOG_INTERVAL_S)
+        self._logged = RateLimit(HOPS_LOG_INTERVAL_S)
         self._due = RateLimit(COMMIT_INTERVAL_S)
         #: By partition, up to where it is committed although it should go further, for so long that it is given up.
         self._stuck: dict[TP, int] = {}
@@ -96,7 +96,7 @@ class Hops:
             if now - moved > 2 * self.session_timeout_s:
                 logger.error("Records wait no more for %s; they may miss matches", _told(missing, reached))
                 self._stuck.update((tp, reached[tp]) for tp in missing)
-            elif now - began > LOG_INTERVAL_S and self._logged.due("waits"):
+            elif now - began > HOPS_LOG_INTERVAL_S and self._logged.due("waits"):
                 logger.warning("Records wait for %s", _told(missing, reached))
             if self._due.due("commit"):
                 self.commit_due.set()

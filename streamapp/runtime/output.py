@@ -19,12 +19,12 @@ from streamapp.runtime.batch import Batch
 from streamapp.runtime.watch import Watch
 from streamapp.runtime.work import Origin, Rejected, Results
 
-__all__ = ["LOG_INTERVAL_S", "DeadLetters", "Output", "OutputApp"]
+__all__ = ["REJECTED_LOG_INTERVAL_S", "DeadLetters", "Output", "OutputApp"]
 
 logger = logging.getLogger(__name__)
 
 #: Seconds between two log lines for the same topic and reason: a flood of bad records must not flood the log.
-LOG_INTERVAL_S: Final = 10.0
+REJECTED_LOG_INTERVAL_S: Final = 10.0
 #: Bytes of an error that are kept in a dead letter which is too large without its value, too.
 ERROR_MAX_BYTES: Final = 1_000
 #: How many headers are a dead letter's own, before all others.
@@ -103,7 +103,7 @@ class DeadLetters(Output):
 
     def __init__(self, app: OutputApp, topic: str) -> None:
         super().__init__(app, topic)
-        self._logged = RateLimit(LOG_INTERVAL_S)
+        self._logged = RateLimit(REJECTED_LOG_INTERVAL_S)
         #: Records rejected so far, by topic and reason.
         self.counts: Counter[tuple[str, Reason]] = Counter()
 

@@ -32,7 +32,7 @@ FORBIDDEN_TIMEOUT_S: Final = 10.0
 #: Seconds without a failure after which the next one is a new trouble.
 TROUBLE_EXPIRY_S: Final = 60.0
 #: Seconds between two log lines of the same trouble.
-LOG_INTERVAL_S: Final = 10.0
+TROUBLE_LOG_INTERVAL_S: Final = 10.0
 
 
 class Trouble(NamedTuple):
@@ -49,7 +49,7 @@ class Patience:
     def __init__(self, problems: Problems, now_s: Callable[[], float] = time.monotonic) -> None:
         self._problems = problems
         self._now_s = now_s
-        self._logged = RateLimit(LOG_INTERVAL_S, now_s)
+        self._logged = RateLimit(TROUBLE_LOG_INTERVAL_S, now_s)
         self._troubles: dict[Hashable, Trouble] = {}
 
     def failed(self, name: str, error: BaseException) -> float:

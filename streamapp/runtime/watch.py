@@ -26,8 +26,8 @@ __all__ = ["ByHand", "Finding", "Lookup", "Watch", "Watched"]
 logger = logging.getLogger(__name__)
 
 #: Seconds between two looks, and between two log lines of the same, if it comes and goes.
-LOOK_INTERVAL_S: Final = 1.0
-LOG_INTERVAL_S: Final = 60.0
+WATCH_LOOK_INTERVAL_S: Final = 1.0
+WATCH_LOG_INTERVAL_S: Final = 60.0
 
 
 class Finding(NamedTuple):
@@ -89,7 +89,7 @@ class Watch(Service):
         self._share = share
         self._watched: list[Watched] = []
         self._by_hand: dict[str, ByHand] = {}
-        self._told = RateLimit(LOG_INTERVAL_S)
+        self._told = RateLimit(WATCH_LOG_INTERVAL_S)
         #: What is bad now.
         self.bad: set[str] = set()
 
@@ -116,7 +116,7 @@ class Watch(Service):
     @Service.task
     async def _watch(self) -> None:
         while not self.should_stop:
-            await self.sleep(LOOK_INTERVAL_S)
+            await self.sleep(WATCH_LOOK_INTERVAL_S)
             self.look(time.monotonic())
 
     def look(self, now: float) -> None:
