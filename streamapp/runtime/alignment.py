@@ -238,7 +238,7 @@ class Alignment:
             ahead = all(lane.ahead is not None for lane in waiting)
             for lane in waiting:
                 lane.compare(ahead)
-        heads = sorted((lane.times[lane.at], order) for order, lane in enumerate(lanes) if lane.waiting is not None)
+        heads = sorted([(lane.times[lane.at], order) for order, lane in enumerate(lanes) if lane.waiting is not None])
         merged = len(lanes) > 1 and group[0].topic in self._merged
         if not merged and self._goes_first(group, lanes):
             stops = {0: lanes[0].until(None)}
