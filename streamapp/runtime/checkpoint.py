@@ -139,7 +139,7 @@ class Checkpoint:
     async def finish(self, messages: Sequence[Message], work: Work, generation: int) -> None:
         """Take in the work on messages which an agent is done with: send its results and show its table changes.
 
-        There are no messages for work that was due by the wall clock; the work of an earlier generation is void.
+        Work that was due by the wall clock has no messages; that of an earlier generation is void.
 
         Raises:
             RefusedError: if a topic that results are for is not there, or not allowed; then nothing was done.
@@ -225,12 +225,14 @@ class Checkpoint:
         if not offsets and not written:
             return False
         self.delivery.cut()
-        # 2. The rows go to the changelogs. What a join remembers as done must not be there without its results: after
-        # a crash it would take the same input for late.
-        if not self.delivery.atomic:
-            await self.outbox.settle()
-        for rows in written:
-            self.outbox.put(rows.changelog, rows.records(), rows, amends=True)
+        # 2. The rows go to the changelogs. What a join remembers as done must not be there without its results, and the
+        # rows of its tables: after a crash it would take the same input for late.
+        states = [rows for rows in written if isinstance(rows, OrderedUncommitted)]
+        for part in ([rows for rows in written if rows not in states], states):
+            if not self.delivery.atomic:
+                await self.outbox.settle()
+            for rows in part:
+                self.outbox.put(rows.changelog, rows.records(), rows, amends=True)
         # 3. The broker has all results, dead letters and changelog records.
         await self.outbox.settle()
         await self._check_rows(written)

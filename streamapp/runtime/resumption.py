@@ -157,7 +157,7 @@ class Resumption:
         """
         findings: list[Finding] = []
         for table in self.tables.of_rows:
-            if table.owner is not None:
+            if table.owner is not None and table.ordered:
                 numbers = sorted(tp.partition for tp in partitions if tp.topic == table.changelog_topic_name)
                 findings += await self._inspect(table.owner, {number: table.partition(number) for number in numbers})
         await self._check_plain_tables(partitions)

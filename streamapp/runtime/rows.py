@@ -60,8 +60,9 @@ class RowTable(Protocol):
     """A table of rows, one store a partition, with a changelog."""
 
     name: str
-    #: What knows the state that the table is, if it is the state of a join.
+    #: The join that it belongs to: its state, which is an ordered table, or a table that it joins with.
     owner: Owner | None
+    ordered: bool
 
     @property
     def data(self) -> PartitionedRows:
@@ -97,6 +98,11 @@ class Rows:
     rows: Uncommitted
     work: Work
 
+    @property
+    def written(self) -> bool:
+        """Whether the work has written any."""
+        return bool(self.work.changes.get(self.rows))
+
     def get(self, key: bytes, /) -> Row | None:
         """Return the row of a key."""
         written = self.work.changes.get(self.rows)
@@ -104,12 +110,16 @@ class Rows:
             return written[key]
         return self.rows.get(key)
 
-    def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
+    def get_many(self, keys: Sequence[bytes], /) -> list[Row | None]:
         """Return the rows of keys, in their order; a key may be there more than once."""
         rows = self.rows.get_many(keys)
         if written := self.work.changes.get(self.rows):
             rows = [written.get(key, row) for key, row in zip(keys, rows, strict=True)]
         return rows
+
+    def keys(self) -> Iterator[bytes]:
+        """Go through the keys that finished work has left, before the next change."""
+        return (key for key, _ in self.rows.items())
 
     def scan(self, start: bytes, stop: bytes | None) -> Iterator[tuple[bytes, Row]]:
         """Return the rows with ``start <= key < stop`` in order; None is without end.
@@ -122,12 +132,12 @@ class Rows:
         written = SortedDict(self.work.changes.get(self.rows, {}))
         return newest(in_range(written, start, stop), self.rows.scan(start, stop))
 
-    def write(self, changes: Changes) -> None:
+    def write(self, changes: Changes, /) -> None:
         """Write rows; None deletes. Others see them once the agent is done with the batch."""
         if changes:
             self.work.changes.setdefault(self.rows, {}).update(changes)
 
-    def expire(self, before: int | None) -> None:
+    def expire(self, before: int | None, /) -> None:
         """Have the rows that are older than an event time (ms) deleted; None deletes none."""
         if before is not None:
             self.work.expiry[self.rows] = before

@@ -27,7 +27,7 @@ from streamapp.runtime.uncommitted import OrderedUncommitted, Uncommitted
 from streamapp.runtime.watch import Watch
 from streamapp.runtime.work import Rejected
 from streamapp.stores.errors import StoreError, StoreUnreachableError
-from streamapp.stores.memory import OrderedMemoryPartition
+from streamapp.stores.memory import MemoryPartition, OrderedMemoryPartition
 from streamapp.stores.partition import Changes
 
 CLICKS, VIEWS, CHANGELOG = TP("clicks", 0), TP("views", 0), TP("changelog", 0)
@@ -143,6 +143,7 @@ class Case:
         self.outbox = outbox_of(self.producer, clicks=1, views=1, joined=1, dead_letters=1)
         self.store = Store(self.steps)
         self.rows = OrderedUncommitted(self.store, CHANGELOG)
+        self.tables: list[Uncommitted] = [self.rows]
         self.worker, self.consumer, self.limits, self.delivery = (
             Worker(), Consumer(self.steps), Limits(), kind(self)
         )  # fmt: skip
@@ -164,7 +165,7 @@ class Case:
         )  # fmt: skip
 
     def partitions(self, *, active: bool = False) -> list[Uncommitted]:
-        return [self.rows]
+        return self.tables
 
     async def nothing(self, partitions: Collection[TP]) -> None:
         """Nothing is committed yet."""
@@ -213,6 +214,18 @@ def test_results_and_rows_are_on_the_broker_before_the_offsets_and_stores_come_l
         assert case.store.get(b"u1") == ROWS[b"u1"]
 
     run(scenario, kind)
+
+
+def test_what_a_join_remembers_goes_to_its_changelog_after_the_rows_of_its_tables() -> None:
+    async def scenario(case: Case) -> None:
+        batch, rows = case.batch(), Uncommitted(MemoryPartition(), TP("table", 0))
+        batch.work.changes[rows] = dict(ROWS)
+        case.tables.append(rows)
+        await case.finish(batch)
+        assert await case.checkpoint.commit()
+        assert case.steps[:3] == ["joined: 2", "table: 1", "changelog: 1"]
+
+    run(scenario)
 
 
 def test_without_work_there_is_nothing_to_commit() -> None:

@@ -71,7 +71,11 @@ class Case:
     @property
     def of_rows(self) -> list[Any]:
         rows = self.rows
-        return [SimpleNamespace(name="t", owner=self.join, changelog_topic_name=STATE.topic, partition=lambda _: rows)]
+        return [
+            SimpleNamespace(
+                name="t", owner=self.join, ordered=True, changelog_topic_name=STATE.topic, partition=lambda _: rows
+            )
+        ]
 
     def begin(self) -> tuple[dict[TP, int], dict[TP, int]]:
         """Begin a generation; returns what is moved by the logs, and what is placed by the states."""
