@@ -339,10 +339,7 @@ class Checkpoint:
             logger.error(again, repr(error), exc_info=error)
 
     def end(self) -> None:
-        """Take no more work in before the next generation: its input is read again, maybe elsewhere.
-
-        The broker would commit it up to the end of the rebalance still, but the offsets of its input are forgotten.
-        """
+        """Take no more work in before the next generation: its input is read again, maybe elsewhere."""
         self.over = True
         self._begun.set()
 
