@@ -101,53 +101,45 @@ class Arrangement:
         return cls(frozenset(after), joined, after.keys() - apart, whole, ahead)
 
 
+@dataclasses.dataclass(eq=False)
 class Alignment:
-    """Which records may go to the agents now.
+    """Which records may go to the agents now."""
 
-    Args:
-        joined: for each topic, the topics that are joined, itself among them (`groups`).
-        assigned: the partitions that this worker has.
-        merged: topics whose agent merges them with those that they are joined with.
-        whole: topics whose partitions all go together, which are joined with no other.
-        unordered: topics whose records are not in the order of their times.
-        max_idle: seconds that records wait for a partition they are joined with to get some, although the broker
-            has none of it; less than 0 = they never wait, and not for those that the broker has either.
-        wall: tells which records are ahead of it; None = none are.
-        enforced: how many batches went without others in earlier generations.
-    """
+    #: For each topic, the topics that are joined, itself among them (`groups`).
+    joined: Mapping[str, tuple[str, ...]]
+    #: The partitions that this worker has.
+    assigned: Iterable[TP] = ()
+    _: dataclasses.KW_ONLY
+    #: Topics whose agent merges them with those that they are joined with.
+    merged: Collection[str] = ()
+    #: Topics whose partitions all go together, which are joined with no other.
+    whole: Collection[str] = ()
+    #: Topics whose records are not in the order of their times.
+    unordered: Collection[str] = ()
+    #: Seconds that records wait for a partition they are joined with to get some, although the broker has none of it;
+    #: less than 0 = they never wait, and not for those that the broker has either.
+    max_idle: float = 0
+    #: Tells which records are ahead of it.
+    wall: Wall = dataclasses.field(default_factory=Wall)
+    #: Batches that went although a partition they are joined with had nothing at hand, since the time to wait for it
+    #: was over (Kafka Streams calls it ``enforced-processing``); in earlier generations, too.
+    enforced: int = 0
 
-    def __init__(
-        self,
-        joined: Mapping[str, tuple[str, ...]],
-        assigned: Iterable[TP] = (),
-        *,
-        merged: Collection[str] = (),
-        whole: Collection[str] = (),
-        unordered: Collection[str] = (),
-        max_idle: float = 0,
-        wall: Wall | None = None,
-        enforced: int = 0,
-    ) -> None:
+    def __post_init__(self) -> None:
+        """Have nothing at hand."""
         self.lanes: defaultdict[TP, Lane] = defaultdict(Lane)
         #: By partition, the offset before which records are in no order, since other workers have written some of them.
         self.mixed: Mapping[TP, int] = {}
         #: The next offset to be fetched from each partition.
         self.positions: dict[TP, int] = {}
-        #: Batches that went although a partition they are joined with had nothing at hand, since the time to wait
-        #: for it was over (Kafka Streams calls it ``enforced-processing``).
-        self.enforced = enforced
-        self._max_idle = max_idle
-        self._wall = wall or Wall()
-        self._merged = merged
-        self._unordered = unordered
-        assigned = set(assigned)
+        self.assigned = assigned = frozenset(self.assigned)
         self._others: dict[TP, tuple[TP, ...]] = {}
         self._groups: list[tuple[TP, ...]] = []
         for tp in sorted(assigned):
-            if tp.topic in whole:
+            if tp.topic in self.whole:
                 group = tuple(sorted(member for member in assigned if member.topic == tp.topic))
             else:
-                group = tuple(TP(topic, tp.partition) for topic in joined.get(tp.topic, (tp.topic,)))
+                group = tuple(TP(topic, tp.partition) for topic in self.joined.get(tp.topic, (tp.topic,)))
                 group = tuple(member for member in group if member in assigned)
             self._others[tp] = tuple(member for member in group if member != tp)
             if group[0] == tp:
@@ -167,11 +159,6 @@ class Alignment:
         idle = lane.waiting is None and not lane.offsets.pending
         return self.positions.get(tp, lane.offsets.committable) if idle else lane.offsets.committable
 
-    @property
-    def assigned(self) -> Collection[TP]:
-        """The partitions that this worker has."""
-        return self._others.keys()
-
     def reached(self, tp: TP) -> int:
         """Return up to where a partition of this worker is read and committed; -1 = nothing is known to be."""
         lane = self.lanes.get(tp)
@@ -189,7 +176,7 @@ class Alignment:
 
     def hold(self, batch: Batch, now: float = 0) -> None:
         """Put a fetched batch into its lane, which has none waiting: `full` partitions are not fetched."""
-        self.lanes[batch.tp].hold(batch, now, self._wall)
+        self.lanes[batch.tp].hold(batch, now, self.wall)
 
     def learn(self, barriers: Mapping[TP, Mapping[TP, int]], positions: Mapping[TP, int]) -> None:
         """Take in what the broker said after the waiting batches had been fetched.
@@ -239,7 +226,7 @@ class Alignment:
             for lane in waiting:
                 lane.compare(ahead)
         heads = sorted([(lane.times[lane.at], order) for order, lane in enumerate(lanes) if lane.waiting is not None])
-        merged = len(lanes) > 1 and group[0].topic in self._merged
+        merged = len(lanes) > 1 and group[0].topic in self.merged
         if not merged and self._goes_first(group, lanes):
             stops = {0: lanes[0].until(None)}
         else:
@@ -258,9 +245,9 @@ class Alignment:
         It does up to what the broker had when those of the others were fetched; behind that it is one of them.
         """
         lane, *later = lanes
-        if not later or lane.waiting is None or self._max_idle < 0:
+        if not later or lane.waiting is None or self.max_idle < 0:
             return False
-        if group[0].topic not in self._unordered and lane.next_offset >= self.mixed.get(group[0], 0):
+        if group[0].topic not in self.unordered and lane.next_offset >= self.mixed.get(group[0], 0):
             return False
         waiting = [one.barrier for one in later if one.waiting is not None]
         return not waiting or any(barrier is None or lane.next_offset < barrier[group[0]] for barrier in waiting)
@@ -292,14 +279,14 @@ class Alignment:
 
     def _may_go_without(self, lane: Lane, now: float) -> bool:
         """Return whether a lane's records may go although a partition they are joined with has nothing at hand."""
-        if self._max_idle < 0:
+        if self.max_idle < 0:
             return True
         if lane.barrier is None or any(
             self.lanes[tp].waiting is None and self.positions.get(tp, -1) < end for tp, end in lane.barrier.items()
         ):
             return False
-        if self._max_idle:
-            if now - lane.since < self._max_idle:
+        if self.max_idle:
+            if now - lane.since < self.max_idle:
                 return False
             self.enforced += 1
         return True

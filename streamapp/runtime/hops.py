@@ -111,7 +111,8 @@ class Hops:
 
     async def _reached(self, partitions: Mapping[TP, int]) -> dict[TP, int]:
         """Return up to where partitions are committed; of those of this worker behind what cannot be read, too."""
-        here = {tp: self.alignment.reached(tp) for tp in partitions if tp in self.alignment.assigned}
+        assigned = set(self.alignment.assigned)
+        here = {tp: self.alignment.reached(tp) for tp in partitions if tp in assigned}
         elsewhere = [tp for tp in partitions if tp not in here]
         return {**here, **(await self.group.reached(elsewhere) if elsewhere else {})}
 
