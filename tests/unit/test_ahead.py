@@ -153,7 +153,7 @@ def test_a_record_ahead_changes_the_order_of_no_others_in_a_round(left, right, p
         wall = Wall()
         wall.set(100, 10)
         alignment = together("clicks", "views")
-        alignment._wall = wall
+        alignment.wall = wall
         times, ends = {CLICKS: left, VIEWS: right}, {CLICKS: len(left), VIEWS: len(right)}
         positions, order = dict.fromkeys(times, 0), []
         while positions != ends or alignment.full:
