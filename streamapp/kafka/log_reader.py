@@ -115,6 +115,7 @@ class Log:
 
     def __init__(self, settings: Settings, patience: float, *, isolation_level: str = "read_committed") -> None:
         self._settings = settings
+        self._patience = patience
         self._end = time.monotonic() + patience
         self._counts: dict[str, int] = {}
         self._reader: Any = Consumer(
@@ -176,6 +177,19 @@ class Log:
     def scan(self, tp: TP, offset: int) -> Scan:
         """Go through a partition from an offset on; from its beginning, if that is later."""
         return Scan(self, tp, offset)
+
+    def all(self, tp: TP, offset: int = 0) -> Iterator[Logged]:
+        """Go through all records of a partition from an offset on; the patience is that between two of them.
+
+        Raises:
+            LogError: if the end is not reached.
+        """
+        self._end = time.monotonic() + self._patience
+        for record in (scan := Scan(self, tp, offset)):
+            yield record
+            self._end = time.monotonic() + self._patience
+        if not scan.complete:
+            raise LogError(f"{tp.topic}[{tp.partition}] could not be read to its end: the broker does not answer")
 
     def since(self, tp: TP, timestamp: int, *, back: int = 0) -> Scan:
         """Go through a partition from its first record whose time is not before this one (ms), or `back` before it."""

@@ -31,7 +31,7 @@ from streamapp.stores.partition import Changes
 from streamapp.stores.standing import Standing
 from streamapp.stores.wal import cut_damage
 
-__all__ = ["RocksDBPartition", "shared"]
+__all__ = ["RocksDBPartition", "remove", "shared"]
 
 logger = logging.getLogger(__name__)
 
@@ -280,7 +280,7 @@ class RocksDBPartition:
     def clear(self) -> None:
         """Remove all rows and the offset."""
         self.close()
-        _remove(self.path)
+        remove(self.path)
         self._open()
 
     def close(self) -> None:
@@ -333,7 +333,7 @@ def _open(path: Path, shared: Shared) -> Rdict:
     while True:
         try:
             if (path / DAMAGED).exists():
-                _remove(path)
+                remove(path)
             cut_damage(path)
             return Rdict(str(path), shared.rows, column_families={TIMES: shared.others, META: shared.others})
         except Exception as exc:  # rocksdict raises plain exceptions, told apart by their text only
@@ -346,12 +346,12 @@ def _open(path: Path, shared: Shared) -> Rdict:
                 time.sleep(0.05)
             elif any(word in text for word in ("Corruption", "Invalid argument", "not found", "No such file")):
                 logger.warning("%s is damaged and is made anew from the changelog: %s", path, text)
-                _remove(path)
+                remove(path)
             else:
                 raise StoreError(f"{path} cannot be opened: {text}") from None
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
     """Remove a database in one step: half of its files might be taken for a whole one that has fewer rows."""
     removed = path.with_name(f"{path.name}.removed")
     shutil.rmtree(removed, ignore_errors=True)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from faust.types import TP
+from streamapp.reset.survey import databases
 
 from streamapp.joins.declared import Declared
-from streamapp.reset.errors import ResetError
+from streamapp.reset.execute import remove
 from streamapp.reset.inventory import Inventory, State, of_app, of_group
-from streamapp.reset.plan import Emptied, Move, Plan, check_clocks, chosen, places
-from streamapp.reset.stores import directories, remove
+from streamapp.reset.plan import Emptied, Move, Plan, ResetError, check_clocks, chosen, places
 from streamapp.reset.where import Kind, Where
 from streamapp.settings import Settings
 from streamapp.topology import App
@@ -95,7 +95,7 @@ def test_a_join_that_keeps_its_clock_is_not_read_back() -> None:
 def test_a_plan_says_what_would_be_done() -> None:
     moves = [Move(TP("orders", 0), 1_500, 0), Move(TP("orders", 1), None, 7), Move(TP("orders", 2), 3, 3)]
     emptied = Emptied("shop-named-changelog", 4, 1_234)
-    plan = Plan("shop", moves, [emptied], [], [Path("x.rocksdb")], ["shop:named:0"], ["a note"])
+    plan = Plan("shop", moves, ["a note"], [emptied], directories=[Path("x.rocksdb")], redis=["shop:named:0"])
     assert plan.lines() == [
         "group shop",
         "  input: orders[0]  1,500 → 0  1,500 records are read again",
@@ -133,6 +133,6 @@ def test_the_topics_of_a_join_by_command_are_known_by_their_names_and_not_those_
 def test_the_stores_of_a_table_are_removed_and_those_of_others_stay(tmp_path: Path) -> None:
     for name in ("a-0.rocksdb", "a-1.rocksdb.removed", "a-b-0.rocksdb", "a-x.rocksdb"):
         (tmp_path / name).mkdir()
-    remove(directories(tmp_path, ["a"]))
+    remove(databases(tmp_path, ["a"]))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a-b-0.rocksdb", "a-x.rocksdb"]
-    assert directories(tmp_path / "none", ["a"]) == []
+    assert databases(tmp_path / "none", ["a"]) == []
