@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from faust.types import TP
-from streamapp.reset.survey import databases
 
 from streamapp.joins.declared import Declared
 from streamapp.reset.execute import remove
 from streamapp.reset.inventory import Inventory, State, of_app, of_group
 from streamapp.reset.plan import Emptied, Move, Plan, ResetError, check_clocks, chosen, places
+from streamapp.reset.survey import databases
 from streamapp.reset.where import Kind, Where
 from streamapp.settings import Settings
 from streamapp.topology import App
