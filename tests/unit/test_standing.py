@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from streamapp.stores.in_step import keep_in_step
 from streamapp.stores.memory import MemoryPartition
+from streamapp.stores.partition import keep_in_step
 from streamapp.stores.standing import UNKNOWN, Changelog, Fit, Standing, fit, is_too_old, trusted_ms
 
 OLD, NEW = "old", "new"
