@@ -23,8 +23,8 @@ SCANNED_ROWS: Final = 100
 class MemoryPartition:
     """One partition's rows in a dict, with a heap of their event times."""
 
-    def __init__(self) -> None:
-        self._rows: MutableMapping[bytes, Row] = {}
+    def __init__(self, rows: MutableMapping[bytes, Row] | None = None) -> None:
+        self._rows = {} if rows is None else rows
         #: (event time, key) of each row, and of rows that are no longer so: those are dropped when met.
         self._times: list[tuple[int, bytes]] = []
         self.offset: int | None = None
@@ -95,9 +95,8 @@ class OrderedMemoryPartition(MemoryPartition):
     """The same with the keys in order."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._rows = self._sorted = SortedDict[bytes, Row]()
-        self.get = self._rows.get
+        self._sorted = SortedDict[bytes, Row]()
+        super().__init__(self._sorted)
         self._lock = threading.Lock()
 
     def write(self, changes: Changes, offset: int) -> None:
