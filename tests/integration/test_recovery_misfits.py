@@ -77,7 +77,7 @@ def test_a_store_whose_changelog_was_made_anew_is_restored_from_nothing(
     )
 
 
-def test_a_standby_of_a_changelog_that_was_made_anew_keeps_its_rows_until_somebody_writes_to_that(
+def test_a_standby_keeps_its_rows_until_a_changelog_made_anew_is_written_to(
     changelog: Changelog, store: PartitionStore
 ) -> None:
     changelog.write(("a", b"1"))

@@ -78,7 +78,7 @@ def test_a_state_is_not_emptied_for_a_part_of_its_input(topics: dict[str, list[i
         chosen(SHOP, topics, keep_state=False)
 
 
-def test_tables_are_read_from_their_beginning_wherever_streams_begin_unless_they_are_named() -> None:
+def test_tables_that_are_not_named_are_read_from_their_beginning() -> None:
     since = Where(Kind.TIME, 5)
     found, notes = places(SHOP, SHOP.inputs, since, named=False)
     assert found == {"orders": since, "views": since, "customers": Where(Kind.BEGINNING)}
@@ -121,7 +121,7 @@ def test_an_apps_own_topics_are_told_from_those_that_it_reads() -> None:
     assert found.together({"orders"}) == {"orders", "customers", "regions"}
 
 
-def test_the_topics_of_a_join_by_command_are_known_by_their_names_and_not_those_of_a_group_with_a_longer_one() -> None:
+def test_the_topics_of_a_join_by_command_are_known_by_their_names() -> None:
     existing = {"app-joined-orders-customers-join-changelog", "app-joined-2-orders-customers-join-changelog"}
     internal = "app-joined-orders-by-id-repartition"
     found = of_group("app-joined", {"p.orders", "p.customers", internal}, existing, "p.")

@@ -69,7 +69,7 @@ def test_a_database_with_a_damaged_file_is_opened_empty(
     ],
     ids=["get", "get_many", "write", "items", "expired"],
 )
-def test_damage_met_while_in_use_is_told_in_one_line_and_the_database_is_opened_empty_next_time(
+def test_damage_met_in_use_is_told_in_one_line_and_the_next_open_is_empty(
     tmp_path: Path, use: Callable[[RocksDBPartition], object]
 ) -> None:
     path = filled(tmp_path, rows=100)

@@ -50,7 +50,7 @@ def test_a_scan_gives_stored_frozen_fresh_and_just_written_rows_in_order(rows: O
     assert [key for key, _ in working.scan(b"b", b"f")] == [b"b", b"c", b"d", b"e"]
 
 
-def test_of_a_row_that_was_written_more_than_once_a_scan_gives_the_last_and_of_a_deleted_one_none(
+def test_a_scan_gives_the_last_row_of_a_key_and_none_of_a_deleted_one(
     rows: OrderedUncommitted,
 ) -> None:
     rows.merge(put(b"a", b"b", b"c", b"d"))
