@@ -51,7 +51,7 @@ def compact(topics: Topics, gone: set[bytes]) -> None:
     wait_until(is_gone, "the deleted rows' records are compacted away")
 
 
-def test_profiles_that_were_deleted_on_another_disk_do_not_come_back_with_an_old_one(kafka, tmp_path: Path) -> None:
+def test_profiles_deleted_on_another_disk_do_not_come_back_with_an_old_one(kafka, tmp_path: Path) -> None:
     topics = Topics(kafka.bootstrap, "old", partitions=1)
     topics.create("user_profiles", "user_clicks")
     topics.create_changelog("user_profiles", COMPACTED)

@@ -46,7 +46,7 @@ def done(topics: Topics) -> set[str]:
     return {json.loads(record.value() or b"")["click"]["click_id"] for record in records}
 
 
-def test_a_second_worker_on_another_machine_takes_over_without_reading_the_changelog(
+def test_a_worker_on_another_machine_takes_over_without_reading_the_changelog(
     topics: Topics, server: RedisServer, tmp_path: Path
 ) -> None:
     topics.profiles(range(USERS))

@@ -124,7 +124,7 @@ def test_a_record_ahead_goes_with_those_around_it(alignment: Alignment) -> None:
     ]
 
 
-def test_a_record_ahead_that_came_alone_waits_only_for_what_is_older_than_its_coming(alignment: Alignment) -> None:
+def test_a_record_ahead_that_came_alone_waits_for_what_is_older_than_its_coming(alignment: Alignment) -> None:
     alignment.hold(batch(PROFILES, FAR))
     alignment.hold(batch(CLICKS, 90, 100, 101, 102))
     order = []

@@ -296,7 +296,7 @@ def test_a_topic_without_an_order_that_goes_last_waits_like_any() -> None:
     assert taken(alignment) == []
 
 
-def test_what_others_have_written_of_a_topic_goes_first_and_what_follows_by_its_time() -> None:
+def test_what_others_wrote_of_a_topic_goes_first_and_what_follows_by_its_time() -> None:
     alignment = Alignment(JOINED, [CLICKS, PROFILES])
     alignment.mixed = {PROFILES: 2}
     alignment.hold(batch(CLICKS, 10, 90))

@@ -59,7 +59,7 @@ def test_a_record_behind_the_clock_by_more_than_the_grace_is_late_and_joins_noth
     ]
 
 
-def test_an_unmatched_record_is_told_once_the_clock_is_past_its_window_and_the_grace() -> None:
+def test_an_unmatched_record_is_told_once_the_clock_is_past_window_and_grace() -> None:
     driver = pairs(how=How.LEFT, after=10, grace=5)
     driver.send(L, b"k", b"l", 100)
     assert texts(driver.send(R, b"other", b"r", 115).results) == []
@@ -220,7 +220,7 @@ def test_hopping_windows_overlap() -> None:
     assert driver.operator.balance.matched == 1
 
 
-def test_where_each_pair_lies_in_one_window_the_windows_agree_with_the_interval_join() -> None:
+def test_where_each_pair_is_in_one_window_the_windows_agree_with_the_interval() -> None:
     # Bursts of 100 ms, each in a window of its own and far from the next, come out of order within the grace.
     seeded = random.Random(7)
     inputs = []
