@@ -23,6 +23,7 @@ from confluent_kafka.admin import (
 )
 from driven_app import DEADLINE, Driven, ours, play
 from freezing import freeze
+from kafkas import running_kafka
 from test_refused import ANYTHING, LARGE, letters
 from topics import Topics
 from worker import Worker, wait_until
@@ -39,13 +40,8 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "allow.everyone.if.no.acl.found": "true",
     }
-    broker = EmbeddedKafka(tmp_path_factory.mktemp("guarded"), config=config)
-    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        runner.run(broker.start())
-        try:
-            yield broker
-        finally:
-            runner.run(broker.stop())
+    with running_kafka(tmp_path_factory.mktemp("guarded"), config) as broker:
+        yield broker
 
 
 @contextlib.contextmanager
