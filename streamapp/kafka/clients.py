@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from confluent_kafka import Consumer
 
@@ -37,9 +37,9 @@ def aiokafka(settings: Settings) -> Aiokafka:
     return config
 
 
-def librdkafka(settings: Settings, options: Options | None = None) -> dict[str, object]:
+def librdkafka(settings: Settings, options: Options | None = None) -> dict[str, Any]:
     """Return the configuration of a client of confluent-kafka; librdkafka's lines on stderr only repeat its errors."""
-    config: dict[str, object] = {
+    config: dict[str, Any] = {
         "bootstrap.servers": settings.broker,
         "security.protocol": settings.security_protocol.value,
         "log_level": 0,

@@ -79,7 +79,7 @@ class Call:
     def __init__(self, api: Api, *fields: object) -> None:
         self._api, self._fields = api, fields
 
-    def prepare(self, versions: Mapping[int, tuple[int, int]]) -> object:
+    def prepare(self, versions: Mapping[int, tuple[int, int]]) -> RequestStruct:
         """Return the request for a broker.
 
         Args:

@@ -10,6 +10,7 @@ from faust.types import TP
 
 from streamapp.joins.rows import Row
 from streamapp.kafka.admin import Cluster, ClusterError
+from streamapp.kafka.clients import librdkafka
 from streamapp.kafka.log_reader import Log
 from streamapp.kafka.producer import TUNING
 from streamapp.kafka.topic_configs import INTERNAL
@@ -69,7 +70,7 @@ class _Mover:
         self._settings = settings
         self._move = move
         self._error = ""
-        self._producer = Producer({**settings.librdkafka(), **TUNING, "on_delivery": self._delivered})
+        self._producer = Producer(librdkafka(settings, {**TUNING, "on_delivery": self._delivered}))
 
     def run(self, left: Collection[bytes]) -> None:
         """Move them; rows of the keys that are left stay where they were, besides.

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from streamapp.kafka.admin import Cluster
+from streamapp.kafka.clients import aiokafka
 from streamapp.kafka.commit_metadata import CommitMetadata
 from streamapp.reset.errors import ResetError
 from streamapp.reset.group import Group, HasWorkersError
@@ -74,7 +75,7 @@ def _has_begun(app: App, where: Where) -> bool:
 
 async def _committed(settings: Settings, group: str) -> dict[TP, CommitMetadata]:
     """Return what was committed along with offsets; confluent-kafka (2.16) reads beyond the end of that."""
-    admin = AIOKafkaAdminClient(**settings.aiokafka())
+    admin = AIOKafkaAdminClient(**aiokafka(settings))
     deadline = time.monotonic() + COORDINATOR_S
     try:
         await admin.start()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from streamapp.joins.declared import DECLARED, Declared
+from streamapp.kafka.clients import reader
 from streamapp.reset.errors import ResetError
 from streamapp.settings import Settings
 from streamapp.topology.provenance import TAKEN, Provenance
@@ -49,15 +50,7 @@ def records(settings: Settings, changelog: str, partitions: int) -> Iterator[Mes
     Raises:
         ResetError: if it cannot be read.
     """
-    options: dict[str, Any] = {
-        **settings.librdkafka(),
-        "log_level": 0,
-        "group.id": f"{changelog}-reader",
-        "enable.auto.commit": False,
-        "enable.partition.eof": True,
-        "isolation.level": "read_committed",
-    }
-    consumer = Consumer(options)
+    consumer = reader(settings, f"{changelog}-reader", {"isolation.level": "read_committed"})
     missing, silent = set(range(partitions)), 0
     try:
         consumer.assign([TopicPartition(changelog, number, 0) for number in missing])

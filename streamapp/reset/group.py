@@ -12,6 +12,7 @@ from confluent_kafka.admin import OffsetSpec
 from faust.types import TP
 
 from streamapp.kafka.admin import Cluster
+from streamapp.kafka.clients import reader
 from streamapp.kafka.commit_metadata import By, CommitMetadata, new_placement
 from streamapp.reset.errors import ResetError
 from streamapp.reset.where import Kind, Where
@@ -110,13 +111,7 @@ class Group:
     @contextmanager
     def _consumer(self) -> Iterator[Consumer]:
         """Make a consumer that does not join the group; librdkafka's admin client crashes at some answers (2.16)."""
-        options: dict[str, Any] = {
-            **self._settings.librdkafka(),
-            "log_level": 0,
-            "group.id": self.name,
-            "enable.auto.commit": False,
-        }
-        consumer = Consumer(options)
+        consumer = reader(self._settings, self.name)
         try:
             yield consumer
         finally:

@@ -9,6 +9,7 @@ from confluent_kafka import KafkaError, Message, Producer
 from faust.types import TP
 
 from streamapp.kafka.admin import LARGEST_RECORD
+from streamapp.kafka.clients import librdkafka
 from streamapp.reset.changelog import records
 from streamapp.reset.errors import ResetError
 from streamapp.reset.group import Group
@@ -94,15 +95,8 @@ class Renaming:
 
     def _copy(self, changelog: Copied) -> None:
         failed: list[KafkaError] = []
-        producer = Producer(
-            {
-                **self._settings.librdkafka(),
-                "log_level": 0,
-                "enable.idempotence": True,
-                "message.max.bytes": LARGEST_RECORD,
-                "compression.type": "lz4",
-            }
-        )
+        options = {"enable.idempotence": True, "message.max.bytes": LARGEST_RECORD, "compression.type": "lz4"}
+        producer = Producer(librdkafka(self._settings, options))
         for record in records(self._settings, changelog.old, changelog.partitions):
             _send(producer, changelog.new, record, failed)
         left = producer.flush(ARRIVE_S)

@@ -11,6 +11,7 @@ from confluent_kafka.admin import ConfigResource, ConfigSource, ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from streamapp.kafka.admin import Cluster
+from streamapp.kafka.clients import librdkafka
 from streamapp.reset.errors import ResetError
 
 __all__ = ["empty", "make_alike", "make_anew"]
@@ -41,7 +42,7 @@ def make_anew(cluster: Cluster, topic: str) -> None:
     _wait(topic, lambda: topic not in cluster.partitions())
     _wait(topic, lambda: _made(cluster, new))
     _wait(topic, lambda: topic in cluster.partitions())
-    producer = Producer({**cluster.settings.librdkafka(), "log_level": 0, "message.timeout.ms": int(DONE_S * 1000)})
+    producer = Producer(librdkafka(cluster.settings, {"message.timeout.ms": int(DONE_S * 1000)}))
     for number in range(new.num_partitions):
         producer.produce(topic, key=b"", value=None, partition=number)
     if producer.flush(DONE_S):
