@@ -60,7 +60,7 @@ class Repartition(AppCommand):
         sys.exit(0)
 
     def _run(self) -> None:
-        from streamapp.kafka.offsets import ConsumerGroup  # only for who needs it
+        from streamapp.kafka.consumer_group import ConsumerGroup  # only for who needs it
         from streamapp.repartitioning.execute import execute
         from streamapp.repartitioning.plan import make_plan
 

@@ -8,8 +8,8 @@ from typing import Final
 from faust.types import TP
 
 from streamapp.kafka.admin import Cluster, ClusterError
+from streamapp.kafka.consumer_group import ConsumerGroup
 from streamapp.kafka.log_reader import Log
-from streamapp.kafka.offsets import ConsumerGroup
 from streamapp.kafka.producer import Producer
 from streamapp.kafka.topic_configs import INTERNAL
 from streamapp.repartitioning.plan import SILENCE_S, Move, Plan, rows_of

@@ -11,9 +11,8 @@ from confluent_kafka import IsolationLevel
 from faust.types import TP
 
 from streamapp.joins.rows import Row
-from streamapp.kafka.admin import Cluster, ClusterError
+from streamapp.kafka.admin import SPEC, Cluster, ClusterError
 from streamapp.kafka.log_reader import Log
-from streamapp.kafka.offsets import LATEST, list_offsets
 from streamapp.kafka.partitioner import partition_of
 from streamapp.kafka.partitioners import PARTITIONERS
 from streamapp.worker.app import App
@@ -152,8 +151,10 @@ def _move(
         return None
     if before > after:
         raise ClusterError(f"{changelog} has {before} partitions, and Kafka takes none away: --partitions {before}")
-    ends = dict.fromkeys((TP(changelog, number) for number in range(existing[changelog])), LATEST)
-    if list_offsets(cluster, ends, IsolationLevel.READ_COMMITTED) != list_offsets(cluster, ends):
+    tps = [TP(changelog, number) for number in range(existing[changelog])]
+    levels = (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED)
+    committed, everything = (cluster.offsets(tps, SPEC.latest(), level) for level in levels)
+    if any(committed[tp].offset != everything[tp].offset for tp in tps):
         # Of a worker that was killed amid one, something may be to come.
         raise ClusterError(f"a transaction is open in {changelog}: try again once the broker has ended it")
     rows = [(key, number) for number in range(before) for key in rows_of(log, TP(changelog, number))]

@@ -7,7 +7,7 @@ import sys
 from faust.types import TP
 
 from streamapp.kafka.admin import Cluster
-from streamapp.kafka.offsets import ConsumerGroup, HasWorkersError
+from streamapp.kafka.consumer_group import ConsumerGroup, HasWorkersError
 from streamapp.reset.inventory import of_app
 from streamapp.reset.plan import ResetError
 from streamapp.reset.survey import find_offsets

@@ -13,8 +13,7 @@ from confluent_kafka.cimpl import OFFSET_END, NewTopic
 from faust.types import TP
 
 from streamapp.extras import Extra, require
-from streamapp.kafka.admin import Cluster, ClusterError
-from streamapp.kafka.offsets import ANSWER_S, LATEST, answer, list_offsets
+from streamapp.kafka.admin import SPEC, Cluster, ClusterError
 from streamapp.kafka.producer import Producer
 from streamapp.reset.plan import Plan, ResetError
 from streamapp.reset.survey import Survey
@@ -22,7 +21,8 @@ from streamapp.stores.errors import StoreUnreachableError
 
 __all__ = ["execute", "make_alike", "remove"]
 
-#: Seconds that the broker has to be done with a topic; and between two looks whether it is.
+#: Seconds that the broker has for each answer, and to be done with a topic; and between two looks whether it is.
+ANSWER_S: Final = 30.0
 DONE_S: Final = 60.0
 LOOK_S: Final = 0.05
 
@@ -46,7 +46,7 @@ def execute(plan: Plan, survey: Survey) -> None:
     for internal in plan.internal:
         ends = [TopicPartition(internal.topic, number, OFFSET_END) for number in range(internal.partitions)]
         for emptied in cluster.admin.delete_records(ends, request_timeout=ANSWER_S).values():
-            answer(emptied, internal.topic)
+            cluster.answer(emptied, internal.topic)
     remove(plan.directories)
     if plan.redis:
         from streamapp.stores import redis  # only for who needs it: its import takes a while
@@ -56,8 +56,8 @@ def execute(plan: Plan, survey: Survey) -> None:
         except StoreUnreachableError as exc:
             raise ResetError(f"{exc}") from None
     own = [TP(each.topic, number) for each in plan.internal for number in range(each.partitions)]
-    offsets = list_offsets(cluster, dict.fromkeys(own, LATEST))
-    survey.group.place({move.tp: move.after for move in plan.moves} | offsets)
+    ends_of_own = {tp: found.offset for tp, found in cluster.offsets(own, SPEC.latest()).items()}
+    survey.group.place({move.tp: move.after for move in plan.moves} | ends_of_own)
 
 
 def remove(paths: Iterable[Path]) -> None:
@@ -111,7 +111,7 @@ def make_alike(cluster: Cluster, topic: str, name: str) -> None:
 def _alike(cluster: Cluster, topic: str, name: str) -> NewTopic:
     partitions = cluster.admin.list_topics(timeout=ANSWER_S).topics[topic].partitions
     resource = ConfigResource(ResourceType.TOPIC, topic)
-    found = answer(cluster.admin.describe_configs([resource], request_timeout=ANSWER_S)[resource], topic)
+    found = cluster.answer(cluster.admin.describe_configs([resource], request_timeout=ANSWER_S)[resource], topic)
     own = ConfigSource.DYNAMIC_TOPIC_CONFIG.value
     config = {name: entry.value for name, entry in found.items() if entry.source == own}
     return NewTopic(name, len(partitions), len(partitions[0].replicas), config=config)

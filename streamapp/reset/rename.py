@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from streamapp.kafka.consumer_group import ConsumerGroup
 from streamapp.kafka.log_reader import Log
-from streamapp.kafka.offsets import ConsumerGroup
 from streamapp.kafka.producer import Producer
 from streamapp.reset.execute import make_alike
 from streamapp.reset.plan import ResetError

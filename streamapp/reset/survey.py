@@ -12,9 +12,9 @@ import msgspec
 from faust.types import TP
 
 from streamapp.joins.declared import DECLARED, Declared
-from streamapp.kafka.admin import Cluster
+from streamapp.kafka.admin import SPEC, Cluster
+from streamapp.kafka.consumer_group import ConsumerGroup
 from streamapp.kafka.log_reader import Log
-from streamapp.kafka.offsets import EARLIEST, LATEST, ConsumerGroup, first_since, list_offsets
 from streamapp.reset.inventory import Inventory, State, of_app, of_group
 from streamapp.reset.plan import Emptied, Move, Plan, ResetError, check_clocks, chosen, places
 from streamapp.reset.where import Kind, Where
@@ -124,8 +124,8 @@ class Survey:
 
     def _emptied(self, topic: str) -> Emptied:
         tps = self.partitions([topic])
-        begins, ends = (list_offsets(self.cluster, dict.fromkeys(tps, spec)) for spec in (EARLIEST, LATEST))
-        return Emptied(topic, len(tps), sum(ends.values()) - sum(begins.values()))
+        begins, ends = (self.cluster.offsets(tps, spec) for spec in (SPEC.earliest(), SPEC.latest()))
+        return Emptied(topic, len(tps), sum(ends[tp].offset - begins[tp].offset for tp in tps))
 
 
 def find_offsets(cluster: Cluster, places: Mapping[TP, Where]) -> dict[TP, int]:
@@ -135,23 +135,23 @@ def find_offsets(cluster: Cluster, places: Mapping[TP, Where]) -> dict[TP, int]:
         ResetError: for an offset that there is not.
         ClusterError: if the broker refuses.
     """
-    begins, ends = (list_offsets(cluster, dict.fromkeys(places, spec)) for spec in (EARLIEST, LATEST))
-    times = {tp: first_since(place.value) for tp, place in places.items() if place.kind is Kind.TIME}
-    since = list_offsets(cluster, times)
+    begins, ends = (cluster.offsets(places, spec) for spec in (SPEC.earliest(), SPEC.latest()))
+    times = {place.value for place in places.values() if place.kind is Kind.TIME}
+    since = {at: cluster.offsets(places, SPEC.for_timestamp(at)) for at in times}
     found = {}
     for tp, place in places.items():
+        begin, end = begins[tp].offset, ends[tp].offset
         match place.kind:
             case Kind.BEGINNING:
-                found[tp] = begins[tp]
+                found[tp] = begin
             case Kind.NOW:
-                found[tp] = ends[tp]
+                found[tp] = end
             case Kind.TIME:
-                found[tp] = since[tp] if since[tp] >= 0 else ends[tp]
+                at = since[place.value][tp].offset
+                found[tp] = at if at >= 0 else end
             case Kind.OFFSET:
-                if not begins[tp] <= place.value <= ends[tp]:
-                    raise ResetError(
-                        f"{tp.topic}[{tp.partition}] has offsets {begins[tp]} to {ends[tp]}, and not {place.value}"
-                    )
+                if not begin <= place.value <= end:
+                    raise ResetError(f"{tp.topic}[{tp.partition}] has offsets {begin} to {end}, and not {place.value}")
                 found[tp] = place.value
     return found
 

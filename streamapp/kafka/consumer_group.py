@@ -1,39 +1,26 @@
-"""Offsets, asked for and set from outside of a worker: of partitions, and of a consumer group."""
+"""A consumer group from outside: whether workers of it run, what it has committed, and where it is to begin."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Mapping
-from concurrent.futures import Future
-from typing import Final, TypeVar
+from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError as AIOKafkaError
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import OffsetSpec
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import ConsumerGroupDescription
 from faust.types import TP
 
 from streamapp.kafka.admin import Cluster, ClusterError
+from streamapp.kafka.clients import aiokafka, reader
 from streamapp.kafka.commit_metadata import By, CommitMetadata, new_placement
 
-__all__ = [
-    "ANSWER_S",
-    "EARLIEST",
-    "LATEST",
-    "ConsumerGroup",
-    "HasWorkersError",
-    "answer",
-    "first_since",
-    "list_offsets",
-]
+__all__ = ["ConsumerGroup", "HasWorkersError"]
 
-T = TypeVar("T")
-EARLIEST: Final[OffsetSpec] = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
-LATEST: Final[OffsetSpec] = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-
-#: Seconds that the broker has for each answer, and before a coordinator that a group has only just got is asked again.
-ANSWER_S: Final = 30.0
+#: Seconds within which a group has a coordinator, and before one that it has only just got is asked again.
+COORDINATOR_S: Final = 30.0
 RETRY_S: Final = 0.1
 #: What such a coordinator says meanwhile.
 NOT_YET: Final = frozenset(
@@ -54,41 +41,6 @@ class HasWorkersError(ClusterError):
     """A group that workers are in, though they must be stopped."""
 
 
-def answer(asked: Future[T], what: str) -> T:
-    """Return the broker's answer about a group or a topic.
-
-    Raises:
-        ClusterError: if it refuses, or does not answer in time.
-    """
-    try:
-        return asked.result(ANSWER_S)
-    except KafkaException as exc:
-        raise ClusterError(f"{what}: {exc.args[0].str()}") from None
-    except TimeoutError:
-        raise ClusterError(f"{what}: Kafka does not answer within {ANSWER_S:g} s") from None
-
-
-def first_since(timestamp_ms: int) -> OffsetSpec:
-    """Return what stands for the first record that is not older."""
-    spec: OffsetSpec = OffsetSpec.for_timestamp(timestamp_ms)
-    return spec
-
-
-def list_offsets(
-    cluster: Cluster, specs: Mapping[TP, OffsetSpec], level: IsolationLevel = IsolationLevel.READ_UNCOMMITTED
-) -> dict[TP, int]:
-    """Return the offsets of partitions; of a time that no record is of, -1.
-
-    Raises:
-        ClusterError: if the broker refuses.
-    """
-    if not specs:
-        return {}
-    asked = {TopicPartition(*tp): spec for tp, spec in specs.items()}
-    answers = cluster.admin.list_offsets(asked, isolation_level=level, request_timeout=ANSWER_S)
-    return {TP(tp.topic, tp.partition): answer(found, tp.topic).offset for tp, found in answers.items()}
-
-
 class ConsumerGroup:
     """A consumer group, asked and changed by somebody who is not in it.
 
@@ -106,9 +58,11 @@ class ConsumerGroup:
         Raises:
             HasWorkersError: if one does.
         """
-        asked = self._cluster.admin.describe_consumer_groups([self.name], request_timeout=ANSWER_S)
-        if members := answer(asked[self.name], self.name).members:
-            named = sorted(f"{each.group_instance_id or each.client_id} at {each.host.lstrip('/')}" for each in members)
+        asked = self._cluster.admin.describe_consumer_groups([self.name], request_timeout=COORDINATOR_S)
+        group: ConsumerGroupDescription = self._cluster.answer(asked[self.name], self.name)
+        if group.members:
+            members = [(each.group_instance_id or each.client_id, each.host.lstrip("/")) for each in group.members]
+            named = sorted(f"{member} at {host}" for member, host in members)
             raise HasWorkersError(
                 f"workers of {self.name} run: {', '.join(named)}; stop them first (one that was killed is in the group "
                 "until its session times out)"
@@ -123,8 +77,8 @@ class ConsumerGroup:
             return runner.run(self._committed())
 
     async def _committed(self) -> dict[TP, tuple[int, CommitMetadata]]:
-        admin = AIOKafkaAdminClient(**self._cluster.settings.aiokafka())
-        deadline = time.monotonic() + ANSWER_S
+        admin = AIOKafkaAdminClient(**aiokafka(self._cluster.settings))
+        deadline = time.monotonic() + COORDINATOR_S
         try:
             await admin.start()
             while True:
@@ -154,10 +108,9 @@ class ConsumerGroup:
         """
         metadata = str(CommitMetadata(By.PLACED, began, placement=new_placement()))
         placed = [TopicPartition(*tp, offset, metadata) for tp, offset in sorted(offsets.items())]
-        config = {**self._cluster.settings.librdkafka(), "group.id": self.name, "enable.auto.commit": False}
-        # One that does not join the group; librdkafka's admin client crashes at some answers (2.16).
-        consumer = Consumer({**config, "log_level": 0})
-        deadline = time.monotonic() + ANSWER_S
+        # By a consumer that does not join the group: librdkafka's admin client crashes at some answers (2.16).
+        consumer = reader(self._cluster.settings, self.name)
+        deadline = time.monotonic() + COORDINATOR_S
         try:
             while placed and (error := _commit(consumer, placed)) is not None:
                 if error.code() in HAS_MEMBERS:
