@@ -153,10 +153,9 @@ class RedisPartition:
         self._rows, self._times, self._offset, self._standing, self._keys = self._names
         self._where = f"{where} ({name})"
         self._ordered = ordered
-        self._hot = hot.partition(self._load)
+        self._hot = hot.partition(lambda keys: functools.partial(self._load, keys))
         self.get = self._hot.get
         self.get_many = self._hot.get_many
-        self.read_ahead = self._hot.read_ahead  # which does nothing: an answer is soon there
         #: The offset that this worker left in Redis, None until it has looked; and that of a write which is under way,
         #: or of which no answer came.
         self._known: int | None = None
@@ -179,6 +178,9 @@ class RedisPartition:
         """Keep how the rows stand to their changelog."""
         with _explained(self._where):
             self._client.set(self._standing, bytes(standing))
+
+    def read_ahead(self, keys: Sequence[bytes], /) -> None:
+        """Do nothing: an answer is soon there."""
 
     def _ask(self) -> int:
         with _explained(self._where):

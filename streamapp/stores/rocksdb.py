@@ -146,7 +146,7 @@ class RocksDBPartition:
     def __init__(self, path: Path, shared: Shared) -> None:
         self.path = path
         self._shared = shared
-        self._hot = shared.hot.partition(self._load, self._begin)
+        self._hot = shared.hot.partition(self._begin)
         self.get = self._hot.get
         self.get_many = self._hot.get_many
         self.read_ahead = self._hot.read_ahead
@@ -167,8 +167,6 @@ class RocksDBPartition:
         self.offset: int | None = None if stored is None else int(stored)
 
     def _load(self, keys: Sequence[bytes]) -> list[Row | None]:
-        if len(keys) >= HANDED_KEYS:
-            return self._begin(keys)()
         with self._explained():
             return _rows(self._db.get(list(keys)))
 
