@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from streamapp.embedded_kafka.failure import BrokerError
-from streamapp.embedded_kafka.properties import NODE
+from streamapp.embedded_kafka.properties import NODE_ID
 
 __all__ = ["LOCK_RETRY_S", "BrokerDirectory", "try_lock"]
 
@@ -43,7 +43,7 @@ class BrokerDirectory:
         """
         lines = self._meta.read_text("latin-1").splitlines()
         meta = dict(line.split("=", 1) for line in lines if "=" in line)
-        if meta.get("node.id") != f"{NODE}" or "cluster.id" not in meta:
+        if meta.get("node.id") != f"{NODE_ID}" or "cluster.id" not in meta:
             raise BrokerError(
                 f"{self._meta} is damaged: delete {self.path} to start with an empty Kafka, or use another directory"
             )

@@ -13,7 +13,7 @@ __all__ = ["BrokerError", "PortInUseError", "explain"]
 
 BIND: Final = re.compile(r"bind to \S+?:(\d+): Address already in use")
 #: Bytes of free disk with which Kafka can do nothing, perhaps not even write its log.
-LITTLE_DISK: Final = 1 << 20
+LITTLE_DISK_BYTES: Final = 1 << 20
 
 LOGGED: Final = re.compile(r"^\d{4}-\d\d-\d\d \S+ (?P<level>[A-Z]+) (?P<text>.*?)(?: \([\w.$]+\))?$")
 THROWN: Final = re.compile(r"^(?:[\w$]+\.)+[\w$]+: (?P<text>.*)$")
@@ -43,7 +43,7 @@ def explain(output: str, status: int, *, log: Path, free: int) -> BrokerError:
     """
     if match := BIND.search(output):
         return PortInUseError(int(match[1]))
-    if "No space left on device" in output or free < LITTLE_DISK:
+    if "No space left on device" in output or free < LITTLE_DISK_BYTES:
         return BrokerError(f"Kafka ended: the disk of {log.parent} is full")
     lines = [line for line in output.splitlines() if line.strip() and not line.startswith(NOISE)]
     how = f"killed by signal {status - 128}" if status > 128 else f"exit status {status}"

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-__all__ = ["LOG4J", "NODE", "VERSION", "ports_of", "render", "server_properties"]
+__all__ = ["LOG4J", "NODE_ID", "VERSION", "ports_of", "render", "server_properties"]
 
 #: Which Apache Kafka it is.
 VERSION: Final = "4.3.1"
 #: The node id; the metadata in a data directory belongs to it.
-NODE: Final = 1
+NODE_ID: Final = 1
 #: Properties whose values are added to ours.
 LISTS: Final = ("listeners", "listener.security.protocol.map")
 PORT: Final = re.compile(r":(\d+)\s*(?:,|$)")
@@ -48,8 +48,8 @@ def server_properties(data: Path, *, port: int, controller_port: int, config: Ma
     """
     defaults = {
         "process.roles": "broker,controller",
-        "node.id": f"{NODE}",
-        "controller.quorum.voters": f"{NODE}@127.0.0.1:{controller_port}",
+        "node.id": f"{NODE_ID}",
+        "controller.quorum.voters": f"{NODE_ID}@127.0.0.1:{controller_port}",
         "controller.listener.names": "CONTROLLER",
         "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",

@@ -115,7 +115,7 @@ _TEXTS: Final[Mapping[KeyForm, str]] = {
 
 
 def _shape(key: bytes, field: str, expected: bytes | None) -> Form:
-    """Tell what a key is by itself."""
+    """Return what a key is by itself."""
     against = "" if expected is None else f", and not that of the value's {field}, {_shown(expected)}"
     if _string(key) is not None:
         return Form(KeyForm.QUOTED if expected is None else KeyForm.OTHER, f"a string with JSON quotes{against}")

@@ -23,7 +23,7 @@ from streamapp.worker.table import OrderedTable
 __all__ = ["SILENCE_S", "Move", "Plan", "make_plan", "rows_of"]
 
 #: Part of the rows that have to be where a partitioner puts them: some may be left where they were by an earlier move.
-MOST: Final = 0.9
+PLACED_SHARE: Final = 0.9
 #: Seconds without a record after which a broker is taken for one that does not answer.
 SILENCE_S: Final = 30.0
 
@@ -167,7 +167,7 @@ def _move(
         name: sum(place(key, before) != number for key, number in moved[name]) for name, place in PARTITIONERS.items()
     }
     partitioner = min(misplaced, key=misplaced.__getitem__)
-    if misplaced[partitioner] > (1 - MOST) * len(rows):
+    if misplaced[partitioner] > (1 - PLACED_SHARE) * len(rows):
         raise ClusterError(
             f"the keys of {changelog} are placed neither by {' nor by '.join(PARTITIONERS)}: where they are to be "
             f"among {after} partitions is not known, and `streamapp reset` reads the table anew"

@@ -94,7 +94,7 @@ def trusted_ms(delete_retention_ms: int) -> int:
 
 
 def fit(offset: int | None, standing: Standing, changelog: Changelog) -> Fit:
-    """Tell how a store goes together with its changelog, but for its age.
+    """Return how a store goes together with its changelog, but for its age.
 
     Args:
         offset: of the store; None = nothing was stored.
