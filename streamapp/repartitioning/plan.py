@@ -20,7 +20,7 @@ from streamapp.worker.copartition import changelog_of
 from streamapp.worker.growth import free_topics, moving_to
 from streamapp.worker.table import OrderedTable
 
-__all__ = ["SILENCE_S", "Move", "Plan", "make_plan", "rows_of"]
+__all__ = ["SILENCE_S", "Move", "Plan", "make_plan", "move_of", "rows_of"]
 
 #: Part of the rows that have to be where a partitioner puts them: some may be left where they were by an earlier move.
 PLACED_SHARE: Final = 0.9
@@ -157,22 +157,38 @@ def _move(
     if any(committed[tp].offset != everything[tp].offset for tp in tps):
         # Of a worker that was killed amid one, something may be to come.
         raise ClusterError(f"a transaction is open in {changelog}: try again once the broker has ended it")
-    rows = [(key, number) for number in range(before) for key in rows_of(log, TP(changelog, number))]
+    keys = [(key, number) for number in range(before) for key in rows_of(log, TP(changelog, number))]
+    return move_of(table, changelog, keys, before, after)
+
+
+def move_of(table: str, changelog: str, keys: Sequence[tuple[bytes, int]], before: int, after: int) -> Move:
+    """Return how the rows of a table move.
+
+    Args:
+        table: its name.
+        changelog: that of its changelog.
+        keys: of its rows, with the partitions that they are in.
+        before: the partitions that there were.
+        after: the partitions that there are to be.
+
+    Raises:
+        ClusterError: if it is not known how the keys are placed.
+    """
     # What an earlier try has moved already is where it is to be.
     moved = {
-        name: [(key, number) for key, number in rows if place(key, after) != number]
+        name: [(key, number) for key, number in keys if place(key, after) != number]
         for name, place in PARTITIONERS.items()
     }
     misplaced = {
         name: sum(place(key, before) != number for key, number in moved[name]) for name, place in PARTITIONERS.items()
     }
     partitioner = min(misplaced, key=misplaced.__getitem__)
-    if misplaced[partitioner] > (1 - PLACED_SHARE) * len(rows):
+    if misplaced[partitioner] > (1 - PLACED_SHARE) * len(keys):
         raise ClusterError(
             f"the keys of {changelog} are placed neither by {' nor by '.join(PARTITIONERS)}: where they are to be "
             f"among {after} partitions is not known, and `streamapp reset` reads the table anew"
         )
-    return Move(table, changelog, before, after, len(rows), len(moved[partitioner]), partitioner)
+    return Move(table, changelog, before, after, len(keys), len(moved[partitioner]), partitioner)
 
 
 def _look_for_unread(log: Log, tps: Sequence[TP], place: Callable[[bytes, int], int], after: int, plan: Plan) -> None:
