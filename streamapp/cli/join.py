@@ -17,7 +17,7 @@ from streamapp.joins import How, Record, Refused
 from streamapp.kafka.admin import ClusterError
 from streamapp.replay.values import Field, duration
 from streamapp.reset.beginning import begin
-from streamapp.reset.errors import ResetError
+from streamapp.reset.plan import ResetError
 from streamapp.reset.where import WhereType
 from streamapp.settings import Create
 from streamapp.topology import JoinDeclaration, JoinError, Topic

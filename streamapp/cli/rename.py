@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 from faust.cli.base import AppCommand, argument, option
 
-from streamapp.kafka.admin import ClusterError
-from streamapp.reset.errors import ResetError
+from streamapp.errors import StreamappError
 from streamapp.reset.rename import Renaming
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class Rename(AppCommand):
             renaming.check_empty()
             if self.done:
                 renaming.execute()
-        except (ResetError, ClusterError) as exc:
+        except StreamappError as exc:
             print(f"streamapp rename: {exc}", file=sys.stderr)
             sys.exit(1)
         print("done" if self.done else "nothing is changed yet: --execute does it")

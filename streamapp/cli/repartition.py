@@ -60,19 +60,20 @@ class Repartition(AppCommand):
         sys.exit(0)
 
     def _run(self) -> None:
-        from streamapp.repartitioning.execute import check_no_workers, execute  # only for who needs it
+        from streamapp.kafka.consumer_group import ConsumerGroup  # only for who needs it
+        from streamapp.repartitioning.execute import execute
         from streamapp.repartitioning.plan import make_plan
 
         settings = self.app.settings
         cluster = Cluster(settings)
-        check_no_workers(cluster, settings.id)
+        ConsumerGroup(cluster, settings.id).check_empty()
         plan = make_plan(self.app, cluster, self.partitions)
         for line in plan:
             print(line)
         if plan.empty:
             print("nothing to be moved: the tables have as many partitions as their topics")
             return
-        if plan.unread.counts and not self.leave_unread:
+        if plan.unread and not self.leave_unread:
             raise ClusterError(
                 "records that are not read yet would miss their rows, which move; read them first (topics without new "
                 "partitions: start the workers until `streamapp lag --at-most 0` says so), or --leave-unread: rows of "
@@ -82,5 +83,5 @@ class Repartition(AppCommand):
             print("nothing was changed: --execute does it")
             return
         began = time.monotonic()
-        execute(settings, cluster, plan)
+        execute(cluster, plan)
         print(f"done in {time.monotonic() - began:.1f} s: workers can be started")

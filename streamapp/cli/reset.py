@@ -84,7 +84,7 @@ class Reset(AppCommand):
             print("\n".join(plan.lines()))
             survey.group.check_empty()
             if self.done:
-                execute(plan, survey.settings, survey.cluster, survey.group)
+                execute(plan, survey)
         except StreamappError as exc:
             print(f"streamapp reset: {exc}", file=sys.stderr)
             sys.exit(1)

@@ -17,9 +17,9 @@ from aiokafka.consumer.fetcher import READ_UNCOMMITTED
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from streamapp.kafka.fetching import end_offsets
 from streamapp.kafka.reader import Reader
 from streamapp.kafka.record import Record
+from streamapp.kafka.topic_metadata import end_offsets
 from streamapp.runtime.alignment import Alignment
 from streamapp.runtime.hops import Hops
 

@@ -20,8 +20,7 @@ from streamapp.kafka.changelog_consumer import ChangelogConsumer
 from streamapp.kafka.record import Record
 from streamapp.runtime.losses import Losses
 from streamapp.settings import Settings
-from streamapp.stores.in_step import keep_in_step
-from streamapp.stores.partition import PartitionStore
+from streamapp.stores.partition import PartitionStore, keep_in_step
 from streamapp.stores.standing import UNKNOWN, Changelog, Fit, Standing, fit, is_too_old
 
 __all__ = ["Misfit", "Restore"]

@@ -15,8 +15,7 @@ from streamapp.joins.rows import Row
 from streamapp.kafka.record import Envelope, Result
 from streamapp.kafka.refusals import RecordRefusedError
 from streamapp.stores.errors import StoreUnreachableError
-from streamapp.stores.in_step import keep_in_step
-from streamapp.stores.partition import Changes, OrderedStore, PartitionStore
+from streamapp.stores.partition import Changes, OrderedStore, PartitionStore, keep_in_step
 from streamapp.stores.standing import UNKNOWN
 
 __all__ = ["OrderedUncommitted", "Uncommitted", "in_range", "newest"]

@@ -199,7 +199,7 @@ def test_what_comes_while_a_record_batch_is_compressed_has_the_next_one(monkeypa
     run(scenario)
 
 
-def test_what_the_broker_refuses_without_naming_a_record_is_narrowed_down_to_it_and_keeps_its_order() -> None:
+def test_a_refusal_without_a_record_is_narrowed_down_to_it_in_order() -> None:
     async def scenario(outbox: Outbox, first: Producer, second: Producer) -> None:
         taker = Taker()
         first.busy = True
@@ -222,7 +222,7 @@ def test_what_the_broker_refuses_without_naming_a_record_is_narrowed_down_to_it_
     run(scenario)
 
 
-def test_the_records_that_the_broker_names_are_refused_and_all_others_go_again_before_what_came_after_them() -> None:
+def test_records_that_the_broker_names_are_refused_and_others_go_again_in_order() -> None:
     async def scenario(outbox: Outbox, first: Producer, second: Producer) -> None:
         first.busy = True
         one, other = Taker(), Taker()
@@ -244,7 +244,7 @@ def test_the_records_that_the_broker_names_are_refused_and_all_others_go_again_b
     run(scenario)
 
 
-def test_what_is_refused_for_want_of_a_permission_is_sent_again_and_given_up_after_a_while(
+def test_what_lacks_a_permission_is_sent_again_and_given_up_after_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(patience, "RETRY_BACKOFF_S", 0.0)
@@ -284,7 +284,7 @@ def test_a_commit_waits_for_what_was_put_in_before_the_cut_and_for_nothing_else(
     run(scenario)
 
 
-def test_in_each_partition_the_other_producer_goes_on_once_the_first_ones_have_arrived() -> None:
+def test_a_partitions_other_producer_goes_on_once_the_first_records_arrived() -> None:
     async def scenario(outbox: Outbox, first: Producer, second: Producer) -> None:
         outbox.put(TO, results(3), Taker())
         outbox.cut(second)
