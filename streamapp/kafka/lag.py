@@ -19,10 +19,10 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka.admin import OffsetSpec
-from faust.types import TP
 
 from streamapp.kafka.admin import Cluster, ClusterError
 from streamapp.kafka.log_reader import Log, LogError, Remaining
+from streamapp.kafka.partition import TP
 from streamapp.settings import Settings
 
 __all__ = ["GroupLag", "PartitionLag", "group_lag"]
@@ -67,13 +67,8 @@ class GroupLag(msgspec.Struct, frozen=True):
     partitions: list[PartitionLag]
 
 
-def group_lag(settings: Settings, group: str, topics: Iterable[str] = ()) -> GroupLag:
-    """Measure the lag of a group.
-
-    Args:
-        settings: where the broker is.
-        group: its id.
-        topics: that it reads, besides those of which it has committed offsets.
+def group_lag(settings: Settings, group: str) -> GroupLag:
+    """Measure the lag of a group, in all partitions of the topics of which it has any or has committed any.
 
     Raises:
         ClusterError: if the broker cannot be reached or refuses, or there is no such group.
@@ -89,7 +84,8 @@ def group_lag(settings: Settings, group: str, topics: Iterable[str] = ()) -> Gro
         for member in found.members
         for one in member.assignment.topic_partitions
     }
-    tps = sorted({*committed, *(TP(topic, number) for topic in topics for number in range(counts.get(topic, 0)))})
+    topics = {tp.topic for tp in (*committed, *members)} & counts.keys()
+    tps = sorted({*committed, *(TP(topic, number) for topic in topics for number in range(counts[topic]))})
     level = IsolationLevel[settings.isolation_level.upper()]
     begins, ends = (_offsets(cluster, tps, spec, level) for spec in (SPEC.earliest(), SPEC.latest()))
     at = {tp: max(committed.get(tp, 0), begins[tp].offset) for tp in tps}

@@ -11,9 +11,9 @@ from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
-from faust.types import TP
 
 from streamapp.errors import StreamappError
+from streamapp.kafka.partition import TP
 from streamapp.settings import PREFIX, Settings
 
 __all__ = ["Log", "LogError", "Logged", "MissingError", "Remaining", "Scan"]

@@ -56,12 +56,9 @@ _decode: Final = msgspec.json.Decoder(int | float | str).decode
 
 
 def event_time(value: msgspec.Raw, name: str, unit: Unit | None = None) -> int:
-    """Return the event time (ms since 1970) that a field holds; what is finer is cut off.
+    """Return the event time (ms since 1970) that the JSON of a field holds; what is finer is cut off.
 
-    Args:
-        value: JSON.
-        name: of the field, for errors.
-        unit: of numbers; default: by their magnitude.
+    Numbers are in `unit`, or in what their magnitude tells.
 
     Raises:
         ValueError: if it holds none from 1970 to 2199; the text has the field's name and the value.
@@ -71,25 +68,21 @@ def event_time(value: msgspec.Raw, name: str, unit: Unit | None = None) -> int:
         if unit is None and type(given) is int and MS_AT_ONCE <= given < END_MS:
             return given
         time = _text(given, unit) if isinstance(given, str) else _number(bytes(value).decode(), unit)
+        if 0 <= time < END_MS:
+            return int(time)
+        why = "is not from 1970 to 2199" + (f" ({unit})" if unit else "")
     except _No as exc:
-        raise ValueError(_refused(name, value, str(exc))) from None
+        why = str(exc)
     except (ValueError, InvalidOperation, msgspec.DecodeError):  # a `DecodeError`: another type, or a huge number
-        raise ValueError(_refused(name, value, "")) from None
-    if not 0 <= time < END_MS:
-        as_unit = f" ({unit})" if unit else ""
-        raise ValueError(_refused(name, value, f"is not from 1970 to 2199{as_unit}"))
-    return int(time)
+        why = "is none"
+    raise ValueError(
+        f"the timestamp, field {name}, must be a time from 1970 to 2199, in s, ms, us or ns since 1970 or as ISO-8601 "
+        f"text: {shown(value)} {why}"
+    )
 
 
 class _No(ValueError):
     """What is wrong with a value."""
-
-
-def _refused(name: str, value: msgspec.Raw, why: str) -> str:
-    return (
-        f"the timestamp, field {name}, must be a time from 1970 to 2199, in s, ms, us or ns since 1970 or as ISO-8601 "
-        f"text: {shown(value)}" + (f" {why}" if why else " is none")
-    )
 
 
 def shown(value: bytes | msgspec.Raw) -> str:
