@@ -7,23 +7,17 @@ is not listed here, or a value that cannot be used, is a `SettingsError`: one li
 from __future__ import annotations
 
 import dataclasses
+import enum
 import os
 import socket
 import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from streamapp import setting_parsers as values
-from streamapp.choices import Create, Guarantee, OnFailure, OnLost, SaslMechanism, SecurityProtocol
 from streamapp.errors import StreamappError
-from streamapp.setting_parsers import (
-    DEAD_LETTERS,
-    KEEP_ALL,
-    PREFIX,
-    REDIS,
-    ROCKSDB,
-)
+from streamapp.setting_parsers import DEAD_LETTERS, KEEP_ALL, PREFIX, REDIS, ROCKSDB
 
 __all__ = [
     "DEAD_LETTERS",
@@ -35,27 +29,76 @@ __all__ = [
     "Guarantee",
     "OnFailure",
     "OnLost",
-    "SaslMechanism",
-    "SecurityProtocol",
     "Settings",
     "SettingsError",
     "setting",
 ]
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 class SettingsError(StreamappError, ValueError):
     """A setting that cannot be used; its text is one line that names the variable."""
 
 
-def setting(default: Any, parse: Callable[[str], Any], text: str) -> Any:
+class Guarantee(enum.StrEnum):
+    """Faust's processing guarantees."""
+
+    AT_LEAST_ONCE = "at_least_once"
+    EXACTLY_ONCE = "exactly_once"
+
+
+class OnFailure(enum.StrEnum):
+    """What becomes of a record that an agent fails on each time."""
+
+    DEAD_LETTER = "dead_letter"
+    STOP = "stop"
+
+
+class OnLost(enum.StrEnum):
+    """What becomes of a worker when records are gone before it has read them."""
+
+    GO_ON = "go_on"
+    STOP = "stop"
+
+
+class Create(enum.StrEnum):
+    """Which input topics are made if they are missing; all others, such as those of results, always are."""
+
+    #: Those that the app declares as its own (`App.topic`, ``create=True``), as this one's clicks and profiles are.
+    OWN = "own"
+    MISSING = "missing"
+    NEVER = "never"
+
+
+class SecurityProtocol(enum.StrEnum):
+    """How to talk to the broker; the names are Kafka's own."""
+
+    PLAINTEXT = "PLAINTEXT"
+    SSL = "SSL"
+    SASL_PLAINTEXT = "SASL_PLAINTEXT"
+    SASL_SSL = "SASL_SSL"
+
+
+class SaslMechanism(enum.StrEnum):
+    """SASL mechanisms that both aiokafka and librdkafka speak."""
+
+    PLAIN = "PLAIN"
+    SCRAM_SHA_256 = "SCRAM-SHA-256"
+    SCRAM_SHA_512 = "SCRAM-SHA-512"
+
+
+def setting(default: S, parse: Callable[[str], T], text: str, *, secret: bool = False) -> S | T:
     """Declare a field of a dataclass of settings.
 
     Args:
         default: its value if the environment has none.
         parse: makes the value of a text, or raises a `ValueError` that says what it must be.
         text: what it is.
+        secret: whether it is never shown.
     """
-    return dataclasses.field(default=default, metadata={"parse": parse, "help": text})
+    return dataclasses.field(default=default, repr=not secret, metadata={"parse": parse, "help": text})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,9 +110,7 @@ class Settings:
     store: str = setting(
         ROCKSDB, values.store_url, "where tables are kept: rocksdb://, memory:// or redis://HOST:PORT/DB"
     )
-    store_password: str = dataclasses.field(
-        default="", repr=False, metadata={"parse": values.anything, "help": "password of the Redis"}
-    )
+    store_password: str = setting("", str, "password of the Redis", secret=True)
     datadir: Path = setting(Path("streamapp-data"), values.path, "directory of the tables and the embedded Kafka")
     web_port: int = setting(6066, values.whole_number(1, 65535), "port of the web views")
     web_bind: str = setting("127.0.0.1", values.host, "address the web views listen on")
@@ -78,13 +119,8 @@ class Settings:
         values.reached_as,
         "name by which others reach the web views (default: web_bind, or the host's name if that is 0.0.0.0 or ::)",
     )
-    web_token: str = dataclasses.field(
-        default="",
-        repr=False,
-        metadata={
-            "parse": values.token,
-            "help": "what web requests must show; a must for other addresses than loopback's",
-        },
+    web_token: str = setting(
+        "", values.token, "what web requests must show; a must for other addresses than loopback's", secret=True
     )
     topic_prefix: str = setting("", values.topic_name, "put before the name of every topic")
     processing_guarantee: Guarantee = setting(
@@ -149,20 +185,18 @@ class Settings:
     session_timeout: float = setting(
         10.0, values.seconds(6), "seconds after which a silent worker's partitions go to others"
     )
-    instance_id: str = setting("", values.anything, "static member id (KIP-345); default: id, host name and web port")
+    instance_id: str = setting("", str, "static member id (KIP-345); default: id, host name and web port")
     security_protocol: SecurityProtocol = setting(
         SecurityProtocol.PLAINTEXT, values.one_of(SecurityProtocol), "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
     )
     sasl_mechanism: SaslMechanism = setting(
         SaslMechanism.PLAIN, values.one_of(SaslMechanism), "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
     )
-    sasl_username: str = setting("", values.anything, "user name for SASL")
-    sasl_password: str = dataclasses.field(
-        default="", repr=False, metadata={"parse": values.anything, "help": "password for SASL"}
-    )
-    ssl_cafile: str = setting("", values.anything, "PEM file of the certificate authorities (default: the system's)")
-    ssl_certfile: str = setting("", values.anything, "PEM file of the client certificate")
-    ssl_keyfile: str = setting("", values.anything, "PEM file of the client certificate's key")
+    sasl_username: str = setting("", str, "user name for SASL")
+    sasl_password: str = setting("", str, "password for SASL", secret=True)
+    ssl_cafile: str = setting("", str, "PEM file of the certificate authorities (default: the system's)")
+    ssl_certfile: str = setting("", str, "PEM file of the client certificate")
+    ssl_keyfile: str = setting("", str, "PEM file of the client certificate's key")
 
     def __post_init__(self) -> None:
         if self.uses_sasl and not (self.sasl_username and self.sasl_password):
@@ -180,8 +214,8 @@ class Settings:
             self.ssl_context()
 
     @classmethod
-    def load(cls, **defaults: Any) -> Self:
-        """Make settings from the environment of this process; one that cannot be used ends it in one line.
+    def load(cls, **defaults: object) -> Self:
+        """Return the settings of this process' environment; one that cannot be used ends the process in one line.
 
         Args:
             defaults: of settings that the environment does not have, in place of their own.
@@ -192,25 +226,19 @@ class Settings:
             raise SystemExit(f"streamapp: {exc}") from None
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str], **defaults: Any) -> Self:
-        """Make settings from variables named ``STREAMAPP_…``; the others are not looked at.
-
-        Args:
-            environment: the variables.
-            defaults: of settings that it does not have, in place of their own.
+    def from_environment(cls, environment: Mapping[str, str], **defaults: object) -> Self:
+        """Return the settings of variables named ``STREAMAPP_…``; the others are not looked at.
 
         Raises:
             SettingsError: for an unknown name or a value that cannot be used.
         """
         fields = {PREFIX + field.name.upper(): field for field in dataclasses.fields(cls)}
-        given: dict[str, Any] = defaults
-        for name, value in environment.items():
-            if not name.startswith(PREFIX):
-                continue
-            field = fields.get(name)
-            if field is None:
+        given: dict[str, Any] = {**defaults}
+        for name in (name for name in environment if name.startswith(PREFIX)):
+            if name not in fields:
                 known = ", ".join(sorted(known.removeprefix(PREFIX) for known in fields))
                 raise SettingsError(f"{name} is not a setting; {PREFIX} goes with {known}")
+            field, value = fields[name], environment[name]
             try:
                 given[field.name] = field.metadata["parse"](value)
             except ValueError as exc:

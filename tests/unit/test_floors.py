@@ -30,7 +30,6 @@ FLOORS = (
     ("formats",),
     ("settings",),
     ("setting_parsers",),
-    ("choices",),
     ("joins",),
     ("extras",),
     ("errors", "loopback", "misspelt", "rate_limit"),
