@@ -167,11 +167,7 @@ def store_url(value: str) -> str:
     """Read the URL of a store."""
     if value.strip() not in {"memory://", ROCKSDB}:
         url = urlsplit(value.strip())
-        if (
-            url.scheme not in REDIS
-            or not url.hostname
-            or not _PATH.fullmatch(url.path + url.query + url.fragment)
-        ):
+        if url.scheme not in REDIS or not url.hostname or not _PATH.fullmatch(url.path + url.query + url.fragment):
             raise ValueError("must be rocksdb://, memory:// or redis://HOST:PORT/DB (rediss:// with TLS)")
         _ = url.port  # a ValueError if it is none
         if url.password is not None:
