@@ -90,7 +90,7 @@ class SaslMechanism(enum.StrEnum):
 
 
 def setting(default: S, parse: Callable[[str], T], text: str, *, secret: bool = False) -> S | T:
-    """Declare a field of a dataclass of settings: what makes its value of a text (`setting_parsers`), and what it is."""
+    """Declare a field of a dataclass of settings, with what makes its value of a text (`setting_parsers`)."""
     return dataclasses.field(default=default, repr=not secret, metadata={"parse": parse, "help": text})
 
 
@@ -114,21 +114,15 @@ class Settings:
     partitions: int = setting(8, values.whole_number(1, 10_000), "partitions of the topics that have to be created")
     replication: int = setting(1, values.whole_number(1, 100), "replication factor of topics that have to be created")
     create: Create = setting(Create.OWN, values.one_of(Create), "input topics that are made if they are missing")
-    alarm_share: float = setting(
-        0.5, values.share, "of rejected or unmatched, above which it is not ready; 1 = never"
-    )
+    alarm_share: float = setting(0.5, values.share, "of rejected or unmatched, above which it is not ready; 1 = never")
     retention: float | None = setting(KEEP_ALL, values.retention, "seconds that created topics keep records; -1 = all")
     standbys: int = setting(0, values.whole_number(0, 10), "workers that keep a partition's rows besides its owner")
-    cache: int = setting(
-        256 << 20, values.whole_number(1 << 20, 1 << 40), "bytes of hot rows and write buffers"
-    )
+    cache: int = setting(256 << 20, values.whole_number(1 << 20, 1 << 40), "bytes of hot rows and write buffers")
     buffer: int = setting(4 << 20, values.whole_number(1 << 16, 1 << 30), "bytes fetched ahead of each partition")
     max_idle: float = setting(0.0, values.seconds_or_none, "seconds that a record waits for an idle topic; -1 = never")
     max_ahead: float = setting(60.0, values.seconds_or_none, "seconds of event clocks before the wall clock; -1 = any")
     keep_expired: float = setting(3600.0, values.seconds(0), "seconds of event time that a row outlives its expiry")
-    on_failure: OnFailure = setting(
-        OnFailure.DEAD_LETTER, values.one_of(OnFailure), "of an agent, each time"
-    )
+    on_failure: OnFailure = setting(OnFailure.DEAD_LETTER, values.one_of(OnFailure), "of an agent, each time")
     on_lost: OnLost = setting(OnLost.GO_ON, values.one_of(OnLost), "when records are gone before they were read")
     session_timeout: float = setting(10.0, values.seconds(6), "seconds until a silent worker's partitions go to others")
     instance_id: str = setting("", str, "static member id (KIP-345); default: id, host name and web port")

@@ -6,6 +6,7 @@ import importlib
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -69,6 +70,14 @@ def test_a_setting_that_cannot_be_used_is_one_line() -> None:
     refused = streamapp("lag", STREAMAPP_PARTITIONS="no")
     assert refused.returncode == 1
     assert refused.stderr == "streamapp: STREAMAPP_PARTITIONS=no: must be a whole number from 1 to 10,000\n"
+
+
+def test_a_command_is_for_the_app_that_is_named(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text("from streamapp import App\napp = App('shop')\n")
+    there = {"STREAMAPP_BROKER": "127.0.0.1:1", "STREAMAPP_DATADIR": "/dev/null", "PYTHONPATH": str(tmp_path)}
+    assert "cannot use /dev/null/kafka " in streamapp("-A", "shop", "kafka", **there).stderr
+    refused = streamapp("-A", "shop", "produce", **there)
+    assert refused.stderr == "streamapp produce: say what to produce: a TOPIC, or --pipeline clicks\n"
 
 
 def test_the_worker_has_all_options_of_fausts() -> None:
