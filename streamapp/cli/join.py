@@ -97,14 +97,13 @@ def join(how: str, **given: Any) -> None:
 
 def _declare(app: App, options: JoinOptions) -> JoinDeclaration[Any]:
     left, right = (_side(app, options, side) for side in SIDES)
-    # What is None here is refused, with what is needed.
-    timing: dict[str, Any] = {"grace": options.grace, "idle_timeout": options.idle_timeout}
-    window: dict[str, Any] = {"before": options.before, "after": options.after}
+    given = dataclasses.asdict(options)
+    timing = {name: given[name] for name in ("how", "grace", "idle_timeout")}
     if not options.windowed:
-        return left.join(right.table(ttl=options.ttl, history=options.history), how=options.how, **timing)
+        return left.join(right.table(ttl=options.ttl, history=options.history), **timing)
     if options.ttl or options.history is not None:
         raise JoinError("--ttl and --history are for a table, and with --before and --after both are streams")
-    return left.join(right, how=options.how, **timing, **window)
+    return left.join(right, before=given["before"], after=given["after"], **timing)
 
 
 def _side(app: App, options: JoinOptions, side: str) -> Topic:

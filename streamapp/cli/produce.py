@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 import click
 import msgspec
@@ -50,13 +50,16 @@ def produce(
     topic: str | None,
     pipeline: str | None,
     file: io.BufferedReader,
+    key: str | None,
+    timestamp: str | None,
     unit: str | None,
+    raw: bool,
     create: bool,
     rate: float,
     timeout: float,
     quiet: bool,
     as_json: bool,
-    **given: Any,
+    **generated: object,
 ) -> None:
     """Produce records: the generated traffic of a pipeline, or the lines of a file.
 
@@ -66,12 +69,11 @@ def produce(
     require(Extra.PRODUCE)
     settings = current_settings()
     options = Options(rate=rate, timeout=timeout, progress=not quiet)
-    fields = {name: given.pop(name) for name in ("key", "timestamp", "raw")}
-    lines = JsonLines(unit=Unit(unit) if unit else None, **fields)
     if topic:
-        _refuse(ctx, ("pipeline", *given), "is for generated traffic, without a TOPIC")
-        if unit and not lines.timestamp:
+        _refuse(ctx, ("pipeline", *generated), "is for generated traffic, without a TOPIC")
+        if unit and not timestamp:
             raise click.UsageError("--unit needs a --timestamp")
+        lines = JsonLines(key=key, timestamp=timestamp, unit=Unit(unit) if unit else None, raw=raw)
         report = produce_lines(settings, topic, file, lines, options, create=create)
     else:
         _refuse(ctx, OF_LINES, "needs a TOPIC")
@@ -80,11 +82,12 @@ def produce(
             raise click.UsageError(f"say what to produce: a TOPIC, or --pipeline {' or '.join(run or PIPELINES)}")
         traffic = TRAFFIC[pipeline or run[0]]
         own = [option.name for option in traffic.OPTIONS]
-        _refuse(ctx, given.keys() - {*own}, "is for another pipeline")
+        _refuse(ctx, generated.keys() - {*own}, "is for another pipeline")
         try:
-            report = produce_traffic(settings, traffic.Traffic(**{name: given[name] for name in own}), options)
+            made = traffic.Traffic(**{name: generated[name] for name in own})
         except ValueError as exc:
             raise click.UsageError(str(exc)) from None
+        report = produce_traffic(settings, made, options)
     click.echo(msgspec.json.encode(report) if as_json else report)
     for told in filter(None, (report.note, report.warning, report.error)):
         click.echo(f"streamapp produce: {told}", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import time
 from collections import Counter
@@ -114,20 +115,21 @@ def produce_lines(
     return msgspec.structs.replace(session.report, note=note if zeros else "", warning=times.warning)
 
 
+@dataclasses.dataclass
 class _Session:
     """A producer with the user's Ctrl-C, and how it went."""
 
-    def __init__(self, producer: Producer, interrupt: Interrupt, timeout: float) -> None:
-        self.producer = producer
-        self.deadline = timeout + FLUSH_MARGIN_S
-        self.error = ""
-        self._interrupt = interrupt
-        self._start = time.monotonic()
+    producer: Producer
+    interrupt: Interrupt
+    #: Seconds that what is sent has to be acknowledged.
+    deadline: float
+    error: str = ""
+    start: float = dataclasses.field(default_factory=time.monotonic)
 
     def interruptible(self, lines: Iterator[bytes]) -> Iterator[bytes]:
         """Yield the lines; Ctrl-C ends a wait for the next one."""
         while True:
-            with self._interrupt.at_once():
+            with self.interrupt.at_once():
                 line = next(lines, b"")
             if not line:
                 return
@@ -136,7 +138,7 @@ class _Session:
     @property
     def report(self) -> Report:
         """The counts, which are final once the session is over."""
-        stats, seconds = self.producer.stats, round(time.monotonic() - self._start, 3)
+        stats, seconds = self.producer.stats, round(time.monotonic() - self.start, 3)
         failure = f"{stats.failed:,} records failed, the first for {self.producer.error}" if stats.failed else ""
         return Report(**msgspec.structs.asdict(stats), seconds=seconds, error=self.error or failure)
 
@@ -155,7 +157,7 @@ def _session(settings: Settings, options: Options, total: int | None = None) -> 
             interrupt.check()
 
         producer = Producer(settings, timeout=options.timeout, on_poll=look_around)
-        session = _Session(producer, interrupt, options.timeout)
+        session = _Session(producer, interrupt, options.timeout + FLUSH_MARGIN_S)
         try:
             yield session
         except Interrupted:

@@ -67,11 +67,12 @@ class JsonLines(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"not a JSON object: {shown(line)}{guess(line)}") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as exc:
             raise ValueError(f"not JSON: {exc}: {shown(line)}{guess(line)}") from None
-        key = None if self.key is None else key_bytes(field_of(fields, self.key), self.key)
-        timestamp = None
-        if self.timestamp is not None:
-            timestamp = event_time(field_of(fields, self.timestamp), self.timestamp, self.unit)
-        return Line(key, line, timestamp)
+        key, at = self.key, self.timestamp
+        return Line(
+            None if key is None else key_bytes(field_of(fields, key), key),
+            line,
+            None if at is None else event_time(field_of(fields, at), at, self.unit),
+        )
 
 
 def field_of(fields: dict[str, msgspec.Raw], name: str) -> msgspec.Raw:
@@ -80,17 +81,17 @@ def field_of(fields: dict[str, msgspec.Raw], name: str) -> msgspec.Raw:
     Raises:
         ValueError: if there is none.
     """
-    at, found = fields, fields.get(name)
-    for part in name.split(".") if found is None else ():
-        if found is not None:
-            try:
-                at = _FIELDS.decode(found)
-            except msgspec.DecodeError:
-                raise ValueError(f"there is no field {name}: {shown(found)} has none") from None
-        if part not in at:
-            raise ValueError(f"there is no field {name}")
-        found = at[part]
-    return found if found is not None else msgspec.Raw(b"null")
+    found = msgspec.Raw(b"null")
+    try:
+        *outer, last = [name] if name in fields else name.split(".")
+        for part in outer:
+            found = fields[part]
+            fields = _FIELDS.decode(found)
+        return fields[last]
+    except KeyError:
+        raise ValueError(f"there is no field {name}") from None
+    except msgspec.DecodeError:
+        raise ValueError(f"there is no field {name}: {shown(found)} has none") from None
 
 
 def key_bytes(value: msgspec.Raw, name: str) -> bytes:
