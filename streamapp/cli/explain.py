@@ -29,20 +29,16 @@ class ExplainError(StreamappError):
     """A question that has no answer; its text is one line that says why."""
 
 
-class Time(click.ParamType):
-    """An event time on the command line, in ms."""
-
-    name = "time"
-
-    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read it: ms since 1970, or ISO 8601, which is UTC unless it says otherwise."""
-        if isinstance(value, int) or value.isdecimal():
-            return int(value)
-        try:
-            time = datetime.datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no time: write 1767225600000 (ms) or 2026-01-01T00:00:00.000Z", param, ctx)
-        return round((time if time.tzinfo else time.replace(tzinfo=datetime.UTC)).timestamp() * 1000)
+def event_time(value: str) -> int:
+    """Read an event time, in ms: ms since 1970, or ISO 8601, which is UTC unless it says otherwise."""
+    if value.isdecimal():
+        return int(value)
+    try:
+        time = datetime.datetime.fromisoformat(value)
+    except ValueError:
+        like = "1767225600000 (ms) or 2026-01-01T00:00:00.000Z"
+        raise click.BadParameter(f"{value!r} is no time: write {like}") from None
+    return round((time if time.tzinfo else time.replace(tzinfo=datetime.UTC)).timestamp() * 1000)
 
 
 @click.command(cls=Command)
@@ -50,7 +46,7 @@ class Time(click.ParamType):
 @click.argument("partition", required=False, type=click.IntRange(min=0))
 @click.argument("offset", required=False, type=click.IntRange(min=0))
 @click.option("--key", help="Key of the record.")
-@click.option("--time", type=Time(), help="Its event time: ms since 1970, or 2026-01-01T00:00:00.000Z.")
+@click.option("--time", type=event_time, help="Its event time: ms since 1970, or 2026-01-01T00:00:00.000Z.")
 @click.option("--join", help="Name of the join. [default: each that reads the topic]")
 @click.option("--worker", help="URL of any worker. [default: by STREAMAPP_WEB_HOST and STREAMAPP_WEB_PORT]")
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")

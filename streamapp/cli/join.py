@@ -14,7 +14,7 @@ from streamapp.cli.join_options import JoinOptions, check_options, part_of_name
 from streamapp.formats.key_forms import key_form
 from streamapp.formats.undecodable import Reason
 from streamapp.joins import How, Record, Refused
-from streamapp.replay.values import Field, duration
+from streamapp.replay import values
 from streamapp.reset.beginning import begin
 from streamapp.reset.where import WhereType
 from streamapp.settings import Create
@@ -26,17 +26,12 @@ __all__ = ["join"]
 SIDES: Final = ("left", "right")
 
 
-class Duration(click.ParamType):
-    """A duration on the command line, in ms."""
-
-    name = "duration"
-
-    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read it."""
-        try:
-            return int(value) if isinstance(value, int) or value.lstrip("-").isdecimal() else duration(value)
-        except ValueError as exc:
-            self.fail(str(exc), param, ctx)
+def duration(value: str | int) -> int:
+    """Read a duration, in ms."""
+    try:
+        return int(value) if str(value).lstrip("-").isdecimal() else values.duration(value)
+    except ValueError as exc:
+        raise click.BadParameter(str(exc)) from None
 
 
 @click.command(cls=Command)
@@ -45,12 +40,12 @@ class Duration(click.ParamType):
 @click.option("--on", "field", required=True, help="Field to join on.")
 @click.option("--to", required=True, help="Topic of the results.")
 @click.option("--how", type=click.Choice([how.value for how in How]), default=How.INNER.value, show_default=True)
-@click.option("--before", type=Duration(), help="How much earlier a right record may be: 250ms, 10s, 10m, 1h, 7d.")
-@click.option("--after", type=Duration(), help="How much later it may be.")
-@click.option("--grace", type=Duration(), help="How late a record may be.")
-@click.option("--idle-timeout", type=Duration(), help="After how long a silence what waits comes out.")
-@click.option("--ttl", type=Duration(), default=0, help="How long a row of the table lives; default: for ever.")
-@click.option("--history", type=Duration(), help="How far back past rows of the table are kept, and joined.")
+@click.option("--before", type=duration, help="How much earlier a right record may be: 250ms, 10s, 10m, 1h, 7d.")
+@click.option("--after", type=duration, help="How much later it may be.")
+@click.option("--grace", type=duration, help="How late a record may be.")
+@click.option("--idle-timeout", type=duration, help="After how long a silence what waits comes out.")
+@click.option("--ttl", type=duration, default=0, help="How long a row of the table lives; default: for ever.")
+@click.option("--history", type=duration, help="How far back past rows of the table are kept, and joined.")
 @click.option("--repartition", multiple=True, type=click.Choice(SIDES), help="Side that is not keyed by the field.")
 @click.option("--unmatched", help="Topic of the records that are not matched.")
 @click.option("--late", help="Topic of the records that are late.")
@@ -107,7 +102,7 @@ def _declare(app: App, options: JoinOptions) -> JoinDeclaration[Any]:
 
 
 def _side(app: App, options: JoinOptions, side: str) -> Topic:
-    field = Field(options.field, required=True)
+    field = values.Field(options.field, required=True)
     topic = app.topic(getattr(options, side))
     if side in options.repartition:
         tombstones = side == "right" and not options.windowed
@@ -117,7 +112,7 @@ def _side(app: App, options: JoinOptions, side: str) -> Topic:
     return topic
 
 
-def _keyed_by(field: Field, side: str) -> Callable[[Record], None]:
+def _keyed_by(field: values.Field, side: str) -> Callable[[Record], None]:
     """Return what refuses records that have another key than the field's, and says what they have instead."""
     remedy = f"--repartition {side} goes by {field.name} of the value"
 

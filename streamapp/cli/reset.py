@@ -12,22 +12,13 @@ from streamapp.reset.where import Kind, Where, WhereType
 __all__ = ["reset"]
 
 
-class Partitions(click.ParamType):
-    """A topic on the command line, with or without the numbers of partitions."""
-
-    name = "topic"
-
-    def convert(
-        self, value: str | tuple[str, list[int]], param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, list[int]]:
-        """Read it."""
-        if isinstance(value, tuple):
-            return value
-        topic, _, numbers = value.partition(":")
-        try:
-            return topic, sorted({int(number) for number in numbers.split(",")}) if numbers else []
-        except ValueError:
-            self.fail(f"{value!r} is no topic: write TOPIC, or TOPIC:0,1 for some partitions", param, ctx)
+def partitions(value: str) -> tuple[str, list[int]]:
+    """Read a topic, with or without the numbers of partitions."""
+    topic, _, numbers = value.partition(":")
+    try:
+        return topic, sorted({int(number) for number in numbers.split(",")}) if numbers else []
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no topic: write TOPIC, or TOPIC:0,1 for some partitions") from None
 
 
 @click.command(cls=Command)
@@ -40,7 +31,7 @@ class Partitions(click.ParamType):
     help="Where streams are read from: beginning (default), now, 2026-01-31T12:00:00Z, 1767225600000 (ms), 2h (ago).",
 )
 @click.option("--offset", type=click.IntRange(min=0), help="The offset that --topic is read from, instead of --from.")
-@click.option("--topic", "topics", multiple=True, type=Partitions(), help="TOPIC or TOPIC:0,1. [default: all input]")
+@click.option("--topic", "topics", multiple=True, type=partitions, help="TOPIC or TOPIC:0,1. [default: all input]")
 @click.option("--keep-state", is_flag=True, help="Leave the state as it is; tables are read on from where they are.")
 @click.option("--execute", is_flag=True, help="Do it.")
 def reset(

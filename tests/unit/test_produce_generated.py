@@ -6,13 +6,14 @@ import itertools
 from collections import Counter
 from collections.abc import Callable
 
+import click
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamapp.pipelines.clicks.models import Click as Joinable
-from streamapp.pipelines.clicks.traffic import BAD_CLICKS, Kind, Timeline, Traffic, generate
+from streamapp.pipelines.clicks.traffic import BAD_CLICKS, OPTIONS, Kind, Timeline, Traffic, generate
 from streamapp.produce.traffic import Record
 
 START = 1_763_000_000_000
@@ -216,3 +217,10 @@ def test_traffic_can_be_without_end() -> None:
 def test_shares_that_are_more_than_all_are_refused() -> None:
     with pytest.raises(ValueError, match="must not exceed 1 together"):
         Traffic(late_share=0.4, bad_share=0.4, unmatched_share=0.4)
+
+
+def test_the_options_of_the_command_have_the_defaults_of_the_traffic() -> None:
+    parsed = click.Command("produce", params=[*OPTIONS]).make_context("produce", []).params
+
+    assert Traffic(**parsed) == Traffic()
+    assert parsed.keys() == set(Traffic.__struct_fields__)
