@@ -19,10 +19,10 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 from confluent_kafka.cimpl import NewPartitions, NewTopic
-from faust.types import TP
 
 from streamapp.errors import StreamappError
 from streamapp.kafka.clients import librdkafka
+from streamapp.kafka.partition import TP
 from streamapp.kafka.topic_configs import LARGEST_RECORD, Config, input_config, older
 from streamapp.settings import PREFIX, Settings
 

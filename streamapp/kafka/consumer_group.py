@@ -11,11 +11,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError as AIOKafkaError
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import ConsumerGroupDescription
-from faust.types import TP
 
 from streamapp.kafka.admin import Cluster, ClusterError
 from streamapp.kafka.clients import aiokafka, reader
 from streamapp.kafka.commit_metadata import By, CommitMetadata, new_placement
+from streamapp.kafka.partition import TP
 
 __all__ = ["ConsumerGroup", "HasWorkersError"]
 

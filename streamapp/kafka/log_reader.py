@@ -12,10 +12,10 @@ from typing import Final, NamedTuple, Self, TypeVar, cast
 
 from confluent_kafka import KafkaException, Message, TopicPartition
 from confluent_kafka.admin import TopicMetadata
-from faust.types import TP
 
 from streamapp.errors import StreamappError
 from streamapp.kafka.clients import reader
+from streamapp.kafka.partition import TP
 from streamapp.kafka.record import Headers
 from streamapp.settings import PREFIX, Settings
 
