@@ -6,16 +6,16 @@ import struct
 from collections.abc import Sequence
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 import cramjam
+from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from streamapp.kafka.insides import Accumulator
 from streamapp.kafka.large_records import LARGE, LargeRecords
+from streamapp.kafka.record import Result
 from streamapp.kafka.record_layout import ATTRIBUTES, CRC, LENGTH, PRODUCER, RECORDS, SNAPPY, UNCOUNTED, checksum
-
-if TYPE_CHECKING:
-    from streamapp.kafka.record import Result
 
 __all__ = ["RecordBatch", "size_of"]
 
@@ -34,7 +34,7 @@ class RecordBatch(BatchBuilder):  # type: ignore[misc]
         accumulator: the producer's, which knows the size, and whether there are transactions.
     """
 
-    def __init__(self, accumulator: Any) -> None:
+    def __init__(self, accumulator: Accumulator) -> None:
         transactions = accumulator._txn_manager
         transactional = transactions is not None and transactions.transactional_id is not None
         super().__init__(accumulator._batch_size, 0, is_transactional=int(transactional))
@@ -48,7 +48,7 @@ class RecordBatch(BatchBuilder):  # type: ignore[misc]
         self.refused = False
 
     @classmethod
-    def of(cls, producer: Any) -> RecordBatch:
+    def of(cls, producer: AIOKafkaProducer) -> RecordBatch:
         """Return an empty one for an aiokafka producer."""
         return cls(producer._message_accumulator)
 
@@ -70,7 +70,7 @@ class RecordBatch(BatchBuilder):  # type: ignore[misc]
         self._relative_offset = count
         return count - begin
 
-    def append(self, **record: Any) -> None:
+    def append(self, **record: object) -> None:
         """Have no room for single records, which aiokafka's producer would put between the results."""
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
@@ -13,15 +14,6 @@ from streamapp.runtime.work import Work
 from streamapp.stores.partition import Changes
 
 __all__ = ["Inspection", "Owner", "PartitionedRows", "RowTable", "Rows", "Tables"]
-
-
-class PartitionedRows(Protocol):
-    """The partitions of a table that this worker owns, by number."""
-
-    @property
-    def partitions(self) -> Mapping[int, Uncommitted]:
-        """The partitions."""
-        ...
 
 
 class Inspection(NamedTuple):
@@ -47,15 +39,21 @@ class Owner(Protocol):
     @property
     def tables(self) -> frozenset[str]:
         """The topics whose records are rows of a table in the state."""
-        ...
 
     def inspect(self, partition: Uncommitted, partitions: int) -> Inspection:
-        """Look at the state of a partition.
+        """Look at the state of one of so many partitions.
 
         Raises:
             StateError: if the join cannot go on with it.
         """
-        ...
+
+
+class PartitionedRows(Protocol):
+    """The partitions of a table that this worker owns, by number."""
+
+    @property
+    def partitions(self) -> Mapping[int, Uncommitted]:
+        """The partitions."""
 
 
 class RowTable(Protocol):
@@ -69,12 +67,10 @@ class RowTable(Protocol):
     @property
     def data(self) -> PartitionedRows:
         """Its partitions."""
-        ...
 
     @property
     def changelog_topic_name(self) -> str:
         """Full name of the changelog."""
-        ...
 
     def partition(self, number: int) -> Uncommitted:
         """Return the rows of a partition that this worker owns.
@@ -82,7 +78,6 @@ class RowTable(Protocol):
         Raises:
             KeyError: if it does not own it.
         """
-        ...
 
 
 class Tables(Protocol):
@@ -91,28 +86,17 @@ class Tables(Protocol):
     @property
     def of_rows(self) -> Sequence[RowTable]:
         """All of them: those that agents have, and the states of joins."""
-        ...
 
     def partitions(self, *, active: bool = False) -> list[Uncommitted]:
-        """Return the rows of the partitions that this worker has.
-
-        Args:
-            active: leave out those that are kept as standbys.
-        """
-        ...
+        """Return the rows of the partitions that this worker has; without its standbys if only `active` ones."""
 
 
+@dataclasses.dataclass(slots=True, eq=False)
 class Rows:
-    """One partition of a table as the work on a batch sees it: with what the work itself has written.
+    """One partition of a table as the work on a batch sees it: with what the work itself has written."""
 
-    Args:
-        rows: the partition.
-        work: the work on a batch; on to the next one whoever keeps this sets that.
-    """
-
-    def __init__(self, rows: Uncommitted, work: Work) -> None:
-        self.rows = rows
-        self.work = work
+    rows: Uncommitted
+    work: Work
 
     @property
     def written(self) -> bool:

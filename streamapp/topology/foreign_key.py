@@ -28,7 +28,7 @@ from streamapp.kafka.refusals import RecordRefusedError
 from streamapp.runtime.batch import Batch
 from streamapp.runtime.inputs import Input
 from streamapp.runtime.output import Output
-from streamapp.runtime.work import Origin
+from streamapp.runtime.work import Origin, Results
 from streamapp.settings import Guarantee
 from streamapp.topology.base import JoiningApp
 from streamapp.topology.declaration import JoinDeclaration
@@ -104,9 +104,11 @@ class _Answers(Output):
         self._joining = app
         self._left = left
 
-    async def refused(self, result: Result, source: TP, record: Record | None, error: RecordRefusedError) -> None:
-        """Send the left record that was asked for to the dead letters."""
+    async def refused(
+        self, result: Result, source: TP, record: Record | None, error: RecordRefusedError
+    ) -> Results | None:
+        """Return the dead letter of the left record that was asked for."""
         answer = cast(Answer, record)
         producer = self._joining.producer
         count = await producer.partition_count(self._left)  # type: ignore[attr-defined]  # of ours
-        await super().refused(result, TP(self._left, partition_of(answer.to, count)), answer.left, error)
+        return await super().refused(result, TP(self._left, partition_of(answer.to, count)), answer.left, error)

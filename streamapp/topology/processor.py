@@ -162,7 +162,7 @@ class JoinProcessor(Generic[R]):
         Raises:
             StateError: if this join cannot go on with the state.
         """
-        known = self.app.resumption.topic_ids
+        known = self.app.resumption.positions.ids
         ids = {topic: known[topic] for topic in self.topics if topic in known}
         self.provenance = msgspec.structs.replace(self.provenance, partitions=partitions, ids=ids)
         state = State(RowStore(Rows(partition, Work())))

@@ -25,6 +25,7 @@ from yarl import URL
 
 from streamapp.errors import StreamappError
 from streamapp.kafka.admin import ClusterError
+from streamapp.kafka.clients import aiokafka
 from streamapp.kafka.members import StaticMember, members
 from streamapp.kafka.protocol import describe_group
 from streamapp.loopback import is_loopback
@@ -157,7 +158,7 @@ async def look(other: StaticMember, own: URL, *, same_host: bool) -> Sign:
 @contextlib.asynccontextmanager
 async def _describing(settings: Settings, group: str) -> AsyncIterator[tuple[Describe, Callable[[], str]]]:
     """Connect to a group's coordinator: gives what asks it for the group, and the address from which that is done."""
-    client = AIOKafkaClient(**settings.aiokafka())
+    client = AIOKafkaClient(**aiokafka(settings))
     node: int | None = None
 
     async def describe() -> Response:
