@@ -16,9 +16,9 @@ from streamapp.kafka.admin import Cluster, ClusterError
 from streamapp.kafka.log_reader import Log
 from streamapp.kafka.partitioners import PARTITIONERS
 from streamapp.repartitioning.rows import rows_of
-from streamapp.worker.copartition import changelog_of
 from streamapp.worker.growth import free_topics, moving_to
 from streamapp.worker.table import OrderedTable
+from streamapp.worker.value_table import ValueTable
 
 if TYPE_CHECKING:
     from streamapp.worker.app import App
@@ -107,7 +107,7 @@ def make_plan(app: App, cluster: Cluster, partitions: int | None) -> Plan:
             f"the state of a join cannot be moved ({', '.join(joins)}): it has a clock and accounts for each "
             "partition; `streamapp reset` starts it anew"
         )
-    if tables := [table.name for table in app.value_tables]:
+    if tables := [table.name for table in app.row_tables if isinstance(table, ValueTable)]:
         raise ClusterError(
             f"the rows of tables of Faust's cannot be moved ({', '.join(tables)}): they are where the events were that "
             "they are of, whatever their keys; `streamapp reset` starts them anew"
@@ -122,7 +122,7 @@ def make_plan(app: App, cluster: Cluster, partitions: int | None) -> Plan:
         for group in groups:
             count = _count(group, existing, partitions)
             found = [
-                _move(cluster, log, existing, table.name, changelog_of(app, table), count)
+                _move(cluster, log, existing, table.name, table.changelog_topic_name, count)
                 for table in app.row_tables
                 if (table.source or groups[0][0]) in group
             ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer
@@ -20,15 +20,13 @@ from aiokafka.consumer.subscription_state import Assignment
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from aiokafka.protocol.api import Request
 from aiokafka.protocol.group import JoinGroupRequest
-from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP
 from mode import Service
 
 from streamapp.kafka.group import Group, passes
 from streamapp.kafka.lease import Lease
 from streamapp.kafka.refusals import RefusedError, name_of, standing
-from streamapp.worker.base import BaseApp
+from streamapp.worker.app import App
 from streamapp.worker.static_member import FencedError
 
 __all__ = ["ConsumerThread"]
@@ -46,7 +44,7 @@ LEAVE_TIMEOUT_S: Final = 2.0
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """The thread in which aiokafka runs, so that heartbeats go on while an agent works."""
 
-    app: BaseApp
+    app: App
 
     def __post_init__(self) -> None:
         """Begin without a place in the group."""
@@ -200,20 +198,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Take note that the agents' loop goes on: the place in the group depends on it (``max.poll.interval.ms``)."""
         with self.aiokafka._subscription.fetch_context():
             pass
-
-    async def commit_offsets(self, offsets: Mapping[TP, int]) -> None:
-        """Commit the offsets of partitions.
-
-        Raises:
-            KafkaError: if the broker does not take them, for instance since this worker was put out of the group.
-        """
-        await self.call_thread(self._commit_offsets, offsets)
-
-    async def _commit_offsets(self, offsets: Mapping[TP, int]) -> None:
-        metadata = self.app.resumption.metadata
-        await self.aiokafka.commit(
-            {TopicPartition(*tp): OffsetAndMetadata(offset, metadata(tp)) for tp, offset in offsets.items()}
-        )
 
     async def refresh(self) -> None:
         """Have aiokafka ask for the topics again: what the group's leader knows of them decides who gets what."""

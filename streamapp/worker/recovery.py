@@ -27,8 +27,8 @@ from streamapp.runtime.uncommitted import Uncommitted
 from streamapp.stores.errors import StoreBehindError, StoreUnreachableError
 from streamapp.stores.partition import PartitionStore
 from streamapp.stores.standing import Standing
+from streamapp.worker.app import App
 from streamapp.worker.assignor import Assignor
-from streamapp.worker.base import BaseApp
 from streamapp.worker.consumer import Consumer
 from streamapp.worker.table import Table
 
@@ -47,7 +47,7 @@ REFILL_ROWS: Final = 20_000
 class Recovery(Service):
     """Brings the tables' partitions up to date after each rebalance, then starts the streams."""
 
-    def __init__(self, app: BaseApp, tables: TableManager, **kwargs: Any) -> None:
+    def __init__(self, app: App, tables: TableManager, **kwargs: Any) -> None:
         self.app = app
         self.tables = tables
         #: Set while the assigned partitions are up to date and the streams run.
@@ -239,7 +239,7 @@ class Recovery(Service):
 class TableManager(FaustTableManager):
     """Faust's table manager, with our recovery."""
 
-    app: BaseApp
+    app: App
     _recovery: Recovery | None = None  # type: ignore[assignment]
 
     @property

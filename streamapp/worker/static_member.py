@@ -21,6 +21,7 @@ import aiohttp
 from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.api import Response
+from faust.types.settings import Settings as FaustSettings
 from yarl import URL
 
 from streamapp.errors import StreamappError
@@ -29,7 +30,7 @@ from streamapp.kafka.members import StaticMember, members
 from streamapp.kafka.protocol import describe_group
 from streamapp.loopback import is_loopback
 from streamapp.settings import PREFIX, Settings
-from streamapp.worker.base import BaseApp
+from streamapp.worker.start import Start
 
 __all__ = ["FencedError", "check_alone"]
 
@@ -68,17 +69,16 @@ class Sign(enum.Enum):
     UNKNOWN = enum.auto()
 
 
-def check_alone(app: BaseApp) -> None:
-    """Make sure, before the worker joins the group, that no other one is alive that has the same static id.
+def check_alone(start: Start) -> None:
+    """Check, before the worker joins the group, that no other one is alive that has the same static id.
 
     Raises:
         ClusterError: if there is one.
     """
-    asyncio.run(_check_alone(app))
+    asyncio.run(_check_alone(start.app.settings, start.app.conf))
 
 
-async def _check_alone(app: BaseApp) -> None:
-    conf, settings = app.conf, app.settings
+async def _check_alone(settings: Settings, conf: FaustSettings) -> None:
     instance = settings.member_id(conf.web_port)
     patience = conf.broker_session_timeout + SESSION_MARGIN_S
     deadline, first = time.monotonic() + patience, True

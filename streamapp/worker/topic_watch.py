@@ -19,13 +19,14 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 from mode import Service
 
+from streamapp.errors import StreamappError
 from streamapp.kafka.reader import Reader
 from streamapp.kafka.topic_metadata import Described, describe
 from streamapp.rate_limit import RateLimit
 from streamapp.runtime.positions import Positions
 from streamapp.runtime.uncommitted import Uncommitted
-from streamapp.worker.base import BaseApp
-from streamapp.worker.growth import PartitionsChangedError, advice, free_topics
+from streamapp.worker.app import App
+from streamapp.worker.growth import advice, free_topics
 
 __all__ = ["TopicWatch"]
 
@@ -38,6 +39,10 @@ DESCRIBE_TIMEOUT_S: Final = 5.0
 REBALANCE_INTERVAL_S: Final = 30.0
 
 
+class PartitionsChangedError(StreamappError):
+    """Topics have got other partitions than their tables have: the worker stops. The text is one line."""
+
+
 class WatchedConsumer(Protocol):
     """The consumer, as far as its topics are watched."""
 
@@ -47,15 +52,12 @@ class WatchedConsumer(Protocol):
     @property
     def inputs(self) -> Collection[TP]:
         """The partitions whose records agents get."""
-        ...
 
     async def refresh(self) -> None:
         """Have the group's leader, if it is this worker, know the topics as they are now."""
-        ...
 
     def rejoin(self) -> None:
         """Have the group rebalance."""
-        ...
 
 
 class TopicWatch(Service):
@@ -65,11 +67,11 @@ class TopicWatch(Service):
     too, after a rebalance.
 
     Args:
-        app: the app; `BaseApp.partition_counts` has the topics with what they had before the start.
+        app: the app; `App.partition_counts` has the topics with what they had before the start.
         consumer: its consumer.
     """
 
-    def __init__(self, app: BaseApp, consumer: WatchedConsumer) -> None:
+    def __init__(self, app: App, consumer: WatchedConsumer) -> None:
         super().__init__()
         self._app = app
         self._consumer = consumer
@@ -158,7 +160,7 @@ class TopicWatch(Service):
         for topic in due:
             self.log.warning("%s was deleted and made anew; the group rebalances, and begins with the new one", topic)
             self._replaced.add(changed[topic])
-        owned = self._app.tables_of_rows.partitions(active=True)
+        owned = self._app.row_tables.partitions(active=True)
         renewed = [rows for rows in owned if self._is_renewed(rows, new.get(rows.changelog.topic))]
         if due or renewed:
             await self._rebalance()
