@@ -101,7 +101,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             found = await Group(self).members()
         for other in found:
             if other.instance == instance and other.member != member:
-                asyncio.run_coroutine_threadsafe(self.app.crash(FencedError(instance, other)), self.parent_loop)
+                asyncio.run_coroutine_threadsafe(self.app.crash(FencedError(other)), self.parent_loop)
                 await asyncio.wait([coordinator._closing])
                 raise KafkaError("this worker is in the group no more")
 

@@ -12,7 +12,7 @@ from streamapp.joins.rows import Row
 from streamapp.runtime.batch import Batch, BatchSchema
 from streamapp.runtime.rows import Owner, Rows
 from streamapp.runtime.uncommitted import Uncommitted
-from streamapp.worker.store import PartitionedStore
+from streamapp.worker.stores import PartitionedStore
 
 __all__ = ["OrderedTable", "RowTables", "Table"]
 
