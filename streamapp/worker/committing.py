@@ -43,6 +43,9 @@ class CommittingConsumer(driver.Consumer):
     app: App
     _thread: ConsumerThread
 
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.alignment = Alignment({})

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Final, Protocol
 
 from aiokafka.errors import KafkaError
@@ -48,10 +48,8 @@ class WatchedConsumer(Protocol):
 
     reader: Reader
     positions: Positions
-
-    @property
-    def inputs(self) -> Collection[TP]:
-        """The partitions whose records agents get."""
+    #: The partitions whose records agents get.
+    inputs: frozenset[TP]
 
     async def refresh(self) -> None:
         """Have the group's leader, if it is this worker, know the topics as they are now."""
