@@ -20,6 +20,7 @@ from streamapp.worker.event_times import check_event_times
 from streamapp.worker.inputs import check_inputs, check_sent_back, check_ways
 from streamapp.worker.start import Start
 
+NO_TOPICS: Mapping[str, int] = {}
 NO_CONFIGS: Mapping[str, Config] = {}
 
 
@@ -67,7 +68,7 @@ def an_app(tmp_path: Path, *, create: Create = Create.MISSING) -> Any:
     return App(settings, web_enabled=False)
 
 
-def start_of(app: App, topics: Mapping[str, int] = NO_CONFIGS, configs: Mapping[str, Config] = NO_CONFIGS) -> Start:
+def start_of(app: App, topics: Mapping[str, int] = NO_TOPICS, configs: Mapping[str, Config] = NO_CONFIGS) -> Start:
     start = Start(app)
     start.cluster = Broker(app.settings, topics, configs)
     return start
@@ -192,7 +193,7 @@ def test_a_changelog_that_deletes_or_stamps_rows_anew_is_refused(tmp_path: Path)
     app = a_join(tmp_path)
     with pytest.raises(ClusterError, match="expired rows would join after a restore"):
         checked(app, ["pairs"], pairs={"message.timestamp.type": "LogAppendTime"})
-    with pytest.raises(ClusterError, match="cleanup.policy=delete, which deletes rows by their event times"):
+    with pytest.raises(ClusterError, match=r"cleanup\.policy=delete, which deletes rows by their event times"):
         checked(app, ["pairs"], pairs={"cleanup.policy": "delete"})
 
 

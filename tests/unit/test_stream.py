@@ -1,4 +1,4 @@
-"""The stream gives an agent whole batches, and takes one for done when the agent asks for the next: without a broker."""
+"""The stream gives an agent whole batches, and one is done when the agent asks for the next: without a broker."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from faust.types import TP, Message
@@ -212,8 +212,8 @@ def test_what_no_other_try_mends_stops_the_worker(tmp_path: Path) -> None:
         async def work(_: Any) -> None:
             raise StoreError("damaged")
 
-        stream = FailingStream(fixture.topic, app=fixture.app)
-        agent: Any = work
+        topic: Any = fixture.topic
+        stream, agent = FailingStream(topic, app=fixture.app), cast(Any, work)
         await agent._tried_again(agent.fun(stream), stream, SimpleNamespace(stream=stream))
         assert [str(error) for error in crashed] == ["damaged"]
 
