@@ -15,7 +15,7 @@ from typing import Any, cast
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
-from faust.types.transports import TPorTopicSet
+from faust.types.transports import TPorTopicSet, TransportT
 from mode import Service
 
 from streamapp.kafka.group import Group
@@ -46,8 +46,8 @@ class CommittingConsumer(driver.Consumer):
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, transport: TransportT, **options: Any) -> None:
+        super().__init__(transport, **options)
         self.alignment = Alignment({})
         #: Set when a batch may have become ready to go to the agents.
         self._ready = asyncio.Event()
@@ -112,7 +112,7 @@ class CommittingConsumer(driver.Consumer):
         """Commit the offsets of partitions.
 
         Raises:
-            KafkaError: if the broker does not take them, for instance since this worker was put out of the group.
+            KafkaError: if the broker does not take them.
             TimeoutError: if it does not answer, or after a crash aiokafka's thread has ended before.
         """
         if offsets:

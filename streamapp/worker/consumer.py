@@ -20,6 +20,7 @@ from typing import Any, Final, cast
 
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError, OffsetOutOfRangeError
 from faust.types import TP
+from faust.types.transports import TransportT
 from mode import Service, ServiceT
 
 from streamapp.formats.undecodable import Reason
@@ -48,8 +49,8 @@ STOP_TIMEOUT_S: Final = 2.0
 class Consumer(CommittingConsumer):
     """Faust's aiokafka consumer, with batches for the topics that ask for them (`BatchSchema`)."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, transport: TransportT, **options: Any) -> None:
+        super().__init__(transport, **options)
         self._arrangement = Arrangement()
         self._watch = TopicWatch(self.app, self)
         self.add_dependency(self._watch)

@@ -9,13 +9,15 @@ import abc
 import functools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn
 
 from faust.stores.base import SerializedStore
 from faust.types import TP
 
 from streamapp.runtime.uncommitted import OrderedUncommitted, Uncommitted
 from streamapp.stores.errors import StoreError
+from streamapp.worker.app import App
+from streamapp.worker.table import Table
 
 if TYPE_CHECKING:
     import redis
@@ -25,29 +27,11 @@ if TYPE_CHECKING:
 __all__ = ["MemoryStore", "PartitionedStore", "RedisStore", "RocksDBStore"]
 
 
-class StoredTable(Protocol):
-    """The table that a store is of, which says what it has as a mapping."""
-
-    ordered: bool
-
-    @property
-    def changelog_topic_name(self) -> str:
-        """Full name of the changelog."""
-
-    def find(self, key: bytes) -> bytes | None:
-        """Return the value of a key."""
-
-    def put(self, key: bytes, value: bytes | None) -> None:
-        """Write the value of a key; None deletes it."""
-
-    def entries(self) -> Iterator[tuple[bytes, bytes]]:
-        """Go through keys and values."""
-
-
-class PartitionedStore(SerializedStore[Any, Any], abc.ABC):
+class PartitionedStore(SerializedStore[object, object], abc.ABC):
     """One `PartitionStore` for each partition that is assigned, and what is not committed to it yet."""
 
-    table: StoredTable  # type: ignore[assignment]
+    app: App
+    table: Table
 
     def __post_init__(self) -> None:
         """Begin without partitions."""
@@ -71,8 +55,10 @@ class PartitionedStore(SerializedStore[Any, Any], abc.ABC):
             self.partitions.pop(partition).committed.close()
         for partition in owned - self.partitions.keys():
             tp = TP(changelog, partition)
-            rows: type[Any] = OrderedUncommitted if self.table.ordered else Uncommitted
-            self.partitions[partition] = rows(self.open(partition), tp)
+            if self.table.ordered:
+                self.partitions[partition] = OrderedUncommitted(self.open(partition), tp)
+            else:
+                self.partitions[partition] = Uncommitted(self.open(partition), tp)
 
     async def on_stop(self) -> None:
         """Close all partitions."""
@@ -137,8 +123,6 @@ class MemoryStore(PartitionedStore):
 class RedisStore(PartitionedStore):
     """The store ``batched-redis://``, with TLS ``batched-rediss://``; keys begin with app id, table and partition."""
 
-    app: Any
-
     @functools.cached_property
     def _client(self) -> redis.Redis:
         from streamapp.stores.redis import connect
@@ -160,8 +144,6 @@ class RedisStore(PartitionedStore):
 
 class RocksDBStore(PartitionedStore):
     """The store ``batched-rocksdb://``: a directory for each partition below Faust's ``tabledir``."""
-
-    app: Any
 
     def open(self, partition: int) -> PartitionStore:
         """Open, or make, the database of a partition."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import faust
 from aiokafka.errors import KafkaError
@@ -72,7 +72,7 @@ class Stream(faust.Stream[Batch]):
         """The worker's consumer."""
         return cast(CommittingConsumer, self.app.consumer)
 
-    def __aiter__(self) -> AsyncIterator[Any]:
+    def __aiter__(self) -> AsyncIterator[Batch]:
         if self.batched:
             return self._batches()
         # Not the compiled twin (0.15.3): that acknowledges events past the consumer, and no offset would be committed.

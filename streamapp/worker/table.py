@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import cast
+from typing import Protocol, cast
 
 import faust
-from faust.types import TP, ModelArg, TopicT
+from faust.types import TP, CodecArg, ModelArg, TopicT
 
 from streamapp.joins.rows import Row
 from streamapp.runtime.batch import Batch, BatchSchema
 from streamapp.runtime.rows import Owner, Rows
 from streamapp.runtime.uncommitted import Uncommitted
-from streamapp.worker.stores import PartitionedStore
 
 __all__ = ["OrderedTable", "RowTables", "Table"]
+
+
+class Partitions(Protocol):
+    """The store of a table (`streamapp.worker.stores`)."""
+
+    partitions: dict[int, Uncommitted]
+
+    def _encode_key(self, key: object) -> bytes: ...
 
 
 class Table(faust.Table):  # type: ignore[type-arg]
@@ -25,7 +32,7 @@ class Table(faust.Table):  # type: ignore[type-arg]
     key is in the same partition of the source and the changelog, and is routed to the worker that has it.
     """
 
-    data: PartitionedStore
+    data: Partitions  # type: ignore[assignment]
     #: Whether rows are read in the order of their keys (`Rows.scan`).
     ordered = False
     #: Full name of a topic which has as many partitions as the table; none = as the first topic of the app has.
@@ -33,7 +40,7 @@ class Table(faust.Table):  # type: ignore[type-arg]
     #: What knows the state that the table is, if it is the state of a join.
     owner: Owner | None = None
 
-    def _serializer_from_type(self, typ: ModelArg | None) -> str:
+    def _serializer_from_type(self, typ: ModelArg | None) -> CodecArg:
         return "raw"
 
     @property

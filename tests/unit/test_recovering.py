@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 from faust.types import TP
@@ -73,7 +73,7 @@ class Fixture:
     """The recovery of an app with one table, of which one partition is assigned."""
 
     def __init__(self, tmp_path: Path, restore: type[Restore]) -> None:
-        self.app: Any = App(Settings(id="shop", datadir=tmp_path, store="memory://"), web_enabled=False)
+        self.app = cast(Any, App(Settings(id="shop", datadir=tmp_path, store="memory://"), web_enabled=False))
         self.table = self.app.table("rows")
         self.rows = self.table.data.partitions[0] = Uncommitted(MemoryPartition(), ROWS)
         self.app.tables._changelogs = {ROWS.topic: self.table}
