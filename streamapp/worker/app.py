@@ -23,17 +23,14 @@ from streamapp.runtime.alignment import Alignment, groups
 from streamapp.runtime.batch import BatchSchema
 from streamapp.runtime.checkpoint import Checkpoint
 from streamapp.runtime.cycles import Flow
-from streamapp.runtime.dead_letters import DeadLetters
 from streamapp.runtime.losses import Losses
-from streamapp.runtime.output import Output
+from streamapp.runtime.output import DeadLetters, Output
 from streamapp.runtime.patience import Patience
 from streamapp.runtime.problems import Problems
 from streamapp.runtime.resumption import Resumption
-from streamapp.runtime.settling import Settling
 from streamapp.runtime.topics import DeclaredTopics
 from streamapp.runtime.unmatched import UnmatchedOutput
 from streamapp.runtime.watch import Watch
-from streamapp.runtime.watching import Watching
 from streamapp.settings import DEAD_LETTERS, PREFIX, Guarantee, Settings
 from streamapp.worker.retention import RetentionWatch
 from streamapp.worker.table import RowTables, Table
@@ -57,7 +54,6 @@ class BatchConsumer(Protocol):
     """The consumer, with what a batch passes through in this worker."""
 
     alignment: Alignment
-    settling: Settling
     resumption: Resumption
     checkpoint: Checkpoint
 
@@ -88,12 +84,12 @@ class App(faust.App):
         self.retention = RetentionWatch(settings)
         #: What is wrong although the worker runs.
         self.faults = Problems()
-        #: Tells when most of what is read comes to nothing.
-        self.watch = Watch(self)
         #: Records that were gone before they were read.
         self.losses = Losses(self.faults, settings.on_lost)
         #: Records that the agents are done with, by topic.
         self.read: Counter[str] = Counter()
+        #: Tells when most of what is read comes to nothing.
+        self.watch = Watch(self.faults, self.read, settings.alarm_share)
         #: Looks for records that are ahead of the wall clock, which bounds the event clocks.
         self.ahead = Ahead(WallClock(settings.max_ahead), f"{PREFIX}MAX_AHEAD={settings.max_ahead:g}")
         self.patience = Patience(self.faults)
@@ -106,7 +102,7 @@ class App(faust.App):
     async def on_start(self) -> None:
         """Begin to watch what becomes of the records."""
         await super().on_start()
-        await self.add_runtime_dependency(Watching(self))
+        await self.add_runtime_dependency(self.watch)
 
     async def crash(self, reason: BaseException) -> None:
         """Stop the worker for a reason; one that is no bug is told without the way there."""
@@ -241,11 +237,6 @@ class App(faust.App):
     @property
     def _batches(self) -> BatchConsumer:
         return cast(BatchConsumer, self.consumer)
-
-    @property
-    def settling(self) -> Settling:
-        """Sends results and rows."""
-        return self._batches.settling
 
     @property
     def resumption(self) -> Resumption:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections import Counter
 from typing import Any
@@ -21,17 +20,11 @@ from streamapp.runtime.work import Rejected
 EXAMPLE = Example(TP("orders", 1), 5, "there is no field custmer_id", b"c0")
 
 
-@dataclasses.dataclass
-class Settings:
-    alarm_share: float = 0.5
-
-
 class App:
     def __init__(self, share: float = 0.5) -> None:
-        self.settings = Settings(share)
         self.read: Counter[str] = Counter()
         self.faults = Problems()
-        self.watch = Watch(self)
+        self.watch = Watch(self.faults, self.read, share)
 
     def take(self, good: int = 0, bad: int = 0, reason: Reason = Reason.MISSING_FIELD) -> None:
         self.read["orders"] += good + bad
