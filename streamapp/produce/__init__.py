@@ -1,4 +1,7 @@
-"""Producers: generated traffic and JSON lines, delivered and accounted for. No Faust in here."""
+"""Producers: generated traffic and JSON lines, delivered and accounted for. No Faust in here.
+
+In: a file, a pipe or a generator, and how fast. Out: records on topics, and a report of what was delivered and what not.
+"""
 
 from streamapp.errors import ProduceError
 from streamapp.kafka.producer import Delivery, Producer
