@@ -1,6 +1,6 @@
 """Producers: generated traffic and JSON lines, delivered and accounted for. No Faust in here.
 
-In: a file, a pipe or a generator, and how fast. Out: records on topics, and a report of what was delivered and what not.
+In: a file, a pipe or a generator, and how fast. Out: records on topics, and a report of what was delivered.
 """
 
 from streamapp.errors import ProduceError
