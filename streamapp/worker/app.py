@@ -235,28 +235,29 @@ class App(faust.App):
         return list(dict.fromkeys(groups(inputs, self.merges()).values()))
 
     @property
-    def _batches(self) -> BatchConsumer:
+    def batch_consumer(self) -> BatchConsumer:
+        """The consumer, which is made when it is asked for first."""
         return cast(BatchConsumer, self.consumer)
 
     @property
     def resumption(self) -> Resumption:
         """Where partitions go on."""
-        return self._batches.resumption
+        return self.batch_consumer.resumption
 
     @property
     def checkpoint(self) -> Checkpoint:
         """Makes work durable."""
-        return self._batches.checkpoint
+        return self.batch_consumer.checkpoint
 
     @property
     def held(self) -> int:
         """How many fetched records wait until the topics which go before theirs are read."""
-        return 0 if self._consumer is None else self._batches.alignment.held
+        return 0 if self._consumer is None else self.batch_consumer.alignment.held
 
     @property
     def enforced(self) -> int:
         """How many batches went although a partition they are joined with had nothing (``STREAMAPP_MAX_IDLE``)."""
-        return 0 if self._consumer is None else self._batches.alignment.enforced
+        return 0 if self._consumer is None else self.batch_consumer.alignment.enforced
 
 
 def _options(settings: Settings) -> dict[str, object]:
