@@ -37,6 +37,11 @@ class PartitionedStore(SerializedStore[object, object], abc.ABC):
         """Begin without partitions."""
         self.partitions: dict[int, Uncommitted] = {}
 
+    @property
+    def ordered(self) -> bool:
+        """Whether rows are read in the order of their keys."""
+        return self.table.ordered
+
     @abc.abstractmethod
     def open(self, partition: int) -> PartitionStore:
         """Open a partition.
@@ -55,7 +60,7 @@ class PartitionedStore(SerializedStore[object, object], abc.ABC):
             self.partitions.pop(partition).committed.close()
         for partition in owned - self.partitions.keys():
             tp = TP(changelog, partition)
-            if self.table.ordered:
+            if self.ordered:
                 self.partitions[partition] = OrderedUncommitted(self.open(partition), tp)
             else:
                 self.partitions[partition] = Uncommitted(self.open(partition), tp)
@@ -117,7 +122,7 @@ class MemoryStore(PartitionedStore):
         """Return an empty partition."""
         from streamapp.stores.memory import MemoryPartition, OrderedMemoryPartition
 
-        return OrderedMemoryPartition() if self.table.ordered else MemoryPartition()
+        return OrderedMemoryPartition() if self.ordered else MemoryPartition()
 
 
 class RedisStore(PartitionedStore):
@@ -139,7 +144,7 @@ class RedisStore(PartitionedStore):
         from streamapp.stores.redis import open_partition
 
         name = f"{self.app.conf.id}:{self.table_name}:{partition}"
-        return open_partition(self._client, name, self.app.settings, ordered=self.table.ordered)
+        return open_partition(self._client, name, self.app.settings, ordered=self.ordered)
 
 
 class RocksDBStore(PartitionedStore):
