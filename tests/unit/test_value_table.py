@@ -53,7 +53,8 @@ def counts(tmp_path: Path) -> Counts:
 def event_of(tp: TP, generation: int = 0) -> Iterator[None]:
     message = SimpleNamespace(tp=tp, topic=tp.topic, partition=tp.partition, timestamp=1.5, generation_id=generation)
     event: Any = SimpleNamespace(message=message)
-    token = _current_event.set(lambda: event)
+    reference: Any = lambda: event  # noqa: E731 - in place of a weak one
+    token = _current_event.set(reference)
     try:
         yield
     finally:
