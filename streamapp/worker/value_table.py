@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import faust
 from faust.streams import current_event
@@ -25,8 +24,8 @@ __all__ = ["ValueTable"]
 class ValueTable(Table):
     """A table as Faust documents it: a mapping; an entry is in the partition of the event that it is set for."""
 
-    def __init__(self, app: faust.App, **options: Any) -> None:
-        super().__init__(app, **options)
+    def __post_init__(self) -> None:
+        """Begin with nothing written."""
         #: By the partition that they are of, what was written for events that are not acknowledged yet.
         self._unfinished: dict[TP, dict[bytes, Row | None]] = {}
 
