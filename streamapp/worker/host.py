@@ -34,15 +34,10 @@ def check_data(start: Start) -> None:
 
 
 def check_directory(path: Path, below: Path, *, written: bool) -> None:
-    """Make a directory, and see that files can be written there.
-
-    Args:
-        path: as it was set.
-        below: where the files will be; in it.
-        written: whether there will be any.
+    """Make the directory `below` the `path` that was set, and see that files can be written there, if any will be.
 
     Raises:
-        SettingsError: if it cannot be.
+        SettingsError: if they cannot.
     """
     try:
         below.mkdir(parents=True, exist_ok=True)
@@ -73,11 +68,7 @@ def check_views(start: Start) -> None:
 
 
 def check_port(bind: str, port: int) -> None:
-    """See that a server could listen on the port just now.
-
-    Args:
-        bind: a host name or an address.
-        port: of TCP.
+    """See that a server could listen just now on a TCP port of a host name or an address.
 
     Raises:
         SettingsError: if it could not.
@@ -86,13 +77,9 @@ def check_port(bind: str, port: int) -> None:
         addresses = socket.getaddrinfo(bind, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as exc:
         raise SettingsError(f"{PREFIX}WEB_BIND={bind} is no address of this host: {_reason(exc)}") from None
-    for family, kind, protocol, _, address in addresses:
+    for family, *_, address in addresses:
         try:
-            with socket.socket(family, kind, protocol) as server:
-                server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                if family == socket.AF_INET6:
-                    server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                server.bind(address)
+            socket.create_server(address, family=family).close()
         except OSError as exc:
             advice = ADVICE.get(exc.errno or 0, "cannot be listened on: {reason}")
             what = advice.format(prefix=PREFIX, reason=_reason(exc))

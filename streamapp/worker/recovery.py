@@ -117,7 +117,6 @@ class Recovery(Service):
             restore.seconds,
             f" ({restore.records / restore.seconds:,.0f} a second)" if restore.records else "",
         )
-
         if standby:
             await self._follow(self._stores(standby))
 

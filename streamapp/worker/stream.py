@@ -177,9 +177,6 @@ class Stream(faust.Stream[Batch]):
     async def failed(self, error: Exception) -> None:
         """Take note that the agent raised on the batch it was given, and wait before the next try.
 
-        Args:
-            error: what the agent raised.
-
         Raises:
             Exception: this error, if a record is at fault and the worker is to stop then (``STREAMAPP_ON_FAILURE``),
                 or if a table's store cannot be used, or the broker refuses what does not get better.

@@ -59,8 +59,7 @@ class Table(faust.Table):  # type: ignore[type-arg]
     def read_ahead(self, topic: TopicT) -> None:
         """Have the rows of a topic's keys read while the agent that will ask for them is busy with other batches.
 
-        Args:
-            topic: of batches (`BatchSchema`), whose agent looks up the rows of all keys of a batch at once.
+        It is a topic of batches, whose agent looks up the rows of all keys of a batch at once.
         """
         cast(BatchSchema, topic.schema).ahead.append(self._begin)
 

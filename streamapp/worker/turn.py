@@ -52,12 +52,8 @@ class Turn:
     def failed(self, error: Exception, *, stop: bool) -> None:
         """Narrow down what the agent fails on.
 
-        Args:
-            error: what the agent raised.
-            stop: whether the worker is to stop for a record that is at fault.
-
         Raises:
-            Exception: this error, if it is.
+            Exception: this error, if a record is at fault and the worker is to stop then.
         """
         batch = self.parts[0]
         if not batch:
