@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import pytest
+from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from streamapp.joins import Row
 from streamapp.runtime.uncommitted import Uncommitted
 from streamapp.settings import Settings
-from streamapp.stores.errors import StoreError, StoreUnreachableError
+from streamapp.stores.errors import StoreBehindError, StoreError, StoreUnreachableError
 from streamapp.stores.memory import MemoryPartition
 from streamapp.stores.standing import Standing
 from streamapp.worker import recovery as module
@@ -130,8 +131,10 @@ def test_streams_go_on_after_the_tables_are_up_to_date(tmp_path: Path, restore: 
     run(tmp_path, restore, scenario)
 
 
-@pytest.mark.parametrize("error", [StoreUnreachableError("away")])
-def test_a_store_that_is_away_is_waited_for(tmp_path: Path, restore: type[Restore], error: Exception) -> None:
+@pytest.mark.parametrize("error", [StoreUnreachableError("away"), StoreBehindError(), KafkaError()], ids=repr)
+def test_a_store_or_a_broker_that_is_away_is_waited_for(
+    tmp_path: Path, restore: type[Restore], error: Exception
+) -> None:
     restore.failures = [error, error]
 
     async def scenario(fixture: Fixture) -> None:
