@@ -41,8 +41,11 @@ class Client:
     def get_random_node(self) -> int:
         return NODE
 
-    async def force_metadata_update(self) -> bool:
-        return True
+    def force_metadata_update(self) -> asyncio.Future[bool]:
+        return self._loop.create_future()
+
+    def set_topics(self, topics: object) -> None:
+        """There are no others."""
 
 
 def reading(partitions: Sequence[TopicPartition]) -> SubscriptionState:

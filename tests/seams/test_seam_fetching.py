@@ -24,7 +24,7 @@ UNKNOWN_TOPIC = 3
 
 def answered(*topics: tuple[str, int, bytes]) -> Any:
     """Return the response to a fetch: topic, error code and record batches of partition 0."""
-    found = [(topic, [(0, code, 10, 8, 0, [], data)]) for topic, code, data in topics]
+    found: list[Any] = [(topic, [(0, code, 10, 8, 0, [], data)]) for topic, code, data in topics]
     return SimpleNamespace(API_VERSION=5, topics=found, error_code=0)
 
 
@@ -56,7 +56,7 @@ def test_one_request_goes_to_a_broker_whose_topics_can_be_put_in_order_and_taken
             ("users", [(0, 0)]),
         ]
         request.topics[:] = request.topics[1:]
-        assert [topic for topic, _ in request.build(request._CLASSES[-1]).topics] == ["users"]
+        assert [topic for topic, _ in request.prepare({request.API_KEY: (0, 4)}).topics] == ["users"]
 
     run(test)
 
@@ -76,7 +76,7 @@ def test_how_long_a_fetch_may_wait_is_read_when_its_request_is_made() -> None:
     async def test(client: Client, fetcher: Fetcher) -> None:
         fetcher._fetch_max_wait_ms = 123
         ((_, request),) = requests_of(fetcher)
-        assert request._max_wait_time == 123
+        assert request.prepare({request.API_KEY: (0, 4)}).max_wait_time == 123
 
     run(test)
 

@@ -7,7 +7,7 @@ from collections import deque
 from typing import Any
 
 import pytest
-from aiokafka.protocol.admin import DescribeGroupsRequest_v3
+from aiokafka.protocol.admin import DescribeGroupsRequest_v3, DescribeGroupsResponse_v3
 from aiokafka.protocol.api import RequestStruct
 from aiokafka.protocol.commit import OffsetFetchRequest_v3
 from aiokafka.protocol.types import Array, Schema, String
@@ -38,7 +38,7 @@ def test_fields_are_written_as_aiokafka_has_them() -> None:
         flexible=False,
     )
     assert shape(older.struct.SCHEMA) == shape(DescribeGroupsRequest_v3.SCHEMA)
-    assert shape(older.struct.RESPONSE_TYPE.SCHEMA) == shape(DescribeGroupsRequest_v3.RESPONSE_TYPE.SCHEMA)
+    assert shape(older.struct.RESPONSE_TYPE.SCHEMA) == shape(DescribeGroupsResponse_v3.SCHEMA)
 
 
 def test_what_is_nested_ends_where_its_bracket_does() -> None:
