@@ -16,7 +16,7 @@ from seams import DISTRIBUTIONS, table
 
 ROOT = Path(__file__).parents[2]
 VENV = ROOT / ".upstream/venv"
-PYTHON = VENV / "bin/python"
+PYTHON = str(VENV / "bin/python")
 NEWEST = ("aiokafka[lz4,zstd,snappy]", "faust-streaming", "mode-streaming")
 CHECKS = {
     "sources as they were read": ["tests/seams/test_seam_sources.py"],
@@ -27,7 +27,7 @@ CHECKS = {
 
 def install() -> None:
     """Make the venv, with what the tests need, and then the newest of what is relied on."""
-    if not PYTHON.exists():
+    if not VENV.exists():
         venv.create(VENV, with_pip=True)
     pip = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "--editable", f"{ROOT}[dev]"], check=True)
