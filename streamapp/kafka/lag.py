@@ -57,12 +57,7 @@ class GroupLag(msgspec.Struct, frozen=True):
 
 
 def group_lag(settings: Settings, group: str, topics: Iterable[str] = ()) -> GroupLag:
-    """Measure the lag of a group.
-
-    Args:
-        settings: where the broker is.
-        group: its id.
-        topics: that it reads, besides those of which it has committed offsets.
+    """Measure the lag of a group, in the topics of which it has committed offsets and in these.
 
     Raises:
         ClusterError: if the broker cannot be reached or refuses, or there is no such group.
