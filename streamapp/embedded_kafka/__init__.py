@@ -2,6 +2,6 @@
 
 from streamapp.embedded_kafka.embedded import EmbeddedKafka
 from streamapp.embedded_kafka.failure import BrokerError
-from streamapp.embedded_kafka.version import VERSION
+from streamapp.embedded_kafka.properties import VERSION
 
 __all__ = ["VERSION", "BrokerError", "EmbeddedKafka"]

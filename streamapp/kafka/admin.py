@@ -19,10 +19,10 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 from confluent_kafka.cimpl import NewPartitions, NewTopic
-from faust.types import TP
 
 from streamapp.errors import StreamappError
 from streamapp.kafka.clients import librdkafka
+from streamapp.kafka.partition import TP
 from streamapp.kafka.topic_configs import LARGEST_RECORD, Config, input_config, older
 from streamapp.settings import PREFIX, Settings
 
@@ -218,14 +218,15 @@ class Cluster:
         found = self.admin.list_offsets(asked, isolation_level=level, request_timeout=self._timeout)
         return {TP(tp.topic, tp.partition): self.answer(answer) for tp, answer in found.items()}
 
-    def answer(self, asked: Future[T]) -> T:
-        """Return the broker's answer."""
+    def answer(self, asked: Future[T], about: str = "") -> T:
+        """Return the broker's answer; an error names what it is about, a topic or a group."""
+        prefix = f"{about}: " if about else ""
         try:
             return asked.result(timeout=self._timeout)
         except KafkaException as exc:
-            raise ClusterError(exc.args[0].str()) from None
+            raise ClusterError(f"{prefix}{exc.args[0].str()}") from None
         except TimeoutError:
-            raise ClusterError(f"Kafka does not answer within {self._timeout:g} s") from None
+            raise ClusterError(f"{prefix}Kafka does not answer within {self._timeout:g} s") from None
 
     def _await(self, counts: Mapping[str, int]) -> dict[str, int]:
         """Wait until the broker tells of new topics and partitions, and return how many they have."""

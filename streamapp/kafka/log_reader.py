@@ -12,10 +12,10 @@ from typing import Final, NamedTuple, Self, TypeVar, cast
 
 from confluent_kafka import KafkaException, Message, TopicPartition
 from confluent_kafka.admin import TopicMetadata
-from faust.types import TP
 
 from streamapp.errors import StreamappError
 from streamapp.kafka.clients import reader
+from streamapp.kafka.partition import TP
 from streamapp.kafka.record import Headers
 from streamapp.settings import PREFIX, Settings
 
@@ -120,6 +120,7 @@ class Log:
         self, settings: Settings, patience: float, *, isolation_level: str = "read_committed", group: str = ""
     ) -> None:
         self._settings = settings
+        self._patience = patience
         self._end = time.monotonic() + patience
         self._counts: dict[str, int] = {}
         options = {"isolation.level": isolation_level, "queued.max.messages.kbytes": 16 << 10}
@@ -167,6 +168,19 @@ class Log:
     def scan(self, tp: TP, offset: int) -> Scan:
         """Go through a partition from an offset on; from its beginning, if that is later."""
         return Scan(self, tp, offset)
+
+    def all(self, tp: TP, offset: int = 0) -> Iterator[Logged]:
+        """Go through all records of a partition from an offset on; the patience is that between two of them.
+
+        Raises:
+            LogError: if the end is not reached.
+        """
+        self._end = time.monotonic() + self._patience
+        for record in (scan := Scan(self, tp, offset)):
+            yield record
+            self._end = time.monotonic() + self._patience
+        if not scan.complete:
+            raise LogError(f"{tp.topic}[{tp.partition}] could not be read to its end: the broker does not answer")
 
     def since(self, tp: TP, timestamp: int, *, back: int = 0) -> Scan:
         """Go through a partition from its first record whose time is not before this one (ms), or `back` before it."""

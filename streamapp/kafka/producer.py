@@ -94,17 +94,19 @@ class Producer:
         value: bytes | None,
         timestamp: int | None = None,
         headers: list[tuple[str, str | bytes | None]] | None = None,
+        partition: int = -1,
     ) -> None:
         """Queue a record, and wait while the queue is full. An error is counted, and not raised.
 
         Args:
             timestamp: event time in ms since 1970; None is the time of sending.
+            partition: -1 is that of the key.
         """
         if self._sent % POLL_EVERY == 0:
             self.poll()
         while True:
             try:
-                self._producer.produce(topic, value, key, timestamp=timestamp or 0, headers=headers)
+                self._producer.produce(topic, value, key, partition, timestamp=timestamp or 0, headers=headers)
             except BufferError:
                 self.poll(POLL_S)
             except KafkaException as exc:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import msgspec
-from faust.types import TP
+
+from streamapp.kafka.partition import TP
 
 __all__ = ["Envelope", "Headers", "Record", "Result", "Stamped"]
 

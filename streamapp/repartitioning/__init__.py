@@ -1,4 +1,4 @@
-"""Moves the rows of tables to the partitions where their keys are, once the topics have more of them. No Faust in here.
+"""Moves the rows of tables to the partitions where their keys are, once the topics have more of them.
 
 The changelog stays the same topic: it gets the partitions that it lacks, the rows that move are written where they
 belong, with their event times, and then deleted where they were. So the workers' stores are brought up to date by their

@@ -14,7 +14,6 @@ from streamapp.kafka.refusals import RefusedError, name_of, standing, text_of
 from streamapp.runtime.batch import BatchSchema
 from streamapp.runtime.output import Output
 from streamapp.runtime.unmatched import UnmatchedOutput
-from streamapp.runtime.watching import Watching
 from streamapp.settings import Guarantee, Settings
 from streamapp.worker.agent import Agent
 from streamapp.worker.assignor import Assignor
@@ -133,7 +132,7 @@ class App(BaseApp):
     async def on_start(self) -> None:
         """Begin to watch what becomes of the records."""
         await super().on_start()
-        await self.add_runtime_dependency(Watching(self))
+        await self.add_runtime_dependency(self.watch)
 
     def table(self, name: str, **options: Any) -> Table:
         """Declare a table of `streamapp.joins.Row`; declared once more, it is the same one."""

@@ -15,12 +15,11 @@ from streamapp.runtime.alignment import Alignment, groups
 from streamapp.runtime.batch import BatchSchema
 from streamapp.runtime.checkpoint import Checkpoint
 from streamapp.runtime.cycles import Flow
-from streamapp.runtime.dead_letters import DeadLetters
 from streamapp.runtime.losses import Losses
+from streamapp.runtime.output import DeadLetters
 from streamapp.runtime.patience import Patience
 from streamapp.runtime.problems import Problems
 from streamapp.runtime.resumption import Resumption
-from streamapp.runtime.settling import Settling
 from streamapp.runtime.topics import DeclaredTopics
 from streamapp.runtime.watch import Watch
 from streamapp.settings import DEAD_LETTERS, PREFIX, Settings
@@ -35,7 +34,6 @@ class BatchConsumer(Protocol):
     """The consumer, with what a batch passes through in this worker."""
 
     alignment: Alignment
-    settling: Settling
     resumption: Resumption
     checkpoint: Checkpoint
 
@@ -66,12 +64,12 @@ class BaseApp(faust.App):
         self.retention = RetentionWatch(settings)
         #: What is wrong although the worker runs.
         self.faults = Problems()
-        #: Tells when most of what is read comes to nothing.
-        self.watch = Watch(self)
         #: Records that were gone before they were read.
         self.losses = Losses(self.faults, settings.on_lost)
         #: Records that the agents are done with, by topic.
         self.read: Counter[str] = Counter()
+        #: Tells when most of what is read comes to nothing.
+        self.watch = Watch(self.faults, self.read, settings.alarm_share)
         #: Looks for records that are ahead of the wall clock, which bounds the event clocks.
         self.ahead = Ahead(WallClock(settings.max_ahead), f"{PREFIX}MAX_AHEAD={settings.max_ahead:g}")
         self.patience = Patience(self.faults)
@@ -81,11 +79,6 @@ class BaseApp(faust.App):
     def batch_consumer(self) -> BatchConsumer:
         """The consumer, which is made when it is asked for first."""
         return cast(BatchConsumer, self.consumer)
-
-    @property
-    def settling(self) -> Settling:
-        """Sends results and rows."""
-        return self.batch_consumer.settling
 
     @property
     def resumption(self) -> Resumption:

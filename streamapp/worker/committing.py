@@ -27,7 +27,6 @@ from streamapp.runtime.delivery import AtLeastOnce, Delivery, ExactlyOnce
 from streamapp.runtime.outbox import Outbox
 from streamapp.runtime.positions import Positions
 from streamapp.runtime.resumption import Resumption
-from streamapp.runtime.settling import Settling
 from streamapp.settings import Guarantee
 from streamapp.worker.base import BaseApp
 from streamapp.worker.consumer_thread import ConsumerThread
@@ -67,16 +66,23 @@ class CommittingConsumer(driver.Consumer):
             group_id=app.conf.id,
             reset_command=app.reset_command,
         )
-        outbox = Outbox(app.patience)
+        outbox = Outbox(app.patience, producer, app.retention)
         self.changelog_limits = ChangelogLimits(producer)
-        self.settling = Settling(outbox, app.patience, self.changelog_limits, producer, app.retention)
         delivery: Delivery
         if app.settings.processing_guarantee is Guarantee.EXACTLY_ONCE:
-            delivery = ExactlyOnce(outbox, producer, self.group, self, self.resumption, timeout_s)
+            delivery = ExactlyOnce(outbox, self.group, self, self.resumption, producer, timeout_s)
         else:
-            delivery = AtLeastOnce(outbox, producer, self.group, self, self.resumption, self._thread.lease)
+            delivery = AtLeastOnce(outbox, self.group, self, self.resumption, producer, self._thread.lease)
         self.checkpoint = Checkpoint(
-            app, self, tables, self.settling, delivery, self.resumption, app.dead_letters, app.conf.id
+            app,
+            self,
+            tables,
+            outbox,
+            delivery,
+            self.resumption,
+            app.dead_letters,
+            self.changelog_limits,
+            app.conf.id,
         )
 
     @property

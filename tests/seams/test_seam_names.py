@@ -13,6 +13,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.protocol.produce import ProduceRequest
+from confluent_kafka import KafkaError
 from faust.app.base import App
 from faust.stores.base import Store
 from faust.tables.base import Collection
@@ -37,6 +38,7 @@ SET: dict[Callable[..., Any], set[str]] = {
 DEFINED: dict[type, set[str]] = {
     App: {"_fetcher"},
     Collection: {"_serializer_from_type"},
+    KafkaError: {"_WAIT_COORD"},
     ProduceRequest: {"_CLASSES"},
     Store: {"_encode_key"},
 }

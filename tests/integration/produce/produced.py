@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +18,7 @@ from topics import ends
 from streamapp.kafka.clients import librdkafka, reader
 from streamapp.settings import Settings
 
-__all__ = ["PARTITIONS", "Topics", "interrupt_when"]
+__all__ = ["PARTITIONS", "Topics", "interrupt_when", "produce"]
 
 PARTITIONS = 4
 
@@ -52,6 +54,23 @@ class Topics:
 
     def close(self) -> None:
         self._consumer.close()
+
+
+def produce(settings: Settings, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """Run `streamapp produce` with some stdin."""
+    return subprocess.run(
+        [sys.executable, "-m", "streamapp", "produce", *arguments],
+        input=given,
+        capture_output=True,
+        env={
+            "PATH": os.environ["PATH"],
+            "STREAMAPP_BROKER": settings.broker,
+            "STREAMAPP_TOPIC_PREFIX": settings.topic_prefix,
+            "STREAMAPP_PARTITIONS": str(settings.partitions),
+        },
+        timeout=120,
+        check=False,
+    )
 
 
 def interrupt_when(condition: Callable[[], bool]) -> threading.Thread:
