@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (
@@ -28,6 +28,7 @@ from streamapp.settings import PREFIX, Settings
 
 __all__ = ["LARGEST_RECORD", "SPEC", "Cluster", "ClusterError"]
 
+T = TypeVar("T")
 #: What asks for an offset; confluent-kafka (2.16) says nothing of what its methods return.
 SPEC: Final[Any] = OffsetSpec
 #: Seconds of one call to an unreachable broker: Ctrl-C is not heard during it.
@@ -217,7 +218,7 @@ class Cluster:
         found = self.admin.list_offsets(asked, isolation_level=level, request_timeout=self._timeout)
         return {TP(tp.topic, tp.partition): self.answer(answer) for tp, answer in found.items()}
 
-    def answer(self, asked: Future[Any], about: str = "") -> Any:
+    def answer(self, asked: Future[T], about: str = "") -> T:
         """Return the broker's answer; an error names what it is about, a topic or a group."""
         prefix = f"{about}: " if about else ""
         try:
@@ -247,7 +248,7 @@ class Cluster:
         self._refused = self._refused or error.name() in PERMANENT
 
 
-def _error(answer: Future[Any]) -> KafkaError | None:
+def _error(answer: Future[T]) -> KafkaError | None:
     """Return with what the broker refuses something, if it does."""
     try:
         answer.result()
@@ -257,7 +258,7 @@ def _error(answer: Future[Any]) -> KafkaError | None:
     return None
 
 
-def _check(asked: Mapping[str, Future[Any]], doing: str, fine: int = KafkaError.NO_ERROR) -> None:
+def _check(asked: Mapping[str, Future[None]], doing: str, fine: int = KafkaError.NO_ERROR) -> None:
     for name, answer in asked.items():
         error = _error(answer)
         if error is not None and error.code() != fine:

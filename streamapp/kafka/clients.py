@@ -11,7 +11,9 @@ from streamapp.settings import Settings
 
 __all__ = ["Aiokafka", "aiokafka", "librdkafka", "reader"]
 
-Options = Mapping[str, object]
+#: As confluent-kafka wants it; options may have callbacks, too.
+Config = dict[str, str | int | float | bool]
+Options = Mapping[str, Any]
 
 
 class Aiokafka(TypedDict, total=False):
@@ -37,9 +39,9 @@ def aiokafka(settings: Settings) -> Aiokafka:
     return config
 
 
-def librdkafka(settings: Settings, options: Options | None = None) -> dict[str, Any]:
+def librdkafka(settings: Settings, options: Options | None = None) -> Config:
     """Return the configuration of a client of confluent-kafka; librdkafka's lines on stderr only repeat its errors."""
-    config: dict[str, Any] = {
+    config: Config = {
         "bootstrap.servers": settings.broker,
         "security.protocol": settings.security_protocol.value,
         "log_level": 0,

@@ -6,29 +6,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterator, MutableMapping, MutableSequence, Sequence
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    MutableSequence,
+    Sequence,
+)
 from typing import Any, Protocol
 
+from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 
-__all__ = [
-    "Accumulator",
-    "Assignment",
-    "BusyBrokers",
-    "Client",
-    "Coordinator",
-    "Fetched",
-    "Fetcher",
-    "Fields",
-    "PartitionRecords",
-    "PlainBatch",
-    "ProducedBatch",
-    "ReadBatch",
-    "Request",
-    "Response",
-    "Sender",
-    "Transactions",
-]
+from streamapp.kafka.record import Record
 
 #: Fields in the order of a request's or a response's schema.
 Fields = tuple[Any, ...]
@@ -113,7 +106,7 @@ class ReadBatch(Protocol):
     is_control_batch: bool
 
     def validate_crc(self) -> bool: ...
-    def __iter__(self) -> Iterator[Any]: ...
+    def __iter__(self) -> Iterator[Record]: ...
 
 
 class PlainBatch(Protocol):
@@ -177,7 +170,7 @@ class Fetcher(Protocol):
     _fetch_max_wait_ms: int
     _wait_consume_future: asyncio.Future[None] | None
     _proc_fetch_request: Callable[[Assignment, int, Request], Awaitable[bool]]
-    _get_actions_per_node: Callable[[Assignment], tuple[Any, ...]]
+    _get_actions_per_node: Callable[[Assignment], Fields]
 
     def _notify(self, waiting: asyncio.Future[None] | None) -> None: ...
     def _create_fetch_waiter(self) -> asyncio.Future[None]: ...
@@ -196,7 +189,7 @@ class Coordinator(Protocol):
 
     def coordinator_dead(self) -> None: ...
     async def ensure_coordinator_known(self) -> None: ...
-    async def fetch_committed_offsets(self, tps: Collection[TP]) -> MutableMapping[TP, Any]: ...
+    async def fetch_committed_offsets(self, tps: Collection[TP]) -> Mapping[TP, OffsetAndMetadata]: ...
 
 
 class Transactions(Protocol):
@@ -213,12 +206,18 @@ class Transactions(Protocol):
     def wait_for_transaction_end(self) -> asyncio.Future[None] | None: ...
 
 
+class Refusable(Protocol):
+    """A builder that takes note that the broker refuses its record batch (`RecordBatch`)."""
+
+    refused: bool
+
+
 class ProducedBatch(Protocol):
-    """`MessageBatch`: a record batch that waits, or is under way; its builder is a `RecordBatch`."""
+    """`MessageBatch`: a record batch that waits, or is under way."""
 
     tp: TP
     record_count: int
-    _builder: Any
+    _builder: Refusable
     _drain_waiter: asyncio.Future[None]
 
     def failure(self, error: BaseException) -> None: ...

@@ -34,11 +34,7 @@ def elapsed() -> float:
 
 
 class Lease:
-    """How long a worker may send what comes of its partitions; used by two threads.
-
-    Args:
-        now: the clock (s).
-    """
+    """How long a worker may send what comes of its partitions; used by two threads."""
 
     def __init__(self, now: Callable[[], float] = elapsed) -> None:
         self._now = now

@@ -220,7 +220,7 @@ class Log:
         return {TP(one.topic, one.partition): one.offset for one in found if one.offset >= 0}
 
     def read(self, tp: TP, offset: int) -> Iterator[Message]:
-        """Read a partition from an offset on while there is patience; at its end comes an error that says so."""
+        """Read a partition while there is patience; at its end comes an error that says so."""
         self._reader.assign([TopicPartition(*tp, offset)])
         try:
             while self.left:

@@ -37,12 +37,7 @@ PARTITIONERS: Final[Mapping[str, Callable[[bytes, int], int]]] = {
 
 
 def misplaced(samples: Mapping[str, Sample], count: int) -> str | None:
-    """Say what is wrong with the partitions of the keys of topics that are joined; None = nothing is known to be.
-
-    Args:
-        samples: of each topic.
-        count: how many partitions each of them has.
-    """
+    """Return what is wrong with the partitions of the keys of topics that are joined, each of which has `count`."""
     found = {topic: keys for topic, keys in samples.items() if keys}
     for one, other in itertools.combinations(found, 2):
         ours, theirs = (_partitioners(found[topic], count) for topic in (one, other))
@@ -82,12 +77,7 @@ def sample(settings: Settings, topics: Iterable[str], count: int) -> dict[str, S
 
 
 def newest(settings: Settings, topics: Iterable[str], count: int) -> Iterator[Message]:
-    """Read the newest records of each partition of topics.
-
-    Args:
-        settings: where the broker is.
-        topics: full names.
-        count: how many partitions each of them has.
+    """Read the newest records of each partition of topics, each of which has `count`.
 
     Raises:
         KafkaException: if the broker does not allow it.

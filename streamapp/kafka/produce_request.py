@@ -31,7 +31,7 @@ class WrittenAtOnce(ProduceRequest_v8):  # type: ignore[misc]
     """A request to the same bytes as aiokafka's."""
 
     def encode(self) -> bytes:
-        """Give the bytes of the request without its header."""
+        """Return the bytes of the request without its header."""
         parts = [
             TEXT.encode(self.transactional_id),
             struct.pack(">hii", self.required_acks, self.timeout, len(self.topics)),
@@ -88,10 +88,7 @@ class Handler(SendProduceReqHandler):  # type: ignore[misc]
 def _refusal(topic: str, code: int, told: Fields) -> KafkaError | None:
     """Return with what the broker refuses a record batch, unless it may take it the next time.
 
-    Args:
-        topic: the topic.
-        code: the error code.
-        told: from version 8 on, by number what is wrong with records, and what is with the record batch.
+    From version 8 on it is `told`, by number, what is wrong with records, and what is with the record batch.
     """
     records, word = told or ((), "")
     if (refused := refused_record(code, word or "", {number: text or word or "" for number, text in records})) is None:

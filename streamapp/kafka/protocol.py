@@ -70,7 +70,7 @@ class Api:
         answer = type("Response", (Response,), {**common, "SCHEMA": _schema(response, flexible)})
         schema = {"FLEXIBLE_VERSION": flexible, "SCHEMA": _schema(request, flexible), "RESPONSE_TYPE": answer}
         self.key, self.version = key, version
-        self.struct = type("Request", (RequestStruct,), {**common, **schema})
+        self.struct: RequestStruct = type("Request", (RequestStruct,), {**common, **schema})
 
 
 class Call:

@@ -50,7 +50,7 @@ class Envelope(msgspec.Struct, gc=False):
     tp: TP | None = None
 
 
-class Record(Protocol):
+class Record(Stamped, Protocol):
     """A Kafka record as aiokafka's reader makes it."""
 
     @property
@@ -64,16 +64,6 @@ class Record(Protocol):
         ...
 
     @property
-    def key(self) -> bytes | None:
-        """The key."""
-        ...
-
-    @property
     def value(self) -> bytes | None:
         """The value, as it came."""
-        ...
-
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]:
-        """The headers, in order."""
         ...

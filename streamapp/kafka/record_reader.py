@@ -25,11 +25,7 @@ __all__ = ["take"]
 def take(fetcher: Fetcher, partitions: set[TP], max_records: int, max_bytes: int) -> dict[TP, list[Record]]:
     """Take the fetched records of these partitions, and have aiokafka fetch more of them.
 
-    Args:
-        fetcher: aiokafka's fetcher.
-        partitions: those whose records are wanted.
-        max_records: no further record batch of a partition is taken once there are so many.
-        max_bytes: nor once their values are so large, together.
+    No further record batch of a partition is taken once there are so many records, or their values are so large.
 
     Raises:
         UnreadableBatchError: once all that was before it is taken; the fetcher is of no more use then.

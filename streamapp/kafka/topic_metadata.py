@@ -89,11 +89,7 @@ async def log_ranges(
 ) -> dict[TP, LogRange]:
     """Ask for the first offsets and the ends of partitions; those that are not to be had now are left out.
 
-    Args:
-        client: an aiokafka client.
-        topics: as the broker has just described them.
-        partitions: of these topics.
-        isolation_level: 0 = the end is that of open transactions, too.
+    Topics are as the broker has just described them; at the isolation level 0 the end is that of open transactions.
 
     Raises:
         KafkaError: if a broker does not answer.

@@ -105,13 +105,7 @@ class _Client:
 
 
 def read_again(data: memoryview) -> list[Record]:
-    """Read a record batch that aiokafka's reader cannot, by the names of headers.
-
-    Args:
-        data: its bytes.
-
-    Returns:
-        its records, some of which are `Unreadable`.
+    """Read a record batch that aiokafka's reader cannot, by the names of headers; some records are `Unreadable`.
 
     Raises:
         CorruptRecordException: if more is wrong with it.

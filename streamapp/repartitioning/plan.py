@@ -16,9 +16,9 @@ from streamapp.kafka.log_reader import Log
 from streamapp.kafka.partitioner import partition_of
 from streamapp.kafka.partitioners import PARTITIONERS
 from streamapp.worker.app import App
-from streamapp.worker.copartition import changelog_of
 from streamapp.worker.growth import free_topics, moving_to
 from streamapp.worker.table import OrderedTable
+from streamapp.worker.value_table import ValueTable
 
 __all__ = ["SILENCE_S", "Move", "Plan", "make_plan", "move_of", "rows_of"]
 
@@ -94,7 +94,7 @@ def make_plan(app: App, cluster: Cluster, partitions: int | None) -> Plan:
             f"the state of a join cannot be moved ({', '.join(joins)}): it has a clock and accounts for each "
             "partition; `streamapp reset` starts it anew"
         )
-    if values := [table.name for table in app.value_tables]:
+    if values := [table.name for table in app.row_tables if isinstance(table, ValueTable)]:
         raise ClusterError(
             f"the rows of tables of Faust's cannot be moved ({', '.join(values)}): they are where the events were that "
             "they are of, whatever their keys; `streamapp reset` starts them anew"
@@ -107,7 +107,7 @@ def make_plan(app: App, cluster: Cluster, partitions: int | None) -> Plan:
             there = {topic: existing[topic] for topic in group if topic in existing}
             after = _count(there, partitions)
             tables = [table for table in app.row_tables if (table.source or groups[0][0]) in group]
-            found = [_move(cluster, log, existing, table.name, changelog_of(app, table), after) for table in tables]
+            found = [_move(cluster, log, existing, table.name, table.changelog_topic_name, after) for table in tables]
             moves = [move for move in found if move is not None]
             added = {topic: (count, after) for topic, count in there.items() if count < after}
             plan.moves += moves

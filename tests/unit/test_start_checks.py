@@ -11,8 +11,7 @@ from ports import free_port
 
 from streamapp.loopback import is_loopback
 from streamapp.settings import SettingsError
-from streamapp.worker.directory import check_directory
-from streamapp.worker.reach import check_port
+from streamapp.worker.host import check_directory, check_port
 
 
 def complaint_of_port(bind: str, port: int) -> str:

@@ -25,7 +25,7 @@ from streamapp.joins import How
 from streamapp.kafka.clients import reader
 from streamapp.pipelines.clicks.settings import CLICKS, JOINED, UNMATCHED, ClickSettings
 from streamapp.settings import DEAD_LETTERS, PREFIX, Settings, SettingsError
-from streamapp.worker.reach import check_port
+from streamapp.worker.host import check_port
 
 __all__ = ["DemoError", "Report", "run_demo"]
 
