@@ -210,39 +210,9 @@ class Settings:
             raise SettingsError(f"{PREFIX}SSL_CAFILE/SSL_CERTFILE/SSL_KEYFILE: {exc}") from None
         return context
 
-    def librdkafka(self) -> dict[str, str]:
-        """Give the connection settings as librdkafka (confluent-kafka) names them."""
-        config = {"bootstrap.servers": self.broker, "security.protocol": self.security_protocol.value}
-        if self.uses_sasl:
-            config |= {
-                "sasl.mechanism": self.sasl_mechanism.value,
-                "sasl.username": self.sasl_username,
-                "sasl.password": self.sasl_password,
-            }
-        if self.uses_tls:
-            files = {"ca": self.ssl_cafile, "certificate": self.ssl_certfile, "key": self.ssl_keyfile}
-            config |= {f"ssl.{name}.location": path for name, path in files.items() if path}
-        return config
-
     def topic(self, name: str) -> str:
         """Return the full name of a topic."""
         return self.topic_prefix + name
-
-    def aiokafka(self) -> dict[str, Any]:
-        """Give the connection settings as aiokafka names them."""
-        config: dict[str, Any] = {
-            "bootstrap_servers": self.broker,
-            "security_protocol": self.security_protocol.value,
-        }
-        if self.uses_sasl:
-            config |= {
-                "sasl_mechanism": self.sasl_mechanism.value,
-                "sasl_plain_username": self.sasl_username,
-                "sasl_plain_password": self.sasl_password,
-            }
-        if self.uses_tls:
-            config["ssl_context"] = self.ssl_context()
-        return config
 
     @property
     def isolation_level(self) -> str:

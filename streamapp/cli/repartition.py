@@ -8,7 +8,7 @@ import click
 
 from streamapp.cli.group import Command, current_app
 from streamapp.kafka.admin import Cluster, ClusterError
-from streamapp.repartitioning.execute import check_no_workers
+from streamapp.kafka.consumer_group import ConsumerGroup
 from streamapp.repartitioning.execute import execute as move_rows
 from streamapp.repartitioning.plan import make_plan
 
@@ -36,13 +36,13 @@ def repartition(partitions: int | None, execute: bool, leave_unread: bool) -> No
     """
     app = current_app()
     cluster = Cluster(app.settings)
-    check_no_workers(cluster, app.settings.id)
+    ConsumerGroup(cluster, app.settings.id).check_empty()
     plan = make_plan(app, cluster, partitions)
     for line in plan:
         click.echo(line)
     if plan.empty:
         click.echo("nothing to be moved: the tables have as many partitions as their topics")
-    elif plan.unread.counts and not leave_unread:
+    elif plan.unread and not leave_unread:
         raise ClusterError(
             "records that are not read yet would miss their rows, which move; read them first (topics without new "
             "partitions: start the workers until `streamapp lag --at-most 0` says so), or --leave-unread: rows of "
@@ -52,5 +52,5 @@ def repartition(partitions: int | None, execute: bool, leave_unread: bool) -> No
         click.echo("nothing was changed: --execute does it")
     else:
         began = time.monotonic()
-        move_rows(app.settings, cluster, plan)
+        move_rows(cluster, plan)
         click.echo(f"done in {time.monotonic() - began:.1f} s: workers can be started")

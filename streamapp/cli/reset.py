@@ -58,5 +58,5 @@ def reset(
     click.echo("\n".join(plan.lines()))
     survey.group.check_empty()
     if execute:
-        execute_plan(plan, survey.settings, survey.cluster, survey.group)
+        execute_plan(plan, survey)
     click.echo("done" if execute else "nothing is changed yet: --execute does it")

@@ -1,4 +1,8 @@
-"""What a join means: pure Python, without Kafka, Faust, a clock of its own or I/O."""
+"""What a join means: pure Python, without Kafka, Faust, a clock of its own or I/O.
+
+In: records, each of a side, in the order in which they are to be joined; a state, which is a sorted mapping. Out:
+results, side outputs, changes of the state, and accounts that add up (`balance`). `docs/joins.md` is what they promise.
+"""
 
 from streamapp.joins.as_of import AsOfJoin, Direction
 from streamapp.joins.balance import Balance, Updates
@@ -11,7 +15,6 @@ from streamapp.joins.how import How
 from streamapp.joins.idle import IdleTimeout
 from streamapp.joins.join import Join, Operator
 from streamapp.joins.ledger import Refused
-from streamapp.joins.missing import Missing
 from streamapp.joins.n_way import Enriched, NWayJoin
 from streamapp.joins.output import Joined, Output, Reason, SideOutput
 from streamapp.joins.records import Batch, Event, Record, Side, both_sides, from_side
@@ -40,7 +43,6 @@ __all__ = [
     "Join",
     "Joined",
     "MemoryStore",
-    "Missing",
     "NWayJoin",
     "Operator",
     "Output",

@@ -72,10 +72,10 @@ class TableView(StateView):
         Raises:
             NotFound: if there is none.
         """
-        try:
-            return cast(Table, self.app.tables[name])
-        except KeyError:
-            raise self.NotFound("unknown table", name=name) from None
+        table = cast(Table | None, self.app.tables.get(name))
+        if table is None or table.ordered:  # the inner state of a join is none to be looked at
+            raise self.NotFound("unknown table", name=name)
+        return table
 
     async def row(self, request: web.Request, table: Table, key: bytes) -> web.Response:
         """Look a row up here, or ask the worker that has it.
@@ -123,7 +123,8 @@ class Tables(TableView):
     async def get(self, _request: web.Request) -> web.Response:
         """Describe each table."""
         self.check_recovered()
-        return self.struct([self.info(self.table(name)) for name in sorted(self.app.tables)])
+        tables = cast(dict[str, Table], self.app.tables)
+        return self.struct([self.info(table) for _, table in sorted(tables.items()) if not table.ordered])
 
 
 @blueprint.route("/{name}/", name="detail")

@@ -28,7 +28,7 @@ from streamapp.joins import (
 )
 from streamapp.joins.declared import DECLARED, StateMismatch, earlier
 from streamapp.joins.driver import Driver
-from streamapp.topology.foreign_key import LeftSideJoin
+from streamapp.joins.foreign_key import LeftHalf, RightHalf
 from streamapp.topology.global_table import GlobalJoin
 
 LEFT, RIGHT = Side
@@ -54,7 +54,8 @@ JOINS: dict[str, Join[Any]] = {
     "a join of a plain table with a plain table": TableTableJoin(),
     "a join of a plain table with a versioned table": TableTableJoin(right_history=100),
     "a foreign-key join": ForeignKeyJoin(foreign_key=names),
-    "the left side of a foreign-key join": LeftSideJoin(names, How.INNER),
+    "the left half of a foreign-key join": LeftHalf(foreign_key=names),
+    "the right half of a foreign-key join": RightHalf(),
     "a join of a stream with a global table": GlobalJoin(PLAIN, None),  # type: ignore[arg-type]
     "a reduce of windows": COUNT,
 }
@@ -113,20 +114,33 @@ def test_a_refusal_names_the_settings_as_they_are_written() -> None:
 
 
 def test_a_state_from_before_declarations_were_kept_is_taken_and_gets_one() -> None:
-    store = started(PLAIN, (RIGHT, b"k", b"row", 0))
+    store = started(VERSIONED, (RIGHT, b"k", b"row", 0))
     store.write({DECLARED: None})
-    assert values(go_on(PLAIN, store, (LEFT, b"k", b"v", 1))) == [(b"v", b"row")]
+    assert values(go_on(VERSIONED, store, (LEFT, b"k", b"v", 1))) == [(b"v", b"row")]
     with pytest.raises(StateMismatch):
         Driver(PAIRS, store)
 
 
+@pytest.mark.parametrize(
+    "join", [PLAIN, NWayJoin((PLAIN, VERSIONED)), TableTableJoin(left_history=5), ForeignKeyJoin(foreign_key=names)]
+)
+def test_a_state_from_when_it_had_the_rows_of_plain_tables_is_refused(join: Join[Any]) -> None:
+    store = started(join, (LEFT, b"k", b"v", 0))
+    row = store.get(DECLARED)
+    assert row is not None
+    for before in (row.replace(b'"layout":2', b'"layout":1'), None):
+        store.write({DECLARED: before})
+        with pytest.raises(StateMismatch, match="its layout is 1, and this version of streamapp knows 2 only"):
+            Driver(join, store)
+
+
 def test_a_state_of_an_unknown_layout_is_refused() -> None:
-    store = started(PLAIN, (RIGHT, b"k", b"row", 0))
+    store = started(PAIRS, (RIGHT, b"k", b"row", 0))
     row = store.get(DECLARED)
     assert row is not None
     store.write({DECLARED: row.replace(b'"layout":1', b'"layout":2')})
     with pytest.raises(StateMismatch, match="its layout is 2, and this version of streamapp knows 1 only"):
-        Driver(PLAIN, store)
+        Driver(PAIRS, store)
 
 
 @st.composite
@@ -192,7 +206,7 @@ def test_pairs_under_changed_windows_are_those_of_what_was_not_over_before(phase
     assert results == model(phases)
 
 
-def test_a_record_that_was_told_as_unmatched_is_not_told_again_under_larger_windows_nor_after_a_restart() -> None:
+def test_an_unmatched_record_is_not_told_again_under_larger_windows() -> None:
     store = MemoryStore()
     Driver(PAIRS, store).process([(LEFT, Event(b"k", b"over", 0)), (LEFT, Event(b"k", b"waits", 30))])
     driver = go_on(dataclasses.replace(PAIRS, grace=1_000), store, (LEFT, b"x", b"", 31))
@@ -208,7 +222,7 @@ def test_larger_windows_say_that_what_has_left_the_state_is_missing() -> None:
     assert notes(dataclasses.replace(PAIRS, before=2, how=How.OUTER), store) == []
 
 
-def test_a_record_that_waits_in_an_as_of_join_is_joined_whatever_the_new_tolerance_is() -> None:
+def test_a_record_that_waits_in_an_as_of_join_joins_whatever_the_new_tolerance() -> None:
     for changed in (
         dataclasses.replace(AS_OF, grace=0),
         dataclasses.replace(AS_OF, tolerance=3, direction=Direction.NEAREST),
@@ -218,7 +232,7 @@ def test_a_record_that_waits_in_an_as_of_join_is_joined_whatever_the_new_toleran
         assert (b"left", b"right") in values(go_on(changed, store, (LEFT, b"x", b"", 300)))
 
 
-def test_a_record_that_was_joined_before_is_not_joined_again_by_an_as_of_join_with_a_longer_grace() -> None:
+def test_an_as_of_join_with_a_longer_grace_joins_no_record_again() -> None:
     before = (LEFT, b"k", b"1", 100), (LEFT, b"k", b"2", 200)
     store = started(AS_OF, *before)
     longer = dataclasses.replace(AS_OF, grace=1_000)
@@ -241,7 +255,7 @@ def test_records_that_wait_for_a_table_are_joined_once_whatever_the_new_grace_is
     assert told[3:] == ([b"5"] if grace is None or not grace else [])
 
 
-def test_a_row_that_was_written_while_none_expired_does_not_expire_at_the_time_of_the_one_before() -> None:
+def test_a_row_written_while_none_expired_does_not_expire_as_the_one_before() -> None:
     expiring = dataclasses.replace(PLAIN, ttl=10)
     store = started(expiring, (RIGHT, b"k", b"old", 0))
     go_on(PLAIN, store, (RIGHT, b"k", b"new", 95))

@@ -22,7 +22,7 @@ def judged(by: By, committed: int, taken: int | None, *, fresh: bool = False, ta
 
 
 @pytest.mark.parametrize("committed", [0, 99, 100, 101])
-def test_our_own_offsets_go_with_a_state_that_is_ahead_by_a_commit_or_behind_by_markers(committed: int) -> None:
+def test_our_offsets_go_with_a_state_ahead_by_a_commit_or_behind_by_markers(committed: int) -> None:
     assert judged(By.PROGRESS, committed, 100) is None
     assert judged(By.PLACED, committed, 100) is None
 
@@ -86,6 +86,14 @@ def test_fields_that_a_newer_version_adds_are_left_alone() -> None:
 def test_a_state_of_other_topics_another_key_or_other_partitions_is_refused(now: Provenance, told: str) -> None:
     with pytest.raises(StateMismatch, match=told):
         now.go_on(Provenance.decode(MADE_OF.encode()))
+
+
+def test_a_state_whose_rows_are_in_a_table_of_another_name_is_refused() -> None:
+    was, now = (Provenance(MADE_OF.topics, {}, rows={1: name}) for name in ("buyers", "customers"))
+    now.go_on(was)  # as long as there are no rows
+    told = r'the rows of customers are in the table buyers, and not in customers: name it so, .table\(name="buyers"\)'
+    with pytest.raises(StateMismatch, match=told):
+        now.go_on(was.with_taken({}, [1]))
 
 
 def test_a_state_whose_key_or_partitions_are_not_known_is_taken() -> None:

@@ -15,16 +15,17 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 
 from streamapp.embedded_kafka import EmbeddedKafka
 from streamapp.embedded_kafka.ports import free_port
 from streamapp.embedded_kafka.program import Program
 from streamapp.errors import StreamappError
 from streamapp.joins import How
+from streamapp.kafka.clients import reader
 from streamapp.pipelines.clicks.settings import CLICKS, JOINED, UNMATCHED, ClickSettings
 from streamapp.settings import DEAD_LETTERS, PREFIX, Settings, SettingsError
-from streamapp.worker.reach import check_port
+from streamapp.worker.host import check_port
 
 __all__ = ["DemoError", "Report", "run_demo"]
 
@@ -99,7 +100,7 @@ class _Demo:
     def __init__(self, settings: ClickSettings, clicks: int | None) -> None:
         self._settings = settings
         self._clicks = clicks
-        self._offsets = Consumer({**settings.librdkafka(), "group.id": "streamapp-demo", "enable.auto.commit": False})
+        self._offsets = reader(settings, "streamapp-demo", {"enable.partition.eof": False})
         self._before = self._ends()
         self._start = time.monotonic()
 

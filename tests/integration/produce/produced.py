@@ -11,10 +11,11 @@ import threading
 import time
 from collections.abc import Callable
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 from topics import ends
 
+from streamapp.kafka.clients import librdkafka, reader
 from streamapp.settings import Settings
 
 __all__ = ["PARTITIONS", "Topics", "interrupt_when", "produce"]
@@ -26,8 +27,8 @@ class Topics:
     """The topics as another client sees them."""
 
     def __init__(self, settings: Settings) -> None:
-        self._consumer = Consumer({**settings.librdkafka(), "group.id": "test", "enable.auto.commit": False})
-        self._admin = AdminClient({**settings.librdkafka()})
+        self._consumer = reader(settings, "test", {"enable.partition.eof": False})
+        self._admin = AdminClient(librdkafka(settings))
 
     def partitions(self, topic: str) -> int:
         return len(self._consumer.list_topics(timeout=30).topics[topic].partitions)
