@@ -28,7 +28,7 @@ def imported(*arguments: str) -> set[str]:
     return {module.partition(".")[0] for module in modules}
 
 
-@pytest.mark.parametrize("command", ["", "kafka", "produce", "replay", "lag", "demo"])
+@pytest.mark.parametrize("command", ["", "kafka", "produce", "replay", "lag"])
 def test_faust_and_aiokafka_are_imported_only_for_who_needs_them(command: str) -> None:
     assert not {"faust", "mode", "aiokafka", "aiohttp"} & imported(*command.split())
 
