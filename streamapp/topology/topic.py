@@ -79,7 +79,7 @@ class Topic(faust.Topic):
         before = [other.name for other in after]
         internal = repartition(self.app, self.name, name, key, after=before, tombstones=tombstones)
         self.app.note(f"{self.name}: joined by {name} of the value, through {internal}", logging.INFO)
-        topic: Topic = self.app.subscription(internal, schema=BatchSchema(after=before))
+        topic = cast(Topic, self.app.subscription(internal, schema=BatchSchema(after=before)))
         topic.check = self.check
         topic.keyed_by = name
         return topic
