@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import MessageSizeTooLargeError, ProducerFenced
 from aiokafka.producer.message_accumulator import MessageAccumulator
 from aiokafka.producer.sender import Sender, TxnOffsetCommitHandler
@@ -152,3 +153,30 @@ def test_the_response_to_offsets_of_a_transaction_is_read_from_its_errors() -> N
         assert not any(done_offsets for done_offsets, *_ in numbers._pending_txn_offsets)
 
     run(test, transactional_id="id")
+
+
+def test_an_update_of_the_metadata_that_is_under_way_lacks_a_topic_added_since() -> None:
+    asked: list[set[str]] = []
+
+    async def running() -> None:
+        client, under_way, answer = AIOKafkaClient(), asyncio.Event(), asyncio.Event()
+
+        async def update(_cluster: Any, topics: set[str]) -> bool:
+            asked.append(set(topics))
+            under_way.set()
+            await answer.wait()
+            return True
+
+        client._metadata_update = update
+        synchronizer = asyncio.create_task(client._md_synchronizer())
+        first = client.force_metadata_update()
+        await under_way.wait()
+        client.add_topic("new")
+        second = client.force_metadata_update()
+        answer.set()
+        await asyncio.gather(first, second)
+        await client.force_metadata_update()
+        synchronizer.cancel()
+
+    asyncio.run(running())
+    assert asked == [set(), {"new"}]
