@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from streamapp.explain.explainer import Explained, Explainer
+from streamapp.explain.explainer import ExplainedJoin, Explainer
 from streamapp.formats.value_forms import not_json
 from streamapp.joins import Record, Refused
 from streamapp.runtime.cycles import Flow
@@ -62,9 +62,9 @@ class App(BatchingApp):
         topic.check = None if type is None else _check(type)
         return topic
 
-    def explain(self, join: Explained) -> None:
-        """Have a join answer questions about its records."""
-        self.explainers[join.name] = Explainer(self, join)
+    def explain(self, join: ExplainedJoin, table: str) -> None:
+        """Have a join answer questions about its records, in the worker that has the partition of a table."""
+        self.explainers[join.name] = Explainer(self.settings, join, table)
 
     def global_table(self, topic: str, check: Callable[[Record], None] | None = None) -> TopicGlobalTable:
         """Give the global table of a topic, by its full name; there is one of each topic and check.

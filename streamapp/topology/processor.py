@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import msgspec
 
-from streamapp.explain.evidence import Witness, dead_letters
+from streamapp.explain.evidence import EvidenceTopic, dead_letters
 from streamapp.joins import Explanation, Join, Output, Record, Refused, State, Verdict
 from streamapp.joins.declared import StateMismatch, earlier
 from streamapp.joins.ledger import LEDGER
@@ -25,6 +25,7 @@ from streamapp.stores.errors import StateError
 from streamapp.topology.accounts import Account, Accounts
 from streamapp.topology.provenance import TAKEN, Provenance
 from streamapp.topology.task import RowStore, Task
+from streamapp.worker.progress import Progress
 from streamapp.worker.table import OrderedTable
 
 if TYPE_CHECKING:
@@ -91,6 +92,9 @@ class JoinProcessor(Generic[R]):
         #: The topics that are read.
         self.topics = tuple(sources)
         self._sources = tuple(sources.values())
+        progress = Progress(app, self.topics)
+        #: How far it is, by partition.
+        self.read, self.commit = progress.read, progress.commit
         self._only = [numbers[0] for numbers in self._sources]
         for topic in self.topics:
             app.declared.read(topic)
@@ -112,13 +116,13 @@ class JoinProcessor(Generic[R]):
         self._needs = needs
         self._tasks: dict[int, Task[R]] = {}
         #: The topic of the results, if they tell what they are made of.
-        self._results: Witness | None = None
+        self._results: EvidenceTopic | None = None
 
     def into(self, sink: Sink[R]) -> None:
         """Have an agent send the results to a topic."""
         self.sink = sink
         if (lineage := sink.lineage) is not None:
-            self._results = Witness(sink.output.topic, frozenset(), lineage.read)
+            self._results = EvidenceTopic(sink.output.topic, frozenset(), lineage.read)
 
         async def run(batches: AsyncIterable[Merged]) -> None:
             async for batch in batches:
@@ -172,10 +176,10 @@ class JoinProcessor(Generic[R]):
         return Inspection(notes, self.provenance.after(was).taken, self.provenance.anew(was), fresh)
 
     @property
-    def witnesses(self) -> list[Witness]:
-        """The topics that tell what became of the records of the join."""
+    def evidence(self) -> list[EvidenceTopic]:
+        """The topics with what became of the records of the join."""
         letters = dead_letters(self.app.dead_letters.topic)
-        return [letters, *self.side_outputs.witnesses, *([] if self._results is None else [self._results])]
+        return [letters, *self.side_outputs.evidence, *([] if self._results is None else [self._results])]
 
     def explain(self, partition: int, source: int, record: Record) -> Explanation:
         """Say why a record that was taken in joined, or did not, as far as the state tells.

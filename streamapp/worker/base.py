@@ -39,6 +39,10 @@ class BatchConsumer(Protocol):
     resumption: Resumption
     checkpoint: Checkpoint
 
+    async def commit(self) -> bool:
+        """Make durable what the agents have finished."""
+        ...
+
 
 class BaseApp(faust.App):
     """What the parts of a worker know of the app.
