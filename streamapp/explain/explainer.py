@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
@@ -18,7 +18,6 @@ from streamapp.kafka.log_reader import Log, LogError, Logged, MissingError
 from streamapp.kafka.partitioners import PARTITIONERS
 from streamapp.kafka.record import Record
 from streamapp.runtime.inputs import Input
-from streamapp.settings import Settings
 
 __all__ = ["ANSWER_TIMEOUT_S", "ExplainedJoin", "Explainer"]
 
@@ -71,17 +70,17 @@ class Explainer:
     """Answers questions about the records of a join.
 
     Args:
-        settings: where the broker is.
+        open_log: returns what reads topics, within `ANSWER_TIMEOUT_S`.
         join: that is asked.
         table: the name of the table that has its state: the worker that has a partition of it can be asked.
     """
 
-    def __init__(self, settings: Settings, join: ExplainedJoin, table: str) -> None:
+    def __init__(self, open_log: Callable[[], Log], join: ExplainedJoin, table: str) -> None:
         self.join = join
         self.table = table
         #: The topics that are read.
         self.topics = list(dict.fromkeys(each.topic for each in join.inputs))
-        self._settings = settings
+        self._open_log = open_log
         self._asking = asyncio.Lock()
 
     async def explain(self, tp: TP, offset: int) -> list[Answer]:
@@ -105,7 +104,7 @@ class Explainer:
 
     def _find(self, topic: str, key: bytes, timestamp: int) -> Place:
         wanted, complete = f"record of key {key_text(key)!r} and {iso_time(timestamp)}", True
-        with Log(self._settings, ANSWER_TIMEOUT_S) as log:
+        with self._open_log() as log:
             for partition in _placed(key, log.partitions(topic)):
                 scan = log.since(TP(topic, partition), timestamp)
                 for record in scan:
@@ -117,7 +116,7 @@ class Explainer:
         raise MissingError(f"no {wanted} was found in {topic} within {ANSWER_TIMEOUT_S:g} s: give partition and offset")
 
     def _explain(self, tp: TP, offset: int, loop: asyncio.AbstractEventLoop) -> list[Answer]:
-        with Log(self._settings, ANSWER_TIMEOUT_S) as log:
+        with self._open_log() as log:
             record = log.record(tp, offset)
             state = asyncio.run_coroutine_threadsafe(self._state_of(record), loop)
             try:

@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 
-from streamapp.explain.explainer import ExplainedJoin, Explainer
+from streamapp.explain.explainer import ANSWER_TIMEOUT_S, ExplainedJoin, Explainer
 from streamapp.formats.value_forms import not_json
 from streamapp.joins import Record, Refused
+from streamapp.kafka.log_reader import Log
 from streamapp.runtime.cycles import Flow
 from streamapp.settings import Settings
 from streamapp.topology.global_table import GlobalJoin, TopicGlobalTable
@@ -64,7 +65,7 @@ class App(BatchingApp):
 
     def explain(self, join: ExplainedJoin, table: str) -> None:
         """Have a join answer questions about its records, in the worker that has the partition of a table."""
-        self.explainers[join.name] = Explainer(self.settings, join, table)
+        self.explainers[join.name] = Explainer(lambda: Log(self.settings, ANSWER_TIMEOUT_S), join, table)
 
     def global_table(self, topic: str, check: Callable[[Record], None] | None = None) -> TopicGlobalTable:
         """Give the global table of a topic, by its full name; there is one of each topic and check.
