@@ -6,8 +6,7 @@ import enum
 import heapq
 import itertools
 from collections.abc import Iterable, Iterator
-from operator import attrgetter
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -67,14 +66,6 @@ class Accounts(msgspec.Struct, frozen=True):
     updates: Updates
 
 
-class _Line(NamedTuple):
-    """A line of a file, as a record of a side."""
-
-    side: Side
-    record: Event
-    timestamp: int
-
-
 def replay_files(
     spec: Spec, order: Order, left: tuple[str, Iterable[bytes]], right: tuple[str, Iterable[bytes]]
 ) -> Iterator[Result | Unjoined | Accounts]:
@@ -83,20 +74,19 @@ def replay_files(
     Raises:
         ReplayError: for a line that is no record; the text has the file's name and the line's number.
     """
-    driver, by_time = Driver(spec.join), attrgetter("timestamp")
+    driver = Driver(spec.join)
     files = (_read(Side.LEFT, spec.left, *left), _read(Side.RIGHT, spec.right, *right))
-    lines = (
-        iter(sorted(itertools.chain(*files), key=by_time))
-        if order is Order.EVENT_TIME
-        else heapq.merge(*files, key=by_time)
+    ordered = (
+        sorted(itertools.chain(*files), key=_time) if order is Order.EVENT_TIME else heapq.merge(*files, key=_time)
     )
-    while batch := list(itertools.islice(lines, BATCH_RECORDS)):
-        yield from _printed(driver.process([(line.side, line.record) for line in batch]))
+    records = iter(ordered)
+    while batch := list(itertools.islice(records, BATCH_RECORDS)):
+        yield from _printed(driver.process(batch))
     yield from _printed(driver.finish())
     yield Accounts(driver.operator.balance, driver.operator.updates)
 
 
-def _read(side: Side, fields: Fields, name: str, lines: Iterable[bytes]) -> Iterator[_Line]:
+def _read(side: Side, fields: Fields, name: str, lines: Iterable[bytes]) -> Iterator[tuple[Side, Event]]:
     try:
         for number, line in enumerate(map(bytes.strip, lines), start=1):
             if line:
@@ -106,9 +96,13 @@ def _read(side: Side, fields: Fields, name: str, lines: Iterable[bytes]) -> Iter
                     raise ReplayError(f"{name}:{number}: {exc}: {shown(line)}{guess(line)}") from None
                 except ValueError as exc:
                     raise ReplayError(f"{name}:{number}: {exc}") from None
-                yield _Line(side, record, record.timestamp)
+                yield side, record
     except ProduceError as exc:  # of the file
         raise ReplayError(str(exc)) from None
+
+
+def _time(record: tuple[Side, Event]) -> int:
+    return record[1].timestamp
 
 
 def _record(fields: Fields, line: bytes, number: int) -> Event:

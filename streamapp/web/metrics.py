@@ -30,7 +30,7 @@ Source = Callable[[], Iterable[Metric]]
 FAUST: Final = "faust"
 
 
-class Metrics:
+class Metrics(Collector):
     """What ``/metrics`` shows: the process, Faust's own metrics, and those of the sources that were added.
 
     Faust's `setup_prometheus_sensors` is not used because it registers for the whole process, where a second
@@ -42,6 +42,8 @@ class Metrics:
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
         self._faust = FaustMetrics.create(self.registry, FAUST)
+        self._sources: list[Source] = []
+        self.registry.register(self)
 
     def monitor(self, **options: Any) -> Monitor:
         """Return the app's monitor (the setting `Monitor`): it counts for ``/``, ``/performance/`` and here."""
@@ -52,22 +54,15 @@ class Metrics:
 
         It is called in the worker's event loop, so it need not lock, and must not wait.
         """
-        self.registry.register(_Collector(source))
+        self._sources.append(source)
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the metrics of the sources as they are now."""
+        return [metric for source in self._sources for metric in source()]
 
     def exposition(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
         return generate_latest(self.registry)
-
-
-class _Collector(Collector):
-    """A source as prometheus_client wants it."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-
-    def collect(self) -> Iterable[Metric]:
-        """Return the metrics as they are now."""
-        return self._source()
 
 
 METRICS: Final = web.AppKey[Metrics]("metrics", Metrics)
