@@ -34,6 +34,12 @@ ARGUMENTS: Final = dict.fromkeys(Reason, "rejected") | {
 SETTLED: Final = {Verdict.UNREAD, Verdict.PENDING, Verdict.APPLIED, Verdict.NULL_KEY, Verdict.NULL_VALUE}
 
 
+class Named(Protocol):
+    """What has a name."""
+
+    name: str
+
+
 class ExplainedJoin(Protocol):
     """A join as a worker runs it, to be asked about records.
 
@@ -42,6 +48,11 @@ class ExplainedJoin(Protocol):
     """
 
     name: str
+
+    @property
+    def table(self) -> Named:
+        """The table with its state: the worker that has a partition of it can be asked."""
+        ...
 
     @property
     def inputs(self) -> Sequence[Input]:
@@ -72,12 +83,10 @@ class Explainer:
     Args:
         open_log: returns what reads topics, within `ANSWER_TIMEOUT_S`.
         join: that is asked.
-        table: the name of the table that has its state: the worker that has a partition of it can be asked.
     """
 
-    def __init__(self, open_log: Callable[[], Log], join: ExplainedJoin, table: str) -> None:
+    def __init__(self, open_log: Callable[[], Log], join: ExplainedJoin) -> None:
         self.join = join
-        self.table = table
         #: The topics that are read.
         self.topics = list(dict.fromkeys(each.topic for each in join.inputs))
         self._open_log = open_log

@@ -63,9 +63,9 @@ class App(BatchingApp):
         topic.check = None if type is None else _check(type)
         return topic
 
-    def explain(self, join: ExplainedJoin, table: str) -> None:
-        """Have a join answer questions about its records, in the worker that has the partition of a table."""
-        self.explainers[join.name] = Explainer(lambda: Log(self.settings, ANSWER_TIMEOUT_S), join, table)
+    def explain(self, join: ExplainedJoin) -> None:
+        """Have a join answer questions about its records."""
+        self.explainers[join.name] = Explainer(lambda: Log(self.settings, ANSWER_TIMEOUT_S), join)
 
     def global_table(self, topic: str, check: Callable[[Record], None] | None = None) -> TopicGlobalTable:
         """Give the global table of a topic, by its full name; there is one of each topic and check.

@@ -132,5 +132,5 @@ class JoinDeclaration(Generic[R]):
         )
         self.app.joins.append(processor)
         watch.begin(self.app, processor)
-        self.app.explain(processor, processor.table.name)
+        self.app.explain(processor)
         return processor

@@ -37,7 +37,7 @@ class JoinInfo(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, explainer: Explainer) -> JoinInfo:
         """Return that of a join."""
-        return cls(explainer.join.name, explainer.topics, explainer.table)
+        return cls(explainer.join.name, explainer.topics, explainer.join.table.name)
 
 
 async def joins(request: web.Request) -> web.Response:
@@ -67,7 +67,7 @@ async def explain(request: web.Request) -> web.StreamResponse:
     given = request.match_info
     tp = TP(_topic(request, explainer), number(given["partition"], "partition", INT32_MAX))
     offset = number(given["offset"], "offset", INT64_MAX)
-    (owner,) = router.asked([router.owner(explainer.table, tp.partition)], request)
+    (owner,) = router.asked([router.owner(explainer.join.table.name, tp.partition)], request)
     if not owner.here:
         return await router.ask(owner, request, HOP_TIMEOUT)
     check_recovered(request.app[APP])

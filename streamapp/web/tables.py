@@ -7,7 +7,7 @@ from http import HTTPStatus
 import msgspec
 from aiohttp import web
 from faust.types import TP
-from faust.web.exceptions import ServiceUnavailable
+from faust.web.exceptions import NotFound, ServiceUnavailable
 
 from streamapp.topology import App
 from streamapp.web.answers import answer, error
@@ -34,13 +34,14 @@ async def tables(request: web.Request) -> web.Response:
     """Describe each table."""
     app = request.app[APP]
     check_recovered(app)
-    return answer([_info(app, table_of(app, name)) for name in sorted(app.tables)])
+    found = (table_of(app, name) for name in sorted(app.tables))
+    return answer([_info(app, table) for table in found if not table.ordered])
 
 
 async def table(request: web.Request) -> web.StreamResponse:
     """Describe a table; with ``?key=…`` look a row up, by a key that a path cannot have."""
     app, key = request.app[APP], parameters(request).get("key")
-    found = table_of(app, request.match_info["name"])
+    found = _table(request)
     if key is not None:
         return await _row(request, found, key)
     check_recovered(app)
@@ -49,7 +50,7 @@ async def table(request: web.Request) -> web.StreamResponse:
 
 async def row(request: web.Request) -> web.StreamResponse:
     """Look a row up: the value's JSON, with its event time in a header."""
-    return await _row(request, table_of(request.app[APP], request.match_info["name"]), key_in_path(request, 2))
+    return await _row(request, _table(request), key_in_path(request, 2))
 
 
 def check_recovered(app: App) -> None:
@@ -61,6 +62,14 @@ def check_recovered(app: App) -> None:
     state = state_of(app)
     if state is not State.READY:
         raise ServiceUnavailable(f"the worker is {state}; try again", owner=str(router_of(app).url), state=state.value)
+
+
+def _table(request: web.Request) -> Table:
+    name = request.match_info["name"]
+    found = table_of(request.app[APP], name)
+    if found.ordered:  # the inner state of a join is none to be looked at
+        raise NotFound("unknown table", name=name)
+    return found
 
 
 async def _row(request: web.Request, table: Table, key: bytes) -> web.StreamResponse:

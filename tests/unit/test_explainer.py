@@ -23,10 +23,15 @@ PURCHASES, VIEWS = "purchases", "views"
 SIDES = {PURCHASES: Side.LEFT, VIEWS: Side.RIGHT}
 
 
+class StateTable:
+    name = "bought"
+
+
 class Bought:
     """Purchases joined with the views of up to 300 ms before and 100 ms after them, in one process."""
 
     name = "bought"
+    table = StateTable()
     inputs = (Input(PURCHASES, Side.LEFT), Input(VIEWS, Side.RIGHT))
 
     def __init__(self, evidence: Sequence[EvidenceTopic]) -> None:
@@ -66,7 +71,7 @@ def log() -> FakeLog:
 
 
 def explained(log: FakeLog, join: ExplainedJoin, record: Logged) -> Answer:
-    (answer,) = asyncio.run(Explainer(lambda: log, join, "bought").explain(record.tp, record.offset))
+    (answer,) = asyncio.run(Explainer(lambda: log, join).explain(record.tp, record.offset))
     return answer
 
 
@@ -173,7 +178,7 @@ def test_a_result_that_names_the_record_tells_what_it_joined(log: FakeLog) -> No
 
 
 def test_a_record_is_found_by_its_key_and_time_wherever_a_partitioner_put_it(log: FakeLog) -> None:
-    explainer = Explainer(lambda: log, Bought([]), "bought")
+    explainer = Explainer(lambda: log, Bought([]))
     for partition in {place(b"ann", 2) for place in PARTITIONERS.values()}:
         log.records[TP(PURCHASES, partition)].clear()
         log.add(PURCHASES, "bob", 1_000, partition=partition)
@@ -183,7 +188,7 @@ def test_a_record_is_found_by_its_key_and_time_wherever_a_partitioner_put_it(log
 
 
 def test_a_record_that_there_is_not_is_told_with_its_key_and_time(log: FakeLog) -> None:
-    explainer = Explainer(lambda: log, Bought([]), "bought")
+    explainer = Explainer(lambda: log, Bought([]))
     log.add(PURCHASES, "ann", 2_000)
     with pytest.raises(MissingError, match=r"no record of key 'ann' and 1970-01-01T00:00:01.000Z in purchases"):
         asyncio.run(explainer.find(PURCHASES, b"ann", 1_000))

@@ -52,7 +52,7 @@ class FixedExplainer(Explainer):
 def app_with_a_join(error: Exception | None = None) -> App:
     app = app_of()
     join = app.topic("orders").join(app.topic("views"), before=1, after=1, grace=0, name="bought").to("out")
-    explainer = FixedExplainer(pytest.fail, join, join.table.name)
+    explainer = FixedExplainer(pytest.fail, join)
     explainer.error = error or explainer.error
     app.explainers["bought"] = explainer
     assignor_of(app).actives = {TP(join.table.changelog_topic_name, number) for number in range(2)}

@@ -127,6 +127,13 @@ def test_what_there_is_not_is_told_in_one_line(path: str, error: str) -> None:
     assert (reply.status, reply.error) == (HTTPStatus.NOT_FOUND, error)
 
 
+def test_the_inner_state_of_a_join_does_not_show_as_a_table() -> None:
+    app = app_of()
+    app.topic("orders").join(app.topic("views"), before=1, after=1, grace=0, name="bought").to("out")
+    tables, state = asked(app, "/table/", "/table/bought/")
+    assert (tables.json(), state.status, state.error) == ([], HTTPStatus.NOT_FOUND, "unknown table")
+
+
 def test_a_method_that_a_view_does_not_have_is_told_as_json() -> None:
     (reply,) = asked(app_of(), "POST /health")
     assert (reply.status, reply.error) == (HTTPStatus.METHOD_NOT_ALLOWED, "405: Method Not Allowed")

@@ -62,6 +62,7 @@ class ClickJoin:
 
     name = "user_clicks-user_profiles-join"
     inputs: Sequence[Input] = (user_clicks.source(Side.LEFT), user_profiles.source(Side.RIGHT))
+    table = table
     evidence: Sequence[EvidenceTopic] = (
         dead_letters(app.dead_letters.topic),
         EvidenceTopic(unmatched_clicks.topic, frozenset({Reason.UNMATCHED, Reason.EXPIRED}), _unmatched),
@@ -95,4 +96,4 @@ class ClickJoin:
         )
 
 
-app.explain(ClickJoin(), table.name)
+app.explain(ClickJoin())
