@@ -22,7 +22,7 @@ from yarl import URL
 
 from streamapp.kafka.partitioners import PARTITIONERS
 from streamapp.web.access import authorization
-from streamapp.worker.base import BaseApp
+from streamapp.worker.app import App
 from streamapp.worker.table import Table
 
 __all__ = ["EVENT_TIME", "Owner", "Router", "partitions_of", "router_of", "table_of"]
@@ -55,7 +55,7 @@ def partitions_of(key: bytes, count: int) -> list[int]:
     return list(dict.fromkeys(place(key, count) for place in PARTITIONERS.values()))
 
 
-def table_of(app: BaseApp, name: str) -> Table:
+def table_of(app: App, name: str) -> Table:
     """Return a table by its name.
 
     Raises:
@@ -75,7 +75,7 @@ class Router(faust_router.Router):
         ServiceUnavailable: by those that return a worker, while none is known to have the partition.
     """
 
-    app: BaseApp
+    app: App
 
     def key_store(self, table_name: str, key: K) -> URL:
         """Return the URL of the worker that has a key, by the partition that murmur2 gives it."""
@@ -183,6 +183,6 @@ class Router(faust_router.Router):
         return table_of(self.app, name)
 
 
-def router_of(app: BaseApp) -> Router:
+def router_of(app: App) -> Router:
     """Return the router of an app."""
     return cast(Router, app.router)

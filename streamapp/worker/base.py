@@ -39,10 +39,6 @@ class BatchConsumer(Protocol):
     resumption: Resumption
     checkpoint: Checkpoint
 
-    async def commit(self) -> bool:
-        """Make durable what the agents have finished."""
-        ...
-
 
 class BaseApp(faust.App):
     """What the parts of a worker know of the app.

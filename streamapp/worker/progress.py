@@ -8,7 +8,7 @@ from typing import Final
 
 from faust.types import TP
 
-from streamapp.worker.base import BaseApp
+from streamapp.worker.app import App
 
 __all__ = ["Progress"]
 
@@ -27,7 +27,7 @@ class Progress:
         KeyError: by its methods, if this worker does not have the partition.
     """
 
-    def __init__(self, app: BaseApp, topics: Collection[str]) -> None:
+    def __init__(self, app: App, topics: Collection[str]) -> None:
         self._app = app
         self._topics = topics
 
@@ -44,12 +44,11 @@ class Progress:
 
     async def commit(self, partition: int) -> None:
         """Wait until the agents are done with what they have begun, and what they sent is committed."""
-        consumer = self._app.batch_consumer
-        alignment = consumer.alignment
+        alignment = self._app.batch_consumer.alignment
         lanes = [alignment.lanes[TP(topic, partition)] for topic in self._topics]
         begun = [(lane, lane.offsets.committable) for lane in lanes if lane.working]
         while any(lane.offsets.committable == at for lane, at in begun):  # noqa: ASYNC110 - it is asked seldom
             await asyncio.sleep(POLL_INTERVAL_S)
-        await consumer.commit()
-        if consumer.alignment is not alignment or self._app.rebalancing:
+        await self._app.consumer.commit()
+        if self._app.batch_consumer.alignment is not alignment or self._app.rebalancing:
             raise KeyError(partition)
