@@ -16,7 +16,7 @@ from streamapp.explain.explainer import ANSWER_TIMEOUT_S, Explainer
 from streamapp.topology import App
 from streamapp.web.answers import answer
 from streamapp.web.requests import APP, INT32_MAX, INT64_MAX, number, parameters
-from streamapp.web.router import router_of
+from streamapp.web.router import HOP, router_of
 from streamapp.web.tables import check_recovered
 
 __all__ = ["JoinInfo", "routes"]
@@ -67,7 +67,7 @@ async def explain(request: web.Request) -> web.StreamResponse:
     given = request.match_info
     tp = TP(_topic(request, explainer), number(given["partition"], "partition", INT32_MAX))
     offset = number(given["offset"], "offset", INT64_MAX)
-    (owner,) = router.asked([router.owner(explainer.join.table.name, tp.partition)], request)
+    owner = router.owner(explainer.join.table.name, tp.partition, request.headers.get(HOP))
     if not owner.here:
         return await router.ask(owner, request, HOP_TIMEOUT)
     check_recovered(request.app[APP])

@@ -7,7 +7,6 @@ a worker by its URL for another one; and it waits five minutes for a worker that
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final, NamedTuple, cast
 
 import aiohttp
@@ -25,7 +24,7 @@ from streamapp.web.access import authorization
 from streamapp.worker.app import App
 from streamapp.worker.table import Table
 
-__all__ = ["EVENT_TIME", "Owner", "Router", "partitions_of", "router_of", "table_of"]
+__all__ = ["EVENT_TIME", "HOP", "Owner", "Router", "partitions_of", "router_of", "table_of"]
 
 #: Response header: a row's event time, in milliseconds since 1970.
 EVENT_TIME: Final = "X-Event-Time"
@@ -81,20 +80,28 @@ class Router(faust_router.Router):
         """Return the URL of the worker that has a key, by the partition that murmur2 gives it."""
         return self.owners(table_name, key)[0].url
 
-    def owners(self, table_name: str, key: K) -> list[Owner]:
-        """Return the workers that may have a key, the likeliest first; see `partitions_of`."""
+    def owners(self, table_name: str, key: K, hop: str | None = None) -> list[Owner]:
+        """Return the workers that may have a key, the likeliest first (`partitions_of`); this one alone for a `HOP`."""
         table = table_of(self.app, table_name)
         forms = table.key_forms(self._get_serialized_key(table, key))
         # Not counted in the assignment, which may lack some: see `_owner`.
-        found = dict.fromkeys(number for form in forms for number in partitions_of(form, self._count(table)))
-        return [self._owner(TP(table.changelog_topic_name, number)) for number in found]
+        numbers = dict.fromkeys(number for form in forms for number in partitions_of(form, self._count(table)))
+        return self._owners([TP(table.changelog_topic_name, number) for number in numbers], hop)
 
-    def owner(self, table_name: str, partition: int) -> Owner:
-        """Return the worker that has a partition of a table."""
+    def owner(self, table_name: str, partition: int, hop: str | None = None) -> Owner:
+        """Return the worker that has a partition of a table, which is to be this one for a `HOP`."""
         table = table_of(self.app, table_name)
         if partition >= self._count(table):
             raise NotFound("unknown partition", table=table_name, partition=partition)
-        return self._owner(TP(table.changelog_topic_name, partition))
+        return self._owners([TP(table.changelog_topic_name, partition)], hop)[0]
+
+    def _owners(self, tps: list[TP], hop: str | None) -> list[Owner]:
+        if hop is None:
+            return [self._owner(tp) for tp in tps]
+        here = [self._owner(tp) for tp in tps if str(tp.partition) == hop and self._assignor.is_active(tp)]
+        if not here:
+            raise self.moving()
+        return here
 
     def _count(self, table: Table) -> int:
         known = self.app.partition_counts.get(table.changelog_topic_name)
@@ -128,24 +135,10 @@ class Router(faust_router.Router):
             SameNode: if it is this worker.
         """
         asked = cast("aiohttp.web.Request", request)
-        owner = self.asked(self.owners(table_name, key), asked)[0]
+        owner = self.owners(table_name, key, asked.headers.get(HOP))[0]
         if owner.here:
             raise SameNode
         return cast(Response, await self.ask(owner, asked))
-
-    def asked(self, owners: Sequence[Owner], request: web.Request) -> Sequence[Owner]:
-        """Leave only this worker if another one sent the request.
-
-        Raises:
-            ServiceUnavailable: if the partition that the other worker asks for is not here.
-        """
-        partition = request.headers.get(HOP)
-        if partition is None:
-            return owners
-        here = [owner for owner in owners if owner.here and str(owner.partition) == partition]
-        if not here:
-            raise self.moving()
-        return here
 
     def moving(self) -> ServiceUnavailable:
         """Return the error for a partition that was thought to be here and is not."""

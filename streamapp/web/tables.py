@@ -13,7 +13,7 @@ from streamapp.topology import App
 from streamapp.web.answers import answer, error
 from streamapp.web.health import State, state_of
 from streamapp.web.requests import APP, key_in_path, parameters, shown
-from streamapp.web.router import EVENT_TIME, router_of, table_of
+from streamapp.web.router import EVENT_TIME, HOP, router_of, table_of
 from streamapp.worker.table import Table
 
 __all__ = ["TableInfo", "check_recovered", "routes"]
@@ -79,7 +79,7 @@ async def _row(request: web.Request, table: Table, key: bytes) -> web.StreamResp
     taken for a 404.
     """
     app, router = request.app[APP], router_of(request.app[APP])
-    for owner in router.asked(router.owners(table.name, key), request):
+    for owner in router.owners(table.name, key, request.headers.get(HOP)):
         response = _look_up(app, table, owner.partition, key) if owner.here else await router.ask(owner, request)
         if response.status != HTTPStatus.NOT_FOUND:
             break

@@ -77,7 +77,6 @@ def test_a_row_of_another_worker_is_asked_of_that_worker() -> None:
         async with served(other) as there:
             changelog = one.table("customers").changelog_topic_name
             assignor_of(one).others = {str(there.make_url("/")): {changelog: [PARTITION]}}
-            assignor_of(other).others = {"http://127.0.0.1:1": {changelog: [1 - PARTITION]}}
             (reply,) = await ask(served(one), "/table/customers/ann/", token=TOKEN)
         assert (reply.status, reply.body) == (HTTPStatus.OK, ANN.value)
         assert reply.headers[EVENT_TIME] == str(ANN.timestamp)
