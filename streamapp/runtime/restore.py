@@ -205,7 +205,8 @@ class Restore:
             if positions[tp] < ends[tp] and tp not in self._waiting:
                 self._ends[tp] = ends[tp]
         # Up to the seeks nothing is awaited: aiokafka would look for committed offsets, of which there are none.
-        reader.assign(list(self._ends))
+        if self._ends:  # a standby that has all would tell in the log, each second, that it reads nothing
+            reader.assign(list(self._ends))
         for tp in self._ends:
             reader.seek(tp, positions[tp])
 

@@ -98,11 +98,11 @@ class Tally:
         reasons = rejected + unmatched
         # What waits for its window comes to nothing later than it was taken.
         loss = Loss(max(self.taken - first.taken, reasons.total()), reasons, not any(_counts(first)))
-        if loss.taken < LEAST or (loss.taken < SOON and now - self._began < SOON_S):
-            return None if loss.lost or not loss.taken else (loss, False)
-        bad = rejected.total() > share * loss.taken
         limit = max(share, MOSTLY_UNMATCHED) if self.keeps else share
-        return loss, share < 1 and (bad or loss.lost > limit * loss.taken)
+        bad = share < 1 and (rejected.total() > share * loss.taken or loss.lost > limit * loss.taken)
+        too_few = loss.taken < LEAST or (loss.taken < SOON and now - self._began < SOON_S)
+        # Of a few it is not told that they are bad; that they are good ends what was told of others before them.
+        return None if not loss.taken or (bad and too_few) else (loss, bad)
 
     @property
     def _began(self) -> float:

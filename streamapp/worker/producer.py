@@ -37,6 +37,7 @@ class Producer(driver.Producer):
 
     def __post_init__(self) -> None:
         """Have nothing transactional yet."""
+        super().__post_init__()
         self._transactional, self._closing = [], set()
 
     def _settings_extra(self) -> Mapping[str, object]:

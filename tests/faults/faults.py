@@ -160,6 +160,7 @@ def clock_jumps(system: System, chance: Random) -> None:
 
 def poison_records(system: System, chance: Random) -> None:
     """3,000 records that cannot be used, amid the others; a worker is killed between."""
+    system.workers.troubled = True
     for _ in range(10):
         time.sleep(chance.uniform(0.0, 0.5))
         with system.workload.turn:
@@ -205,7 +206,7 @@ def changelog_truncated(system: System, chance: Random) -> None:
             deleted.result(30)
         if chance.random() < 0.5:
             system.workers.forget_tables()
-        system.workers.lost_rows = True
+        system.workers.troubled = True
         system.workload.renew()
     for name in names:
         system.workers.start(name)

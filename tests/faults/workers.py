@@ -36,8 +36,8 @@ class Workers:
         self._environment = {"PYTHONPATH": str(HERE), **environment}
         self._ports: dict[str, int] = {}
         self._running: dict[str, Worker] = {}
-        #: Whether a fault has taken rows from a changelog, which is a problem at ``/health`` until it is acknowledged.
-        self.lost_rows = False
+        #: Whether a fault is a problem at ``/health`` that outlasts it: rows that were lost, records that are rejected.
+        self.troubled = False
         #: Exit codes of workers that ended by themselves, or badly when they were stopped. (-15 is none: a worker that
         #: has just been started knows no better way to end.)
         self.crashes: list[int] = []
@@ -88,7 +88,7 @@ class Workers:
     def wait_ready(self) -> None:
         """Wait until each has its partitions, and has them recovered."""
         for worker in self._running.values():
-            if self.lost_rows:
+            if self.troubled:
                 worker.wait_running()
             else:
                 worker.wait_ready()

@@ -110,6 +110,18 @@ def test_it_lasts_while_nothing_comes_and_a_few_good_ones_a_minute_later_end_it(
     assert not list(app.faults)
 
 
+def test_a_few_of_which_most_are_good_end_it() -> None:
+    app = App()
+    app.take(bad=100)
+    app.watch.look(0)
+    app.take(good=2, bad=1)
+    for second in range(1, 70):
+        app.watch.look(second)
+    app.take(good=2, bad=1)
+    app.watch.look(70)
+    assert not list(app.faults)
+
+
 def test_what_is_acknowledged_stays_so_until_it_comes_again(caplog: pytest.LogCaptureFixture) -> None:
     app = App()
     app.take(bad=100)
