@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
-from aiohttp import web
 from faust.types.web import Web
 from faust.web.drivers import aiohttp
 
@@ -30,7 +29,7 @@ from streamapp.web.router import Router
 
 __all__ = ["Metrics", "Router", "mount", "options"]
 
-#: Keys may be large, and take three bytes in a URL for one.
+#: Instead of aiohttp's 8 kB: keys may be large, and take three bytes in a URL for one.
 REQUEST_LINE_MAX_BYTES: Final = 4 << 20
 
 
@@ -53,6 +52,7 @@ def options(metrics: Metrics, token: str, given: Mapping[str, Any]) -> dict[str,
         **given,
     }
     server = dict(ours.get("web_application_options") or {})
+    server["handler_args"] = {"max_line_size": REQUEST_LINE_MAX_BYTES, **(server.get("handler_args") or {})}
     server["middlewares"] = [as_json, access.only_with(token), *server.get("middlewares", ())]
     return {**ours, "web_application_options": server}
 
@@ -60,8 +60,6 @@ def options(metrics: Metrics, token: str, given: Mapping[str, Any]) -> dict[str,
 def mount(app: App, web_server: Web, shown: Metrics) -> None:
     """Add the views to the web server of an app; to be called by its `on_webserver_init`."""
     server = cast(aiohttp.Web, web_server)
-    # Faust (0.15.3) leaves the limit at aiohttp's 8 kB, and does not let it be set.
-    server._runner = web.AppRunner(server.web_app, access_log=None, max_line_size=REQUEST_LINE_MAX_BYTES)  # noqa: SLF001
     server.web_app[APP], server.web_app[METRICS] = app, shown
     for view in (*health.routes, *metrics.routes, *tables.routes, *joins.routes, *graph.routes):
         route = server.web_app.router.add_route(view.method, view.path, counted(view.handler))

@@ -25,7 +25,7 @@ def answer(value: msgspec.Struct | Sequence[msgspec.Struct], status: int = HTTPS
     return web.Response(body=msgspec.json.encode(value), content_type="application/json", status=status)
 
 
-def error(status: int, text: str, headers: Mapping[str, str] | None = None, **about: object) -> web.Response:
+def error(status: int, text: str, headers: Mapping[str, str] | None = None, /, **about: object) -> web.Response:
     """Answer with an error, and what it is about."""
     body = msgspec.json.encode({"error": text, **about})
     return web.Response(body=body, content_type="application/json", status=status, headers=headers)

@@ -14,7 +14,7 @@ from aiohttp import web
 from faust.app import router as faust_router
 from faust.exceptions import SameNode
 from faust.types import TP, K
-from faust.types.tables import CollectionT
+from faust.types.assignor import HostToPartitionMap
 from faust.web import Request, Response, Web
 from faust.web.exceptions import NotFound, ServiceUnavailable
 from yarl import URL
@@ -76,6 +76,10 @@ class Router(faust_router.Router):
 
     app: App
 
+    def table_metadata(self, table_name: str) -> HostToPartitionMap:
+        """Return which worker has which partitions of a table."""
+        return super().table_metadata(table_of(self.app, table_name).name)
+
     def key_store(self, table_name: str, key: K) -> URL:
         """Return the URL of the worker that has a key, by the partition that murmur2 gives it."""
         return self.owners(table_name, key)[0].url
@@ -83,7 +87,7 @@ class Router(faust_router.Router):
     def owners(self, table_name: str, key: K, hop: str | None = None) -> list[Owner]:
         """Return the workers that may have a key, the likeliest first (`partitions_of`); this one alone for a `HOP`."""
         table = table_of(self.app, table_name)
-        forms = table.key_forms(self._get_serialized_key(table, key))
+        forms = table.key_forms(key if isinstance(key, bytes) else str(key).encode())
         # Not counted in the assignment, which may lack some: see `_owner`.
         numbers = dict.fromkeys(number for form in forms for number in partitions_of(form, self._count(table)))
         return self._owners([TP(table.changelog_topic_name, number) for number in numbers], hop)
@@ -98,7 +102,7 @@ class Router(faust_router.Router):
     def _owners(self, tps: list[TP], hop: str | None) -> list[Owner]:
         if hop is None:
             return [self._owner(tp) for tp in tps]
-        here = [self._owner(tp) for tp in tps if str(tp.partition) == hop and self._assignor.is_active(tp)]
+        here = [self._owner(tp) for tp in tps if str(tp.partition) == hop and self.app.assignor.is_active(tp)]
         if not here:
             raise self.moving()
         return here
@@ -108,9 +112,9 @@ class Router(faust_router.Router):
         return known or table.partitions or self.app.conf.topic_partitions
 
     def _owner(self, tp: TP) -> Owner:
-        if self._assignor.is_active(tp):
+        if self.app.assignor.is_active(tp):
             return Owner(tp.partition, self.url, here=True)
-        workers = self._assignor.table_metadata(tp.topic)
+        workers = self.app.assignor.table_metadata(tp.topic)
         if not workers:
             raise ServiceUnavailable("no partitions are assigned yet; try again", owner=str(self.url))
         for url, topics in workers.items():
@@ -167,13 +171,6 @@ class Router(faust_router.Router):
                 owner=str(owner.url),
                 cause=str(exc) or f"no answer within {within.total:g} s",
             ) from None
-
-    @classmethod
-    def _get_serialized_key(cls, _table: CollectionT, key: K) -> bytes:
-        return key if isinstance(key, bytes) else str(key).encode()
-
-    def _get_table(self, name: str) -> CollectionT:
-        return table_of(self.app, name)
 
 
 def router_of(app: App) -> Router:

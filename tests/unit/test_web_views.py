@@ -40,6 +40,11 @@ def test_a_key_that_there_is_not_is_not_found() -> None:
     assert reply.json() == {"error": "key not found", "key": "\\xff", "table": "customers"}
 
 
+def test_a_key_may_be_larger_than_servers_let_a_url_be() -> None:
+    (reply,) = asked(app_of(), f"/table/customers/{'%61' * 300_000}/", first=with_ann)
+    assert (reply.status, reply.json()["key"]) == (HTTPStatus.NOT_FOUND, "a" * 200 + "… (300000 bytes)")
+
+
 def test_tables_are_described_by_the_partitions_of_this_worker() -> None:
     described = {"name": "customers", "help": "", "partitions": [0, 1], "rows": 1}
     tables, table = asked(app_of(), "/table/", "/table/customers/", first=with_ann)
@@ -117,6 +122,8 @@ def test_a_row_that_no_worker_is_known_to_have_is_unavailable() -> None:
         ("/table/customers/a/b/", "there is no such path; in a key / is %2F, and any key can be given as ?key=KEY"),
         ("/table/none/", "unknown table"),
         ("/table/none/ann/", "unknown table"),
+        ("/router/none/", "unknown table"),
+        ("/router/none/ann/", "unknown table"),
         ("/joins/none/", "unknown join"),
         ("/joins/none/orders/0/0/", "unknown join"),
     ],
