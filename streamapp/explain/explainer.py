@@ -15,7 +15,7 @@ from streamapp.explain.evidence import EvidenceTopic, Match, search
 from streamapp.joins import Candidate, Explanation, Reason, Side, SideOutput, Verdict
 from streamapp.joins.explanation import NAMED, Window, outside
 from streamapp.kafka.log_reader import Log, LogError, Logged, MissingError
-from streamapp.kafka.partitioners import PARTITIONERS
+from streamapp.kafka.partitioners import partitions_of
 from streamapp.kafka.record import Record
 from streamapp.runtime.inputs import Input
 
@@ -114,7 +114,7 @@ class Explainer:
     def _find(self, topic: str, key: bytes, timestamp: int) -> Place:
         wanted, complete = f"record of key {key_text(key)!r} and {iso_time(timestamp)}", True
         with self._open_log() as log:
-            for partition in _placed(key, log.partitions(topic)):
+            for partition in partitions_of(key, log.partitions(topic)):
                 scan = log.since(TP(topic, partition), timestamp)
                 for record in scan:
                     if record.timestamp == timestamp and record.key == key:
@@ -245,10 +245,8 @@ class _Question:
         topics = {topic for source, topic in self.topics.items() if source != self.source}
         tps = {TP(topic, self.record.tp.partition) for topic in topics}
         found = [record for tp in tps for record in self._scan(tp, window)]
-        if not found:  # other producers may have put it elsewhere
-            placed = {
-                TP(topic, number) for topic in topics for number in _placed(self.record.key, self.log.partitions(topic))
-            }
+        if not found and (key := self.record.key) is not None:  # other producers may have put it elsewhere
+            placed = {TP(topic, at) for topic in topics for at in partitions_of(key, self.log.partitions(topic))}
             found = [record for tp in placed - tps for record in self._scan(tp, window)]
         found.sort(key=lambda one: (abs(outside(one.timestamp, window)), abs(one.timestamp - self.record.timestamp)))
         near = [self._near(record, outside(record.timestamp, window)) for record in found[:NAMED]]
@@ -276,11 +274,6 @@ class _Question:
             return ""
         late = f" by {evidence.late_by:,} ms" if evidence.reason is Reason.LATE else ""
         return f"itself {evidence.reason.replace('_', ' ')}{late}"
-
-
-def _placed(key: bytes | None, count: int) -> set[int]:
-    """Return the partitions, of so many, in which the partitioners in use put a key."""
-    return set() if key is None or not count else {place(key, count) for place in PARTITIONERS.values()}
 
 
 def _side(source: int, count: int) -> str:

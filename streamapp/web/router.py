@@ -19,12 +19,12 @@ from faust.web import Request, Response, Web
 from faust.web.exceptions import NotFound, ServiceUnavailable
 from yarl import URL
 
-from streamapp.kafka.partitioners import PARTITIONERS
+from streamapp.kafka.partitioners import partitions_of
 from streamapp.web.access import authorization
 from streamapp.worker.app import App
 from streamapp.worker.table import Table
 
-__all__ = ["EVENT_TIME", "HOP", "Owner", "Router", "partitions_of", "router_of", "table_of"]
+__all__ = ["EVENT_TIME", "HOP", "Owner", "Router", "router_of", "table_of"]
 
 #: Response header: a row's event time, in milliseconds since 1970.
 EVENT_TIME: Final = "X-Event-Time"
@@ -43,15 +43,6 @@ class Owner(NamedTuple):
     partition: int
     url: URL
     here: bool
-
-
-def partitions_of(key: bytes, count: int) -> list[int]:
-    """Return the partitions that a producer may have put a key into, the likeliest first.
-
-    That is murmur2 (Kafka's Java client, aiokafka, Faust, Kafka Streams), then CRC-32, the default of
-    librdkafka and so of every producer made with confluent-kafka that does not set `partitioner`.
-    """
-    return list(dict.fromkeys(place(key, count) for place in PARTITIONERS.values()))
 
 
 def table_of(app: App, name: str) -> Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from faust.types import TP
@@ -55,9 +55,7 @@ class FakeLog(Log):
         key = (record.key or b"").decode()
         return self.add(topic, key, record.timestamp, partition=partition, headers={**place, **headers})
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         pass
 
     def partitions(self, topic: str) -> int:

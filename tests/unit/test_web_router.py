@@ -5,7 +5,8 @@ from faust.types import TP
 from faust.web.exceptions import ServiceUnavailable
 from views import app_of, assignor_of
 
-from streamapp.web.router import partitions_of, router_of
+from streamapp.kafka.partitioners import partitions_of
+from streamapp.web.router import router_of
 
 # From Kafka's UtilsTest (murmur2("foobar") = -790332482) and the CRC-32 of the same bytes, 0x9ef61f95.
 MURMUR2, CRC32 = -790332482 & 0x7FFFFFFF, 0x9EF61F95

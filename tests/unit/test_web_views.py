@@ -13,9 +13,10 @@ from views import TOKEN, app_of, ask, asked, assignor_of, give, served
 from streamapp import App
 from streamapp.formats.undecodable import Reason
 from streamapp.joins import Balance, Row, Updates
+from streamapp.kafka.partitioners import partitions_of
 from streamapp.stores.errors import StoreUnreachableError
 from streamapp.topology.accounts import Account
-from streamapp.web.router import EVENT_TIME, partitions_of
+from streamapp.web.router import EVENT_TIME
 
 ANN = Row(b'{"name":"Ann"}', 1_700_000_000_000)
 KEY = b"ann"
