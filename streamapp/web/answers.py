@@ -20,9 +20,14 @@ __all__ = ["Handler", "answer", "as_json", "counted", "error"]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def answer(value: msgspec.Struct | Sequence[msgspec.Struct], status: int = HTTPStatus.OK) -> web.Response:
+def answer(
+    value: msgspec.Struct | Sequence[msgspec.Struct],
+    status: int = HTTPStatus.OK,
+    headers: Mapping[str, str] | None = None,
+) -> web.Response:
     """Answer with structs as JSON."""
-    return web.Response(body=msgspec.json.encode(value), content_type="application/json", status=status)
+    body = msgspec.json.encode(value)
+    return web.Response(body=body, content_type="application/json", status=status, headers=headers)
 
 
 def error(status: int, text: str, headers: Mapping[str, str] | None = None, /, **about: object) -> web.Response:

@@ -40,6 +40,12 @@ class JoinInfo(msgspec.Struct, frozen=True):
         return cls(explainer.join.name, explainer.topics, explainer.join.table.name)
 
 
+class Found(msgspec.Struct, frozen=True):
+    """What ``/joins/{name}/{topic}/?key=…&time=…`` answers: where the record is explained."""
+
+    see: str
+
+
 async def joins(request: web.Request) -> web.Response:
     """Describe each join."""
     return answer([JoinInfo.of(one) for _, one in sorted(request.app[APP].explainers.items())])
@@ -58,7 +64,8 @@ async def find(request: web.Request) -> web.Response:
     time = number(given["time"].decode(errors="replace"), "time", INT64_MAX)
     place = await explainer.find(_topic(request, explainer), given["key"], time)
     path = f"/joins/{explainer.join.name}/{place.topic}/{place.partition}/{place.offset}/"
-    return web.Response(status=HTTPStatus.FOUND, headers={"Location": str(URL.build(path=path))})
+    where = str(URL.build(path=path))
+    return answer(Found(where), HTTPStatus.FOUND, {"Location": where})
 
 
 async def explain(request: web.Request) -> web.StreamResponse:

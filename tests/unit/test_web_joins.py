@@ -76,6 +76,7 @@ def test_a_record_is_explained() -> None:
 def test_a_key_and_a_time_lead_to_the_record() -> None:
     (reply,) = asked(app_with_a_join(), "/joins/bought/orders/?key=ann&time=1000")
     assert (reply.status, reply.headers["Location"]) == (HTTPStatus.FOUND, "/joins/bought/orders/0/5/")
+    assert reply.json() == {"see": "/joins/bought/orders/0/5/"}
 
 
 @pytest.mark.parametrize(
