@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
+from aiohttp.web import RouteDef
 from faust.types.web import Web
 from faust.web.drivers import aiohttp
 
@@ -61,7 +62,8 @@ def mount(app: App, web_server: Web, shown: Metrics) -> None:
     """Add the views to the web server of an app; to be called by its `on_webserver_init`."""
     server = cast(aiohttp.Web, web_server)
     server.web_app[APP], server.web_app[METRICS] = app, shown
-    for view in (*health.routes, *metrics.routes, *tables.routes, *joins.routes, *graph.routes):
-        route = server.web_app.router.add_route(view.method, view.path, counted(view.handler))
+    views = (*health.routes, *metrics.routes, *tables.routes, *joins.routes, *graph.routes)
+    routes = [RouteDef(view.method, view.path, counted(view.handler), view.kwargs) for view in views]
+    for route in server.web_app.add_routes(routes):
         if server.cors_options:
             server.cors.add(route)

@@ -147,6 +147,12 @@ def test_a_method_that_a_view_does_not_have_is_told_as_json() -> None:
     assert "GET" in reply.headers["Allow"]
 
 
+@pytest.mark.parametrize("path", ["/health", "/metrics", "/table/customers/ann/", "/joins/"])
+def test_a_probe_may_ask_for_the_headers_alone(path: str) -> None:
+    (reply,) = asked(app_of(), f"HEAD {path}", first=with_ann)
+    assert (reply.status, reply.body) == (HTTPStatus.OK, b"")
+
+
 @pytest.mark.parametrize("path", ["/table/", "/joins/", "/metrics", "/graph/", "/", "/health/acknowledge", "/nowhere"])
 @pytest.mark.parametrize("shown", ["", "another-token"])
 def test_without_the_token_no_path_is_answered(path: str, shown: str) -> None:
