@@ -115,14 +115,9 @@ _IN_WORDS: Final = {
 
 
 def because(explanation: Explanation, timestamp: int, near: Sequence[NearRecord], behind: int, missing: str) -> str:
-    """Say in words why a record joined, or did not.
+    """Say in words why a record of an event time (ms) joined, or did not.
 
-    Args:
-        explanation: why.
-        timestamp: the event time (ms) of the record.
-        near: what was found of the other side.
-        behind: how many records the join still has to read before it.
-        missing: what is missing to say what became of it.
+    It has so many records of its partition before it that are not read; `missing` is what it takes to know more.
     """
     clock = "not set" if explanation.clock is None else iso_time(explanation.clock)
     grace, late_by, detail = explanation.grace or 0, explanation.late_by, explanation.detail

@@ -109,7 +109,7 @@ def replay(order: Order, left: list[bytes] = LEFT, right: list[bytes] = RIGHT, s
     return list(replay_files(read_spec(spec.encode(), "join.toml"), order, ("a.jsonl", left), ("b.jsonl", right)))
 
 
-def test_two_files_are_joined_as_they_arrive_the_older_line_first_and_pending_records_come_at_the_end() -> None:
+def test_two_files_are_joined_the_older_line_first_and_what_waits_comes_last() -> None:
     joined, late, null_value, unmatched, *rest = replay(Order.ARRIVAL)
     assert isinstance(joined, Result)
     assert (joined.key, bytes(joined.left), bytes(joined.right)) == ("u1", LEFT[0], b'{"page":1}')
@@ -144,7 +144,7 @@ def test_a_foreign_key_and_a_lookup_are_fields_of_the_left_value() -> None:
         assert told == [("null_key", "2"), ("refused", "3")]
 
 
-def test_times_of_one_file_may_be_in_another_unit_than_those_of_the_other_and_in_an_object() -> None:
+def test_times_of_two_files_may_be_in_different_units_and_in_an_object() -> None:
     spec = 'kind = "stream-stream"\nbefore = "1ms"\nafter = "1ms"\ngrace = 0\n'
     spec += '[left]\nkey = "k"\ntimestamp = "m.at"\n[right]\nkey = "k"\ntimestamp = "at"\nunit = "date"\n'
     left = [b'{"k":"b","m":{"at":1699920000000000999}}', b'{"k":"a","m":{"at":1700000000000000}}']
