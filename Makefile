@@ -10,7 +10,7 @@ BENCH ?=
 FAULTS ?=
 FUZZ ?= 600
 
-.PHONY: help install dev demo test wheel coverage lint format types audit bench faults fuzz clean
+.PHONY: help install dev demo test wheel coverage lint format types audit bench faults fuzz upstream clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -83,5 +83,8 @@ fuzz: dev  ## fuzz what a broker may send; FUZZ=600 seconds
 	@mkdir -p .fuzz
 	@cd .fuzz && PYTHONPATH=../tests ../$(BIN)/python ../tests/fuzz_record_batches.py . -max_total_time=$(FUZZ)
 
-clean:  ## remove .venv, the demo's data, what the benchmarks have installed and the fuzzer has found
-	@rm -rf .venv streamapp-data .bench .fuzz
+upstream: dev  ## the seams with the newest aiokafka and Faust of PyPI, in .upstream/venv
+	@$(BIN)/python tests/seams/upstream.py
+
+clean:  ## remove .venv, the demo's data, what benchmarks and upstream have installed, what the fuzzer has found
+	@rm -rf .venv streamapp-data .bench .fuzz .upstream

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import importlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from streamapp.application import App
@@ -49,9 +49,10 @@ MODULES: Final = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name in MODULES:
-        return getattr(importlib.import_module(MODULES[name]), name)
+        found: object = getattr(importlib.import_module(MODULES[name]), name)
+        return found
     # `faust -A streamapp` looks for this repository's app here, which is made only when it is asked for.
     if name == "app":
         gc.disable()  # what is imported stays: to look for garbage in it would take a twentieth of a worker's start

@@ -8,5 +8,5 @@ from streamapp.pipelines.settings import AppSettings
 __all__ = ["app", "settings"]
 
 settings = AppSettings.load()
-app = App(settings=settings, origin="streamapp", autodiscover=[*settings.modules, "streamapp.cli"])
+app = App(settings=settings, origin="streamapp", autodiscover=[*settings.modules, "streamapp.cli.faust_commands"])
 app.reset_command = "streamapp reset"

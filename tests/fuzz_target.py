@@ -17,8 +17,8 @@ from streamapp.kafka.unreadable import UnreadableBatchError
 from streamapp.pipelines.clicks.models import Click, Profile
 from streamapp.pipelines.clicks.results import joined
 from streamapp.runtime.batch import Batch
-from streamapp.runtime.dead_letters import _envelope
 from streamapp.runtime.decoding import Decoder
+from streamapp.runtime.output import _envelope
 
 __all__ = ["DECODERS", "HEAD", "check", "record_batch_of"]
 

@@ -4,142 +4,117 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import click
-from faust.cli.base import AppCommand, option
 
 from streamapp.application import App
-from streamapp.cli.join_options import check_options, part_of_name
+from streamapp.cli.group import Command, current_settings
+from streamapp.cli.join_options import JoinOptions, check_options, part_of_name
 from streamapp.formats.key_forms import key_form
 from streamapp.formats.undecodable import Reason
 from streamapp.joins import How, Record, Refused
-from streamapp.kafka.admin import ClusterError
-from streamapp.replay.values import Field, duration
+from streamapp.replay import values
 from streamapp.reset.beginning import begin
-from streamapp.reset.errors import ResetError
 from streamapp.reset.where import WhereType
 from streamapp.settings import Create
 from streamapp.topology import JoinDeclaration, JoinError, Topic
 from streamapp.worker.process import Worker
 
-__all__ = ["Join"]
+__all__ = ["join"]
 
 SIDES: Final = ("left", "right")
 
 
-class Duration(click.ParamType):
-    """A duration on the command line, in ms."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read it."""
-        if isinstance(value, int):
-            return value
-        try:
-            return int(value) if value.lstrip("-").isdecimal() else duration(value)
-        except ValueError as exc:
-            self.fail(str(exc), param, ctx)
+def duration(value: str | int) -> int:
+    """Read a duration, in ms."""
+    try:
+        return int(value) if str(value).lstrip("-").isdecimal() else values.duration(value)
+    except ValueError as exc:
+        raise click.BadParameter(str(exc)) from None
 
 
-class Join(AppCommand):
+@click.command(cls=Command)
+@click.option("--left", required=True, help="Topic of the stream.")
+@click.option("--right", required=True, help="Topic of the table, or of the other stream.")
+@click.option("--on", "field", required=True, help="Field to join on.")
+@click.option("--to", required=True, help="Topic of the results.")
+@click.option("--how", type=click.Choice([how.value for how in How]), default=How.INNER.value, show_default=True)
+@click.option("--before", type=duration, help="How much earlier a right record may be: 250ms, 10s, 10m, 1h, 7d.")
+@click.option("--after", type=duration, help="How much later it may be.")
+@click.option("--grace", type=duration, help="How late a record may be.")
+@click.option("--idle-timeout", type=duration, help="After how long a silence what waits comes out.")
+@click.option("--ttl", type=duration, default=0, help="How long a row of the table lives; default: for ever.")
+@click.option("--history", type=duration, help="How far back past rows of the table are kept, and joined.")
+@click.option("--repartition", multiple=True, type=click.Choice(SIDES), help="Side that is not keyed by the field.")
+@click.option("--unmatched", help="Topic of the records that are not matched.")
+@click.option("--late", help="Topic of the records that are late.")
+@click.option("--rejected", help="Topic of those that cannot be joined; default: the dead letters.")
+@click.option("--create", is_flag=True, help="Make LEFT and RIGHT if they do not exist.")
+@click.option(
+    "--from",
+    "where",
+    type=WhereType(),
+    help="Where a new join begins to read streams: beginning (default), now, 2026-01-31T12:00:00Z, 2h (ago). Tables "
+    "are read from their beginning.",
+)
+def join(how: str, **given: Any) -> None:
     """Join two topics of JSON objects, by a field that both have.
 
     A worker that joins each record of LEFT with the row of RIGHT that has its key; with --before, --after and --grace,
     both are streams, and pairs within the window are joined. Results are {"left": ..., "right": ...}. Both topics must
     be keyed by the field; --repartition has one that is not keyed by it written once more.
     """
-
-    app: App
-
-    options = [  # noqa: RUF012 - Faust declares it so
-        option("--left", required=True, help="Topic of the stream."),
-        option("--right", required=True, help="Topic of the table, or of the other stream."),
-        option("--on", "field", required=True, help="Field to join on."),
-        option("--to", required=True, help="Topic of the results."),
-        option("--how", type=click.Choice([how.value for how in How]), default=How.INNER.value, help="Default: inner."),
-        option("--before", type=Duration(), help="How much earlier a right record may be: 250ms, 10s, 10m, 1h, 7d."),
-        option("--after", type=Duration(), help="How much later it may be."),
-        option("--grace", type=Duration(), help="How late a record may be."),
-        option("--idle-timeout", type=Duration(), help="After how long a silence what waits comes out."),
-        option("--ttl", type=Duration(), default=0, help="How long a row of the table lives; default: for ever."),
-        option("--history", type=Duration(), help="How far back past rows of the table are kept, and joined."),
-        option("--repartition", multiple=True, type=click.Choice(SIDES), help="Side that is not keyed by the field."),
-        option("--unmatched", help="Topic of the records that are not matched."),
-        option("--late", help="Topic of the records that are late."),
-        option("--rejected", help="Topic of those that cannot be joined; default: the dead letters."),
-        option("--create", is_flag=True, help="Make LEFT and RIGHT if they do not exist."),
-        option(
-            "--from",
-            "where",
-            type=WhereType(),
-            help="Where a new join begins to read streams: beginning (default), now, 2026-01-31T12:00:00Z, 2h (ago). "
-            "Tables are read from their beginning.",
-        ),
-    ]
-
-    def __init__(self, ctx: click.Context, **given: Any) -> None:
-        super().__init__(ctx)
-        self.given = given
-
-    def __call__(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        """Run the worker until it is stopped.
-
-        Raises:
-            SystemExit: always; with one line if the join cannot be.
-        """
-        given = self.given
-        # A group and tables of its own, beside those of the app that this command is a part of, and of other joins.
-        group = f"{self.app.settings.id}-{given['to']}"
-        settings = dataclasses.replace(
-            self.app.settings,
-            id=group,
-            datadir=self.app.settings.datadir / group,
-            create=Create.MISSING if given["create"] else self.app.settings.create,
-        )
-        app = App(settings=settings, autodiscover=False)
-        app.reset_command = f"streamapp reset --group {settings.id}"
-        try:
-            check_options(given)
-            declaration = self._declare(app)
-            unmatched, late, rejected = (
-                app.sink(name) if (name := given[side]) else None for side in ("unmatched", "late", "rejected")
-            )
-            declaration.to(app.sink(given["to"]), unmatched=unmatched, late=late, rejected=rejected, null_key=rejected)
-        except JoinError as exc:
-            raise SystemExit(f"streamapp join: {exc}") from None
-        app.finalize()
-        if given["where"] is not None:
-            try:
-                begin(app, given["where"])
-            except (ResetError, ClusterError) as exc:
-                raise SystemExit(f"streamapp join: {exc}") from None
-        Worker(app, loglevel="info").execute_from_commandline()
-
-    def _declare(self, app: App) -> JoinDeclaration[Any]:
-        given, field = self.given, Field(self.given["field"], required=True)
-        left, right = (self._side(app, side, field) for side in SIDES)
-        how, window = How(given["how"]), {name: given[name] for name in ("before", "after")}
-        options = {"how": how, "grace": given["grace"], "idle_timeout": given["idle_timeout"]}
-        if any(size is not None for size in window.values()):
-            if given["ttl"] or given["history"] is not None:
-                raise JoinError("--ttl and --history are for a table, and with --before and --after both are streams")
-            return left.join(right, **options, **window)
-        return left.join(right.table(ttl=given["ttl"], history=given["history"]), **options)
-
-    def _side(self, app: App, side: str, field: Field) -> Topic:
-        topic = app.topic(self.given[side])
-        if side in self.given["repartition"]:
-            tombstones = side == "right" and self.given["before"] is None and self.given["after"] is None
-            topic = topic.rekey(field, name=part_of_name(field.name), tombstones=tombstones)
-        topic.check = _keyed_by(field, side)
-        topic.keyed_by = field.name
-        return topic
+    options = JoinOptions(how=How(how), **given)
+    check_options(options)
+    settings = current_settings()
+    # A group and tables of its own, beside those of the app that this command is a part of, and of other joins.
+    group = f"{settings.id}-{options.to}"
+    settings = dataclasses.replace(
+        settings,
+        id=group,
+        datadir=settings.datadir / group,
+        create=Create.MISSING if options.create else settings.create,
+    )
+    app = App(settings=settings, autodiscover=False)
+    app.reset_command = f"streamapp reset --group {group}"
+    unmatched, late, rejected = (
+        app.sink(name) if name else None for name in (options.unmatched, options.late, options.rejected)
+    )
+    _declare(app, options).to(
+        app.sink(options.to), unmatched=unmatched, late=late, rejected=rejected, null_key=rejected
+    )
+    app.finalize()
+    if options.where is not None:
+        begin(app, options.where)
+    Worker(app, loglevel="info").execute_from_commandline()
 
 
-def _keyed_by(field: Field, side: str) -> Callable[[Record], None]:
-    """Make what refuses records that have another key than the field's, and says what they have instead."""
+def _declare(app: App, options: JoinOptions) -> JoinDeclaration[Any]:
+    left, right = (_side(app, options, side) for side in SIDES)
+    given = dataclasses.asdict(options)
+    timing = {name: given[name] for name in ("how", "grace", "idle_timeout")}
+    if not options.windowed:
+        return left.join(right.table(ttl=options.ttl, history=options.history), **timing)
+    if options.ttl or options.history is not None:
+        raise JoinError("--ttl and --history are for a table, and with --before and --after both are streams")
+    return left.join(right, before=given["before"], after=given["after"], **timing)
+
+
+def _side(app: App, options: JoinOptions, side: str) -> Topic:
+    field = values.Field(options.field, required=True)
+    topic = app.topic(getattr(options, side))
+    if side in options.repartition:
+        tombstones = side == "right" and not options.windowed
+        topic = topic.rekey(field, name=part_of_name(field.name), tombstones=tombstones)
+    topic.check = _keyed_by(field, side)
+    topic.keyed_by = field.name
+    return topic
+
+
+def _keyed_by(field: values.Field, side: str) -> Callable[[Record], None]:
+    """Return what refuses records that have another key than the field's, and says what they have instead."""
+    remedy = f"--repartition {side} goes by {field.name} of the value"
 
     def check(record: Record) -> None:
         if record.value is None or (expected := field(record)) == record.key:
@@ -147,13 +122,8 @@ def _keyed_by(field: Field, side: str) -> Callable[[Record], None]:
         if expected is None:
             raise Refused(f"the value has no {field.name} to join on (--on {field.name})")
         if record.key is None:
-            raise Refused(
-                f"the record has no key: --repartition {side} goes by {field.name} of the value", Reason.NULL_KEY
-            )
+            raise Refused(f"the record has no key: {remedy}", Reason.NULL_KEY)
         form = key_form(record.key, record.value, field.name)
-        raise Refused(
-            f"the key {record.key!r} is {form.text}: --repartition {side} goes by {field.name} of the value",
-            Reason.KEY_MISMATCH,
-        )
+        raise Refused(f"the key {record.key!r} is {form.text}: {remedy}", Reason.KEY_MISMATCH)
 
     return check

@@ -2,102 +2,102 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
-from typing import Any, NoReturn
+import importlib
+import io
+from collections.abc import Iterable
+from typing import Final
 
 import click
-from faust.cli.base import AppCommand, argument, option
+import msgspec
+from click.core import ParameterSource
 
-from streamapp import produce
-from streamapp.worker.app import App
+from streamapp.cli.group import Command, current_settings
+from streamapp.extras import Extra, require
+from streamapp.pipelines.settings import PIPELINES, AppSettings
+from streamapp.produce.delivery import Options, produce_lines, produce_traffic
+from streamapp.produce.lines import JsonLines
+from streamapp.produce.times import Unit
 
-__all__ = ["Produce"]
+__all__ = ["produce"]
 
-_SHARE = click.FloatRange(0, 1)
+#: What each pipeline generates.
+TRAFFIC: Final = {name: importlib.import_module(pipeline.traffic) for name, pipeline in PIPELINES.items()}
+#: Options that are of a TOPIC's lines.
+OF_LINES: Final = ("file", "key", "timestamp", "unit", "raw", "create")
 
 
-class Produce(AppCommand):
-    """Produce records: generated profiles and clicks, or the lines of a file.
+@click.command(cls=Command)
+@click.argument("topic", required=False)
+@click.option("--pipeline", type=click.Choice([*PIPELINES]), help="Whose traffic. [default: by STREAMAPP_PIPELINES]")
+@click.option("--file", type=click.File("rb"), default="-", help="JSON lines, also compressed or UTF-16; -: stdin.")
+@click.option("--key", help="Field of a line that is the key, or a.b of an object in it; without it there is none.")
+@click.option("--timestamp", help="Field of a line that is the event time; without it, it is now.")
+@click.option(
+    "--unit",
+    type=click.Choice([unit.value for unit in Unit]),
+    help="Of numbers in --timestamp; date: 20231114 and the like. [default: s to ns, by their magnitude]",
+)
+@click.option("--raw", is_flag=True, help="Send lines unchecked, whatever they are.")
+@click.option("--create", is_flag=True, help="Create TOPIC if it does not exist.")
+@click.option("--rate", type=click.FloatRange(min=0), default=0.0, help="Records a second; 0 (default): all it can.")
+@click.option("--timeout", type=click.FloatRange(min=0.1), default=30.0, help="Seconds until a record has failed.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@click.option("--json", "as_json", is_flag=True, help="Report as a JSON line.")
+@click.pass_context
+def produce(
+    ctx: click.Context,
+    /,
+    topic: str | None,
+    pipeline: str | None,
+    file: io.BufferedReader,
+    key: str | None,
+    timestamp: str | None,
+    unit: str | None,
+    raw: bool,
+    create: bool,
+    rate: float,
+    timeout: float,
+    quiet: bool,
+    as_json: bool,
+    **generated: object,
+) -> None:
+    """Produce records: the generated traffic of a pipeline, or the lines of a file.
 
-    Without TOPIC, one profile for each user goes to user_profiles, then clicks to user_clicks. With TOPIC
-    (its full name), each line of --file, a JSON object, is sent to it as it is.
+    Without TOPIC, what a pipeline generates goes to its topics; that of clicks is one profile for each user, then
+    clicks. With TOPIC (its full name), each line of --file, a JSON object, is sent to it as it is.
     """
-
-    app: App
-
-    options = [  # noqa: RUF012 - Faust declares it so
-        argument("topic", required=False),
-        option("--users", type=click.IntRange(min=1), default=1_000, help="Users, with a profile each."),
-        option("--clicks", type=click.IntRange(min=0), default=10_000, help="Clicks."),
-        option("--endless", is_flag=True, help="Clicks until Ctrl-C; needs --rate."),
-        option("--seed", type=int, default=0, help="The same seed gives the same records."),
-        option("--late-share", type=_SHARE, default=0.0, help="Part of the clicks that is 1 to 10 minutes late."),
-        option("--bad-share", type=_SHARE, default=0.0, help="Part of the clicks that no join can take."),
-        option("--unmatched-share", type=_SHARE, default=0.0, help="Part of the clicks without a profile."),
-        option("--update-share", type=_SHARE, default=0.01, help="Profile updates for each click."),
-        option("--file", help="JSON lines for TOPIC, also compressed or UTF-16; - (the default) is stdin."),
-        option("--key", help="Field of a line that is the key, or a.b of an object in it; without it there is none."),
-        option("--timestamp", help="Field of a line that is the event time; without it, it is now."),
-        option(
-            "--unit",
-            type=click.Choice([unit.value for unit in produce.Unit]),
-            help="Of numbers in --timestamp; date: 20231114 and the like. [default: s to ns, by their magnitude]",
-        ),
-        option("--raw", is_flag=True, help="Send lines unchecked, whatever they are."),
-        option("--create", is_flag=True, help="Create TOPIC if it does not exist."),
-        option("--rate", type=click.FloatRange(min=0), default=0.0, help="Records a second; 0 is all it can."),
-        option(
-            "--timeout",
-            type=click.FloatRange(min=0.1),
-            default=30.0,
-            help="Seconds until a record that is not acknowledged has failed.",
-        ),
-        option("--json", "as_json", is_flag=True, help="Report as a JSON line."),
-    ]
-
-    def __init__(self, ctx: click.Context, **given: Any) -> None:
-        super().__init__(ctx)
-        self.source = self._traffic(given) if given["topic"] is None else self._from_file(given)
-        self.delivery = produce.Options(rate=given["rate"], timeout=given["timeout"], progress=not self.quiet)
-        self.json = self.json or given["as_json"]
-
-    def __call__(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        """Produce without a worker: nothing of the Faust app is started.
-
-        Raises:
-            SystemExit: always, with the exit code of `streamapp.produce.run`.
-        """
-        sys.exit(produce.run(self.app.settings, self.source, self.delivery, as_json=self.json))
-
-    def _traffic(self, given: Mapping[str, Any]) -> produce.Traffic:
-        for name in ("file", "key", "timestamp", "unit", "raw", "create"):
-            if given[name]:
-                raise self.UsageError(f"--{name} needs a TOPIC")
+    require(Extra.PRODUCE)
+    settings = current_settings()
+    options = Options(rate=rate, timeout=timeout, progress=not quiet)
+    if topic:
+        _refuse(ctx, ("pipeline", *generated), "is for generated traffic, without a TOPIC")
+        if unit and not timestamp:
+            raise click.UsageError("--unit needs a --timestamp")
+        lines = JsonLines(key=key, timestamp=timestamp, unit=Unit(unit) if unit else None, raw=raw)
+        report = produce_lines(settings, topic, file, lines, options, create=create)
+    else:
+        _refuse(ctx, OF_LINES, "needs a TOPIC")
+        run = settings.pipelines if isinstance(settings, AppSettings) else ()
+        if not pipeline and len(run) != 1:
+            raise click.UsageError(f"say what to produce: a TOPIC, or --pipeline {' or '.join(run or PIPELINES)}")
+        traffic = TRAFFIC[pipeline or run[0]]
+        own = [option.name for option in traffic.OPTIONS]
+        _refuse(ctx, generated.keys() - {*own}, "is for another pipeline")
         try:
-            return produce.Traffic(
-                users=given["users"],
-                clicks=None if given["endless"] else given["clicks"],
-                seed=given["seed"],
-                late_share=given["late_share"],
-                bad_share=given["bad_share"],
-                unmatched_share=given["unmatched_share"],
-                update_share=given["update_share"],
-            )
+            made = traffic.Traffic(**{name: generated[name] for name in own})
         except ValueError as exc:
-            raise self.UsageError(str(exc)) from None
+            raise click.UsageError(str(exc)) from None
+        report = produce_traffic(settings, made, options)
+    click.echo(msgspec.json.encode(report) if as_json else report)
+    for told in filter(None, (report.note, report.warning, report.error)):
+        click.echo(f"streamapp produce: {told}", err=True)
+    ctx.exit(1 if report.error else 0)
 
-    def _from_file(self, given: Mapping[str, Any]) -> produce.FromFile:
-        if given["unit"] and not given["timestamp"]:
-            raise self.UsageError("--unit needs a --timestamp")
-        return produce.FromFile(
-            topic=given["topic"],
-            path=given["file"] or "-",
-            lines=produce.JsonLines(
-                key=given["key"],
-                timestamp=given["timestamp"],
-                unit=produce.Unit(given["unit"]) if given["unit"] else None,
-                raw=given["raw"],
-            ),
-            create=given["create"],
-        )
+
+produce.params += {option.name: option for traffic in TRAFFIC.values() for option in traffic.OPTIONS}.values()
+
+
+def _refuse(ctx: click.Context, names: Iterable[str], why: str) -> None:
+    for name in names:
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name.replace('_', '-')} {why}")

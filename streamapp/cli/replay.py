@@ -7,84 +7,50 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
 
 import click
 import msgspec
-from faust.cli.base import AppCommand, argument, option
 
+from streamapp.cli.group import Command
 from streamapp.produce.source import read_lines
 from streamapp.replay.cases import read_cases
 from streamapp.replay.errors import ReplayError
 from streamapp.replay.files import Order, replay_files
 from streamapp.replay.spec import read_spec
-from streamapp.worker.app import App
 
-__all__ = ["Replay"]
+__all__ = ["replay"]
 
-_FILE = click.Path(path_type=Path)
+FILE = click.Path(path_type=Path)
 
 
-class Replay(AppCommand):
+@click.command(cls=Command)
+@click.argument("cases", required=False, type=FILE)
+@click.option("--join", type=FILE, help="TOML file that describes the join (docs/joins.md says how).")
+@click.option("--left", type=FILE, help="JSON lines of the left side; also compressed, and UTF-16.")
+@click.option("--right", type=FILE, help="JSON lines of the right side.")
+@click.option(
+    "--order",
+    type=click.Choice([order.value for order in Order]),
+    default=Order.ARRIVAL.value,
+    help="arrival: lines come as they are in each file, of two the earlier one first; event-time: sorted.",
+)
+def replay(cases: Path | None, join: Path | None, left: Path | None, right: Path | None, order: str) -> None:
     """Run joins over files, without a broker.
 
     With CASES, a JSON file of join cases, a line of JSON is printed for each step. With --join, --left and --right, two
     files of JSON lines are joined: results and unmatched records are printed, and then the balance.
     """
-
-    app: App
-
-    options = [  # noqa: RUF012 - Faust declares it so
-        argument("cases", required=False, type=_FILE),
-        option("--join", type=_FILE, help="TOML file that describes the join (docs/joins.md says how)."),
-        option(
-            "--left", type=_FILE, help="JSON lines of the left side; also gzip, bzip2, xz, zstd or lz4, and UTF-16."
-        ),
-        option("--right", type=_FILE, help="JSON lines of the right side."),
-        option(
-            "--order",
-            type=click.Choice([order.value for order in Order]),
-            default=Order.ARRIVAL.value,
-            help="arrival: lines come as they are in each file, of two the earlier one first; event-time: sorted.",
-        ),
-    ]
-
-    def __init__(self, ctx: click.Context, **given: Any) -> None:
-        super().__init__(ctx)
-        files = [given[name] for name in ("join", "left", "right")]
-        if given["cases"] is None and not all(files):
-            raise self.UsageError("give CASES, or --join, --left and --right")
-        if given["cases"] is not None and any(files):
-            raise self.UsageError("CASES does not go with --join, --left and --right")
-        self.cases: Path | None = given["cases"]
-        self.files: list[Path] = files
-        self.order = Order(given["order"])
-
-    def __call__(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        """Print what the joins give; nothing of the Faust app is started.
-
-        Raises:
-            SystemExit: always; 1 if a file cannot be used.
-        """
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end quietly when the reader of our output does
-        try:
-            for line in self._run_cases(self.cases) if self.cases else self._run_files(*self.files):
-                sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
-            sys.stdout.flush()
-        except ReplayError as exc:
-            sys.stdout.flush()
-            print(f"streamapp replay: {exc}", file=sys.stderr)
-            sys.exit(1)
-        sys.exit(0)
-
-    def _run_cases(self, path: Path) -> Iterator[Any]:
-        for case in read_cases(_read(path), str(path)):
-            yield from case.run()
-
-    def _run_files(self, join: Path, left: Path, right: Path) -> Iterator[Any]:
-        spec = read_spec(_read(join), str(join))
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end quietly when the reader of our output does
+    lines: Iterator[object]
+    if cases and not (join or left or right):
+        lines = (line for case in read_cases(_read(cases), str(cases)) for line in case.run())
+    elif join and left and right and not cases:
         sides = [(str(path), read_lines(path)) for path in (left, right)]
-        yield from replay_files(spec, self.order, *sides)
+        lines = replay_files(read_spec(_read(join), str(join)), Order(order), *sides)
+    else:
+        raise click.UsageError("give either CASES, or --join, --left and --right")
+    for line in lines:
+        sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
 
 
 def _read(path: Path) -> bytes:

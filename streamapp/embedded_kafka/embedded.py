@@ -9,7 +9,7 @@ import threading
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import Final, Self
 
 from confluent_kafka import KafkaException
@@ -24,16 +24,13 @@ from streamapp.extras import Extra, require
 
 __all__ = ["EmbeddedKafka"]
 
-_START: Final = 120.0
-"""Seconds until a Kafka that lives but does not answer has failed; a sound one needs two."""
-
-_ASK: Final = 0.5
-"""Seconds for one attempt to get an answer."""
-
-_ATTEMPTS: Final = 5
-"""Starts with other ports, when another process was quicker to take the ones we chose."""
-
-_NO_CONFIG: Final[Mapping[str, str]] = MappingProxyType({})
+#: Seconds until a Kafka that lives but does not answer has failed; a sound one needs two.
+START_TIMEOUT_S: Final = 120.0
+#: Seconds for one attempt to get an answer.
+ASK_S: Final = 0.5
+#: Starts with other ports, when another process was quicker to take the ones we chose.
+START_ATTEMPTS: Final = 5
+NO_CONFIG: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class EmbeddedKafka:
@@ -51,7 +48,7 @@ class EmbeddedKafka:
     """
 
     def __init__(
-        self, directory: Path, *, port: int = 0, config: Mapping[str, str] = _NO_CONFIG, heap: str = "512m"
+        self, directory: Path, *, port: int = 0, config: Mapping[str, str] = NO_CONFIG, heap: str = "512m"
     ) -> None:
         self._files = BrokerDirectory(directory)
         self._port = port
@@ -76,9 +73,7 @@ class EmbeddedKafka:
         await self.start()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_exc: object) -> None:
         await self.stop()
 
     async def start(self) -> None:
@@ -127,7 +122,7 @@ class EmbeddedKafka:
 
     async def _start_on_free_ports(self, jars: Path, lock: int) -> None:
         added = ports_of(self._config)
-        for attempt in range(1, _ATTEMPTS + 1):
+        for attempt in range(1, START_ATTEMPTS + 1):
             port = self._port or free_port(added)
             controller_port = free_port({port, *added})
             properties = server_properties(
@@ -137,9 +132,11 @@ class EmbeddedKafka:
             try:
                 if not self._files.is_formatted:
                     await self._format(jars, lock)
-                self._program = await self._launch(jars, lock, port)
-            except PortInUseError as exc:
-                if exc.port not in {port, controller_port} or exc.port == self._port or attempt == _ATTEMPTS:
+                await self._launch(jars, lock, port)
+            except BaseException as exc:
+                await self.stop()
+                taken = exc.port if isinstance(exc, PortInUseError) else 0
+                if taken not in {port, controller_port} or taken == self._port or attempt == START_ATTEMPTS:
                     raise
             else:
                 self._port = port
@@ -149,34 +146,22 @@ class EmbeddedKafka:
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         arguments = ["format", f"--cluster-id={cluster_id}", f"--config={self._files.properties}"]
         program = await self._run(jars, lock, "kafka.tools.StorageTool", *arguments)
-        try:
-            status = await program.wait()
-        finally:
-            program.end()
-            await program.wait()
+        status = await program.wait()
+        await self.stop()
         if status:
             raise self._failure(status)
 
-    async def _launch(self, jars: Path, lock: int, port: int) -> Program:
+    async def _launch(self, jars: Path, lock: int, port: int) -> None:
         cluster_id = self._files.cluster_id()
         program = await self._run(jars, lock, "kafka.Kafka", f"{self._files.properties}")
-        try:
-            await self._until_it_answers(program, f"127.0.0.1:{port}", cluster_id)
-        except BaseException:
-            program.end()
-            await program.wait()
-            raise
-        return program
-
-    async def _until_it_answers(self, program: Program, bootstrap: str, cluster_id: str) -> None:
         ended = asyncio.create_task(program.wait())
-        answered = asyncio.create_task(_answer(bootstrap, cluster_id))
+        answered = asyncio.create_task(_answer(f"127.0.0.1:{port}", cluster_id))
         try:
-            await asyncio.wait({ended, answered}, timeout=_START, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({ended, answered}, timeout=START_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
             if ended.done():
                 raise self._failure(ended.result())
             if not answered.done():
-                raise BrokerError(f"Kafka did not answer within {_START:.0f} s; its log: {self._files.log}")
+                raise BrokerError(f"Kafka did not answer within {START_TIMEOUT_S:.0f} s; its log: {self._files.log}")
             answered.result()
         finally:
             answered.cancel()
@@ -203,12 +188,11 @@ class EmbeddedKafka:
         ]
         with self._files.log.open("ab") as log:
             self._log_start = log.tell()
-            return await Program.start(command, output=log, inherit=lock)
+            self._program = await Program.start(command, output=log, inherit=[lock])
+        return self._program
 
     def _failure(self, status: int) -> BrokerError:
-        with self._files.log.open("rb") as log:
-            log.seek(self._log_start)
-            output = log.read().decode(errors="replace")
+        output = self._files.log.read_bytes()[self._log_start :].decode(errors="replace")
         free = shutil.disk_usage(self._files.path).free
         return explain(output, status, log=self._files.log, free=free)
 
@@ -233,9 +217,9 @@ async def _answer(bootstrap: str, cluster_id: str) -> None:
     client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0, "reconnect.backoff.max.ms": 100})
     while True:
         try:
-            metadata = await asyncio.to_thread(client.list_topics, timeout=_ASK)
+            metadata = await asyncio.to_thread(client.list_topics, timeout=ASK_S)
         except KafkaException:
             continue
         if metadata.brokers and metadata.cluster_id == cluster_id:
             return
-        await asyncio.sleep(_ASK)
+        await asyncio.sleep(ASK_S)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -19,23 +18,21 @@ from jgo.constants import MAVEN_CENTRAL_URL
 from jgo.maven import Artifact, MavenContext, PythonResolver
 from tqdm import tqdm
 
+from streamapp.embedded_kafka.directory import LOCK_RETRY_S, try_lock
 from streamapp.embedded_kafka.failure import BrokerError
-from streamapp.embedded_kafka.version import VERSION
+from streamapp.embedded_kafka.properties import VERSION
 
 __all__ = ["JarCache", "check_jar"]
 
-_COORDINATES: Final = (
+COORDINATES: Final = (
     f"org.apache.kafka:kafka_2.13:{VERSION}",
     # Kafka's own dependencies have log4j but nothing that hands slf4j's messages to it, so nothing would be
     # logged. "!": take only the jar; without it log4j's POM decides about other versions, Kafka's too.
     "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4!",
 )
-_BYTES: Final = 47_000_000
-"""About what jars and POMs come to, for the progress bar."""
-
-_DOWNLOADS: Final = 4
-_RETRY: Final = 0.2
-"""Seconds between two looks at whether another process is done with the download."""
+#: About what jars and POMs come to, for the progress bar.
+DOWNLOADED_BYTES: Final = 47_000_000
+DOWNLOADS_AT_ONCE: Final = 4
 
 
 class _CancelledError(Exception):
@@ -60,7 +57,7 @@ class JarCache:
         self._repositories: dict[str, str] = {"central": MAVEN_CENTRAL_URL} | settings.repositories
 
     def fetch(self, cancelled: threading.Event) -> Path:
-        """Give the directory of the jars; download them first if need be. Blocks.
+        """Return the directory of the jars; download them first if need be. Blocks.
 
         Args:
             cancelled: set by another thread to give up; then an exception that is of no interest is raised.
@@ -72,50 +69,49 @@ class JarCache:
             return self.directory
         try:
             self.directory.parent.mkdir(parents=True, exist_ok=True)
-            with self._alone(cancelled):
+            with self.directory.with_name(f"{self.directory.name}.lock").open("w") as lock:
+                while not try_lock(lock.fileno()):
+                    if cancelled.wait(LOCK_RETRY_S):
+                        raise _CancelledError
                 if not self.directory.is_dir():
                     self._download(cancelled)
-        except OSError as exc:
+        except (OSError, RuntimeError) as exc:
             # Those of requests are OSErrors too, but have no error number.
-            if exc.errno is None:
-                raise BrokerError(self._unreachable(type(exc).__name__)) from exc
-            raise BrokerError(f"cannot save Apache Kafka in {self.directory.parent}: {exc.strerror}") from exc
-        except RuntimeError as exc:
-            raise BrokerError(self._unreachable(str(exc))) from exc
+            if isinstance(exc, OSError) and exc.errno is not None:
+                raise BrokerError(f"cannot save Apache Kafka in {self.directory.parent}: {exc.strerror}") from exc
+            why = type(exc).__name__ if isinstance(exc, OSError) else exc
+            places = ", ".join(self._repositories.values())
+            raise BrokerError(
+                f"cannot download Apache Kafka {VERSION} from {places}, and {self.directory} is not there: {why}"
+            ) from exc
         return self.directory
 
-    def _unreachable(self, why: str) -> str:
-        places = ", ".join(self._repositories.values())
-        return f"cannot download Apache Kafka {VERSION} from {places}, and {self.directory} is not there: {why}"
-
-    def _beside(self, suffix: str) -> Path:
-        return self.directory.with_name(self.directory.name + suffix)
-
-    @contextmanager
-    def _alone(self, cancelled: threading.Event) -> Iterator[None]:
-        with self._beside(".lock").open("w") as lock:
-            while True:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if cancelled.wait(_RETRY):
-                        raise _CancelledError from None
-            yield
-
     def _download(self, cancelled: threading.Event) -> None:
-        scratch = self._beside(".partial")
+        scratch = self.directory.with_name(f"{self.directory.name}.partial")
         shutil.rmtree(scratch, ignore_errors=True)
         jars = scratch / "jars"
         jars.mkdir(parents=True)
+        title = f"Apache Kafka {VERSION}"
         bar: tqdm[NoReturn] = tqdm(
-            desc=f"Apache Kafka {VERSION}", total=_BYTES, unit="B", unit_scale=True, disable=None, file=sys.stderr
+            desc=title, total=DOWNLOADED_BYTES, unit="B", unit_scale=True, disable=None, file=sys.stderr
         )
         if bar.disable:
-            print(f"downloading Apache Kafka {VERSION}, {_BYTES // 1_000_000} MB", file=sys.stderr)
-        with bar, _system_certificates(), ThreadPoolExecutor(_DOWNLOADS) as threads:
+            print(f"downloading {title}, {DOWNLOADED_BYTES // 1_000_000} MB", file=sys.stderr)
+        lock = threading.Lock()
+
+        @contextmanager
+        def progress(_name: str, _size: int) -> Iterator[Callable[[int], None]]:
+            yield advance
+
+        def advance(count: int) -> None:
+            if cancelled.is_set():
+                raise _CancelledError
+            with lock:
+                bar.update(count)
+
+        with bar, _system_certificates(), ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as threads:
             context = MavenContext(
-                resolver=PythonResolver(progress_callback=_progress(bar, cancelled)),
+                resolver=PythonResolver(progress_callback=progress),
                 repo_cache=scratch / "repository",
                 local_repos=[self._maven],
                 remote_repos=self._repositories,
@@ -138,28 +134,9 @@ def _system_certificates() -> Iterator[None]:
 
 
 def _artifacts(context: MavenContext) -> list[Artifact]:
-    wanted = [context.create_dependency(coordinate) for coordinate in _COORDINATES]
-    inputs, transitive = context.resolver.resolve(wanted)
+    inputs, transitive = context.resolver.resolve([context.create_dependency(each) for each in COORDINATES])
     needed = [dependency for dependency in transitive if dependency.scope in {"compile", "runtime"}]
     return [dependency.artifact for dependency in [*inputs, *needed]]
-
-
-def _progress(
-    bar: tqdm[NoReturn], cancelled: threading.Event
-) -> Callable[[str, int], AbstractContextManager[Callable[[int], None]]]:
-    one_at_a_time = threading.Lock()
-
-    def advance(count: int) -> None:
-        if cancelled.is_set():
-            raise _CancelledError
-        with one_at_a_time:
-            bar.update(count)
-
-    @contextmanager
-    def download(_name: str, _size: int) -> Iterator[Callable[[int], None]]:
-        yield advance
-
-    return download
 
 
 def check_jar(jar: Path) -> None:

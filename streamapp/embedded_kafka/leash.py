@@ -19,12 +19,12 @@ from typing import Final
 
 __all__ = ["main"]
 
-GRACE: Final = 20.0
-"""Seconds to end in after SIGTERM; a Kafka needs less than one, or its data is on a very slow disk."""
+#: Seconds to end in after SIGTERM; a Kafka needs less than one, or its data is on a very slow disk.
+END_TIMEOUT_S: Final = 20.0
 
 
 def main(command: list[str]) -> int:
-    """Run the program until it ends or stdin does; give its exit status as a shell would."""
+    """Run the program until it ends or stdin does; return its exit status as a shell would."""
     try:
         program = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, close_fds=False)
     except OSError as exc:
@@ -41,7 +41,7 @@ def _end_with_owner(program: subprocess.Popen[bytes]) -> None:
     os.read(sys.stdin.fileno(), 1)
     program.terminate()
     try:
-        program.wait(GRACE)
+        program.wait(END_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         program.kill()
 

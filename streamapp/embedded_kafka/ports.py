@@ -12,16 +12,14 @@ from streamapp.embedded_kafka.failure import BrokerError, PortInUseError
 
 __all__ = ["check_free", "free_port"]
 
-_RANGE: Final = range(20_000, 32_000)
-"""Below what systems give to outgoing connections (Linux: from 32768, macOS: from 49152).
-
-Otherwise a client that tries to reach a broker that is down can be given the broker's own port (and on
-loopback even connect to itself), and the broker could not come back.
-"""
+#: Below what systems give to outgoing connections (Linux: from 32768, macOS: from 49152). Otherwise a client that tries
+#: to reach a broker that is down can be given the broker's own port (and on loopback even connect to itself), and the
+#: broker could not come back.
+PORTS: Final = range(20_000, 32_000)
 
 
 def check_free(port: int) -> None:
-    """See that a server could listen on the port just now.
+    """Make sure that a server could listen on the port just now.
 
     Raises:
         BrokerError: if it could not.
@@ -37,17 +35,16 @@ def check_free(port: int) -> None:
 
 
 def free_port(apart_from: Container[int] = ()) -> int:
-    """Give a port that is free just now; another process may take it before it is used.
+    """Return a port that is free just now; another process may take it before it is used.
 
     Args:
         apart_from: ports that are meant for something else, which does not listen there yet.
     """
     while True:
-        port = secrets.choice(_RANGE)
-        if port in apart_from:
-            continue
-        try:
-            check_free(port)
-        except PortInUseError:
-            continue
-        return port
+        port = secrets.choice(PORTS)
+        if port not in apart_from:
+            try:
+                check_free(port)
+            except PortInUseError:
+                continue
+            return port

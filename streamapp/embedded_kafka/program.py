@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping, Sequence
 from typing import BinaryIO, Self
 
@@ -16,7 +17,7 @@ __all__ = ["Program"]
 class Program:
     """A running program; made by `start`."""
 
-    def __init__(self, process: asyncio.subprocess.Process, pid: int, hold: int) -> None:
+    def __init__(self, process: Process, pid: int, hold: int) -> None:
         self.pid = pid
         self._process = process
         self._hold: int | None = hold
@@ -27,7 +28,7 @@ class Program:
         command: Sequence[str],
         *,
         output: BinaryIO,
-        inherit: int | None = None,
+        inherit: Sequence[int] = (),
         environment: Mapping[str, str] | None = None,
     ) -> Self:
         """Start a program in a session of its own, so that a terminal's Ctrl-C is ours alone.
@@ -37,17 +38,18 @@ class Program:
         Args:
             command: the program and its arguments.
             output: file that takes its stdout and stderr.
-            inherit: a file descriptor that it keeps open.
+            inherit: file descriptors that it keeps open.
             environment: its variables; default: ours.
         """
+        leashed = [sys.executable, "-I", "-S", leash.__file__, *command]
         theirs, ours = os.pipe()
         try:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-S", leash.__file__, *command),
+                *leashed,
                 stdin=theirs,
-                stdout=asyncio.subprocess.PIPE,
+                stdout=PIPE,
                 stderr=output,
-                pass_fds=[] if inherit is None else [inherit],
+                pass_fds=inherit,
                 env=environment,
                 start_new_session=True,
             )
@@ -62,7 +64,7 @@ class Program:
 
     @property
     def status(self) -> int | None:
-        """The exit status, as `wait` gives it; None while it runs."""
+        """The exit status, as `wait` returns it; None while it runs."""
         return self._process.returncode
 
     @property
@@ -77,5 +79,5 @@ class Program:
             self._hold = None
 
     async def wait(self) -> int:
-        """Wait for its end; gives the exit status as a shell would (128 + N for signal N)."""
+        """Wait for its end, and return the exit status as a shell would (128 + N for signal N)."""
         return await self._process.wait()

@@ -8,15 +8,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-__all__ = ["LOG4J", "NODE", "ports_of", "render", "server_properties"]
+__all__ = ["LOG4J", "NODE_ID", "VERSION", "ports_of", "render", "server_properties"]
 
-NODE: Final = 1
-"""The node id; the metadata in a data directory belongs to it."""
-
-_LISTS: Final = ("listeners", "listener.security.protocol.map")
-_PORT: Final = re.compile(r":(\d+)\s*(?:,|$)")
-_MIB: Final = 1 << 20
-
+#: Which Apache Kafka it is.
+VERSION: Final = "4.3.1"
+#: The node id; the metadata in a data directory belongs to it.
+NODE_ID: Final = 1
+#: Properties whose values are added to ours.
+LISTS: Final = ("listeners", "listener.security.protocol.map")
+PORT: Final = re.compile(r":(\d+)\s*(?:,|$)")
+MIB: Final = 1 << 20
+#: Warnings and errors only, to the file that also takes what the JVM itself has to say.
 LOG4J: Final = """\
 <?xml version="1.0" encoding="UTF-8"?>
 <Configuration status="ERROR">
@@ -32,11 +34,10 @@ LOG4J: Final = """\
   </Loggers>
 </Configuration>
 """
-"""Warnings and errors only, to the file that also takes what the JVM itself has to say."""
 
 
 def server_properties(data: Path, *, port: int, controller_port: int, config: Mapping[str, str]) -> dict[str, str]:
-    """Give Kafka's broker properties.
+    """Return Kafka's broker properties.
 
     Args:
         data: directory of the topics.
@@ -47,8 +48,8 @@ def server_properties(data: Path, *, port: int, controller_port: int, config: Ma
     """
     defaults = {
         "process.roles": "broker,controller",
-        "node.id": f"{NODE}",
-        "controller.quorum.voters": f"{NODE}@127.0.0.1:{controller_port}",
+        "node.id": f"{NODE_ID}",
+        "controller.quorum.voters": f"{NODE_ID}@127.0.0.1:{controller_port}",
         "controller.listener.names": "CONTROLLER",
         "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
@@ -70,29 +71,29 @@ def server_properties(data: Path, *, port: int, controller_port: int, config: Ma
         "broker.heartbeat.interval.ms": "500",
         # By default a new group waits 3 s for more members.
         "group.initial.rebalance.delay.ms": "0",
-        "message.max.bytes": f"{16 * _MIB}",
-        "replica.fetch.max.bytes": f"{16 * _MIB}",
+        "message.max.bytes": f"{16 * MIB}",
+        "replica.fetch.max.bytes": f"{16 * MIB}",
         # Kafka counts event times: what is older than a retention is deleted as soon as it was written.
         "log.retention.ms": "-1",
-        "log.segment.bytes": f"{128 * _MIB}",
+        "log.segment.bytes": f"{128 * MIB}",
         # Index files are made at full size, 10 MiB by default; this is enough for a segment of 128 MiB.
-        "log.index.size.max.bytes": f"{_MIB}",
+        "log.index.size.max.bytes": f"{MIB}",
         # By default the cleaner takes 128 MiB of the heap.
-        "log.cleaner.dedupe.buffer.size": f"{16 * _MIB}",
+        "log.cleaner.dedupe.buffer.size": f"{16 * MIB}",
         "num.network.threads": "2",
         "num.io.threads": "4",
     }
-    added = {name: f"{defaults[name]},{config[name]}" for name in _LISTS if name in config}
+    added = {name: f"{defaults[name]},{config[name]}" for name in LISTS if name in config}
     return defaults | dict(config) | added
 
 
 def ports_of(config: Mapping[str, str]) -> frozenset[int]:
-    """Give the ports of the listeners that such properties add."""
-    return frozenset(map(int, _PORT.findall(config.get("listeners", ""))))
+    """Return the ports of the listeners that such properties add."""
+    return frozenset(map(int, PORT.findall(config.get("listeners", ""))))
 
 
 def render(properties: Mapping[str, str]) -> str:
-    r"""Write a Java properties file.
+    r"""Return the text of a Java properties file.
 
     JSON's escapes (``\\``, ``\n``, ``\u00e9``) are among those of a properties file, which is Latin-1.
     """

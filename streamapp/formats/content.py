@@ -48,10 +48,7 @@ _decode: Final = msgspec.json.Decoder(_Event).decode
 
 
 def content_type(headers: Iterable[tuple[str, bytes | None]]) -> bytes | None:
-    """Return what a record's last ``content-type`` header says; None = there is none, or it is null or empty.
-
-    The name may be in any letter case.
-    """
+    """Return what a record's last ``content-type`` header says; None = there is none, or it is null or empty."""
     found = None
     for name, content in headers:
         if content and name.lower() == CONTENT_TYPE:

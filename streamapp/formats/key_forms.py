@@ -9,17 +9,19 @@ from __future__ import annotations
 import dataclasses
 import enum
 import struct
-from collections.abc import Mapping
-from typing import Final, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
 __all__ = ["Form", "KeyForm", "form_of", "key_form", "read_key"]
 
+T = TypeVar("T")
+
 #: How the wire format of Confluent's serializers begins: a zero, and the number of the schema.
 WIRE: Final = struct.Struct(">bi")
 #: Bytes of a key that are shown.
-SHOWN: Final = 60
+SHOWN_BYTES: Final = 60
 
 
 class KeyForm(enum.StrEnum):
@@ -64,13 +66,7 @@ _id: Final = msgspec.json.Decoder(str | int).decode
 
 
 def key_form(key: bytes | None, value: bytes | None, field: str) -> Form:
-    """Return in which form a key is the value's field, or what it is instead.
-
-    Args:
-        key: the record's key.
-        value: the record's value; it should be a JSON object, and may be anything.
-        field: that the key should be.
-    """
+    """Return in which form a key is the field of a value, which may be anything, or what it is instead."""
     if key is None:
         return Form(KeyForm.NONE, "none")
     fields = _object(value)
@@ -84,13 +80,7 @@ def key_form(key: bytes | None, value: bytes | None, field: str) -> Form:
 
 
 def form_of(key: bytes, expected: bytes, field: str) -> KeyForm:
-    """Return in which form a key is the field's value; `KeyForm.OTHER` = in none that can be read.
-
-    Args:
-        key: the record's key.
-        expected: the field's value.
-        field: its name.
-    """
+    """Return in which form a key is the field's value; `KeyForm.OTHER` = in none that can be read."""
     return next((form for form in _TEXTS if read_key(key, form, field) == expected), KeyForm.OTHER)
 
 
@@ -105,7 +95,8 @@ def read_key(key: bytes, form: KeyForm, field: str) -> bytes | None:
             size = 4 if form is KeyForm.INT32 else 8
             return b"%d" % int.from_bytes(key, signed=True) if len(key) == size else None
         case KeyForm.OBJECT:
-            return _scalar(_object(key).get(field)) or _scalar(_connect(key).get(field))
+            connect = _decoded(_payload, key)
+            return _scalar(_object(key).get(field)) or _scalar(connect.payload.get(field) if connect else None)
         case KeyForm.AVRO_STRING | KeyForm.AVRO_LONG:
             return _avro(key, form)
         case _:
@@ -124,7 +115,7 @@ _TEXTS: Final[Mapping[KeyForm, str]] = {
 
 
 def _shape(key: bytes, field: str, expected: bytes | None) -> Form:
-    """Tell what a key is by itself."""
+    """Return what a key is by itself."""
     against = "" if expected is None else f", and not that of the value's {field}, {_shown(expected)}"
     if _string(key) is not None:
         return Form(KeyForm.QUOTED if expected is None else KeyForm.OTHER, f"a string with JSON quotes{against}")
@@ -141,36 +132,28 @@ def _shape(key: bytes, field: str, expected: bytes | None) -> Form:
 
 def _shown(text: bytes) -> str:
     decoded = text.decode(errors="backslashreplace")
-    return repr(decoded if len(decoded) <= SHOWN else f"{decoded[:SHOWN]}…")
+    return repr(decoded if len(decoded) <= SHOWN_BYTES else f"{decoded[:SHOWN_BYTES]}…")
+
+
+def _decoded(decode: Callable[[bytes], T], data: bytes | msgspec.Raw | None) -> T | None:
+    try:
+        return None if data is None else decode(data)
+    except (msgspec.DecodeError, RecursionError):
+        return None
 
 
 def _object(data: bytes | None) -> Mapping[str, msgspec.Raw]:
-    try:
-        return _fields(data or b"")
-    except (msgspec.DecodeError, RecursionError):
-        return {}
-
-
-def _connect(data: bytes) -> Mapping[str, msgspec.Raw]:
-    try:
-        return _payload(data).payload
-    except (msgspec.DecodeError, RecursionError):
-        return {}
+    return _decoded(_fields, data) or {}
 
 
 def _scalar(raw: msgspec.Raw | None) -> bytes | None:
     """Return a string or an integer as the bytes of a key; None for anything else."""
-    try:
-        return None if raw is None else str(_id(raw)).encode() or None
-    except (msgspec.DecodeError, RecursionError):
-        return None
+    found = _decoded(_id, raw)
+    return None if found is None else str(found).encode() or None
 
 
 def _string(data: bytes) -> bytes | None:
-    try:
-        return _text(data).encode() or None if data.startswith(b'"') else None
-    except msgspec.DecodeError:
-        return None
+    return (_decoded(_text, data) or "").encode() or None if data.startswith(b'"') else None
 
 
 def _schema(data: bytes) -> int:

@@ -25,9 +25,11 @@ BEGINNINGS: Final = (
     (codecs.BOM_UTF16_BE, "text in UTF-16"),
 )
 #: The schema registry's frame: a zero, the schema's id in four bytes, and then the payload.
-FRAME: Final = 5
+FRAME_BYTES: Final = 5
 #: Bytes that are looked at; a value may be large.
-LOOKED_AT: Final = 1 << 16
+LOOKED_AT_BYTES: Final = 1 << 16
+#: Of what is decoded from JSON.
+JSON_TYPES: Final = {list: "array", bool: "boolean", int: "number", float: "number", str: "string"}
 
 _decode: Final = msgspec.json.Decoder().decode
 _unpack: Final = msgspec.msgpack.Decoder().decode
@@ -37,7 +39,7 @@ def form_of(value: bytes) -> str:
     """Return what a value looks like, in words."""
     if not value.strip():
         return "empty" if not value else "nothing but spaces"
-    if value[0] == 0 and len(value) > FRAME:
+    if value[0] == 0 and len(value) > FRAME_BYTES:
         return _framed(value)
     for beginning, form in BEGINNINGS:
         if value.startswith(beginning):
@@ -52,13 +54,9 @@ def not_json(error: object, value: bytes) -> str:
 
 
 def _framed(value: bytes) -> str:
-    schema = f"of a schema registry (schema {int.from_bytes(value[1:FRAME])})"
-    payload = value[FRAME:]
-    if payload.lstrip()[:1] == b"{":
-        return f"JSON in a frame {schema}: {FRAME} bytes are before it"
-    # Before a Protobuf message stands which one of its file it is: mostly the first, a zero.
-    if payload[0] == 0 and len(payload) > 1 and _protobuf(payload[1:]):
-        return f"Protobuf {schema}"
+    schema = f"of a schema registry (schema {int.from_bytes(value[1:FRAME_BYTES])})"
+    if value[FRAME_BYTES:].lstrip()[:1] == b"{":
+        return f"JSON in a frame {schema}: {FRAME_BYTES} bytes are before it"
     return f"Avro or Protobuf {schema}"
 
 
@@ -69,24 +67,21 @@ def _json(value: bytes) -> str:
         return ""
     if isinstance(found, dict):
         return JSON_OBJECT
-    if isinstance(found, str):
-        inside = _json(found.encode())
-        return f"{inside} that was made JSON twice: it stands in a string" if inside == JSON_OBJECT else "a JSON string"
-    kinds = {list: "array", bool: "boolean", int: "number", float: "number"}
-    return f"a JSON {kinds.get(type(found), 'null')}"
+    if isinstance(found, str) and _json(found.encode()) == JSON_OBJECT:
+        return f"{JSON_OBJECT} that was made JSON twice: it stands in a string"
+    return f"a JSON {JSON_TYPES.get(type(found), 'null')}"
 
 
 def _text(value: bytes) -> str:
     if value.startswith(codecs.BOM_UTF8):
         return "text with a byte order mark before it"
-    head = value[:LOOKED_AT]
-    if any(
-        _printable(head[: len(head) & ~1].decode(coding, errors="replace")) for coding in ("utf-16-le", "utf-16-be")
-    ):
+    head = value[:LOOKED_AT_BYTES]
+    even = head[: len(head) & ~1]
+    if any(_printable(even.decode(coding, errors="replace")) for coding in ("utf-16-le", "utf-16-be")):
         return "text in UTF-16"
     try:
         # A character may be cut in two at the end of what is looked at.
-        text = codecs.getincrementaldecoder("utf-8")().decode(head, final=len(value) <= LOOKED_AT).strip()
+        text = codecs.getincrementaldecoder("utf-8")().decode(head, final=len(value) <= LOOKED_AT_BYTES).strip()
     except UnicodeDecodeError:
         return ""
     if not all(map(_shown, text)):
@@ -103,7 +98,7 @@ def _shown(letter: str) -> bool:
 
 
 def _printable(text: str) -> bool:
-    """Tell whether a text in UTF-16 is one: any two bytes are some letter, but hardly all of them an ASCII one."""
+    """Return whether a text in UTF-16 is one: any two bytes are some letter, but hardly all of them an ASCII one."""
     return len(text) > 1 and text.isascii() and all(map(_shown, text))
 
 
@@ -115,36 +110,4 @@ def _binary(value: bytes) -> str:
         pass
     if len(value) > 4 and int.from_bytes(value[:4], "little") == len(value) and not value[-1]:
         return "BSON"
-    return "binary, such as Protobuf" if _protobuf(value[:LOOKED_AT]) else "binary, such as Avro"
-
-
-def _protobuf(data: bytes) -> bool:
-    """Tell whether bytes can be read as the fields of a Protobuf message."""
-    place = 0
-    while place < len(data):
-        tag, place = _varint(data, place)
-        kind = tag & 7
-        if not tag >> 3 or place < 0:
-            return False
-        if kind == 2:
-            size, place = _varint(data, place)
-            place = place + size if place >= 0 else place
-        elif kind == 0:
-            _, place = _varint(data, place)
-        else:
-            place += {1: 8, 5: 4}.get(kind, len(data) + 1)
-        if not 0 <= place <= len(data):
-            return False
-    return place > 0
-
-
-def _varint(data: bytes, place: int) -> tuple[int, int]:
-    """Read a varint; gives it and the place after it, -1 = there is none."""
-    number = shift = 0
-    while place < len(data) and shift < 64:
-        byte = data[place]
-        number |= (byte & 0x7F) << shift
-        place, shift = place + 1, shift + 7
-        if byte < 0x80:
-            return number, place
-    return 0, -1
+    return "binary, such as Avro or Protobuf"

@@ -1,4 +1,8 @@
-"""What a join means: pure Python, without Kafka, Faust, a clock of its own or I/O."""
+"""What a join means: pure Python, without Kafka, Faust, a clock of its own or I/O.
+
+In: records, each of a side, in the order in which they are to be joined; a state, which is a sorted mapping. Out:
+results, side outputs, changes of the state, and accounts that add up (`balance`). `docs/joins.md` is what they promise.
+"""
 
 from streamapp.joins.as_of import AsOfJoin, Direction
 from streamapp.joins.balance import Balance, Updates

@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ListOffsetsResultInfo,
+    OffsetSpec,
+    ResourceType,
+)
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from streamapp.errors import StreamappError
+from streamapp.kafka.clients import librdkafka
+from streamapp.kafka.partition import TP
 from streamapp.kafka.topic_configs import LARGEST_RECORD, Config, input_config, older
 from streamapp.settings import PREFIX, Settings
 
-__all__ = ["LARGEST_RECORD", "Cluster", "ClusterError"]
+__all__ = ["LARGEST_RECORD", "SPEC", "Cluster", "ClusterError"]
 
+T = TypeVar("T")
+#: What asks for an offset; confluent-kafka (2.16) says nothing of what its methods return.
+SPEC: Final[Any] = OffsetSpec
 #: Seconds of one call to an unreachable broker: Ctrl-C is not heard during it.
-TURN: Final = 1.0
+CALL_S: Final = 1.0
 #: Seconds between two looks whether what was created is there.
-LOOK: Final = 0.02
+LOOK_INTERVAL_S: Final = 0.02
 #: Seconds within which a broker tells of a topic that was made before it was asked: it hears of it from its controller.
 LISTED_WITHIN_S: Final = 5.0
-
 #: librdkafka's names of errors that do not pass by waiting: a wrong password, an unknown certificate.
 PERMANENT: Final = frozenset({"_AUTHENTICATION", "_SSL"})
 NO_CONFIGS: Final[Mapping[str, Config]] = MappingProxyType({})
@@ -51,51 +63,39 @@ class Cluster:
         self._timeout = timeout
         self._reason = ""
         self._refused = False
-        # Errors come by the callback; librdkafka's own lines on stderr would only say them again.
-        config: dict[str, Any] = {**settings.librdkafka(), "log_level": 0, "error_cb": self._on_error}
         try:
             #: librdkafka's client, for questions that are not asked here.
-            self.admin = AdminClient(config)
+            self.admin = AdminClient(librdkafka(settings, {"error_cb": self._on_error}))
         except KafkaException as exc:
             raise ClusterError(f"the settings do not make a client: {exc.args[0].str()}") from None
 
     def partitions(self) -> dict[str, int]:
-        """Give the number of partitions of every topic.
+        """Return the number of partitions of every topic.
 
         Of all, because a broker with ``auto.create.topics.enable`` would create the one that is asked for.
         """
         end = time.monotonic() + self._timeout
-        while (left := end - time.monotonic()) > 0:
+        while not self._refused and (left := end - time.monotonic()) > 0:
             try:
-                topics = self.admin.list_topics(timeout=min(left, TURN)).topics
+                topics = self.admin.list_topics(timeout=min(left, CALL_S)).topics
             except KafkaException as exc:
                 self._reason = self._reason or exc.args[0].str()
                 self.admin.poll(0)  # for the error callback, which knows the reason better
-                if self._refused:
-                    break
             else:
                 return {name: len(topic.partitions) for name, topic in topics.items()}
+        at = f"Kafka at {self.settings.broker} ({PREFIX}BROKER)"
         if self._refused:
-            raise ClusterError(f"Kafka at {self.settings.broker} ({PREFIX}BROKER) cannot be used: {self._reason}")
-        raise ClusterError(
-            f"cannot reach Kafka at {self.settings.broker} ({PREFIX}BROKER) within {self._timeout:g} s: {self._reason}"
-        )
+            raise ClusterError(f"{at} cannot be used: {self._reason}")
+        raise ClusterError(f"cannot reach {at} within {self._timeout:g} s: {self._reason}")
 
     def listed(self, names: Iterable[str]) -> dict[str, int]:
         """Return the number of partitions of every topic, once these are among them, or should be if they are there.
 
         Whoever runs ``kafka-topics --create`` and then a worker has made the topic, and the broker that is asked may
         not know it yet. Only what is missing is waited for.
-
-        Args:
-            names: of topics that are expected to be there.
         """
-        end = time.monotonic() + LISTED_WITHIN_S
-        while True:
-            found = self.partitions()
-            if found.keys() >= set(names) or time.monotonic() > end:
-                return found
-            time.sleep(LOOK)
+        wanted = set(names)
+        return self._look(lambda found: found.keys() >= wanted, LISTED_WITHIN_S)
 
     def ensure(
         self,
@@ -134,28 +134,29 @@ class Cluster:
         """Return those of topics, which the broker does not tell of, that its controller knows."""
         topics = [NewTopic(name, num_partitions=1, replication_factor=1) for name in names]
         asked = self.admin.create_topics(topics, request_timeout=self._timeout, validate_only=True) if topics else {}
-        return [name for name, answer in asked.items() if _exists(answer)]
+        errors = {name: _error(answer) for name, answer in asked.items()}
+        return [name for name, error in errors.items() if error and error.code() == KafkaError.TOPIC_ALREADY_EXISTS]
 
     def _create(self, configs: Mapping[str, Config], partitions: int) -> None:
+        replication = self.settings.replication
         topics = [
-            NewTopic(name, num_partitions=partitions, replication_factor=self.settings.replication, config=dict(config))
+            NewTopic(name, num_partitions=partitions, replication_factor=replication, config=dict(config))
             for name, config in configs.items()
         ]
         created = self.admin.create_topics(topics, operation_timeout=self._timeout, request_timeout=self._timeout)
         unknown = {}
-        for name, done in created.items():
-            try:
-                done.result()
-            except KafkaException as exc:
-                error = exc.args[0]
-                if error.code() == KafkaError.INVALID_CONFIG and (config := older(configs[name])) is not None:
-                    unknown[name] = config
-                # One that another program has created meanwhile is as good.
-                elif error.code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                    raise ClusterError(
-                        f"cannot create topic {name} with {PREFIX}PARTITIONS={partitions} and "
-                        f"{PREFIX}REPLICATION={self.settings.replication}: {error.str()}"
-                    ) from None
+        for name, answer in created.items():
+            error = _error(answer)
+            # One that another program has created meanwhile is as good.
+            if error is None or error.code() == KafkaError.TOPIC_ALREADY_EXISTS:
+                continue
+            config = older(configs[name]) if error.code() == KafkaError.INVALID_CONFIG else None
+            if config is None:
+                raise ClusterError(
+                    f"cannot create topic {name} with {PREFIX}PARTITIONS={partitions} and "
+                    f"{PREFIX}REPLICATION={replication}: {error.str()}"
+                )
+            unknown[name] = config
         if unknown:
             self._create(unknown, partitions)
 
@@ -171,73 +172,74 @@ class Cluster:
             resources = [ConfigResource(ResourceType.TOPIC, name) for name in unheard]
             unheard = []
             for resource, answer in self.admin.describe_configs(resources, request_timeout=self._timeout).items():
-                try:
+                error = _error(answer)
+                if error is None:
                     found[resource.name] = {name: entry.value for name, entry in answer.result().items()}
-                except KafkaException as exc:
-                    error = exc.args[0]
-                    if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART and time.monotonic() < end:
-                        unheard.append(resource.name)  # another broker has told of it
-                    else:
-                        why = f"{resource.name}: {error.str()}"
+                elif error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART and time.monotonic() < end:
+                    unheard.append(resource.name)  # another broker has told of it
+                else:
+                    why = f"{resource.name}: {error.str()}"
             if unheard:
-                time.sleep(LOOK)
+                time.sleep(LOOK_INTERVAL_S)
         return found, why
 
     def alter(self, name: str, config: Config) -> None:
-        """Change the config of a topic.
-
-        Raises:
-            ClusterError: if it may not be changed.
-        """
-        entries = [
-            ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in config.items()
-        ]
+        """Change the config of a topic."""
+        set_ = AlterConfigOpType.SET
+        entries = [ConfigEntry(key, value, incremental_operation=set_) for key, value in config.items()]
         resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
-        for answer in self.admin.incremental_alter_configs([resource], request_timeout=self._timeout).values():
-            try:
-                answer.result()
-            except KafkaException as exc:
-                raise ClusterError(f"cannot change the config of topic {name}: {exc.args[0].str()}") from None
+        asked = self.admin.incremental_alter_configs([resource], request_timeout=self._timeout)
+        _check({name: asked[resource]}, "change the config of")
 
     def add_partitions(self, counts: Mapping[str, int]) -> None:
-        """Add partitions to topics, up to so many.
-
-        Raises:
-            ClusterError: if they may not be added.
-        """
-        new = [NewPartitions(name, count) for name, count in counts.items()]
-        asked = self.admin.create_partitions(new, request_timeout=self._timeout) if new else {}
-        for name, answer in asked.items():
-            try:
-                answer.result()
-            except KafkaException as exc:
-                raise ClusterError(f"cannot add partitions to topic {name}: {exc.args[0].str()}") from None
-        self._await(counts)
+        """Add partitions to topics, up to so many."""
+        if counts:
+            new = [NewPartitions(name, count) for name, count in counts.items()]
+            _check(self.admin.create_partitions(new, request_timeout=self._timeout), "add partitions to")
+            self._await(counts)
 
     def delete(self, name: str) -> None:
-        """Delete a topic, if it is there.
+        """Delete a topic, if it is there."""
+        asked = self.admin.delete_topics([name], operation_timeout=self._timeout)
+        _check(asked, "delete", KafkaError.UNKNOWN_TOPIC_OR_PART)
 
-        Raises:
-            ClusterError: if it may not be deleted.
+    def offsets(
+        self, tps: Iterable[TP], spec: OffsetSpec, level: IsolationLevel = IsolationLevel.READ_UNCOMMITTED
+    ) -> dict[TP, ListOffsetsResultInfo]:
+        """Return an offset of each partition, with its time.
+
+        Args:
+            tps: the partitions.
+            spec: `SPEC.earliest()`, `.latest()`, `.max_timestamp()` or `.for_timestamp(ms)`.
+            level: whether the end is that of open transactions, too.
         """
-        for answer in self.admin.delete_topics([name], operation_timeout=self._timeout).values():
-            try:
-                answer.result()
-            except KafkaException as exc:
-                if exc.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-                    raise ClusterError(f"cannot delete topic {name}: {exc.args[0].str()}") from None
+        if not (asked := {TopicPartition(*tp): spec for tp in tps}):
+            return {}
+        found = self.admin.list_offsets(asked, isolation_level=level, request_timeout=self._timeout)
+        return {TP(tp.topic, tp.partition): self.answer(answer) for tp, answer in found.items()}
+
+    def answer(self, asked: Future[T], about: str = "") -> T:
+        """Return the broker's answer; an error names what it is about, a topic or a group."""
+        prefix = f"{about}: " if about else ""
+        try:
+            return asked.result(timeout=self._timeout)
+        except KafkaException as exc:
+            raise ClusterError(f"{prefix}{exc.args[0].str()}") from None
+        except TimeoutError:
+            raise ClusterError(f"{prefix}Kafka does not answer within {self._timeout:g} s") from None
 
     def _await(self, counts: Mapping[str, int]) -> dict[str, int]:
         """Wait until the broker tells of new topics and partitions, and return how many they have."""
-        end = time.monotonic() + self._timeout
-        while True:
-            told = self.partitions()
-            missing = [name for name, count in counts.items() if told.get(name, 0) < count]
-            if not missing:
-                return {name: told[name] for name in counts}
-            if time.monotonic() > end:
-                raise ClusterError(f"{', '.join(sorted(missing))}: created, but not there within {self._timeout:g} s")
-            time.sleep(LOOK)
+        told = self._look(lambda told: all(told.get(name, 0) >= count for name, count in counts.items()), self._timeout)
+        if missing := sorted(name for name, count in counts.items() if told.get(name, 0) < count):
+            raise ClusterError(f"{', '.join(missing)}: created, but not there within {self._timeout:g} s")
+        return {name: told[name] for name in counts}
+
+    def _look(self, complete: Callable[[Mapping[str, int]], bool], within_s: float) -> dict[str, int]:
+        end = time.monotonic() + within_s
+        while not complete(found := self.partitions()) and time.monotonic() <= end:
+            time.sleep(LOOK_INTERVAL_S)
+        return found
 
     def _on_error(self, error: KafkaError) -> None:
         # "All brokers down" only repeats what the broker's own error has said, without the reason.
@@ -246,7 +248,18 @@ class Cluster:
         self._refused = self._refused or error.name() in PERMANENT
 
 
-def _exists(answer: Future[None]) -> bool:
-    """Return whether a topic is not to be made since it is there; what else keeps it from being made is told then."""
-    error = answer.exception()
-    return isinstance(error, KafkaException) and error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS
+def _error(answer: Future[T]) -> KafkaError | None:
+    """Return with what the broker refuses something, if it does."""
+    try:
+        answer.result()
+    except KafkaException as exc:
+        error: KafkaError = exc.args[0]
+        return error
+    return None
+
+
+def _check(asked: Mapping[str, Future[None]], doing: str, fine: int = KafkaError.NO_ERROR) -> None:
+    for name, answer in asked.items():
+        error = _error(answer)
+        if error is not None and error.code() != fine:
+            raise ClusterError(f"cannot {doing} topic {name}: {error.str()}")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from typing import Any, Final
+from typing import Final
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import READ_COMMITTED
 from faust.types import TP
 
+from streamapp.kafka.clients import aiokafka
+from streamapp.kafka.insides import Client, Fetcher
 from streamapp.kafka.record import Record
 from streamapp.kafka.record_reader import take
 from streamapp.kafka.topic_metadata import Described, delete_retention_ms, describe
@@ -23,15 +25,14 @@ FETCH_BYTES: Final = 4 << 20
 
 
 class ChangelogConsumer(AIOKafkaConsumer):  # type: ignore[misc]
-    """Reads changelogs as raw records, from offsets that it is told.
+    """Reads changelogs as raw records, from offsets that it is told."""
 
-    Args:
-        settings: where the broker is.
-    """
+    _fetcher: Fetcher
+    _client: Client
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(
-            **settings.aiokafka(),
+            **aiokafka(settings),
             enable_auto_commit=False,
             auto_offset_reset="none",  # a changelog cannot be read on from elsewhere
             max_partition_fetch_bytes=FETCH_BYTES,
@@ -60,11 +61,10 @@ class ChangelogConsumer(AIOKafkaConsumer):  # type: ignore[misc]
         self._fetcher._prefetch_backoff = 0
         keep_bytes(self._fetcher)
 
-    def fetched(self) -> asyncio.Future[Any]:
+    def fetched(self) -> asyncio.Future[None]:
         """Return what is done when the next fetch has come."""
-        waiter: asyncio.Future[Any] = self._fetcher._create_fetch_waiter()
-        return waiter
+        return self._fetcher._create_fetch_waiter()
 
     def take(self, partitions: Collection[TP], most: int, most_bytes: int) -> dict[TP, list[Record]]:
-        """Return the records that are there; see `take`."""
+        """Take the records that are there; see `streamapp.kafka.record_reader.take`."""
         return take(self._fetcher, set(partitions), most, most_bytes)

@@ -9,6 +9,7 @@ again (`topology.redone`). Older versions of this app committed none, or with ex
 from __future__ import annotations
 
 import enum
+import re
 import secrets
 from typing import Final
 from urllib.parse import quote, unquote
@@ -31,7 +32,7 @@ class By(enum.StrEnum):
     NONE = "none"
 
 
-class CommitMetadata(msgspec.Struct, frozen=True):
+class CommitMetadata(msgspec.Struct, frozen=True, rename={"transactional_id": "transactional", "topic_id": "topic"}):
     """The metadata of a committed offset; its text is made of ``name=value``, with a space between."""
 
     by: By = By.PROGRESS
@@ -45,9 +46,7 @@ class CommitMetadata(msgspec.Struct, frozen=True):
     placement: str = ""
 
     def __str__(self) -> str:
-        fields = [("by", self.by.value), ("began", self.began), ("transactional", self.transactional_id)]
-        fields += [("topic", self.topic_id), ("placement", self.placement)]
-        return " ".join(f"{name}={quote(value)}" for name, value in fields if value)
+        return " ".join(f"{name}={quote(value)}" for name, value in msgspec.to_builtins(self).items() if value)
 
     @classmethod
     def parse(cls, text: str | None) -> CommitMetadata:
@@ -55,17 +54,12 @@ class CommitMetadata(msgspec.Struct, frozen=True):
         text = (text or "").rstrip("\0")  # confluent-kafka (2.16) commits one along
         if not text:
             return cls(By.FOREIGN)
-        named = dict(part.split("=", 1) for part in text.split(" ") if "=" in part)
+        named = {name: unquote(value) for name, value in re.findall(r"(\S+?)=(\S*)", text)}
         if not named:
             return cls(transactional_id=text)  # of an older version
-        by = named.get("by", By.PROGRESS)
-        return cls(
-            By(by) if by in _KNOWN else By.PROGRESS,
-            unquote(named.get("began", "")),
-            unquote(named.get("transactional", "")),
-            unquote(named.get("topic", "")),
-            unquote(named.get("placement", "")),
-        )
+        if named.get("by") not in _KNOWN:
+            named["by"] = By.PROGRESS
+        return msgspec.convert(named, cls)
 
 
 def new_placement() -> str:

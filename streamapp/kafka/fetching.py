@@ -1,4 +1,4 @@
-"""How the worker's consumer asks the broker: for records without holding others back, and how far partitions go.
+"""How the worker's consumer asks the broker for records without holding others back.
 
 Read from aiokafka 0.14.0 (`aiokafka/consumer/fetcher.py`). aiokafka has one fetch under way for each broker.
 """
@@ -6,33 +6,27 @@ Read from aiokafka 0.14.0 (`aiokafka/consumer/fetcher.py`). aiokafka has one fet
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Any, Final, cast
+from typing import Final, cast
 
-from aiokafka.client import ConnectionGroup
 from aiokafka.consumer.fetcher import READ_COMMITTED
-from aiokafka.errors import LeaderNotAvailableError, for_code
-from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 
+from streamapp.kafka.insides import Assignment, Fetcher, Fields, Position, Request
 from streamapp.kafka.unreadable import keep_bytes
 
-__all__ = ["EARLIEST", "LATEST", "Fetching", "end_offsets"]
+__all__ = ["Fetching"]
 
-#: Milliseconds that the broker keeps a fetch of all partitions which finds nothing.
-WAIT: Final = 250
+#: How long (ms) the broker keeps a fetch of all partitions which finds nothing.
+FETCH_MAX_WAIT_MS: Final = 250
 #: The same for a fetch that leaves out partitions whose records have not been taken yet: they are only asked for again
 #: by the next one. Faust's 1,500 ms made a backlog of clicks stand still for as long whenever all profiles were read.
-WAIT_WITHOUT_SOME: Final = 4
+FETCH_OF_SOME_MAX_WAIT_MS: Final = 4
 #: Turns of the loop before the next fetch is asked for. So many it takes until an agent has joined what came and its
 #: results are on their way: these would wait while the request is made and written, a sixth of a lone click's time.
-TURNS: Final = 6
-#: What asks for the end offset, or the first one, in place of a time.
-LATEST: Final = -1
-EARLIEST: Final = -2
+LOOP_TURNS_BEFORE_FETCH: Final = 6
 
 
 class Fetching:
@@ -43,7 +37,7 @@ class Fetching:
     to be read before them, and the broker need not be asked for it again.
     """
 
-    def __init__(self, fetcher: Any) -> None:
+    def __init__(self, fetcher: Fetcher) -> None:
         keep_bytes(fetcher)
         self._fetcher = fetcher
         self._actions = fetcher._get_actions_per_node
@@ -78,24 +72,23 @@ class Fetching:
     def trust(self, topics: Collection[str]) -> None:
         """Fetch partitions of these topics again, which are those that they were."""
         self.doubtful = {tp for tp in self.doubtful if tp.topic not in topics}
-        self._fetcher._notify(self._fetcher._wait_consume_future)
+        self._look_again()
 
     def feed(self, pump: Callable[[], None] | None, wanted: AbstractSet[TP]) -> None:
-        """Have what is fetched taken at once.
-
-        Args:
-            pump: takes it.
-            wanted: the partitions of which it does.
-        """
+        """Have what is fetched of the `wanted` partitions taken at once, by `pump`."""
         self._pump, self._wanted = pump, wanted
 
     def barrier(self, tp: TP, others: Collection[TP]) -> Mapping[TP, int] | None:
-        """Give the end offsets of other partitions from when a partition's last records were read; None = not known."""
+        """Return the end offsets of other partitions from when a partition's last records were read, if known."""
         ends = self._ends.get(tp, {})
         return {other: ends[other] for other in others} if ends.keys() >= set(others) else None
 
-    def _get_actions_per_node(self, assignment: Any) -> Any:
-        self._fetcher._fetch_max_wait_ms = WAIT_WITHOUT_SOME if self._fetcher._records else WAIT
+    def _look_again(self) -> None:
+        """Have aiokafka look for what to fetch next."""
+        self._fetcher._notify(self._fetcher._wait_consume_future)
+
+    def _get_actions_per_node(self, assignment: Assignment) -> Fields:
+        self._fetcher._fetch_max_wait_ms = FETCH_OF_SOME_MAX_WAIT_MS if self._fetcher._records else FETCH_MAX_WAIT_MS
         requests, *others = self._actions(assignment)
         if not self._wanted.isdisjoint(self._fetcher._records):
             # A fetch without these partitions would keep the connection from the one that follows once they are taken.
@@ -106,7 +99,7 @@ class Fetching:
             request.topics.sort(key=lambda topic: self._order.get(topic[0], 0))
         return requests, *others
 
-    def _leave_out_doubtful(self, request: Any) -> bool:
+    def _leave_out_doubtful(self, request: Request) -> bool:
         """Return whether anything is left of a request for records."""
         topics = [
             (topic, [asked for asked in partitions if TP(topic, asked[0]) not in self.doubtful])
@@ -115,11 +108,11 @@ class Fetching:
         request.topics[:] = [(topic, partitions) for topic, partitions in topics if partitions]
         return bool(request.topics)
 
-    async def _proc_fetch_request(self, assignment: Any, node: int, request: Any) -> Any:
+    async def _proc_fetch_request(self, assignment: Assignment, node: int, request: Request) -> bool:
         # aiokafka may look for what to fetch next when this task is done but not yet off its list of those under way;
         # then it does not look again for 0.2 s. A task's callbacks run in order: when ours runs, it is off the list.
-        task = cast("asyncio.Task[Any]", asyncio.current_task())
-        task.add_done_callback(lambda _: self._fetcher._notify(self._fetcher._wait_consume_future))
+        task = cast("asyncio.Task[bool]", asyncio.current_task())
+        task.add_done_callback(lambda _: self._look_again())
         asked = [
             {TP(topic, partition): assignment.state_value(TopicPartition(topic, partition)) for partition, *_ in parts}
             for topic, parts in request.topics
@@ -138,40 +131,10 @@ class Fetching:
             ends.update((tp, self._end(state)) for tp, state in states.items() if state.timestamp is not None)
         if fetched and self._pump is not None:
             self._pump()
-            for _ in range(TURNS):
+            for _ in range(LOOP_TURNS_BEFORE_FETCH):
                 await asyncio.sleep(0)
         return fetched
 
-    def _end(self, state: Any) -> int:
+    def _end(self, state: Position) -> int:
         # What an open transaction has written is not to be had yet, nor what comes after.
-        return cast(int, state.lso if self._fetcher._isolation_level == READ_COMMITTED else state.highwater)
-
-
-async def end_offsets(
-    client: Any, partitions: Iterable[TP], isolation_level: int, which: int = LATEST
-) -> dict[TP, int]:
-    """Ask for the end offsets of partitions, or the first ones, over other connections than those of the fetches.
-
-    The broker answers the requests of a connection one after the other: `AIOKafkaConsumer.end_offsets` would wait for
-    the fetch under way, and that for records.
-
-    Raises:
-        KafkaError: if they are not to be had now.
-    """
-    await client._maybe_wait_metadata()
-    by_leader: dict[int, dict[str, list[tuple[int, int]]]] = defaultdict(lambda: defaultdict(list))
-    for tp in partitions:
-        leader = client.cluster.leader_for_partition(tp)
-        if leader in (None, -1):
-            raise LeaderNotAvailableError(f"{tp.topic}[{tp.partition}] has no leader")
-        by_leader[leader][tp.topic].append((tp.partition, which))
-    ends: dict[TP, int] = {}
-    for leader, topics in by_leader.items():
-        request = OffsetRequest(-1, isolation_level, list(topics.items()))
-        response = await client.send(leader, request, group=ConnectionGroup.COORDINATION)
-        for topic, answers in response.topics:
-            for partition, error, _, offset in answers:
-                if error:
-                    raise for_code(error)(f"{topic}[{partition}]")
-                ends[TP(topic, partition)] = offset
-    return ends
+        return state.lso if self._fetcher._isolation_level == READ_COMMITTED else state.highwater

@@ -6,36 +6,27 @@ away. So a look goes into what is left, for a time, and counts what a worker wou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from concurrent.futures import Future
-from typing import Any, Final, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
-from confluent_kafka import (
-    Consumer,
-    ConsumerGroupState,
-    IsolationLevel,
-    KafkaException,
-    TopicPartition,
-)
-from confluent_kafka.admin import OffsetSpec
-from faust.types import TP
+from confluent_kafka import ConsumerGroupState, IsolationLevel
+from confluent_kafka.admin import ConsumerGroupDescription
 
-from streamapp.kafka.admin import Cluster, ClusterError
+from streamapp.kafka.admin import SPEC, Cluster, ClusterError
 from streamapp.kafka.log_reader import Log, LogError, Remaining
+from streamapp.kafka.partition import TP
 from streamapp.settings import Settings
 
 __all__ = ["GroupLag", "PartitionLag", "group_lag"]
 
-T = TypeVar("T")
-#: confluent-kafka (2.16) says nothing of what these methods give.
-SPEC: Final[Any] = OffsetSpec
-
 #: Seconds that the broker has for each answer.
-PATIENCE: Final = 10.0
+ANSWER_TIMEOUT_S: Final = 10.0
 #: Seconds that the look may take, and the records of a partition that are counted; the rest is told by the offsets.
 LOOK_S: Final = 1.0
 COUNTED: Final = 1_000
+#: How topics end that Faust (0.15.3) assigns, and does not read with the group's offsets.
+UNREAD: Final = ("-changelog", "-__assignor-__leader")
 
 
 class PartitionLag(msgspec.Struct, frozen=True):
@@ -67,20 +58,16 @@ class GroupLag(msgspec.Struct, frozen=True):
     partitions: list[PartitionLag]
 
 
-def group_lag(settings: Settings, group: str, topics: Iterable[str] = ()) -> GroupLag:
-    """Measure the lag of a group.
-
-    Args:
-        settings: where the broker is.
-        group: its id.
-        topics: that it reads, besides those of which it has committed offsets.
+def group_lag(settings: Settings, group: str) -> GroupLag:
+    """Measure the lag of a group, in all partitions of the topics of which it has any or has committed any.
 
     Raises:
         ClusterError: if the broker cannot be reached or refuses, or there is no such group.
     """
-    cluster = Cluster(settings, timeout=PATIENCE)
+    cluster = Cluster(settings, timeout=ANSWER_TIMEOUT_S)
     counts = cluster.partitions()
-    found = _answer(cluster.admin.describe_consumer_groups([group], request_timeout=PATIENCE)[group])
+    asked = cluster.admin.describe_consumer_groups([group], request_timeout=ANSWER_TIMEOUT_S)
+    found: ConsumerGroupDescription = cluster.answer(asked[group])
     committed = _committed(settings, group, [TP(topic, number) for topic in counts for number in range(counts[topic])])
     if found.state is ConsumerGroupState.DEAD and not committed:
         raise ClusterError(f"there is no consumer group {group}: no worker of it has run yet, or it has another id")
@@ -89,9 +76,11 @@ def group_lag(settings: Settings, group: str, topics: Iterable[str] = ()) -> Gro
         for member in found.members
         for one in member.assignment.topic_partitions
     }
-    tps = sorted({*committed, *(TP(topic, number) for topic in topics for number in range(counts.get(topic, 0)))})
+    read = {tp.topic for tp in members if not tp.topic.endswith(UNREAD)}
+    topics = {tp.topic for tp in committed} | read & counts.keys()
+    tps = sorted({*committed, *(TP(topic, number) for topic in topics for number in range(counts[topic]))})
     level = IsolationLevel[settings.isolation_level.upper()]
-    begins, ends = (_offsets(cluster, tps, spec, level) for spec in (SPEC.earliest(), SPEC.latest()))
+    begins, ends = (cluster.offsets(tps, spec, level) for spec in (SPEC.earliest(), SPEC.latest()))
     at = {tp: max(committed.get(tp, 0), begins[tp].offset) for tp in tps}
     left = _remaining(settings, {tp: (at[tp], ends[tp].offset) for tp in tps if at[tp] < ends[tp].offset})
     behind = _behind(cluster, left, level)
@@ -109,19 +98,16 @@ def group_lag(settings: Settings, group: str, topics: Iterable[str] = ()) -> Gro
     return GroupLag(group, found.state.name.lower(), sum(one.lag for one in partitions), partitions)
 
 
-def _committed(settings: Settings, group: str, tps: Iterable[TP]) -> dict[TP, int]:
-    """Give the offsets that a group has committed of partitions; the broker keeps those of deleted topics for a while.
+def _committed(settings: Settings, group: str, tps: Sequence[TP]) -> dict[TP, int]:
+    """Return the offsets that a group has committed; the broker keeps those of deleted topics for a while.
 
     Asked as a consumer, which does not join the group: the admin client of librdkafka 2.16 crashes at some answers.
     """
-    consumer = Consumer({**settings.librdkafka(), "log_level": 0, "group.id": group, "enable.auto.commit": False})
     try:
-        found = consumer.committed([TopicPartition(*tp) for tp in tps], timeout=PATIENCE)
-    except KafkaException as exc:
-        raise ClusterError(exc.args[0].str()) from None
-    finally:
-        consumer.close()
-    return {TP(one.topic, one.partition): one.offset for one in found if one.offset >= 0}
+        with Log(settings, ANSWER_TIMEOUT_S, group=group) as log:
+            return log.committed(tps)
+    except LogError as exc:
+        raise ClusterError(str(exc)) from None
 
 
 def _remaining(settings: Settings, ranges: Mapping[TP, tuple[int, int]]) -> Mapping[TP, Remaining]:
@@ -137,9 +123,8 @@ def _remaining(settings: Settings, ranges: Mapping[TP, tuple[int, int]]) -> Mapp
 
 def _behind(cluster: Cluster, left: Mapping[TP, Remaining], level: IsolationLevel) -> dict[TP, int]:
     """Return how much newer (ms) the newest record of each partition is than the first that is left, if it is told."""
-    unread = [tp for tp, one in left.items() if not one.complete]
     try:
-        newest = _offsets(cluster, unread, SPEC.max_timestamp(), level)
+        newest = cluster.offsets((tp for tp, one in left.items() if not one.complete), SPEC.max_timestamp(), level)
     except ClusterError:  # a broker older than 3.0
         newest = {}
     found = {}
@@ -150,20 +135,3 @@ def _behind(cluster: Cluster, left: Mapping[TP, Remaining], level: IsolationLeve
         elif one.complete:
             found[tp] = 0
     return found
-
-
-def _offsets(cluster: Cluster, tps: Iterable[TP], spec: OffsetSpec, level: IsolationLevel) -> dict[TP, Any]:
-    asked = {TopicPartition(*tp): spec for tp in tps}
-    if not asked:
-        return {}
-    found = cluster.admin.list_offsets(asked, isolation_level=level, request_timeout=PATIENCE)
-    return {TP(tp.topic, tp.partition): _answer(answer) for tp, answer in found.items()}
-
-
-def _answer(asked: Future[T]) -> T:
-    try:
-        return asked.result(timeout=PATIENCE)
-    except KafkaException as exc:
-        raise ClusterError(exc.args[0].str()) from None
-    except TimeoutError:
-        raise ClusterError(f"Kafka does not answer within {PATIENCE:g} s") from None

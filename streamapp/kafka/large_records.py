@@ -25,9 +25,7 @@ LARGE: Final = 2_000
 class LargeRecords:
     """A builder of record batches with the methods of aiokafka's that are called here; the checksum is left out.
 
-    Args:
-        batch_size: bytes that a batch may have; one record is always taken.
-        is_transactional: whether it is part of a transaction.
+    One record is always taken, however large.
     """
 
     def __init__(self, batch_size: int, *, is_transactional: bool) -> None:
@@ -47,11 +45,7 @@ class LargeRecords:
         value: bytes | None,
         headers: Iterable[tuple[str, bytes | None]],
     ) -> int | None:
-        """Append a record.
-
-        Returns:
-            its size (bytes); None if there is no room for it.
-        """
+        """Append a record; returns its size (bytes), or None if there is no room for it."""
         if timestamp is None:
             timestamp = int(time.time() * 1000)
         if not self._count:
@@ -72,11 +66,11 @@ class LargeRecords:
         return size
 
     def size(self) -> int:
-        """Give the bytes of the batch so far."""
+        """Return the bytes of the batch so far."""
         return self._size
 
     def build(self) -> bytearray:
-        """Give the batch; the checksum is still missing."""
+        """Return the batch; the checksum is still missing."""
         header = HEADER.pack(
             0,  # the offset, which the broker sets
             self._size - UNCOUNTED,

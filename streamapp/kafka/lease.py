@@ -15,10 +15,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from aiokafka.errors import RebalanceInProgressError
 from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
+
+from streamapp.kafka.insides import Coordinator, Response
 
 __all__ = ["Lease", "elapsed"]
 
@@ -32,11 +34,7 @@ def elapsed() -> float:
 
 
 class Lease:
-    """How long a worker may send what comes of its partitions; used by two threads.
-
-    Args:
-        now: the clock (s).
-    """
+    """How long a worker may send what comes of its partitions; used by two threads."""
 
     def __init__(self, now: Callable[[], float] = elapsed) -> None:
         self._now = now
@@ -68,12 +66,12 @@ class Lease:
         """Take note that this worker is not in the group any more."""
         self.losses += 1
 
-    def follow(self, coordinator: Any) -> None:
+    def follow(self, coordinator: Coordinator) -> None:
         """Have an aiokafka coordinator tell of its answers, and of its end as a member."""
         send, reset = coordinator._send_req, coordinator.reset_generation
         session_s, rebalance_s = coordinator._session_timeout_ms / 1000, coordinator._rebalance_timeout_ms / 1000
 
-        async def send_and_tell(request: Any) -> Any:
+        async def send_and_tell(request: object) -> Response:
             sent = self._now()
             answer = await send(request)
             if isinstance(request, (HeartbeatRequest, SyncGroupRequest)):

@@ -5,15 +5,18 @@ For questions, not for work: a reader of its own, which joins no group and commi
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Final, NamedTuple, Self
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple, Self, TypeVar, cast
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
-from faust.types import TP
+from confluent_kafka import KafkaException, Message, TopicPartition
+from confluent_kafka.admin import TopicMetadata
 
 from streamapp.errors import StreamappError
+from streamapp.kafka.clients import reader
+from streamapp.kafka.partition import TP
+from streamapp.kafka.record import Headers
 from streamapp.settings import PREFIX, Settings
 
 __all__ = ["Log", "LogError", "Logged", "MissingError", "Remaining", "Scan"]
@@ -21,9 +24,11 @@ __all__ = ["Log", "LogError", "Logged", "MissingError", "Remaining", "Scan"]
 #: Records that are taken at once: a thread that asks for each would wait for the interpreter as often.
 AT_ONCE: Final = 1_000
 #: Seconds of one look for more records, the last of which finds none.
-TURN: Final = 0.01
-#: Seconds that a group's coordinator has for its answer.
-ANSWER: Final = 5.0
+CONSUME_TIMEOUT_S: Final = 0.01
+#: Seconds that the broker has for its answer.
+ANSWER_TIMEOUT_S: Final = 5.0
+
+T = TypeVar("T")
 
 
 class LogError(StreamappError):
@@ -45,10 +50,10 @@ class Logged(NamedTuple):
     message: Message
 
     @property
-    def headers(self) -> list[tuple[str, bytes]]:
+    def headers(self) -> Headers:
         """The headers, in order; none if a name is not UTF-8."""
         try:
-            found: Any = self.message.headers() or []
+            found = cast(Headers, self.message.headers() or [])
         except UnicodeDecodeError:
             return []
         return [(name, value or b"") for name, value in found]
@@ -59,21 +64,18 @@ class Logged(NamedTuple):
         return dict(reversed(self.headers))
 
 
+@dataclasses.dataclass
 class Remaining:
-    """What there is in a partition from an offset up to another one, as far as it was read.
+    """What there is in a partition from an offset up to another one, as far as it was read."""
 
-    Args:
-        at: the offset of what comes next.
-        end: the offset that is not counted any more.
-    """
-
-    def __init__(self, at: int, end: int) -> None:
-        self.at = at
-        self.end = end
-        #: Records that were read, and their first and largest event time (ms).
-        self.count = 0
-        self.first: int | None = None
-        self.newest: int | None = None
+    #: The offset of what comes next.
+    at: int
+    #: The offset that is not counted any more.
+    end: int
+    #: Records that were read, and their first and largest event time (ms).
+    count: int = 0
+    first: int | None = None
+    newest: int | None = None
 
     @property
     def complete(self) -> bool:
@@ -108,35 +110,26 @@ class Log:
         settings: where the broker is.
         patience: seconds after which nothing more is read.
         isolation_level: what is read of transactions.
+        group: whose committed offsets are asked for; default: the settings'.
 
     Raises:
         LogError: by all methods, if the broker does not answer.
     """
 
-    def __init__(self, settings: Settings, patience: float, *, isolation_level: str = "read_committed") -> None:
+    def __init__(
+        self, settings: Settings, patience: float, *, isolation_level: str = "read_committed", group: str = ""
+    ) -> None:
         self._settings = settings
+        self._patience = patience
         self._end = time.monotonic() + patience
         self._counts: dict[str, int] = {}
-        self._reader: Any = Consumer(
-            {
-                **settings.librdkafka(),
-                "group.id": settings.id,  # for its committed offsets; it never subscribes, and so is no member
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "auto.offset.reset": "earliest",
-                "isolation.level": isolation_level,
-                "fetch.wait.max.ms": 10,
-                "queued.max.messages.kbytes": 16 << 10,
-                "log_level": 0,
-            }
-        )
+        options = {"isolation.level": isolation_level, "queued.max.messages.kbytes": 16 << 10}
+        self._reader = reader(settings, group or settings.id, options)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._reader.close()
 
     @property
@@ -147,7 +140,8 @@ class Log:
     def partitions(self, topic: str) -> int:
         """Count the partitions of a topic; 0 = there is no such topic."""
         if topic not in self._counts:
-            found = self._asked(lambda: self._reader.list_topics(topic, timeout=ANSWER)).topics[topic]
+            listed = self._asked(lambda: self._reader.list_topics(topic, timeout=ANSWER_TIMEOUT_S))
+            found: TopicMetadata = listed.topics[topic]
             if found.error is not None and found.error.name() != "UNKNOWN_TOPIC_OR_PART":
                 raise LogError(f"{topic}: {found.error.str()}")
             self._counts[topic] = len(found.partitions)
@@ -159,9 +153,7 @@ class Log:
         Raises:
             MissingError: if there is none at the offset.
         """
-        first, end = self._asked(
-            lambda: self._reader.get_watermark_offsets(TopicPartition(*tp), timeout=ANSWER, cached=False)
-        )
+        first, end = self._bounds(tp)
         if not first <= offset < end:
             there = f"offsets {first} to {end - 1}" if first < end else "no records"
             raise MissingError(f"{tp.topic}[{tp.partition}] has no offset {offset}: it has {there}")
@@ -177,19 +169,30 @@ class Log:
         """Go through a partition from an offset on; from its beginning, if that is later."""
         return Scan(self, tp, offset)
 
+    def all(self, tp: TP, offset: int = 0) -> Iterator[Logged]:
+        """Go through all records of a partition from an offset on; the patience is that between two of them.
+
+        Raises:
+            LogError: if the end is not reached.
+        """
+        self._end = time.monotonic() + self._patience
+        for record in (scan := Scan(self, tp, offset)):
+            yield record
+            self._end = time.monotonic() + self._patience
+        if not scan.complete:
+            raise LogError(f"{tp.topic}[{tp.partition}] could not be read to its end: the broker does not answer")
+
     def since(self, tp: TP, timestamp: int, *, back: int = 0) -> Scan:
         """Go through a partition from its first record whose time is not before this one (ms), or `back` before it."""
-        (at,) = self._asked(
-            lambda: self._reader.offsets_for_times([TopicPartition(*tp, max(0, timestamp))], timeout=ANSWER)
-        )
-        if at.offset < 0:  # all are older
-            if not back:
-                return Scan(self, tp, None)
-            (_, end) = self._asked(
-                lambda: self._reader.get_watermark_offsets(TopicPartition(*tp), timeout=ANSWER, cached=False)
-            )
-            return Scan(self, tp, max(0, end - back))
-        return Scan(self, tp, max(0, at.offset - back))
+        place = [TopicPartition(*tp, max(0, timestamp))]
+        (found,) = self._asked(lambda: self._reader.offsets_for_times(place, timeout=ANSWER_TIMEOUT_S))
+        if found.offset >= 0:
+            return Scan(self, tp, max(0, found.offset - back))
+        return Scan(self, tp, max(0, self._bounds(tp)[1] - back) if back else None)  # all are older
+
+    def _bounds(self, tp: TP) -> tuple[int, int]:
+        place = TopicPartition(*tp)
+        return self._asked(lambda: self._reader.get_watermark_offsets(place, timeout=ANSWER_TIMEOUT_S, cached=False))
 
     def remaining(self, ranges: Mapping[TP, tuple[int, int]], *, at_most: int) -> dict[TP, Remaining]:
         """Count the records of partitions from an offset up to, and without, another one.
@@ -202,8 +205,8 @@ class Log:
         reading = {tp for tp, one in found.items() if one.at < one.end}
         self._reader.assign([TopicPartition(*tp, found[tp].at) for tp in reading])
         while reading and self.left:
-            for message in self._asked(lambda: self._reader.consume(AT_ONCE, TURN)):
-                tp = TP(message.topic(), message.partition())
+            for message in self._asked(lambda: self._reader.consume(AT_ONCE, CONSUME_TIMEOUT_S)):
+                tp = TP(message.topic() or "", message.partition() or 0)
                 if tp in reading and (found[tp].take(message) or found[tp].count >= at_most):
                     reading.discard(tp)
                     self._reader.incremental_unassign([TopicPartition(*tp)])
@@ -211,58 +214,49 @@ class Log:
         return found
 
     def committed(self, tps: Sequence[TP]) -> dict[TP, int]:
-        """Give up to where the group of the settings has read partitions; those that it has not begun are left out."""
-        found = self._asked(lambda: self._reader.committed([TopicPartition(*tp) for tp in tps], timeout=ANSWER))
+        """Return up to where the group has read partitions; those that it has not begun are left out."""
+        asked = [TopicPartition(*tp) for tp in tps]
+        found = self._asked(lambda: self._reader.committed(asked, timeout=ANSWER_TIMEOUT_S))
         return {TP(one.topic, one.partition): one.offset for one in found if one.offset >= 0}
 
     def read(self, tp: TP, offset: int) -> Iterator[Message]:
-        """Read a partition from an offset on while there is patience; at its end comes an error that says so."""
+        """Read a partition while there is patience; at its end comes an error that says so."""
         self._reader.assign([TopicPartition(*tp, offset)])
         try:
             while self.left:
-                yield from self._asked(lambda: self._reader.consume(AT_ONCE, TURN))
+                yield from self._asked(lambda: self._reader.consume(AT_ONCE, CONSUME_TIMEOUT_S))
         finally:
             self._reader.unassign()
 
-    def _asked(self, question: Any) -> Any:
+    def _asked(self, question: Callable[[], T]) -> T:
         try:
             return question()
         except KafkaException as exc:
             raise LogError(f"Kafka at {self._settings.broker} ({PREFIX}BROKER): {exc.args[0].str()}") from None
 
 
+@dataclasses.dataclass
 class Scan:
-    """The records of a partition from an offset on, up to its end or until the log's patience is over.
+    """The records of a partition from an offset on, up to its end or until the log's patience is over."""
 
-    Args:
-        log: that reads.
-        tp: the partition.
-        offset: of the first record; None = there are none.
-    """
-
-    def __init__(self, log: Log, tp: TP, offset: int | None) -> None:
-        self._log = log
-        self._tp = tp
-        self._offset = offset
-        #: Whether the end was reached; and how many records were read.
-        self.complete = offset is None
-        self.count = 0
+    log: Log
+    tp: TP
+    #: Of the first record; None = there are none.
+    offset: int | None
+    #: Whether the end was reached; and how many records were read.
+    complete: bool = False
+    count: int = 0
 
     def __iter__(self) -> Iterator[Logged]:
-        if self._offset is None:
-            return
-        for message in self._log.read(self._tp, self._offset):
+        self.complete = self.offset is None
+        for message in self.log.read(self.tp, self.offset) if self.offset is not None else ():
             error = message.error()
             if error is None:
                 self.count += 1
-                yield _logged(self._tp, message)
+                timestamp, key, value = message.timestamp()[1], message.key(), message.value()
+                yield Logged(self.tp, message.offset() or 0, timestamp, key, value, message)
             elif error.name() == "_PARTITION_EOF":
                 self.complete = True
                 return
             elif not error.retriable():
-                raise LogError(f"{self._tp.topic}: {error.str()}")
-
-
-def _logged(tp: TP, message: Message) -> Logged:
-    key, value = message.key(), message.value()
-    return Logged(tp, message.offset() or 0, message.timestamp()[1], key, value, message)
+                raise LogError(f"{self.tp.topic}: {error.str()}")

@@ -6,11 +6,13 @@ Read from faust-streaming 0.15.3 (`faust/assignor/client_assignment.py`): its me
 from __future__ import annotations
 
 import ipaddress
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from aiokafka.errors import for_code
 from faust.assignor.client_assignment import ClientMetadata
+
+from streamapp.kafka.insides import Response
 
 __all__ = ["StaticMember", "members"]
 
@@ -31,7 +33,7 @@ class StaticMember(NamedTuple):
         return f"the worker at {self.host}" + (f" ({self.url})" if self.url else "")
 
 
-def members(response: Any) -> list[StaticMember]:
+def members(response: Response) -> list[StaticMember]:
     """Return the static members that a group's description has.
 
     Raises:
@@ -56,7 +58,7 @@ def _address(host: str) -> str:
 
 def _url(metadata: bytes) -> str:
     try:
-        client: Any = ClientMetadata.loads(ConsumerProtocolMemberMetadata.decode(metadata).user_data)
-        return str(client.url)
+        told = ClientMetadata.loads(ConsumerProtocolMemberMetadata.decode(metadata).user_data)
+        return str(cast(ClientMetadata, told).url)
     except Exception:  # another client's, which may have anything there
         return ""

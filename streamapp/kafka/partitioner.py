@@ -28,7 +28,7 @@ def _words(count: int) -> struct.Struct:
 
 
 def murmur2(key: bytes) -> int:
-    """Give the hash of a key, without a sign (32 bits)."""
+    """Return the hash of a key, without a sign (32 bits)."""
     size = len(key)
     hashed = SEED ^ size & MASK
     for word in _words(size >> 2).unpack_from(key):
@@ -50,5 +50,5 @@ def partitions(results: Sequence[Result], count: int) -> dict[int, list[Result]]
 
 @lru_cache(maxsize=1 << 17)
 def partition_of(key: bytes | None, count: int) -> int:
-    """Give the partition of a key, as Java's default partitioner does; a null key goes to the first one."""
+    """Return the partition of a key, as Java's default partitioner does; a null key goes to the first one."""
     return 0 if key is None else (murmur2(key) & 0x7FFFFFFF) % count

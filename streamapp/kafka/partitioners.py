@@ -10,10 +10,11 @@ import itertools
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaException, Message, TopicPartition
 
+from streamapp.kafka.clients import reader
 from streamapp.kafka.partitioner import partition_of
 from streamapp.settings import Settings
 
@@ -22,7 +23,7 @@ __all__ = ["PARTITIONERS", "Sample", "misplaced", "newest", "partitions_of", "sa
 #: Records of each partition that are looked at.
 NEWEST: Final = 50
 #: Seconds that this may take; then what was read by then has to do.
-PATIENCE: Final = 5.0
+SAMPLE_S: Final = 5.0
 #: Less n, the offset of librdkafka for the n-th record from the end (RD_KAFKA_OFFSET_TAIL_BASE in rdkafka.h).
 FROM_END: Final = -2_000
 
@@ -45,12 +46,7 @@ def partitions_of(key: bytes, count: int) -> list[int]:
 
 
 def misplaced(samples: Mapping[str, Sample], count: int) -> str | None:
-    """Say what is wrong with the partitions of the keys of topics that are joined; None = nothing is known to be.
-
-    Args:
-        samples: of each topic.
-        count: how many partitions each of them has.
-    """
+    """Return what is wrong with the partitions of the keys of topics that are joined, each of which has `count`."""
     found = {topic: keys for topic, keys in samples.items() if keys}
     for one, other in itertools.combinations(found, 2):
         ours, theirs = (_partitioners(found[topic], count) for topic in (one, other))
@@ -73,7 +69,7 @@ def misplaced(samples: Mapping[str, Sample], count: int) -> str | None:
 
 
 def _partitioners(keys: Sample, count: int) -> set[str]:
-    """Give the partitioners that may have placed keys so."""
+    """Return the partitioners that may have placed keys so."""
     return {
         name for name, place in PARTITIONERS.items() if all(place(key, count) == partition for key, partition in keys)
     }
@@ -90,27 +86,12 @@ def sample(settings: Settings, topics: Iterable[str], count: int) -> dict[str, S
 
 
 def newest(settings: Settings, topics: Iterable[str], count: int) -> Iterator[Message]:
-    """Read the newest records of each partition of topics.
-
-    Args:
-        settings: where the broker is.
-        topics: full names.
-        count: how many partitions each of them has.
+    """Read the newest records of each partition of topics, each of which has `count`.
 
     Raises:
         KafkaException: if the broker does not allow it.
     """
-    reader: Any = Consumer(
-        {
-            **settings.librdkafka(),
-            "group.id": f"{settings.id}-sample",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "fetch.wait.max.ms": 10,  # the end of a partition is told when a fetch comes back
-            "auto.offset.reset": "earliest",  # where a partition has fewer records
-            "log_level": 0,
-        }
-    )
+    consumer = reader(settings, f"{settings.id}-sample")
     # From the end on: a question for the offsets would fail while a topic that was just made has no leader, which a
     # reader waits for.
     partitions = [
@@ -118,15 +99,16 @@ def newest(settings: Settings, topics: Iterable[str], count: int) -> Iterator[Me
         for topic, partition in itertools.product(topics, range(count))
     ]
     missing = len(partitions)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + SAMPLE_S
     try:
-        reader.assign(partitions)
-        while missing and (message := reader.poll(max(0.0, deadline - time.monotonic()))) is not None:
-            if message.error() is None:
+        consumer.assign(partitions)
+        while missing and (message := consumer.poll(max(0.0, deadline - time.monotonic()))) is not None:
+            error = message.error()
+            if error is None:
                 yield message
-            elif message.error().name() == "_PARTITION_EOF":
+            elif error.name() == "_PARTITION_EOF":
                 missing -= 1
-            elif message.error().fatal():
-                raise KafkaException(message.error())
+            elif error.fatal():
+                raise KafkaException(error)
     finally:
-        reader.close()
+        consumer.close()

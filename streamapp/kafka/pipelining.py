@@ -6,11 +6,13 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ProducerFenced
+from faust.types import TP
 
+from streamapp.kafka.insides import ProducedBatch, Sender
 from streamapp.kafka.lease import Lease
 from streamapp.kafka.produce_request import Handler
 
@@ -54,7 +56,9 @@ class PipeliningProducer(AIOKafkaProducer):  # type: ignore[misc]
     the slowest one's write and the way there and back.
     """
 
-    def __init__(self, **settings: Any) -> None:
+    _sender: Sender
+
+    def __init__(self, **settings: object) -> None:
         super().__init__(**settings)
         self._sender._in_flight = BusyBrokers()
         self._sender._send_produce_req = self._send_to
@@ -70,7 +74,7 @@ class PipeliningProducer(AIOKafkaProducer):  # type: ignore[misc]
         """Whether nothing more is sent since the worker has lost its partitions."""
         return self._lease is not None and self._lease.losses != self._losses
 
-    async def _send_to(self, node: int, batches: Mapping[Any, Any]) -> None:
+    async def _send_to(self, node: int, batches: Mapping[TP, ProducedBatch]) -> None:
         sender = self._sender
         if await self._may_send(node, batches):
             await Handler(sender, batches).do(node)
@@ -80,7 +84,7 @@ class PipeliningProducer(AIOKafkaProducer):  # type: ignore[misc]
         sender._in_flight.remove(node)
         sender._muted_partitions.difference_update(batches)
 
-    async def _may_send(self, node: int, batches: Mapping[Any, Any]) -> bool:
+    async def _may_send(self, node: int, batches: Mapping[TP, ProducedBatch]) -> bool:
         """Wait while another worker may have the partitions; return whether it has not got them."""
         lease, told = self._lease, False
         while lease is not None:

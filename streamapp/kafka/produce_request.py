@@ -7,7 +7,7 @@ aiokafka has that version, but does not use it. Brokers before Kafka 2.4 get ver
 from __future__ import annotations
 
 import struct
-from typing import Any
+from collections.abc import Mapping
 
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.producer.sender import SendProduceReqHandler
@@ -15,6 +15,7 @@ from aiokafka.protocol.produce import ProduceRequest, ProduceRequest_v7, Produce
 from aiokafka.protocol.types import String
 from aiokafka.structs import TopicPartition
 
+from streamapp.kafka.insides import Fields, ProducedBatch, Response, Sender
 from streamapp.kafka.refusals import refused_record, standing
 
 __all__ = ["Behind", "Handler", "WrittenAtOnce"]
@@ -30,7 +31,7 @@ class WrittenAtOnce(ProduceRequest_v8):  # type: ignore[misc]
     """A request to the same bytes as aiokafka's."""
 
     def encode(self) -> bytes:
-        """Give the bytes of the request without its header."""
+        """Return the bytes of the request without its header."""
         parts = [
             TEXT.encode(self.transactional_id),
             struct.pack(">hii", self.required_acks, self.timeout, len(self.topics)),
@@ -56,21 +57,24 @@ _Request._CLASSES = (*ProduceRequest._CLASSES[:-1], _WrittenAtOnce7, WrittenAtOn
 class Handler(SendProduceReqHandler):  # type: ignore[misc]
     """Sends record batches to a broker and sees to the answer, as aiokafka's own, and to what the broker refuses."""
 
+    _sender: Sender
+    _batches: Mapping[TopicPartition, ProducedBatch]
+
     def create_request(self) -> ProduceRequest:
         """Make the request."""
         made = super().create_request()
         return _Request(made._transactional_id, made._required_acks, made._timeout, made._topics)
 
-    def handle_response(self, response: Any) -> None:
+    def handle_response(self, response: Response) -> None:
         """Take the answer to each record batch."""
         for topic, partitions in response.topics:
             for partition, code, *rest in partitions:
                 batch = self._batches.get(TopicPartition(topic, partition))
-                if batch is not None and (error := _refusal(topic, code, rest[3:])) is not None:
+                if batch is not None and (error := _refusal(topic, code, tuple(rest[3:]))) is not None:
                     self._refuse(batch, error)
         super().handle_response(response)  # which finds that what was refused has its answer
 
-    def _refuse(self, batch: Any, error: KafkaError) -> None:
+    def _refuse(self, batch: ProducedBatch, error: KafkaError) -> None:
         """Fail a record batch, and have those of its partition that wait come back: what is made of it goes first."""
         # It was counted: the broker would take what comes next for out of order.
         self._sender._txn_manager.increment_sequence_number(batch.tp, -batch.record_count)
@@ -81,13 +85,10 @@ class Handler(SendProduceReqHandler):  # type: ignore[misc]
             behind._drain_waiter.exception()  # asyncio need not tell that nobody looked
 
 
-def _refusal(topic: str, code: int, told: list[Any]) -> KafkaError | None:
+def _refusal(topic: str, code: int, told: Fields) -> KafkaError | None:
     """Return with what the broker refuses a record batch, unless it may take it the next time.
 
-    Args:
-        topic: the topic.
-        code: the error code.
-        told: from version 8 on, by number what is wrong with records, and what is with the record batch.
+    From version 8 on it is `told`, by number, what is wrong with records, and what is with the record batch.
     """
     records, word = told or ((), "")
     if (refused := refused_record(code, word or "", {number: text or word or "" for number, text in records})) is None:

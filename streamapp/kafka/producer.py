@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import confluent_kafka
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message
 
 from streamapp.errors import ProduceError
-from streamapp.kafka.admin import LARGEST_RECORD
+from streamapp.kafka.clients import librdkafka
+from streamapp.kafka.topic_configs import LARGEST_RECORD
 from streamapp.settings import Settings
 
 __all__ = ["Delivery", "Producer"]
@@ -19,11 +20,11 @@ __all__ = ["Delivery", "Producer"]
 #: Records between two polls: few, so that delivery reports do not pile up; many, so that polls cost nothing.
 POLL_EVERY: Final = 500
 #: Seconds of a wait for delivery reports; between two of them a caller can look around (progress, Ctrl-C).
-WAIT: Final = 0.1
+POLL_S: Final = 0.1
 #: Seconds that the reports of purged records may take: they are all there, only to be counted.
-PURGE: Final = 5.0
+PURGE_S: Final = 5.0
 
-TUNING: Final[Mapping[str, Any]] = {
+TUNING: Final[Mapping[str, str | int | bool]] = {
     # The partition that Java's and aiokafka's producers choose for the same key: librdkafka's own default
     # is CRC32, which would part a click from its profile. Records without a key are spread.
     "partitioner": "murmur2_random",
@@ -36,9 +37,6 @@ TUNING: Final[Mapping[str, Any]] = {
     # The queue is bounded by bytes as well as records, lest 100,000 large records take 1 GiB, librdkafka's
     # default.
     "queue.buffering.max.kbytes": 256 << 10,
-    # librdkafka's own lines on stderr would tear the progress bar; errors reach the user through
-    # `Producer.error`.
-    "log_level": 0,
 }
 
 
@@ -68,15 +66,14 @@ class Producer:
         self._on_poll = on_poll
         self._sent = self._acknowledged = self._failed = 0
         self._first_failure = self._connection_error = ""
-        config = {
-            **settings.librdkafka(),
+        options = {
             **TUNING,
             "message.timeout.ms": max(1, round(timeout * 1000)),
             "on_delivery": self._on_delivery,
             "error_cb": self._on_error,
         }
         try:
-            self._producer = confluent_kafka.Producer(config)
+            self._producer = confluent_kafka.Producer(librdkafka(settings, options))
         except KafkaException as exc:
             raise ProduceError(f"the settings do not make a producer: {exc.args[0].str()}") from None
 
@@ -97,19 +94,21 @@ class Producer:
         value: bytes | None,
         timestamp: int | None = None,
         headers: list[tuple[str, str | bytes | None]] | None = None,
+        partition: int = -1,
     ) -> None:
         """Queue a record, and wait while the queue is full. An error is counted, and not raised.
 
         Args:
             timestamp: event time in ms since 1970; None is the time of sending.
+            partition: -1 is that of the key.
         """
         if self._sent % POLL_EVERY == 0:
             self.poll()
         while True:
             try:
-                self._producer.produce(topic, value, key, timestamp=timestamp or 0, headers=headers)
+                self._producer.produce(topic, value, key, partition, timestamp=timestamp or 0, headers=headers)
             except BufferError:
-                self.poll(WAIT)
+                self.poll(POLL_S)
             except KafkaException as exc:
                 self._sent += 1
                 self._fail(topic, exc.args[0])
@@ -131,13 +130,13 @@ class Producer:
         """
         if not self._drained(deadline):
             self._producer.purge()
-            self._drained(PURGE)
+            self._drained(PURGE_S)
 
     def _drained(self, deadline: float) -> bool:
         # In short turns, since Ctrl-C is not heard during a call of librdkafka.
         end = time.monotonic() + deadline
         while len(self._producer) and (left := end - time.monotonic()) > 0:
-            self._producer.flush(min(left, WAIT))
+            self._producer.flush(min(left, POLL_S))
         return not len(self._producer)
 
     def _on_delivery(self, error: KafkaError | None, message: Message) -> None:

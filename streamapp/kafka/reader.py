@@ -9,31 +9,45 @@ no group, is told from where to read what.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, Protocol
 
+import faust
 from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import FetchError
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 from mode import Service
 
-from streamapp.kafka.fetching import EARLIEST, LATEST, Fetching, end_offsets
+from streamapp.kafka.clients import aiokafka
+from streamapp.kafka.fetching import Fetching
+from streamapp.kafka.insides import Client, Fetcher
 from streamapp.kafka.record import Record
 from streamapp.kafka.record_reader import take
+from streamapp.kafka.topic_metadata import EARLIEST, end_offsets
+from streamapp.settings import Settings
 
 __all__ = ["Reader"]
 
 
+class App(Protocol):
+    """The app, for what it reads."""
+
+    settings: Settings
+
+    @property
+    def conf(self) -> faust.Settings:
+        """Faust's settings."""
+        ...
+
+
 class Reader(Service):
-    """Fetches partitions.
+    """Fetches partitions."""
 
-    Args:
-        app: the Faust app.
-    """
+    #: None until it is started.
+    consumer: AIOKafkaConsumer = None
 
-    def __init__(self, app: Any, **kwargs: Any) -> None:
+    def __init__(self, app: App, **kwargs: Any) -> None:
         self._app = app
-        self.consumer: Any = None
         super().__init__(**kwargs)
 
     async def on_start(self) -> None:
@@ -44,7 +58,7 @@ class Reader(Service):
         """
         settings, conf = self._app.settings, self._app.conf
         self.consumer = AIOKafkaConsumer(
-            **settings.aiokafka(),
+            **aiokafka(settings),
             client_id=conf.broker_client_id,
             enable_auto_commit=False,
             auto_offset_reset="none",  # it would skip records without a word (`streamapp.runtime.positions`)
@@ -56,7 +70,8 @@ class Reader(Service):
             connections_max_idle_ms=conf.consumer_connections_max_idle_ms,
         )
         await self.consumer.start()
-        self.fetching = Fetching(self.consumer._fetcher)
+        self._fetcher: Fetcher = self.consumer._fetcher
+        self.fetching = Fetching(self._fetcher)
 
     async def on_stop(self) -> None:
         """Fetch nothing more."""
@@ -64,30 +79,30 @@ class Reader(Service):
             await self.consumer.stop()
 
     @property
-    def client(self) -> Any:
+    def client(self) -> Client:
         """aiokafka's client."""
-        return self.consumer._client
+        client: Client = self.consumer._client
+        return client
 
     @property
-    def isolation_level(self) -> Any:
+    def isolation_level(self) -> int:
         """What is read of transactions, as aiokafka's fetcher has it."""
-        return self.consumer._fetcher._isolation_level
+        return self._fetcher._isolation_level
 
     def has_any(self, partitions: Collection[TP]) -> bool:
-        """Tell whether records of one of these partitions are fetched, and not taken yet."""
-        return any(tp in self.consumer._fetcher._records for tp in partitions)
+        """Return whether records of one of these partitions are fetched, and not taken yet."""
+        return any(tp in self._fetcher._records for tp in partitions)
 
     def take(self, partitions: set[TP], most: int, most_bytes: int) -> dict[TP, list[Record]]:
         """Take the fetched records of partitions; see `streamapp.kafka.record_reader.take`."""
-        return take(self.consumer._fetcher, partitions, most, most_bytes)
+        return take(self._fetcher, partitions, most, most_bytes)
 
     def read_to(self) -> dict[TP, int]:
         """Return by partition the offset up to which records were taken; none of those whose fetch has failed.
 
         After one the position may be behind what could not be read.
         """
-        fetcher = self.consumer._fetcher
-        subscription = fetcher._subscriptions.subscription
+        subscription = self._fetcher._subscriptions.subscription
         assignment = subscription.assignment if subscription is not None else None
         if assignment is None:
             return {}
@@ -95,7 +110,7 @@ class Reader(Service):
         return {
             tp: state.position
             for tp, state in states.items()
-            if state and state.has_valid_position and not isinstance(fetcher._records.get(tp), FetchError)
+            if state and state.has_valid_position and not isinstance(self._fetcher._records.get(tp), FetchError)
         }
 
     def begin(
@@ -118,11 +133,10 @@ class Reader(Service):
 
     async def partitions(self, topic: str) -> set[int]:
         """Return the numbers of a topic's partitions, also of one of which this worker reads none."""
-        client = self.client
-        if not client.cluster.partitions_for_topic(topic):
-            await client.add_topic(topic)
-        found: set[int] | None = client.cluster.partitions_for_topic(topic)
-        return found or set()
+        cluster = self.client.cluster
+        if not cluster.partitions_for_topic(topic):
+            await self.client.add_topic(topic)
+        return cluster.partitions_for_topic(topic) or set()
 
     async def bounds(self, partitions: Collection[TP]) -> tuple[dict[TP, int], dict[TP, int]]:
         """Ask for the first offsets of partitions, and for their end offsets.
@@ -130,15 +144,14 @@ class Reader(Service):
         Raises:
             KafkaError: if they are not to be had now.
         """
-        client, isolation_level = self.client, self.isolation_level
-        begins = await end_offsets(client, partitions, isolation_level, EARLIEST)
-        return begins, await end_offsets(client, partitions, isolation_level, LATEST)
+        begins = await end_offsets(self.client, partitions, self.isolation_level, EARLIEST)
+        return begins, await end_offsets(self.client, partitions, self.isolation_level)
 
     def end_offsets(self) -> dict[TP, int | None]:
         """Return the end offsets of all partitions that are fetched, as `end_offset` does."""
         return {TP(*tp): self.end_offset(TP(*tp)) for tp in self.consumer.assignment()} if self.consumer else {}
 
     def end_offset(self, tp: TP) -> int | None:
-        """Give the end offset of a partition as the last fetch told it; None = none has."""
+        """Return the end offset of a partition as the last fetch told it; None = none has."""
         end: int | None = self.consumer.highwater(TopicPartition(*tp))
         return end

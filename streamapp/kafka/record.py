@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import msgspec
-from faust.types import TP
+
+from streamapp.kafka.partition import TP
 
 __all__ = ["Envelope", "Headers", "Record", "Result", "Stamped"]
 
@@ -49,7 +50,7 @@ class Envelope(msgspec.Struct, gc=False):
     tp: TP | None = None
 
 
-class Record(Protocol):
+class Record(Stamped, Protocol):
     """A Kafka record as aiokafka's reader makes it."""
 
     @property
@@ -63,16 +64,6 @@ class Record(Protocol):
         ...
 
     @property
-    def key(self) -> bytes | None:
-        """The key."""
-        ...
-
-    @property
     def value(self) -> bytes | None:
         """The value, as it came."""
-        ...
-
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]:
-        """The headers, in order."""
         ...

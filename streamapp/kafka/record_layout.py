@@ -8,20 +8,6 @@ from typing import Final
 import crc32c
 from aiokafka.record.default_records import DefaultRecordBase
 
-__all__ = [
-    "ATTRIBUTES",
-    "CRC",
-    "HEADER",
-    "LENGTH",
-    "MAGIC",
-    "PRODUCER",
-    "RECORDS",
-    "SNAPPY",
-    "TRANSACTIONAL",
-    "UNCOUNTED",
-    "checksum",
-]
-
 #: What stands before the records.
 HEADER: Final[struct.Struct] = DefaultRecordBase.HEADER_STRUCT
 LENGTH: Final = 8

@@ -8,68 +8,68 @@ here the records stay what aiokafka's compiled reader makes of them.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any
 
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
 from aiokafka.errors import CorruptRecordException, RecordTooLargeError
 from aiokafka.record.control_record import ABORT_MARKER, ControlRecord
 from faust.types import TP
 
+from streamapp.kafka.insides import Fetched, Fetcher, PartitionRecords, ReadBatch
+from streamapp.kafka.record import Record
 from streamapp.kafka.record_layout import CRC, LENGTH, MAGIC, UNCOUNTED, checksum
 from streamapp.kafka.unreadable import UnreadableBatchError, read_again
-
-if TYPE_CHECKING:
-    from streamapp.kafka.record import Record
 
 __all__ = ["take"]
 
 
-def take(fetcher: Any, partitions: set[TP], max_records: int, max_bytes: int) -> dict[TP, list[Record]]:
+def take(fetcher: Fetcher, partitions: set[TP], max_records: int, max_bytes: int) -> dict[TP, list[Record]]:
     """Take the fetched records of these partitions, and have aiokafka fetch more of them.
 
-    Args:
-        fetcher: aiokafka's fetcher.
-        partitions: those whose records are wanted.
-        max_records: no further record batch of a partition is taken once there are so many.
-        max_bytes: nor once their values are so large, together.
+    No further record batch of a partition is taken once there are so many records, or their values are so large.
 
     Raises:
         UnreadableBatchError: once all that was before it is taken; the fetcher is of no more use then.
         KafkaError: what a fetch failed with, if nothing else was fetched.
     """
     taken: dict[TP, list[Record]] = {}
-    for fetched in list(fetcher._records):
-        if fetched not in partitions:
-            subscriptions = fetcher._subscriptions
-            if (
-                not subscriptions.is_assigned(fetched)
-                or subscriptions.subscription.assignment.state_value(fetched).paused
-            ):
-                del fetcher._records[fetched]
+    for tp, result in list(fetcher._records.items()):
+        if tp not in partitions:
+            if not _is_wanted(fetcher, tp):
+                del fetcher._records[tp]
             continue
-        result = fetcher._records[fetched]
         if isinstance(result, FetchResult):
             records = _unpack(result, max_records, max_bytes)
             if not result.has_more():
-                del fetcher._records[fetched]
-                fetcher._notify(fetcher._wait_consume_future)
+                _forget(fetcher, tp)
             if records:
-                taken[TP(*fetched)] = records
+                taken[TP(*tp)] = records
         elif not taken:
-            del fetcher._records[fetched]
-            fetcher._notify(fetcher._wait_consume_future)
+            _forget(fetcher, tp)
             try:
                 result.check_raise()
             except RecordTooLargeError as exc:
                 _, _, offset, _ = exc.args
-                raise UnreadableBatchError(TP(*fetched), offset, offset + 1, "the record batch has no end") from None
+                raise UnreadableBatchError(TP(*tp), offset, offset + 1, "the record batch has no end") from None
     return taken
 
 
-def _unpack(result: FetchResult, max_records: int, max_bytes: int) -> list[Record]:
-    if not result.check_assignment(result._topic_partition) or not result.has_more():
+def _is_wanted(fetcher: Fetcher, tp: TP) -> bool:
+    """Return whether a partition is still read, and not paused."""
+    subscription = fetcher._subscriptions.subscription
+    assignment = subscription.assignment if subscription is not None else None
+    return assignment is not None and tp in assignment.tps and not assignment.state_value(tp).paused
+
+
+def _forget(fetcher: Fetcher, tp: TP) -> None:
+    """Have aiokafka fetch more of a partition."""
+    del fetcher._records[tp]
+    fetcher._notify(fetcher._wait_consume_future)
+
+
+def _unpack(result: Fetched, max_records: int, max_bytes: int) -> list[Record]:
+    partition = result._partition_records if result.check_assignment(result._topic_partition) else None
+    if partition is None:
         return []
-    partition = result._partition_records
     partition._records_iterator = None  # its generator, which is not used here, and it would hold each other
     taken: list[Record] = []
     size = 0
@@ -90,8 +90,8 @@ def _unpack(result: FetchResult, max_records: int, max_bytes: int) -> list[Recor
     return taken
 
 
-def _next(partition: Any) -> list[Record]:
-    """Give the records of the next record batch that are to be seen: none of a transaction's marker or leavings."""
+def _next(partition: PartitionRecords) -> list[Record]:
+    """Return the records of the next record batch that are to be seen: none of a transaction's marker or leavings."""
     begin, behind = partition.next_fetch_offset, 0
     try:
         batch = partition._records.next_batch()
@@ -109,15 +109,15 @@ def _next(partition: Any) -> list[Record]:
     return records
 
 
-def _bytes(partition: Any) -> memoryview:
-    """Give the bytes of the record batch that aiokafka's reader has just come to, which it does not give out."""
+def _bytes(partition: PartitionRecords) -> memoryview:
+    """Return the bytes of the record batch that aiokafka's reader has just come to, which it does not give out."""
     at = partition.at
     (length,) = struct.unpack_from(">i", partition.data, at + LENGTH)
     partition.at = at + UNCOUNTED + length
     return memoryview(partition.data)[at : partition.at]
 
 
-def _check(batch: Any, data: memoryview) -> None:
+def _check(batch: ReadBatch, data: memoryview) -> None:
     """Compare a record batch with its checksum.
 
     Raises:
@@ -129,7 +129,7 @@ def _check(batch: Any, data: memoryview) -> None:
         raise CorruptRecordException("its checksum is wrong")
 
 
-def _read(partition: Any, batch: Any, data: memoryview) -> list[Record]:
+def _read(partition: PartitionRecords, batch: ReadBatch, data: memoryview) -> list[Record]:
     if _aborted(partition, batch) or batch.is_control_batch:
         return []
     try:
@@ -138,13 +138,13 @@ def _read(partition: Any, batch: Any, data: memoryview) -> list[Record]:
         return read_again(data)
 
 
-def _is_abort(marker: Any) -> bool:
-    """Tell whether a transaction's marker says that it was aborted; a compaction may have left an empty one."""
+def _is_abort(marker: ReadBatch) -> bool:
+    """Return whether a transaction's marker says that it was aborted; a compaction may have left an empty one."""
     record = next(iter(marker), None)
-    return record is not None and ControlRecord.parse(record.key) == ABORT_MARKER
+    return record is not None and bool(ControlRecord.parse(record.key) == ABORT_MARKER)
 
 
-def _aborted(partition: Any, batch: Any) -> bool:
+def _aborted(partition: PartitionRecords, batch: ReadBatch) -> bool:
     if partition._isolation_level != READ_COMMITTED or batch.producer_id is None:
         return False
     partition._consume_aborted_up_to(batch.base_offset)

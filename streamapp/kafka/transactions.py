@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
+from aiokafka import AIOKafkaProducer
 from aiokafka.client import CoordinationType
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
@@ -21,7 +23,10 @@ from aiokafka.errors import (
 )
 from aiokafka.producer.sender import TxnOffsetCommitHandler
 from aiokafka.producer.transaction_manager import TransactionState
+from aiokafka.structs import OffsetAndMetadata
+from faust.types import TP
 
+from streamapp.kafka.insides import Accumulator, Response, Sender, Transactions
 from streamapp.kafka.protocol import Call, Membership, txn_offset_commit
 
 __all__ = ["CLOSE_WITHIN", "can_send", "close", "commit_offsets_as"]
@@ -34,23 +39,26 @@ ABORTABLE: Final = frozenset({TransactionState.IN_TRANSACTION, TransactionState.
 #: Error codes that offsets are refused with when their partitions belong to others now; 82 = FENCED_INSTANCE_ID.
 NOT_MINE: Final = frozenset({IllegalGenerationError.errno, UnknownMemberIdError.errno, 82})
 
-
-def can_send(producer: Any) -> bool:
-    """Tell whether a producer sends, or can only abort its transaction."""
-    transactions = producer._txn_manager
-    idempotent = transactions is None or transactions.transactional_id is None
-    return idempotent or transactions.state is TransactionState.IN_TRANSACTION
+Offsets = Mapping[TP, OffsetAndMetadata]
 
 
-def commit_offsets_as(producer: Any, membership: Membership) -> None:
+def can_send(producer: AIOKafkaProducer) -> bool:
+    """Return whether a producer sends, or can only abort its transaction."""
+    transactions: Transactions | None = producer._txn_manager
+    if transactions is None or transactions.transactional_id is None:
+        return True
+    return transactions.state is TransactionState.IN_TRANSACTION
+
+
+def commit_offsets_as(producer: AIOKafkaProducer, membership: Membership) -> None:
     """Have a producer commit offsets in its transactions as a member of a group."""
-    sender = producer._sender
+    sender: Sender = producer._sender
     sender._do_txn_offset_commit = partial(_commit_offsets, sender, membership)
 
 
-async def close(producer: Any) -> None:
+async def close(producer: AIOKafkaProducer) -> None:
     """Abort what is open, and stop the producer."""
-    transactions = producer._txn_manager
+    transactions: Transactions = producer._txn_manager
     _seen(transactions.wait_for_transaction_end())  # which an abort replaces
     for *_, waiter in transactions._pending_txn_offsets:  # whose commit was given up
         waiter.add_done_callback(_seen)
@@ -63,17 +71,18 @@ async def close(producer: Any) -> None:
         async with asyncio.timeout(CLOSE_WITHIN):
             await producer.stop()
     # Those of a producer which was fenced: asyncio need not tell that nobody looked.
-    waiters = [batch._drain_waiter for batches in producer._message_accumulator._batches.values() for batch in batches]
-    for waiter in (*waiters, transactions.wait_for_transaction_end()):
-        _seen(waiter)
+    waiting: Accumulator = producer._message_accumulator
+    waiters = [batch._drain_waiter for batches in waiting._batches.values() for batch in batches]
+    for left in (*waiters, transactions.wait_for_transaction_end()):
+        _seen(left)
 
 
-def _seen(waiter: asyncio.Future[Any] | None) -> None:
+def _seen(waiter: asyncio.Future[None] | None) -> None:
     if waiter is not None and waiter.done():
         waiter.exception()
 
 
-async def _commit_offsets(sender: Any, membership: Membership, offsets: Any, group: str) -> None:
+async def _commit_offsets(sender: Sender, membership: Membership, offsets: Offsets, group: str) -> None:
     """Commit offsets as a member of the group; otherwise as aiokafka does (`Sender._do_txn_offset_commit`)."""
     try:
         node = await sender._find_coordinator(CoordinationType.GROUP, group)
@@ -86,18 +95,21 @@ async def _commit_offsets(sender: Any, membership: Membership, offsets: Any, gro
 class _OffsetCommit(TxnOffsetCommitHandler):  # type: ignore[misc]
     """Commits offsets in a transaction, as a member of the group."""
 
-    def __init__(self, sender: Any, offsets: Any, membership: Membership) -> None:
+    _sender: Sender
+
+    def __init__(self, sender: Sender, offsets: Offsets, membership: Membership) -> None:
         super().__init__(sender, offsets, membership.group)
         self._membership = membership
 
     def create_request(self) -> Call:
         return txn_offset_commit(self._sender._txn_manager, self._membership, self._offsets)
 
-    def handle_response(self, response: Any) -> Any:
+    def handle_response(self, response: Response) -> float | None:
         if NOT_MINE & {code for _, partitions, _ in response.topics for _, code, _ in partitions}:
             self._sender._txn_manager.error_transaction(ProducerFenced())
             return None
         response.errors = [
             (topic, [(number, code) for number, code, _ in partitions]) for topic, partitions, _ in response.topics
         ]
-        return super().handle_response(response)
+        backoff_s: float | None = super().handle_response(response)
+        return backoff_s

@@ -9,17 +9,18 @@ but there are hardly any. Read from aiokafka 0.14.0 (`aiokafka/record/default_re
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final, cast
 
 import msgspec
+from aiokafka.client import ConnectionGroup
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.util import decode_varint
 from faust.types import TP
 
-if TYPE_CHECKING:
-    from streamapp.kafka.record import Record
 from streamapp.errors import StreamappError
+from streamapp.kafka.insides import Assignment, Client, Fetcher, PlainBatch, Request, Response
+from streamapp.kafka.record import Headers, Record
 
 __all__ = ["Unreadable", "UnreadableBatchError", "keep_bytes", "read_again"]
 
@@ -36,7 +37,7 @@ class Readable(msgspec.Struct, frozen=True, gc=False):
     key: bytes | None
     value: bytes | None
     #: The bytes of a name that are not UTF-8 stand as ``\\xff``.
-    headers: list[tuple[str, bytes]]
+    headers: Headers
     checksum: None = None
 
 
@@ -67,11 +68,11 @@ class UnreadableBatchError(StreamappError):
         self.offset = offset
 
 
-def keep_bytes(fetcher: Any) -> None:
+def keep_bytes(fetcher: Fetcher) -> None:
     """Have an aiokafka fetcher keep the bytes that it fetched: its compiled reader does not give them out again."""
     process, client = fetcher._proc_fetch_request, _Client(fetcher._client)
 
-    async def keep(assignment: Any, node: int, request: Any) -> Any:
+    async def keep(assignment: Assignment, node: int, request: Request) -> bool:
         try:
             fetched = await process(assignment, node, request)
         finally:
@@ -84,33 +85,27 @@ def keep_bytes(fetcher: Any) -> None:
                     partition.data, partition.at = data, 0
         return fetched
 
-    fetcher._client, fetcher._proc_fetch_request = client, keep
+    fetcher._client, fetcher._proc_fetch_request = cast(Client, client), keep
 
 
 class _Client:
     """An aiokafka client whose responses can be had from beside, by the `id` of their requests."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
-        self.responses: dict[int, Any] = {}
+        self.responses: dict[int, Response] = {}
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._client, name)
 
-    async def send(self, node: int, request: Any, **options: Any) -> Any:
-        response = await self._client.send(node, request, **options)
+    async def send(self, node: int, request: object, *, group: int = ConnectionGroup.DEFAULT) -> Response:
+        response = await self._client.send(node, request, group=group)
         self.responses[id(request)] = response
         return response
 
 
 def read_again(data: memoryview) -> list[Record]:
-    """Read a record batch that aiokafka's reader cannot, by the names of headers.
-
-    Args:
-        data: its bytes.
-
-    Returns:
-        its records, some of which are `Unreadable`.
+    """Read a record batch that aiokafka's reader cannot, by the names of headers; some records are `Unreadable`.
 
     Raises:
         CorruptRecordException: if more is wrong with it.
@@ -121,7 +116,7 @@ def read_again(data: memoryview) -> list[Record]:
         raise CorruptRecordException(f"its records end where none does: {exc!r}") from None
 
 
-def _records(batch: Any) -> Iterator[Record]:
+def _records(batch: PlainBatch) -> Iterator[Record]:
     batch._maybe_uncompress()
     fields = _Fields(bytes(batch._buffer), batch._pos)
     for _ in range(batch._num_records):
@@ -132,12 +127,12 @@ def _records(batch: Any) -> Iterator[Record]:
             raise CorruptRecordException(f"a record of {length} bytes ends {fields.at - end} bytes behind its end")
 
 
-def _record(batch: Any, fields: _Fields) -> Record:
+def _record(batch: PlainBatch, fields: _Fields) -> Record:
     fields.at += 1  # attributes, of which there are none
     time, offset = fields.varint(), batch.base_offset + fields.varint()
     timestamp = batch.max_timestamp if batch.timestamp_type == batch.LOG_APPEND_TIME else batch.first_timestamp + time
     key, value = fields.data(), fields.data()
-    headers: list[Any] = []
+    headers: Headers = []
     wrong: list[bytes] = []
     for _ in range(fields.varint()):
         name = fields.data() or b""
@@ -146,7 +141,7 @@ def _record(batch: Any, fields: _Fields) -> Record:
         except UnicodeDecodeError:
             shown = name.decode(errors="backslashreplace")
             wrong.append(name)
-        headers.append((shown, fields.data()))
+        headers.append((shown, cast(bytes, fields.data())))  # None if it is null, as of aiokafka's reader
     parts = (offset, timestamp, batch.timestamp_type, key, value, headers)
     if not wrong:
         return Readable(*parts)

@@ -5,17 +5,31 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from streamapp import setting_parsers as values
 from streamapp.pipelines.clicks.settings import ClickSettings
 from streamapp.settings import setting
 
-__all__ = ["PIPELINES", "AppSettings"]
+__all__ = ["PIPELINES", "AppSettings", "Pipeline"]
 
-#: The modules of each pipeline that declare something: its agents, and what can be asked about its records.
-PIPELINES: Final[Mapping[str, Sequence[str]]] = MappingProxyType(
-    {"clicks": ("streamapp.agents.clicks", "streamapp.agents.profiles", "streamapp.pipelines.clicks.explained")}
+
+class Pipeline(NamedTuple):
+    """A pipeline, by its modules, which are imported when they are needed."""
+
+    #: Those that declare something: its agents, and what can be asked about its records.
+    modules: Sequence[str]
+    #: The one that generates its input: a class `Traffic` (`streamapp.produce.traffic`), and its options in `OPTIONS`.
+    traffic: str
+
+
+PIPELINES: Final[Mapping[str, Pipeline]] = MappingProxyType(
+    {
+        "clicks": Pipeline(
+            ("streamapp.agents.clicks", "streamapp.agents.profiles", "streamapp.pipelines.clicks.explained"),
+            "streamapp.pipelines.clicks.traffic",
+        )
+    }
 )
 
 
@@ -30,4 +44,4 @@ class AppSettings(ClickSettings):
     @property
     def modules(self) -> list[str]:
         """The modules of the pipelines that run."""
-        return [module for name in self.pipelines for module in PIPELINES[name]]
+        return [module for name in self.pipelines for module in PIPELINES[name].modules]

@@ -6,35 +6,34 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Final, Self
 
-__all__ = ["Interrupt", "Interrupted"]
-
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+__all__ = ["Interrupt", "Interrupted", "listening"]
 
 
 class Interrupted(Exception):
     """The user wants to stop."""
 
 
-class Interrupt:
-    """While it is entered (in the main thread), SIGINT and SIGTERM only leave a note, which `check` raises.
+@contextmanager
+def listening() -> Iterator[Interrupt]:
+    """Let SIGINT and SIGTERM only leave a note, which `Interrupt.check` raises; for the main thread.
 
     The second one is a KeyboardInterrupt at once, for who does not want to wait for the flush.
     """
+    interrupt = Interrupt()
+    before = {number: signal.signal(number, interrupt.note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interrupt
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Interrupt:
+    """The note that a signal leaves."""
 
     def __init__(self) -> None:
-        self._requested = False
-        self._at_once = False
-        self._previous: dict[signal.Signals, Any] = {}
-
-    def __enter__(self) -> Self:
-        self._previous = {number: signal.signal(number, self._handle) for number in SIGNALS}
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
+        self._requested = self._at_once = False
 
     def check(self) -> None:
         """Raise `Interrupted` if a signal has come."""
@@ -51,7 +50,8 @@ class Interrupt:
         finally:
             self._at_once = False
 
-    def _handle(self, number: int, frame: FrameType | None) -> None:
+    def note(self, _number: int, _frame: FrameType | None) -> None:
+        """Handle a signal."""
         if self._requested:
             raise KeyboardInterrupt
         self._requested = True

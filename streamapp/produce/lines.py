@@ -19,7 +19,7 @@ _KEY: Final = msgspec.json.Decoder(str | int | float)
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):
-    """A record to produce; without a ``timestamp`` (ms since 1970) its event time is that of sending."""
+    """A record to produce; without a `timestamp` (ms since 1970) its event time is that of sending."""
 
     key: bytes | None
     value: bytes
@@ -29,11 +29,8 @@ class Line(msgspec.Struct, frozen=True, gc=False):
 class JsonLines(msgspec.Struct, frozen=True, kw_only=True):
     """How to make records of lines.
 
-    ``key`` and ``timestamp`` name fields of the line's JSON object (`field_of`). A key is a string as it is, or a
-    number as it is written. A timestamp is what `event_time` takes, with the ``unit`` of numbers. Empty lines are
-    skipped.
-
-    ``raw`` checks nothing: a line without a usable key or timestamp, or an empty one, is sent without both.
+    `key` and `timestamp` name fields of the line's JSON object (`field_of`, `key_bytes`, `event_time`). Empty lines are
+    skipped. `raw` checks nothing: a line without a usable key or timestamp, or an empty one, is sent without both.
     """
 
     key: str | None = None
@@ -42,23 +39,22 @@ class JsonLines(msgspec.Struct, frozen=True, kw_only=True):
     raw: bool = False
 
     def read(self, lines: Iterable[bytes], name: str) -> Iterator[Line]:
-        """Give the records of ``lines``.
+        """Yield the records of `lines`.
 
         Raises:
-            ProduceError: for a line that cannot be sent; the text has ``name`` and the line's number.
+            ProduceError: for a line that cannot be sent; the text has `name` and the line's number.
         """
         for number, text in enumerate(lines, start=1):
             line = text.removesuffix(b"\n").removesuffix(b"\r")
-            if self.raw:
-                try:
-                    yield self._parse(line)
-                except ValueError:
-                    yield Line(None, line, None)
-            elif line.strip():
-                try:
-                    yield self._parse(line)
-                except ValueError as exc:
+            if not self.raw and not line.strip():
+                continue
+            try:
+                record = self._parse(line)
+            except ValueError as exc:
+                if not self.raw:
                     raise ProduceError(f"{name}:{number}: {exc} (--raw sends lines as they are)") from None
+                record = Line(None, line, None)
+            yield record
 
     def _parse(self, line: bytes) -> Line:
         try:
@@ -71,37 +67,38 @@ class JsonLines(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"not a JSON object: {shown(line)}{guess(line)}") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as exc:
             raise ValueError(f"not JSON: {exc}: {shown(line)}{guess(line)}") from None
-        key = None if self.key is None else key_bytes(field_of(fields, self.key), self.key)
-        timestamp = None
-        if self.timestamp is not None:
-            timestamp = event_time(field_of(fields, self.timestamp), self.timestamp, self.unit)
-        return Line(key, line, timestamp)
+        key, at = self.key, self.timestamp
+        return Line(
+            None if key is None else key_bytes(field_of(fields, key), key),
+            line,
+            None if at is None else event_time(field_of(fields, at), at, self.unit),
+        )
 
 
 def field_of(fields: dict[str, msgspec.Raw], name: str) -> msgspec.Raw:
-    """Return a field of a JSON object; ``a.b``, unless there is one of this name, is the field b of the object a.
+    """Return a field of a JSON object; `a.b`, unless there is one of this name, is the field b of the object a.
 
     Raises:
         ValueError: if there is none.
     """
-    at, found = fields, fields.get(name)
-    for part in name.split(".") if found is None else ():
-        if found is not None:
-            try:
-                at = _FIELDS.decode(found)
-            except msgspec.DecodeError:
-                raise ValueError(f"there is no field {name}: {shown(found)} has none") from None
-        if part not in at:
-            raise ValueError(f"there is no field {name}")
-        found = at[part]
-    return found if found is not None else msgspec.Raw(b"null")
+    found = msgspec.Raw(b"null")
+    try:
+        *outer, last = [name] if name in fields else name.split(".")
+        for part in outer:
+            found = fields[part]
+            fields = _FIELDS.decode(found)
+        return fields[last]
+    except KeyError:
+        raise ValueError(f"there is no field {name}") from None
+    except msgspec.DecodeError:
+        raise ValueError(f"there is no field {name}: {shown(found)} has none") from None
 
 
 def key_bytes(value: msgspec.Raw, name: str) -> bytes:
-    """Give the key that a field holds: a string as it is, or a number as it is written.
+    """Return the key that a field holds: a string as it is, or a number as it is written.
 
     Raises:
-        ValueError: for any other; the text has the field's ``name``.
+        ValueError: for any other; the text has the field's `name`.
     """
     try:
         key = _KEY.decode(value)

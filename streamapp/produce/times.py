@@ -17,18 +17,18 @@ import msgspec
 
 __all__ = ["Unit", "event_time", "shown"]
 
-#: The end of the times that are taken: 2200-01-01T00:00:00Z (ms).
+#: The end of the times that are taken: 2200-01-01T00:00:00Z.
 END_MS: Final = 7_258_118_400_000
 #: The least number that is taken for milliseconds unless the unit is stated, the year 1973; and so for the finer ones.
-LEAST: Final = 100_000_000_000
+LEAST_MS: Final = 100_000_000_000
 #: A number from here on, the year 2001, is milliseconds or more, and no date either.
-MS_AT_ONCE: Final = 1_000_000_000_000
+CERTAIN_MS: Final = 1_000_000_000_000
 #: A date and time as digits, UTC: 20231114, 2023111412, 202311141230, 20231114123000 or 20231114123000999.
 DATE: Final = re.compile(
     r"(19[7-9]\d|2[01]\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?:([01]\d|2[0-3])(?:([0-5]\d)(?:([0-5]\d)(\d{3})?)?)?)?"
 )
-#: The least of them, and what is larger than all.
-DIGITS_OF_DATE: Final = (19_700_101, 10**17)
+#: What is larger than all of them.
+DATES_END: Final = 10**17
 DIGITS: Final = re.compile(r"-?\d+(\.\d+)?")
 #: Characters of a value that an error shows.
 SHOWN: Final = 60
@@ -44,51 +44,44 @@ class Unit(enum.StrEnum):
     DATE = "date"
 
 
-#: How many milliseconds one is.
-MS: Final = {
-    Unit.SECONDS: Decimal(1000),
+#: How many of a unit are a millisecond.
+PER_MS: Final = {
+    Unit.SECONDS: Decimal("1e-3"),
     Unit.MILLISECONDS: Decimal(1),
-    Unit.MICROSECONDS: Decimal("1e-3"),
-    Unit.NANOSECONDS: Decimal("1e-6"),
+    Unit.MICROSECONDS: Decimal(1000),
+    Unit.NANOSECONDS: Decimal(1_000_000),
 }
 
 _decode: Final = msgspec.json.Decoder(int | float | str).decode
-
-
-def event_time(value: msgspec.Raw, name: str, unit: Unit | None = None) -> int:
-    """Return the event time (ms since 1970) that a field holds; what is finer is cut off.
-
-    Args:
-        value: JSON.
-        name: of the field, for errors.
-        unit: of numbers; default: by their magnitude.
-
-    Raises:
-        ValueError: if it holds none from 1970 to 2199; the text has the field's name and the value.
-    """
-    try:
-        given = _decode(value)
-        if unit is None and type(given) is int and MS_AT_ONCE <= given < END_MS:
-            return given
-        time = _text(given, unit) if isinstance(given, str) else _number(bytes(value).decode(), unit)
-    except _No as exc:
-        raise ValueError(_refused(name, value, str(exc))) from None
-    except (ValueError, InvalidOperation, msgspec.DecodeError):  # a `DecodeError`: another type, or a huge number
-        raise ValueError(_refused(name, value, "")) from None
-    if not 0 <= time < END_MS:
-        as_unit = f" ({unit})" if unit else ""
-        raise ValueError(_refused(name, value, f"is not from 1970 to 2199{as_unit}"))
-    return int(time)
 
 
 class _No(ValueError):
     """What is wrong with a value."""
 
 
-def _refused(name: str, value: msgspec.Raw, why: str) -> str:
-    return (
+def event_time(value: msgspec.Raw, name: str, unit: Unit | None = None) -> int:
+    """Return the event time (ms since 1970) that the JSON of a field holds; what is finer is cut off.
+
+    Numbers are in `unit`, or in what their magnitude tells.
+
+    Raises:
+        ValueError: if it holds none from 1970 to 2199; the text has the field's name and the value.
+    """
+    try:
+        given = _decode(value)
+        if unit is None and type(given) is int and CERTAIN_MS <= given < END_MS:
+            return given
+        time = _text(given, unit) if isinstance(given, str) else _number(bytes(value).decode(), unit)
+        if 0 <= time < END_MS:
+            return int(time)
+        why = "is not from 1970 to 2199" + (f" ({unit})" if unit else "")
+    except _No as exc:
+        why = str(exc)
+    except (ValueError, InvalidOperation, msgspec.DecodeError):  # a `DecodeError`: another type, or a huge number
+        why = "is none"
+    raise ValueError(
         f"the timestamp, field {name}, must be a time from 1970 to 2199, in s, ms, us or ns since 1970 or as ISO-8601 "
-        f"text: {shown(value)}" + (f" {why}" if why else " is none")
+        f"text: {shown(value)} {why}"
     )
 
 
@@ -103,39 +96,31 @@ def _number(text: str, unit: Unit | None) -> Decimal:
         return _date(text)
     number = Decimal(text)
     if unit is None:
-        if _is_date(number):
+        if 0 <= number < DATES_END and number == int(number) and DATE.fullmatch(str(int(number))):
             raise _No("may be a date or a number of seconds or milliseconds: state its unit (date, s, ms, us or ns)")
         unit = _unit(number)
-    # Before they are multiplied: an exponent may be huge.
-    return number * MS[unit] if abs(number) < Decimal(10) ** 30 else number
-
-
-def _is_date(number: Decimal) -> bool:
-    digits = DIGITS_OF_DATE[0] <= number < DIGITS_OF_DATE[1] and number == number.to_integral_value()
-    return digits and DATE.fullmatch(str(int(number))) is not None
+    # Before it is divided: an exponent may be huge.
+    return number / PER_MS[unit] if abs(number) < Decimal(10) ** 30 else number
 
 
 def _unit(number: Decimal) -> Unit:
     """Know a number by its magnitude."""
-    if number < END_MS / MS[Unit.SECONDS]:
-        return Unit.SECONDS
-    least = LEAST
-    for unit in (Unit.MILLISECONDS, Unit.MICROSECONDS, Unit.NANOSECONDS):
-        if number < least:
+    for unit, per_ms in PER_MS.items():
+        if unit is not Unit.SECONDS and number < LEAST_MS * per_ms:
             raise _No("lies between two units: state which it is (s, ms, us or ns)")
-        if number < END_MS / MS[unit]:
+        if number < END_MS * per_ms:
             return unit
-        least *= 1000
     raise _No("is not from 1970 to 2199 in any unit")
 
 
 def _text(text: str, unit: Unit | None) -> Decimal:
     if unit is Unit.DATE:
         return _date(text)
-    if unit is not None and DIGITS.fullmatch(text):
-        return _number(text, unit)
-    if unit is None and DIGITS.fullmatch(text) and not (len(text) == 8 and DATE.fullmatch(text)):
-        raise _No("is a number as text: state its unit (s, ms, us, ns or date)")
+    if DIGITS.fullmatch(text):
+        if unit is not None:
+            return _number(text, unit)
+        if len(text) != 8 or not DATE.fullmatch(text):
+            raise _No("is a number as text: state its unit (s, ms, us, ns or date)")
     return _milliseconds(dt.datetime.fromisoformat(text))
 
 

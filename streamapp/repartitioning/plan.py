@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
-from confluent_kafka import IsolationLevel, TopicPartition
-from confluent_kafka.admin import OffsetSpec
+from confluent_kafka import IsolationLevel
 from faust.types import TP
 
-from streamapp.kafka.admin import Cluster, ClusterError
+from streamapp.joins.rows import Row
+from streamapp.kafka.admin import SPEC, Cluster, ClusterError
 from streamapp.kafka.log_reader import Log
+from streamapp.kafka.partitioner import partition_of
 from streamapp.kafka.partitioners import PARTITIONERS
-from streamapp.repartitioning.rows import rows_of
-from streamapp.worker.copartition import changelog_of
+from streamapp.worker.app import App
 from streamapp.worker.growth import free_topics, moving_to
 from streamapp.worker.table import OrderedTable
+from streamapp.worker.value_table import ValueTable
 
-if TYPE_CHECKING:
-    from streamapp.worker.app import App
-
-__all__ = ["Move", "Plan", "Unread", "make_plan"]
+__all__ = ["SILENCE_S", "Move", "Plan", "make_plan", "move_of", "rows_of"]
 
 #: Part of the rows that have to be where a partitioner puts them: some may be left where they were by an earlier move.
-MOST: Final = 0.9
-#: Seconds that all is read in.
-PATIENCE_S: Final = 86_400.0
-#: confluent-kafka (2.16) says nothing of what these methods give.
-SPEC: Final[Any] = OffsetSpec
-ANSWER_S: Final = 10.0
-
-Place = Callable[[bytes, int], int]
+PLACED_SHARE: Final = 0.9
+#: Seconds without a record after which a broker is taken for one that does not answer.
+SILENCE_S: Final = 30.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,22 +51,16 @@ class Move:
         )
 
 
-@dataclasses.dataclass(frozen=True)
-class Unread:
-    """Records that the group has not read yet, in partitions where their keys are no more."""
-
-    counts: Mapping[str, int]
-    keys: frozenset[bytes]
-
-
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class Plan:
     """All that is to be done."""
 
     #: By topic, the partitions it has and those that it is to have.
-    added: Mapping[str, tuple[int, int]]
-    moves: Sequence[Move]
-    unread: Unread
+    added: dict[str, tuple[int, int]] = dataclasses.field(default_factory=dict)
+    moves: list[Move] = dataclasses.field(default_factory=list)
+    #: By topic, records that the group has not read yet, in partitions where their keys are no more; and these keys.
+    unread: Counter[str] = dataclasses.field(default_factory=Counter)
+    unread_keys: set[bytes] = dataclasses.field(default_factory=set)
 
     @property
     def empty(self) -> bool:
@@ -85,7 +71,7 @@ class Plan:
         for topic, (before, after) in self.added.items():
             yield f"{topic}: partitions are added, from {before} to {after}"
         yield from map(str, self.moves)
-        for topic, count in self.unread.counts.items():
+        for topic, count in self.unread.items():
             yield (
                 f"{topic}: {count:,} records are not read yet that lie in the partitions where their keys were before"
             )
@@ -101,48 +87,55 @@ def make_plan(app: App, cluster: Cluster, partitions: int | None) -> Plan:
 
     Raises:
         ClusterError: if it cannot be done, and why.
+        LogError: if the broker does not answer.
     """
     if joins := [table.name for table in app.row_tables if isinstance(table, OrderedTable)]:
         raise ClusterError(
             f"the state of a join cannot be moved ({', '.join(joins)}): it has a clock and accounts for each "
             "partition; `streamapp reset` starts it anew"
         )
-    if tables := [table.name for table in app.value_tables]:
+    if values := [table.name for table in app.row_tables if isinstance(table, ValueTable)]:
         raise ClusterError(
-            f"the rows of tables of Faust's cannot be moved ({', '.join(tables)}): they are where the events were that "
+            f"the rows of tables of Faust's cannot be moved ({', '.join(values)}): they are where the events were that "
             "they are of, whatever their keys; `streamapp reset` starts them anew"
         )
     existing, free = cluster.partitions(), free_topics(app)
     groups = [group for group in app.joined_topics() if not free.issuperset(group)]
-    added: dict[str, tuple[int, int]] = {}
-    moves: list[Move] = []
-    unread: Counter[str] = Counter()
-    keys: set[bytes] = set()
-    with Log(app.settings, PATIENCE_S) as log:
+    plan = Plan()
+    with Log(app.settings, SILENCE_S) as log:
         for group in groups:
-            count = _count(group, existing, partitions)
-            found = [
-                _move(cluster, log, existing, table.name, changelog_of(app, table), count)
-                for table in app.row_tables
-                if (table.source or groups[0][0]) in group
-            ]
-            moves += (mine := [move for move in found if move is not None])
-            lacking = {topic: (existing[topic], count) for topic in group if existing.get(topic, count) < count}
-            added |= lacking
-            if mine or lacking:
-                before = min([*(move.before for move in mine), *(has for has, _ in lacking.values())])
-                place = mine[0].place if mine else _murmur2
-                _look_for_unread(log, [t for t in group if t in existing], (before, count), place, unread, keys)
-    return Plan(added, moves, Unread(unread, frozenset(keys)))
+            there = {topic: existing[topic] for topic in group if topic in existing}
+            after = _count(there, partitions)
+            tables = [table for table in app.row_tables if (table.source or groups[0][0]) in group]
+            found = [_move(cluster, log, existing, table.name, table.changelog_topic_name, after) for table in tables]
+            moves = [move for move in found if move is not None]
+            added = {topic: (count, after) for topic, count in there.items() if count < after}
+            plan.moves += moves
+            plan.added |= added
+            if moves or added:
+                before = min([*(move.before for move in moves), *(count for count, _ in added.values())])
+                place = moves[0].place if moves else partition_of
+                tps = [TP(topic, number) for topic in there for number in range(before)]
+                _look_for_unread(log, tps, place, after, plan)
+    return plan
 
 
-def _count(group: Sequence[str], existing: Mapping[str, int], partitions: int | None) -> int:
-    counts = {topic: existing[topic] for topic in group if topic in existing}
-    most = max(counts.values(), default=partitions or 0)
-    told = " and ".join(f"{topic} has {count}" for topic, count in counts.items())
+def rows_of(log: Log, changelog: TP) -> dict[bytes, Row]:
+    """Return the rows of one partition of a changelog: of each key the last record, if it is no tombstone.
+
+    Raises:
+        LogError: if the broker does not answer.
+    """
+    last = {record.key: record for record in log.all(changelog) if record.key is not None}
+    return {key: Row(record.value, record.timestamp) for key, record in last.items() if record.value is not None}
+
+
+def _count(there: Mapping[str, int], partitions: int | None) -> int:
+    most = max(there.values(), default=partitions or 0)
+    told = " and ".join(f"{topic} has {count}" for topic, count in there.items())
     if partitions is not None and partitions < most:
         raise ClusterError(f"Kafka takes no partitions away, and {told}: --partitions must be {most} at least")
-    if partitions is None and len(set(counts.values())) > 1:
+    if partitions is None and len(set(there.values())) > 1:
         raise ClusterError(
             f"{told}: joined topics need equally many, and --partitions {most} adds those that are missing"
         )
@@ -150,59 +143,58 @@ def _count(group: Sequence[str], existing: Mapping[str, int], partitions: int | 
 
 
 def _move(
-    cluster: Cluster, log: Log, existing: Mapping[str, int], table: str, changelog: str, count: int
+    cluster: Cluster, log: Log, existing: Mapping[str, int], table: str, changelog: str, after: int
 ) -> Move | None:
     moving = moving_to(changelog)
-    before = existing.get(moving, existing.get(changelog, count))
-    if changelog not in existing or (before == count and moving not in existing):
+    before = existing.get(moving, existing.get(changelog, after))
+    if changelog not in existing or (before == after and moving not in existing):
         return None
-    if before > count:
+    if before > after:
         raise ClusterError(f"{changelog} has {before} partitions, and Kafka takes none away: --partitions {before}")
-    _check_transactions(cluster, changelog, existing[changelog])
-    found: Counter[str] = Counter()
-    moved: Counter[str] = Counter()
-    rows = 0
-    for number in range(before):
-        for key in rows_of(log, TP(changelog, number)):
-            rows += 1
-            for name, place in PARTITIONERS.items():
-                # What an earlier try has moved already is where it is to be.
-                is_there = place(key, count) == number
-                found[name] += is_there or place(key, before) == number
-                moved[name] += not is_there
-    partitioner = max(PARTITIONERS, key=lambda name: found[name])
-    if found[partitioner] < MOST * rows:
+    tps = [TP(changelog, number) for number in range(existing[changelog])]
+    levels = (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED)
+    committed, everything = (cluster.offsets(tps, SPEC.latest(), level) for level in levels)
+    if any(committed[tp].offset != everything[tp].offset for tp in tps):
+        # Of a worker that was killed amid one, something may be to come.
+        raise ClusterError(f"a transaction is open in {changelog}: try again once the broker has ended it")
+    keys = [(key, number) for number in range(before) for key in rows_of(log, TP(changelog, number))]
+    return move_of(table, changelog, keys, before, after)
+
+
+def move_of(table: str, changelog: str, keys: Sequence[tuple[bytes, int]], before: int, after: int) -> Move:
+    """Return how the rows of a table move.
+
+    Args:
+        table: its name.
+        changelog: that of its changelog.
+        keys: of its rows, with the partitions that they are in.
+        before: the partitions that there were.
+        after: the partitions that there are to be.
+
+    Raises:
+        ClusterError: if it is not known how the keys are placed.
+    """
+    # What an earlier try has moved already is where it is to be.
+    moved = {
+        name: [(key, number) for key, number in keys if place(key, after) != number]
+        for name, place in PARTITIONERS.items()
+    }
+    misplaced = {
+        name: sum(place(key, before) != number for key, number in moved[name]) for name, place in PARTITIONERS.items()
+    }
+    partitioner = min(misplaced, key=misplaced.__getitem__)
+    if misplaced[partitioner] > (1 - PLACED_SHARE) * len(keys):
         raise ClusterError(
             f"the keys of {changelog} are placed neither by {' nor by '.join(PARTITIONERS)}: where they are to be "
-            f"among {count} partitions is not known, and `streamapp reset` reads the table anew"
+            f"among {after} partitions is not known, and `streamapp reset` reads the table anew"
         )
-    return Move(table, changelog, before, count, rows, moved[partitioner], partitioner)
+    return Move(table, changelog, before, after, len(keys), len(moved[partitioner]), partitioner)
 
 
-def _check_transactions(cluster: Cluster, changelog: str, count: int) -> None:
-    """Make sure that nothing is to come of a worker that was killed amid a transaction."""
-    asked = {TopicPartition(changelog, number): SPEC.latest() for number in range(count)}
-    levels = (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED)
-    committed, all_ = (
-        [found.result().offset for found in cluster.admin.list_offsets(asked, isolation_level=level).values()]
-        for level in levels
-    )
-    if committed != all_:
-        raise ClusterError(f"a transaction is open in {changelog}: try again once the broker has ended it")
-
-
-def _look_for_unread(
-    log: Log, topics: Sequence[str], counts: tuple[int, int], place: Place, unread: Counter[str], keys: set[bytes]
-) -> None:
-    before, after = counts
-    tps = [TP(*tp) for tp in itertools.product(topics, range(before))]
+def _look_for_unread(log: Log, tps: Sequence[TP], place: Callable[[bytes, int], int], after: int, plan: Plan) -> None:
     committed = log.committed(tps)
     for tp in tps:
-        for record in log.scan(tp, committed.get(tp, 0)):
+        for record in log.all(tp, committed.get(tp, 0)):
             if record.key is not None and place(record.key, after) != tp.partition:
-                unread[tp.topic] += 1
-                keys.add(record.key)
-
-
-def _murmur2(key: bytes, count: int) -> int:
-    return next(iter(PARTITIONERS.values()))(key, count)
+                plan.unread[tp.topic] += 1
+                plan.unread_keys.add(record.key)

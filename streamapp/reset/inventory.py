@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Collection
 
 from streamapp.joins.declared import Declared
+from streamapp.topology.app import App
 from streamapp.worker.table import Table
 
-if TYPE_CHECKING:
-    from streamapp.topology.app import App
-
-__all__ = ["Inventory", "State", "of_app", "of_group", "sources"]
+__all__ = ["Inventory", "State", "of_app", "of_group"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,27 +46,26 @@ class Inventory:
             found |= more
         return found & self.inputs
 
+    def states_of(self, topics: Collection[str]) -> list[State]:
+        """Return the states that topics go into."""
+        return [state for state in self.states if not state.topics.isdisjoint(topics)]
+
 
 def of_app(app: App) -> Inventory:
     """Return what belongs to an app, by what it declares."""
-    inputs, internal = sources(app)
+    inputs = frozenset(_root(app, topic) for topic in app.declared.inputs)
+    internal = frozenset(output.topic for output in app.declared.internal.values())
     tables = {topic for before in app.declared.inputs.values() for topic in before}
-    states, owned = [], set[str]()
+    states = []
     for join in app.joins:
         topics = frozenset(_root(app, topic) for topic in join.topics)
         tables |= {_root(app, topic) for topic in join.tables}
-        states.append(_state(app, join.name, topics, join.join.declared()))
-        owned |= {join.name}
+        states.append(State(join.name, f"{app.conf.id}-{join.name}-changelog", topics, join.join.declared()))
+    owned = {state.table for state in states}
     plain = [table.name for table in app.tables.values() if isinstance(table, Table) and table.name not in owned]
     others = inputs - {topic for state in states for topic in state.topics} or inputs
-    states += [_state(app, name, frozenset(others), None) for name in plain]
-    return Inventory(app.conf.id, inputs, frozenset(tables & inputs), internal, tuple(states))
-
-
-def sources(app: App) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the topics that an app reads: those of others, and those between its agents."""
-    internal = frozenset(output.topic for output in app.declared.internal.values())
-    return frozenset(_root(app, topic) for topic in app.declared.inputs), internal
+    states += [State(name, f"{app.conf.id}-{name}-changelog", others) for name in plain]
+    return Inventory(app.conf.id, inputs, inputs & tables, internal, tuple(states))
 
 
 def of_group(group: str, topics: Collection[str], existing: Collection[str], prefix: str) -> Inventory:
@@ -83,25 +79,10 @@ def of_group(group: str, topics: Collection[str], existing: Collection[str], pre
     """
     internal = frozenset(name for name in topics if name.startswith(f"{group}-") and name.endswith("-repartition"))
     inputs = frozenset(topics) - internal
-    states = []
-    for left, right in itertools.product(sorted(topics), repeat=2):
-        table = f"{left.removeprefix(prefix)}-{right.removeprefix(prefix)}-join"
-        if (changelog := f"{group}-{table}-changelog") in existing:
-            states.append(State(table, changelog, inputs))
+    pairs = itertools.product([topic.removeprefix(prefix) for topic in sorted(topics)], repeat=2)
+    tables = {table: f"{group}-{table}-changelog" for table in (f"{left}-{right}-join" for left, right in pairs)}
+    states = [State(table, changelog, inputs) for table, changelog in tables.items() if changelog in existing]
     return Inventory(group, inputs, frozenset(), internal, tuple(states))
-
-
-def with_declared(inventory: Inventory, declared: Mapping[str, tuple[Declared | None, Collection[str]]]) -> Inventory:
-    """Return it with what the changelogs say of the joins, and of the topics that they take for tables."""
-    states = tuple(
-        dataclasses.replace(state, declared=declared.get(state.changelog, (None, ()))[0]) for state in inventory.states
-    )
-    tables = {topic for _, topics in declared.values() for topic in topics}
-    return dataclasses.replace(inventory, states=states, tables=frozenset(tables) & inventory.inputs)
-
-
-def _state(app: App, table: str, topics: frozenset[str], declared: Declared | None) -> State:
-    return State(table, f"{app.conf.id}-{table}-changelog", topics, declared)
 
 
 def _root(app: App, topic: str) -> str:

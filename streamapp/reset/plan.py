@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from faust.types import TP
 
-from streamapp.reset.errors import ResetError
-from streamapp.reset.inventory import Inventory, State
+from streamapp.errors import StreamappError
+from streamapp.reset.inventory import Inventory
 from streamapp.reset.where import Kind, Where
 
-__all__ = ["Emptied", "Move", "Plan", "check_clocks", "chosen", "places", "states"]
+__all__ = ["Emptied", "Move", "Plan", "ResetError", "check_clocks", "chosen", "places"]
+
+
+class ResetError(StreamappError):
+    """A new start that cannot be; the text is one line that says why."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,25 +53,25 @@ class Plan:
 
     group: str
     moves: list[Move]
-    changelogs: list[Emptied]
-    internal: list[Emptied]
-    #: Stores on this machine.
-    directories: list[Path]
-    #: What the names of the Redis' keys begin with.
-    redis: list[str]
     #: What is to be known of it.
     notes: list[str]
+    changelogs: list[Emptied] = dataclasses.field(default_factory=list)
+    internal: list[Emptied] = dataclasses.field(default_factory=list)
+    #: Stores on this machine.
+    directories: list[Path] = dataclasses.field(default_factory=list)
+    #: What the names of the Redis' keys begin with.
+    redis: list[str] = dataclasses.field(default_factory=list)
 
     def lines(self) -> list[str]:
         """Return it in words."""
-        parts = [
-            ("input", [str(move) for move in self.moves]),
-            ("changelog, made anew", [str(one) for one in self.changelogs]),
-            ("internal topic, emptied", [str(one) for one in self.internal]),
-            ("store on this machine, removed", [str(path) for path in self.directories]),
-            ("rows in Redis, removed", self.redis),
-        ]
-        told = [f"{what}: {one}" for what, each in parts for one in each]
+        parts: dict[str, Sequence[object]] = {
+            "input": self.moves,
+            "changelog, made anew": self.changelogs,
+            "internal topic, emptied": self.internal,
+            "store on this machine, removed": self.directories,
+            "rows in Redis, removed": self.redis,
+        }
+        told = [f"{what}: {one}" for what, each in parts.items() for one in each]
         return [f"group {self.group}", *(f"  {line}" for line in [*told, *self.notes])]
 
 
@@ -96,6 +100,8 @@ def chosen(inventory: Inventory, topics: Mapping[str, Collection[int]], *, keep_
             )
         if any(topics.values()):
             raise ResetError("a state is emptied as a whole: name topics without partitions, or --keep-state")
+        if inventory.internal and (other := inventory.inputs - topics.keys()):
+            raise ResetError(f"there are topics between agents, so all input is read anew: name {', '.join(other)} too")
     return set(topics)
 
 
@@ -117,11 +123,6 @@ def places(
     return {topic: Where(Kind.BEGINNING) if topic in whole else where for topic in topics}, notes
 
 
-def states(inventory: Inventory, topics: Collection[str]) -> list[State]:
-    """Return the states that topics go into."""
-    return [state for state in inventory.states if state.topics & set(topics)]
-
-
 def check_clocks(inventory: Inventory, moves: Collection[Move]) -> None:
     """Make sure that no join whose state is kept takes what is read again for late.
 
@@ -129,7 +130,7 @@ def check_clocks(inventory: Inventory, moves: Collection[Move]) -> None:
         ResetError: if one would.
     """
     back = {move.tp.topic for move in moves if move.before is not None and move.after < move.before}
-    for state in states(inventory, back):
+    for state in inventory.states_of(back):
         if state.declared is not None and state.declared.has_clock:
             raise ResetError(
                 f"the state of {state.table} keeps its clock, so that what is read again would be late, or joined "

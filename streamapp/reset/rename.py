@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from confluent_kafka import KafkaError, Message, Producer
-from faust.types import TP
-
-from streamapp.kafka.admin import LARGEST_RECORD
-from streamapp.reset.changelog import records
-from streamapp.reset.errors import ResetError
-from streamapp.reset.group import Group
-from streamapp.reset.survey import Survey
-from streamapp.reset.topics import make_alike
-from streamapp.settings import Settings
-
-if TYPE_CHECKING:
-    from streamapp.topology.app import App
+from streamapp.kafka.consumer_group import ConsumerGroup
+from streamapp.kafka.log_reader import Log
+from streamapp.kafka.producer import Producer
+from streamapp.reset.execute import make_alike
+from streamapp.reset.plan import ResetError
+from streamapp.reset.survey import SILENCE_S, Survey
+from streamapp.topology.app import App
 
 __all__ = ["Renaming"]
 
-#: Seconds that the producer's queue may take to have room, and the last records to arrive.
-ROOM_S: Final = 1.0
+#: Seconds that the last records may take to arrive.
 ARRIVE_S: Final = 60.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Copied:
-    """A changelog, and the name of its copy."""
-
-    old: str
-    new: str
-    partitions: int
-
-    def __str__(self) -> str:
-        return f"changelog: {self.old} → {self.new}"
 
 
 class Renaming:
@@ -52,85 +32,50 @@ class Renaming:
     """
 
     def __init__(self, app: App, old: str, new: str) -> None:
-        survey = Survey(app, old)
-        self._settings: Settings = survey.settings
-        self._cluster = survey.cluster
-        self._old, self._new = survey.group, Group(survey.settings, survey.cluster, new)
-        self._offsets: dict[TP, int] = survey.committed
+        self._survey = survey = Survey(app, old)
+        self._new = ConsumerGroup(survey.cluster, new)
         if survey.inventory.internal:
             raise ResetError(
                 f"{old} has topics between its agents, which are not copied: begin {new} beside it, with --from"
             )
-        found = [state for state in survey.inventory.states if state.changelog in survey.counts]
-        if not found:
+        #: The names of the changelogs, and those of their copies.
+        self._copies = {
+            state.changelog: f"{new}-{state.table}-changelog"
+            for state in survey.inventory.states
+            if state.changelog in survey.counts
+        }
+        if not self._copies:
             raise ResetError(f"no state of {old} is known by its name: is it an app's, run this with its STREAMAPP_ID")
-        self._changelogs = [
-            Copied(state.changelog, f"{new}-{state.table}-changelog", survey.counts[state.changelog]) for state in found
-        ]
-        existing = [each.new for each in self._changelogs if each.new in survey.counts]
-        if existing or self._new.committed(survey.committed):
+        existing = [name for name in self._copies.values() if name in survey.counts]
+        if existing or self._new.committed():
             raise ResetError(f"{new} has begun already: {', '.join(existing) or 'it has committed offsets'}")
 
     def lines(self) -> list[str]:
         """Return in words what is copied."""
-        offsets = [f"offset: {tp.topic}[{tp.partition}] {offset:,}" for tp, offset in sorted(self._offsets.items())]
-        return [
-            f"group {self._old.name} → {self._new.name}",
-            *(f"  {line}" for line in [*offsets, *map(str, self._changelogs)]),
-        ]
+        offsets = [f"  offset: {tp.topic}[{tp.partition}] {at:,}" for tp, at in sorted(self._survey.committed.items())]
+        copies = [f"  changelog: {name} → {copy}" for name, copy in self._copies.items()]
+        return [f"group {self._survey.group.name} → {self._new.name}", *offsets, *copies]
 
     def check_empty(self) -> None:
         """Make sure that no worker of either group runs."""
-        self._old.check_empty()
+        self._survey.group.check_empty()
         self._new.check_empty()
 
     def execute(self) -> None:
         """Copy it: the offsets last, so that workers refuse to begin on a part of it."""
         self.check_empty()
-        for each in self._changelogs:
-            make_alike(self._cluster, each.old, each.new)
-            self._copy(each)
-        self._new.place(self._offsets)
+        for name, copy in self._copies.items():
+            make_alike(self._survey.cluster, name, copy)
+            self._copy(name, copy)
+        self._new.place(self._survey.committed)
 
-    def _copy(self, changelog: Copied) -> None:
-        failed: list[KafkaError] = []
-        producer = Producer(
-            {
-                **self._settings.librdkafka(),
-                "log_level": 0,
-                "enable.idempotence": True,
-                "message.max.bytes": LARGEST_RECORD,
-                "compression.type": "lz4",
-            }
-        )
-        for record in records(self._settings, changelog.old, changelog.partitions):
-            _send(producer, changelog.new, record, failed)
-        left = producer.flush(ARRIVE_S)
-        if failed or left:
-            reason = failed[0].str() if failed else "the broker does not answer"
-            raise ResetError(f"{changelog.new} cannot be written, delete it before you try again: {reason}")
-
-
-def _send(producer: Producer, topic: str, message: Message, failed: list[KafkaError]) -> None:
-    """Send a record on as it is, with its time."""
-
-    def delivered(error: KafkaError | None, _: Message) -> None:
-        if error is not None:
-            failed.append(error)
-
-    while True:
-        try:
-            producer.produce(
-                topic,
-                key=message.key(),
-                value=message.value(),
-                headers=message.headers(),
-                partition=message.partition() or 0,
-                timestamp=message.timestamp()[1],
-                on_delivery=delivered,
-            )
-            producer.poll(0)
-        except BufferError:
-            producer.poll(ROOM_S)
-        else:
-            return
+    def _copy(self, name: str, copy: str) -> None:
+        """Send all records on as they are, with their times."""
+        producer = Producer(self._survey.settings, timeout=ARRIVE_S)
+        with Log(self._survey.settings, SILENCE_S) as log:
+            for tp in self._survey.partitions([name]):
+                for record in log.all(tp):
+                    producer.send(copy, record.key, record.value, record.timestamp, [*record.headers], tp.partition)
+        producer.flush(ARRIVE_S)
+        if producer.error:
+            raise ResetError(f"{copy} cannot be written, delete it before you try again: {producer.error}")

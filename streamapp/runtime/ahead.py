@@ -10,28 +10,18 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from streamapp.joins import Wall
 from streamapp.rate_limit import RateLimit
-
-if TYPE_CHECKING:
-    from streamapp.runtime.batch import Batch
+from streamapp.runtime.batch import Batch
 
 __all__ = ["Ahead", "WallClock"]
 
 logger = logging.getLogger(__name__)
 
 #: Seconds between two log lines of a topic.
-TELL_EVERY_S: Final = 60.0
-
-
-def _real() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def _steady() -> int:
-    return time.monotonic_ns() // 1_000_000
+AHEAD_LOG_INTERVAL_S: Final = 60.0
 
 
 class WallClock(Wall):
@@ -45,7 +35,12 @@ class WallClock(Wall):
 
     __slots__ = ("_max_ahead", "_offset", "_real", "_steady")
 
-    def __init__(self, max_ahead: float, real: Callable[[], int] = _real, steady: Callable[[], int] = _steady) -> None:
+    def __init__(
+        self,
+        max_ahead: float,
+        real: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        steady: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000,
+    ) -> None:
         super().__init__()
         self._max_ahead = None if max_ahead < 0 else int(max_ahead * 1000)
         self._real, self._steady = real, steady
@@ -61,17 +56,12 @@ class WallClock(Wall):
 
 
 class Ahead:
-    """Looks for records that are ahead.
-
-    Args:
-        wall: what they are compared with.
-        setting: the setting that bounds it, as it stands.
-    """
+    """Looks for records that are ahead of the wall clock, by more than a setting allows, as it stands."""
 
     def __init__(self, wall: WallClock, setting: str) -> None:
         self.wall = wall
         self._setting = setting
-        self._due = RateLimit(TELL_EVERY_S)
+        self._due = RateLimit(AHEAD_LOG_INTERVAL_S)
         #: How many were read since the start, by topic.
         self.counts: Counter[str] = Counter()
 
@@ -102,8 +92,7 @@ class Ahead:
             logger.warning(
                 "%s[%d]@%d is %s s ahead of the clock of this host, and %s allows less: it is joined by its own time, "
                 "but does not move the event clock of its partition (%d such records of this topic so far)",
-                batch.topic,
-                batch.partition,
+                *batch.tp,
                 furthest.offset,
                 self._seconds(furthest.timestamp),
                 self._setting,

@@ -31,7 +31,7 @@ import contextlib
 import dataclasses
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Self
 
@@ -45,7 +45,7 @@ __all__ = ["Alignment", "Arrangement", "groups"]
 
 
 def groups(after: Mapping[str, Iterable[str]], merged: Iterable[Sequence[str]] = ()) -> dict[str, tuple[str, ...]]:
-    """Give, for each topic, the topics that are joined, itself among them: at equal times the former go first.
+    """Return, for each topic, the topics that are joined, itself among them: at equal times the former go first.
 
     Args:
         after: for each topic, those that go before it.
@@ -57,20 +57,16 @@ def groups(after: Mapping[str, Iterable[str]], merged: Iterable[Sequence[str]] =
     """
     before = {topic: set(others) for topic, others in after.items()}
     order = list(TopologicalSorter(before).static_order())
-    for first, then in (pair for topics in merged for pair in itertools.pairwise(topics)):
+    pairs = [pair for topics in merged for pair in itertools.pairwise(topics)]
+    for first, then in pairs:
         preferred = {**before, then: {*before.get(then, ()), first}}
         with contextlib.suppress(CycleError):
             order, before = list(TopologicalSorter(preferred).static_order()), preferred
     joined: dict[str, set[str]] = {topic: {topic} for topic in order}
-    for topic, other in _pairs(after, merged):
+    for topic, other in [*pairs, *((topic, other) for topic, others in after.items() for other in others)]:
         together = joined[topic] | joined.setdefault(other, {other})
         joined.update(dict.fromkeys(together, together))
     return {topic: tuple(sorted(together, key=order.index)) for topic, together in joined.items()}
-
-
-def _pairs(after: Mapping[str, Iterable[str]], merged: Iterable[Sequence[str]]) -> Iterator[tuple[str, str]]:
-    yield from ((topic, other) for topic, others in after.items() for other in others)
-    yield from (pair for topics in merged for pair in itertools.pairwise(topics))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,53 +101,45 @@ class Arrangement:
         return cls(frozenset(after), joined, after.keys() - apart, whole, ahead)
 
 
+@dataclasses.dataclass(eq=False)
 class Alignment:
-    """Which records may go to the agents now.
+    """Which records may go to the agents now."""
 
-    Args:
-        joined: for each topic, the topics that are joined, itself among them (`groups`).
-        assigned: the partitions that this worker has.
-        merged: topics whose agent merges them with those that they are joined with.
-        wall: tells which records are ahead of it; None = none are.
-        whole: topics whose partitions all go together, which are joined with no other.
-        unordered: topics whose records are not in the order of their times.
-        max_idle: seconds that records wait for a partition they are joined with to get some, although the broker
-            has none of it; less than 0 = they never wait, and not for those that the broker has either.
-        enforced: how many batches went without others in earlier generations.
-    """
+    #: For each topic, the topics that are joined, itself among them (`groups`).
+    joined: Mapping[str, tuple[str, ...]]
+    #: The partitions that this worker has.
+    assigned: Iterable[TP] = ()
+    _: dataclasses.KW_ONLY
+    #: Topics whose agent merges them with those that they are joined with.
+    merged: Collection[str] = ()
+    #: Topics whose partitions all go together, which are joined with no other.
+    whole: Collection[str] = ()
+    #: Topics whose records are not in the order of their times.
+    unordered: Collection[str] = ()
+    #: Seconds that records wait for a partition they are joined with to get some, although the broker has none of it;
+    #: less than 0 = they never wait, and not for those that the broker has either.
+    max_idle: float = 0
+    #: Tells which records are ahead of it.
+    wall: Wall = dataclasses.field(default_factory=Wall)
+    #: Batches that went although a partition they are joined with had nothing at hand, since the time to wait for it
+    #: was over (Kafka Streams calls it ``enforced-processing``); in earlier generations, too.
+    enforced: int = 0
 
-    def __init__(
-        self,
-        joined: Mapping[str, tuple[str, ...]],
-        assigned: Iterable[TP] = (),
-        *,
-        merged: Collection[str] = (),
-        whole: Collection[str] = (),
-        unordered: Collection[str] = (),
-        max_idle: float = 0,
-        wall: Wall | None = None,
-        enforced: int = 0,
-    ) -> None:
-        self.lanes: dict[TP, Lane] = {}
+    def __post_init__(self) -> None:
+        """Have nothing at hand."""
+        self.lanes: defaultdict[TP, Lane] = defaultdict(Lane)
         #: By partition, the offset before which records are in no order, since other workers have written some of them.
         self.mixed: Mapping[TP, int] = {}
         #: The next offset to be fetched from each partition.
         self.positions: dict[TP, int] = {}
-        #: Batches that went although a partition they are joined with had nothing at hand, since the time to wait
-        #: for it was over (Kafka Streams calls it ``enforced-processing``).
-        self.enforced = enforced
-        self._max_idle = max_idle
-        self._wall = wall or Wall()
-        self._merged = merged
-        self._unordered = unordered
-        assigned = set(assigned)
+        self.assigned = assigned = frozenset(self.assigned)
         self._others: dict[TP, tuple[TP, ...]] = {}
         self._groups: list[tuple[TP, ...]] = []
         for tp in sorted(assigned):
-            if tp.topic in whole:
+            if tp.topic in self.whole:
                 group = tuple(sorted(member for member in assigned if member.topic == tp.topic))
             else:
-                group = tuple(TP(topic, tp.partition) for topic in joined.get(tp.topic, (tp.topic,)))
+                group = tuple(TP(topic, tp.partition) for topic in self.joined.get(tp.topic, (tp.topic,)))
                 group = tuple(member for member in group if member in assigned)
             self._others[tp] = tuple(member for member in group if member != tp)
             if group[0] == tp:
@@ -159,10 +147,7 @@ class Alignment:
 
     def lane(self, tp: TP) -> Lane:
         """Return the lane of a partition."""
-        lane = self.lanes.get(tp)
-        if lane is None:
-            lane = self.lanes[tp] = Lane()
-        return lane
+        return self.lanes[tp]
 
     def done(self, tp: TP) -> int | None:
         """Return the offset that may be committed of a partition; None = nothing of it is finished.
@@ -170,14 +155,9 @@ class Alignment:
         Where nothing is left to do that is the position: it has moved past what holds no records, such as the markers
         of transactions, aborted batches, and what was compacted away, which would count as lag for ever.
         """
-        lane = self.lane(tp)
+        lane = self.lanes[tp]
         idle = lane.waiting is None and not lane.offsets.pending
         return self.positions.get(tp, lane.offsets.committable) if idle else lane.offsets.committable
-
-    @property
-    def assigned(self) -> Collection[TP]:
-        """The partitions that this worker has."""
-        return self._others.keys()
 
     def reached(self, tp: TP) -> int:
         """Return up to where a partition of this worker is read and committed; -1 = nothing is known to be."""
@@ -196,7 +176,7 @@ class Alignment:
 
     def hold(self, batch: Batch, now: float = 0) -> None:
         """Put a fetched batch into its lane, which has none waiting: `full` partitions are not fetched."""
-        self.lane(batch.tp).hold(batch, now, self._wall)
+        self.lanes[batch.tp].hold(batch, now, self.wall)
 
     def learn(self, barriers: Mapping[TP, Mapping[TP, int]], positions: Mapping[TP, int]) -> None:
         """Take in what the broker said after the waiting batches had been fetched.
@@ -228,16 +208,12 @@ class Alignment:
         )
 
     def take(self, now: float = 0) -> list[Batch]:
-        """Take what may go to the agents now: of the partitions that are joined one batch, or one round.
-
-        Args:
-            now: the time (s), for `max_idle`.
-        """
+        """Take what may go to the agents at a time (s): of the partitions that are joined one batch, or one round."""
         waiting = self.full
         return [batch for group in self._groups if not waiting.isdisjoint(group) for batch in self._take(group, now)]
 
     def _lanes(self, group: tuple[TP, ...]) -> list[Lane]:
-        return [self.lane(tp) for tp in group]
+        return [self.lanes[tp] for tp in group]
 
     def _take(self, group: tuple[TP, ...], now: float) -> list[Batch]:
         lanes = self._lanes(group)
@@ -249,13 +225,10 @@ class Alignment:
             ahead = all(lane.ahead is not None for lane in waiting)
             for lane in waiting:
                 lane.compare(ahead)
-        heads = [(lane.times[lane.at], order) for order, lane in enumerate(lanes) if lane.waiting is not None]
-        if not heads:
-            return []
-        heads.sort()
-        merged = len(lanes) > 1 and group[0].topic in self._merged
+        heads = sorted([(lane.times[lane.at], order) for order, lane in enumerate(lanes) if lane.waiting is not None])
+        merged = len(lanes) > 1 and group[0].topic in self.merged
         if not merged and self._goes_first(group, lanes):
-            stops = {0: len(lanes[0].waiting or ())}
+            stops = {0: lanes[0].until(None)}
         else:
             stops = self._round(lanes, heads, now) if merged else self._first(lanes, heads, now)
         parts = frozenset(group[order] for order in stops)
@@ -267,28 +240,27 @@ class Alignment:
         return taken
 
     def _goes_first(self, group: tuple[TP, ...], lanes: list[Lane]) -> bool:
-        """Tell whether the first lane goes before the others whatever the times of its records, which are in no order.
+        """Return whether the first lane, whose records are in no order, goes before the others whatever their times.
 
-        Up to what the broker had when those of the others were fetched; behind that it is one of them.
+        It does up to what the broker had when those of the others were fetched; behind that it is one of them.
         """
         lane, *later = lanes
-        if not later or lane.waiting is None or self._max_idle < 0:
+        if not later or lane.waiting is None or self.max_idle < 0:
             return False
-        if group[0].topic not in self._unordered and lane.next_offset >= self.mixed.get(group[0], 0):
+        if group[0].topic not in self.unordered and lane.next_offset >= self.mixed.get(group[0], 0):
             return False
         waiting = [one.barrier for one in later if one.waiting is not None]
         return not waiting or any(barrier is None or lane.next_offset < barrier[group[0]] for barrier in waiting)
 
     def _first(self, lanes: list[Lane], heads: list[tuple[int, int]], now: float) -> dict[int, int]:
-        """Tell up to where the lane may go whose head is the first, if it may."""
+        """Return up to where the lane may go whose head is the first, if it may."""
         (_, order), *others = heads
-        lane = lanes[order]
-        if len(heads) < len(lanes) and not self._may_go_without(lane, now):
+        if len(heads) < len(lanes) and not self._may_go_without(lanes[order], now):
             return {}
-        return {order: _stop(lane, order, others[0] if others else None)}
+        return {order: _stop(lanes[order], order, others[0] if others else None)}
 
     def _round(self, lanes: list[Lane], heads: list[tuple[int, int]], now: float) -> dict[int, int]:
-        """Tell up to where the lanes may go together: as far as it is known which record is the next one."""
+        """Return up to where the lanes may go together: as far as it is known which record is the next one."""
         going = []
         limit: tuple[int, int] | None = None
         for head in heads:
@@ -306,15 +278,15 @@ class Alignment:
         return {order: stop for order, stop in stops.items() if stop > lanes[order].at}
 
     def _may_go_without(self, lane: Lane, now: float) -> bool:
-        """Tell whether a lane's records may go although a partition they are joined with has nothing at hand."""
-        if self._max_idle < 0:
+        """Return whether a lane's records may go although a partition they are joined with has nothing at hand."""
+        if self.max_idle < 0:
             return True
         if lane.barrier is None or any(
-            self.lane(tp).waiting is None and self.positions.get(tp, -1) < end for tp, end in lane.barrier.items()
+            self.lanes[tp].waiting is None and self.positions.get(tp, -1) < end for tp, end in lane.barrier.items()
         ):
             return False
-        if self._max_idle:
-            if now - lane.since < self._max_idle:
+        if self.max_idle:
+            if now - lane.since < self.max_idle:
                 return False
             self.enforced += 1
         return True
@@ -326,12 +298,5 @@ class Alignment:
 
 
 def _stop(lane: Lane, order: int, limit: tuple[int, int] | None) -> int:
-    """Tell up to which number a lane's records go before, or are at, a place in time and order; None = all."""
-    times = lane.times
-    if limit is None:
-        return len(times)
-    latest = limit[0] if order <= limit[1] else limit[0] - 1
-    stop = lane.at
-    while stop < len(times) and times[stop] <= latest:
-        stop += 1
-    return stop
+    """Return up to which number a lane's records go before, or are at, a place in time and order; None = all."""
+    return lane.until(None if limit is None else limit[0] - (order > limit[1]))

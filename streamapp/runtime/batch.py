@@ -20,18 +20,12 @@ __all__ = ["Batch", "BatchSchema", "Merged", "message_of"]
 
 
 class Batch:
-    """Records of one partition in the order of their offsets: iterable, sized, with columns.
-
-    Args:
-        tp: topic and partition.
-        records: at least one.
-        work: what is done with the batch, shared by the parts it is cut into.
-    """
+    """Records of one partition, at least one, in the order of their offsets: iterable, sized, with columns."""
 
     def __init__(self, tp: TP, records: Sequence[Record], work: Work | None = None) -> None:
         self.tp = tp
         self.records = records
-        #: Results and table changes, which take effect once the agent is done with the batch.
+        #: Results and table changes, shared by the parts that the batch is cut into.
         self.work = work or Work()
         #: The partitions whose records the agents get together with these, this one among them.
         self.round: frozenset[TP] = frozenset((tp,))
@@ -75,7 +69,7 @@ class Batch:
         return iter(self.records)
 
     def part(self, start: int, stop: int) -> Batch:
-        """Cut out the records with these numbers, from `start` up to and not with `stop`; the work stays the same."""
+        """Return the records ``start <= number < stop``, with the same work."""
         part = Batch(self.tp, self.records[start:stop], self.work)
         part.places = None if self.places is None else self.places[start:stop]
         return part
@@ -96,26 +90,12 @@ class Batch:
         return self.tp
 
     def message(self, generation: int) -> ConsumerMessage:
-        """Make the Faust message that stands for the whole batch: its offset is the last record's.
-
-        Args:
-            generation: the consumer group's generation in which the records were fetched.
-        """
+        """Return the Faust message that stands for the batch in a generation: its offset is the last record's."""
         last = self.records[-1]
+        value = cast(bytes, self)  # what Faust calls the value may be anything
+        time_s = last.timestamp / 1000
         return ConsumerMessage(
-            self.topic,
-            self.partition,
-            last.offset,
-            last.timestamp / 1000,
-            0,
-            [],
-            None,
-            cast(bytes, self),  # what Faust calls the value may be anything
-            None,
-            0,
-            0,
-            self.tp,
-            generation_id=generation,
+            *self.tp, last.offset, time_s, 0, [], None, value, None, 0, 0, self.tp, generation_id=generation
         )
 
     def __repr__(self) -> str:
@@ -125,12 +105,12 @@ class Batch:
 class Merged(Batch):
     """Records of several partitions, in the order in which they are to be joined.
 
-    They are of partitions with the same number, of several topics, or of all those of one topic (`BatchSchema.whole`).
+    The partitions have the same number and are of several topics, or are all those of one topic (`BatchSchema.whole`).
 
     Args:
         tps: the partitions.
-        sources: for each record, the number of its partition among these.
-        records: the records.
+        sources: for each record, the place of its partition among these.
+        records: the records; there may be none, for what is due by the wall clock.
         work: what is done with the batch, shared by the parts it is cut into.
     """
 
@@ -143,11 +123,7 @@ class Merged(Batch):
 
     @classmethod
     def of(cls, tps: Sequence[TP], batches: Sequence[Batch]) -> Merged:
-        """Merge batches of these partitions by event time.
-
-        The next record is always the oldest of those that are next in their partitions; at equal times, that of the
-        partition which comes first in `tps`.
-        """
+        """Merge batches by event time: at equal times that of the partition goes first which is earlier in `tps`."""
         if len(batches) == 1:
             (batch,) = batches
             return cls(tps, [tps.index(batch.tp)] * len(batch), batch.records)
@@ -165,7 +141,7 @@ class Merged(Batch):
         return self.tps[self.sources[number]]
 
     def part(self, start: int, stop: int) -> Merged:
-        """Cut out the records with these numbers, from `start` up to and not with `stop`; the work stays the same."""
+        """Return the records ``start <= number < stop``, with the same work."""
         return Merged(self.tps, self.sources[start:stop], self.records[start:stop], self.work)
 
 
@@ -174,12 +150,11 @@ class BatchSchema(faust.Schema):  # type: ignore[type-arg]
 
     Args:
         after: names of topics that this one is joined with: of two records in partitions with the same number, the
-            one with the smaller event time is processed first, and at equal times that of a topic named here (see
-            `streamapp.runtime.alignment`).
-        merged: the agent gets the records of all the topics together, in the order of their event times; at equal
+            one with the smaller event time is processed first, and at equal times that of a topic named here.
+        merged: the agent gets the records of all its topics together, in the order of their event times; at equal
             times those of a topic that is named earlier are first.
-        whole: the partitions of each topic go together, so that its records come in the order of their event times, as
-            far as this worker has them; only together with `merged`, and not of a topic that is joined itself.
+        whole: the partitions of each topic go together, as far as this worker has them; only together with `merged`,
+            and not of a topic that is joined itself.
         tick: seconds after which the agent gets a batch without records for each partition of which none waits; None =
             never. Only together with `merged`.
     """
@@ -188,16 +163,15 @@ class BatchSchema(faust.Schema):  # type: ignore[type-arg]
         self, *, after: Iterable[str] = (), merged: bool = False, whole: bool = False, tick: float | None = None
     ) -> None:
         super().__init__()
-        self.whole = whole
-        self.tick = tick
         self.after = tuple(after)
         self.merged = merged
+        self.whole = whole
+        self.tick = tick
         #: Called with each batch that begins to wait for its agent.
         self.ahead: list[Callable[[Batch], None]] = []
 
     def loads_key(self, app: AppT, message: Message, **kwargs: object) -> None:
         """Return no key: each record of a batch has its own."""
-        return
 
     def loads_value(self, app: AppT, message: Message, **kwargs: object) -> Batch:
         """Return the batch."""
@@ -205,10 +179,9 @@ class BatchSchema(faust.Schema):  # type: ignore[type-arg]
 
 
 def message_of(tp: TP, record: Readable, generation: int) -> ConsumerMessage:
-    """Make the Faust message of a single record: aiokafka's reader does not tell where it is from."""
+    """Return the Faust message of a single record: aiokafka's reader does not tell where it is from."""
     return ConsumerMessage(
-        tp.topic,
-        tp.partition,
+        *tp,
         record.offset,
         record.timestamp / 1000,
         record.timestamp_type,

@@ -36,8 +36,8 @@ DESCRIBE_TIMEOUT_S: Final = 5.0
 DESCRIBE_INTERVAL_S: Final = 5.0
 #: Bytes of a record batch besides the key and the value of its only record, at most.
 RECORD_BATCH_OVERHEAD_BYTES: Final = 128
-#: Limits from which on there is none: Kafka's default is the largest int64.
-NO_LIMIT_MS: Final = 1 << 62
+#: The limit where there is none, or from which on there is none: Kafka's default is the largest int64.
+NO_LIMIT: Final = 1 << 62
 #: Taken off a limit that is known by one row only: the clock goes on.
 CLOCK_MARGIN_MS: Final = 60_000
 #: Kafka's type of resources that are topics.
@@ -62,62 +62,58 @@ class RowRefusedError(Exception):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Limits:
-    """What a topic takes; None = there is no limit, or it is not known."""
+    """What a topic takes, as far as it is known."""
 
     #: Bytes of a record batch, as it is sent, or as it is before that where the broker does not keep it compressed.
-    most_bytes: int | None = None
+    most_bytes: int = NO_LIMIT
     #: How far (ms) a timestamp may be before and after the broker's clock.
-    before_ms: int | None = None
-    after_ms: int | None = None
+    before_ms: int = NO_LIMIT
+    after_ms: int = NO_LIMIT
     #: Whether the topic keeps record batches as they are sent; with compression.type=uncompressed it does not.
     compressed: bool = True
 
     @classmethod
     def of(cls, config: Mapping[str, str]) -> Limits:
         """Read them from a topic's configuration."""
-        most = int(config["max.message.bytes"]) if "max.message.bytes" in config else None
+        most = int(config.get("max.message.bytes", NO_LIMIT))
         compressed = config.get("compression.type") != "uncompressed"
         if config.get("message.timestamp.type") == "LogAppendTime":
             return cls(most, compressed=compressed)
-        both = config.get("message.timestamp.difference.max.ms", str(NO_LIMIT_MS))
-        before, after = (int(config.get(f"message.timestamp.{side}.max.ms", both)) for side in ("before", "after"))
-        return cls(most, _limited(before), _limited(after), compressed)
+        both = config.get("message.timestamp.difference.max.ms", NO_LIMIT)
+        sides = (int(config.get(f"message.timestamp.{side}.max.ms", both)) for side in ("before", "after"))
+        before, after = (min(ms, NO_LIMIT) for ms in sides)
+        return cls(most, before, after, compressed)
 
     def stricter(self, other: Limits) -> Limits:
         """Return what satisfies both."""
         return Limits(
-            _smaller(self.most_bytes, other.most_bytes),
-            _smaller(self.before_ms, other.before_ms),
-            _smaller(self.after_ms, other.after_ms),
+            min(self.most_bytes, other.most_bytes),
+            min(self.before_ms, other.before_ms),
+            min(self.after_ms, other.after_ms),
             self.compressed and other.compressed,
         )
 
     def check(self, topic: str, changes: Mapping[bytes, Row | None], now: int) -> None:
-        """Compare rows with the limits.
-
-        Args:
-            topic: the changelog.
-            changes: the rows by key; None deletes.
-            now: the wall time (ms).
+        """Compare rows for a changelog, by key, with the limits at a wall time (ms).
 
         Raises:
             RowRefusedError: if one is not taken.
         """
-        if self.most_bytes is not None:
-            sizes = [len(row.value) for row in changes.values() if row is not None]
-            if sizes and max(sizes) + max(map(len, changes)) + RECORD_BATCH_OVERHEAD_BYTES > self.most_bytes:
-                self._check_sizes(topic, changes, self.most_bytes)
-        if self.before_ms is None and self.after_ms is None:
+        sizes = [len(row.value) for row in changes.values() if row is not None]
+        if not sizes:
+            return
+        if max(sizes) + max(map(len, changes)) + RECORD_BATCH_OVERHEAD_BYTES > self.most_bytes:
+            self._check_sizes(topic, changes)
+        if self.before_ms == self.after_ms == NO_LIMIT:
             return
         times = [row.timestamp for row in changes.values() if row is not None]
-        if not times:
-            return
-        if self.after_ms is not None and (latest := max(times)) > now + self.after_ms:
+        if (latest := max(times)) > now + self.after_ms:
             raise _mistimed(topic, latest, f"more than {self.after_ms:,} ms ahead (message.timestamp.after.max.ms)")
-        if self.before_ms is not None and (earliest := min(times)) < now - self.before_ms:
+        if (earliest := min(times)) < now - self.before_ms:
             raise _mistimed(topic, earliest, f"more than {self.before_ms:,} ms ago (message.timestamp.before.max.ms)")
 
-    def _check_sizes(self, topic: str, changes: Mapping[bytes, Row | None], most: int) -> None:
+    def _check_sizes(self, topic: str, changes: Mapping[bytes, Row | None]) -> None:
+        most = self.most_bytes
         for key, row in changes.items():
             if row is None or len(key) + len(row.value) + RECORD_BATCH_OVERHEAD_BYTES <= most:
                 continue
@@ -125,14 +121,6 @@ class Limits:
             if size > most:
                 text = f"the changelog {topic} takes no row of {len(row.value):,} bytes, {size:,} as it is sent"
                 raise RowRefusedError(Cause.TOO_LARGE, f"{text}: at most {most:,} (max.message.bytes)")
-
-
-def _limited(ms: int) -> int | None:
-    return ms if ms < NO_LIMIT_MS else None
-
-
-def _smaller(one: int | None, other: int | None) -> int | None:
-    return min((limit for limit in (one, other) if limit is not None), default=None)
 
 
 def _mistimed(topic: str, timestamp: int, why: str) -> RowRefusedError:
@@ -147,20 +135,14 @@ class BrokerClient(Protocol):
     @property
     def client(self) -> AIOKafkaClient:
         """aiokafka's client, which is another one once the producer was made anew."""
-        ...
 
 
 class ChangelogLimits:
-    """The limits of the app's changelogs, as far as they are known.
+    """The limits of the app's changelogs, as far as they are known."""
 
-    Args:
-        broker: is asked for them.
-        now: returns the wall time (s).
-    """
-
-    def __init__(self, broker: BrokerClient, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, broker: BrokerClient, now_s: Callable[[], float] = time.time) -> None:
         self._broker = broker
-        self._now = now
+        self._now_s = now_s
         self._asked: dict[str, Limits] = {}
         #: What refused rows have told.
         self._learned: dict[str, Limits] = {}
@@ -172,21 +154,21 @@ class ChangelogLimits:
         Raises:
             RowRefusedError: if a row is not taken.
         """
-        changed = [(rows.changelog.topic, changes) for rows, changes in work.changes.items()]
-        if unknown := [topic for topic, _ in changed if topic not in self._asked]:
+        topics = [rows.changelog.topic for rows in work.changes]
+        if unknown := [topic for topic in topics if topic not in self._asked]:
             await self._ask(unknown)
         try:
-            self._check(changed)
+            self._check(work)
         except RowRefusedError:
-            topics = [topic for topic, _ in changed]
             if not self._again.due(tuple(topics)):
                 raise
             await self._ask(topics)  # somebody may have raised them
-            self._check(changed)
+            self._check(work)
 
-    def _check(self, changed: Iterable[tuple[str, Mapping[bytes, Row | None]]]) -> None:
-        now = int(self._now() * 1000)
-        for topic, changes in changed:
+    def _check(self, work: Work) -> None:
+        now = int(self._now_s() * 1000)
+        for rows, changes in work.changes.items():
+            topic = rows.changelog.topic
             limits = self._asked[topic]
             if topic in self._learned:
                 limits = limits.stricter(self._learned[topic])
@@ -199,7 +181,7 @@ class ChangelogLimits:
             RefusedError: if that is for another reason than its size or its timestamp.
         """
         await self._ask([topic])
-        now, (envelope, value) = int(self._now() * 1000), result
+        now, (envelope, value) = int(self._now_s() * 1000), result
         timestamp = envelope.timestamp or 0
         match error.cause:
             case Cause.TOO_LARGE:

@@ -9,37 +9,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol, cast
 
-from aiokafka.errors import (
-    CommitFailedError,
-    IllegalStateError,
-    KafkaError,
-    ProducerFenced,
-    UnknownTopicOrPartitionError,
-)
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, ProducerFenced
+from aiokafka.errors import UnknownTopicOrPartitionError as UnknownTopicError
 from faust.types import TP, Message
 
 from streamapp.kafka.group import passes
 from streamapp.kafka.refusals import RefusedError, name_of, standing, text_of
 from streamapp.rate_limit import RateLimit
-from streamapp.runtime.dead_letters import DeadLetters
-from streamapp.runtime.delivery import Delivery
-from streamapp.runtime.patience import PROBLEM_AFTER_S
+from streamapp.runtime.batch import Batch
+from streamapp.runtime.changelog_limits import ChangelogLimits
+from streamapp.runtime.delivery import Delivery, OffsetCommits
+from streamapp.runtime.outbox import Outbox
+from streamapp.runtime.output import DeadLetters
+from streamapp.runtime.patience import PROBLEM_AFTER_S, Patience
 from streamapp.runtime.problems import Problems
 from streamapp.runtime.resumption import Resumption
-from streamapp.runtime.rounds import Finished, Rounds
 from streamapp.runtime.rows import Tables
-from streamapp.runtime.settling import RowsRefusedError, Settling
-from streamapp.runtime.uncommitted import Uncommitted
+from streamapp.runtime.uncommitted import OrderedUncommitted, Uncommitted
 from streamapp.runtime.work import Results, Work
 from streamapp.stores.errors import StoreBehindError, StoreError, StoreUnreachableError
 from streamapp.stores.standing import NOTE_EVERY_MS
 
-__all__ = ["Checkpoint"]
+__all__ = ["Checkpoint", "RowsRefusedError"]
 
 logger = logging.getLogger(__name__)
 
@@ -55,141 +53,132 @@ COMMIT: Final = "commit"
 TAKEN_AWAY: Final = (CommitFailedError, IllegalStateError, ProducerFenced)
 
 
+class RowsRefusedError(Exception):
+    """Rows that their changelogs refused in a commit; they are known now, and refused before the next one."""
+
+
 class Supervisor(Protocol):
     """Runs the worker: the app."""
 
     faults: Problems
+    patience: Patience
 
     @property
     def should_stop(self) -> bool:
         """Whether the worker stops."""
-        ...
 
     @property
     def rebalancing(self) -> bool:
         """Whether the partitions are about to go."""
-        ...
 
     def add_future(self, coro: Coroutine[None, None, None]) -> object:
         """Run something besides."""
-        ...
 
     async def crash(self, reason: BaseException) -> None:
         """Stop the worker for a reason."""
-        ...
 
 
-class InputConsumer(Protocol):
+class InputConsumer(OffsetCommits, Protocol):
     """The consumer of the input."""
-
-    @property
-    def generation(self) -> int:
-        """The group's generation in which this worker has its partitions."""
-        ...
 
     def finished(self) -> dict[TP, int]:
         """Return the offsets to be committed: of each partition of which more is done."""
-        ...
 
     def acknowledge(self, message: Message) -> None:
         """Take note that an agent is done with a message."""
-        ...
 
     def drop(self, message: Message) -> None:
         """Wait no more for a message: it will be read again."""
-        ...
 
     async def flush_sent(self, tps: Iterable[TP]) -> None:
         """Wait until the broker has what agents on the events of partitions have sent."""
-        ...
 
     def rejoin(self) -> None:
         """Have the group rebalance, so that what was not committed is read again."""
-        ...
 
 
+class Finished(NamedTuple):
+    """What an agent has done with messages, and the results by the partitions that they go to."""
+
+    messages: Sequence[Message]
+    work: Work
+    results: Sequence[tuple[TP, Results]]
+
+
+@dataclasses.dataclass
 class Checkpoint:
-    """Takes finished work in, and commits it from time to time.
+    """Takes finished work in, and commits it from time to time."""
 
-    Args:
-        worker: is stopped by what cannot be mended.
-        consumer: reads the input.
-        tables: of which rows are written.
-        settling: sends results and rows.
-        delivery: the processing guarantee.
-        resumption: knows where partitions go on.
-        dead_letters: get the records that are rejected.
-        group_id: the id of the consumer group, which errors are about that name no topic.
-    """
+    worker: Supervisor
+    consumer: InputConsumer
+    tables: Tables
+    outbox: Outbox
+    delivery: Delivery
+    resumption: Resumption
+    dead_letters: DeadLetters
+    limits: ChangelogLimits
+    #: Which errors are about that name no topic.
+    group_id: str
 
-    def __init__(
-        self,
-        worker: Supervisor,
-        consumer: InputConsumer,
-        tables: Tables,
-        settling: Settling,
-        delivery: Delivery,
-        resumption: Resumption,
-        dead_letters: DeadLetters,
-        group_id: str,
-    ) -> None:
-        self._worker = worker
-        self._consumer = consumer
-        self._tables = tables
-        self._settling = settling
-        self._outbox = settling.outbox
-        self._patience = settling.patience
-        self._delivery = delivery
-        self._resumption = resumption
-        self._dead_letters = dead_letters
-        self._group_id = group_id
-        #: When (s) the partitions are to be had anew, after what was done was given up.
-        self._rejoining: asyncio.TimerHandle | None = None
-        self._rounds = Rounds()
-        self._committing = asyncio.Lock()
-        #: Whether nothing more may become durable in this generation: something failed to, or the partitions go.
-        self._over = False
+    def __post_init__(self) -> None:
+        """Begin without work."""
+        #: Whether nothing more becomes durable before the next generation: something failed to, or the partitions go.
+        self.over = False
         #: Set when so much is not committed that it should not wait for its time.
         self.due = asyncio.Event()
         #: Cleared when so much is not committed that no more may come before the next commit has begun.
         self._begun = asyncio.Event()
         self._begun.set()
+        self._committing = asyncio.Lock()
+        #: What some agents have done with a round, by its partitions, until the others are done with it, too.
+        self._unfinished: dict[frozenset[TP], list[Finished]] = {}
+        #: When (s) the partitions are to be had anew, after what was done was given up.
+        self._rejoining: asyncio.TimerHandle | None = None
         self._noting = RateLimit(NOTE_EVERY_MS / 1000)
 
     async def finish(self, messages: Sequence[Message], work: Work, generation: int) -> None:
         """Take in the work on messages which an agent is done with: send its results and show its table changes.
 
-        Args:
-            messages: none, for work that was due by the wall clock.
-            work: what was done.
-            generation: the one in which it was begun; the work of an earlier one is void.
+        Work that was due by the wall clock has no messages; that of an earlier generation is void.
 
         Raises:
             RefusedError: if a topic that results are for is not there, or not allowed; then nothing was done.
         """
-        await self._outbox.room()
+        await self.outbox.room()
         await self._begun.wait()
         if work.rejected:
-            if letters := self._dead_letters.letters(work.rejected):
-                work.results.append(Results(self._dead_letters, letters, work.rejected[0].tp, rekeyed=True))
+            if letters := self.dead_letters.letters(work.rejected):
+                work.results.append(Results(self.dead_letters, letters, work.rejected[0].tp, rekeyed=True))
             work.rejected = []
-        parts = [part for results in work.results for part in await self._settling.divided(results)]
-        if self._over or generation != self._consumer.generation:
+        parts = [part for results in work.results for part in await self.outbox.divided(results)]
+        if self.over or generation != self.consumer.generation:
             for message in messages:
-                self._consumer.drop(message)
+                self.consumer.drop(message)
             return
         # From here on nothing is awaited: a commit sees all of the work or nothing.
-        for each in self._rounds.complete(Finished(messages, work, parts)):
+        for each in self._complete(Finished(messages, work, parts)):
             self._take_effect(each)
-        written = sum(len(rows.fresh) for rows in self._tables.partitions())
+        written = sum(len(rows.fresh) for rows in self.tables.partitions())
         if written > COMMIT_DUE_ROWS:
             self.due.set()
         if written > COMMIT_BLOCKING_ROWS:
             self._begun.clear()
 
+    def _complete(self, one: Finished) -> list[Finished]:
+        """Return all that was done with a round, once all agents are done with it; before, nothing."""
+        if not one.messages:  # due by the wall clock
+            return [one]
+        together = cast(Batch, one.messages[0].value).round
+        finished = [*self._unfinished.pop(together, ()), one]
+        times = Counter(message for each in finished for message in each.messages)
+        if {message.tp for message, count in times.items() if count == message.refcount} == together:
+            return finished
+        self._unfinished[together] = finished
+        return []
+
     def _take_effect(self, finished: Finished) -> None:
         for tp, results in finished.results:
-            self._outbox.put(tp, results.results, results)
+            self.outbox.put(tp, results.results, results)
         for rows, changes in finished.work.changes.items():
             rows.merge(changes)
         for rows, before in finished.work.expiry.items():
@@ -197,113 +186,113 @@ class Checkpoint:
         for effect in finished.work.effects:
             effect()
         for message in finished.messages:
-            self._consumer.acknowledge(message)
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing more becomes durable before the next generation."""
-        return self._over
+            self.consumer.acknowledge(message)
 
     async def commit(self) -> bool:
-        """Make the work that is finished durable.
-
-        Returns:
-            whether there was any, and it is.
-        """
-        if self._over:
+        """Make the work that is finished durable; return whether there was any, and it is."""
+        if self.over:
             return False  # a commit may still wait for a broker that is away
         async with self._committing:
             self.due.clear()
-            if self._over:
+            if self.over:
                 return False
             slow = asyncio.get_running_loop().call_later(PROBLEM_AFTER_S, self._tell_slow)
             try:
                 return await self._commit()
             except StoreError as exc:
-                await self._worker.crash(exc)
+                await self.worker.crash(exc)
             except RefusedError as exc:
                 self.end()  # first: a worker that stops has a last commit to make
-                await self._worker.crash(exc)
+                await self.worker.crash(exc)
             except Exception as exc:
                 self.fail(exc)
             finally:
                 slow.cancel()
-                self._worker.faults.over(Checkpoint)
+                self.worker.faults.over(Checkpoint)
             return False
 
     def _tell_slow(self) -> None:
-        topics = ", ".join(sorted({tp.topic for tp in self._outbox.waiting})) or "the offsets"
+        topics = ", ".join(sorted({tp.topic for tp in self.outbox.waiting})) or "the offsets"
         text = f"a commit lasts more than {PROBLEM_AFTER_S:g} s: the broker has not taken what goes to {topics}"
-        self._worker.faults.report(Checkpoint, text)
+        self.worker.faults.report(Checkpoint, text)
 
     async def _commit(self) -> bool:
         at_ms = int(time.time() * 1000)
         # 1. What is finished: up to where the input is read, and the rows that were written.
-        offsets = self._consumer.finished()
-        written = [rows for rows in self._tables.partitions() if rows.freeze()]
+        offsets = self.consumer.finished()
+        written = [rows for rows in self.tables.partitions() if rows.freeze()]
         self._begun.set()
         if not offsets and not written:
             return False
-        self._delivery.cut()
-        # 2. The rows go to the changelogs. What a join remembers as done must not be there without its results: after
-        # a crash it would take the same input for late.
-        if not self._delivery.atomic:
-            await self._settling.settle()
-        for rows in written:
-            self._outbox.put(rows.changelog, rows.records(), rows, amends=True)
+        self.delivery.cut()
+        # 2. The rows go to the changelogs. What a join remembers as done must not be there without its results, and the
+        # rows of its tables: after a crash it would take the same input for late.
+        states = [rows for rows in written if isinstance(rows, OrderedUncommitted)]
+        for part in ([rows for rows in written if rows not in states], states):
+            if not self.delivery.atomic:
+                await self.outbox.settle()
+            for rows in part:
+                self.outbox.put(rows.changelog, rows.records(), rows, amends=True)
         # 3. The broker has all results, dead letters and changelog records.
-        await self._settling.settle()
-        await self._settling.check_rows(written, not self._delivery.atomic)
-        await self._consumer.flush_sent(offsets)
+        await self.outbox.settle()
+        await self._check_rows(written)
+        await self.consumer.flush_sent(offsets)
         # 4. The input is committed.
         await self._commit_offsets(offsets)
         # 5. The stores get the rows, with the changelog's offset, which says from where a recovery has to read.
         for rows in written:
             await self._store(rows)
-        for name in (COMMIT, self._group_id):
-            self._patience.over(name)
-        if offsets or self._delivery.atomic:  # by these the broker has seen that the partitions are still this worker's
+        for name in (COMMIT, self.group_id):
+            self.worker.patience.over(name)
+        if offsets or self.delivery.atomic:  # by these the broker has seen that the partitions are still this worker's
             await self._note_in_step(at_ms)
         return True
 
-    async def _note_in_step(self, at_ms: int) -> None:
-        """Keep with the stores, once in a while, that they had all of their changelogs at this time (ms)."""
-        if not self._noting.due("in step"):
+    async def _check_rows(self, written: Sequence[Uncommitted]) -> None:
+        """Raise an error if the changelogs have refused rows: the records of these are found once they come again."""
+        refused = [(rows.changelog.topic, *one) for rows in written for one in rows.refusals]
+        for topic, result, error in refused:
+            await self.limits.learn(topic, result, error)
+        if not refused:
             return
-        owned = self._tables.partitions(active=True)
-        with contextlib.suppress(StoreUnreachableError):
-            await asyncio.to_thread(_note_in_step, owned, at_ms, self._resumption.topic_ids)
+        if not self.delivery.atomic:
+            # The changelog has the other rows for good. The state of a join is put back to what it was: its rows only
+            # go together, and one of them says what they have taken in.
+            for rows in written:
+                if rows.refusals and isinstance(rows, OrderedUncommitted):
+                    self.outbox.put(rows.changelog, rows.undone(), rows, amends=True)
+            await self.outbox.settle()
+        topic, _, error = refused[0]
+        raise RowsRefusedError(f"the changelog {topic} refuses {len(refused)} rows: {error}")
 
     async def _commit_offsets(self, offsets: Mapping[TP, int]) -> None:
         """Commit the offsets; what somebody has to mend is tried again here, since all else of the commit is done."""
+        self.resumption.progress(offsets)
         while True:
             try:
-                await self._delivery.commit(offsets)
+                await self.delivery.commit(offsets)
             except TimeoutError:  # aiokafka asks again and again, and does not say what for
-                if missing := await self._settling.missing(offsets.keys()):
-                    raise UnknownTopicOrPartitionError(missing) from None
+                if missing := await self.outbox.topics.missing(offsets.keys()):
+                    raise UnknownTopicError(missing) from None
                 raise
             except KafkaError as exc:
-                if self._delivery.atomic or not standing(type(exc)):
+                if self.delivery.atomic or not standing(type(exc)):
                     raise
-                name = name_of(exc, self._group_id)
-                if isinstance(exc, UnknownTopicOrPartitionError):  # of an input topic: aiokafka does not say which
-                    name = ", ".join(sorted(await self._settling.missing(offsets.keys()))) or name
-                await asyncio.sleep(self._patience.failed(name, exc))
+                name = name_of(exc, self.group_id)
+                if isinstance(exc, UnknownTopicError):  # of an input topic: aiokafka does not say which
+                    name = ", ".join(sorted(await self.outbox.topics.missing(offsets.keys()))) or name
+                await asyncio.sleep(self.worker.patience.failed(name, exc))
             else:
                 return
 
     async def _store(self, rows: Uncommitted) -> None:
-        """Put rows into their store; wait for it if it is away, unless the partitions are about to go.
-
-        They are in the changelog by now, from which whoever has the partition next reads them.
-        """
+        """Put rows, which are in the changelog, into their store; wait for it unless the partitions are about to go."""
         wait = STORE_RETRY_S
         while True:
             try:
                 await asyncio.to_thread(rows.store)
             except StoreUnreachableError as exc:
-                if self._worker.should_stop or self._worker.rebalancing:
+                if self.worker.should_stop or self.worker.rebalancing:
                     raise
                 logger.warning("The commit waits: %s", exc)
                 await asyncio.sleep(wait)
@@ -311,51 +300,63 @@ class Checkpoint:
             else:
                 return
 
-    def fail(self, error: Exception) -> None:
-        """Return all up that is not committed, and have it read again, as after a rebalance."""
-        if self._over:
+    async def _note_in_step(self, at_ms: int) -> None:
+        """Keep with the stores, once in a while, that they had all of their changelogs at this time (ms)."""
+        if not self._noting.due("in step"):
             return
-        if isinstance(error, (StoreBehindError, StoreUnreachableError)):
-            logger.warning("Work since the last commit is given up and done again: %s", error)
-        elif isinstance(error, (ProducerFenced, CommitFailedError)):
-            logger.warning("Work since the last commit is given up: another worker has its partitions now")
-        elif isinstance(error, RowsRefusedError) or standing(type(error)):
-            told = text_of(error, name_of(error, self._group_id)) if standing(type(error)) else error
-            logger.warning("Work since the last commit is given up and done again: %s", told)
-        elif not self._worker.should_stop:
-            logger.error("Work since the last commit is given up and done again: %r", error, exc_info=error)
+        owned, inputs = self.tables.partitions(active=True), self.resumption.positions.ids
+
+        def note() -> None:
+            for rows in owned:
+                rows.in_step(at_ms, inputs)
+
+        with contextlib.suppress(StoreUnreachableError):
+            await asyncio.to_thread(note)
+
+    def fail(self, error: Exception) -> None:
+        """Give all up that is not committed, and have it read again, as after a rebalance."""
+        if self.over:
+            return
+        self._tell(error)
         self.end()
-        name = name_of(error, self._group_id) if standing(type(error)) else COMMIT
+        name = name_of(error, self.group_id) if standing(type(error)) else COMMIT
         try:
-            wait = self._patience.failed(name, error)
+            wait = self.worker.patience.failed(name, error)
         except RefusedError as refused:
-            self._worker.add_future(self._worker.crash(refused.with_traceback(None)))
+            self.worker.add_future(self.worker.crash(refused.with_traceback(None)))
         else:
-            self._rejoining = asyncio.get_running_loop().call_later(wait, self._consumer.rejoin)
+            self._rejoining = asyncio.get_running_loop().call_later(wait, self.consumer.rejoin)
+
+    def _tell(self, error: Exception) -> None:
+        again = "Work since the last commit is given up and done again: %s"
+        if isinstance(error, (ProducerFenced, CommitFailedError)):
+            logger.warning("Work since the last commit is given up: another worker has its partitions now")
+        elif standing(type(error)):
+            logger.warning(again, text_of(error, name_of(error, self.group_id)))
+        elif isinstance(error, (RowsRefusedError, StoreBehindError, StoreUnreachableError)):
+            logger.warning(again, error)
+        elif not self.worker.should_stop:
+            logger.error(again, repr(error), exc_info=error)
 
     def end(self) -> None:
-        """Take no more work in before the next generation: its input is read again, maybe elsewhere.
-
-        The broker would commit it up to the end of the rebalance still, but the offsets of its input are forgotten.
-        """
-        self._over = True
+        """Take no more work in before the next generation: its input is read again, maybe elsewhere."""
+        self.over = True
         self._begun.set()
 
     def begin(self) -> None:
         """Begin anew, with the partitions of a new generation: what was not committed is read again."""
         if self._rejoining is not None:
             self._rejoining.cancel()
-        self._over = False
-        self._rounds.clear()
-        self._outbox.forget()
-        for rows in self._tables.partitions():
+        self.over = False
+        self._unfinished.clear()
+        self.outbox.forget()
+        for rows in self.tables.partitions():
             rows.forget()
 
     async def open(self, inputs: Collection[TP]) -> bool:
         """Get ready to deliver what comes of these input partitions, before they and the changelogs are read.
 
-        Returns:
-            whether it is; else the group rebalances once more.
+        Returns whether that was possible; else the group rebalances once more.
 
         Raises:
             KafkaError: if the broker does not allow it.
@@ -363,16 +364,15 @@ class Checkpoint:
 
         async def open_() -> None:
             # What is committed has to be known before the delivery commits it in its own name.
-            await self._resumption.note(inputs)
-            await self._delivery.open(inputs)
+            await self.resumption.note(inputs)
+            await self.delivery.open(inputs)
 
         return await self._tried(open_)
 
     async def resume(self, partitions: Collection[TP]) -> bool:
         """Make sure that what is committed of these partitions goes with the tables, which are up to date by now.
 
-        Returns:
-            whether it was possible to; else the group rebalances once more.
+        Returns whether that was possible; else the group rebalances once more.
 
         Raises:
             KafkaError: if the broker does not allow it.
@@ -380,7 +380,8 @@ class Checkpoint:
         """
 
         async def resume() -> None:
-            await self._delivery.place(await self._resumption.begin(partitions))
+            if placed := await self.resumption.begin(partitions):
+                await self.delivery.commit(placed)
 
         return await self._tried(resume)
 
@@ -395,8 +396,3 @@ class Checkpoint:
             self.fail(exc)
             return False
         return True
-
-
-def _note_in_step(tables: Iterable[Uncommitted], at_ms: int, inputs: Mapping[str, str]) -> None:
-    for rows in tables:
-        rows.in_step(at_ms, inputs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
 from streamapp.errors import StreamappError
@@ -26,11 +27,7 @@ class Flow(NamedTuple):
 
 
 def check_flows(flows: Sequence[Flow], dead_letters: str) -> None:
-    """Check that nothing gets its own results again, and that they are not mixed with other records.
-
-    Args:
-        flows: those of the app.
-        dead_letters: the topic of the dead letters.
+    """Check that nothing in an app gets its own results again, and that they are not mixed with other records.
 
     Raises:
         FlowError: if so.
@@ -54,10 +51,7 @@ def check_flows(flows: Sequence[Flow], dead_letters: str) -> None:
 def returning(flows: Sequence[Flow], outputs: Iterable[str], read: Collection[str]) -> list[str]:
     """Return the topics that are read and are outputs of agents: whether one gets what it sends, only they know.
 
-    Args:
-        flows: those of the declared joins, whose outputs other agents may well read.
-        outputs: the topics that results are sent to.
-        read: those that are read.
+    The outputs of the declared joins (`flows`) may well be read by others.
     """
     joined = {topic for flow in flows for topic in (*flow.results, *flow.sides)}
     return sorted({topic for topic in outputs if topic in read and topic not in joined})
@@ -65,19 +59,14 @@ def returning(flows: Sequence[Flow], outputs: Iterable[str], read: Collection[st
 
 def _circle(flows: Sequence[Flow]) -> list[str]:
     """Return the topics of a way that leads back to where it began; empty = there is none."""
-    after: dict[str, set[str]] = {}
+    before: dict[str, dict[str, None]] = {}
     for flow in flows:
-        for topic in flow.inputs:
-            after.setdefault(topic, set()).update(flow.results, flow.sides)
-    done: set[str] = set()
-
-    def search(way: list[str]) -> list[str]:
-        for topic in sorted(after.get(way[-1], ())):
-            if topic in way:
-                return [*way[way.index(topic) :], topic]
-            if topic not in done and (found := search([*way, topic])):
-                return found
-        done.add(way[-1])
-        return []
-
-    return next((found for topic in sorted(after) if topic not in done and (found := search([topic]))), [])
+        for topic in (*flow.results, *flow.sides):
+            before.setdefault(topic, {}).update(dict.fromkeys(flow.inputs))
+    try:
+        TopologicalSorter(before).prepare()
+    except CycleError as exc:
+        circle: list[str] = exc.args[1]
+        first = circle.index(min(circle))
+        return [*circle[first:-1], *circle[: first + 1]]
+    return []

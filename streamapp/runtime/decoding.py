@@ -32,12 +32,10 @@ class Keyed(Record, Protocol):
     @property
     def key(self) -> bytes:
         """The key."""
-        ...
 
     @property
     def value(self) -> Any:
         """The value, or None."""
-        ...
 
 
 class Decoded(Batch):
@@ -60,14 +58,17 @@ class Decoded(Batch):
 
 
 class Event(Envelope):
-    """A CloudEvent in structured mode, whose results are none: they say of themselves that they are JSON."""
+    """A CloudEvent in structured mode, whose results are none: they say of themselves that they are JSON.
+
+    It goes to the dead letters as it came, if its result is refused.
+    """
 
     value: bytes | None = None
     offset: int = -1
 
     @classmethod
     def of(cls, record: Record) -> Event:
-        """Take a record for one; it goes to the dead letters as it came, if its result is refused."""
+        """Take a record for one."""
         headers: Headers = [
             (name, b"application/json" if name.lower() == "content-type" else content)
             for name, content in record.headers
@@ -80,7 +81,7 @@ class Decoder(Generic[T]):
 
     Args:
         type: a msgspec Struct.
-        key: gives the key that a record with this value must have; an integer stands for its decimal digits.
+        key: returns the key that a record with this value must have; an integer stands for its decimal digits.
         tombstones: whether a record without a value is good (it deletes) or is rejected.
         field: what that key is called in the value, to be named in errors.
         remedy: what helps if records have another key, or none, to be told with them.
@@ -108,7 +109,7 @@ class Decoder(Generic[T]):
         """
         if self._all_good(batch):
             return Decoded.all_of(batch), []
-        good: list[Any] = []
+        good: list[Record] = []
         bad: list[Rejected] = []
         for record in batch:
             try:
@@ -117,11 +118,11 @@ class Decoder(Generic[T]):
                 bad.append(Rejected(batch.tp, record, exc.reason, str(exc)))
             else:
                 event = record.headers and content_of(content_type(record.headers)) is Content.EVENT
-                good.append(Event.of(record) if event else record)
+                good.append(cast(Record, Event.of(record)) if event else record)
         return Decoded(batch.tp, good, batch.work), bad
 
     def _all_good(self, batch: Batch) -> bool:
-        """Tell whether all records can surely be used: most batches are so, and a look at the whole costs half."""
+        """Return whether all records can surely be used: most batches are so, and a look at the whole costs half."""
         decode, key, values = self._decode, self._key, batch.values
         if None in values:
             return False
@@ -165,7 +166,6 @@ class Decoder(Generic[T]):
         return str(self._key(value)).encode()
 
     def _has_key(self, record: Record) -> bool:
-        """Tell whether the value of a record says which key it must have."""
         try:
             self._value(record)
         except Undecodable:
@@ -173,7 +173,7 @@ class Decoder(Generic[T]):
         return True
 
     def _value(self, record: Record) -> tuple[bytes, T]:
-        """Decode the value of a record, of a CloudEvent its data; gives the JSON, too."""
+        """Decode the value of a record, of a CloudEvent its data; returns the JSON, too."""
         whole = record.value or b""
         media_type = content_type(record.headers)
         content = content_of(media_type)

@@ -14,7 +14,9 @@ with them, and whoever gets a partition from a worker that is in the group no mo
 
 from __future__ import annotations
 
+import abc
 import asyncio
+import dataclasses
 from collections.abc import Collection, Mapping
 from typing import ClassVar, Final, Protocol
 
@@ -37,51 +39,12 @@ __all__ = ["AtLeastOnce", "Delivery", "ExactlyOnce"]
 INIT_RETRY_S: Final = 0.1
 
 
-class Delivery(Protocol):
-    """What a processing guarantee is made of."""
-
-    #: Whether results, rows and offsets of a commit become valid at once.
-    atomic: ClassVar[bool]
-
-    async def open(self, inputs: Collection[TP]) -> None:
-        """Begin with the input partitions of a new generation, before anything of them or of changelogs is read.
-
-        Raises:
-            KafkaError: if the broker does not allow it.
-            LostError: if records are gone unread, and the worker is to stop then.
-        """
-        ...
-
-    async def place(self, offsets: Mapping[TP, int]) -> None:
-        """Commit from where partitions are read, before anything of them is.
-
-        Raises:
-            KafkaError: if the broker refuses.
-            TimeoutError: if it does not answer.
-        """
-        ...
-
-    def cut(self) -> None:
-        """Keep what is put into the outbox from now on out of the commit that begins."""
-        ...
-
-    async def commit(self, offsets: Mapping[TP, int]) -> None:
-        """Make valid what has arrived before the cut, with the offsets of the input that it comes of.
-
-        Raises:
-            KafkaError: if the broker refuses.
-            TimeoutError: if it does not answer; it may have done it, or not.
-        """
-        ...
-
-
 class OffsetCommits(Protocol):
     """The consumer, whose offsets are committed."""
 
     @property
     def generation(self) -> int:
         """The group's generation in which this worker has its partitions."""
-        ...
 
     async def commit_offsets(self, offsets: Mapping[TP, int]) -> None:
         """Commit offsets.
@@ -90,145 +53,124 @@ class OffsetCommits(Protocol):
             KafkaError: if the broker refuses.
             TimeoutError: if it does not answer.
         """
-        ...
 
     def committed(self, offsets: Mapping[TP, int]) -> None:
         """Take note of offsets that are committed."""
-        ...
 
 
-class IdempotentProducer(Protocol):
-    """The worker's producer."""
+class Producers(Protocol):
+    """The worker's producer, and those that send in transactions, which end with the worker."""
 
     @property
     def aiokafka(self) -> PipeliningProducer:
-        """What sends now."""
-        ...
+        """What sends now, without transactions."""
 
     async def renew(self) -> None:
         """Have another one send, if it has given up."""
-        ...
-
-
-class TransactionalProducers(Protocol):
-    """Makes producers that send in transactions; they end with the worker."""
 
     def transactional(self, transactional_id: str) -> PipeliningProducer:
         """Return one that is not started yet."""
-        ...
 
     async def close_transactional(self) -> None:
         """Abort what they have open, and stop all that were made."""
-        ...
 
 
-class AtLeastOnce:
-    """Offsets that are committed once all has arrived that comes of their input.
+@dataclasses.dataclass
+class Delivery(abc.ABC):
+    """What a processing guarantee is made of."""
 
-    Args:
-        outbox: gets the producer.
-        producer: sends everything.
-        group: the consumer group.
-        consumer: commits the offsets.
-        resumption: knows where partitions go on.
-        lease: how long the producer may send.
-    """
+    #: Whether results, rows and offsets of a commit become valid at once.
+    atomic: ClassVar[bool]
+
+    outbox: Outbox
+    group: Group
+    consumer: OffsetCommits
+    resumption: Resumption
+    producers: Producers
+
+    @abc.abstractmethod
+    async def open(self, inputs: Collection[TP]) -> None:
+        """Begin with the input partitions of a new generation, before anything of them or of changelogs is read.
+
+        Raises:
+            KafkaError: if the broker does not allow it.
+            LostError: if records are gone unread, and the worker is to stop then.
+        """
+
+    @abc.abstractmethod
+    def cut(self) -> None:
+        """Keep what is put into the outbox from now on out of the commit that begins."""
+
+    @abc.abstractmethod
+    async def commit(self, offsets: Mapping[TP, int]) -> None:
+        """Make valid what has arrived before the cut, with the offsets of the input that it comes of.
+
+        Raises:
+            KafkaError: if the broker refuses.
+            TimeoutError: if it does not answer; it may have done it, or not.
+        """
+
+
+@dataclasses.dataclass
+class AtLeastOnce(Delivery):
+    """Offsets that are committed once all has arrived that comes of their input."""
 
     atomic: ClassVar = False
 
-    def __init__(
-        self,
-        outbox: Outbox,
-        producer: IdempotentProducer,
-        group: Group,
-        consumer: OffsetCommits,
-        resumption: Resumption,
-        lease: Lease,
-    ) -> None:
-        self._outbox = outbox
-        self._producer = producer
-        self._group = group
-        self._consumer = consumer
-        self._resumption = resumption
-        self._lease = lease
+    #: How long the producer may send.
+    lease: Lease
 
     async def open(self, inputs: Collection[TP]) -> None:
         """Send through Faust's producer, as long as this worker has its partitions."""
-        await self._producer.renew()
-        producer = self._producer.aiokafka
-        producer.fence(self._lease)
-        self._outbox.use(producer)
-        moved = await self._resumption.start(await self._group.committed_now(inputs), inputs)
-        await self._group.begin_at(moved, moved)
-        await self._consumer.commit_offsets(moved)
-
-    async def place(self, offsets: Mapping[TP, int]) -> None:
-        """Commit the offsets."""
-        await self._consumer.commit_offsets(offsets)
+        await self.producers.renew()
+        self.producers.aiokafka.fence(self.lease)
+        self.outbox.use(self.producers.aiokafka)
+        moved = await self.resumption.start(await self.group.committed_now(inputs), inputs)
+        await self.group.begin_at(moved, moved)
+        await self.commit(moved)
 
     def cut(self) -> None:
         """Go on with the same producer: what arrives before its offsets are committed may be there twice."""
-        self._outbox.cut(self._producer.aiokafka)
+        self.outbox.cut(self.producers.aiokafka)
 
     async def commit(self, offsets: Mapping[TP, int]) -> None:
         """Commit the offsets."""
-        self._resumption.progress(offsets)
-        await self._consumer.commit_offsets(offsets)
+        await self.consumer.commit_offsets(offsets)
 
 
-class ExactlyOnce:
+@dataclasses.dataclass
+class ExactlyOnce(Delivery):
     """Offsets that are committed in a transaction with all that comes of their input.
 
     Two producers take turns: while the transaction of one is being committed, the other one's is filled. They are
     committed in turn, too, so a transaction becomes valid only if all before it have.
-
-    Args:
-        outbox: gets the producers.
-        producers: makes them.
-        group: the consumer group.
-        consumer: whose offsets go into the transactions.
-        resumption: knows where partitions go on.
-        timeout_s: seconds that the broker has for a commit.
     """
 
     atomic: ClassVar = True
 
-    def __init__(
-        self,
-        outbox: Outbox,
-        producers: TransactionalProducers,
-        group: Group,
-        consumer: OffsetCommits,
-        resumption: Resumption,
-        timeout_s: float,
-    ) -> None:
-        self._outbox = outbox
-        self._producers = producers
-        self._group = group
-        self._consumer = consumer
-        self._resumption = resumption
-        self._timeout_s = timeout_s
-        self._membership: Membership
-        self._current: PipeliningProducer
-        self._other: PipeliningProducer
-        #: Up to where each partition is read and committed.
-        self._committed: dict[TP, int] = {}
+    #: Seconds that the broker has for a commit.
+    timeout_s: float
+    #: Up to where each partition is read and committed.
+    _committed: dict[TP, int] = dataclasses.field(default_factory=dict, init=False)
+    _membership: Membership = dataclasses.field(init=False)
+    _current: PipeliningProducer = dataclasses.field(init=False)
+    _other: PipeliningProducer = dataclasses.field(init=False)
 
     async def open(self, inputs: Collection[TP]) -> None:
         """End what whoever had the partitions has left; then read on from where that got."""
-        await self._producers.close_transactional()
-        self._membership = self._group.membership(self._consumer.generation)
+        await self.producers.close_transactional()
+        self._membership = self.group.membership(self.consumer.generation)
         self._current, self._other = await self._begun(self._id)
         await self._end_those_left_behind(inputs)
-        committed = await self._group.committed(inputs, stable=True)
-        moved = await self._resumption.start(committed, inputs)
+        committed = await self.group.committed(inputs, stable=True)
+        moved = await self.resumption.start(committed, inputs)
         begins = {tp: offset for tp, (offset, _) in committed.items()} | moved
         # Of a topic that is gone nobody can tell a position; once it is there again the group rebalances.
-        there = [tp for tp in inputs if tp.topic in self._resumption.there]
-        self._committed = await self._group.begin_at(there, begins)
+        there = [tp for tp in inputs if tp.topic in self.resumption.positions.there]
+        self._committed = await self.group.begin_at(there, begins)
         if there:  # whoever gets them next knows then whose transactions there may be
             await self._commit(self._committed)
-        self._outbox.use(self._current)
+        self.outbox.use(self._current)
 
     @property
     def _id(self) -> str:
@@ -238,11 +180,11 @@ class ExactlyOnce:
     async def _end_those_left_behind(self, partitions: Collection[TP]) -> None:
         """End transactions of workers that had these partitions, and are in the group no more."""
         prefix = f"{self._membership.group}-"
-        committed = await self._group.committed(partitions, stable=False)
+        committed = await self.group.committed(partitions, stable=False)
         ids = {CommitMetadata.parse(each.metadata).transactional_id for each in committed.values()}
         named = {name for name in ids if name.startswith(prefix)} - {self._id}
         if named:
-            named -= {prefix + instance for instance in await self._group.instances()}
+            named -= {prefix + instance for instance in await self.group.instances()}
         for name in named:
             await asyncio.gather(*map(close, await self._begun(name)))
 
@@ -252,7 +194,7 @@ class ExactlyOnce:
 
     async def _begin(self, transactional_id: str) -> PipeliningProducer:
         while True:
-            producer = self._producers.transactional(transactional_id)
+            producer = self.producers.transactional(transactional_id)
             commit_offsets_as(producer, self._membership)
             try:
                 await producer.start()
@@ -263,36 +205,24 @@ class ExactlyOnce:
                 await producer.begin_transaction()
                 return producer
 
-    async def place(self, offsets: Mapping[TP, int]) -> None:
-        """Commit the offsets in a transaction of their own."""
-        if offsets:
-            await self._commit(offsets)
-            self._committed.update(offsets)
-
     def cut(self) -> None:
         """Go on with the other producer."""
         self._current, self._other = self._other, self._current
-        self._outbox.cut(self._current)
+        self.outbox.cut(self._current)
 
     async def commit(self, offsets: Mapping[TP, int]) -> None:
         """Commit the transaction of the producer before the cut, with the offsets.
 
         If there are none, one that is committed already goes again: by it the broker sees whether this is a zombie.
         """
-        self._resumption.progress(offsets)
         await self._commit(offsets or dict(list(self._committed.items())[:1]))
         self._committed.update(offsets)
-        self._consumer.committed(offsets)
+        self.consumer.committed(offsets)
 
     async def _commit(self, offsets: Mapping[TP, int]) -> None:
-        producer, metadata = self._other, self._resumption.metadata
-        async with asyncio.timeout(self._timeout_s):
-            await producer.send_offsets_to_transaction(
-                {
-                    TopicPartition(*tp): OffsetAndMetadata(offset, metadata(tp, self._id))
-                    for tp, offset in offsets.items()
-                },
-                self._membership.group,
-            )
+        producer, metadata = self._other, self.resumption.metadata
+        named = {TopicPartition(*tp): OffsetAndMetadata(at, metadata(tp, self._id)) for tp, at in offsets.items()}
+        async with asyncio.timeout(self.timeout_s):
+            await producer.send_offsets_to_transaction(named, self._membership.group)
             await producer.commit_transaction()
         await producer.begin_transaction()

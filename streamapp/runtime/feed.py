@@ -7,6 +7,7 @@ one of each.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -16,9 +17,9 @@ from aiokafka.consumer.fetcher import READ_UNCOMMITTED
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from streamapp.kafka.fetching import end_offsets
 from streamapp.kafka.reader import Reader
 from streamapp.kafka.record import Record
+from streamapp.kafka.topic_metadata import end_offsets
 from streamapp.runtime.alignment import Alignment
 from streamapp.runtime.hops import Hops
 
@@ -42,56 +43,48 @@ class Fetched(msgspec.Struct):
     positions: Mapping[TP, int]
 
 
+@dataclasses.dataclass
+class Unbarred:
+    """Partitions whose records went without a barrier, which the broker is still to be asked for."""
+
+    #: What has to come through before the end offsets of those that they are joined with say all.
+    hops: Hops | None = None
+    waiting: set[TP] = dataclasses.field(default_factory=set)
+    #: Those for which it is being asked.
+    asking: set[TP] = dataclasses.field(default_factory=set)
+    task: asyncio.Task[None] | None = None
+
+
+@dataclasses.dataclass(eq=False)
 class Feed:
-    """Delivers what is fetched in one generation.
+    """Delivers what is fetched in one generation."""
 
-    Args:
-        reader: fetches.
-        alignment: which partitions are joined.
-        max_bytes: of the values of a partition's records that go at once, at most one record batch more.
-        current: tells whether the generation is still the current one. After it nothing is taken any more: it would
-            be thrown away, and be lost.
-        deliver: takes what came.
-        alive: called again and again, at least once a second while nothing holds up the loop.
-        hops: what has to come through before the end offsets of some partitions say all; None = nothing.
-    """
+    reader: Reader
+    alignment: Alignment
+    _: dataclasses.KW_ONLY
+    #: Of the values of a partition's records that go at once, at most one record batch more.
+    max_bytes: int
+    #: Tells whether the generation is still the current one. After it nothing is taken any more: it would be lost.
+    current: Callable[[], bool]
+    #: Takes what came.
+    deliver: Callable[[Fetched], None]
+    #: Called again and again, at least once a second while nothing holds up the loop.
+    alive: Callable[[], None]
+    #: What has to come through before the end offsets of some partitions say all; None = nothing.
+    hops: Hops | None = None
 
-    def __init__(
-        self,
-        reader: Reader,
-        alignment: Alignment,
-        *,
-        max_bytes: int,
-        current: Callable[[], bool],
-        deliver: Callable[[Fetched], None],
-        alive: Callable[[], None],
-        hops: Hops | None = None,
-    ) -> None:
-        self._reader = reader
-        self._fetching = reader.fetching
-        self._alignment = alignment
-        self._max_bytes = max_bytes
-        self._current = current
-        self._deliver = deliver
-        self._alive = alive
+    def __post_init__(self) -> None:
+        """Deliver nothing yet."""
         self._wanted: set[TP] = set()
         self._positions: Mapping[TP, int] = {}
-        #: Partitions whose records went without a barrier, which the broker is still to be asked for.
-        self._unbarred: set[TP] = set()
-        #: Those for which it is being asked.
-        self._asking: set[TP] = set()
-        self._asked: asyncio.Task[None] | None = None
-        #: The same for partitions that are joined with some behind a hop.
-        self._held: set[TP] = set()
-        self._passing: set[TP] = set()
-        self._passed: asyncio.Task[None] | None = None
-        self._hops = hops
+        #: Of partitions that are joined with others, and with some behind a hop.
+        self._unbarred, self._held = Unbarred(), Unbarred(self.hops)
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def want(self, partitions: set[TP]) -> None:
         """Have a batch of each of these partitions delivered: at once, or as soon as one is fetched."""
         self._wanted |= partitions
-        if self._reader.has_any(partitions):
+        if self.reader.has_any(partitions):
             self._pump()
 
     def end(self) -> None:
@@ -106,103 +99,89 @@ class Feed:
             UnreadableBatchError: see `take`.
             KafkaError: what a fetch failed with.
         """
-        self._fetching.feed(self._pump, self._wanted)
+        self.reader.fetching.feed(self._pump, self._wanted)
         self._pump()  # what was fetched before waits for no fetch
         try:
-            while self._current() and not self._over.done():
-                self._alive()
+            while self.current() and not self._over.done():
+                self.alive()
                 await asyncio.wait({self._over}, timeout=FEED_CHECK_INTERVAL_S)
                 self._pump()
                 self._ask()
             if self._over.done():
                 self._over.result()
         finally:
-            self._fetching.feed(None, set())
+            self.reader.fetching.feed(None, set())
             self.end()
-            for task in (self._asked, self._passed):
-                if task is not None:
-                    task.cancel()
+            for unbarred in (self._unbarred, self._held):
+                if unbarred.task is not None:
+                    unbarred.task.cancel()
 
     def _pump(self) -> None:
         """Deliver what has been fetched of the partitions that are wanted."""
         if not self._wanted or not self._active():
             return
         try:
-            records = self._reader.take(self._wanted, MAX_RECORDS, self._max_bytes)
+            records = self.reader.take(self._wanted, MAX_RECORDS, self.max_bytes)
         except Exception as exc:
             self._fail(exc)
             return
         self._wanted.difference_update(records)
-        self._asking.difference_update(records)  # the answer would be older than the records
-        self._unbarred.difference_update(records)
-        self._passing.difference_update(records)
+        # An answer that is under way would be older than the records.
+        for asked in (self._unbarred.waiting, self._unbarred.asking, self._held.asking):
+            asked.difference_update(records)
         barriers = {}
         for tp in records:
-            others = self._alignment.others([tp])
-            barrier = self._fetching.barrier(tp, others)
-            if self._hops is not None and self._hops.over(others):
-                self._held.add(tp)
+            others = self.alignment.others([tp])
+            barrier = self.reader.fetching.barrier(tp, others)
+            if self.hops is not None and self.hops.over(others):
+                self._held.waiting.add(tp)
             elif barrier is not None:
                 barriers[tp] = barrier
             else:
-                self._unbarred.add(tp)
+                self._unbarred.waiting.add(tp)
         self._send(records, barriers)
         self._ask()
 
     def _active(self) -> bool:
-        return not self._over.done() and self._current()
+        return not self._over.done() and self.current()
 
     def _fail(self, error: Exception) -> None:
         if not self._over.done():
             self._over.set_exception(error)
 
     def _send(self, records: Mapping[TP, list[Record]], barriers: Mapping[TP, Mapping[TP, int]]) -> None:
-        positions = self._reader.read_to()
+        positions = self.reader.read_to()
         if records or barriers or positions != self._positions:
             self._positions = positions
-            self._deliver(Fetched(records, barriers, positions))
+            self.deliver(Fetched(records, barriers, positions))
 
     def _ask(self) -> None:
         """Ask the broker for end offsets that no fetch told."""
-        if self._unbarred and (self._asked is None or self._asked.done()):
-            self._asked = asyncio.get_running_loop().create_task(self._ask_for_ends())
-        if self._held and (self._passed is None or self._passed.done()):
-            self._passed = asyncio.get_running_loop().create_task(self._wait_for_hops())
+        for unbarred in (self._unbarred, self._held):
+            if unbarred.waiting and (unbarred.task is None or unbarred.task.done()):
+                unbarred.task = asyncio.get_running_loop().create_task(self._ask_for_ends(unbarred))
 
-    async def _ask_for_ends(self) -> None:
-        while self._unbarred and self._active():
-            self._asking, self._unbarred = self._unbarred, set()
-            others = self._alignment.others(self._asking)
+    async def _ask_for_ends(self, unbarred: Unbarred) -> None:
+        """Ask for the end offsets of joined partitions, once what was on its way to them has come through."""
+        hops, isolation = unbarred.hops, self.reader.isolation_level
+        while unbarred.waiting and self._active():
+            unbarred.asking, unbarred.waiting = unbarred.waiting, set()
+            others = self.alignment.others(unbarred.asking)
             try:
-                ends = await end_offsets(self._reader.client, others, self._reader.isolation_level)
+                if hops is not None:
+                    if not await hops.passed(hops.over(others), self._active):
+                        return
+                    # Of open transactions, too: one that is committed may not show in the partitions yet.
+                    isolation = READ_UNCOMMITTED
+                ends = await end_offsets(self.reader.client, others, isolation)
             except KafkaError as exc:  # asked again at the next look; what waits for it is held until then
                 logger.warning("End offsets of %d partitions are not to be had: %r", len(others), exc)
-                self._unbarred |= self._asking
+                unbarred.waiting |= unbarred.asking
                 return
             except Exception as exc:
                 self._fail(exc)
                 return
-            barriers = {tp: {other: ends[other] for other in self._alignment.others([tp])} for tp in self._asking}
-            if barriers and self._active():
-                self._send({}, barriers)
-
-    async def _wait_for_hops(self) -> None:
-        """Wait until what was in the first topics has come through; then ask for the end offsets of the second ones."""
-        while self._hops is not None and self._held and self._active():
-            self._passing, self._held = self._held, set()
-            others = self._alignment.others(self._passing)
-            try:
-                if not await self._hops.passed(self._hops.over(others), self._active):
-                    return
-                # Of open transactions, too: one that is committed may not show in the partitions yet.
-                ends = await end_offsets(self._reader.client, others, READ_UNCOMMITTED)
-            except KafkaError as exc:
-                logger.warning("End offsets of %d partitions are not to be had: %r", len(others), exc)
-                self._held |= self._passing
-                return
-            except Exception as exc:
-                self._fail(exc)
-                return
-            barriers = {tp: {other: ends[other] for other in self._alignment.others([tp])} for tp in self._passing}
+            asked = unbarred.asking
+            barriers = {tp: {other: ends[other] for other in self.alignment.others([tp])} for tp in asked}
             if barriers and self._active():
                 self._send({}, barriers)

@@ -9,6 +9,7 @@ whichever worker: their copies are on the broker by then.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -29,69 +30,50 @@ logger = logging.getLogger(__name__)
 COMMITTED_CHECK_INTERVAL_S, COMMITTED_CHECK_INTERVAL_MAX_S = 0.01, 0.2
 #: Seconds between two commits that are made since somebody waits for them, and between two log lines.
 COMMIT_INTERVAL_S: Final = 0.1
-LOG_INTERVAL_S: Final = 10.0
+HOPS_LOG_INTERVAL_S: Final = 10.0
 
 
+@dataclasses.dataclass
 class Hops:
-    """Tells when what was in the first topics has come through to the second ones.
+    """Tells when what was in the first topics has come through to the second ones."""
 
-    Args:
-        first: by each second topic, the one that it is written from.
-        reader: fetches the second ones.
-        alignment: of this generation.
-        group: tells how far the others are.
-        commit_due: is set to have what is done committed soon.
-        session_timeout_s: of the group.
-    """
+    #: By each second topic, the one that it is written from.
+    first: Mapping[str, str]
+    reader: Reader
+    alignment: Alignment
+    group: Group
+    #: Is set to have what is done committed soon.
+    commit_due: asyncio.Event
+    session_timeout_s: float
 
-    def __init__(
-        self,
-        first: Mapping[str, str],
-        reader: Reader,
-        alignment: Alignment,
-        group: Group,
-        commit_due: asyncio.Event,
-        session_timeout_s: float,
-    ) -> None:
-        self._first = first
-        self._reader = reader
-        self._alignment = alignment
-        self._group = group
-        self._commit_due = commit_due
-        self._patience_s = 2 * session_timeout_s
-        self._logged = RateLimit(LOG_INTERVAL_S)
+    def __post_init__(self) -> None:
+        """Have waited for nothing yet."""
+        self._logged = RateLimit(HOPS_LOG_INTERVAL_S)
         self._due = RateLimit(COMMIT_INTERVAL_S)
         #: By partition, up to where it is committed although it should go further, for so long that it is given up.
         self._stuck: dict[TP, int] = {}
 
     def over(self, partitions: Iterable[TP]) -> frozenset[str]:
         """Return the first topics of those partitions that are of second ones."""
-        return frozenset(self._first[tp.topic] for tp in partitions if tp.topic in self._first)
+        return frozenset(self.first[tp.topic] for tp in partitions if tp.topic in self.first)
 
     async def written_so_far(self, partitions: Iterable[TP]) -> dict[TP, int]:
-        """Return up to where second topics may have records of other workers, or of earlier generations.
-
-        Args:
-            partitions: of any topics; those of second ones are looked at.
+        """Return up to where partitions of second topics may have records of other workers, or earlier generations.
 
         Raises:
             KafkaError: if it is not to be learnt now.
         """
-        second = {tp for tp in partitions if tp.topic in self._first}
+        second = {tp for tp in partitions if tp.topic in self.first}
         for topic in {tp.topic for tp in second}:
-            await self._reader.partitions(topic)  # which has the reader know who leads them
-        _, ends = await self._reader.bounds(second)
+            await self.reader.partitions(topic)  # which has the reader know who leads them
+        _, ends = await self.reader.bounds(second)
         return ends
 
     async def passed(self, topics: Collection[str], current: Callable[[], bool]) -> bool:
-        """Wait until all that is in topics now has come through.
+        """Wait until all that is in first topics now has come through, as long as that is still worth it (`current`).
 
         One that gets no further for longer than it takes until another worker has a partition (twice the session
         timeout) is waited for no more, and told.
-
-        Args:
-            topics: first ones.
-            current: tells whether it is still worth waiting.
 
         Returns:
             whether it has; else it is worth it no more.
@@ -106,38 +88,33 @@ class Hops:
             for tp, offset in (await self._reached(missing)).items():
                 if offset > reached[tp]:
                     reached[tp], moved = offset, time.monotonic()
-            missing = {tp: end for tp, end in missing.items() if self._missing(tp, reached[tp], end)}
+            behind = {tp: end for tp, end in missing.items() if reached[tp] < end}
+            missing = {tp: end for tp, end in behind.items() if self._stuck.get(tp) != reached[tp]}
             if not missing or not current():
                 return not missing
             now = time.monotonic()
-            if now - moved > self._patience_s:
-                self._give_up(missing, reached)
-            elif now - began > LOG_INTERVAL_S and self._logged.due("waits"):
+            if now - moved > 2 * self.session_timeout_s:
+                logger.error("Records wait no more for %s; they may miss matches", _told(missing, reached))
+                self._stuck.update((tp, reached[tp]) for tp in missing)
+            elif now - began > HOPS_LOG_INTERVAL_S and self._logged.due("waits"):
                 logger.warning("Records wait for %s", _told(missing, reached))
             if self._due.due("commit"):
-                self._commit_due.set()
+                self.commit_due.set()
             await asyncio.sleep(look)
             look = min(2 * look, COMMITTED_CHECK_INTERVAL_MAX_S)
 
     async def _ends(self, topics: Collection[str]) -> dict[TP, int]:
         """Return up to where topics go that have records."""
-        tps = [TP(topic, number) for topic in topics for number in await self._reader.partitions(topic)]
-        begins, ends = await self._reader.bounds(tps)
+        tps = [TP(topic, number) for topic in topics for number in await self.reader.partitions(topic)]
+        begins, ends = await self.reader.bounds(tps)
         return {tp: end for tp, end in ends.items() if end > begins[tp]}
-
-    def _missing(self, tp: TP, reached: int, end: int) -> bool:
-        return reached < end and self._stuck.get(tp) != reached
 
     async def _reached(self, partitions: Mapping[TP, int]) -> dict[TP, int]:
         """Return up to where partitions are committed; of those of this worker behind what cannot be read, too."""
-        here = {tp: self._alignment.reached(tp) for tp in partitions if tp in self._alignment.assigned}
+        assigned = set(self.alignment.assigned)
+        here = {tp: self.alignment.reached(tp) for tp in partitions if tp in assigned}
         elsewhere = [tp for tp in partitions if tp not in here]
-        committed = await self._group.reached(elsewhere) if elsewhere else {}
-        return {**here, **committed}
-
-    def _give_up(self, missing: Mapping[TP, int], reached: Mapping[TP, int]) -> None:
-        logger.error("Records wait no more for %s; they may miss matches", _told(missing, reached))
-        self._stuck.update((tp, reached[tp]) for tp in missing)
+        return {**here, **(await self.group.reached(elsewhere) if elsewhere else {})}
 
 
 def _told(missing: Mapping[TP, int], reached: Mapping[TP, int]) -> str:

@@ -21,3 +21,5 @@ class Input(NamedTuple):
     convert: Callable[[Record], Record] | None = None
     #: The field of the values that its keys are, as far as that is known.
     key: str = ""
+    #: What the table that its rows are in is to be named; none = as the topic.
+    table: str = ""

@@ -5,6 +5,7 @@ Kafka Streams calls what waits a RecordQueue.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import cast
@@ -20,10 +21,9 @@ __all__ = ["Lane", "Offsets"]
 class Offsets:
     """Follows the work on one partition.
 
-    Messages begin in the order of their offsets and may finish in any order; what may be committed is the
-    offset after the last message before which nothing is left to do. Gaps in the offsets (compaction,
-    transaction markers) need no care, since nothing is inferred from the numbers themselves: that is where
-    Faust's own tracking (`faust.transport.consumer`, `_new_offset` and `_add_gap`) goes wrong.
+    Messages begin in the order of their offsets and may finish in any order; what may be committed is the offset after
+    the last message before which nothing is left to do. Nothing is inferred from gaps in the offsets (compaction,
+    transaction markers), which is where Faust's own tracking goes wrong.
     """
 
     __slots__ = ("_done", "_working", "committable")
@@ -53,27 +53,25 @@ class Offsets:
         return len(self._working) - len(self._done)
 
 
+@dataclasses.dataclass(slots=True, eq=False)
 class Lane:
     """One partition: what was fetched of it and waits, and whether an agent works on a part of it."""
 
-    __slots__ = ("ahead", "at", "barrier", "committed", "offsets", "since", "times", "waiting", "working")
-
-    def __init__(self) -> None:
-        self.offsets = Offsets()
-        #: The offset that was committed last, of this generation.
-        self.committed: int | None = None
-        self.waiting: Batch | None = None
-        #: The event times (ms) by which its records go.
-        self.times: Sequence[int] = ()
-        #: The wall time (ms) at which it came, if all its records are ahead of that.
-        self.ahead: int | None = None
-        #: How many records of `waiting` have gone already.
-        self.at = 0
-        #: When it began to wait (s).
-        self.since = 0.0
-        #: Where each partition it is joined with has to be, if it has nothing at hand; None = not known yet.
-        self.barrier: Mapping[TP, int] | None = None
-        self.working = False
+    offsets: Offsets = dataclasses.field(default_factory=Offsets)
+    #: The offset that was committed last, of this generation.
+    committed: int | None = None
+    waiting: Batch | None = None
+    #: The event times (ms) by which its records go.
+    times: Sequence[int] = ()
+    #: The wall time (ms) at which it came, if all its records are ahead of that.
+    ahead: int | None = None
+    #: How many records of `waiting` have gone already.
+    at: int = 0
+    #: When it began to wait (s).
+    since: float = 0.0
+    #: Where each partition it is joined with has to be, if it has nothing at hand; None = not known yet.
+    barrier: Mapping[TP, int] | None = None
+    working: bool = False
 
     def hold(self, batch: Batch, now: float, wall: Wall) -> None:
         """Let a fetched batch wait."""
@@ -101,6 +99,15 @@ class Lane:
         """The largest event time (ms) of the records that wait; there are some."""
         waiting = cast(Batch, self.waiting)
         return waiting.latest if self.at == 0 and self.times is waiting.timestamps else max(self.times[self.at :])
+
+    def until(self, latest: int | None) -> int:
+        """Return the number of the first waiting record that is later than a time (ms); None = there is no bound."""
+        times, stop = self.times, self.at
+        if latest is None:
+            return len(times)
+        while stop < len(times) and times[stop] <= latest:
+            stop += 1
+        return stop
 
     def take(self, stop: int) -> Batch:
         """Take the waiting records before number `stop` for an agent; there are some."""

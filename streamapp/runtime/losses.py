@@ -6,7 +6,7 @@ import dataclasses
 import enum
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from faust.types import TP
 
@@ -81,19 +81,16 @@ class Gap:
                 )
 
 
+@dataclasses.dataclass
 class Losses:
-    """Takes note of what is lost.
+    """Takes note of what is lost."""
 
-    Args:
-        problems: where it is shown.
-        on_lost: what becomes of the worker.
-    """
-
-    def __init__(self, problems: Problems, on_lost: OnLost) -> None:
-        self._problems = problems
-        self._on_lost = on_lost
-        #: Records, at most, by topic.
-        self.records: Counter[str] = Counter()
+    #: Where it is shown.
+    problems: Problems
+    #: What becomes of the worker.
+    on_lost: OnLost
+    #: Records, at most, by topic.
+    records: Counter[str] = dataclasses.field(default_factory=Counter)
 
     def gaps(self, gaps: Sequence[Gap]) -> None:
         """Tell of partitions that are read on from elsewhere than where the group got to.
@@ -105,27 +102,22 @@ class Losses:
         for gap in gaps:
             if gap not in grave:
                 logger.warning("%s", gap)
-        self.report({gap.tp: str(gap) for gap in grave}, {gap.tp: gap.lost or 0 for gap in grave})
+        self.report({gap.tp: (str(gap), gap.lost or 0) for gap in grave})
 
-    def report(self, texts: dict[TP, str], lost: dict[TP, int]) -> None:
-        """Tell of losses.
-
-        Args:
-            texts: what happened, by partition.
-            lost: how many records of it are gone, at most; 0 = not known.
+    def report(self, losses: Mapping[TP, tuple[str, int]]) -> None:
+        """Tell of losses: by partition, what happened, and how many records are gone, at most (0 = not known).
 
         Raises:
             LostError: if the worker is to stop.
         """
-        if not texts:
-            return
-        if self._on_lost is OnLost.STOP:
-            more = f" (and so in {len(texts) - 1} more partitions)" if len(texts) > 1 else ""
+        if losses and self.on_lost is OnLost.STOP:
+            first, *others = (text for text, _ in losses.values())
+            more = f" (and so in {len(others)} more partitions)" if others else ""
             raise LostError(
-                f"{next(iter(texts.values()))}{more}. The worker stops, and commits nothing, since {PREFIX}ON_LOST="
-                f"stop; to go on like this, start it once with {PREFIX}ON_LOST=go_on"
+                f"{first}{more}. The worker stops, and commits nothing, since {PREFIX}ON_LOST=stop; to go on like "
+                f"this, start it once with {PREFIX}ON_LOST=go_on"
             )
-        for tp, text in texts.items():
+        for tp, (text, lost) in losses.items():
             logger.error("%s", text)
-            self._problems.report(("lost", tp), text)
-            self.records[tp.topic] += lost[tp]
+            self.problems.report(("lost", tp), text)
+            self.records[tp.topic] += lost

@@ -1,13 +1,13 @@
-"""The outbox: record batches on their way to the broker, in order, each partition's one after the other.
+"""The outbox: results and rows on their way to the broker, in order, each partition's one record batch after the other.
 
 aiokafka has one record batch of a partition under way and one waiting, and has its caller wait for more room. An agent
 must not: so what waits here and there grows, record batch by record batch, until aiokafka takes it. Thus many small
 results go as one record batch when the broker is slower than they come. Only when too much has piled up does the work
 stop.
 
-The broker refuses a record batch as a whole. If that is for records in it, all others are sent again, in their place;
-if it is for a topic that is gone or a permission that is missing, all of it is, for some time. What comes behind it in
-its partition waits meanwhile, so each partition gets what is sent in the order in which it was put in.
+What the broker refuses is sent again: a record batch without the records that it is refused for, whose place others
+take (`Destination.refused`), and all of it, for some time, if a topic is gone or a permission is missing. What comes
+behind it in its partition waits meanwhile, so each partition gets what is sent in the order in which it was put in.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import bisect
 import itertools
 import operator
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -25,103 +25,54 @@ from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from aiokafka.structs import RecordMetadata
 from faust.types import TP
 
+from streamapp.kafka.partitioner import partitions
 from streamapp.kafka.produce_request import Behind
 from streamapp.kafka.record import Result
-from streamapp.kafka.record_writer import RecordBatch
 from streamapp.kafka.refusals import RecordRefusedError, RefusedError, standing
 from streamapp.kafka.transactions import can_send
-from streamapp.runtime.narrowing import narrowed
+from streamapp.runtime.parcel import BatchProducer, Destination, Parcel, Sending
 from streamapp.runtime.patience import Patience
-from streamapp.runtime.problems import Problems
+from streamapp.runtime.work import Results
 
-__all__ = ["Destination", "Outbox", "Sending"]
+__all__ = ["KnownTopics", "Outbox"]
 
 #: Bytes of record batches, before compression, that may be under way; agents wait for room when there are more.
 OUTBOX_BYTES: Final = 8 << 20
 #: Bytes from which on a record batch is compressed in another thread, while agents work and others are sent: aiokafka
 #: has one request for a broker under way, and would compress the next ones only once that is answered.
 THREAD_COMPRESSION_BYTES: Final = 128 << 10
+#: Seconds between two looks why something does not arrive.
+ARRIVAL_CHECK_INTERVAL_S: Final = 1.0
 
 
-class Destination(Protocol):
-    """What wants to know that its records are there: a topic for results, or a table's changelog."""
+class KnownTopics(Protocol):
+    """Tells what the broker knows of topics."""
 
-    def delivered(self, count: int, offset: int) -> None:
-        """Take note that the broker has so many more records, up to (not with) this offset of their partition."""
-        ...
-
-    async def refused(self, result: Result, error: RecordRefusedError) -> None:
-        """Take note that the broker refuses a record.
+    async def partition_count(self, topic: str) -> int:
+        """Return the number of partitions of a topic.
 
         Raises:
-            RefusedError: if there is no other place for it.
+            KafkaError: if the broker does not know the topic.
         """
-        ...
+
+    async def missing(self, partitions: Collection[TP]) -> set[str]:
+        """Return the topics of those of the partitions that are not there; none, if the broker does not answer."""
 
 
-class BatchProducer(Protocol):
-    """An aiokafka producer."""
+class Retention(Protocol):
+    """Looks for records that their topic deletes soon, since they are old."""
 
-    async def send_batch(self, batch: RecordBatch, topic: str, *, partition: int) -> asyncio.Future[RecordMetadata]:
-        """Take a record batch, once there is room for it; returns what is done when the broker has answered."""
-        ...
-
-
-class Sending:
-    """Results on their way, in one record batch, until that has arrived."""
-
-    __slots__ = ("arrived", "results", "size", "to", "tp")
-
-    def __init__(self, tp: TP, results: Sequence[Result], to: Destination, size: int) -> None:
-        self.tp = tp
-        self.results = results
-        self.to = to
-        self.size = size
-        #: Done when the broker has them, or with the error that it, or aiokafka, gave instead.
-        self.arrived: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-
-class Parcel:
-    """A record batch for a partition, and what is in it, in this order.
-
-    Args:
-        tp: the partition.
-        producer: what sends it.
-        number: of two parcels for a partition the one with the smaller number goes first; those that take the place of
-            one have its number and one more.
-    """
-
-    __slots__ = ("answered", "batch", "number", "producer", "sendings", "tp")
-
-    def __init__(self, tp: TP, producer: BatchProducer, number: tuple[int, ...]) -> None:
-        self.tp = tp
-        self.producer = producer
-        self.number = number
-        self.batch = RecordBatch.of(producer)
-        self.sendings: list[Sending] = []
-        #: Set when the producer has given an answer.
-        self.answered = asyncio.Event()
-
-    def fill(self, results: Sequence[Result], start: int, to: Destination) -> tuple[Sending | None, int]:
-        """Put in results from number `start` on while there is room; return them, and the first one that has none."""
-        before = self.batch.size()
-        stop = self.batch.extend(results, start)
-        if stop == start:
-            return None, stop
-        sending = Sending(self.tp, results[start:stop], to, self.batch.size() - before)
-        self.sendings.append(sending)
-        return sending, stop
+    def look(self, topic: str, first: int | None, last: int | None) -> None:
+        """Look at the event times (ms; None = now) of the first and the last record of a batch."""
 
 
 class Outbox:
-    """Sends record batches through an aiokafka producer, which may be another one after each commit.
+    """Sends record batches through an aiokafka producer, which may be another one after each commit."""
 
-    Args:
-        patience: knows how long what fails is tried again.
-    """
-
-    def __init__(self, patience: Patience | None = None) -> None:
-        self._patience = patience or Patience(Problems())
+    def __init__(self, patience: Patience, topics: KnownTopics, retention: Retention) -> None:
+        self.topics = topics
+        self._patience = patience
+        self._retention = retention
         self._producer: BatchProducer
         #: The one before the last `cut`, through which goes what still belongs to the commit.
         self._producer_before: BatchProducer
@@ -138,7 +89,7 @@ class Outbox:
         self._size = 0
         self._room = asyncio.Event()
         self._room.set()
-        #: What has not arrived, or failed, and was not yet taken out by `settle`, the oldest first; since the last
+        #: What has not arrived, or has failed and was not looked at by `settle` yet, the oldest first; since the last
         #: `cut`, and what belongs to the commit that began with it.
         self._sent: dict[Sending, None] = {}
         self._sent_before: dict[Sending, None] = {}
@@ -156,14 +107,40 @@ class Outbox:
         self._producer_before, self._producer = self._producer, producer
         self._sent_before, self._sent = self._sent, {}
 
+    async def divided(self, results: Results) -> list[tuple[TP, Results]]:
+        """Return results by the partitions that they go to.
+
+        Raises:
+            RefusedError: if their topic is not there, or not allowed, for long enough.
+        """
+        topic, source = results.output.topic, results.source
+        self._retention.look(topic, results.results[0][0].timestamp, results.results[-1][0].timestamp)
+        count = await self._partition_count(topic)
+        if not results.rekeyed and count == await self.topics.partition_count(source.topic):
+            return [(TP(topic, source.partition), results)]
+        return [
+            (TP(topic, number), Results(results.output, part, source, rekeyed=True, origin=results.origin))
+            for number, part in partitions(results.results, count).items()
+        ]
+
+    async def _partition_count(self, topic: str) -> int:
+        """Return the number of partitions of a topic; one that is not there is waited for, for some time."""
+        error: KafkaError | None
+        while True:
+            try:
+                async with asyncio.timeout(ARRIVAL_CHECK_INTERVAL_S):
+                    return await self.topics.partition_count(topic)
+            except TimeoutError:
+                error = UnknownTopicOrPartitionError() if await self.topics.missing([TP(topic, 0)]) else None
+            except KafkaError as exc:
+                error = exc
+            if error is not None:
+                await asyncio.sleep(self._patience.failed(topic, error))
+
     def put(self, tp: TP, results: Sequence[Result], to: Destination, *, amends: bool = False) -> None:
         """Put results into as many record batches as their sizes need, and those in line for their partition.
 
-        Args:
-            tp: where they go.
-            results: the results.
-            to: what is told of their arrival.
-            amends: they belong to the commit under way.
+        What `amends` belongs to the commit under way.
         """
         producer, sent = (self._producer_before, self._sent_before) if amends else (self._producer, self._sent)
         start = 0
@@ -172,15 +149,18 @@ class Outbox:
             if parcel is None or parcel.producer is not producer or parcel.batch.closed():
                 parcel = self._filling[tp] = Parcel(tp, producer, (next(self._numbers),))
                 self._enqueue(parcel)
-            sending, start = parcel.fill(results, start, to)
-            if sending is not None:
-                self._register(sending, sent)
+            start = self._fill(parcel, results, start, to, sent)
         if self._size > OUTBOX_BYTES:
             self._room.clear()
 
-    def _register(self, sending: Sending, sent: dict[Sending, None]) -> None:
-        sent[sending] = None
-        self._size += sending.size
+    def _fill(
+        self, parcel: Parcel, results: Sequence[Result], start: int, to: Destination, sent: dict[Sending, None]
+    ) -> int:
+        sending, stop = parcel.fill(results, start, to)
+        if sending is not None:
+            sent[sending] = None
+            self._size += sending.size
+        return stop
 
     def _enqueue(self, parcel: Parcel) -> None:
         queue = self._queues.get(parcel.tp)
@@ -209,7 +189,7 @@ class Outbox:
         del self._queues[tp]
 
     async def _waited(self, parcel: Parcel) -> bool:
-        """Wait for what has to be before a parcel is sent; tell whether that took any time."""
+        """Wait for what has to be before a parcel is sent; return whether that took any time."""
         last, again_at = self._last.get(parcel.tp), self._again_at.pop(parcel.tp, None)
         if again_at is not None:
             await asyncio.sleep(again_at - asyncio.get_running_loop().time())
@@ -244,49 +224,45 @@ class Outbox:
         if not any(sending in sent for sending in parcel.sendings for sent in (self._sent, self._sent_before)):
             self._give_up(parcel, error)  # it was forgotten
         elif isinstance(error, Behind):
-            parcel.answered.clear()
-            self._enqueue(parcel)
+            self._send_again(parcel)
         elif isinstance(error, RecordRefusedError):
             self._narrow(parcel, error)
         elif standing(type(error)) and can_send(parcel.producer):
-            self._send_again(parcel, error)
+            try:
+                wait = self._patience.failed(parcel.tp.topic, error)
+            except RefusedError as refused:
+                self._give_up(parcel, refused)
+            else:
+                parcel.batch.refused = False
+                self._again_at[parcel.tp] = asyncio.get_running_loop().time() + wait
+                self._send_again(parcel)
         else:
             self._give_up(parcel, error)
 
-    def _send_again(self, parcel: Parcel, error: BaseException) -> None:
-        """Send it again, after a while and for some time: what the broker refuses it for may be mended."""
-        try:
-            wait = self._patience.failed(parcel.tp.topic, error)
-        except RefusedError as refused:
-            self._give_up(parcel, refused)
-        else:
-            parcel.batch.refused = False
-            parcel.answered.clear()
-            self._again_at[parcel.tp] = asyncio.get_running_loop().time() + wait
-            self._enqueue(parcel)
+    def _send_again(self, parcel: Parcel) -> None:
+        parcel.answered.clear()
+        self._enqueue(parcel)
 
     def _narrow(self, parcel: Parcel, error: RecordRefusedError) -> None:
         """Send again what is good of a parcel, in its place, or what tells which records are not."""
         for sending in parcel.sendings:
             self._make_room(sending)
-        refused, parts = narrowed([sending.results for sending in parcel.sendings], error)
+        refused, parts = parcel.narrowed(error)
         sent = self._sent if parcel.sendings[0] in self._sent else self._sent_before
         numbers = itertools.count()
         for part in parts:
             again: Parcel | None = None
-            for number, results in part:
+            for before, results in part:
                 start = 0
                 while start < len(results):
                     if again is None or again.batch.closed():
                         again = Parcel(parcel.tp, parcel.producer, (*parcel.number, next(numbers)))
                         self._enqueue(again)
-                    filled, start = again.fill(results, start, parcel.sendings[number].to)
-                    if filled is not None:
-                        self._register(filled, sent)
-        for number, result, told in refused:
-            sending = Sending(parcel.tp, [result], parcel.sendings[number].to, 0)
-            self._register(sending, sent)
-            _fail(sending, told)
+                    start = self._fill(again, results, start, before.to, sent)
+        for before, result, told in refused:
+            alone = Sending(parcel.tp, [result], before.to, 0)
+            sent[alone] = None
+            alone.fail(told)
         for sending in parcel.sendings:
             sent.pop(sending, None)
             sending.arrived.set_result(None)
@@ -294,7 +270,7 @@ class Outbox:
     def _give_up(self, parcel: Parcel, error: BaseException) -> None:
         for sending in parcel.sendings:
             self._make_room(sending)
-            _fail(sending, error)
+            sending.fail(error)
 
     def _done(self, parcel: Parcel) -> None:
         parcel.answered.set()
@@ -309,27 +285,41 @@ class Outbox:
         if self._size <= OUTBOX_BYTES:
             self._room.set()
 
-    async def settle(self, within: float | None = None) -> list[Sending] | None:
-        """Wait until all that belongs to the commit has arrived or failed, and give what failed.
+    async def settle(self) -> None:
+        """Wait until all that belongs to the commit has arrived; for what the broker refuses, others are sent.
 
-        What failed is either one record that the broker refuses, or a part of a record batch that cannot be sent.
-
-        Args:
-            within: seconds to wait; None = as long as it takes.
-
-        Returns:
-            what failed; None if something is still on its way.
+        Raises:
+            RefusedError: if something is for a topic that is not there, or is not allowed, for long enough.
+            Exception: what is wrong with a record batch that cannot be sent.
         """
-        end = None if within is None else asyncio.get_running_loop().time() + within
         sent = self._sent_before  # out of which goes what arrives: its results are not kept until all have
-        # Not `gather`: it would be done at the first failure.
-        while pending := [sending.arrived for sending in sent if not sending.arrived.done()]:
-            left = None if end is None else end - asyncio.get_running_loop().time()
-            if left is not None and left <= 0:
-                return None
-            await asyncio.wait(pending, timeout=left)
-        self._sent_before = {}
-        return list(sent)
+        while sent:
+            # Not `gather`: it would be done at the first failure.
+            if pending := [sending.arrived for sending in sent if not sending.arrived.done()]:
+                _, left = await asyncio.wait(pending, timeout=ARRIVAL_CHECK_INTERVAL_S)
+                if left:
+                    await self._look()
+                continue
+            failed = list(sent)
+            sent.clear()
+            await self._replace(failed)
+
+    async def _look(self) -> None:
+        for topic in await self.topics.missing(self.waiting):
+            self._patience.failed(topic, UnknownTopicOrPartitionError())
+
+    async def _replace(self, failed: Iterable[Sending]) -> None:
+        """Send what takes the place of records that the broker refuses, with the commit under way."""
+        errors = [(sending, sending.arrived.exception()) for sending in failed]
+        others = [error for _, error in errors if error is not None and not isinstance(error, RecordRefusedError)]
+        if others:
+            telling = (error for error in others if isinstance(error, RefusedError) or standing(type(error)))
+            raise next(telling, others[0])
+        for sending, error in errors:
+            if isinstance(error, RecordRefusedError):
+                instead = await sending.to.refused(sending.results[0], error)
+                for tp, part in await self.divided(instead) if instead else ():
+                    self.put(tp, part.results, part, amends=True)
 
     @property
     def waiting(self) -> set[TP]:
@@ -344,8 +334,3 @@ class Outbox:
             self._make_room(sending)
         for forgotten in (self._sent_before, self._sent, self._queues, self._filling, self._last, self._again_at):
             forgotten.clear()
-
-
-def _fail(sending: Sending, error: BaseException) -> None:
-    sending.arrived.set_exception(error)
-    sending.arrived.exception()  # `settle` looks at it: asyncio need not tell that nobody did

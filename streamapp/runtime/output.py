@@ -1,49 +1,52 @@
-"""Batched output: the results of a batch go to their topic as record batches."""
+"""Where the results of a batch go: the topics that agents send to, and the dead letters for records of no use."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Final, Protocol
 
+import msgspec
 from faust.types import TP
 
+from streamapp.formats.undecodable import Reason
 from streamapp.joins.records import Record
-from streamapp.kafka.record import Result
-from streamapp.kafka.refusals import RecordRefusedError
+from streamapp.kafka.record import Envelope, Headers, Result
+from streamapp.kafka.refusals import Cause, RecordRefusedError, RefusedError
+from streamapp.rate_limit import RateLimit
 from streamapp.runtime.batch import Batch
-from streamapp.runtime.work import Origin, Results
+from streamapp.runtime.watch import Watch
+from streamapp.runtime.work import Origin, Rejected, Results
 
-__all__ = ["Output"]
+__all__ = ["REJECTED_LOG_INTERVAL_S", "DeadLetters", "Output", "OutputApp"]
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two log lines for the same topic and reason: a flood of bad records must not flood the log.
+REJECTED_LOG_INTERVAL_S: Final = 10.0
+#: Bytes of an error that are kept in a dead letter which is too large without its value, too.
+ERROR_MAX_BYTES: Final = 1_000
+#: How many headers are a dead letter's own, before all others.
+OWN_HEADERS: Final = 5
 
 
-class RefusedResults(Protocol):
-    """Where results go that the broker refuses: the dead letters."""
-
-    async def instead_of(
-        self, result: Result, source: TP, record: Record | None, topic: str, error: RecordRefusedError
-    ) -> None:
-        """Send the record that gave a result; see `DeadLetters.instead_of`, which has the arguments."""
-        ...
-
-
-class Outputs(Protocol):
+class OutputApp(Protocol):
     """The app, as far as its outputs know it."""
 
     @property
-    def dead_letters(self) -> RefusedResults:
-        """Where results go that the broker refuses."""
-        ...
+    def dead_letters(self) -> DeadLetters:
+        """Where records go whose results the broker refuses."""
+
+    @property
+    def watch(self) -> Watch:
+        """Counts records that are rejected or unmatched."""
 
 
 class Output:
-    """A topic that results are sent to.
+    """A topic that results are sent to."""
 
-    Args:
-        app: has the dead letters.
-        topic: the topic's name.
-    """
-
-    def __init__(self, app: Outputs, topic: str) -> None:
+    def __init__(self, app: OutputApp, topic: str) -> None:
         self._app = app
         self.topic = topic
         #: Records that the broker has acknowledged.
@@ -68,13 +71,109 @@ class Output:
         if results:
             batch.work.results.append(Results(self, results, batch.tp, rekeyed, origin))
 
-    async def refused(self, result: Result, source: TP, record: Record | None, error: RecordRefusedError) -> None:
-        """Send the record that gave a result which the broker refuses to the dead letters.
+    async def refused(
+        self, result: Result, source: TP, record: Record | None, error: RecordRefusedError
+    ) -> Results | None:
+        """Return the dead letter for a result that the broker refuses, of the record that gave it if one alone did."""
+        return self._app.dead_letters.instead_of(result, source, record, self.topic, error)
 
-        Args:
-            result: the result.
-            source: the partition of the record.
-            record: the record; None = there is none that gave the result alone.
-            error: what the broker says.
+
+class _Made(msgspec.Struct, frozen=True, gc=False):
+    """A result as the record of its own dead letter."""
+
+    key: bytes | None
+    value: bytes | None
+    timestamp: int
+    offset: int = -1
+
+
+class DeadLetters(Output):
+    """The topic for rejected records; counts them by topic and reason, and logs some of them.
+
+    A dead letter has the key, the value, the timestamp and the headers of the rejected record; before these
+    headers stand ``topic``, ``partition``, ``offset``, ``reason`` and ``error``, and ``traceback`` if an agent
+    failed. A value that the topic refuses for its size is left out, and the header ``value_bytes`` tells its size; if
+    that is not enough, so are the key and all headers but those five. The record itself is still where ``topic``,
+    ``partition`` and ``offset`` say. A timestamp that the topic refuses becomes the header ``timestamp`` (ms), and the
+    dead letter has the time of its sending; for a compacted topic a missing key is made of topic, partition and offset.
+
+    A result that the broker refuses is a dead letter itself if no record gave it alone, as with a window that is
+    reduced: ``topic`` is then the one that it is for, and ``offset`` is -1.
+    """
+
+    def __init__(self, app: OutputApp, topic: str) -> None:
+        super().__init__(app, topic)
+        self._logged = RateLimit(REJECTED_LOG_INTERVAL_S)
+        #: Records rejected so far, by topic and reason.
+        self.counts: Counter[tuple[str, Reason]] = Counter()
+
+    def reject(self, batch: Batch, rejected: Iterable[Rejected]) -> None:
+        """Send rejected records of a batch once the agent is done with it."""
+        batch.work.rejected += rejected
+
+    def letters(self, rejected: Iterable[Rejected]) -> list[Result]:
+        """Make the dead letters of rejected records, count and log them."""
+        letters: list[Result] = []
+        for one in rejected:
+            self.counts[one.tp.topic, one.reason] += 1
+            self._log(one)
+            if not one.join:
+                self._app.watch.rejected(one)
+            if one.tp.topic != self.topic:  # a dead letter is in the dead letters, and would come back without end
+                letters.append((_envelope(one), one.record.value))
+        return letters
+
+    def instead_of(
+        self, result: Result, source: TP, record: Record | None, topic: str, error: RecordRefusedError
+    ) -> Results | None:
+        """Return the dead letter of the record whose result the broker refuses; without one, of the result."""
+        if record is None:
+            stamped, value = result
+            source, record = TP(topic, source.partition), _Made(stamped.key, value, stamped.timestamp or 0)
+        rejected = Rejected(source, record, Reason(error.cause), f"{topic} refuses the result: {error}")
+        letters = self.letters([rejected])
+        return Results(self, letters, source, rekeyed=True) if letters else None
+
+    async def refused(self, result: Result, source: TP, record: Record | None, error: RecordRefusedError) -> Results:
+        """Return a dead letter that the broker refuses without what it refuses it for.
+
+        Raises:
+            RefusedError: if the topic takes not even that.
         """
-        await self._app.dead_letters.instead_of(result, source, record, self.topic, error)
+        letter, value = result
+        key, timestamp = letter.key, letter.timestamp
+        own, more = list(letter.headers[:OWN_HEADERS]), letter.headers[OWN_HEADERS:]
+        if error.cause is Cause.INVALID_TIMESTAMP and timestamp is not None:
+            own.append(("timestamp", str(timestamp).encode()))
+            timestamp = None
+        elif error.cause is Cause.TOO_LARGE and value is not None:
+            own.append(("value_bytes", str(len(value)).encode()))
+            value = None
+        elif error.cause is Cause.TOO_LARGE and (key is not None or more):
+            own[-1] = ("error", own[-1][1][:ERROR_MAX_BYTES])
+            key, more = None, ()
+        elif error.cause is Cause.REFUSED and key is None:
+            key = b"/".join(place for _, place in own[:3])
+        else:
+            raise RefusedError(f"{self.topic} takes no dead letters: {error}")
+        return Results(self, [(Envelope(key, timestamp, [*own, *more]), value)], source, rekeyed=True)
+
+    def _log(self, one: Rejected) -> None:
+        if self._logged.due((one.tp.topic, one.reason)):
+            place, so_far = (*one.tp, one.record.offset), self.counts[one.tp.topic, one.reason]
+            text = "%s[%d]@%d went to the dead letters, %s: %s (%d for this reason so far)"
+            logger.warning(text, *place, one.reason, one.error, so_far)
+
+
+def _envelope(one: Rejected) -> Envelope:
+    headers: Headers = [
+        ("topic", one.tp.topic.encode()),
+        ("partition", str(one.tp.partition).encode()),
+        ("offset", str(one.record.offset).encode()),
+        ("reason", one.reason.encode()),
+        ("error", one.error.encode()),
+    ]
+    if one.traceback:
+        headers.append(("traceback", one.traceback.encode()))
+    # A record that a join kept for a time has no headers any more.
+    return Envelope(one.record.key, one.record.timestamp, [*headers, *getattr(one.record, "headers", ())])

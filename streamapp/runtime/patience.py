@@ -32,7 +32,7 @@ FORBIDDEN_TIMEOUT_S: Final = 10.0
 #: Seconds without a failure after which the next one is a new trouble.
 TROUBLE_EXPIRY_S: Final = 60.0
 #: Seconds between two log lines of the same trouble.
-LOG_INTERVAL_S: Final = 10.0
+TROUBLE_LOG_INTERVAL_S: Final = 10.0
 
 
 class Trouble(NamedTuple):
@@ -44,17 +44,12 @@ class Trouble(NamedTuple):
 
 
 class Patience:
-    """Counts what fails one time after the other.
+    """Counts what fails one time after the other."""
 
-    Args:
-        problems: of the worker.
-        now: returns the time (s).
-    """
-
-    def __init__(self, problems: Problems, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, problems: Problems, now_s: Callable[[], float] = time.monotonic) -> None:
         self._problems = problems
-        self._now = now
-        self._logged = RateLimit(LOG_INTERVAL_S, now)
+        self._now_s = now_s
+        self._logged = RateLimit(TROUBLE_LOG_INTERVAL_S, now_s)
         self._troubles: dict[Hashable, Trouble] = {}
 
     def failed(self, name: str, error: BaseException) -> float:
@@ -67,7 +62,7 @@ class Patience:
         Raises:
             RefusedError: if it was tried often enough.
         """
-        now = self._now()
+        now = self._now_s()
         trouble = self._troubles.get(name)
         if trouble is None or now - trouble.last > TROUBLE_EXPIRY_S:
             trouble = Trouble(now, now, 0)

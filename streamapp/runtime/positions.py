@@ -13,7 +13,7 @@ import contextlib
 import dataclasses
 import logging
 from collections.abc import Collection, Iterable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
@@ -35,8 +35,7 @@ logger = logging.getLogger(__name__)
 DESCRIBE_RETRY_S: Final = 0.5
 
 
-@dataclasses.dataclass(frozen=True)
-class Reached:
+class Reached(NamedTuple):
     """How far a group has read a partition."""
 
     #: Of the next record; None = not known any more.
@@ -48,22 +47,16 @@ class Reached:
 
 
 def gap(tp: TP, reached: Reached | None, log: LogRange, topic_id: str | None) -> Gap | None:
-    """Tell whether a partition is to be read from elsewhere than where its group got to.
+    """Return why a partition is to be read from elsewhere than where its group got to; None = it is not.
 
-    Args:
-        tp: the partition.
-        reached: how far it is read; None = nothing was.
-        log: what there is of it.
-        topic_id: of its topic; None = the broker does not tell.
+    The id of its topic is None if the broker does not tell.
     """
-    if reached is None:
-        return Gap(tp, Why.BEGUN_LATE, 0, log.begin, None) if log.begin > 0 else None
-    before = reached.offset
-    if topic_id is not None and reached.topic_id not in (None, topic_id):
-        lost = None if reached.end is None or before is None else max(0, reached.end - before)
-        return Gap(tp, Why.MADE_ANEW, before, log.begin, lost, reached.topic_id, topic_id)
+    before, known_id, known_end = reached or Reached(None, None)
+    if topic_id is not None and known_id not in (None, topic_id):
+        lost = None if known_end is None or before is None else max(0, known_end - before)
+        return Gap(tp, Why.MADE_ANEW, before, log.begin, lost, known_id, topic_id)
     if before is None:
-        return gap(tp, None, log, topic_id)
+        return Gap(tp, Why.BEGUN_LATE, 0, log.begin, None) if log.begin > 0 else None
     if before < log.begin:
         return Gap(tp, Why.DELETED, before, log.begin, log.begin - before)
     if before > log.end:
@@ -71,41 +64,36 @@ def gap(tp: TP, reached: Reached | None, log: LogRange, topic_id: str | None) ->
     return None
 
 
+@dataclasses.dataclass
 class Positions:
-    """Where the partitions of a generation begin, and which topics they are of.
+    """Where the partitions of a generation begin, and which topics they are of."""
 
-    Args:
-        reader: whose client asks the broker.
-        losses: takes note of records that are gone.
-        tables: their stores know of which topics they are made.
-    """
-
-    def __init__(self, reader: Reader, losses: Losses, tables: Tables) -> None:
-        self._reader = reader
-        self._losses = losses
-        self._tables = tables
-        #: The ids of the topics that this generation reads, as far as the broker tells.
-        self.ids: dict[str, str] = {}
-        #: The topics that this generation reads and that are there.
-        self.there: frozenset[str] = frozenset()
-        #: Partitions whose state goes on: a worker of this app has committed how far they are read.
-        self.progressed: set[TP] = set()
-        #: How far the last generation had read its partitions, and of which topics.
-        self._reached: dict[TP, Reached] = {}
-        #: What there was of the logs when this generation began.
-        self._logs: Mapping[TP, LogRange] = {}
+    #: Whose client asks the broker.
+    reader: Reader
+    losses: Losses
+    #: Their stores know of which topics they are made.
+    tables: Tables
+    #: The ids of the topics that this generation reads, as far as the broker tells.
+    ids: dict[str, str] = dataclasses.field(default_factory=dict)
+    #: The topics that this generation reads and that are there.
+    there: frozenset[str] = frozenset()
+    #: Partitions whose state goes on: a worker of this app has committed how far they are read.
+    progressed: set[TP] = dataclasses.field(default_factory=set)
+    #: How far the last generation had read its partitions, and of which topics.
+    _reached: dict[TP, Reached] = dataclasses.field(default_factory=dict)
+    #: What there was of the logs when this generation began.
+    _logs: Mapping[TP, LogRange] = dataclasses.field(default_factory=dict)
 
     def ends_before(self, tp: TP, offset: int | None) -> bool:
-        """Tell whether the log of a partition ended before an offset when this generation began: it was cut off."""
+        """Return whether the log of a partition ended before an offset when this generation began: it was cut off."""
         log = self._logs.get(tp)
         return log is not None and offset is not None and log.end < offset
 
     def leave(self, ends: Mapping[TP, int | None], offsets: Mapping[TP, int | None]) -> None:
         """Take note of how far the partitions are read, at the end of their generation.
 
-        Args:
-            ends: the end offset of each partition as it was last seen; None = it was not.
-            offsets: the one that is committed; None = none was in this generation.
+        That are their end offsets as they were last seen (None = they were not), and the committed ones of this
+        generation (None = none was).
         """
         for tp, end in ends.items():
             known = self._reached.get(tp)
@@ -116,11 +104,7 @@ class Positions:
                 self._reached[tp] = Reached(offset, self.ids.get(tp.topic), end)
 
     async def begin(self, committed: Mapping[TP, OffsetAndMetadata], partitions: Collection[TP]) -> dict[TP, int]:
-        """Compare committed offsets with what the broker has.
-
-        Args:
-            committed: of the partitions that have one.
-            partitions: that this worker has.
+        """Compare the committed offsets of this worker's partitions with what the broker has.
 
         Returns:
             where those partitions begin that are not read from their committed offset; to be committed.
@@ -129,14 +113,13 @@ class Positions:
             KafkaError: if the broker does not allow it.
             LostError: if records are gone, and the worker is to stop then.
         """
-        topics, logs = await self._ask(partitions)
-        self._logs = logs
+        topics, self._logs = await self._ask(partitions)
         self.ids = {topic: told.id for topic, told in topics.items() if told.id is not None}
         self.there = frozenset(topics)
         reached = {tp: self._known(tp, committed.get(tp)) for tp in partitions}
-        found = (gap(tp, reached[tp], log, self.ids.get(tp.topic)) for tp, log in logs.items())
+        found = (gap(tp, reached[tp], log, self.ids.get(tp.topic)) for tp, log in self._logs.items())
         gaps = [each for each in found if each is not None]
-        self._losses.gaps(gaps)
+        self.losses.gaps(gaps)
         self.progressed = {
             tp for tp, each in committed.items() if CommitMetadata.parse(each.metadata).by is By.PROGRESS
         }
@@ -161,7 +144,7 @@ class Positions:
     def _stored_id(self, tp: TP) -> str | None:
         """Return the id that the topic of a partition had when rows were made of it."""
         with contextlib.suppress(StoreUnreachableError):
-            for rows in self._tables.partitions():
+            for rows in self.tables.partitions():
                 if rows.changelog.partition == tp.partition and tp.topic in rows.committed.standing.inputs:
                     return rows.committed.standing.inputs[tp.topic]
         return None
@@ -176,7 +159,7 @@ class Positions:
         return {tp: log.end for tp, log in logs.items()}
 
     async def _ask(self, partitions: Iterable[TP]) -> tuple[dict[str, Described], dict[TP, LogRange]]:
-        client, partitions = self._reader.client, list(partitions)
+        client, partitions = self.reader.client, list(partitions)
         while True:
             try:
                 topics = await describe(client, {tp.topic for tp in partitions}) if partitions else {}

@@ -38,12 +38,7 @@ class CommittedInput(Protocol):
 
 
 class Purge(Service):
-    """Deletes what was processed of the internal topics.
-
-    Args:
-        consumer: reads them.
-        internal: their names.
-    """
+    """Deletes what was processed of the internal topics with these names, which a consumer reads."""
 
     def __init__(self, consumer: CommittedInput, internal: Collection[str]) -> None:
         super().__init__()

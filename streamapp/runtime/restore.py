@@ -20,11 +20,10 @@ from streamapp.kafka.changelog_consumer import ChangelogConsumer
 from streamapp.kafka.record import Record
 from streamapp.runtime.losses import Losses
 from streamapp.settings import Settings
-from streamapp.stores.in_step import keep_in_step
-from streamapp.stores.partition import PartitionStore
+from streamapp.stores.partition import PartitionStore, keep_in_step
 from streamapp.stores.standing import UNKNOWN, Changelog, Fit, Standing, fit, is_too_old
 
-__all__ = ["Restore"]
+__all__ = ["Misfit", "Restore"]
 
 logger = logging.getLogger(__name__)
 
@@ -52,13 +51,9 @@ class Misfit:
         """Return why the store is cleared."""
         changes = f"{self.changelog.end - self.changelog.begin:,}"
         return (
-            f"The store of {self._where} is complete up to {self.offset}, but {self._why}; the store is cleared and "
-            f"restored, from at most {changes} changelog records"
+            f"The store of {self.tp.topic}[{self.tp.partition}] is complete up to {self.offset}, but {self._why}; the "
+            f"store is cleared and restored, from at most {changes} changelog records"
         )
-
-    @property
-    def _where(self) -> str:
-        return f"{self.tp.topic}[{self.tp.partition}]"
 
     @property
     def _why(self) -> str:
@@ -89,8 +84,10 @@ class Misfit:
     @property
     def lost(self) -> int:
         """How many changes of the table are gone, at most."""
-        lost = max(0, self.changelog.begin - (self.offset or 0) if self.fit is Fit.HEAD_GONE else self.changelog.begin)
-        return lost + (max(0, (self.offset or 0) - self.changelog.end) if self.fit is Fit.TAIL_GONE else 0)
+        offset, begin = self.offset or 0, self.changelog.begin
+        if self.fit is Fit.TAIL_GONE:
+            return begin + max(0, offset - self.changelog.end)
+        return max(0, begin - offset) if self.fit is Fit.HEAD_GONE else begin
 
     @property
     def loss(self) -> str:
@@ -100,45 +97,36 @@ class Misfit:
         else:
             gone = f"begins at offset {self.changelog.begin}: what was before it was deleted"
         return (
-            f"{self._where}: the changelog {gone}; {self.lost:,} changes at most are gone, and with them rows of the "
-            "table that have not changed since (is its cleanup.policy compact?)"
+            f"{self.tp.topic}[{self.tp.partition}]: the changelog {gone}; {self.lost:,} changes at most are gone, and "
+            "with them rows of the table that have not changed since (is its cleanup.policy compact?)"
         )
 
 
+@dataclasses.dataclass
 class Restore:
     """Brings stores up to date with their changelogs.
 
     A store has at any time the offset up to which it is complete: what a restore has done before it was cancelled, the
     next one need not do again.
-
-    Args:
-        settings: where the broker is.
-        stores: by the partition of their changelog.
-        losses: told of rows that are gone; None = of no use.
-        standby: whether other workers own the rows.
-        followed: whether the stores were in step some moments ago; then they are not too old.
-        going_on: numbers of the partitions whose input the group goes on with, where it has got to.
-        inputs: ids of the topics that the rows come of; None = not known.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        stores: Mapping[TP, PartitionStore],
-        *,
-        losses: Losses | None = None,
-        standby: bool = False,
-        followed: bool = False,
-        going_on: Collection[int] = (),
-        inputs: Mapping[str, str] | None = None,
-    ) -> None:
-        self._settings = settings
-        self._stores = stores
-        self._losses = losses
-        self._standby = standby
-        self._followed = followed
-        self._going_on = going_on
-        self._inputs = inputs
+    settings: Settings
+    #: By the partition of their changelog.
+    stores: Mapping[TP, PartitionStore]
+    _: dataclasses.KW_ONLY
+    #: Told of rows that are gone; None = of no use.
+    losses: Losses | None = None
+    #: Whether other workers own the rows.
+    standby: bool = False
+    #: Whether the stores were in step some moments ago; then they are not too old.
+    followed: bool = False
+    #: Numbers of the partitions whose input the group goes on with, where it has got to.
+    going_on: Collection[int] = ()
+    #: Ids of the topics that the rows come of; None = not known.
+    inputs: Mapping[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        """Have read nothing yet."""
         #: The wall clock (ms) before it was asked where the changelogs end, and the ids of their topics.
         self._asked_ms = 0
         self.ids: dict[str, str | None] = {}
@@ -168,14 +156,13 @@ class Restore:
         """
         while not await self._read_to_the_ends():
             pass
-        for tp, store in self._stores.items():
-            if tp not in self.succeeding | self._waiting:
-                keep_in_step(store, self._asked_ms, topic_id=self.ids.get(tp.topic), inputs=self._inputs)
+        for tp in self.stores.keys() - self.succeeding - self._waiting:
+            keep_in_step(self.stores[tp], self._asked_ms, topic_id=self.ids.get(tp.topic), inputs=self.inputs)
         self.seconds = time.monotonic() - self._began
 
     async def _read_to_the_ends(self) -> bool:
-        """Tell whether it was possible, or a changelog was cut off meanwhile."""
-        async with ChangelogConsumer(self._settings) as reader:
+        """Return whether it was possible, or a changelog was cut off meanwhile."""
+        async with ChangelogConsumer(self.settings) as reader:
             await self._begin(reader)
             try:
                 while self._ends:
@@ -186,18 +173,17 @@ class Restore:
 
     async def _begin(self, reader: ChangelogConsumer) -> None:
         self._asked_ms = int(time.time() * 1000)
-        begins = await reader.beginning_offsets(self._stores)
-        ends = await reader.end_offsets(self._stores)
-        topics = await reader.topics_of(self._stores)
-        self.ids = {topic: told.id for topic, told in topics.items()}
+        begins = await reader.beginning_offsets(self.stores)
+        ends = await reader.end_offsets(self.stores)
+        self.ids = {topic: told.id for topic, told in (await reader.topics_of(self.stores)).items()}
         reader.read_committed()
-        changelogs = {
-            tp: Changelog(self.ids.get(tp.topic), begins[tp], ends[tp], self._asked_ms) for tp in self._stores
-        }
-        await self._prepare(reader, changelogs)
+        await self._prepare(
+            reader,
+            {tp: Changelog(self.ids.get(tp.topic), begins[tp], ends[tp], self._asked_ms) for tp in self.stores},
+        )
         positions = {}
         self._ends.clear()
-        for tp, store in self._stores.items():
+        for tp, store in self.stores.items():
             offset = None if tp in self.succeeding else store.offset
             if store.offset is None:
                 self._empty.add(tp)
@@ -211,42 +197,36 @@ class Restore:
             reader.seek(tp, positions[tp])
 
     async def _prepare(self, reader: ChangelogConsumer, changelogs: Mapping[TP, Changelog]) -> None:
-        """Clear stores that do not go with their changelogs, and tell of what is lost.
-
-        Raises:
-            LostError: if rows are, and the worker is to stop then; no store is cleared.
-        """
+        """Clear stores that do not go with their changelogs, once it is told what is lost."""
         self.succeeding.clear()
         self._waiting.clear()
         fits = {tp: await self._fit(reader, tp, changelog) for tp, changelog in changelogs.items()}
-        misfits = {
-            tp: Misfit(tp, found, self._stores[tp].offset, self._stores[tp].standing, changelogs[tp])
+        misfits = [
+            Misfit(tp, found, self.stores[tp].offset, self.stores[tp].standing, changelogs[tp])
             for tp, found in fits.items()
             if found not in (Fit.GOES_ON, Fit.SUCCEEDS)
-        }
-        lost = {tp: misfit for tp, misfit in misfits.items() if misfit.lost}
-        if self._losses is not None:
-            self._losses.report(
-                {tp: misfit.loss for tp, misfit in lost.items()}, {tp: misfit.lost for tp, misfit in lost.items()}
-            )
-        for tp, misfit in misfits.items():
+        ]
+        if self.losses is not None:
+            self.losses.report({misfit.tp: (misfit.loss, misfit.lost) for misfit in misfits if misfit.lost})
+        for misfit in misfits:
             if misfit.fit is not Fit.EMPTY:
                 logger.warning("%s", misfit)
-                self._stores[tp].clear()
-                self._rebuilt[tp] = time.monotonic()
+                self.stores[misfit.tp].clear()
+                self._rebuilt[misfit.tp] = time.monotonic()
         for tp, found in fits.items():
             if found is Fit.SUCCEEDS:
                 self._succeed(tp, changelogs[tp])
 
     async def _fit(self, reader: ChangelogConsumer, tp: TP, changelog: Changelog) -> Fit:
-        store = self._stores[tp]
+        store = self.stores[tp]
         offset, standing = store.offset, store.standing
         found = fit(offset, standing, changelog)
         if found is Fit.SUCCEEDS and not self._may_succeed(tp, standing, changelog):
             return Fit.REPLACED
-        if found is Fit.GOES_ON and offset != changelog.end and not self._followed:
-            retention_ms = await self._delete_retention_ms(reader, tp.topic)
-            if is_too_old(standing, self._asked_ms, retention_ms):
+        if found is Fit.GOES_ON and offset != changelog.end and not self.followed:
+            if tp.topic not in self._retentions_ms:
+                self._retentions_ms[tp.topic] = await reader.delete_retention_ms(tp.topic)
+            if is_too_old(standing, self._asked_ms, self._retentions_ms[tp.topic]):
                 return Fit.TOO_OLD
         return found
 
@@ -255,23 +235,18 @@ class Restore:
 
         They may not if the group has begun anew, as `streamapp reset` has it: then they are what nobody wants.
         """
-        if self._standby:
+        if self.standby:
             return changelog.begin == changelog.end
-        return standing.successor is not None or tp.partition in self._going_on
+        return standing.successor is not None or tp.partition in self.going_on
 
     def _succeed(self, tp: TP, changelog: Changelog) -> None:
-        if self._standby:
+        if self.standby:
             self._waiting.add(tp)  # whoever owns the rows writes them; till then these are a copy
             return
         self.succeeding.add(tp)
-        store = self._stores[tp]
+        store = self.stores[tp]
         if store.standing.successor is None:  # whatever happens from here on
             store.stand(store.standing.succeeded_by(changelog.topic_id or UNKNOWN))
-
-    async def _delete_retention_ms(self, reader: ChangelogConsumer, topic: str) -> int:
-        if topic not in self._retentions_ms:
-            self._retentions_ms[topic] = await reader.delete_retention_ms(topic)
-        return self._retentions_ms[topic]
 
     async def _read(self, reader: ChangelogConsumer) -> None:
         fetched = reader.fetched()
@@ -282,7 +257,9 @@ class Restore:
                 self._write(tp, taken.get(tp, []), position)
             if position >= self._ends[tp]:
                 del self._ends[tp]
-                self._tell_rebuilt(tp)
+                if (began := self._rebuilt.pop(tp, None)) is not None:
+                    rows, seconds = len(self.stores[tp]), time.monotonic() - began
+                    logger.info("The store of %s[%d] is rebuilt: about %s rows, in %.1f s", *tp, f"{rows:,}", seconds)
             await asyncio.sleep(0)
         if self._ends and not taken:  # what was left may have been a transaction's marker
             await asyncio.wait([fetched], timeout=REPORT_INTERVAL_S)
@@ -290,15 +267,9 @@ class Restore:
         await self._report(reader)
 
     def _write(self, tp: TP, records: list[Record], position: int) -> None:
-        store = self._stores[tp]
-        write = store.restore if tp in self._empty else store.write
+        write = self.stores[tp].restore if tp in self._empty else self.stores[tp].write
         write(_changes(records), position)
         self.records += len(records)
-
-    def _tell_rebuilt(self, tp: TP) -> None:
-        if (began := self._rebuilt.pop(tp, None)) is not None:
-            rows, seconds = len(self._stores[tp]), time.monotonic() - began
-            logger.info("The store of %s[%d] is rebuilt: about %s rows, in %.1f s", *tp, f"{rows:,}", seconds)
 
     async def _report(self, reader: ChangelogConsumer) -> None:
         now = time.monotonic()
@@ -308,7 +279,7 @@ class Restore:
         left = sum([end - await reader.position(tp) for tp, end in self._ends.items()])
         logger.info(
             "Restoring %d table partitions: %s changelog records read, %s a second, at most %s to go",
-            len(self._stores),
+            len(self.stores),
             f"{self.records:,}",
             f"{self.records / (now - self._began):,.0f}",
             f"{left:,}",

@@ -9,17 +9,19 @@ commit. That they are this app's own tells them from those that were set by hand
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 
 from streamapp.kafka.commit_metadata import By, CommitMetadata, new_placement
 from streamapp.kafka.group import Group
+from streamapp.runtime.outbox import KnownTopics
 from streamapp.runtime.positions import Positions
 from streamapp.runtime.problems import Problems
 from streamapp.runtime.rows import Inspection, Owner, Tables
@@ -72,14 +74,9 @@ class Finding(NamedTuple):
 
 
 def judge(join: str, tp: TP, committed: Committed, state: Inspection, *, table: bool) -> Finding | None:
-    """Tell whether a committed offset goes with the state of a join.
+    """Return how what is committed of a partition does not go with the state of a join; None = it does.
 
-    Args:
-        join: its name.
-        tp: the partition.
-        committed: what is committed of it.
-        state: of the join's partition.
-        table: whether the join takes the topic for a table.
+    For topics that the join takes for a `table` rows would be missing.
     """
     taken = None if state.taken is None else state.taken.get(tp.topic)
     by, offset = committed
@@ -94,50 +91,23 @@ def judge(join: str, tp: TP, committed: Committed, state: Inspection, *, table: 
     return None if misfit is None else Finding(misfit, join, tp, taken or 0, offset)
 
 
-class PartitionCounts(Protocol):
-    """Tells how many partitions topics have."""
-
-    async def partition_count(self, topic: str) -> int:
-        """Return the number of partitions of a topic."""
-        ...
-
-
+@dataclasses.dataclass
 class Resumption:
-    """Where this worker's partitions go on.
+    """Where this worker's partitions go on."""
 
-    Args:
-        group: the consumer group.
-        positions: where its generations begin.
-        tables: the tables of rows.
-        topics: tells how many partitions topics have.
-        problems: of the worker.
-        group_id: the id of the group.
-        reset_command: what log lines name for a new start.
-    """
-
-    def __init__(
-        self,
-        group: Group,
-        positions: Positions,
-        tables: Tables,
-        topics: PartitionCounts,
-        problems: Problems,
-        *,
-        group_id: str,
-        reset_command: str,
-    ) -> None:
-        self._group = group
-        self._positions = positions
-        self._tables = tables
-        self._topics = topics
-        self._problems = problems
-        self._group_id = group_id
-        self._reset_command = reset_command
-        #: What was committed of this generation's partitions when it began, and how that came about by now.
-        self._committed: dict[TP, Committed] = {}
-        self._began: dict[TP, str] = {}
-        #: Since which placement they are read: a state from before that is read again on purpose.
-        self._placements: dict[TP, str] = {}
+    group: Group
+    positions: Positions
+    tables: Tables
+    topics: KnownTopics
+    problems: Problems
+    group_id: str
+    #: What log lines name for a new start.
+    reset_command: str
+    #: What was committed of this generation's partitions when it began, and how that came about by now.
+    _committed: dict[TP, Committed] = dataclasses.field(default_factory=dict)
+    _began: dict[TP, str] = dataclasses.field(default_factory=dict)
+    #: Since which placement they are read: a state from before that is read again on purpose.
+    _placements: dict[TP, str] = dataclasses.field(default_factory=dict)
 
     async def note(self, partitions: Collection[TP]) -> None:
         """Take note of what is committed of this worker's partitions, before anything else is.
@@ -145,7 +115,7 @@ class Resumption:
         Raises:
             KafkaError: if it is not to be had.
         """
-        committed = await self._group.committed_now(partitions)
+        committed = await self.group.committed_now(partitions)
         self._committed, self._began, self._placements = {}, {}, {}
         for tp in partitions:
             found = committed.get(tp)
@@ -154,39 +124,21 @@ class Resumption:
             self._began[tp] = metadata.began
             self._placements[tp] = metadata.placement or ("" if metadata.by is By.PROGRESS else new_placement())
 
-    @property
-    def there(self) -> Collection[str]:
-        """The topics that this generation reads and that are there."""
-        return self._positions.there
-
-    @property
-    def topic_ids(self) -> Mapping[str, str]:
-        """The ids of the topics that this generation reads, as far as the broker tells."""
-        return self._positions.ids
-
     async def start(self, committed: Mapping[TP, OffsetAndMetadata], partitions: Collection[TP]) -> dict[TP, int]:
-        """Compare what is committed with what the broker has; see `Positions.begin`, which has the arguments."""
-        moved = await self._positions.begin(committed, partitions)
-        self._moved(moved)
+        """Compare what is committed with what the broker has; see `Positions.begin`."""
+        moved = await self.positions.begin(committed, partitions)
+        self._placements |= {tp: new_placement() for tp in moved}  # what is there may be other records
         return moved
-
-    def _moved(self, partitions: Iterable[TP]) -> None:
-        """Take note that partitions are read from elsewhere than was committed: what is there may be other records."""
-        self._placements |= {tp: new_placement() for tp in partitions}
 
     def begins(self, topics: Iterable[str], number: int) -> dict[str, Begin]:
         """Return where the partitions with a number are read from, by topic."""
-        tps = (TP(topic, number) for topic in topics)
-        return {
-            tp.topic: Begin(self._placements.get(tp, ""), self._committed[tp].offset)
-            for tp in tps
-            if tp in self._committed
-        }
+        tps = [tp for tp in (TP(topic, number) for topic in topics) if tp in self._committed]
+        return {tp.topic: Begin(self._placements.get(tp, ""), self._committed[tp].offset) for tp in tps}
 
     def metadata(self, tp: TP, transactional_id: str = "") -> str:
         """Return what is to be committed along with an offset of a partition."""
         by = self._committed[tp].by if tp in self._committed else By.PROGRESS
-        topic_id = self._positions.ids.get(tp.topic, "")
+        topic_id = self.positions.ids.get(tp.topic, "")
         placement = self._placements.get(tp, "")
         return str(CommitMetadata(by, self._began.get(tp, ""), transactional_id, topic_id, placement))
 
@@ -195,10 +147,7 @@ class Resumption:
         self._committed |= {tp: Committed(By.PROGRESS, offset) for tp, offset in offsets.items()}
 
     async def begin(self, partitions: Collection[TP]) -> dict[TP, int]:
-        """Compare what is committed with the states, which are up to date.
-
-        Args:
-            partitions: of this generation, those of changelogs too.
+        """Compare what is committed of a generation's partitions, changelogs among them, with the restored states.
 
         Returns:
             from where partitions are to be read that were not this app's own commit so far; to be committed.
@@ -207,27 +156,26 @@ class Resumption:
             StateError: if a state does not go with what is declared or committed.
         """
         findings: list[Finding] = []
-        for table in self._tables.of_rows:
-            if (owner := table.owner) is not None:
+        for table in self.tables.of_rows:
+            if table.owner is not None and table.ordered:
                 numbers = sorted(tp.partition for tp in partitions if tp.topic == table.changelog_topic_name)
-                findings += await self._inspect(owner, {number: table.partition(number) for number in numbers})
+                findings += await self._inspect(table.owner, {number: table.partition(number) for number in numbers})
         await self._check_plain_tables(partitions)
         gone = self._settle(findings)
         await self._check_ends(gone)
         self._placements |= dict.fromkeys(gone, "")  # the states go on
-        there = self.there  # of a topic that is gone nobody can tell a position
+        there = self.positions.there  # of a topic that is gone nobody can tell a position
         new = {tp for tp, committed in self._committed.items() if committed.by in (By.FOREIGN, By.NONE)}
-        placed = {tp for tp in new if tp.topic in there}
-        positions = await self._group.begin_at(placed, gone)
+        placed = await self.group.begin_at({tp for tp in new if tp.topic in there}, gone)
         self._tell_foreign({finding.tp for finding in findings})
-        for tp, position in positions.items():
+        for tp, position in placed.items():
             self._committed[tp] = Committed(By.PROGRESS if tp in gone else By.PLACED, position)
-        return positions
+        return placed
 
     async def _inspect(self, owner: Owner, stores: Mapping[int, Uncommitted]) -> list[Finding]:
         if not stores:
             return []
-        count = await self._topics.partition_count(owner.topics[0])
+        count = await self.topics.partition_count(owner.topics[0])
         findings, noted = [], dict[str, None]()
         for number, store in stores.items():
             try:
@@ -239,8 +187,8 @@ class Resumption:
             for topic in owner.topics:
                 tp = TP(topic, number)
                 committed = self._committed.get(tp)
-                if self._positions.ends_before(tp, (state.taken or {}).get(topic)):
-                    self._moved([tp])
+                if self.positions.ends_before(tp, (state.taken or {}).get(topic)):
+                    self._placements[tp] = new_placement()
                 found = committed and judge(owner.name, tp, committed, state, table=topic in owner.tables)
                 findings += [found] if found else []
         for note in noted:
@@ -248,10 +196,7 @@ class Resumption:
         return findings
 
     def _tell_anew(self, owner: Owner, number: int, topics: Iterable[str]) -> None:
-        """Tell of topics that are others than those that a state is made of.
-
-        The broker forgets what a group has committed of a topic that is deleted: of what is read on, the losses tell.
-        """
+        """Tell of topics that are others than those that a state is made of; of what is read on, the losses tell."""
         for tp in (TP(topic, number) for topic in topics):
             committed = self._committed.get(tp)
             if committed is not None and committed.by is By.NONE:
@@ -260,26 +205,23 @@ class Resumption:
                     "from its beginning; what was not read of the former one is gone"
                 )
                 logger.error("%s", text)
-                self._problems.report(("anew", tp), text)
+                self.problems.report(("anew", tp), text)
 
     async def _check_plain_tables(self, partitions: Collection[TP]) -> None:
-        """Make sure that rows which agents wrote are of the topics that are read now.
-
-        Raises:
-            StateError: if they are of others.
-        """
+        """Raise an error if rows which agents wrote are of other topics than those that are read now."""
         if not self._committed or any(one.by is not By.NONE for one in self._committed.values()):
             return
         kept = [
             table.name
-            for table in self._tables.of_rows
+            for table in self.tables.of_rows
             if table.owner is None
             if any(tp.topic == table.changelog_topic_name and len(table.partition(tp.partition)) for tp in partitions)
         ]
         if not kept:
             return
         reads = {tp.topic for tp in self._committed}
-        before = {topic for topic in await self._group.topics() if not topic.startswith(self._own)} - reads
+        own = f"{self.group_id}-"  # what the names of the app's own topics begin with
+        before = {topic for topic in await self.group.topics() if not topic.startswith(own)} - reads
         if before:
             raise StateError(
                 f"the group has read {', '.join(sorted(before))} so far, and the table {kept[0]} has rows of that, but "
@@ -291,17 +233,8 @@ class Resumption:
             kept[0],
         )
 
-    @property
-    def _own(self) -> str:
-        """What the names of topics of the app's own begin with."""
-        return f"{self._group_id}-"
-
     def _settle(self, findings: Iterable[Finding]) -> dict[TP, int]:
-        """Tell what was found; returns from where those partitions go on whose committed offset is gone.
-
-        Raises:
-            StateError: if one does not go with a state.
-        """
+        """Tell what was found; return from where those partitions go on whose committed offset is gone."""
         found: defaultdict[Misfit, list[Finding]] = defaultdict(list)
         for finding in findings:
             found[finding.misfit].append(finding)
@@ -326,24 +259,20 @@ class Resumption:
             records = sum(finding.committed - finding.taken for finding in {one.tp: one for one in skipped}.values())
             text = f"{records:,} records were skipped: offsets were set forward by hand ({_first(skipped)})"
             logger.warning("%s", text)
-            self._problems.report(Misfit.SKIPPED, text)
+            self.problems.report(Misfit.SKIPPED, text)
         if gone := found[Misfit.GONE]:
             logger.warning(
                 "Committed offsets are gone (%s), as those of a group without workers are after "
                 "offsets.retention.minutes: going on from what the state has taken in; `%s` reads all again",
                 _first(gone),
-                self._reset_command,
+                self.reset_command,
             )
         # Of several joins that read a topic one may be a commit ahead.
         return {one.tp: one.taken for one in sorted(gone, key=lambda one: one.taken, reverse=True)}
 
     async def _check_ends(self, offsets: Mapping[TP, int]) -> None:
-        """Make sure that the topics have what states have taken in.
-
-        Raises:
-            StateError: if one has not.
-        """
-        ends = await self._positions.ends(offsets)
+        """Raise an error if a topic has not what a state has taken in."""
+        ends = await self.positions.ends(offsets)
         for tp, offset in offsets.items():
             if offset > ends.get(tp, offset):
                 raise StateError(
@@ -361,7 +290,7 @@ class Resumption:
 
     @property
     def _way_out(self) -> str:
-        return f"`{self._reset_command}` begins with an empty state, another STREAMAPP_ID beside this one"
+        return f"`{self.reset_command}` begins with an empty state, another STREAMAPP_ID beside this one"
 
 
 def _first(findings: Sequence[Finding]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
@@ -13,15 +14,6 @@ from streamapp.runtime.work import Work
 from streamapp.stores.partition import Changes
 
 __all__ = ["Inspection", "Owner", "PartitionedRows", "RowTable", "Rows", "Tables"]
-
-
-class PartitionedRows(Protocol):
-    """The partitions of a table that this worker owns, by number."""
-
-    @property
-    def partitions(self) -> Mapping[int, Uncommitted]:
-        """The partitions."""
-        ...
 
 
 class Inspection(NamedTuple):
@@ -47,33 +39,38 @@ class Owner(Protocol):
     @property
     def tables(self) -> frozenset[str]:
         """The topics whose records are rows of a table in the state."""
-        ...
 
     def inspect(self, partition: Uncommitted, partitions: int) -> Inspection:
-        """Look at the state of a partition.
+        """Look at the state of one of so many partitions.
 
         Raises:
             StateError: if the join cannot go on with it.
         """
-        ...
+
+
+class PartitionedRows(Protocol):
+    """The partitions of a table that this worker owns, by number."""
+
+    @property
+    def partitions(self) -> Mapping[int, Uncommitted]:
+        """The partitions."""
 
 
 class RowTable(Protocol):
     """A table of rows, one store a partition, with a changelog."""
 
     name: str
-    #: What knows the state that the table is, if it is the state of a join.
+    #: The join that it belongs to: its state, which is an ordered table, or a table that it joins with.
     owner: Owner | None
+    ordered: bool
 
     @property
     def data(self) -> PartitionedRows:
         """Its partitions."""
-        ...
 
     @property
     def changelog_topic_name(self) -> str:
         """Full name of the changelog."""
-        ...
 
     def partition(self, number: int) -> Uncommitted:
         """Return the rows of a partition that this worker owns.
@@ -81,7 +78,6 @@ class RowTable(Protocol):
         Raises:
             KeyError: if it does not own it.
         """
-        ...
 
 
 class Tables(Protocol):
@@ -90,42 +86,40 @@ class Tables(Protocol):
     @property
     def of_rows(self) -> Sequence[RowTable]:
         """All of them: those that agents have, and the states of joins."""
-        ...
 
     def partitions(self, *, active: bool = False) -> list[Uncommitted]:
-        """Return the rows of the partitions that this worker has.
-
-        Args:
-            active: leave out those that are kept as standbys.
-        """
-        ...
+        """Return the rows of the partitions that this worker has; without its standbys if only `active` ones."""
 
 
+@dataclasses.dataclass(slots=True, eq=False)
 class Rows:
-    """One partition of a table as the work on a batch sees it: with what the work itself has written.
+    """One partition of a table as the work on a batch sees it: with what the work itself has written."""
 
-    Args:
-        rows: the partition.
-        work: the work on a batch.
-    """
+    rows: Uncommitted
+    work: Work
 
-    def __init__(self, rows: Uncommitted, work: Work) -> None:
-        self._rows = rows
-        self._work = work
+    @property
+    def written(self) -> bool:
+        """Whether the work has written any."""
+        return bool(self.work.changes.get(self.rows))
 
     def get(self, key: bytes, /) -> Row | None:
         """Return the row of a key."""
-        written = self._work.changes.get(self._rows)
+        written = self.work.changes.get(self.rows)
         if written and key in written:
             return written[key]
-        return self._rows.get(key)
+        return self.rows.get(key)
 
-    def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
+    def get_many(self, keys: Sequence[bytes], /) -> list[Row | None]:
         """Return the rows of keys, in their order; a key may be there more than once."""
-        rows = self._rows.get_many(keys)
-        if written := self._work.changes.get(self._rows):
+        rows = self.rows.get_many(keys)
+        if written := self.work.changes.get(self.rows):
             rows = [written.get(key, row) for key, row in zip(keys, rows, strict=True)]
         return rows
+
+    def keys(self) -> Iterator[bytes]:
+        """Go through the keys that finished work has left, before the next change."""
+        return (key for key, _ in self.rows.items())
 
     def scan(self, start: bytes, stop: bytes | None) -> Iterator[tuple[bytes, Row]]:
         """Return the rows with ``start <= key < stop`` in order; None is without end.
@@ -133,17 +127,17 @@ class Rows:
         Raises:
             TypeError: if the table is not an ordered one.
         """
-        if not isinstance(self._rows, OrderedUncommitted):
+        if not isinstance(self.rows, OrderedUncommitted):
             raise TypeError("only an ordered table is read in the order of its keys")
-        written = SortedDict(self._work.changes.get(self._rows, {}))
-        return newest(in_range(written, start, stop), self._rows.scan(start, stop))
+        written = SortedDict(self.work.changes.get(self.rows, {}))
+        return newest(in_range(written, start, stop), self.rows.scan(start, stop))
 
-    def write(self, changes: Changes) -> None:
+    def write(self, changes: Changes, /) -> None:
         """Write rows; None deletes. Others see them once the agent is done with the batch."""
         if changes:
-            self._work.changes.setdefault(self._rows, {}).update(changes)
+            self.work.changes.setdefault(self.rows, {}).update(changes)
 
-    def expire(self, before: int | None) -> None:
+    def expire(self, before: int | None, /) -> None:
         """Have the rows that are older than an event time (ms) deleted; None deletes none."""
         if before is not None:
-            self._work.expiry[self._rows] = before
+            self.work.expiry[self.rows] = before

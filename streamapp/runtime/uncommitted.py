@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import heapq
-import itertools
+import operator
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Final
 
@@ -15,8 +15,7 @@ from streamapp.joins.rows import Row
 from streamapp.kafka.record import Envelope, Result
 from streamapp.kafka.refusals import RecordRefusedError
 from streamapp.stores.errors import StoreUnreachableError
-from streamapp.stores.in_step import keep_in_step
-from streamapp.stores.partition import Changes, OrderedStore, PartitionStore
+from streamapp.stores.partition import Changes, OrderedStore, PartitionStore, keep_in_step
 from streamapp.stores.standing import UNKNOWN
 
 __all__ = ["OrderedUncommitted", "Uncommitted", "in_range", "newest"]
@@ -28,12 +27,7 @@ EXPIRED_ROWS_PER_COMMIT: Final = 50_000
 
 
 class Uncommitted:
-    """One partition of a table, as the finished work left it.
-
-    Args:
-        store: the rows as they were committed.
-        changelog: the partition of the changelog.
-    """
+    """One partition of a table, as the finished work left it: what is not committed, on top of its store."""
 
     def __init__(self, store: PartitionStore, changelog: TP) -> None:
         self.committed = store
@@ -54,7 +48,6 @@ class Uncommitted:
         self._expiring = False
 
     def _none(self) -> MutableMapping[bytes, Row | None]:
-        """Make room for changes."""
         return {}
 
     def get(self, key: bytes, /) -> Row | None:
@@ -103,10 +96,7 @@ class Uncommitted:
             self._expire_before, self._expiring = before, True
 
     def freeze(self) -> bool:
-        """Take what was written and what expired for a commit; tell whether there is anything.
-
-        A commit that failed is followed by `forget`, so nothing is frozen yet.
-        """
+        """Take what was written and what expired for a commit; return whether there is anything."""
         if (before := self._expire_before) is not None:
             self.fresh.update(
                 (key, None) for key, row in list(self.fresh.items()) if row is not None and row.timestamp < before
@@ -133,7 +123,7 @@ class Uncommitted:
         self._offset = max(self._offset, offset)
 
     async def refused(self, result: Result, error: RecordRefusedError) -> None:
-        """Take note of a row that the changelog refuses: the commit cannot go on."""
+        """Take note of a row that the changelog refuses: nothing is sent in its place, and the commit cannot go on."""
         self.refusals.append((result, error))
 
     def store(self) -> None:
@@ -147,12 +137,7 @@ class Uncommitted:
         self._frozen = self._none()
 
     def in_step(self, at_ms: int, inputs: Mapping[str, str]) -> None:
-        """Take note that the store had all of the changelog at a time of the wall clock (ms).
-
-        Args:
-            at_ms: the time.
-            inputs: ids of the topics that are read.
-        """
+        """Take note that the store had all of the changelog at a time (ms), made of topics with these ids."""
         keep_in_step(self.committed, at_ms, inputs=inputs)
 
     def forget(self) -> None:
@@ -171,7 +156,6 @@ class OrderedUncommitted(Uncommitted):
     _frozen: SortedDict[bytes, Row | None]
 
     def _none(self) -> MutableMapping[bytes, Row | None]:
-        """Make room for changes."""
         return SortedDict()
 
     def scan(self, start: bytes, stop: bytes | None) -> Iterator[tuple[bytes, Row]]:
@@ -195,13 +179,8 @@ def in_range(changes: SortedDict[bytes, Row | None], start: bytes, stop: bytes |
 
 def newest(*sources: Iterable[tuple[bytes, Row | None]]) -> Iterator[tuple[bytes, Row]]:
     """Merge rows that are in order; of one key that of the first source counts, and None is no row."""
-    numbered = [zip(source, itertools.repeat(number)) for number, source in enumerate(sources)]
     last = None
-    for (key, row), _ in heapq.merge(*numbered, key=_place):
+    for key, row in heapq.merge(*sources, key=operator.itemgetter(0)):  # stable: of equal keys the first source's first
         if key != last and row is not None:
             yield key, row
         last = key
-
-
-def _place(entry: tuple[tuple[bytes, Row | None], int]) -> tuple[bytes, int]:
-    return entry[0][0], entry[1]

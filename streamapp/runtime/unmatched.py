@@ -6,21 +6,19 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Final
 
 from faust.types import TP
 
 from streamapp.kafka.record import Result
 from streamapp.runtime.advice import advice, advice_on_keys
-from streamapp.runtime.output import Output
+from streamapp.runtime.batch import Batch
+from streamapp.runtime.output import Output, OutputApp
+from streamapp.runtime.rows import RowTable
 from streamapp.runtime.tally import Example
 from streamapp.runtime.work import Origin
 
-if TYPE_CHECKING:
-    from streamapp.runtime.batch import Batch
-    from streamapp.runtime.rows import RowTable
-
-__all__ = ["SAMPLE", "Lookup", "TableLookup", "UnmatchedOutput"]
+__all__ = ["SAMPLE", "UnmatchedOutput"]
 
 #: How many keys of a table are told beside one that is not there.
 SAMPLE: Final = 3
@@ -28,19 +26,18 @@ SAMPLE: Final = 3
 EXPIRED: Final = "expired"
 
 
-class Lookup(Protocol):
-    """What records are looked up in."""
+class UnmatchedOutput(Output):
+    """A topic for records that found no row; made by `App.unmatched`, which has the arguments."""
 
-    def advice(self, reason: str, example: Example | None) -> str:
-        """Return what to do about records that have no row, by the reason and an example."""
-        ...
-
-
-class TableLookup:
-    """A table as agents look records up in it."""
-
-    def __init__(self, table: RowTable) -> None:
+    def __init__(
+        self, app: OutputApp, topic: str, table: RowTable, reason: Callable[[bytes], str], *, keeps: bool = False
+    ) -> None:
+        super().__init__(app, topic)
         self._table = table
+        self._reason = reason
+        self._keeps = keeps
+        #: How many there were since the start, by topic and reason.
+        self.counts: Counter[tuple[str, str]] = Counter()
 
     def advice(self, reason: str, example: Example | None) -> str:
         """Return what to do about records that have no row."""
@@ -49,29 +46,11 @@ class TableLookup:
         partitions = self._table.data.partitions
         mine = partitions.get(example.tp.partition)
         # If there are none where the record is, those of other partitions show at least what keys look like.
-        for rows in [*([mine] if mine is not None else []), *partitions.values()]:
-            if some := [key for key, _ in itertools.islice(rows.items(), SAMPLE)]:
-                break
-        else:
-            some = []
+        tried = [*([] if mine is None else [mine]), *partitions.values()]
+        samples = ([key for key, _ in itertools.islice(rows.items(), SAMPLE)] for rows in tried)
         by_now = mine is not None and example.key is not None and mine.get(example.key) is not None
+        some = next(filter(None, samples), [])
         return advice_on_keys(example.key, some, f"the table {self._table.name}", by_now=by_now)
-
-
-class UnmatchedOutput(Output):
-    """A topic for records that found no row; made by `App.unmatched`, which has the arguments."""
-
-    _app: Any
-
-    def __init__(
-        self, app: Any, topic: str, table: RowTable, reason: Callable[[bytes], str], *, keeps: bool = False
-    ) -> None:
-        super().__init__(app, topic)
-        self._lookup = TableLookup(table)
-        self._reason = reason
-        self._keeps = keeps
-        #: How many there were since the start, by topic and reason.
-        self.counts: Counter[tuple[str, str]] = Counter()
 
     def send(
         self, batch: Batch, results: Sequence[Result], *, rekeyed: bool = False, origin: Origin | None = None
@@ -83,7 +62,7 @@ class UnmatchedOutput(Output):
 
     def _count(self, tp: TP, results: Sequence[Result]) -> None:
         watched = self._app.watch.by_hand(tp.topic)
-        watched.lookup, watched.tally.keeps = self._lookup, self._keeps
+        watched.lookup, watched.tally.keeps = self, self._keeps
         reasons = [self._reason(value or b"") for _, value in results]
         for reason, count in Counter(reasons).items():
             watched.tally.unmatched[reason] += count

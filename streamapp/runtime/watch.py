@@ -8,24 +8,26 @@ the first hundred, there is a line in the log with the counts by reason, an exam
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+
+from mode import Service
 
 from streamapp.rate_limit import RateLimit
 from streamapp.runtime.advice import advice, shortened
+from streamapp.runtime.problems import Problems
 from streamapp.runtime.tally import Example, Loss, Tally
+from streamapp.runtime.work import Rejected
 
-if TYPE_CHECKING:
-    from streamapp.runtime.unmatched import Lookup
-    from streamapp.runtime.work import Rejected
-
-__all__ = ["ByHand", "Finding", "Watch", "Watched"]
+__all__ = ["ByHand", "Finding", "Lookup", "Watch", "Watched"]
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two lines of the same, if it comes and goes.
-TELL_EVERY_S: Final = 60.0
+#: Seconds between two looks, and between two log lines of the same, if it comes and goes.
+WATCH_LOOK_INTERVAL_S: Final = 1.0
+WATCH_LOG_INTERVAL_S: Final = 60.0
 
 
 class Finding(NamedTuple):
@@ -40,54 +42,54 @@ class Finding(NamedTuple):
 
 
 class Watched(Protocol):
-    """Something that is looked at."""
+    """Something that is looked at, by a name that nothing else has."""
 
-    #: What it is called; nothing else is.
     name: str
 
     def look(self, now: float, share: float) -> Finding | None:
-        """Judge the last minute; None = it cannot be told.
+        """Judge the last minute before a time (s), of which this share may come to nothing; None = too few records."""
 
-        Args:
-            now: the time (s).
-            share: of the records may come to nothing.
-        """
-        ...
+
+class Lookup(Protocol):
+    """What records are looked up in."""
+
+    def advice(self, reason: str, example: Example | None) -> str:
+        """Return what to do about records that have no row, by the reason and an example."""
 
 
 class ByHand:
-    """The records of a topic, as the agents take them that are not those of a join.
+    """The records of a topic, as the agents take them that are not those of a join."""
 
-    Args:
-        app: the app.
-        topic: its full name.
-    """
-
-    def __init__(self, app: Any, topic: str) -> None:
+    def __init__(self, topic: str, read: Mapping[str, int]) -> None:
         self.name = topic
         self.tally = Tally()
         #: What unmatched ones were looked up in.
         self.lookup: Lookup | None = None
-        self._app = app
+        self._read = read
 
     def look(self, now: float, share: float) -> Finding | None:
         """Judge the last minute."""
-        self.tally.taken = self._app.read[self.name]
+        self.tally.taken = self._read[self.name]
         return judged(self.tally, self.name, now, share, self.lookup)
 
 
-class Watch:
+class Watch(Service):
     """Looks at what is watched, and tells.
 
     Args:
-        app: the app whose faults are reported, and whose settings say how large a share may come to nothing.
+        problems: where it is shown.
+        read: records that the agents are done with, by topic.
+        share: of the records may come to nothing.
     """
 
-    def __init__(self, app: Any) -> None:
-        self._app = app
+    def __init__(self, problems: Problems, read: Mapping[str, int], share: float) -> None:
+        super().__init__()
+        self._problems = problems
+        self._read = read
+        self._share = share
         self._watched: list[Watched] = []
         self._by_hand: dict[str, ByHand] = {}
-        self._told = RateLimit(TELL_EVERY_S)
+        self._told = RateLimit(WATCH_LOG_INTERVAL_S)
         #: What is bad now.
         self.bad: set[str] = set()
 
@@ -103,31 +105,36 @@ class Watch:
     def by_hand(self, topic: str) -> ByHand:
         """Return what is watched of a topic's records in agents."""
         if topic not in self._by_hand:
-            self._by_hand[topic] = ByHand(self._app, topic)
+            self._by_hand[topic] = ByHand(topic, self._read)
             self.add(self._by_hand[topic])
         return self._by_hand[topic]
 
     def rejected(self, one: Rejected) -> None:
         """Count a record that an agent has rejected."""
-        tally = self.by_hand(one.tp.topic).tally
-        tally.reject(one.reason, Example(one.tp, one.record.offset, one.error))
+        self.by_hand(one.tp.topic).tally.reject(one.reason, Example(one.tp, one.record.offset, one.error))
+
+    @Service.task
+    async def _watch(self) -> None:
+        while not self.should_stop:
+            await self.sleep(WATCH_LOOK_INTERVAL_S)
+            self.look(time.monotonic())
 
     def look(self, now: float) -> None:
         """Look at all, and tell what has become bad or good."""
         for watched in self._watched:
-            finding = watched.look(now, self._app.settings.alarm_share)
+            finding = watched.look(now, self._share)
             if finding is None or finding.bad is (watched.name in self.bad):
                 continue
             if finding.bad:
                 self._begin(watched.name, finding)
             else:
                 self.bad.discard(watched.name)
-                self._app.faults.over((Watch, watched.name))
+                self._problems.over((Watch, watched.name))
                 logger.info("Over: most records of %s are used again", watched.name)
 
     def _begin(self, name: str, finding: Finding) -> None:
         self.bad.add(name)
-        self._app.faults.report((Watch, name), f"{finding.public}; the log says which and what to do")
+        self._problems.report((Watch, name), f"{finding.public}; the log says which and what to do")
         if not self._told.due(name):
             return
         try:
@@ -148,12 +155,11 @@ def judged(tally: Tally, topic: str, now: float, share: float, lookup: Lookup | 
     if not bad:
         return Finding(False)
     reason = loss.reasons.most_common(1)[0][0]
-    example = tally.examples.get(reason)
-    detail = partial(_detail, reason, example, lookup if tally.unmatched[reason] else None)
-    return Finding(True, counts(loss, topic), detail)
+    detail = partial(_detail, reason, tally.examples.get(reason), lookup if tally.unmatched[reason] else None)
+    return Finding(True, _counts(loss, topic), detail)
 
 
-def counts(loss: Loss, topic: str) -> str:
+def _counts(loss: Loss, topic: str) -> str:
     """Return what came to nothing, in words that name topics and counts only."""
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in loss.reasons.most_common())
     when = "since the start" if loss.from_start else "of the last minute"

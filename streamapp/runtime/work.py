@@ -1,8 +1,4 @@
-"""Work: what an agent does with a batch. It takes effect as a whole once the agent is done, or not at all.
-
-An agent that fails half-way leaves nothing behind: the results it gave so far are not sent, and the rows it wrote are
-not in the table, when it gets the batch again.
-"""
+"""Work: what an agent does with a batch. It takes effect as a whole once the agent is done, or not at all."""
 
 from __future__ import annotations
 
@@ -34,7 +30,7 @@ class Rejected:
     record: Record
     reason: Reason
     error: str
-    #: The traceback of what an agent raised.
+    #: Of what an agent raised.
     traceback: str = ""
     #: The join that rejected it, which keeps accounts of its own.
     join: str = ""
@@ -47,9 +43,10 @@ class ResultTopic(Protocol):
     #: Records that the broker has acknowledged.
     sent: int
 
-    async def refused(self, result: Result, source: TP, record: Record | None, error: RecordRefusedError) -> None:
-        """Find another place for a result that the broker refuses."""
-        ...
+    async def refused(
+        self, result: Result, source: TP, record: Record | None, error: RecordRefusedError
+    ) -> Results | None:
+        """Return what is sent in place of a result that the broker refuses."""
 
 
 class Results(msgspec.Struct):
@@ -65,8 +62,8 @@ class Results(msgspec.Struct):
         """Count results that the broker has."""
         self.output.sent += count
 
-    async def refused(self, result: Result, error: RecordRefusedError) -> None:
-        """Find another place for a result that the broker refuses."""
+    async def refused(self, result: Result, error: RecordRefusedError) -> Results | None:
+        """Return what is sent in place of a result that the broker refuses."""
         stamped, source = result[0], self.source
         record: Record | None
         if isinstance(stamped, Envelope):
@@ -76,30 +73,23 @@ class Results(msgspec.Struct):
         if self.origin is not None:
             topic, record = self.origin(stamped) or (source.topic, None)
             source = TP(topic, source.partition)
-        await self.output.refused(result, source, record, error)
+        return await self.output.refused(result, source, record, error)
 
 
+@dataclasses.dataclass(slots=True, eq=False)
 class Work:
     """Results, rejected records and table changes of one batch, in the order in which the agent gave them."""
 
-    __slots__ = ("changes", "effects", "expiry", "rejected", "results")
-
-    def __init__(self) -> None:
-        self.results: list[Results] = []
-        self.rejected: list[Rejected] = []
-        #: By table partition, the rows that were written; None deletes.
-        self.changes: dict[Uncommitted, dict[bytes, Row | None]] = {}
-        #: By table partition, the event time (ms) before which rows are to be deleted.
-        self.expiry: dict[Uncommitted, int] = {}
-        #: Called when the work takes effect; they must not fail.
-        self.effects: list[Callable[[], None]] = []
+    results: list[Results] = dataclasses.field(default_factory=list)
+    rejected: list[Rejected] = dataclasses.field(default_factory=list)
+    #: By table partition, the rows that were written; None deletes.
+    changes: dict[Uncommitted, dict[bytes, Row | None]] = dataclasses.field(default_factory=dict)
+    #: By table partition, the event time (ms) before which rows are to be deleted.
+    expiry: dict[Uncommitted, int] = dataclasses.field(default_factory=dict)
+    #: Called when the work takes effect; they must not fail.
+    effects: list[Callable[[], None]] = dataclasses.field(default_factory=list)
 
     def copy(self) -> Work:
-        """Make a copy, to which more can be added and which can be thrown away."""
-        copy = Work()
-        copy.results += self.results
-        copy.rejected += self.rejected
-        copy.changes = {partition: dict(changes) for partition, changes in self.changes.items()}
-        copy.expiry.update(self.expiry)
-        copy.effects += self.effects
-        return copy
+        """Return a copy, to which more can be added and which can be thrown away."""
+        changes = {rows: dict(changed) for rows, changed in self.changes.items()}
+        return Work([*self.results], [*self.rejected], changes, {**self.expiry}, [*self.effects])

@@ -15,20 +15,18 @@ from weakref import WeakSet
 
 from streamapp.joins.rows import Row
 
-__all__ = ["Begin", "CachedRows", "Load", "RowCache"]
+__all__ = ["Begin", "CachedRows", "RowCache"]
 
-#: Reads the rows of distinct keys from a store.
-Load = Callable[[Sequence[bytes]], Sequence[Row | None]]
-#: Begins to read them, in other threads; what it gives waits for the end of it.
+#: Begins to read the rows of distinct keys from a store, maybe in other threads; what it returns waits for the rows.
 Begin = Callable[[Sequence[bytes]], Callable[[], Sequence[Row | None]]]
 
 #: Bytes that a row takes besides its key and value: three Python objects with their headers, and a place in a dict.
-ROW: Final = 250
+ROW_OVERHEAD_BYTES: Final = 250
 #: Of the rows that are looked up together, the share that was not at hand from which on they are taken for ones that
 #: hardly come again, and the one in so many that is kept then (after the bimodal insertion of Qureshi et al., "Adaptive
 #: Insertion Policies for High Performance Caching", 2007): the others would only drive out what is hot.
-RARE: Final = 0.9
-ONE_IN: Final = 8
+RARE_SHARE: Final = 0.9
+KEPT_ONE_IN: Final = 8
 #: Stands for a row that is not in the cache, as None stands for one that is known not to be there.
 UNKNOWN: Final = Row(b"", 0)
 
@@ -63,19 +61,23 @@ class RowCache:
         #: Bytes of the young generation.
         self._used = 0
         #: Bytes of a row, as those were that came last.
-        self._mean: float = ROW
+        self._mean: float = ROW_OVERHEAD_BYTES
         self._partitions: WeakSet[CachedRows] = WeakSet()
 
-    def partition(self, load: Load, begin: Begin | None = None) -> CachedRows:
-        """Make room for the rows of a partition, which are read as `CachedRows` says."""
-        rows = CachedRows(self, load, begin)
+    def partition(self, begin: Begin) -> CachedRows:
+        """Make room for the rows of a partition, which are read from its store by this."""
+        rows = CachedRows(self, begin)
         with self.lock:
             self._partitions.add(rows)
         return rows
 
     def admit(self, rows: Mapping[bytes, Row | None]) -> bool:
         """Count rows that are to be kept, if they fit into a generation; the caller holds the lock."""
-        size = len(rows) * ROW + sum(map(len, rows)) + sum([len(row.value) for row in rows.values() if row is not None])
+        size = (
+            len(rows) * ROW_OVERHEAD_BYTES
+            + sum(map(len, rows))
+            + sum([len(row.value) for row in rows.values() if row is not None])
+        )
         if rows:
             self._mean = size / len(rows)
         if size > self._generation:
@@ -88,7 +90,7 @@ class RowCache:
         return True
 
     def has_room_ahead(self, keys: int) -> bool:
-        """Tell whether rows of so many keys may be read ahead: all that are, take a generation's bytes at most."""
+        """Return whether rows of so many keys may be read ahead: all that are, take a generation's bytes at most."""
         with self.lock:
             return (keys + sum([rows.ahead for rows in self._partitions])) * self._mean <= self._generation
 
@@ -97,16 +99,10 @@ class CachedRows:
     """The rows of one partition, of which the hot ones are at hand.
 
     Rows may be looked up in one thread while another one writes.
-
-    Args:
-        cache: which bounds them.
-        load: reads rows from the store, now.
-        begin: begins to read them, for `read_ahead`; without it nothing is read ahead.
     """
 
-    def __init__(self, cache: RowCache, load: Load, begin: Begin | None = None) -> None:
+    def __init__(self, cache: RowCache, begin: Begin) -> None:
         self._cache = cache
-        self._load = load
         self._begin = begin
         #: The look-up that was begun ahead.
         self._ahead: Lookup | None = None
@@ -117,15 +113,15 @@ class CachedRows:
         self._version = 0
 
     def get(self, key: bytes, /) -> Row | None:
-        """Give the row of a key."""
+        """Return the row of a key."""
         row = self._young.get(key, UNKNOWN)
         return self.get_many([key])[0] if row is UNKNOWN else row
 
     def read_ahead(self, keys: Sequence[bytes]) -> None:
         """Begin to read what the next look-up of these keys will need, if nothing is written until then."""
         self._ahead = None
-        if self._begin is not None and self._cache.has_room_ahead(len(keys)):
-            self._ahead = self._look_up(keys, self._begin)
+        if self._cache.has_room_ahead(len(keys)):
+            self._ahead = self._look_up(keys)
 
     @property
     def ahead(self) -> int:
@@ -133,22 +129,22 @@ class CachedRows:
         return 0 if self._ahead is None else len(self._ahead.cold)
 
     def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
-        """Give the rows of keys, in their order; a key may be there more than once."""
+        """Return the rows of keys, in their order; a key may be there more than once."""
         ahead = self._ahead
         if ahead is not None and ahead.keys == keys:
             self._ahead = None
             if ahead.version == self._version:
                 return self._finish(ahead)
-        return self._finish(self._look_up(keys, lambda cold: lambda: self._load(cold)))
+        return self._finish(self._look_up(keys))
 
-    def _look_up(self, keys: Sequence[bytes], begin: Begin) -> Lookup:
+    def _look_up(self, keys: Sequence[bytes]) -> Lookup:
         version, old = self._version, self._old
         rows = list(map(self._young.get, keys, repeat(UNKNOWN)))
         unknown = [key for key, row in zip(keys, rows, strict=True) if row is UNKNOWN]
         distinct = dict.fromkeys(unknown)
         aged = {key: old[key] for key in distinct if key in old}
         cold = [key for key in distinct if key not in aged] if aged else list(distinct)
-        return Lookup(keys, version, rows, len(unknown), aged, cold, begin(cold) if cold else tuple)
+        return Lookup(keys, version, rows, len(unknown), aged, cold, self._begin(cold) if cold else tuple)
 
     def _finish(self, lookup: Lookup) -> list[Row | None]:
         """Fill in the rows that are not in the young generation, and keep some, unless there was a write meanwhile."""
@@ -157,8 +153,8 @@ class CachedRows:
             return rows
         found = read()
         # Until the cache has been full once, all have room.
-        rare = len(cold) > RARE * (len(cold) + len(aged)) and bool(self._old)
-        kept = dict(islice(zip(cold, found, strict=True), 0, None, ONE_IN if rare else None)) | aged
+        rare = len(cold) > RARE_SHARE * (len(cold) + len(aged)) and bool(self._old)
+        kept = dict(islice(zip(cold, found, strict=True), 0, None, KEPT_ONE_IN if rare else None)) | aged
         with self._cache.lock:
             if version == self._version and self._cache.admit(kept):
                 self._young.update(kept)

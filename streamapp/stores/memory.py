@@ -5,8 +5,8 @@ from __future__ import annotations
 import heapq
 import itertools
 import threading
-from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, MutableMapping, Sequence
+from typing import Final
 
 from sortedcontainers import SortedDict
 
@@ -17,14 +17,14 @@ from streamapp.stores.standing import Standing
 __all__ = ["MemoryPartition", "OrderedMemoryPartition"]
 
 #: Rows that a scan reads at once: meanwhile no other thread writes.
-SCANNED: Final = 100
+SCANNED_ROWS: Final = 100
 
 
 class MemoryPartition:
     """One partition's rows in a dict, with a heap of their event times."""
 
-    def __init__(self) -> None:
-        self._rows: dict[bytes, Row] = {}
+    def __init__(self, rows: MutableMapping[bytes, Row] | None = None) -> None:
+        self._rows = {} if rows is None else rows
         #: (event time, key) of each row, and of rows that are no longer so: those are dropped when met.
         self._times: list[tuple[int, bytes]] = []
         self.offset: int | None = None
@@ -36,7 +36,7 @@ class MemoryPartition:
         self.standing = standing
 
     def get_many(self, keys: Sequence[bytes], /) -> list[Row | None]:
-        """Give the rows of keys, in their order; a key may be there more than once."""
+        """Return the rows of keys, in their order; a key may be there more than once."""
         return list(map(self._rows.get, keys))
 
     def read_ahead(self, keys: Sequence[bytes], /) -> None:
@@ -60,7 +60,7 @@ class MemoryPartition:
         self.write(changes, offset)
 
     def expired(self, before: int, limit: int) -> list[bytes]:
-        """Give keys of rows whose event time (ms) is smaller than `before`, the oldest first."""
+        """Return keys of rows whose event time (ms) is smaller than `before`, the oldest first."""
         found: dict[bytes, int] = {}
         while self._times and self._times[0][0] < before and len(found) < limit:
             timestamp, key = heapq.heappop(self._times)
@@ -94,12 +94,9 @@ class MemoryPartition:
 class OrderedMemoryPartition(MemoryPartition):
     """The same with the keys in order."""
 
-    _rows: Any
-
     def __init__(self) -> None:
-        super().__init__()
-        self._rows = SortedDict()
-        self.get = self._rows.get
+        self._sorted = SortedDict[bytes, Row]()
+        super().__init__(self._sorted)
         self._lock = threading.Lock()
 
     def write(self, changes: Changes, offset: int) -> None:
@@ -108,13 +105,13 @@ class OrderedMemoryPartition(MemoryPartition):
             super().write(changes, offset)
 
     def scan(self, start: bytes, stop: bytes | None, /) -> Iterator[tuple[bytes, Row]]:
-        """Give the rows with ``start <= key < stop`` in order; None is without end."""
+        """Go through the rows with ``start <= key < stop`` in order; None is without end."""
         inclusive = True
         while True:
             with self._lock:
-                keys = self._rows.irange(start, stop, (inclusive, False))
-                found = [(key, self._rows[key]) for key in itertools.islice(keys, SCANNED)]
+                keys = self._sorted.irange(start, stop, (inclusive, False))
+                found = [(key, self._rows[key]) for key in itertools.islice(keys, SCANNED_ROWS)]
             yield from found
-            if len(found) < SCANNED:
+            if len(found) < SCANNED_ROWS:
                 return
             start, inclusive = found[-1][0], False

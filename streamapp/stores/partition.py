@@ -8,7 +8,7 @@ from typing import Protocol
 from streamapp.joins.rows import Row
 from streamapp.stores.standing import Standing
 
-__all__ = ["Changes", "OrderedStore", "PartitionStore"]
+__all__ = ["Changes", "OrderedStore", "PartitionStore", "keep_in_step"]
 
 #: Rows to be written by key; None deletes.
 Changes = Mapping[bytes, Row | None]
@@ -35,11 +35,11 @@ class PartitionStore(Protocol):
         ...
 
     def get(self, key: bytes, /) -> Row | None:
-        """Give the row of a key."""
+        """Return the row of a key."""
         ...
 
     def get_many(self, keys: Sequence[bytes], /) -> list[Row | None]:
-        """Give the rows of keys, in their order; a key may be there more than once."""
+        """Return the rows of keys, in their order; a key may be there more than once."""
         ...
 
     def read_ahead(self, keys: Sequence[bytes], /) -> None:
@@ -58,7 +58,7 @@ class PartitionStore(Protocol):
         ...
 
     def expired(self, before: int, limit: int) -> list[bytes]:
-        """Give keys of rows whose event time (ms) is smaller than `before`, the oldest first."""
+        """Return keys of rows whose event time (ms) is smaller than `before`, the oldest first."""
         ...
 
     def items(self) -> Iterator[tuple[bytes, Row]]:
@@ -66,7 +66,7 @@ class PartitionStore(Protocol):
         ...
 
     def __len__(self) -> int:
-        """Count the rows; an estimate where counting would mean to read them all."""
+        """Return the number of rows; an estimate where they would have to be read for it."""
         ...
 
     def clear(self) -> None:
@@ -74,7 +74,7 @@ class PartitionStore(Protocol):
         ...
 
     def close(self) -> None:
-        """Give the partition up; a later open finds what was written."""
+        """Close the partition; a later open finds what was written."""
         ...
 
 
@@ -82,5 +82,21 @@ class OrderedStore(PartitionStore, Protocol):
     """A store whose rows can be read in the order of their keys, which are compared as bytes are."""
 
     def scan(self, start: bytes, stop: bytes | None, /) -> Iterator[tuple[bytes, Row]]:
-        """Give the rows with ``start <= key < stop`` in order; None is without end."""
+        """Go through the rows with ``start <= key < stop`` in order; None is without end."""
         ...
+
+
+def keep_in_step(
+    store: PartitionStore, at_ms: int, *, topic_id: str | None = None, inputs: Mapping[str, str] | None = None
+) -> None:
+    """Take note that a store was in step with its changelog.
+
+    Args:
+        store: the store.
+        at_ms: the wall clock at which it was, in ms.
+        topic_id: of the changelog; None = as before.
+        inputs: ids of the topics that are read; None = as before.
+    """
+    then = store.standing
+    if (now := then.in_step(at_ms, topic_id, inputs)) is not then:
+        store.stand(now)

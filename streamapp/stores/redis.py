@@ -17,11 +17,12 @@ import functools
 import struct
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
+from redis.client import Pipeline
 from redis.retry import Retry
 
 from streamapp.joins.rows import Row
@@ -31,21 +32,25 @@ from streamapp.stores.errors import StoreBehindError, StoreError, StoreUnreachab
 from streamapp.stores.partition import Changes
 from streamapp.stores.standing import Standing
 
-__all__ = ["OrderedRedisPartition", "RedisPartition", "check", "connect", "forget"]
+__all__ = ["RedisPartition", "check", "connect", "forget", "open_partition"]
+
+T = TypeVar("T")
 
 #: Event time (ms) before the value of a row.
 TIME: Final = struct.Struct(">q")
 #: Fields of one command: each is carried out as a whole, while all other clients of the Redis wait.
-FIELDS: Final = 5_000
+COMMAND_FIELDS: Final = 5_000
 #: Rows of a scan that are read at once.
-SCANNED: Final = 1_000
+SCANNED_ROWS: Final = 1_000
 #: Seconds to connect and to wait for an answer. Rows are read in the event loop, which waits that long with them.
-CONNECT, ANSWER = 1.0, 3.0
+CONNECT_TIMEOUT_S, ANSWER_TIMEOUT_S = 1.0, 3.0
 #: Seconds that a worker waits for Redis when it starts, and between two attempts.
-START: Final = 10.0
-AGAIN: Final = 0.2
+START_TIMEOUT_S: Final = 10.0
+RETRY_S: Final = 0.2
 #: The offset of a partition that has none.
-NONE: Final = -1
+NO_OFFSET: Final = -1
+#: What the names of the keys of a partition end with.
+PARTS: Final = ("rows", "times", "offset", "standing", "keys")
 
 #: Errors that pass: a failover is under way, a file is being loaded, the connection was lost amid a write.
 PASSING: Final = (
@@ -59,25 +64,24 @@ PASSING: Final = (
 
 
 def connect(settings: Settings) -> redis.Redis:
-    """Make a client for the Redis of ``STREAMAPP_STORE``; it connects when it is used.
+    """Return a client for the Redis of ``STREAMAPP_STORE``; it connects when it is used.
 
     A lost connection is made again at once, and then it is the caller who waits before the next attempt.
     """
     url = urlsplit(settings.store)
-    tls: dict[str, Any] = {}
-    if url.scheme == "rediss":
-        files = {"ca_certs": settings.ssl_cafile, "certfile": settings.ssl_certfile, "keyfile": settings.ssl_keyfile}
-        tls = {"ssl": True, **{f"ssl_{name}": path for name, path in files.items() if path}}
     return redis.Redis(
         host=url.hostname or "",
         port=url.port or 6379,
         db=int(url.path.strip("/") or 0),
         username=unquote(url.username) if url.username else None,
         password=settings.store_password or None,
-        socket_connect_timeout=CONNECT,
-        socket_timeout=ANSWER,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        socket_timeout=ANSWER_TIMEOUT_S,
         retry=Retry(NoBackoff(), 1),
-        **tls,
+        ssl=url.scheme == "rediss",
+        ssl_ca_certs=settings.ssl_cafile or None,
+        ssl_certfile=settings.ssl_certfile or None,
+        ssl_keyfile=settings.ssl_keyfile or None,
     )
 
 
@@ -87,19 +91,17 @@ def check(settings: Settings) -> None:
     Raises:
         StoreError: if it is not there, refuses the password, or evicts keys that it was given.
     """
-    deadline = time.monotonic() + START
+    deadline = time.monotonic() + START_TIMEOUT_S
     with contextlib.closing(connect(settings)) as client:
         while True:
             try:
                 with _explained(settings.store):
-                    memory: Any = client.info("memory")
+                    policy = str(dict(client.info("memory")).get("maxmemory_policy", ""))
+                break
             except StoreUnreachableError as exc:
                 if time.monotonic() > deadline:
                     raise StoreError(f"{PREFIX}STORE={settings.store}: {exc}") from None
-                time.sleep(AGAIN)
-            else:
-                break
-    policy = str(memory.get("maxmemory_policy", ""))
+                time.sleep(RETRY_S)
     if policy.startswith("allkeys"):
         raise StoreError(
             f"{PREFIX}STORE={settings.store}: this Redis evicts rows when its memory is full "
@@ -116,12 +118,12 @@ def forget(settings: Settings, names: Collection[str]) -> None:
     """
     with contextlib.closing(connect(settings)) as client, _explained(settings.store):
         for name in names:
-            client.unlink(*(f"{name}:{part}" for part in ("rows", "times", "offset", "keys", "standing")))
+            client.unlink(*(f"{name}:{part}" for part in PARTS))
 
 
 @contextlib.contextmanager
 def _explained(where: str) -> Iterator[None]:
-    """Make one of our errors of what redis-py raises; none of its texts has the password."""
+    """Raise one of our errors for what redis-py raises; none of its texts has the password."""
     try:
         yield
     except redis.AuthenticationError as exc:  # which is a ConnectionError to redis-py
@@ -142,40 +144,43 @@ class RedisPartition:
         name: what the names of the keys begin with.
         hot: room for the rows that are kept at hand.
         where: what errors call this Redis.
+        ordered: whether the rows are read in the order of their keys, too.
     """
 
-    def __init__(self, client: redis.Redis, name: str, hot: RowCache, where: str) -> None:
+    def __init__(self, client: redis.Redis, name: str, hot: RowCache, where: str, *, ordered: bool = False) -> None:
         self._client = client
-        self._rows, self._times, self._offset = (f"{name}:{part}" for part in ("rows", "times", "offset"))
-        self._standing = f"{name}:standing"
-        self._names = [self._rows, self._times, self._offset, self._standing]
+        self._names = [f"{name}:{part}" for part in PARTS]
+        self._rows, self._times, self._offset, self._standing, self._keys = self._names
         self._where = f"{where} ({name})"
-        self._hot = hot.partition(self._load)
+        self._ordered = ordered
+        self._hot = hot.partition(lambda keys: functools.partial(self._load, keys))
         self.get = self._hot.get
         self.get_many = self._hot.get_many
-        self.read_ahead = self._hot.read_ahead  # which does nothing: an answer is soon there
         #: The offset that this worker left in Redis, None until it has looked; and that of a write which is under way,
         #: or of which no answer came.
         self._known: int | None = None
-        self._next = NONE
+        self._next = NO_OFFSET
 
     @property
     def offset(self) -> int | None:
         """The changelog offset up to which (exclusive) the rows are complete, as Redis has it now; None = no rows."""
         offset = self._ask()
-        return None if offset == NONE else offset
+        return None if offset == NO_OFFSET else offset
 
     @property
     def standing(self) -> Standing:
         """How the rows stand to their changelog, as Redis has it now."""
         with _explained(self._where):
-            found: Any = self._client.get(self._standing)
-        return Standing.parse(found)
+            found = self._client.get(self._standing)
+        return Standing.parse(found if isinstance(found, bytes) else None)
 
     def stand(self, standing: Standing) -> None:
         """Keep how the rows stand to their changelog."""
         with _explained(self._where):
             self._client.set(self._standing, bytes(standing))
+
+    def read_ahead(self, keys: Sequence[bytes], /) -> None:
+        """Do nothing: an answer is soon there."""
 
     def _ask(self) -> int:
         with _explained(self._where):
@@ -186,14 +191,14 @@ class RedisPartition:
         return offset
 
     def _left(self) -> int:
-        """Give the offset that this worker left."""
+        """Return the offset that this worker left."""
         return self._ask() if self._known is None else self._known
 
     def _load(self, keys: Sequence[bytes]) -> list[Row | None]:
-        chunks = self._read(lambda pipe: [pipe.hmget(self._rows, chunk) for chunk in _chunks(keys)])
+        chunks = self._read(lambda pipe: [pipe.hmget(self._rows, list(chunk)) for chunk in _chunks(keys)])
         return [None if data is None else _unpack(data) for chunk in chunks for data in chunk]
 
-    def _read(self, ask: Callable[[Any], object]) -> list[Any]:
+    def _read(self, ask: Callable[[Pipeline], object]) -> list[Any]:
         """Read rows and the offset in one step.
 
         Raises:
@@ -235,16 +240,20 @@ class RedisPartition:
         """Write as `write` does, which does not read old rows either."""
         self.write(changes, offset)
 
-    def _queue(self, pipe: Any, changes: Changes) -> None:
+    def _queue(self, pipe: Pipeline, changes: Changes) -> None:
         for chunk in _chunks([(key, row) for key, row in changes.items() if row is not None]):
             pipe.hset(self._rows, mapping={key: TIME.pack(row.timestamp) + row.value for key, row in chunk})
             pipe.zadd(self._times, {key: row.timestamp for key, row in chunk})
+            if self._ordered:
+                pipe.zadd(self._keys, {key: 0 for key, _ in chunk})  # of one score, so they are ordered by their bytes
         for keys in _chunks([key for key, row in changes.items() if row is None]):
             pipe.hdel(self._rows, *keys)
             pipe.zrem(self._times, *keys)
+            if self._ordered:
+                pipe.zrem(self._keys, *keys)
 
     def expired(self, before: int, limit: int) -> list[bytes]:
-        """Give keys of rows whose event time (ms) is smaller than `before`, the oldest first.
+        """Return keys of rows whose event time (ms) is smaller than `before`, the oldest first.
 
         Redis keeps scores as doubles, which are exact for the times of 285,000 years.
         """
@@ -257,21 +266,37 @@ class RedisPartition:
         """Go through all rows."""
         found: set[bytes] = set()  # while the hash is being resized, HSCAN gives some fields twice
         with _explained(self._where):
-            for key, data in self._client.hscan_iter(self._rows, count=1_000):
+            for key, data in self._client.hscan_iter(self._rows, count=SCANNED_ROWS):
                 if key not in found:
                     found.add(key)
                     yield key, _unpack(data)
 
+    def scan(self, start: bytes, stop: bytes | None, /) -> Iterator[tuple[bytes, Row]]:
+        """Go through the rows with ``start <= key < stop`` in order, if they are kept so; None is without end."""
+        first, last = b"[" + start, b"+" if stop is None else b"(" + stop
+        while True:
+            keys = self._page(first, last)
+            for key, row in zip(keys, self._load(keys), strict=True):
+                if row is not None:  # else it was deleted meanwhile
+                    yield key, row
+            if len(keys) < SCANNED_ROWS:
+                return
+            first = b"(" + keys[-1]
+
+    def _page(self, first: bytes, last: bytes) -> list[bytes]:
+        (keys,) = self._read(lambda pipe: pipe.zrangebylex(self._keys, first, last, start=0, num=SCANNED_ROWS))
+        return list(keys)
+
     def __len__(self) -> int:
         with _explained(self._where):
-            return int(self._client.hlen(self._rows))
+            return _number(self._client.hlen(self._rows))
 
     def clear(self) -> None:
         """Remove all rows and the offset."""
         with _explained(self._where):
             self._client.unlink(*self._names)
         self._hot.clear()
-        self._known = self._next = NONE
+        self._known = self._next = NO_OFFSET
 
     def close(self) -> None:
         """Forget the hot rows; those in Redis stay."""
@@ -284,57 +309,22 @@ class RedisPartition:
         )
 
 
-class OrderedRedisPartition(RedisPartition):
-    """The same with the keys in order."""
-
-    def __init__(self, client: redis.Redis, name: str, hot: RowCache, where: str) -> None:
-        super().__init__(client, name, hot, where)
-        self._keys = f"{name}:keys"
-        self._names.append(self._keys)
-
-    def _queue(self, pipe: Any, changes: Changes) -> None:
-        super()._queue(pipe, changes)
-        for keys in _chunks([key for key, row in changes.items() if row is not None]):
-            pipe.zadd(self._keys, dict.fromkeys(keys, 0))  # of the same score, so they are ordered by their bytes
-        for keys in _chunks([key for key, row in changes.items() if row is None]):
-            pipe.zrem(self._keys, *keys)
-
-    def scan(self, start: bytes, stop: bytes | None, /) -> Iterator[tuple[bytes, Row]]:
-        """Give the rows with ``start <= key < stop`` in order; None is without end."""
-        first, last = b"[" + start, b"+" if stop is None else b"(" + stop
-        while True:
-            keys = self._page(first, last)
-            for key, row in zip(keys, self._load(keys), strict=True):
-                if row is not None:  # else it was deleted meanwhile
-                    yield key, row
-            if len(keys) < SCANNED:
-                return
-            first = b"(" + keys[-1]
-
-    def _page(self, first: bytes, last: bytes) -> list[bytes]:
-        (keys,) = self._read(lambda pipe: pipe.zrangebylex(self._keys, first, last, start=0, num=SCANNED))
-        return list(keys)
-
-
-def _number(offset: Any) -> int:
-    return NONE if offset is None else int(offset)
+def _number(answer: object) -> int:
+    return int(answer) if isinstance(answer, bytes | int) else NO_OFFSET
 
 
 def _unpack(data: bytes) -> Row:
     return Row(data[TIME.size :], TIME.unpack_from(data)[0])
 
 
-def _chunks(things: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    return (things[start : start + FIELDS] for start in range(0, len(things), FIELDS))
+def _chunks(things: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (things[start : start + COMMAND_FIELDS] for start in range(0, len(things), COMMAND_FIELDS))
 
 
-@functools.cache
-def _hot_rows(size: int) -> RowCache:
-    """Make what bounds the hot rows of all tables of this process."""
-    return RowCache(size)
+#: Bounds the hot rows of all tables of this process, for each size.
+_hot_rows: Final = functools.cache(RowCache)
 
 
 def open_partition(client: redis.Redis, name: str, settings: Settings, *, ordered: bool) -> RedisPartition:
     """Open a partition; Redis is asked when its rows are."""
-    kind = OrderedRedisPartition if ordered else RedisPartition
-    return kind(client, name, _hot_rows(settings.cache), settings.store)
+    return RedisPartition(client, name, _hot_rows(settings.cache), settings.store, ordered=ordered)

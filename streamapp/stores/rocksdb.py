@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import shutil
 import struct
@@ -31,7 +32,7 @@ from streamapp.stores.partition import Changes
 from streamapp.stores.standing import Standing
 from streamapp.stores.wal import cut_damage
 
-__all__ = ["RocksDBPartition", "shared"]
+__all__ = ["RocksDBPartition", "remove", "shared"]
 
 logger = logging.getLogger(__name__)
 
@@ -45,18 +46,18 @@ STANDING: Final = b"standing"
 TIME: Final = struct.Struct(">Q")
 SIGN: Final = 1 << 63
 #: A write buffer for each column family: the default of 64 MiB would be gigabytes for 64 partitions, and is slower.
-WRITE_BUFFER: Final = 32 << 20
+WRITE_BUFFER_BYTES: Final = 32 << 20
 #: Written buffers that are merged at once, RocksDB's default being 4: the fewer merges, the less of a table is written
 #: again and again while it grows. It makes look-ups not measurably dearer, as each file has its Bloom filter.
-MERGED: Final = 8
+MERGED_FILES: Final = 8
 #: Bytes of a block of rows, before compression: a look-up reads a whole one.
-BLOCK: Final = 2 << 10
+BLOCK_BYTES: Final = 2 << 10
 #: Part of the memory that is for hot rows (`streamapp.stores.cache`); the rest is for RocksDB's write buffers.
-HOT: Final = 0.5
+HOT_SHARE: Final = 0.5
 #: Keys from which on another thread looks them up, too: RocksDB does it without the interpreter's lock.
-HANDED: Final = 1_000
+HANDED_KEYS: Final = 1_000
 #: Seconds to wait for another worker on this machine to close a partition that it gave back.
-LOCK_WAIT: Final = 10.0
+LOCK_TIMEOUT_S: Final = 10.0
 #: A file that says that a database was found damaged while it was in use.
 DAMAGED: Final = "streamapp-damaged"
 #: What RocksDB and the system say of files that this process cannot write; of the lock's file, too.
@@ -76,35 +77,27 @@ class Shared(NamedTuple):
 
 @cache
 def shared(size: int) -> Shared:
-    """Make what the databases of this process share, once for each size.
+    """Return what the databases of this process share, made once for each size.
 
     Args:
         size: bytes of hot rows and write buffers together. Indexes and filters come on top: some 3 bytes a row.
     """
-    hot = int(size * HOT)
+    hot = int(size * HOT_SHARE)
     # rocksdict makes one only with a cache, in which nothing else is.
     buffers = WriteBufferManager.new_write_buffer_manager_with_cache(size - hot, False, Cache(size - hot))
-    return Shared(
-        _options(_blocks(BLOCK, filtered=True), buffers),
-        _options(_blocks(), buffers),
-        RowCache(hot),
-        ThreadPoolExecutor(1, "rocksdb-reader"),
-    )
+    rows, others = _options(BLOCK_BYTES, buffers, filtered=True), _options(16 << 10, buffers, filtered=False)
+    return Shared(rows, others, RowCache(hot), ThreadPoolExecutor(1, "rocksdb-reader"))
 
 
-def _blocks(size: int = 16 << 10, *, filtered: bool = False) -> BlockBasedOptions:
+def _options(block_bytes: int, buffers: WriteBufferManager, *, filtered: bool) -> Options:
     blocks = BlockBasedOptions()
     # The hot rows are at hand as they are, and the files are in the system's page cache. A block cache in between is
     # missed as often as not, and looking into it, filling it and evicting from it takes longer (6.0 µs a row of 10
     # million, of which few are hot) than to read a small block and to expand it (3.0 µs).
     blocks.disable_cache()
-    blocks.set_block_size(size)
+    blocks.set_block_size(block_bytes)
     if filtered:
         blocks.set_bloom_filter(10, False)
-    return blocks
-
-
-def _options(blocks: BlockBasedOptions, buffers: WriteBufferManager) -> Options:
     options = Options(raw_mode=True)
     options.create_if_missing(True)
     options.create_missing_column_families(True)
@@ -114,9 +107,9 @@ def _options(blocks: BlockBasedOptions, buffers: WriteBufferManager) -> Options:
     # The system takes back what is cold. Of a disk that cannot be read the process dies (SIGBUS), without a line on it.
     options.set_allow_mmap_reads(True)
     options.set_write_buffer_manager(buffers)
-    options.set_write_buffer_size(WRITE_BUFFER)
+    options.set_write_buffer_size(WRITE_BUFFER_BYTES)
     options.set_max_write_buffer_number(2)
-    options.set_level_zero_file_num_compaction_trigger(MERGED)
+    options.set_level_zero_file_num_compaction_trigger(MERGED_FILES)
     # The column families go to disk together. Else the small one keeps the log of all that was written since it went
     # (384 MiB of each partition by default), to be read again at each start.
     options.set_atomic_flush(True)
@@ -153,7 +146,7 @@ class RocksDBPartition:
     def __init__(self, path: Path, shared: Shared) -> None:
         self.path = path
         self._shared = shared
-        self._hot = shared.hot.partition(self._load, self._begin)
+        self._hot = shared.hot.partition(self._begin)
         self.get = self._hot.get
         self.get_many = self._hot.get_many
         self.read_ahead = self._hot.read_ahead
@@ -161,7 +154,7 @@ class RocksDBPartition:
 
     def _open(self) -> None:
         self._db: Any = _open(self.path, self._shared)
-        self._times: Any = self._db.get_column_family(TIMES)
+        self._times = self._db.get_column_family(TIMES)
         self._meta = self._db.get_column_family(META)
         self._times_handle = self._db.get_column_family_handle(TIMES)
         self._meta_handle = self._db.get_column_family_handle(META)
@@ -174,13 +167,11 @@ class RocksDBPartition:
         self.offset: int | None = None if stored is None else int(stored)
 
     def _load(self, keys: Sequence[bytes]) -> list[Row | None]:
-        if len(keys) >= HANDED:
-            return self._begin(keys)()
         with self._explained():
             return _rows(self._db.get(list(keys)))
 
     def _begin(self, keys: Sequence[bytes]) -> Callable[[], list[Row | None]]:
-        if len(keys) < HANDED:
+        if len(keys) < HANDED_KEYS:
             return partial(self._load, keys)
         read, middle = self._db.get, len(keys) // 2
         head, tail = keys[:middle], keys[middle:]
@@ -232,12 +223,14 @@ class RocksDBPartition:
         self._oldest = min([self._oldest, *(row.timestamp for row in changes.values() if row is not None)])
 
     def expired(self, before: int, limit: int) -> list[bytes]:
-        """Give keys of rows whose event time (ms) is smaller than `before`, the oldest first."""
+        """Return keys of rows whose event time (ms) is smaller than `before`, the oldest first."""
         if limit <= 0:
             return []
+        end = _time(before)
         with self._explained():
             while True:
-                entries = self._entries(_time(before), limit)
+                found = itertools.takewhile(lambda entry: entry[0] < end, _scan(self._times, _time(self._oldest)))
+                entries = [entry for entry, _ in itertools.islice(found, limit)]
                 keys = [entry[TIME.size :] for entry in entries]
                 stale = [
                     entry
@@ -252,22 +245,12 @@ class RocksDBPartition:
                     batch.delete(entry, self._times_handle)
                 self._db.write(batch)
 
-    def _entries(self, end: bytes, limit: int) -> list[bytes]:
-        found: list[bytes] = []
-        for entry, _ in _scan(self._times, _time(self._oldest)):
-            if entry >= end or len(found) >= limit:
-                break
-            found.append(entry)
-        return found
-
     def items(self) -> Iterator[tuple[bytes, Row]]:
-        """Go through all rows, in the order of their keys."""
-        with self._explained():
-            for key, data in _scan(self._db, b""):
-                yield key, _unpack(data)
+        """Go through all rows."""
+        return self.scan(b"", None)
 
     def scan(self, start: bytes, stop: bytes | None, /) -> Iterator[tuple[bytes, Row]]:
-        """Give the rows with ``start <= key < stop`` in order; None is without end."""
+        """Go through the rows with ``start <= key < stop`` in order; None is without end."""
         with self._explained():
             for key, data in _scan(self._db, start):
                 if stop is not None and key >= stop:
@@ -280,7 +263,7 @@ class RocksDBPartition:
     def clear(self) -> None:
         """Remove all rows and the offset."""
         self.close()
-        _remove(self.path)
+        remove(self.path)
         self._open()
 
     def close(self) -> None:
@@ -299,7 +282,7 @@ class RocksDBPartition:
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
-        """Make a `StoreError` of what RocksDB raises, and take note of damage."""
+        """Raise a `StoreError` for what RocksDB raises, and take note of damage."""
         try:
             yield
         except Exception as exc:
@@ -318,7 +301,7 @@ def _rows(found: Sequence[bytes | None]) -> list[Row | None]:
     return [None if data is None else Row(data[size:], unpack(data)[0] - SIGN) for data in found]
 
 
-def _scan(db: Any, start: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _scan(db: Rdict, start: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Go through keys and values; unlike rocksdict's own `items`, do not take damage for the end."""
     at = db.iter()
     at.seek(start)
@@ -329,11 +312,11 @@ def _scan(db: Any, start: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _open(path: Path, shared: Shared) -> Rdict:
-    deadline = time.monotonic() + LOCK_WAIT
+    deadline = time.monotonic() + LOCK_TIMEOUT_S
     while True:
         try:
             if (path / DAMAGED).exists():
-                _remove(path)
+                remove(path)
             cut_damage(path)
             return Rdict(str(path), shared.rows, column_families={TIMES: shared.others, META: shared.others})
         except Exception as exc:  # rocksdict raises plain exceptions, told apart by their text only
@@ -346,12 +329,12 @@ def _open(path: Path, shared: Shared) -> Rdict:
                 time.sleep(0.05)
             elif any(word in text for word in ("Corruption", "Invalid argument", "not found", "No such file")):
                 logger.warning("%s is damaged and is made anew from the changelog: %s", path, text)
-                _remove(path)
+                remove(path)
             else:
                 raise StoreError(f"{path} cannot be opened: {text}") from None
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
     """Remove a database in one step: half of its files might be taken for a whole one that has fewer rows."""
     removed = path.with_name(f"{path.name}.removed")
     shutil.rmtree(removed, ignore_errors=True)

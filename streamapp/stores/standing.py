@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
-if TYPE_CHECKING:
-    pass
-
-__all__ = [
-    "NOTE_EVERY_MS",
-    "UNKNOWN",
-    "Changelog",
-    "Fit",
-    "Standing",
-    "fit",
-    "is_too_old",
-    "trusted_ms",
-]
+__all__ = ["NOTE_EVERY_MS", "UNKNOWN", "Changelog", "Fit", "Standing", "fit", "is_too_old", "trusted_ms"]
 
 #: The changelog's successor, of which no id is known yet.
 UNKNOWN: Final = ""
-#: A part of the retention, and ms, by which clocks may differ, or that a restore may take.
-MARGIN: Final = 0.1
+#: A share of the retention, and ms, by which clocks may differ, or that a restore may take.
+MARGIN_SHARE: Final = 0.1
 LEAST_MARGIN_MS: Final = 60_000
 #: How far (ms) in the future a store may have been in step, before nothing is believed of its time.
 CLOCK_OFF_MS: Final = 3_600_000
@@ -56,6 +45,13 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def __bytes__(self) -> bytes:
         return msgspec.json.encode(self)
+
+    def in_step(self, at_ms: int, topic_id: str | None, inputs: Mapping[str, str] | None) -> Standing:
+        """Return the same, in step with the changelog at a time; it stays as it is if that was noted lately."""
+        all_inputs = self.inputs if inputs is None else {**self.inputs, **inputs}
+        now = Standing(topic_id or self.topic_id, at_ms, self.successor, all_inputs)
+        is_old = self.in_step_ms is None or not 0 <= at_ms - self.in_step_ms < NOTE_EVERY_MS
+        return now if is_old or (now.topic_id, now.inputs) != (self.topic_id, self.inputs) else self
 
     def succeeded_by(self, topic_id: str) -> Standing:
         """Return the same, with a changelog to go to."""
@@ -94,11 +90,11 @@ class Changelog:
 
 def trusted_ms(delete_retention_ms: int) -> int:
     """Return for how long a store that is not in step can be brought up to date (ms): tombstones are there so long."""
-    return max(0, delete_retention_ms - max(LEAST_MARGIN_MS, int(delete_retention_ms * MARGIN)))
+    return max(0, delete_retention_ms - max(LEAST_MARGIN_MS, int(delete_retention_ms * MARGIN_SHARE)))
 
 
 def fit(offset: int | None, standing: Standing, changelog: Changelog) -> Fit:
-    """Tell how a store goes together with its changelog, but for its age.
+    """Return how a store goes together with its changelog, but for its age.
 
     Args:
         offset: of the store; None = nothing was stored.

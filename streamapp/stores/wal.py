@@ -22,7 +22,7 @@ __all__ = ["cut_damage"]
 logger = logging.getLogger(__name__)
 
 #: Bytes of a block; a record of a log does not go beyond its block, larger ones are written in parts.
-BLOCK: Final = 32 << 10
+BLOCK_BYTES: Final = 32 << 10
 #: Checksum, length and type of a record; the checksum is that of type and content, and is masked.
 HEADER: Final = struct.Struct("<IHB")
 MASK: Final = 0xA282EAD8
@@ -55,10 +55,10 @@ def cut_damage(database: Path) -> None:
 
 
 def _sound(data: bytes) -> int:
-    """Give how many bytes of a log come before the first record that is damaged."""
+    """Return how many bytes of a log come before the first record that is damaged."""
     at = 0
     while at < len(data):
-        left = BLOCK - at % BLOCK
+        left = BLOCK_BYTES - at % BLOCK_BYTES
         if left < HEADER.size:  # filled up with zeros
             at += left
             continue
@@ -68,11 +68,8 @@ def _sound(data: bytes) -> int:
         end = at + HEADER.size + length
         if kind not in TYPES or HEADER.size + length > left or end > len(data):
             return at
-        if checksum != _masked(crc32c.crc32c(data[at + HEADER.size - 1 : end])):
+        found = crc32c.crc32c(data[at + HEADER.size - 1 : end])
+        if checksum != ((found >> 15 | found << 17) + MASK) & 0xFFFFFFFF:
             return at
         at = end
     return len(data)
-
-
-def _masked(checksum: int) -> int:
-    return ((checksum >> 15 | checksum << 17) + MASK) & 0xFFFFFFFF

@@ -46,7 +46,7 @@ class App(BatchingApp):
             # By its name, since it knows of more than this package: it makes and checks the topics first.
             "Worker": "streamapp.worker.process:Worker",
             # Faust's own `reset` keeps offsets and changelogs; ours takes its place in the app's command line.
-            "autodiscover": ["streamapp.cli.reset", "streamapp.cli.rename"],
+            "autodiscover": ["streamapp.cli.faust_commands"],
             **options,
         }
         super().__init__(settings, **options)

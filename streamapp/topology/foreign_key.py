@@ -36,6 +36,7 @@ from streamapp.kafka.refusals import RecordRefusedError
 from streamapp.runtime.batch import Batch
 from streamapp.runtime.inputs import Input
 from streamapp.runtime.output import Output
+from streamapp.runtime.work import Results
 from streamapp.topology.declaration import JoinDeclaration
 from streamapp.topology.sink import NO_HEADERS, Sink
 
@@ -354,11 +355,11 @@ class _Answers(Output):
         super().__init__(app, topic)
         self._left = left
 
-    async def refused(self, result: Result, source: TP, record: Any, error: RecordRefusedError) -> None:
-        """Send the left record that was asked for to the dead letters."""
+    async def refused(self, result: Result, source: TP, record: Any, error: RecordRefusedError) -> Results | None:
+        """Return the dead letter of the left record that was asked for."""
         count = await self._app.producer.partition_count(self._left)
         left = TP(self._left, partition_of(result[0].key, count))
-        await super().refused(result, left, _left_row(record), error)
+        return await super().refused(result, left, _left_row(record), error)
 
 
 def _left_row(asked: Subscription) -> Any:

@@ -28,8 +28,8 @@ from streamapp.kafka.record import Record
 from streamapp.kafka.unreadable import Unreadable, UnreadableBatchError
 from streamapp.rate_limit import RateLimit
 from streamapp.runtime.alignment import Alignment
-from streamapp.runtime.dead_letters import LOG_EVERY
 from streamapp.runtime.feed import Feed, Fetched
+from streamapp.runtime.output import REJECTED_LOG_INTERVAL_S
 
 __all__ = ["GlobalJoin", "TopicGlobalTable"]
 
@@ -74,7 +74,7 @@ class TopicGlobalTable(Service):
         self.app = app
         self.topic = topic
         self._check = check
-        self._logged = RateLimit(LOG_EVERY)
+        self._logged = RateLimit(REJECTED_LOG_INTERVAL_S)
         #: What is looked up, and what is being read: a topic that is made anew is read before its rows count.
         self._rows = self._reading = _Rows(_Topic("", 0))
         #: Set once the table is as far as its topic was when the worker started.

@@ -15,8 +15,7 @@ from streamapp.formats.undecodable import Reason as Letter
 from streamapp.joins import Reason, SideOutput
 from streamapp.kafka.record import Envelope, Result
 from streamapp.rate_limit import RateLimit
-from streamapp.runtime.dead_letters import DeadLetters
-from streamapp.runtime.output import Output
+from streamapp.runtime.output import DeadLetters, Output
 from streamapp.runtime.work import Rejected
 from streamapp.topology.join_watch import CAUSES, KIND
 

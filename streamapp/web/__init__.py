@@ -1,4 +1,4 @@
-"""Views over the worker: tables, joins, health, metrics, and Faust's own.
+"""Views over the worker: in, requests; out, tables, joins, health and metrics, to those who may see them (`access`).
 
 | path | what |
 |---|---|
@@ -8,8 +8,6 @@
 | ``/graph/`` | `streamapp.web.graph`, in place of Faust's |
 | ``/health`` ``/health/ready`` ``/health/live`` | `streamapp.web.health` |
 | ``/metrics`` | `streamapp.web.metrics` |
-
-`streamapp.web.access` says who may see them.
 """
 
 from __future__ import annotations

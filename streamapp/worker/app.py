@@ -1,27 +1,39 @@
-"""The Faust app whose agents get batches: Faust's `App` with our transport, streams, tables and recovery."""
+"""The Faust app whose agents get batches, and what the parts of its worker share.
+
+Faust loads the parts (agent, stream, recovery, …) by their names: they know the app, and it does not import them.
+"""
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, Protocol, cast
 
 import faust
+from faust.types import TopicT
 from faust.types.auth import CredentialsT, SASLMechanism
 
 from streamapp.errors import StreamappError
+from streamapp.joins import Clock
 from streamapp.kafka.admin import LARGEST_RECORD
 from streamapp.kafka.refusals import RefusedError, name_of, standing, text_of
+from streamapp.runtime.ahead import Ahead, WallClock
+from streamapp.runtime.alignment import Alignment, groups
 from streamapp.runtime.batch import BatchSchema
-from streamapp.runtime.output import Output
+from streamapp.runtime.checkpoint import Checkpoint
+from streamapp.runtime.cycles import Flow
+from streamapp.runtime.losses import Losses
+from streamapp.runtime.output import DeadLetters, Output
+from streamapp.runtime.patience import Patience
+from streamapp.runtime.problems import Problems
+from streamapp.runtime.resumption import Resumption
+from streamapp.runtime.topics import DeclaredTopics
 from streamapp.runtime.unmatched import UnmatchedOutput
-from streamapp.runtime.watching import Watching
-from streamapp.settings import Guarantee, Settings
-from streamapp.worker.agent import Agent
-from streamapp.worker.assignor import Assignor
-from streamapp.worker.base import BaseApp
-from streamapp.worker.recovery import TableManager
-from streamapp.worker.stream import Stream
-from streamapp.worker.table import Table
+from streamapp.runtime.watch import Watch
+from streamapp.settings import DEAD_LETTERS, PREFIX, Guarantee, Settings
+from streamapp.worker.retention import RetentionWatch
+from streamapp.worker.table import RowTables, Table
 from streamapp.worker.value_table import ValueTable
 
 __all__ = ["App"]
@@ -32,11 +44,21 @@ COMMIT_INTERVAL_S: Final = 1.0
 TRANSACTION_INTERVAL_S: Final = 0.1
 #: Seconds between heartbeats, at most: so long partitions may wait for another worker after theirs has left.
 HEARTBEAT_INTERVAL_MAX_S: Final = 1.0
+#: Seconds that a broker has to answer; a session timeout that is longer has its own.
+REQUEST_TIMEOUT_S: Final = 40.0
 #: Bytes of one produced batch: larger ones compress better and cost fewer requests.
 PRODUCER_BATCH_BYTES: Final = 1 << 20
 
 
-class App(BaseApp):
+class BatchConsumer(Protocol):
+    """The consumer, with what a batch passes through in this worker."""
+
+    alignment: Alignment
+    resumption: Resumption
+    checkpoint: Checkpoint
+
+
+class App(faust.App):
     """A Faust app made from settings.
 
     Args:
@@ -44,46 +66,43 @@ class App(BaseApp):
         options: further options of `faust.App`.
     """
 
+    #: What log lines name for a new start.
+    reset_command: str = "faust -A APP reset"
+
     def __init__(self, settings: Settings, **options: Any) -> None:
-        super().__init__(
-            settings,
-            **{
-                "broker": ";".join(f"batches://{server}" for server in settings.broker.split(",")),
-                "broker_credentials": _credentials(settings),
-                "broker_session_timeout": settings.session_timeout,
-                "broker_heartbeat_interval": min(settings.session_timeout / 5, HEARTBEAT_INTERVAL_MAX_S),
-                "broker_request_timeout": max(40.0, settings.session_timeout),
-                "broker_commit_interval": TRANSACTION_INTERVAL_S
-                if settings.processing_guarantee is Guarantee.EXACTLY_ONCE
-                else COMMIT_INTERVAL_S,
-                "consumer_auto_offset_reset": "earliest",
-                "consumer_max_fetch_size": settings.buffer,
-                "producer_acks": -1,
-                "producer_compression_type": "snappy",
-                "producer_linger": 0,
-                "producer_max_batch_size": PRODUCER_BATCH_BYTES,
-                "producer_max_request_size": LARGEST_RECORD,
-                "producer_request_timeout": 40.0,
-                "datadir": str(settings.datadir),
-                "store": f"batched-{settings.store}",
-                "table_standby_replicas": settings.standbys,
-                "topic_partitions": settings.partitions,
-                "topic_replication_factor": settings.replication,
-                "web_port": settings.web_port,
-                "web_bind": settings.web_bind,
-                "web_host": settings.web_name,
-                "Agent": Agent,
-                "PartitionAssignor": Assignor,
-                "Stream": Stream,
-                "Table": ValueTable,
-                "TableManager": TableManager,
-                **options,
-            },
-        )
+        self.settings = settings
+        super().__init__(settings.id, **{**_options(settings), **options})
+        self.dead_letters = DeadLetters(self, settings.topic(DEAD_LETTERS))
+        #: The topics that are read and written, as they are declared.
+        self.declared = DeclaredTopics()
+        self.declared.sink(self.dead_letters.topic, lambda: self.dead_letters)
+        #: How many partitions the input topics and the changelogs had before the start.
+        self.partition_counts: dict[str, int] = {}
+        #: What is worth to know of the topics, found before the start and told at it.
+        self.notes: list[tuple[int, str]] = []
+        #: Tells of records that their topics delete for their age.
+        self.retention = RetentionWatch(settings)
+        #: What is wrong although the worker runs.
+        self.faults = Problems()
+        #: Records that were gone before they were read.
+        self.losses = Losses(self.faults, settings.on_lost)
+        #: Records that the agents are done with, by topic.
+        self.read: Counter[str] = Counter()
+        #: Tells when most of what is read comes to nothing.
+        self.watch = Watch(self.faults, self.read, settings.alarm_share)
+        #: Looks for records that are ahead of the wall clock, which bounds the event clocks.
+        self.ahead = Ahead(WallClock(settings.max_ahead), f"{PREFIX}MAX_AHEAD={settings.max_ahead:g}")
+        self.patience = Patience(self.faults)
+        self.row_tables = RowTables(self)
 
     def _discovery_modules(self) -> list[str]:
         # Faust (0.15.3) adds the whole package of the app, and would import what only some commands need.
         return [module for module in super()._discovery_modules() if module != self.conf.origin]
+
+    async def on_start(self) -> None:
+        """Begin to watch what becomes of the records."""
+        await super().on_start()
+        await self.add_runtime_dependency(self.watch)
 
     async def crash(self, reason: BaseException) -> None:
         """Stop the worker for a reason; one that is no bug is told without the way there."""
@@ -126,14 +145,9 @@ class App(BaseApp):
             self.declared.read(name, before)
         return self.subscription(*names, schema=BatchSchema(after=before), **options)
 
-    def subscription(self, *topics: str, schema: BatchSchema, **options: Any) -> Any:
+    def subscription(self, *topics: str, schema: BatchSchema, **options: Any) -> TopicT:
         """Return what an agent gets the batches of topics through, which are named in full."""
         return super().topic(*topics, schema=schema, **options)
-
-    async def on_start(self) -> None:
-        """Begin to watch what becomes of the records."""
-        await super().on_start()
-        await self.add_runtime_dependency(Watching(self))
 
     def table(self, name: str, **options: Any) -> Table:
         """Declare a table of `streamapp.joins.Row`; declared once more, it is the same one."""
@@ -144,11 +158,11 @@ class App(BaseApp):
             raise TypeError(f"{name} is declared by app.Table(…) already, as a table of Faust's")
         return cast(Table, found)
 
-    def GlobalTable(self, name: str, **_options: Any) -> Any:  # noqa: N802 - Faust's name
+    def GlobalTable(self, name: str, **_options: object) -> NoReturn:  # noqa: N802 - Faust's name
         """Refuse: Faust's (0.15.3) may recover for ever with more than one worker."""
         raise NotImplementedError(f'app.GlobalTable("{name}"): use app.topic(…).global_table(), or app.Table(…)')
 
-    def SetTable(self, name: str, **_options: Any) -> Any:  # noqa: N802 - Faust's name
+    def SetTable(self, name: str, **_options: object) -> NoReturn:  # noqa: N802 - Faust's name
         """Refuse: the sets of Faust's (0.15.3) have a store and a changelog of their own."""
         raise NotImplementedError(f'app.SetTable("{name}"): use app.Table("{name}", default=list)')
 
@@ -181,15 +195,112 @@ class App(BaseApp):
         topic = self.settings.topic(name)
         return self.declared.sink(topic, lambda: UnmatchedOutput(self, topic, table, reason, keeps=keeps))
 
+    def clock(self) -> Clock:
+        """Make an event clock for a partition, which no record pushes further than ``STREAMAPP_MAX_AHEAD`` allows."""
+        return Clock(self.ahead.wall)
+
+    def note(self, text: str, level: int = logging.WARNING) -> None:
+        """Have something told in the log once there is one: at the start of the worker."""
+        self.notes.append((level, text))
+
+    def problems(self) -> list[str]:
+        """Return what is wrong with this worker, although it runs, in a line each."""
+        return list(self.faults)
+
+    def merges(self) -> list[tuple[str, ...]]:
+        """Return the topics that agents merge, for each such agent."""
+        return []
+
+    def flows(self) -> list[Flow]:
+        """Return from which topics the declared joins read, and to which they send."""
+        return []
+
+    def topics_read(self) -> set[str]:
+        """Return the topics that agents read; one that is declared need not be among them."""
+        return {topic for channel in self.channels() for topic in channel.topics}.union(*self.merges())
+
+    def channels(self) -> list[TopicT]:
+        """Return the topics as agents and streams read them, one for each reader, those between agents among them."""
+        agents = [agent.channel for agent in self.agents.values() if isinstance(agent.channel, TopicT)]
+        return [*agents, *(stream for stream in self.topics if stream not in agents)]
+
+    def event_topics(self) -> list[str]:
+        """Return the topics that are read event by event, without those between agents of this app."""
+        events = [channel for channel in self.channels() if not isinstance(channel.schema, BatchSchema)]
+        return list(dict.fromkeys(topic for channel in events if not channel.internal for topic in channel.topics))
+
+    def joined_topics(self) -> list[tuple[str, ...]]:
+        """Return all input topics, those together that are joined and so need equally many partitions."""
+        inputs = {**self.declared.inputs, **dict.fromkeys(self.event_topics(), ())}
+        return list(dict.fromkeys(groups(inputs, self.merges()).values()))
+
+    @property
+    def batch_consumer(self) -> BatchConsumer:
+        """The consumer, which is made when it is asked for first."""
+        return cast(BatchConsumer, self.consumer)
+
+    @property
+    def resumption(self) -> Resumption:
+        """Where partitions go on."""
+        return self.batch_consumer.resumption
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """Makes work durable."""
+        return self.batch_consumer.checkpoint
+
+    @property
+    def held(self) -> int:
+        """How many fetched records wait until the topics which go before theirs are read."""
+        return 0 if self._consumer is None else self.batch_consumer.alignment.held
+
+    @property
+    def enforced(self) -> int:
+        """How many batches went although a partition they are joined with had nothing (``STREAMAPP_MAX_IDLE``)."""
+        return 0 if self._consumer is None else self.batch_consumer.alignment.enforced
+
+
+def _options(settings: Settings) -> dict[str, object]:
+    once = settings.processing_guarantee is Guarantee.EXACTLY_ONCE
+    return {
+        "broker": ";".join(f"batches://{server}" for server in settings.broker.split(",")),
+        "broker_credentials": _credentials(settings),
+        "broker_session_timeout": settings.session_timeout,
+        "broker_heartbeat_interval": min(settings.session_timeout / 5, HEARTBEAT_INTERVAL_MAX_S),
+        "broker_request_timeout": max(REQUEST_TIMEOUT_S, settings.session_timeout),
+        "broker_commit_interval": TRANSACTION_INTERVAL_S if once else COMMIT_INTERVAL_S,
+        "consumer_auto_offset_reset": "earliest",
+        "consumer_max_fetch_size": settings.buffer,
+        "producer_acks": -1,
+        "producer_compression_type": "snappy",
+        "producer_linger": 0,
+        "producer_max_batch_size": PRODUCER_BATCH_BYTES,
+        "producer_max_request_size": LARGEST_RECORD,
+        "producer_request_timeout": REQUEST_TIMEOUT_S,
+        "datadir": str(settings.datadir),
+        "store": f"batched-{settings.store}",
+        "table_standby_replicas": settings.standbys,
+        "topic_partitions": settings.partitions,
+        "topic_replication_factor": settings.replication,
+        "web_port": settings.web_port,
+        "web_bind": settings.web_bind,
+        "web_host": settings.web_name,
+        "Agent": "streamapp.worker.stream:Agent",
+        "PartitionAssignor": "streamapp.worker.assignor:Assignor",
+        "Stream": "streamapp.worker.stream:Stream",
+        "Table": ValueTable,
+        "TableManager": "streamapp.worker.recovery:TableManager",
+        "Worker": "streamapp.worker.process:Worker",
+    }
+
 
 def _credentials(settings: Settings) -> CredentialsT | None:
+    tls = settings.ssl_context() if settings.uses_tls else None
     if settings.uses_sasl:
         return faust.SASLCredentials(
             username=settings.sasl_username,
             password=settings.sasl_password,
-            ssl_context=settings.ssl_context() if settings.uses_tls else None,
+            ssl_context=tls,
             mechanism=SASLMechanism(settings.sasl_mechanism.value),
         )
-    if settings.uses_tls:
-        return faust.SSLCredentials(context=settings.ssl_context())
-    return None
+    return faust.SSLCredentials(context=tls) if tls is not None else None

@@ -12,9 +12,10 @@ import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
-from faust.types.transports import TPorTopicSet
+from faust.types.transports import TPorTopicSet, TransportT
 from mode import Service
 
 from streamapp.kafka.group import Group
@@ -27,9 +28,8 @@ from streamapp.runtime.delivery import AtLeastOnce, Delivery, ExactlyOnce
 from streamapp.runtime.outbox import Outbox
 from streamapp.runtime.positions import Positions
 from streamapp.runtime.resumption import Resumption
-from streamapp.runtime.settling import Settling
 from streamapp.settings import Guarantee
-from streamapp.worker.base import BaseApp
+from streamapp.worker.app import App
 from streamapp.worker.consumer_thread import ConsumerThread
 from streamapp.worker.producer import Producer
 
@@ -39,22 +39,21 @@ __all__ = ["CommittingConsumer"]
 class CommittingConsumer(driver.Consumer):
     """Faust's aiokafka consumer, which commits what agents have finished."""
 
-    app: BaseApp
+    app: App
     _thread: ConsumerThread
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def __init__(self, transport: TransportT, **options: Any) -> None:
+        super().__init__(transport, **options)
         self.alignment = Alignment({})
         #: Set when a batch may have become ready to go to the agents.
         self._ready = asyncio.Event()
         self.reader = Reader(self.app, loop=self.loop, beacon=self.beacon)
         self.add_dependency(self.reader)
-        self._compose()
-
-    def _compose(self) -> None:
-        """Put together what work passes through, from an agent to the commit."""
         app, producer = self.app, cast(Producer, self.app.producer)
-        tables, timeout_s = app.tables_of_rows, app.conf.broker_session_timeout
+        tables, timeout_s = app.row_tables, app.conf.broker_session_timeout
         #: The group that it is in.
         self.group = Group(self._thread)
         self.positions = Positions(self.reader, app.losses, tables)
@@ -67,16 +66,23 @@ class CommittingConsumer(driver.Consumer):
             group_id=app.conf.id,
             reset_command=app.reset_command,
         )
-        outbox = Outbox(app.patience)
+        outbox = Outbox(app.patience, producer, app.retention)
         self.changelog_limits = ChangelogLimits(producer)
-        self.settling = Settling(outbox, app.patience, self.changelog_limits, producer, app.retention)
         delivery: Delivery
         if app.settings.processing_guarantee is Guarantee.EXACTLY_ONCE:
-            delivery = ExactlyOnce(outbox, producer, self.group, self, self.resumption, timeout_s)
+            delivery = ExactlyOnce(outbox, self.group, self, self.resumption, producer, timeout_s)
         else:
-            delivery = AtLeastOnce(outbox, producer, self.group, self, self.resumption, self._thread.lease)
+            delivery = AtLeastOnce(outbox, self.group, self, self.resumption, producer, self._thread.lease)
         self.checkpoint = Checkpoint(
-            app, self, tables, self.settling, delivery, self.resumption, app.dead_letters, app.conf.id
+            app,
+            self,
+            tables,
+            outbox,
+            delivery,
+            self.resumption,
+            app.dead_letters,
+            self.changelog_limits,
+            app.conf.id,
         )
 
     @property
@@ -116,8 +122,10 @@ class CommittingConsumer(driver.Consumer):
             TimeoutError: if it does not answer, or after a crash aiokafka's thread has ended before.
         """
         if offsets:
+            metadata = self.resumption.metadata
+            commits = {TopicPartition(*tp): OffsetAndMetadata(offset, metadata(tp)) for tp, offset in offsets.items()}
             async with asyncio.timeout(self.app.conf.broker_session_timeout):
-                await self._thread.commit_offsets(offsets)
+                await self._thread.call_thread(self._thread.aiokafka.commit, commits)
             self.committed(offsets)
 
     def committed(self, offsets: Mapping[TP, int]) -> None:
@@ -154,7 +162,8 @@ class CommittingConsumer(driver.Consumer):
         if lane is not None and message.generation_id == self.generation:
             lane.offsets.finish(message.offset)
             lane.working = False
-            self.app.acknowledged(message.tp)
+            for table in self.app.row_tables:
+                table.finish(message.tp)
         self.drop(message)
         self._ready.set()
         return True

@@ -20,6 +20,7 @@ from typing import Any, Final, cast
 
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError, OffsetOutOfRangeError
 from faust.types import TP
+from faust.types.transports import TransportT
 from mode import Service, ServiceT
 
 from streamapp.formats.undecodable import Reason
@@ -34,7 +35,6 @@ from streamapp.runtime.hops import Hops
 from streamapp.runtime.purge import Purge
 from streamapp.runtime.work import Rejected, Work
 from streamapp.worker.committing import CommittingConsumer
-from streamapp.worker.consumer_thread import ConsumerThread
 from streamapp.worker.topic_watch import TopicWatch
 
 __all__ = ["Consumer"]
@@ -49,30 +49,21 @@ STOP_TIMEOUT_S: Final = 2.0
 class Consumer(CommittingConsumer):
     """Faust's aiokafka consumer, with batches for the topics that ask for them (`BatchSchema`)."""
 
-    def _new_consumer_thread(self) -> ConsumerThread:
-        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        app = self.app
+    def __init__(self, transport: TransportT, **options: Any) -> None:
+        super().__init__(transport, **options)
         self._arrangement = Arrangement()
-        self._watch = TopicWatch(app, self)
-        for service in (self._watch, Purge(self, app.declared.internal)):
-            self.add_dependency(service)
+        self._watch = TopicWatch(self.app, self)
+        self.add_dependency(self._watch)
+        self.add_dependency(Purge(self, self.app.declared.internal))
         self._feed: Feed | None = None
         #: The partitions of this generation whose records agents get.
-        self._inputs: frozenset[TP] = frozenset()
+        self.inputs: frozenset[TP] = frozenset()
         #: Whether they are still to be read from where the group has got to.
         self._anew = False
         #: Partitions of which records are to be delivered, until these are taken in.
         self._wanted: set[TP] = set()
         #: Records for agents that get them one by one, with their generation.
         self._single: asyncio.Queue[tuple[TP, list[Record], int]] = asyncio.Queue()
-
-    @property
-    def inputs(self) -> frozenset[TP]:
-        """The partitions whose records agents get."""
-        return self._inputs
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Let the agents finish what they have begun, and commit it.
@@ -103,7 +94,7 @@ class Consumer(CommittingConsumer):
         )
         # Changelogs are assigned so that a table is where its source is; recovery has a consumer of its own.
         changelogs = self.app.tables.changelog_topics
-        self._inputs = frozenset(TP(*tp) for tp in assigned if tp.topic not in changelogs)
+        self.inputs = frozenset(TP(*tp) for tp in assigned if tp.topic not in changelogs)
         self._anew = True
         self.checkpoint.begin()
         await super().on_partitions_assigned(assigned, generation_id)
@@ -151,8 +142,8 @@ class Consumer(CommittingConsumer):
         generation = self.generation
         if self._anew:
             try:
-                positions = await self.group.positions(self._inputs)
-                mixed = await hops.written_so_far(self._inputs) if (hops := self._hops()) else {}
+                positions = await self.group.positions(self.inputs)
+                mixed = await hops.written_so_far(self.inputs) if (hops := self._hops()) else {}
             except KafkaError as exc:
                 just_taken_away = isinstance(exc, IllegalStateError)
                 if not (just_taken_away or passes(exc)):
@@ -196,7 +187,7 @@ class Consumer(CommittingConsumer):
 
     def _want(self) -> None:
         """Ask for a batch of each partition of which none waits, nor is on its way."""
-        wanted = (self._get_active_partitions() & self._inputs) - self.alignment.full - self._wanted
+        wanted = (self._get_active_partitions() & self.inputs) - self.alignment.full - self._wanted
         if wanted and self._feed is not None:
             self._wanted |= wanted
             self._feed.want(wanted)
@@ -226,24 +217,18 @@ class Consumer(CommittingConsumer):
     async def _deliver_single_records(self) -> None:
         while not self.should_stop:
             tp, records, generation = await self._single.get()
-            if self.flow_active and generation == self.generation:
-                await self._deliver_singly(tp, records, generation)
-                self._wanted.discard(tp)
-                self._want()
-
-    async def _deliver_singly(self, tp: TP, records: list[Record], generation: int) -> None:
-        offsets = self.alignment.lane(tp).offsets
-        for record in records:
-            if isinstance(record, Unreadable):
-                await self._reject(tp, record, generation)
-                offsets.finish(record.offset)
+            if not self.flow_active or generation != self.generation:
                 continue
-            await self.callback(message_of(tp, cast(Readable, record), generation))
-
-    async def _reject(self, tp: TP, record: Unreadable, generation: int) -> None:
-        work = Work()
-        work.rejected.append(Rejected(tp, record, Reason.HEADER_NOT_UTF8, record.error))
-        await self.checkpoint.finish([], work, generation)
+            for record in records:
+                if isinstance(record, Unreadable):
+                    work = Work()
+                    work.rejected.append(Rejected(tp, record, Reason.HEADER_NOT_UTF8, record.error))
+                    await self.checkpoint.finish([], work, generation)
+                    self.alignment.lane(tp).offsets.finish(record.offset)
+                else:
+                    await self.callback(message_of(tp, cast(Readable, record), generation))
+            self._wanted.discard(tp)
+            self._want()
 
     async def _finish(self, tp: TP) -> None:
         """Let the agents finish what they have begun of a partition, and commit it."""
@@ -272,11 +257,11 @@ class Consumer(CommittingConsumer):
     async def wait_empty(self) -> None:
         """Wait until the agents are done with what they have begun, and commit it.
 
-        Called before partitions are given back and before a stop. What was not begun yet is forgotten here and
-        fetched again by whoever gets the partitions; so is a batch that an agent does not get done with in time.
+        What was not begun yet is forgotten here and fetched again by whoever gets the partitions; so is a batch that an
+        agent does not get done with in time.
         """
-        patience = FINISH_WITHIN_SESSION * self.app.conf.broker_session_timeout
-        deadline = time.monotonic() + (min(patience, STOP_TIMEOUT_S) if self.app.should_stop else patience)
+        timeout_s = FINISH_WITHIN_SESSION * self.app.conf.broker_session_timeout
+        deadline = time.monotonic() + (min(timeout_s, STOP_TIMEOUT_S) if self.app.should_stop else timeout_s)
         while not self.should_stop and self._unacked_messages:
             if time.monotonic() > deadline:
                 self.log.warning("Giving up work that is not done: %s", list(self._unacked_messages))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer
@@ -20,15 +20,13 @@ from aiokafka.consumer.subscription_state import Assignment
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from aiokafka.protocol.api import Request
 from aiokafka.protocol.group import JoinGroupRequest
-from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP
 from mode import Service
 
 from streamapp.kafka.group import Group, passes
 from streamapp.kafka.lease import Lease
 from streamapp.kafka.refusals import RefusedError, name_of, standing
-from streamapp.worker.base import BaseApp
+from streamapp.worker.app import App
 from streamapp.worker.static_member import FencedError
 
 __all__ = ["ConsumerThread"]
@@ -46,7 +44,7 @@ LEAVE_TIMEOUT_S: Final = 2.0
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """The thread in which aiokafka runs, so that heartbeats go on while an agent works."""
 
-    app: BaseApp
+    app: App
 
     def __post_init__(self) -> None:
         """Begin without a place in the group."""
@@ -67,12 +65,20 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """The aiokafka consumer that Faust has started."""
         return self._ensure_consumer()
 
+    @property
+    def _coordinator(self) -> GroupCoordinator | None:
+        """What takes part in the group; None = this worker does not, or not yet."""
+        coordinator = self._consumer and self._consumer._coordinator
+        return coordinator if isinstance(coordinator, GroupCoordinator) else None
+
     async def on_start(self) -> None:
         """Start aiokafka's consumer."""
         await super().on_start()
         if self._consumer is not None:
             _fetch_nothing(self._consumer._fetcher)
-            self._ask_before_joining_again(self._consumer._coordinator)
+        if (coordinator := self._coordinator) is not None:
+            self.lease.follow(coordinator)
+            self._ask_before_joining_again(coordinator)
 
     def _ask_before_joining_again(self, coordinator: GroupCoordinator) -> None:
         """Have a member that the group has put out see, before it joins again, whether another one has its place.
@@ -80,9 +86,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         It would take that from the other one in turn: the heartbeats and commits of aiokafka are of versions that say
         no static id, so that the broker does not tell that this member is fenced, but that it is unknown.
         """
-        if not isinstance(coordinator, GroupCoordinator):
-            return
-        self.lease.follow(coordinator)
         send, member = coordinator._send_req, ""
 
         async def ask_before(request: Request) -> object:
@@ -104,7 +107,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             found = await Group(self).members()
         for other in found:
             if other.instance == instance and other.member != member:
-                asyncio.run_coroutine_threadsafe(self.app.crash(FencedError(instance, other)), self.parent_loop)
+                asyncio.run_coroutine_threadsafe(self.app.crash(FencedError(other)), self.parent_loop)
                 await asyncio.wait([coordinator._closing])
                 raise KafkaError("this worker is in the group no more")
 
@@ -120,8 +123,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """
         while not self.should_stop:
             await self.sleep(COORDINATOR_CHECK_INTERVAL_S)
-            coordinator = self._consumer and self._consumer._coordinator
-            if not isinstance(coordinator, GroupCoordinator):
+            if (coordinator := self._coordinator) is None:
                 continue
             failed = coordinator._coordination_task.done()
             if coordinator._pending_exception is not None:
@@ -131,19 +133,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             except KafkaError as exc:
                 if failed or not (passes(exc) or standing(type(exc))):
                     raise
-                if standing(type(exc)) and self._is_over(exc):
+                try:
+                    if standing(type(exc)):
+                        self.app.patience.failed(name_of(exc, self.app.conf.id), exc)
+                except RefusedError as refused:  # it is of no use to try it again
+                    asyncio.run_coroutine_threadsafe(self.app.crash(refused), self.parent_loop)
                     return
                 self.log.warning("Joining the group again: %r", exc)
-
-    def _is_over(self, error: KafkaError) -> bool:
-        """Have the app stop if it is of no use to try it again."""
-        name = name_of(error, self.app.conf.id)
-        try:
-            self.app.patience.failed(name, error)
-        except RefusedError as refused:
-            asyncio.run_coroutine_threadsafe(self.app.crash(refused), self.parent_loop)
-            return True
-        return False
 
     async def subscribe(self, topics: Iterable[str]) -> None:
         """Subscribe, once the broker tells of the changelogs, which may just have been made.
@@ -186,8 +182,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         a worker that stops for good would block its partitions for the session timeout. The id is there for
         the worker that is killed and comes back.
         """
-        if self._consumer is not None and self._consumer._group_id is not None:
-            self._consumer._coordinator._group_instance_id = None
+        if self._coordinator is not None:
+            self._coordinator._group_instance_id = None
         # While the broker is away aiokafka's fetcher ends as if this, and not its own task, had been cancelled; the
         # thread would die of it, and nobody learn that it has stopped. Hence a task.
         closing = asyncio.ensure_future(super().on_thread_stop())
@@ -202,28 +198,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         with self.aiokafka._subscription.fetch_context():
             pass
 
-    async def commit_offsets(self, offsets: Mapping[TP, int]) -> None:
-        """Commit the offsets of partitions.
-
-        Raises:
-            KafkaError: if the broker does not take them, for instance since this worker was put out of the group.
-        """
-        await self.call_thread(self._commit_offsets, offsets)
-
-    async def _commit_offsets(self, offsets: Mapping[TP, int]) -> None:
-        metadata = self.app.resumption.metadata
-        await self.aiokafka.commit(
-            {TopicPartition(*tp): OffsetAndMetadata(offset, metadata(tp)) for tp, offset in offsets.items()}
-        )
-
     async def refresh(self) -> None:
         """Have aiokafka ask for the topics again: what the group's leader knows of them decides who gets what."""
         await self.call_thread(self.aiokafka._client.force_metadata_update)
 
     def rejoin(self) -> None:
         """Have the group rebalance, so that what was not committed is read again."""
-        if self._consumer is not None and self._consumer._group_id is not None:
-            self.thread_loop.call_soon_threadsafe(self._consumer._coordinator.request_rejoin)
+        if self._coordinator is not None:
+            self.thread_loop.call_soon_threadsafe(self._coordinator.request_rejoin)
 
 
 def _fetch_nothing(fetcher: Fetcher) -> None:

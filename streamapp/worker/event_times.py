@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
 from typing import Final
 
 from streamapp.kafka.admin import Cluster, ClusterError
 from streamapp.kafka.topic_configs import CHANGELOG, INTERNAL, Config, alter_command, appends_time, retention_ms
-from streamapp.worker.base import BaseApp
+from streamapp.worker.start import Start
 
 __all__ = ["check_event_times"]
 
@@ -15,8 +14,8 @@ __all__ = ["check_event_times"]
 KEPT: Final = ("cleanup.policy", "retention.ms", "retention.bytes")
 
 
-def check_event_times(app: BaseApp, cluster: Cluster, changelogs: Collection[str]) -> None:
-    """Look at the configs of the topics of an app, once they are there: `App.notes` says what is worth to know.
+def check_event_times(start: Start) -> None:
+    """Look at the configs of the topics, once they are there: `App.notes` says what is worth to know.
 
     Internal topics that would delete what was not processed yet are made to keep it. Of the others the app learns how
     long they keep records, so that it can tell when they are older.
@@ -24,28 +23,28 @@ def check_event_times(app: BaseApp, cluster: Cluster, changelogs: Collection[str
     Raises:
         ClusterError: if a changelog or an internal topic changes event times or deletes rows, and what to do then.
     """
-    internal = set(app.declared.internal)
-    outputs = set(app.declared.sinks)
+    app, cluster = start.app, start.cluster
+    internal, outputs = set(app.declared.internal), set(app.declared.sinks)
     inputs = app.declared.inputs.keys() - internal
-    configs, why = cluster.configs({*changelogs, *internal, *outputs, *inputs})
+    configs, why = cluster.configs({*start.changelogs, *internal, *outputs, *inputs})
     if why:
         app.note(
             f"some topics' configs may not be read ({why}): if their message.timestamp.type is LogAppendTime, event "
             "times are not the records' own; DescribeConfigs on them lets the worker look"
         )
-    for topic in sorted(changelogs):
-        if topic in configs:
-            _check_changelog(cluster, topic, configs[topic])
-    for topic in sorted(internal & configs.keys()):
-        for told in _checked_internal(cluster, topic, configs[topic]):
+    for topic, config in sorted(configs.items()):
+        if topic in start.changelogs:
+            _check_changelog(cluster, topic, config)
+        if topic in internal and (told := _checked_internal(cluster, topic, config)):
             app.note(told)
-    for topic in sorted((inputs | outputs) & configs.keys()):
-        if appends_time(configs[topic]):
+        if topic not in inputs | outputs:
+            continue
+        if appends_time(config):
             times = "event times of its records are" if topic in inputs else "event times of results are not kept, but"
             app.note(
                 f"{topic} has message.timestamp.type=LogAppendTime: {times} those at which the broker appends them"
             )
-        elif (kept := retention_ms(configs[topic])) is not None:
+        elif (kept := retention_ms(config)) is not None:
             app.retention.expect(topic, kept)
 
 
@@ -60,12 +59,13 @@ def _check_changelog(cluster: Cluster, topic: str, config: Config) -> None:
         )
 
 
-def _checked_internal(cluster: Cluster, topic: str, config: Config) -> Iterator[str]:
+def _checked_internal(cluster: Cluster, topic: str, config: Config) -> str:
+    """Have a topic keep what was not processed yet, and return a note of it if it did not; empty = it did."""
     if appends_time(config):
         raise ClusterError(_changed_times(cluster, "internal topic", topic, "joins behind it would find other records"))
     wrong = {name: INTERNAL[name] for name in KEPT if config.get(name, INTERNAL[name]) != INTERNAL[name]}
     if not wrong:
-        return
+        return ""
     was = ", ".join(f"{name}={config[name]}" for name in wrong)
     try:
         cluster.alter(topic, wrong)
@@ -74,7 +74,7 @@ def _checked_internal(cluster: Cluster, topic: str, config: Config) -> Iterator[
             f"the internal topic {topic} has {was}, which deletes records before they were processed, and it could not "
             f"be changed ({exc}): {alter_command(cluster.settings, topic, wrong)}"
         ) from None
-    yield f"the internal topic {topic} had {was}, and keeps now what was not processed yet"
+    return f"the internal topic {topic} had {was}, and keeps now what was not processed yet"
 
 
 def _changed_times(cluster: Cluster, kind: str, topic: str, harm: str) -> str:

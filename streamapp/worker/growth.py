@@ -9,18 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from streamapp.errors import StreamappError
-from streamapp.worker.base import BaseApp
+from streamapp.worker.app import App
 from streamapp.worker.table import OrderedTable
 
-__all__ = ["REPARTITIONING", "PartitionsChangedError", "advice", "free_topics", "moving_to"]
+__all__ = ["REPARTITIONING", "advice", "free_topics", "moving_to"]
 
 #: What the names of the agents begin with that only send records on, by other keys.
 REPARTITIONING: Final = "streamapp.repartition."
-
-
-class PartitionsChangedError(StreamappError):
-    """Topics have got other partitions than their tables have: the worker stops. The text is one line."""
 
 
 def moving_to(changelog: str) -> str:
@@ -28,7 +23,7 @@ def moving_to(changelog: str) -> str:
     return f"{changelog}-moving"
 
 
-def free_topics(app: BaseApp) -> set[str]:
+def free_topics(app: App) -> set[str]:
     """Return the input topics whose partitions matter to nothing that is kept: those of agents without any table."""
     groups = [*app.merges(), *(group for group in app.joined_topics() if len(group) > 1)]
     alone = app.declared.inputs.keys() - {topic for group in groups for topic in group}
@@ -43,7 +38,7 @@ def free_topics(app: BaseApp) -> set[str]:
     return alone - kept
 
 
-def advice(app: BaseApp, counts: Mapping[str, int]) -> str:
+def advice(app: App, counts: Mapping[str, int]) -> str:
     """Return what to do about topics that have these many partitions now."""
     if any(isinstance(table, OrderedTable) for table in app.tables.values()):
         return "the state of a join cannot be moved: with all workers stopped, `streamapp reset` starts it anew"

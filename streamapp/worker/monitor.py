@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+import functools
 from weakref import WeakKeyDictionary
 
 from faust.sensors.monitor import Monitor as Sensors
@@ -15,22 +14,7 @@ from streamapp.runtime.batch import Batch
 
 __all__ = ["Monitor"]
 
-K = TypeVar("K")
-S = TypeVar("S", Gauge, Counter)
 State = dict[str, float]
-
-
-class _Series(dict[K, S], Generic[K, S]):
-    """The series of a metric, by what they are about: to find one by its labels each time takes 5 µs."""
-
-    def __init__(self, make: Callable[[K], S]) -> None:
-        super().__init__()
-        self._make: Callable[[K], S] = make
-
-    def __missing__(self, about: K) -> S:
-        series: S = self._make(about)
-        self[about] = series
-        return series
 
 
 class Monitor(PrometheusMonitor):
@@ -40,19 +24,26 @@ class Monitor(PrometheusMonitor):
     no care: a batch has the offset of its last record, so that lag is in records. Times are those of whole batches.
 
     What is called for each batch leaves out `PrometheusMonitor`, which takes 0.1 ms for it, a tenth of all that a
-    small batch costs, and does here what that does.
+    small batch costs, and does here what that does. To find a series by its labels alone takes 5 µs: they are kept.
     """
 
-    def __init__(self, metrics: FaustMetrics, **options: Any) -> None:
+    def __init__(self, metrics: FaustMetrics, **options: object) -> None:
         super().__init__(metrics, **options)
-        received, read = metrics.messages_received_per_topics, metrics.messages_received_per_topics_partition
-        events, ends = metrics.total_events_per_stream, metrics.topic_partition_end_offset
-        self._received = _Series[str, Counter](lambda topic: received.labels(topic=topic))
-        self._read = _Series[TP, Gauge](lambda tp: read.labels(topic=tp.topic, partition=tp.partition))
-        self._ends = _Series[TP, Gauge](lambda tp: ends.labels(topic=tp.topic, partition=tp.partition))
-        self._events = _Series[str, Counter](lambda stream: events.labels(stream=f"stream.{stream}.events"))
-        #: By stream, what the metrics call it.
-        self._names: WeakKeyDictionary[StreamT[Batch], str] = WeakKeyDictionary()
+        self._events: WeakKeyDictionary[StreamT[Batch], Counter] = WeakKeyDictionary()
+
+        @functools.cache
+        def received(topic: str) -> Counter:
+            return metrics.messages_received_per_topics.labels(topic=topic)
+
+        @functools.cache
+        def read(tp: TP) -> Gauge:
+            return metrics.messages_received_per_topics_partition.labels(topic=tp.topic, partition=tp.partition)
+
+        @functools.cache
+        def end(tp: TP) -> Gauge:
+            return metrics.topic_partition_end_offset.labels(topic=tp.topic, partition=tp.partition)
+
+        self._received, self._read, self._end = received, read, end
 
     def on_message_in(self, tp: TP, offset: int, message: Message) -> None:
         """Count the records that an agent begins with."""
@@ -63,8 +54,8 @@ class Monitor(PrometheusMonitor):
         self.messages_active += records - 1
         self._metrics.messages_received.inc(records)
         self._metrics.active_messages.inc(records)
-        self._received[tp.topic].inc(records)
-        self._read[tp].set(offset)
+        self._received(tp.topic).inc(records)
+        self._read(tp).set(offset)
 
     def on_stream_event_in(self, tp: TP, offset: int, stream: StreamT[Batch], event: EventT[Batch]) -> State | None:
         """Count the records that a stream begins with."""
@@ -76,10 +67,10 @@ class Monitor(PrometheusMonitor):
         self.events_active += records - 1
         self._metrics.total_events.inc(records)
         self._metrics.total_active_events.inc(records)
-        name = self._names.get(stream)
-        if name is None:
-            name = self._names[stream] = self._stream_label(stream)
-        self._events[name].inc(records)
+        if (events := self._events.get(stream)) is None:
+            name = f"stream.{self._stream_label(stream)}.events"
+            events = self._events[stream] = self._metrics.total_events_per_stream.labels(stream=name)
+        events.inc(records)
         return state
 
     def on_stream_event_out(
@@ -103,14 +94,13 @@ class Monitor(PrometheusMonitor):
     def track_tp_end_offset(self, tp: TP, offset: int) -> None:
         """Take note of the end of a partition."""
         Sensors.track_tp_end_offset(self, tp, offset)
-        self._ends[tp].set(offset)
+        self._end(tp).set(offset)
 
     def _clear_partition_related_metrics(self) -> None:
         super()._clear_partition_related_metrics()
-        for series in (self._received, self._read, self._ends):
-            series.clear()  # those there were are shown no more
+        for series in (self._received, self._read, self._end):
+            series.cache_clear()  # those there were are shown no more
 
 
 def _records(message: Message) -> int:
-    """Return how many records a message has."""
     return len(message.value) if isinstance(message.value, Batch) else 1

@@ -9,43 +9,58 @@ from typing import Final, NoReturn
 import faust
 
 from streamapp.errors import StreamappError
-from streamapp.extras import Extra, require
-from streamapp.settings import REDIS, ROCKSDB
-from streamapp.worker.base import BaseApp
-from streamapp.worker.copartition import prepare
-from streamapp.worker.directory import check_directory
-from streamapp.worker.reach import check_port, check_reach
+from streamapp.worker.app import App
+from streamapp.worker.copartition import check_placement, make_changelogs, make_inputs, make_outputs
+from streamapp.worker.event_times import check_event_times
+from streamapp.worker.host import check_data, check_store, check_views
+from streamapp.worker.inputs import check_inputs, check_sent_back, check_ways
+from streamapp.worker.start import Check, Start
 from streamapp.worker.static_member import check_alone
 
-__all__ = ["Worker"]
+__all__ = ["Worker", "prepare"]
 
 #: Objects made, less those freed, between two runs of the garbage collector. A batch makes some 10,000 objects that are
 #: freed without it; at Python's 700 it ran 20 times a batch, and looked at the fetched records again and again: a
 #: third of all CPU.
 GARBAGE: Final = 100_000
+#: In their order; those before `check_inputs` ask no broker.
+CHECKS: Final[tuple[Check, ...]] = (
+    check_data,
+    check_views,
+    check_sent_back,
+    check_ways,
+    check_inputs,
+    make_inputs,
+    check_placement,
+    make_changelogs,
+    make_outputs,
+    check_event_times,
+    check_alone,
+    check_store,
+)
+
+
+def prepare(app: App) -> None:
+    """Check what a worker of an app needs, and make the topics that are missing.
+
+    Raises:
+        StreamappError: if the worker cannot start; in one line that says what to do.
+    """
+    start = Start(app)
+    for check in CHECKS:
+        check(start)
+    app.partition_counts = {**start.inputs, **start.changelogs}
 
 
 class Worker(faust.Worker):
     """Faust's worker; of the app it runs, the topics are made and checked first."""
 
-    app: BaseApp
+    app: App
 
     def execute_from_commandline(self) -> NoReturn:
         """Run until stopped; ends the process."""
         try:
-            conf = self.app.conf
-            if self.app.settings.store.startswith(REDIS):
-                require(Extra.REDIS)
-            check_directory(conf.datadir, conf.tabledir, written=self.app.settings.store == ROCKSDB)
-            if conf.web_enabled and conf.web_transport.scheme == "tcp":
-                check_reach(self.app.settings, conf.web_bind)
-                check_port(conf.web_bind, conf.web_port)
-            self.app.conf.topic_partitions = prepare(self.app)
-            check_alone(self.app)
-            if self.app.settings.store.startswith(REDIS):
-                from streamapp.stores import redis  # only for who needs it: its import is a tenth of the start
-
-                redis.check(self.app.settings)
+            prepare(self.app)
         except StreamappError as exc:
             raise SystemExit(f"streamapp: {exc}") from None
         gc.freeze()  # what was imported stays, and need not be looked at again

@@ -14,7 +14,7 @@ from faust.types import TP
 
 from streamapp.kafka.pipelining import PipeliningProducer
 from streamapp.kafka.transactions import CLOSE_WITHIN, close
-from streamapp.worker.base import BaseApp
+from streamapp.worker.app import App
 
 __all__ = ["Producer"]
 
@@ -29,7 +29,7 @@ METADATA_TIMEOUT_S: Final = 1.0
 class Producer(driver.Producer):
     """Faust's aiokafka producer, idempotent: what aiokafka sends again after a lost answer is there once (KIP-98)."""
 
-    app: BaseApp
+    app: App
     _producer_type = PipeliningProducer
     #: The transactional producers that were made, until they are closed; and what closes them.
     _transactional: list[PipeliningProducer]

@@ -11,9 +11,10 @@ import asyncio
 import itertools
 import math
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, cast
+from functools import partial
+from typing import Final, cast
 
 from aiokafka.errors import KafkaError
 from faust.tables.manager import TableManager as FaustTableManager
@@ -21,14 +22,13 @@ from faust.types import TP
 from mode import Service
 
 from streamapp.kafka.group import passes
-from streamapp.runtime.losses import Losses
 from streamapp.runtime.restore import Restore
 from streamapp.runtime.uncommitted import Uncommitted
 from streamapp.stores.errors import StoreBehindError, StoreUnreachableError
 from streamapp.stores.partition import PartitionStore
 from streamapp.stores.standing import Standing
+from streamapp.worker.app import App
 from streamapp.worker.assignor import Assignor
-from streamapp.worker.base import BaseApp
 from streamapp.worker.consumer import Consumer
 from streamapp.worker.table import Table
 
@@ -47,14 +47,14 @@ REFILL_ROWS: Final = 20_000
 class Recovery(Service):
     """Brings the tables' partitions up to date after each rebalance, then starts the streams."""
 
-    def __init__(self, app: BaseApp, tables: TableManager, **kwargs: Any) -> None:
+    def __init__(self, app: App, tables: TableManager) -> None:
+        super().__init__(beacon=tables.beacon, loop=tables.loop)
         self.app = app
         self.tables = tables
         #: Set while the assigned partitions are up to date and the streams run.
         self.completed = asyncio.Event()
         self.in_recovery = False
         self._running: asyncio.Task[None] | None = None
-        super().__init__(**kwargs)
 
     @property
     def consumer(self) -> Consumer:
@@ -62,7 +62,7 @@ class Recovery(Service):
         return cast(Consumer, self.app.consumer)
 
     def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Return up a recovery that is under way: at its end the agents would go on, amid the rebalance."""
+        """Give up a recovery that is under way: at its end the agents would go on, amid the rebalance."""
         self.completed.clear()
         if self._running is not None:
             self._running.cancel()
@@ -81,7 +81,7 @@ class Recovery(Service):
             self._running.add_done_callback(self._failed)
 
     async def on_stop(self) -> None:
-        """Return up a recovery that is under way, before the stores are closed."""
+        """Give up a recovery that is under way, before the stores are closed."""
         await self._give_up()
 
     async def _give_up(self) -> None:
@@ -99,9 +99,11 @@ class Recovery(Service):
         inputs = [tp for tp in active if self.app.topics.acks_enabled_for(tp.topic)]
         if not await self.app.checkpoint.open(inputs):  # what a killed worker left open is aborted, not waited for
             return
-        positions = self.consumer.positions
+        positions, restoring = self.consumer.positions, partial(Restore, self.app.settings, stores)
         going_on = {tp.partition for tp in positions.progressed}
-        restore = await self._restored(stores, losses=self.app.losses, going_on=going_on, inputs=positions.ids)
+        restore = await self._restored(
+            stores, partial(restoring, losses=self.app.losses, going_on=going_on, inputs=positions.ids)
+        )
         if not await self._refill(restore) or not await self.app.checkpoint.resume(active):
             return
         self.in_recovery = self.app.in_recovery = False
@@ -115,7 +117,6 @@ class Recovery(Service):
             restore.seconds,
             f" ({restore.records / restore.seconds:,.0f} a second)" if restore.records else "",
         )
-
         if standby:
             await self._follow(self._stores(standby))
 
@@ -124,21 +125,20 @@ class Recovery(Service):
 
         Whoever gets one of them then has only the rest of its changelog to read.
         """
-        caught_up = False
         in_step_s = -math.inf
         while True:
             try:
                 followed = time.monotonic() - in_step_s < STANDBY_IN_STEP_S
-                restore = await self._restored(stores, standby=True, followed=followed)
+                restoring = partial(Restore, self.app.settings, stores, standby=True, followed=followed)
+                restore = await self._restored(stores, restoring)
             except KafkaError as exc:
                 self.log.warning("The standbys wait: %r", exc)
             else:
-                in_step_s = time.monotonic()
-                if not caught_up:
+                if in_step_s < 0:
                     self.log.info(
                         "Standby: %d table partitions, %s changelog records read", len(stores), f"{restore.records:,}"
                     )
-                caught_up = True
+                in_step_s = time.monotonic()
             await asyncio.sleep(STANDBY_INTERVAL_S)
 
     def _stores(self, changelogs: Iterable[TP]) -> dict[TP, PartitionStore]:
@@ -159,8 +159,7 @@ class Recovery(Service):
     async def _refill_partition(self, rows: Uncommitted, topic_id: str | None) -> bool:
         """Write all rows of a partition to its changelog, as commits like any other: nothing else has them any more.
 
-        That it is about to be done is kept with the store before, so that a worker which is killed meanwhile begins
-        again.
+        That it is about to be done is kept with the store, so that a worker which is killed meanwhile begins again.
         """
         before, began, count = rows.committed.standing, time.monotonic(), 0
         seen = before.in_step_ms and datetime.fromtimestamp(before.in_step_ms / 1000, UTC)
@@ -188,27 +187,11 @@ class Recovery(Service):
         )
         return True
 
-    async def _restored(
-        self,
-        stores: Mapping[TP, PartitionStore],
-        *,
-        losses: Losses | None = None,
-        standby: bool = False,
-        followed: bool = False,
-        going_on: Collection[int] = (),
-        inputs: Mapping[str, str] | None = None,
-    ) -> Restore:
+    async def _restored(self, stores: Mapping[TP, PartitionStore], make: Callable[[], Restore]) -> Restore:
+        """Run a restore; one that meets a store or a broker which is away is made anew."""
         while True:
             try:
-                restore = Restore(
-                    self.app.settings,
-                    stores,
-                    losses=losses,
-                    standby=standby,
-                    followed=followed,
-                    going_on=going_on,
-                    inputs=inputs,
-                )
+                restore = make()
                 if stores:
                     await restore.run()
             except (StoreUnreachableError, StoreBehindError, KafkaError) as exc:
@@ -239,14 +222,14 @@ class Recovery(Service):
 class TableManager(FaustTableManager):
     """Faust's table manager, with our recovery."""
 
-    app: BaseApp
+    app: App
     _recovery: Recovery | None = None  # type: ignore[assignment]
 
     @property
     def recovery(self) -> Recovery:  # type: ignore[override]
         """The recovery service."""
         if self._recovery is None:
-            self._recovery = Recovery(self.app, self, beacon=self.beacon, loop=self.loop)
+            self._recovery = Recovery(self.app, self)
         return self._recovery
 
     async def on_start(self) -> None:

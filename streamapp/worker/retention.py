@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import logging
 import time
@@ -19,20 +20,17 @@ _HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 24 * _HOUR_MS
 
 
+@dataclasses.dataclass
 class RetentionWatch:
     """Tells, once for each topic, of records that are older than it keeps them.
 
     Kafka deletes a segment once its newest record is too old, so a few old records among others do no harm.
-
-    Args:
-        settings: where the broker is.
-        now: returns the time (s).
     """
 
-    def __init__(self, settings: Settings, now: Callable[[], float] = time.time) -> None:
-        self._settings = settings
-        self._now = now
-        self._kept: dict[str, int] = {}
+    settings: Settings
+    #: Returns the time (s).
+    now: Callable[[], float] = time.time
+    _kept: dict[str, int] = dataclasses.field(default_factory=dict)
 
     def expect(self, topic: str, kept: int) -> None:
         """Take note of how long (ms of event time) a topic keeps records."""
@@ -44,7 +42,7 @@ class RetentionWatch:
         if kept is None or first is None or last is None:
             return
         newest = max(first, last)
-        old = int(self._now() * 1000) - newest
+        old = int(self.now() * 1000) - newest
         if old <= kept:
             return
         del self._kept[topic]
@@ -57,7 +55,7 @@ class RetentionWatch:
             kept,
             day,
             age(old),
-            alter_command(self._settings, topic, {"retention.ms": "-1"}),
+            alter_command(self.settings, topic, {"retention.ms": "-1"}),
         )
 
 

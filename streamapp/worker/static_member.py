@@ -21,15 +21,17 @@ import aiohttp
 from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.api import Response
+from faust.types.settings import Settings as FaustSettings
 from yarl import URL
 
 from streamapp.errors import StreamappError
 from streamapp.kafka.admin import ClusterError
+from streamapp.kafka.clients import aiokafka
 from streamapp.kafka.members import StaticMember, members
 from streamapp.kafka.protocol import describe_group
 from streamapp.loopback import is_loopback
 from streamapp.settings import PREFIX, Settings
-from streamapp.worker.base import BaseApp
+from streamapp.worker.start import Start
 
 __all__ = ["FencedError", "check_alone"]
 
@@ -45,17 +47,12 @@ CONNECT_TIMEOUT_S, ANSWER_TIMEOUT_S = 2.0, 3.0
 
 
 class FencedError(StreamappError):
-    """Another worker has this one's place in the group; the text is one line.
+    """Another worker has this one's place in the group; the text is one line."""
 
-    Args:
-        instance: the static member id.
-        other: who has it now.
-    """
-
-    def __init__(self, instance: str, other: StaticMember) -> None:
+    def __init__(self, other: StaticMember) -> None:
         super().__init__(
             f"another worker has taken the place of this one: {other.told} has joined with the same "
-            f"{PREFIX}INSTANCE_ID={instance}; give each worker its own (default: id, host name and web port)"
+            f"{PREFIX}INSTANCE_ID={other.instance}; give each worker its own (default: id, host name and web port)"
         )
 
 
@@ -68,20 +65,19 @@ class Sign(enum.Enum):
     UNKNOWN = enum.auto()
 
 
-def check_alone(app: BaseApp) -> None:
-    """Make sure, before the worker joins the group, that no other one is alive that has the same static id.
+def check_alone(start: Start) -> None:
+    """Check, before the worker joins the group, that no other one is alive that has the same static id.
 
     Raises:
         ClusterError: if there is one.
     """
-    asyncio.run(_check_alone(app))
+    asyncio.run(_check_alone(start.app.settings, start.app.conf))
 
 
-async def _check_alone(app: BaseApp) -> None:
-    conf, settings = app.conf, app.settings
+async def _check_alone(settings: Settings, conf: FaustSettings) -> None:
     instance = settings.member_id(conf.web_port)
     patience = conf.broker_session_timeout + SESSION_MARGIN_S
-    deadline, first = time.monotonic() + patience, True
+    deadline, told = time.monotonic() + patience, False
     async with _describing(settings, conf.id) as (describe, here):
         while (other := await _find(describe, instance, deadline)) is not None:
             mine = other.host == here() and conf.web_enabled
@@ -94,14 +90,13 @@ async def _check_alone(app: BaseApp) -> None:
                     f"{PREFIX}INSTANCE_ID={instance} {given} that of {other.told}, which is alive: give each worker "
                     "one of its own"
                 )
-            if first:
-                first = False
-                print(
+            if not told:
+                told = True
+                text = (
                     f"streamapp: {PREFIX}INSTANCE_ID={instance} is that of {other.told}, which cannot be asked whether "
-                    f"it is alive: waiting up to {patience:g} s for the broker to know",
-                    file=sys.stderr,
-                    flush=True,
+                    f"it is alive: waiting up to {patience:g} s for the broker to know"
                 )
+                print(text, file=sys.stderr, flush=True)
             await asyncio.sleep(GROUP_CHECK_INTERVAL_S)
 
 
@@ -116,11 +111,11 @@ async def _find(describe: Describe, instance: str, deadline: float) -> StaticMem
 
 
 async def look(other: StaticMember, own: URL, *, same_host: bool) -> Sign:
-    """Find out whether a member is alive.
+    """Find out whether a member is alive, by its web views.
 
     Args:
         other: the member.
-        own: URL of the web views that this worker is about to have, on a port that is free.
+        own: URL of the views that this worker is about to have, on a port that is free.
         same_host: whether the member was on this host.
     """
     if not other.url:
@@ -135,10 +130,7 @@ async def look(other: StaticMember, own: URL, *, same_host: bool) -> Sign:
         url = url.with_host(other.host)
     timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
     try:
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(url.with_path("/health/live")) as response,
-        ):
+        async with aiohttp.request("GET", url.with_path("/health/live"), timeout=timeout) as response:
             health = await response.json(content_type=None)
     except aiohttp.ClientConnectorError as exc:
         refused = isinstance(exc.os_error, ConnectionRefusedError)
@@ -157,7 +149,7 @@ async def look(other: StaticMember, own: URL, *, same_host: bool) -> Sign:
 @contextlib.asynccontextmanager
 async def _describing(settings: Settings, group: str) -> AsyncIterator[tuple[Describe, Callable[[], str]]]:
     """Connect to a group's coordinator: gives what asks it for the group, and the address from which that is done."""
-    client = AIOKafkaClient(**settings.aiokafka())
+    client = AIOKafkaClient(**aiokafka(settings))
     node: int | None = None
 
     async def describe() -> Response:

@@ -1,42 +1,36 @@
-"""The stream of batches that an agent iterates over, and what happens when the agent fails on one.
+"""The stream of batches that an agent iterates over, and the agent, which is started again on the batch it failed on.
 
 Faust acknowledges the event that an agent raised on, and so skips it (`faust.streams.Stream._c_aiter`,
-``finally: it.after(event, …)``, 0.15.3). Here a batch is acknowledged only when the agent asks for the next
-one. After a failure the agent is started again and gets the same batch again; when it fails again, its halves,
-and so on down to the record at fault, which goes to the dead letters.
+``finally: it.after(event, …)``, 0.15.3). Here a batch is acknowledged only when the agent asks for the next one; after
+a failure the agent gets the same batch again (`streamapp.worker.turn`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-import traceback
-from collections.abc import AsyncIterator, Sequence
-from typing import Any, Final, cast
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from typing import Final, cast
 
 import faust
 from aiokafka.errors import KafkaError
 from faust.types import TP, ChannelT, EventT
+from faust.types.agents import ActorRefT
 
-from streamapp.formats.undecodable import Reason
 from streamapp.kafka.refusals import RefusedError
-from streamapp.kafka.unreadable import Unreadable
 from streamapp.runtime.batch import Batch, BatchSchema, Merged
 from streamapp.runtime.changelog_limits import RowRefusedError
-from streamapp.runtime.work import Rejected, Work
 from streamapp.settings import OnFailure
-from streamapp.stores.errors import StoreBehindError, StoreError
-from streamapp.worker.base import BaseApp
+from streamapp.stores.errors import StoreBehindError, StoreError, StoreUnreachableError
+from streamapp.worker.app import App
 from streamapp.worker.committing import CommittingConsumer
+from streamapp.worker.turn import Turn, readable
 
-__all__ = ["Stream"]
+__all__ = ["Agent", "Stream"]
 
 #: Seconds before a failed batch is tried again: the first time at once is pointless when a broker is away.
 RETRY_BACKOFF_S: Final = 0.1
 RETRY_BACKOFF_MAX_S: Final = 5.0
-#: How often a single record may fail before it is taken to be at fault itself.
-RECORD_TRIES: Final = 2
 #: In place of a partition's number: all of them.
 WHOLE: Final = -1
 
@@ -51,19 +45,14 @@ class BatchTopic(ChannelT[Batch]):
 class Stream(faust.Stream[Batch]):
     """A Faust stream; of topics with a `BatchSchema` it yields whole batches."""
 
-    app: BaseApp
+    app: App
 
     def __post_init__(self) -> None:
         """Begin without work."""
-        #: What the agent works on: an event, or those of a round that are merged.
-        self._unfinished: list[EventT[Batch]] = []
-        self._parts: list[Batch] = []
-        #: What was done with the parts that are finished.
-        self._work = Work()
+        #: What the agent works on; None = it waits.
+        self._turn: Turn | None = None
+        #: How often the agent has failed while it waited.
         self._failures = 0
-        self._generation = 0
-        #: Whether there is work that is not finished yet.
-        self._busy = False
         #: When the next tick is due (s).
         self._tick_at = 0.0
         #: By partition, what came so far of a round that is to be merged.
@@ -76,7 +65,6 @@ class Stream(faust.Stream[Batch]):
 
     @property
     def _topic(self) -> BatchTopic:
-        """What batches are read from."""
         return cast(BatchTopic, self.channel)
 
     @property
@@ -84,7 +72,7 @@ class Stream(faust.Stream[Batch]):
         """The worker's consumer."""
         return cast(CommittingConsumer, self.app.consumer)
 
-    def __aiter__(self) -> AsyncIterator[Any]:
+    def __aiter__(self) -> AsyncIterator[Batch]:
         if self.batched:
             return self._batches()
         # Not the compiled twin (0.15.3): that acknowledges events past the consumer, and no offset would be committed.
@@ -95,38 +83,37 @@ class Stream(faust.Stream[Batch]):
     async def _batches(self) -> AsyncIterator[Batch]:
         await self.maybe_start()
         while not self.should_stop:
-            if not self._busy:
+            if self._turn is None:
                 try:
-                    await self._take_up()
+                    self._turn = await self._next_turn()
                 except StopAsyncIteration:  # the agent is being stopped
                     return
-                continue  # there may be nothing yet
-            events = self._unfinished
-            if not self._current(self._generation):
-                self._unfinished, self._parts, self._busy = [], [], False
+            if (turn := self._turn) is None:
                 continue
+            if not self._current(turn.generation):
+                self._turn = None
+                continue
+            self._failures = 0
+            events = turn.events
             if events:
                 self._set_current_event(events[0])
             states = [self._on_stream_event_in(one.message.tp, one.message.offset, self, one) for one in events]
-            while self._parts:
-                part = self._parts[0]
-                part.work = self._work.copy()  # made anew at each try: a failed one leaves nothing behind
+            while turn.parts:
+                part = turn.begin()
                 yield part
                 if part.work.changes:
                     await self.consumer.changelog_limits.check(part.work)
-                self._work = part.work
-                self._parts.pop(0)
-                self._failures = 0
-            await self.consumer.checkpoint.finish([event.message for event in events], self._work, self._generation)
-            self._unfinished, self._busy = [], False
+                turn.done()
+            await self.consumer.checkpoint.finish([event.message for event in events], turn.work, turn.generation)
+            self._turn = None
             self._set_current_event(None)
             for event, state in zip(events, states, strict=True):
                 message = event.message
                 self._on_stream_event_out(message.tp, message.offset, self, event, state)
                 self._on_message_out(message.tp, message.offset, message)
 
-    async def _take_up(self) -> None:
-        """Wait for what the agent is to work on next; there may be nothing yet.
+    async def _next_turn(self) -> Turn | None:
+        """Wait for what the agent is to work on next; None = there is nothing yet.
 
         Raises:
             StopAsyncIteration: if nothing more comes.
@@ -134,21 +121,23 @@ class Stream(faust.Stream[Batch]):
         every, now = self._topic.schema.tick, time.monotonic()
         if every is not None and now >= self._tick_at:
             self._tick_at = now + every
-            self._begin([], self._ticks(), self.app.consumer_generation_id)
-            return
-        with contextlib.suppress(TimeoutError):
+            return Turn([], self._ticks(), self.app.consumer_generation_id)
+        try:
             event = await asyncio.wait_for(self._topic.__anext__(), None if every is None else self._tick_at - now)
-            generation = cast(int, event.message.generation_id)
-            if self._current(generation) and (events := self._gather(event)):
-                batch, rejected = self._batch(events)
-                self._begin(events, [batch] if batch else [], generation)
-                self._work.rejected += rejected
-                for event in events:
-                    self.consumer.track_message(event.message)
-
-    def _begin(self, events: list[EventT[Batch]], parts: list[Batch], generation: int) -> None:
-        self._unfinished, self._parts, self._work, self._generation = events, parts, Work(), generation
-        self._busy = True
+        except TimeoutError:
+            return None
+        generation = cast(int, event.message.generation_id)
+        if not self._current(generation) or not (events := self._gather(event)):
+            return None
+        turn, batches = Turn(events, [], generation), []
+        for event in events:
+            batch, rejected = readable(cast(Batch, event.value))
+            batches.append(batch)
+            turn.work.rejected += rejected
+        turn.parts = [batch] if (batch := self._merged(batches)) else []
+        for event in events:
+            self.consumer.track_message(event.message)
+        return turn
 
     def _ticks(self) -> list[Batch]:
         """Make a batch without records for each partition of which none waits, to do what is due by the wall clock."""
@@ -173,19 +162,12 @@ class Stream(faust.Stream[Batch]):
         self._gathered[place] = events
         return []
 
-    def _batch(self, events: list[EventT[Batch]]) -> tuple[Batch, list[Rejected]]:
-        batches, rejected = [], []
-        for event in events:
-            batch, unreadable = _readable(cast(Batch, event.value))
-            batches.append(batch)
-            rejected += unreadable
-        if self._topic.schema.merged:
-            if self._topic.schema.whole:
-                tps = sorted(batch.tp for batch in batches)
-            else:
-                tps = [TP(topic, batches[0].partition) for topic in self._topic.topics]
-            return Merged.of(tps, batches), rejected
-        return batches[0], rejected
+    def _merged(self, batches: list[Batch]) -> Batch:
+        if not self._topic.schema.merged:
+            return batches[0]
+        if self._topic.schema.whole:
+            return Merged.of(sorted(batch.tp for batch in batches), batches)
+        return Merged.of([TP(topic, batches[0].partition) for topic in self._topic.topics], batches)
 
     def _current(self, generation: int) -> bool:
         # While the flow is suspended, the partitions are about to be taken away; what was queued then is
@@ -195,75 +177,66 @@ class Stream(faust.Stream[Batch]):
     async def failed(self, error: Exception) -> None:
         """Take note that the agent raised on the batch it was given, and wait before the next try.
 
-        Args:
-            error: what the agent raised.
-
         Raises:
             Exception: this error, if a record is at fault and the worker is to stop then (``STREAMAPP_ON_FAILURE``),
                 or if a table's store cannot be used, or the broker refuses what does not get better.
         """
-        self._failures += 1
         if isinstance(error, StoreError | RefusedError):
             raise error
-        if isinstance(error, RowRefusedError):
-            self._narrow_down_refused(error)
-            return
-        # The failures of a broker or a store (a KafkaError, a lost connection) are nobody's fault among the records.
+        if (turn := self._turn) is None:
+            self._failures += 1
+        else:
+            turn.failures += 1
         if isinstance(error, StoreBehindError):
             self.give_up()
             self.consumer.checkpoint.fail(error)
-        elif self._parts and not isinstance(error, (KafkaError, OSError)):
-            self._narrow_down(error)
-        await asyncio.sleep(min(RETRY_BACKOFF_S * 2 ** (self._failures - 1), RETRY_BACKOFF_MAX_S))
+        elif turn is not None and turn.parts:
+            if isinstance(error, RowRefusedError):
+                turn.refused(error)
+                return
+            # The failures of a broker or a store (a lost connection) are nobody's fault among the records.
+            if not isinstance(error, KafkaError | OSError):
+                turn.failed(error, stop=self.app.settings.on_failure is OnFailure.STOP)
+        failures = self._failures if turn is None else turn.failures
+        await asyncio.sleep(min(RETRY_BACKOFF_S * 2 ** (failures - 1), RETRY_BACKOFF_MAX_S))
 
     def give_up(self) -> None:
         """Have nobody wait for the batch that the agent failed on: it stays uncommitted."""
-        for event in self._unfinished:
+        for event in self._turn.events if self._turn is not None else ():
             self.consumer.drop(event.message)
 
-    def _narrow_down(self, error: Exception) -> None:
-        batch = self._parts[0]
-        if not batch:
-            self._parts.pop(0)  # it is due again at the next tick
-        elif len(batch) > 1:
-            self._parts[:1] = batch.halves()
-            self._failures = 0
-        elif self._failures >= RECORD_TRIES:
-            if self.app.settings.on_failure is OnFailure.STOP:
-                raise error
-            text = "".join(traceback.format_exception(error))
-            self._work.rejected.append(
-                Rejected(batch.source(0), batch.records[0], Reason.AGENT_FAILED, repr(error), text)
-            )
-            self._parts.pop(0)
-            self._failures = 0
 
-    def _narrow_down_refused(self, error: RowRefusedError) -> None:
-        """Leave out the record of which a row is made that the changelog does not take; no try is wasted on it."""
-        batch = self._parts[0]
-        self._failures = 0
-        for rows in batch.work.changes:
-            rows.epoch += 1  # what an agent keeps in memory is ahead of them
-        if len(batch) > 1:
-            self._parts[:1] = batch.halves()
-            return
-        self._parts.pop(0)
-        if batch:
-            reason = Reason(error.cause)
-            self._work.rejected.append(Rejected(batch.source(0), batch.records[0], reason, str(error)))
+class Agent(faust.Agent):
+    """A Faust agent whose function is called again on the same stream when it raises.
 
+    Faust's supervisor would do it too, but 5 s later from the second failure on, since it misses its own
+    wake-up (`mode.supervisors`, 0.7), and after the batch has been acknowledged.
+    """
 
-def _readable(batch: Batch) -> tuple[Batch, list[Rejected]]:
-    """Return the records of a batch that the agent gets: another one may have the same, and its own work on them."""
-    if Unreadable not in map(type, batch.records):
-        return batch.anew(), []
-    rejected = [
-        Rejected(batch.tp, record, Reason.HEADER_NOT_UTF8, record.error)
-        for record in batch
-        if isinstance(record, Unreadable)
-    ]
-    readable = Batch(batch.tp, [record for record in batch if not isinstance(record, Unreadable)])
-    if batch.places is not None:
-        kept = zip(batch.places, batch, strict=True)
-        readable.places = [place for place, record in kept if not isinstance(record, Unreadable)]
-    return readable, rejected
+    async def _execute_actor(self, coro: Awaitable[None], aref: ActorRefT) -> None:
+        if isinstance(aref.stream, Stream) and aref.stream.batched:
+            coro = self._tried_again(coro, aref.stream, aref)
+        await super()._execute_actor(coro, aref)
+
+    async def _tried_again(self, coro: Awaitable[None], stream: Stream, aref: ActorRefT) -> None:
+        while True:
+            try:
+                await coro
+            except Exception as exc:
+                self._tell(exc)
+                try:
+                    await stream.failed(exc)
+                except Exception as fatal:
+                    stream.give_up()
+                    await self.app.crash(fatal)
+                    return
+                running = self.fun(stream)
+                coro = running if isinstance(running, Awaitable) else self._slurp(aref, aiter(running))
+            else:
+                return
+
+    def _tell(self, error: Exception) -> None:
+        if isinstance(error, StoreUnreachableError):
+            self.log.warning("%s waits: %s", self.name, error)
+        elif not isinstance(error, StoreError | StoreBehindError | RefusedError | RowRefusedError):  # told elsewhere
+            self.log.error("%s failed and is started again", self.name, exc_info=error)

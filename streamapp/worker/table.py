@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import cast
+from typing import Protocol, cast
 
 import faust
-from faust.types import ModelArg, TopicT
+from faust.types import TP, CodecArg, ModelArg, TopicT
 
 from streamapp.joins.rows import Row
 from streamapp.runtime.batch import Batch, BatchSchema
 from streamapp.runtime.rows import Owner, Rows
 from streamapp.runtime.uncommitted import Uncommitted
-from streamapp.worker.store import PartitionedStore
 
 __all__ = ["OrderedTable", "RowTables", "Table"]
+
+
+class Partitions(Protocol):
+    """The store of a table (`streamapp.worker.stores`)."""
+
+    partitions: dict[int, Uncommitted]
+
+    def _encode_key(self, key: object) -> bytes: ...
 
 
 class Table(faust.Table):  # type: ignore[type-arg]
@@ -25,7 +32,7 @@ class Table(faust.Table):  # type: ignore[type-arg]
     key is in the same partition of the source and the changelog, and is routed to the worker that has it.
     """
 
-    data: PartitionedStore
+    data: Partitions  # type: ignore[assignment]
     #: Whether rows are read in the order of their keys (`Rows.scan`).
     ordered = False
     #: Full name of a topic which has as many partitions as the table; none = as the first topic of the app has.
@@ -33,8 +40,13 @@ class Table(faust.Table):  # type: ignore[type-arg]
     #: What knows the state that the table is, if it is the state of a join.
     owner: Owner | None = None
 
-    def _serializer_from_type(self, typ: ModelArg | None) -> str:
+    def _serializer_from_type(self, typ: ModelArg | None) -> CodecArg:
         return "raw"
+
+    @property
+    def changelog_topic_name(self) -> str:
+        """Full name of the changelog; Faust (0.15.3) declares the topic to find it out."""
+        return self._changelog_topic_name()
 
     def of(self, batch: Batch) -> Rows:
         """Return the rows of a batch's partition, to be read and written by the agent that has the batch.
@@ -47,8 +59,7 @@ class Table(faust.Table):  # type: ignore[type-arg]
     def read_ahead(self, topic: TopicT) -> None:
         """Have the rows of a topic's keys read while the agent that will ask for them is busy with other batches.
 
-        Args:
-            topic: of batches (`BatchSchema`), whose agent looks up the rows of all keys of a batch at once.
+        It is a topic of batches, whose agent looks up the rows of all keys of a batch at once.
         """
         cast(BatchSchema, topic.schema).ahead.append(self._begin)
 
@@ -84,6 +95,9 @@ class Table(faust.Table):  # type: ignore[type-arg]
         """Refuse to write outside of the work on a batch."""
         raise TypeError(f"rows are written by `{self.name}.of(batch).write(…)`; app.Table(…) is one to be set by keys")
 
+    def finish(self, tp: TP) -> None:
+        """Take in what was written for an event of a partition, which is acknowledged now: of rows nothing is."""
+
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
         """Go through keys and values of the partitions that this worker owns."""
         for partition in self.data.partitions.values():
@@ -97,23 +111,22 @@ class OrderedTable(Table):
 
 
 class RowTables:
-    """The tables of rows of an app (`streamapp.runtime.rows.Tables`).
-
-    Args:
-        app: the app.
-    """
+    """The tables of rows of an app, those of agents and the states of joins (`streamapp.runtime.rows.Tables`)."""
 
     def __init__(self, app: faust.App) -> None:
         self._app = app
 
+    def __iter__(self) -> Iterator[Table]:
+        return iter(self.of_rows)
+
     @property
     def of_rows(self) -> list[Table]:
-        """All of them: those that agents have, and the states of joins."""
+        """All of them."""
         return [table for table in self._app.tables.values() if isinstance(table, Table)]
 
     def partitions(self, *, active: bool = False) -> list[Uncommitted]:
         """Return the rows of the partitions that this worker has; without its standbys if only `active` ones."""
-        rows = [rows for table in self.of_rows for rows in table.data.partitions.values()]
+        rows = [rows for table in self for rows in table.data.partitions.values()]
         if not active:
             return rows
         actives = self._app.assignor.assigned_actives()

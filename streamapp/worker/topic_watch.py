@@ -12,20 +12,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Final, Protocol
 
 from aiokafka.errors import KafkaError
 from faust.types import TP
 from mode import Service
 
+from streamapp.errors import StreamappError
 from streamapp.kafka.reader import Reader
 from streamapp.kafka.topic_metadata import Described, describe
 from streamapp.rate_limit import RateLimit
 from streamapp.runtime.positions import Positions
 from streamapp.runtime.uncommitted import Uncommitted
-from streamapp.worker.base import BaseApp
-from streamapp.worker.growth import PartitionsChangedError, advice, free_topics
+from streamapp.worker.app import App
+from streamapp.worker.growth import advice, free_topics
 
 __all__ = ["TopicWatch"]
 
@@ -38,38 +39,33 @@ DESCRIBE_TIMEOUT_S: Final = 5.0
 REBALANCE_INTERVAL_S: Final = 30.0
 
 
+class PartitionsChangedError(StreamappError):
+    """Topics have got other partitions than their tables have: the worker stops. The text is one line."""
+
+
 class WatchedConsumer(Protocol):
     """The consumer, as far as its topics are watched."""
 
     reader: Reader
     positions: Positions
-
-    @property
-    def inputs(self) -> Collection[TP]:
-        """The partitions whose records agents get."""
-        ...
+    #: The partitions whose records agents get.
+    inputs: frozenset[TP]
 
     async def refresh(self) -> None:
         """Have the group's leader, if it is this worker, know the topics as they are now."""
-        ...
 
     def rejoin(self) -> None:
         """Have the group rebalance."""
-        ...
 
 
 class TopicWatch(Service):
     """Has the group rebalance when a topic was made anew; stops the worker if keys are in other partitions now.
 
-    That is when a topic that is joined, or kept in a table, has got more partitions. Those of other topics are read,
-    too, after a rebalance.
-
-    Args:
-        app: the app; `BaseApp.partition_counts` has the topics with what they had before the start.
-        consumer: its consumer.
+    That is when a topic that is joined, or kept in a table, has got more partitions than before the start
+    (`App.partition_counts`). Those of other topics are read, too, after a rebalance.
     """
 
-    def __init__(self, app: BaseApp, consumer: WatchedConsumer) -> None:
+    def __init__(self, app: App, consumer: WatchedConsumer) -> None:
         super().__init__()
         self._app = app
         self._consumer = consumer
@@ -88,15 +84,18 @@ class TopicWatch(Service):
     @Service.task
     async def _watch(self) -> None:
         while not self.should_stop:
-            urgent = self._missing or self._doubtful
+            reader = self._consumer.reader
+            urgent = self._missing or (reader.consumer is not None and reader.fetching.doubtful)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._due.wait(), URGENT_CHECK_INTERVAL_S if urgent else CHECK_INTERVAL_S)
             self._due.clear()
-            names = self._names()
-            if not names or self._consumer.reader.consumer is None:
+            names = {tp.topic for tp in self._consumer.inputs}.union(
+                self._app.declared.inputs, self._app.tables.changelog_topics
+            )
+            if not names or reader.consumer is None:
                 continue
             try:
-                topics = await describe(self._consumer.reader.client, names | self._app.partition_counts.keys())
+                topics = await describe(reader.client, names | self._app.partition_counts.keys())
                 if await self._check_counts(topics) and not self._app.rebalancing:
                     await self._see(names, topics)
             except KafkaError as exc:  # a broker that is away is told of elsewhere
@@ -114,15 +113,6 @@ class TopicWatch(Service):
             return True  # a broker that is away; the next look asks again
         return await self._check_counts(topics)
 
-    @property
-    def _doubtful(self) -> set[TP]:
-        reader = self._consumer.reader
-        return reader.fetching.doubtful if reader.consumer is not None else set()
-
-    def _names(self) -> set[str]:
-        inputs = {tp.topic for tp in self._consumer.inputs}
-        return inputs | set(self._app.declared.inputs) | set(self._app.tables.changelog_topics)
-
     async def _check_counts(self, topics: Mapping[str, Described]) -> bool:
         expected = self._app.partition_counts
         found = {topic: told.partitions for topic, told in topics.items() if topic in expected and told.partitions}
@@ -137,8 +127,8 @@ class TopicWatch(Service):
             self.log.warning("%s: they are read after a rebalance", told)
             await self._consumer.refresh()
             return True
-        what_to_do = advice(self._app, {**expected, **found})
-        text = f"{told}: keys are in others than before, and joins would be wrong; {what_to_do}"
+        text = f"{told}: keys are in others than before, and joins would be wrong; "
+        text += advice(self._app, {**expected, **found})
         self._app.faults.report("partitions", text)
         await self._app.crash(PartitionsChangedError(text))
         return False
@@ -148,19 +138,15 @@ class TopicWatch(Service):
         await self._tell_missing(missing & self._missing, topics)
         self._missing = missing
         new = {topic: told.id for topic, told in topics.items() if told.id not in self._replaced}
-        changed = {
-            topic: id_
-            for topic, id_ in self._consumer.positions.ids.items()
-            if new.get(topic) is not None and new[topic] != id_
-        }
+        ids = self._consumer.positions.ids
+        changed = {topic: id_ for topic, id_ in ids.items() if new.get(topic) is not None and new[topic] != id_}
         self._consumer.reader.fetching.trust(topics.keys() - changed.keys())
         due = [topic for topic in changed if self._acting.due((topic, new[topic]))]
         for topic in due:
             self.log.warning("%s was deleted and made anew; the group rebalances, and begins with the new one", topic)
             self._replaced.add(changed[topic])
-        owned = self._app.tables_of_rows.partitions(active=True)
-        renewed = [rows for rows in owned if self._is_renewed(rows, new.get(rows.changelog.topic))]
-        if due or renewed:
+        owned = self._app.row_tables.partitions(active=True)
+        if [rows for rows in owned if self._is_renewed(rows, new.get(rows.changelog.topic))] or due:
             await self._rebalance()
 
     async def _tell_missing(self, gone: set[str], topics: Mapping[str, Described]) -> None:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import faust
 from faust.streams import current_event
-from faust.types import TP
+from faust.types import TP, CodecArg, ModelArg
 
 from streamapp.joins.rows import Row
 from streamapp.kafka.partitioner import partition_of
@@ -25,12 +24,12 @@ __all__ = ["ValueTable"]
 class ValueTable(Table):
     """A table as Faust documents it: a mapping; an entry is in the partition of the event that it is set for."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+    def __post_init__(self) -> None:
+        """Begin with nothing written."""
         #: By the partition that they are of, what was written for events that are not acknowledged yet.
         self._unfinished: dict[TP, dict[bytes, Row | None]] = {}
 
-    def _serializer_from_type(self, typ: Any) -> Any:
+    def _serializer_from_type(self, typ: ModelArg | None) -> CodecArg:
         return faust.Table._serializer_from_type(self, typ)
 
     def key_forms(self, key: bytes) -> Sequence[bytes]:
@@ -100,12 +99,12 @@ class ValueTable(Table):
             yield from ((key, row.value) for key, row in rows if key not in unfinished)
             yield from ((key, row.value) for key, row in unfinished.items() if row is not None)
 
-    def on_key_set(self, key: Any, value: Any) -> None:
+    def on_key_set(self, key: object, value: object) -> None:
         """Take note of a key that is set, for windows and sensors; Faust would send to the changelog here."""
         self._maybe_set_key_ttl(key, self.home(self.data._encode_key(key)))
         self._sensor_on_set(self, key, value)
 
-    def on_key_del(self, key: Any) -> None:
+    def on_key_del(self, key: object) -> None:
         """Take note of a key that is removed."""
         self._maybe_del_key_ttl(key, self.home(self.data._encode_key(key)))
         self._sensor_on_del(self, key)

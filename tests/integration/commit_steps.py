@@ -10,8 +10,8 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.sender import Sender
 
-from streamapp.runtime.outbox import Outbox, Sending
-from streamapp.runtime.settling import Settling
+from streamapp.runtime.checkpoint import Checkpoint
+from streamapp.runtime.outbox import Outbox
 from streamapp.runtime.uncommitted import Uncommitted
 
 __all__ = ["OFFSETS", "STEPS", "end_at"]
@@ -29,7 +29,7 @@ STEPS: Final[dict[str, tuple[type, str, bool]]] = {
 
 #: The one between the changelogs and the offsets, where these are not in one transaction.
 OFFSETS: Final = "the changelogs have all rows"
-ALL: Final[dict[str, tuple[type, str, bool]]] = {**STEPS, OFFSETS: (Settling, "check_rows", False)}
+ALL: Final[dict[str, tuple[type, str, bool]]] = {**STEPS, OFFSETS: (Checkpoint, "_check_rows", False)}
 
 
 def end_at(step: str, number: signal.Signals) -> None:
@@ -38,12 +38,10 @@ def end_at(step: str, number: signal.Signals) -> None:
     real: Callable[..., Any] = getattr(owner, name)
     settle, signals = Outbox.settle, list[signal.Signals]()
 
-    async def begin(
-        outbox: Outbox, within: float | None = None
-    ) -> list[Sending] | None:  # not the commit of offsets before there is any work
-        Outbox.settle = settle  # type: ignore[method-assign, assignment]
+    async def begin(outbox: Outbox) -> None:  # not the commit of offsets before there is any work
+        Outbox.settle = settle  # type: ignore[method-assign]
         signals.append(number)
-        return await settle(outbox, within)
+        await settle(outbox)
 
     Outbox.settle = begin  # type: ignore[method-assign, assignment]
 

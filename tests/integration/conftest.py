@@ -1,25 +1,32 @@
-"""One real Kafka for all the tests that need one."""
+"""One real Kafka for all the tests that need one, and what is restored from its changelogs."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from changelogs import STORES, Changelog
+from kafkas import running_kafka
 
 from streamapp.embedded_kafka import EmbeddedKafka
+from streamapp.stores.partition import PartitionStore
 
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
-    """An empty Kafka; tests share it, so each names its topics and groups for itself alone.
+    """An empty Kafka; tests share it, so each names its topics and groups for itself alone."""
+    with running_kafka(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker
 
-    Its loop runs only to start and to stop it: Kafka needs nothing from us in between.
-    """
-    broker = EmbeddedKafka(tmp_path_factory.mktemp("kafka"))
-    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        runner.run(broker.start())
-        try:
-            yield broker
-        finally:
-            runner.run(broker.stop())
+
+@pytest.fixture
+def changelog(kafka: EmbeddedKafka) -> Changelog:
+    return Changelog(kafka.bootstrap)
+
+
+@pytest.fixture(params=STORES)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PartitionStore]:
+    store = STORES[request.param](tmp_path)
+    yield store
+    store.close()

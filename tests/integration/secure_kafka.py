@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
 from collections.abc import Iterator
@@ -12,9 +11,8 @@ from typing import Any
 import trustme
 from confluent_kafka.admin import AdminClient, ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 from cryptography.hazmat.primitives import serialization
+from kafkas import running_kafka
 from ports import free_port
-
-from streamapp.embedded_kafka import EmbeddedKafka
 
 __all__ = ["PASSWORD", "USER", "SecureKafka", "secure_kafka"]
 
@@ -56,14 +54,9 @@ def secure_kafka(directory: Path) -> Iterator[SecureKafka]:
     client.cert_chain_pems[0].write_to_path(str(files["certificate"]))
     client.private_key_pem.write_to_path(str(files["key"]))
     listeners = {protocol: f"127.0.0.1:{free_port()}" for protocol in ("SSL", "SASL_PLAINTEXT", "SASL_SSL")}
-    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        broker = EmbeddedKafka(directory / "kafka", config=_config(listeners, files))
-        runner.run(broker.start())
-        try:
-            _add_user(broker.bootstrap)
-            yield SecureKafka(broker.bootstrap, listeners, files["authority"], files["certificate"], files["key"])
-        finally:
-            runner.run(broker.stop())
+    with running_kafka(directory / "kafka", _config(listeners, files)) as broker:
+        _add_user(broker.bootstrap)
+        yield SecureKafka(broker.bootstrap, listeners, files["authority"], files["certificate"], files["key"])
 
 
 def _for_java(certificate: trustme.LeafCert) -> bytes:

@@ -114,9 +114,7 @@ def test_a_worker_stops_and_after_the_move_all_clicks_find_their_profiles(topics
     assert times == {topics.now}
 
 
-def test_a_move_that_was_broken_off_keeps_workers_from_starting_and_is_done_by_the_next_one(
-    topics: Topics, tmp_path: Path
-) -> None:
+def test_a_move_that_was_broken_off_stops_workers_and_is_done_by_the_next_one(topics: Topics, tmp_path: Path) -> None:
     topics.create("user_profiles", "user_clicks")
     topics.profiles(range(100))
     with Worker(tmp_path, **topics.settings) as worker:

@@ -54,7 +54,7 @@ BAD_PROFILES = {
 
 
 @pytest.mark.parametrize(("topic", "bad"), [("user_clicks", BAD_CLICKS), ("user_profiles", BAD_PROFILES)])
-def test_each_sort_of_bad_record_is_a_dead_letter_with_its_reason_and_the_good_ones_join(
+def test_each_sort_of_bad_record_is_a_dead_letter_and_the_good_ones_join(
     topics: Topics, tmp_path: Path, topic: str, bad: dict[str, Any]
 ) -> None:
     topics.profiles(range(10))
@@ -121,9 +121,7 @@ def test_a_record_that_even_the_dead_letters_refuse_is_told_of_there(topics: Top
     assert (letter["reason"], letter["value_bytes"]) == ("not_json", str(2 * LARGE))
 
 
-def test_a_dead_letter_that_is_too_large_by_the_headers_of_its_record_goes_without_them(
-    topics: Topics, tmp_path: Path
-) -> None:
+def test_a_dead_letter_whose_headers_make_it_too_large_goes_without_them(topics: Topics, tmp_path: Path) -> None:
     topics.create("dead_letters", config={"max.message.bytes": "1000000"})
     topics.send("user_clicks", "u1", b"nonsense", headers=[("large", NOISE * 2)])
     topics.flush()

@@ -115,7 +115,7 @@ KEYS = {
 
 
 @pytest.mark.parametrize("form", ["quotes", "int64", "connect"])
-def test_a_tombstone_deletes_the_profile_that_its_key_stands_for_in_the_form_of_the_other_keys(
+def test_a_tombstone_deletes_the_profile_of_its_key_in_the_form_of_other_keys(
     topics: Topics, tmp_path: Path, form: str
 ) -> None:
     key = KEYS[form]

@@ -127,7 +127,7 @@ class TestRunning:
 
     def test_no_listener_takes_the_port_of_another(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         choice = sorted(free_port() for _ in range(3))
-        monkeypatch.setattr(ports, "_RANGE", choice)
+        monkeypatch.setattr(ports, "PORTS", choice)
         config = {
             "listeners": f"ADDED://127.0.0.1:{choice[1]}",
             "listener.security.protocol.map": "ADDED:PLAINTEXT",

@@ -88,7 +88,7 @@ def test_a_click_is_explained_by_what_its_agent_wrote_and_the_profiles(
     assert because in answer["because"]
 
 
-def test_a_profile_that_has_left_the_table_for_its_age_is_named_with_by_how_much(
+def test_a_profile_too_old_for_a_click_is_named_though_the_table_has_it_no_more(
     clicks: tuple[Topics, Worker],
 ) -> None:
     topics, worker = clicks
@@ -295,7 +295,7 @@ def test_results_name_what_they_are_made_of_when_asked_to(
     assert whole
 
 
-def test_without_side_outputs_a_result_with_lineage_tells_what_joined(
+def test_without_side_outputs_lineage_tells_what_joined_and_the_rest_is_open(
     topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JOINS", "pairs")
@@ -315,7 +315,7 @@ def test_without_side_outputs_a_result_with_lineage_tells_what_joined(
     )
 
 
-def test_foreign_keys_and_global_tables_are_explained_on_their_sides(
+def test_foreign_key_and_global_tables_are_explained_on_their_sides(
     topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JOINS", "foreign-key,global")

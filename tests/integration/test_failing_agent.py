@@ -29,9 +29,7 @@ def test_the_record_at_fault_is_a_dead_letter_and_every_other_one_is_processed_o
     assert sorted(results) == [number for number in range(100) if number not in {17, 71}]
 
 
-def test_by_setting_the_worker_stops_before_the_record_at_fault_and_commits_what_is_before_it(
-    kafka, tmp_path: Path
-) -> None:
+def test_by_setting_the_worker_stops_at_a_failing_record_and_commits_up_to_it(kafka, tmp_path: Path) -> None:
     topics = Topics(kafka.bootstrap, "stopping", partitions=1)
     topics.create("user_clicks", "user_profiles")
     topics.send("user_clicks", "key", b"0")
@@ -47,7 +45,7 @@ def test_by_setting_the_worker_stops_before_the_record_at_fault_and_commits_what
     assert topics.end("dead_letters") <= 0
 
 
-def test_what_a_failing_agent_did_with_a_batch_before_it_failed_leaves_nothing_behind(kafka, tmp_path: Path) -> None:
+def test_what_a_failing_agent_did_with_a_batch_leaves_nothing_behind(kafka, tmp_path: Path) -> None:
     topics = Topics(kafka.bootstrap, "half", partitions=1)
     topics.create("user_clicks", "user_profiles")
     for number in range(10):

@@ -62,7 +62,7 @@ def test_the_results_of_a_join_in_fausts_words_can_go_to_a_topic(
     assert amounts == [10, 30]
 
 
-def test_what_a_join_in_fausts_words_does_not_match_goes_to_the_topics_that_are_named(
+def test_unmatched_records_of_a_join_in_fausts_words_go_to_the_named_topics(
     topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOW", "inner_join")

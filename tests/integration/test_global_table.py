@@ -52,9 +52,7 @@ def problems(worker: Worker) -> list[str]:
     return list(worker.get("/health").json()["problems"])
 
 
-def test_what_a_global_table_cannot_use_is_logged_and_counted_and_what_is_aborted_is_not_there(
-    topics: Topics, tmp_path: Path
-) -> None:
+def test_a_global_table_logs_and_counts_bad_records_and_has_no_aborted_ones(topics: Topics, tmp_path: Path) -> None:
     topics.send("countries", "de", {"name": "Germany"})
     topics.send("countries", None, {"name": "Nowhere"})
     topics.send("countries", "fr", {"name": 33})
@@ -79,9 +77,7 @@ def test_what_a_global_table_cannot_use_is_logged_and_counted_and_what_is_aborte
     assert joined(topics) == {1: "Germany", 2: None}
 
 
-def test_a_topic_without_records_is_a_table_without_rows_and_one_that_is_made_anew_is_read_anew(
-    topics: Topics, tmp_path: Path
-) -> None:
+def test_an_empty_topic_is_an_empty_table_and_one_made_anew_is_read_anew(topics: Topics, tmp_path: Path) -> None:
     with Worker(tmp_path, app="global_app", **topics.settings) as worker:
         order(topics, 1, "de")
         wait_until(lambda: topics.end("joined") == 1, "an order is joined with nothing")

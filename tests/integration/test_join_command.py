@@ -97,9 +97,7 @@ def test_a_join_that_cannot_be_is_refused_in_one_line(options: str, message: str
     assert "Traceback" not in done.stderr
 
 
-def test_topics_whose_keys_were_placed_by_different_partitioners_are_refused_in_one_line(
-    topics: Topics, tmp_path: Path
-) -> None:
+def test_topics_written_by_different_partitioners_are_refused_in_one_line(topics: Topics, tmp_path: Path) -> None:
     for number in range(20):
         key = f"c{number}"
         topics.send("orders", key, {"customer_id": key}, partition=zlib.crc32(key.encode()) % topics.partitions)

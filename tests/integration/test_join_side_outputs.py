@@ -24,7 +24,7 @@ def wait_done(topics: Topics, worker: Worker, *names: str) -> None:
 
 
 @pytest.mark.parametrize("join", ["pairs", "enriched"])
-def test_records_that_are_not_matched_go_to_the_topics_of_their_reasons_and_the_balance_is_told(
+def test_unmatched_records_go_to_the_topics_of_their_reasons_and_are_counted(
     topics: Topics, tmp_path: Path, join: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JOINS", join)
@@ -44,7 +44,7 @@ def test_records_that_are_not_matched_go_to_the_topics_of_their_reasons_and_the_
         assert f'join="{join}",reason="{reason}"' in metrics
 
 
-def test_a_record_whose_value_is_not_of_the_declared_type_is_refused_and_the_others_are_joined(
+def test_a_value_not_of_the_declared_type_is_refused_and_the_others_are_joined(
     topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JOINS", "strict")
@@ -62,7 +62,7 @@ def test_a_record_whose_value_is_not_of_the_declared_type_is_refused_and_the_oth
     assert b"Expected `int`, got `str`" in refused[b'{"amount": "ten"}']["detail"]
 
 
-def test_a_record_that_is_not_accounted_for_is_an_error_and_makes_the_worker_unhealthy(
+def test_a_record_that_is_not_accounted_for_makes_the_worker_unhealthy(
     topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JOINS", "leaky")

@@ -71,7 +71,7 @@ def test_after_a_restart_a_join_goes_on_as_if_nothing_had_been(topics: Topics, t
         assert given(topics, join) == expected(topics, join, tmp_path).results
 
 
-def test_after_a_kill_a_join_gives_no_result_that_it_would_not_have_given_and_lacks_none(
+def test_after_a_kill_a_join_gives_the_results_that_it_would_have_given(
     topics: Topics, tmp_path: Path, store: str
 ) -> None:
     for number in range(3):

@@ -69,7 +69,7 @@ def test_workers_that_start_together_on_a_full_changelog_miss_no_match(filled: T
     assert filled.end("unmatched_clicks") <= 0
 
 
-def test_with_standbys_and_exactly_once_workers_that_are_killed_in_turn_double_nothing(kafka, tmp_path: Path) -> None:
+def test_with_standbys_exactly_once_workers_killed_in_turn_double_nothing(kafka, tmp_path: Path) -> None:
     """KAFKA-12540, KAFKA-8187: rows were lost when tasks went to a worker with a standby."""
     topics = Topics(kafka.bootstrap, "elsewhere")
     topics.create(*INPUTS)

@@ -97,7 +97,7 @@ def transaction(topics: Topics, count: int, *, commit: bool, partition: int = 0)
 
 
 @pytest.mark.parametrize(("guarantee", "aborted"), [("exactly_once", 0), ("at_least_once", 10)])
-def test_of_transactions_what_a_worker_reads_is_lag_and_not_the_markers_nor_what_it_does_not_read(
+def test_of_transactions_only_what_a_worker_reads_is_lag_and_no_markers(
     topics: Topics, tmp_path: Path, guarantee: str, aborted: int
 ) -> None:
     def done() -> int:

@@ -36,7 +36,7 @@ def join(topics: Topics, directory: Path, clicks: range, **settings: Any) -> Non
 
 
 @pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
-def test_clicks_that_were_deleted_unread_are_told_counted_and_a_problem_until_somebody_acknowledges_it(
+def test_clicks_deleted_unread_are_a_problem_until_somebody_acknowledges_it(
     topics: Topics, tmp_path: Path, guarantee: str
 ) -> None:
     settings = {**topics.settings, "processing_guarantee": guarantee}
@@ -62,9 +62,7 @@ def test_clicks_that_were_deleted_unread_are_told_counted_and_a_problem_until_so
         assert worker.lost(topic) == 0
 
 
-def test_a_worker_that_is_to_stop_at_a_loss_says_so_in_a_line_and_goes_on_once_it_is_told_to(
-    topics: Topics, tmp_path: Path
-) -> None:
+def test_a_worker_stops_at_a_loss_with_one_line_and_goes_on_once_it_is_told_to(topics: Topics, tmp_path: Path) -> None:
     join(topics, tmp_path / "worker", range(30))
     topics.clicks(range(30, 130), users=USERS)
     topics.delete_records("user_clicks", 100)
@@ -91,9 +89,7 @@ def test_a_group_that_begins_after_the_first_records_were_deleted_says_which(top
         assert worker.lost(topics.prefix + "user_clicks") == 0
 
 
-def test_offsets_beyond_the_end_of_the_log_are_told_and_it_is_read_from_its_beginning(
-    topics: Topics, tmp_path: Path
-) -> None:
+def test_offsets_beyond_the_end_of_the_log_are_told_and_it_is_read_anew(topics: Topics, tmp_path: Path) -> None:
     topics.clicks(range(50), users=USERS)
     topic = topics.prefix + "user_clicks"
     topics.commit("user_clicks", 1_000)
@@ -103,9 +99,7 @@ def test_offsets_beyond_the_end_of_the_log_are_told_and_it_is_read_from_its_begi
         assert worker.wait_running().problems()[0].startswith(told)
 
 
-def test_records_that_are_deleted_while_the_agent_is_slow_are_told_and_what_is_left_is_read(
-    topics: Topics, tmp_path: Path
-) -> None:
+def test_records_deleted_under_a_slow_agent_are_told_and_the_rest_is_read(topics: Topics, tmp_path: Path) -> None:
     topics.create("records")
     for number in range(30):
         topics.send("records", str(number), os.urandom(LARGE))

@@ -15,7 +15,7 @@ from topics import Topics
 from streamapp.joins import Row
 
 
-def test_agents_get_no_record_before_the_broker_tells_of_a_changelog_that_was_just_made(
+def test_agents_get_no_record_before_a_new_changelog_is_known_to_the_broker(
     kafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     topics = Topics(kafka.bootstrap, "new", partitions=1)

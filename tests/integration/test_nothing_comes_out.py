@@ -96,9 +96,7 @@ def test_records_that_cannot_be_joined_are_dead_letters_a_warning_and_a_problem(
     assert topics.end("joined") == 0
 
 
-def test_orders_that_find_no_customer_are_told_with_how_the_keys_differ_until_most_of_them_do(
-    topics: Topics, tmp_path: Path
-) -> None:
+def test_orders_without_customers_are_told_with_how_keys_differ_until_most_join(topics: Topics, tmp_path: Path) -> None:
     """The click join and the declared ones alike; here the profiles' keys have the quotes of a JSON string."""
     topics.create("user_clicks", "user_profiles")
     send(topics, "user_clicks", COUNT, lambda n: (f"u{n}", {"click_id": f"{n}", "user_id": f"u{n}", "url": "/"}), at=1)
@@ -117,7 +115,7 @@ def test_orders_that_find_no_customer_are_told_with_how_the_keys_differ_until_mo
     assert f'streamapp_mostly_nothing{{what="{topics.prefix}user_clicks"}} 1.0' in metrics
 
 
-def test_keys_that_the_table_has_in_another_form_are_told_beside_one_that_finds_nothing(
+def test_keys_that_the_table_has_in_another_form_are_told_beside_a_missing_one(
     topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JOINS", "ttl")

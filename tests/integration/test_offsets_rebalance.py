@@ -197,18 +197,20 @@ def test_work_that_was_given_up_is_not_committed_before_its_input_is_read_again(
             await may_write.wait()
             rows.of(batch).write({b"key": Row(b"value", batch.timestamps[-1])})
 
-    async def finish(*work: Any) -> None:
-        await take_in(*work)
-        done.set()
-
     async def slow_revocation(*_: Any, **__: Any) -> None:
         revoked.set()
         await may_go_on.wait()
 
-    take_in, app.checkpoint.finish = app.checkpoint.finish, finish
-
     async def an_agent_is_done_after_its_time() -> bool:
         app.loop = asyncio.get_running_loop()
+        checkpoint: Any = app.checkpoint  # with the consumer, which is of this loop
+        take_in = checkpoint.finish
+
+        async def finish(*work: Any) -> None:
+            await take_in(*work)
+            done.set()
+
+        checkpoint.finish = finish
         await app.start()
         try:
             topics.send("records", "key", 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from random import Random
 
 import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+from kafkas import running_kafka
 from topics import Topics
 from worker import Worker, wait_until
 
@@ -30,13 +30,8 @@ EVENT_TIMES = {"message.timestamp.type": "CreateTime", "retention.ms": "-1"}
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
-    broker = EmbeddedKafka(tmp_path_factory.mktemp("hostile"), config=HOSTILE)
-    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        runner.run(broker.start())
-        try:
-            yield broker
-        finally:
-            runner.run(broker.stop())
+    with running_kafka(tmp_path_factory.mktemp("hostile"), HOSTILE) as broker:
+        yield broker
 
 
 @pytest.fixture

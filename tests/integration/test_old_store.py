@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kafkas import running_kafka
 from topics import Topics
 from worker import Worker, wait_until
 
@@ -28,13 +28,8 @@ BUSY_CLEANER = {"log.cleaner.backoff.ms": "100"}
 @pytest.fixture(scope="module")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
     """A Kafka that compacts soon."""
-    broker = EmbeddedKafka(tmp_path_factory.mktemp("compacting"), config=BUSY_CLEANER)
-    with asyncio.Runner() as runner:
-        runner.run(broker.start())
-        try:
-            yield broker
-        finally:
-            runner.run(broker.stop())
+    with running_kafka(tmp_path_factory.mktemp("compacting"), BUSY_CLEANER) as broker:
+        yield broker
 
 
 def compact(topics: Topics, gone: set[bytes]) -> None:
@@ -51,7 +46,7 @@ def compact(topics: Topics, gone: set[bytes]) -> None:
     wait_until(is_gone, "the deleted rows' records are compacted away")
 
 
-def test_profiles_that_were_deleted_on_another_disk_do_not_come_back_with_an_old_one(kafka, tmp_path: Path) -> None:
+def test_profiles_deleted_on_another_disk_do_not_come_back_with_an_old_one(kafka, tmp_path: Path) -> None:
     topics = Topics(kafka.bootstrap, "old", partitions=1)
     topics.create("user_profiles", "user_clicks")
     topics.create_changelog("user_profiles", COMPACTED)

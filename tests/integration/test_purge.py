@@ -16,7 +16,7 @@ from streamapp.replay.values import Field
 from streamapp.runtime import purge
 from streamapp.settings import Guarantee, Settings
 from streamapp.topology import App
-from streamapp.worker.copartition import prepare
+from streamapp.worker.process import prepare
 
 
 def begins(topics: Topics, topic: str) -> int:

@@ -61,9 +61,7 @@ def test_after_a_click_from_the_future_profiles_stay_and_join_also_after_a_resta
     assert len(topics.table("user_profiles")) == 20
 
 
-def test_in_a_backlog_with_records_from_the_future_each_click_joins_the_profile_of_its_time(
-    kafka, tmp_path: Path
-) -> None:
+def test_in_a_backlog_with_future_records_each_click_joins_its_times_profile(kafka, tmp_path: Path) -> None:
     topics = Topics(kafka.bootstrap, "reorder", partitions=2)
     topics.create("user_profiles", "user_clicks")
     topics.profiles(range(1_000, 1_020), at=AHEAD)
@@ -161,7 +159,7 @@ def test_a_state_whose_clock_an_earlier_version_let_run_ahead_joins_again(kafka,
     assert topics.end("late") == 20
 
 
-def test_in_silence_after_a_record_from_the_future_the_clock_goes_on_with_the_wall_clock(kafka, tmp_path: Path) -> None:
+def test_in_silence_after_a_future_record_the_clock_follows_the_wall_clock(kafka, tmp_path: Path) -> None:
     orders = Orders(kafka.bootstrap)
     topics = orders.topics
     window = ["--how", "left", "--before", "0", "--after", "1s", "--grace", "1s", "--late", "late"]

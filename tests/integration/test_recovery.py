@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from changelogs import LONG, STORES, Changelog, rows, transactions
+from changelogs import LONG, Changelog, rows, transactions
 from driven_app import DEADLINE, ours
 from topics import Topics
 from worker import wait_until
@@ -18,18 +18,6 @@ from streamapp.kafka import changelog_consumer
 from streamapp.runtime import restore as restoring
 from streamapp.stores.memory import MemoryPartition
 from streamapp.stores.partition import Changes, PartitionStore
-
-
-@pytest.fixture
-def changelog(kafka) -> Changelog:
-    return Changelog(kafka.bootstrap)
-
-
-@pytest.fixture(params=STORES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PartitionStore]:
-    store = STORES[request.param](tmp_path)
-    yield store
-    store.close()
 
 
 def test_a_key_has_what_the_changelog_said_last(changelog: Changelog, store: PartitionStore) -> None:

@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from changelogs import STORES, Changelog, rows
+from changelogs import Changelog, rows
 from confluent_kafka import OFFSET_END
 from driven_app import DEADLINE
 
 from streamapp.stores.partition import PartitionStore
-
-
-@pytest.fixture
-def changelog(kafka) -> Changelog:
-    return Changelog(kafka.bootstrap)
-
-
-@pytest.fixture(params=STORES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PartitionStore]:
-    store = STORES[request.param](tmp_path)
-    yield store
-    store.close()
 
 
 def test_a_store_that_misses_what_was_cut_off_is_restored_from_nothing(
@@ -77,7 +63,7 @@ def test_a_store_whose_changelog_was_made_anew_is_restored_from_nothing(
     )
 
 
-def test_a_standby_of_a_changelog_that_was_made_anew_keeps_its_rows_until_somebody_writes_to_that(
+def test_a_standby_keeps_its_rows_until_a_changelog_made_anew_is_written_to(
     changelog: Changelog, store: PartitionStore
 ) -> None:
     changelog.write(("a", b"1"))

@@ -46,7 +46,7 @@ def done(topics: Topics) -> set[str]:
     return {json.loads(record.value() or b"")["click"]["click_id"] for record in records}
 
 
-def test_a_second_worker_on_another_machine_takes_over_without_reading_the_changelog(
+def test_a_worker_on_another_machine_takes_over_without_reading_the_changelog(
     topics: Topics, server: RedisServer, tmp_path: Path
 ) -> None:
     topics.profiles(range(USERS))
@@ -117,7 +117,7 @@ def test_what_redis_has_lost_is_read_from_the_changelog_while_the_worker_runs(
     assert topics.end("unmatched_clicks") == 0
 
 
-def test_a_redis_that_refuses_to_be_read_stops_the_worker_and_no_good_record_is_a_dead_letter(
+def test_a_redis_that_refuses_reads_stops_the_worker_without_a_dead_letter(
     topics: Topics, server: RedisServer, tmp_path: Path
 ) -> None:
     topics.profiles(range(USERS))
@@ -144,7 +144,7 @@ def test_a_redis_that_refuses_to_be_read_stops_the_worker_and_no_good_record_is_
         ({"store": "redis://:hunter2@127.0.0.1:1/0"}, "the password goes into STREAMAPP_STORE_PASSWORD"),
     ],
 )
-def test_a_redis_that_cannot_be_used_stops_the_start_with_one_line_without_the_password(
+def test_a_redis_that_cannot_be_used_stops_the_start_without_the_password(
     topics: Topics, server: RedisServer, tmp_path: Path, change: dict[str, object], line: str
 ) -> None:
     with Worker(tmp_path, **settings(topics, server) | change) as worker:

@@ -58,9 +58,7 @@ def settled(topics: Topics, worker: Worker, group: str | None = None, **counts: 
 
 
 @pytest.mark.parametrize("guarantee", GUARANTEES)
-def test_clicks_whose_times_the_output_refuses_are_dead_letters_and_the_others_join_once(
-    kafka, tmp_path: Path, guarantee: str
-) -> None:
+def test_clicks_whose_times_the_output_refuses_are_dead_letters(kafka, tmp_path: Path, guarantee: str) -> None:
     topics = Topics(kafka.bootstrap, "time", partitions=1)
     topics.create("user_profiles", "user_clicks", config=ANYTHING)
     topics.create("joined_data", "dead_letters", config={"message.timestamp.before.max.ms": str(7 * DAY)})
@@ -85,7 +83,7 @@ def test_clicks_whose_times_the_output_refuses_are_dead_letters_and_the_others_j
 
 
 @pytest.mark.parametrize("guarantee", GUARANTEES)
-def test_profiles_that_the_changelog_refuses_are_dead_letters_and_those_before_them_stay(
+def test_profiles_that_the_changelog_refuses_are_dead_letters_and_others_stay(
     kafka, tmp_path: Path, guarantee: str
 ) -> None:
     topics = Topics(kafka.bootstrap, "row", partitions=1)
@@ -124,7 +122,7 @@ WINDOW = ["--before", "1m", "--after", "1s", "--grace", "1h"]
 
 
 @pytest.mark.parametrize(("guarantee", "options"), [("at_least_once", []), ("exactly_once", WINDOW)])
-def test_records_that_a_join_cannot_keep_or_join_are_dead_letters_and_the_others_are_joined_once(
+def test_records_that_a_join_cannot_keep_are_dead_letters_and_others_join_once(
     kafka, tmp_path: Path, guarantee: str, options: list[str]
 ) -> None:
     topics = Topics(kafka.bootstrap, "join", partitions=1)
@@ -153,9 +151,7 @@ def test_records_that_a_join_cannot_keep_or_join_are_dead_letters_and_the_others
     assert places == [("customers", "4", "too_large"), ("orders", "3", "too_large")]
 
 
-def test_a_foreign_key_join_names_the_records_whose_questions_answers_or_results_are_refused(
-    kafka, tmp_path: Path
-) -> None:
+def test_a_foreign_key_join_names_the_records_whose_messages_are_refused(kafka, tmp_path: Path) -> None:
     topics = Topics(kafka.bootstrap, "foreign", partitions=2)
     topics.create("purchases", "customers", "views", config=ANYTHING)
 
@@ -185,9 +181,7 @@ def test_a_foreign_key_join_names_the_records_whose_questions_answers_or_results
             assert sent[one["topic"], int(one["partition"]), int(one["offset"])] == key
 
 
-def test_records_without_a_key_are_dead_letters_where_the_output_is_compacted_and_all_others_keep_their_order(
-    kafka, tmp_path: Path
-) -> None:
+def test_for_a_compacted_output_records_without_a_key_are_dead_letters(kafka, tmp_path: Path) -> None:
     topics = Topics(kafka.bootstrap, "compacted", partitions=1)
     topics.create("user_clicks")
     topics.create("joined_data", "dead_letters", config={"cleanup.policy": "compact"})

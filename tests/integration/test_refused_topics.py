@@ -23,6 +23,7 @@ from confluent_kafka.admin import (
 )
 from driven_app import DEADLINE, Driven, ours, play
 from freezing import freeze
+from kafkas import running_kafka
 from test_refused import ANYTHING, LARGE, letters
 from topics import Topics
 from worker import Worker, wait_until
@@ -39,13 +40,8 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "allow.everyone.if.no.acl.found": "true",
     }
-    broker = EmbeddedKafka(tmp_path_factory.mktemp("guarded"), config=config)
-    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        runner.run(broker.start())
-        try:
-            yield broker
-        finally:
-            runner.run(broker.stop())
+    with running_kafka(tmp_path_factory.mktemp("guarded"), config) as broker:
+        yield broker
 
 
 @contextlib.contextmanager
@@ -101,9 +97,7 @@ def ended(worker: Worker, line: str) -> None:
     assert "Traceback" not in worker.log
 
 
-def test_a_permission_that_comes_back_costs_nothing_and_one_that_does_not_stops_the_worker(
-    topics: Topics, tmp_path: Path
-) -> None:
+def test_a_permission_that_comes_back_costs_nothing_and_else_the_worker_stops(topics: Topics, tmp_path: Path) -> None:
     output = topics.prefix + JOINED
     line = f"the broker does not allow this worker to use the topic {output}: grant it READ, WRITE and DESCRIBE there"
     with Worker(tmp_path, **topics.settings) as worker:
@@ -129,7 +123,7 @@ def test_a_permission_that_comes_back_costs_nothing_and_one_that_does_not_stops_
         (ResourceType.GROUP, AclOperation.READ, "the broker does not allow this worker to use the consumer group"),
     ],
 )
-def test_exactly_once_a_worker_that_was_stopped_for_want_of_a_permission_goes_on_once_it_has_it(
+def test_exactly_once_a_worker_goes_on_once_it_has_the_permission_it_lacked(
     topics: Topics, tmp_path: Path, kind: ResourceType, what: AclOperation, line: str
 ) -> None:
     name = topics.prefix + JOINED if kind is ResourceType.TOPIC else topics.id
@@ -146,9 +140,7 @@ def test_exactly_once_a_worker_that_was_stopped_for_want_of_a_permission_goes_on
     assert joined_once(topics, range(20))
 
 
-def test_an_output_that_is_gone_is_told_and_gets_all_that_comes_once_it_is_there_again(
-    topics: Topics, tmp_path: Path
-) -> None:
+def test_an_output_that_is_gone_is_told_and_gets_all_once_it_is_there_again(topics: Topics, tmp_path: Path) -> None:
     with Worker(tmp_path, **topics.settings) as worker:
         click(topics, range(10))
         wait_until(lambda: topics.committed("user_clicks") == 10, "the clicks are joined")
@@ -182,9 +174,7 @@ def test_a_broker_that_does_not_answer_is_told_at_health_until_it_does(guarded, 
     assert text == "a commit lasts more than 3 s: the broker has not taken what goes to the offsets"
 
 
-def test_a_profile_is_found_that_the_changelog_refuses_although_the_broker_does_not_tell_its_limits(
-    topics: Topics, tmp_path: Path
-) -> None:
+def test_a_refused_profile_is_found_though_the_broker_does_not_tell_its_limits(topics: Topics, tmp_path: Path) -> None:
     settings = {**topics.settings, "processing_guarantee": "exactly_once"}
     changelog = f"{topics.id}-user_profiles-changelog"
     hidden = forbidden(topics.bootstrap, ResourceType.TOPIC, changelog, AclOperation.DESCRIBE_CONFIGS)

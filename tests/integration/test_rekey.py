@@ -92,9 +92,7 @@ def test_topics_with_other_numbers_of_partitions_join_once_one_is_written_once_m
     assert joined(topics) == expected
 
 
-def test_a_topic_that_another_partitioner_wrote_does_not_go_with_one_that_is_written_once_more(
-    topics: Topics, tmp_path: Path
-) -> None:
+def test_a_topic_of_another_partitioner_does_not_go_with_a_repartitioned_one(topics: Topics, tmp_path: Path) -> None:
     for user in range(30):
         topics.send("user_profiles", str(user), {"user_id": user}, partition=zlib.crc32(b"%d" % user) % 3)
     topics.flush()
@@ -110,9 +108,7 @@ def test_a_topic_that_another_partitioner_wrote_does_not_go_with_one_that_is_wri
     assert {record.partition() for record in through} == {0, 1, 2}  # as many as the topics have, not as new ones get
 
 
-def test_no_click_misses_its_profile_while_several_workers_write_the_topics_once_more(
-    topics: Topics, tmp_path: Path
-) -> None:
+def test_no_click_misses_its_profile_while_workers_repartition_the_topics(topics: Topics, tmp_path: Path) -> None:
     def newcomers(first: int, last: int) -> None:
         """Send clicks of users whose profiles were acknowledged just before."""
         for start in range(first, last, 10):

@@ -95,9 +95,7 @@ def test_a_reset_to_a_time_reads_the_stream_from_there_and_the_table_as_a_whole(
     assert joined(topics) == again + Counter((number, f"name {number % 10}") for number in range(15))
 
 
-def test_with_its_state_kept_a_table_join_reads_the_stream_again_and_windows_are_refused(
-    topics: Topics, tmp_path: Path
-) -> None:
+def test_with_its_state_kept_a_table_join_reads_again_and_windows_are_refused(topics: Topics, tmp_path: Path) -> None:
     order(topics, range(10))
     run(topics, tmp_path, TABLE, 10)
     this = f"--group {group(topics)} --keep-state --execute"
@@ -143,9 +141,7 @@ def test_the_click_app_is_reset_by_our_command_and_not_by_fausts(topics: Topics,
     assert set(topics.joined().values()) == {2}
 
 
-def test_a_new_join_begins_where_it_is_told_to_goes_on_there_and_is_refused_elsewhere(
-    topics: Topics, tmp_path: Path
-) -> None:
+def test_a_new_join_begins_where_it_is_told_to_and_later_nowhere_else(topics: Topics, tmp_path: Path) -> None:
     order(topics, range(10))
     order(topics, range(10, 15), at=60_000)
     since = topics.now + 60_000

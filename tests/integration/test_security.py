@@ -85,7 +85,7 @@ def test_clicks_are_produced_joined_and_the_table_is_read_again_by(
         ({"ssl_cafile": ""}, "certificate verify failed"),
     ],
 )
-def test_a_broker_that_cannot_be_used_stops_worker_and_producer_with_one_line_without_the_password(
+def test_a_broker_that_cannot_be_used_is_told_in_one_line_without_the_password(
     secure: SecureKafka, tmp_path: Path, change: dict[str, Any], line: str
 ) -> None:
     topics = Topics(secure.plain, "refused", partitions=1)

@@ -19,9 +19,7 @@ def recoveries(worker: Worker) -> list[tuple[int, int]]:
 
 
 @pytest.mark.parametrize("store", ["rocksdb://", "memory://"])
-def test_with_a_standby_the_partitions_of_a_worker_that_stops_are_taken_over_without_a_restore(
-    kafka, tmp_path: Path, store: str
-) -> None:
+def test_a_standby_takes_over_the_partitions_of_a_stopped_worker_at_once(kafka, tmp_path: Path, store: str) -> None:
     topics = Topics(kafka.bootstrap, "standby")
     topics.create("user_profiles", "user_clicks")
     topics.profiles(range(USERS))

@@ -75,9 +75,7 @@ def test_a_topic_that_the_broker_has_not_heard_of_yet_counts_as_it_was_made(
     assert cluster.ensure([clicks, profiles]) == {clicks: 5, profiles: 5}
 
 
-def test_a_misspelt_topic_of_a_join_stops_the_start_with_the_name_that_may_be_meant_and_is_not_made(
-    topics: Topics, tmp_path: Path
-) -> None:
+def test_a_misspelt_topic_of_a_join_is_not_made_and_the_likely_name_is_told(topics: Topics, tmp_path: Path) -> None:
     topics.create("orders", "customers")
     command = ["join", "--left", "ordres", "--right", "customers", "--on", "id", "--to", "joined"]
     line = complaint(tmp_path, command=command, **topics.settings).replace(topics.prefix, "")
@@ -144,7 +142,7 @@ def test_a_broker_that_is_not_there_stops_the_start_with_a_line_that_names_it(tm
     assert f"cannot reach Kafka at 127.0.0.1:{port}" in complaint(tmp_path, broker=f"127.0.0.1:{port}")
 
 
-def test_a_web_port_that_is_taken_stops_the_start_before_the_broker_is_asked_for_anything(tmp_path: Path) -> None:
+def test_a_taken_web_port_stops_the_start_before_the_broker_is_asked_anything(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", free_port())) as server:
         port = server.getsockname()[1]
         line = complaint(tmp_path, web_port=port, broker=f"127.0.0.1:{free_port()}")

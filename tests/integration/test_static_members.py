@@ -31,9 +31,7 @@ def ended(worker: Worker) -> list[str]:
     return worker.log.strip().splitlines()[-1:]
 
 
-def test_a_killed_worker_that_comes_back_under_another_address_has_its_partitions_at_once_and_is_found(
-    topics: Topics, tmp_path: Path
-) -> None:
+def test_a_killed_worker_back_at_another_address_has_its_partitions_at_once(topics: Topics, tmp_path: Path) -> None:
     # A session timeout by which it is seen that nobody waits for it.
     settings = {**topics.settings, "session_timeout": 60}
     with Worker(tmp_path / "other", instance_id="other", **settings) as other:
@@ -85,9 +83,7 @@ def test_a_live_worker_that_cannot_be_asked_is_known_by_its_heartbeats(
             assert "which cannot be asked whether it is alive: waiting up to 7 s for the broker to know" in second.log
 
 
-def test_of_two_workers_with_one_id_that_start_at_once_one_goes_on_and_one_ends_in_one_line(
-    topics: Topics, tmp_path: Path
-) -> None:
+def test_of_two_workers_with_one_id_one_goes_on_and_one_ends_in_one_line(topics: Topics, tmp_path: Path) -> None:
     topics.create("user_clicks", "user_profiles")
     with (
         Worker(tmp_path / "first", instance_id="twin", **topics.settings) as first,

@@ -94,9 +94,7 @@ def test_a_changelog_that_is_made_anew_has_all_rows_again(topics: Topics, tmp_pa
         wait_until(lambda: len(topics.joined()) == 7, "each click finds its profile")
 
 
-def test_a_store_of_a_changelog_that_was_made_anew_gives_way_to_what_that_has_by_now(
-    topics: Topics, tmp_path: Path
-) -> None:
+def test_a_store_of_a_changelog_made_anew_gives_way_to_what_that_has_by_now(topics: Topics, tmp_path: Path) -> None:
     with Worker(tmp_path / "old disk", **topics.settings) as worker:
         wait_until(lambda: len(topics.table("user_profiles")) == USERS, "the profiles are in the table")
         assert worker.terminate() == 0

@@ -37,7 +37,7 @@ def send(topics: Topics, name: str, *records: Raw, codec: int = 0, partition: in
 
 
 @pytest.mark.parametrize("join", [None, "inner"], ids=["agents", "declared join"])
-def test_a_header_name_that_is_not_utf_8_makes_a_dead_letter_and_all_other_records_join(
+def test_a_header_name_that_is_not_utf_8_makes_a_dead_letter_and_others_join(
     topics: Topics, tmp_path: Path, join: str | None
 ) -> None:
     send(topics, "user_profiles", profile(topics, "u1", []), profile(topics, "u2", WRONG))
@@ -77,7 +77,7 @@ def test_a_changelog_record_with_such_a_header_is_restored(topics: Topics, tmp_p
         assert "11 changelog records read" in worker.log
 
 
-def test_a_record_batch_that_is_damaged_on_the_broker_is_told_in_a_line_after_what_is_before_it_was_joined(
+def test_a_damaged_record_batch_is_told_once_what_is_before_it_was_joined(
     topics: Topics, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     send(topics, "user_profiles", profile(topics, "u1", []))

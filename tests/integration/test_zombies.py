@@ -23,9 +23,7 @@ def is_stopped(worker: Worker) -> bool:
     return Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
-def test_rows_of_a_worker_that_wakes_up_after_others_have_its_partitions_do_not_overwrite_newer_ones(
-    topics: Topics, tmp_path: Path
-) -> None:
+def test_rows_of_a_worker_that_wakes_up_too_late_do_not_overwrite_newer_ones(topics: Topics, tmp_path: Path) -> None:
     changelog = f"{topics.id}-counts-changelog"
 
     def worker(name: str, **environment: str) -> Worker:

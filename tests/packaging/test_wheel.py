@@ -120,7 +120,7 @@ def test_a_case_of_the_contract_is_replayed(venv: Path, tmp_path: Path) -> None:
     ("command", "line"),
     [
         ("kafka", "streamapp kafka: the embedded Kafka needs pip install 'streamapp[embedded]'\n"),
-        ("produce", "produce: streamapp produce needs pip install 'streamapp[produce]'\n"),
+        ("produce", "streamapp produce: producing needs pip install 'streamapp[produce]'\n"),
         ("worker", "streamapp: a store in Redis needs pip install 'streamapp[redis]'\n"),
     ],
     ids=["embedded", "produce", "redis"],

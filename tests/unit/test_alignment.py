@@ -143,7 +143,7 @@ def test_of_a_partition_one_batch_is_in_work_and_one_waits_and_no_more_is_fetche
     assert alignment.full == set()
 
 
-def test_with_a_time_to_wait_a_record_waits_so_long_for_an_idle_partition_and_that_is_counted() -> None:
+def test_with_a_time_to_wait_a_record_waits_so_long_for_an_idle_partition() -> None:
     alignment = Alignment(JOINED, [CLICKS, PROFILES], max_idle=2)
     alignment.hold(batch(CLICKS, 10), now=100)
     learn(alignment, {PROFILES: 0}, {PROFILES: 0})
@@ -164,7 +164,7 @@ TIMES = st.lists(st.integers(0, 20), max_size=15)
 
 
 @given(profiles=TIMES, clicks=TIMES, size=st.integers(1, 6))
-def test_what_goes_is_the_merge_by_the_smallest_next_event_time_however_it_was_fetched(profiles, clicks, size) -> None:
+def test_what_goes_is_merged_by_the_smallest_next_time_however_it_was_fetched(profiles, clicks, size) -> None:
     alignment = Alignment(JOINED, [CLICKS, PROFILES])
     sources = {PROFILES: profiles, CLICKS: clicks}
     ends = {tp: len(times) for tp, times in sources.items()}
@@ -196,7 +196,7 @@ def together(*topics: str) -> Alignment:
     return Alignment(groups({"clicks": (), "views": ()}, [topics]), [CLICKS, VIEWS], merged={"clicks", "views"})
 
 
-def test_partitions_that_are_merged_go_together_up_to_where_it_is_not_known_what_follows() -> None:
+def test_merged_partitions_go_together_up_to_where_nothing_more_is_known() -> None:
     alignment = together("clicks", "views")
     alignment.hold(batch(CLICKS, 1, 5, 9))
     alignment.hold(batch(VIEWS, 2, 6))
@@ -207,7 +207,7 @@ def test_partitions_that_are_merged_go_together_up_to_where_it_is_not_known_what
     assert taken(alignment) == [("clicks", [9])]
 
 
-def test_of_two_partitions_that_are_merged_one_waits_while_the_broker_has_records_of_the_other() -> None:
+def test_a_merged_partition_waits_while_the_broker_has_records_of_the_other() -> None:
     alignment = together("clicks", "views")
     alignment.hold(batch(CLICKS, 1))
     learn(alignment, {VIEWS: 2}, {VIEWS: 0})
@@ -223,7 +223,7 @@ def test_a_round_is_over_when_all_its_partitions_are_done() -> None:
     assert taken(alignment) == []
 
 
-def test_agents_that_prefer_another_order_at_equal_times_get_that_of_the_first_of_them() -> None:
+def test_agents_that_prefer_different_orders_at_equal_times_get_the_first_ones() -> None:
     joined = groups({"a": (), "b": (), "c": ()}, [("b", "a"), ("a", "b"), ("c", "b")])
     assert joined["a"] == joined["b"] == joined["c"] == ("c", "b", "a")
 
@@ -242,7 +242,7 @@ def by_heads(left: list[int], right: list[int]) -> list[tuple[int, int]]:
     st.lists(st.integers(0, 20), max_size=30),
     st.lists(st.integers(1, 5), min_size=1, max_size=8),
 )
-def test_rounds_merged_give_the_order_of_the_heads_however_the_partitions_were_fetched(
+def test_merged_rounds_are_in_the_order_of_the_heads_however_they_were_fetched(
     left: list[int], right: list[int], sizes: list[int]
 ) -> None:
     alignment = together("clicks", "views")
@@ -275,7 +275,7 @@ def test_the_partitions_of_a_topic_that_goes_as_a_whole_are_merged_by_time() -> 
     assert alignment.lane(one).working
 
 
-def test_of_a_topic_without_an_order_all_goes_first_that_the_broker_had_when_the_other_records_were_fetched() -> None:
+def test_a_topic_without_an_order_goes_first_up_to_what_the_broker_had() -> None:
     alignment = Alignment(JOINED, [CLICKS, PROFILES], unordered={"profiles"})
     alignment.hold(batch(CLICKS, 10))
     alignment.hold(batch(PROFILES, 50, 60))
@@ -296,7 +296,7 @@ def test_a_topic_without_an_order_that_goes_last_waits_like_any() -> None:
     assert taken(alignment) == []
 
 
-def test_what_others_have_written_of_a_topic_goes_first_and_what_follows_by_its_time() -> None:
+def test_what_others_wrote_of_a_topic_goes_first_and_what_follows_by_its_time() -> None:
     alignment = Alignment(JOINED, [CLICKS, PROFILES])
     alignment.mixed = {PROFILES: 2}
     alignment.hold(batch(CLICKS, 10, 90))

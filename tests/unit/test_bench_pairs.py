@@ -64,7 +64,7 @@ def test_an_output_with_each_pair_once_is_right() -> None:
     assert check(LOAD, reversed(PAIRS)).ok
 
 
-def test_a_pair_that_is_not_there_is_missing_and_one_that_is_there_twice_is_repeated() -> None:
+def test_a_pair_that_is_not_there_is_missing_and_one_there_twice_is_repeated() -> None:
     found = check(LOAD, [*PAIRS[1:], PAIRS[3]])
     assert (found.right, found.missing, found.repeated, found.wrong) == (len(PAIRS) - 1, 1, 1, 0)
 

@@ -177,7 +177,7 @@ def test_functions_below_a_hundredth_are_not_shown(number: int, shown: bool) -> 
     assert ("f (a.py)" in render(Results(profile=profile))) is shown
 
 
-def test_programs_that_process_exactly_once_are_compared_with_themselves_and_with_each_other() -> None:
+def test_exactly_once_programs_are_compared_with_themselves_and_each_other() -> None:
     page = render(Results(guarantees=RESULTS[Part.GUARANTEES]))  # type: ignore[arg-type]
     assert row(page, "streamapp, exactly once")[1:4] == ["2,850", "95%", "1.0"]
     assert row(page, "streamapp, exactly once")[-3:] == ["60.0", "60.0", "right"]

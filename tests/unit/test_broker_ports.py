@@ -26,5 +26,5 @@ def test_a_free_port_is_one_that_no_outgoing_connection_is_given() -> None:
 
 def test_a_free_port_is_none_that_is_meant_for_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = sorted({free_port() for _ in range(100)})[:2]
-    monkeypatch.setattr(ports, "_RANGE", [one, other])
+    monkeypatch.setattr(ports, "PORTS", [one, other])
     assert {free_port(apart_from={one}) for _ in range(100)} == {other}

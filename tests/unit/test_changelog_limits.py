@@ -7,7 +7,7 @@ import random
 import pytest
 
 from streamapp.joins import Row
-from streamapp.runtime.changelog_limits import Limits, RowRefusedError
+from streamapp.runtime.changelog_limits import NO_LIMIT, Limits, RowRefusedError
 
 NOW, HOUR = 1_700_000_000_000, 3_600_000
 NOISE = random.Random(0).randbytes(10_000)
@@ -28,9 +28,9 @@ def check(limits: Limits, *rows: Row | None) -> None:
 @pytest.mark.parametrize(
     ("config", "limits"),
     [
-        (KAFKA_4, Limits(1_048_588, None, HOUR)),
+        (KAFKA_4, Limits(1_048_588, NO_LIMIT, HOUR)),
         ({**KAFKA_4, "message.timestamp.type": "LogAppendTime"}, Limits(1_048_588)),
-        ({**KAFKA_4, "compression.type": "uncompressed"}, Limits(1_048_588, None, HOUR, compressed=False)),
+        ({**KAFKA_4, "compression.type": "uncompressed"}, Limits(1_048_588, NO_LIMIT, HOUR, compressed=False)),
         ({"max.message.bytes": "9", "message.timestamp.difference.max.ms": "5"}, Limits(9, 5, 5)),
         ({}, Limits()),
     ],
@@ -55,10 +55,10 @@ def test_a_row_is_as_large_as_the_broker_gets_it() -> None:
 
 def test_a_row_too_far_from_the_brokers_clock_is_refused() -> None:
     with pytest.raises(RowRefusedError, match=f"timestamp {NOW + HOUR + 1}: it is more than 3,600,000 ms ahead"):
-        check(Limits(None, None, HOUR), Row(b"", NOW), Row(b"", NOW + HOUR + 1))
+        check(Limits(NO_LIMIT, NO_LIMIT, HOUR), Row(b"", NOW), Row(b"", NOW + HOUR + 1))
     with pytest.raises(RowRefusedError, match=f"timestamp {NOW - HOUR - 1}: it is more than 3,600,000 ms ago"):
-        check(Limits(None, HOUR, None), Row(b"", NOW), Row(b"", NOW - HOUR - 1))
+        check(Limits(NO_LIMIT, HOUR, NO_LIMIT), Row(b"", NOW), Row(b"", NOW - HOUR - 1))
 
 
 def test_of_two_limits_the_stricter_ones_count() -> None:
-    assert Limits(5, None, 7).stricter(Limits(4, 9, 8, compressed=False)) == Limits(4, 9, 7, compressed=False)
+    assert Limits(5, NO_LIMIT, 7).stricter(Limits(4, 9, 8, compressed=False)) == Limits(4, 9, 7, compressed=False)

@@ -29,7 +29,7 @@ def test_joins_that_follow_each_other_are_fine() -> None:
         ),
         (
             [JOIN, Flow("b", ["unpaid"], ["reminders"]), Flow("c", ["reminders"], ["payments"])],
-            "unpaid → reminders → payments → unpaid",
+            "payments → unpaid → reminders → payments",
         ),
     ],
 )

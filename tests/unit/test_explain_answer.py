@@ -74,7 +74,7 @@ def test_the_reason_is_told_in_words(words: str, expected: str) -> None:
     assert words == expected
 
 
-def test_an_answer_names_the_record_the_reason_what_was_near_and_the_evidence() -> None:
+def test_an_answer_names_record_reason_window_what_was_near_and_who_says_so() -> None:
     answer = Answer(
         join="bought",
         side="right",

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from streamapp.joins import Missing, Row
 from streamapp.pipelines.clicks.results import joined, unmatched
 from streamapp.runtime.batch import Batch
-from streamapp.runtime.dead_letters import _envelope
+from streamapp.runtime.output import _envelope
 from streamapp.runtime.work import Rejected
 
 #: aiokafka's numbers of the codecs: none, gzip, snappy, lz4, zstd.

@@ -16,7 +16,7 @@ def an_app(tmp_path: Path) -> Any:
     return App(Settings(datadir=tmp_path, store="memory://"), web_enabled=False)
 
 
-def test_a_topic_that_is_only_repartitioned_may_get_more_and_what_it_is_joined_as_may_not(tmp_path: Path) -> None:
+def test_a_topic_that_is_only_repartitioned_may_get_more_and_its_copy_may_not(tmp_path: Path) -> None:
     app = an_app(tmp_path)
     rekeyed = app.topic("orders").rekey(Field("customer_id"), name="customer_id")
     rekeyed.join(app.topic("customers").table()).to(app.sink("joined"))

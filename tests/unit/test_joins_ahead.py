@@ -235,7 +235,7 @@ def times(results: Sequence[Any]) -> list[int]:
     return [result.timestamp for result in results]
 
 
-def test_a_record_ahead_waits_for_its_time_over_restarts_and_is_told_with_the_others_in_order() -> None:
+def test_a_record_ahead_waits_for_its_time_over_restarts_and_comes_in_order() -> None:
     bounded = Bounded(stream())
     bounded.process(
         [Arrival(L, b"a", b"near", NOW), Arrival(L, b"b", b"far", NOW + 500), Arrival(R, b"b", b"n", NOW - 3)]
@@ -248,7 +248,7 @@ def test_a_record_ahead_waits_for_its_time_over_restarts_and_is_told_with_the_ot
     assert bounded.operator.balance.pending == 1
 
 
-def test_the_match_of_a_record_ahead_is_remembered_after_the_page_of_its_match_is_over() -> None:
+def test_the_match_of_a_record_ahead_is_remembered_beyond_its_page() -> None:
     join = StreamStreamJoin(before=1_000, after=1_000, grace=0, how=How.OUTER)
     bounded = Bounded(join)
     bounded.send(L, b"k", b"far", NOW + 900)
@@ -304,7 +304,7 @@ def stored(join: Join[Any], records: Sequence[Arrival]) -> MemoryStore:
     return free.store
 
 
-def test_a_stored_clock_that_is_beyond_the_limit_makes_no_record_late_and_tells_none_twice() -> None:
+def test_a_stored_clock_beyond_the_limit_makes_no_record_late_nor_tells_twice() -> None:
     old = [Arrival(L, b"old", b"", 1_990), Arrival(L, b"poison", b"", FAR), Arrival(R, b"last", b"", FAR - 5)]
     bounded = Bounded(stream(), stored(stream(), old))
     assert (bounded.operator.clock.now, bounded.wall.beyond) == (FAR, FAR)
@@ -329,7 +329,7 @@ def test_later_updates_of_a_versioned_table_are_not_refused_for_one_ahead(histor
     assert not bounded.side_outputs
 
 
-def test_a_versioned_table_of_an_earlier_version_whose_clock_is_beyond_the_limit_takes_updates_again() -> None:
+def test_a_versioned_table_with_a_clock_beyond_the_limit_takes_updates_again() -> None:
     join = StreamTableJoin(history=100)
     bounded = Bounded(join, stored(join, [Arrival(R, b"a", b"poison", FAR)]))
     bounded.wall.strict = True
@@ -348,7 +348,7 @@ def test_past_rows_of_a_key_are_forgotten_although_its_current_one_is_ahead() ->
     assert [result.right.value for result in found] == [b"1990", b"1995", b"1999"]
 
 
-def test_with_a_grace_records_do_not_wait_less_for_one_ahead_and_that_one_comes_out_at_its_time() -> None:
+def test_with_a_grace_records_wait_as_long_and_one_ahead_comes_at_its_time() -> None:
     bounded = Bounded(StreamTableJoin(How.LEFT, history=100, grace=10))
     assert bounded.send(L, b"far", b"", NOW + 500) == []
     assert bounded.send(L, b"a", b"", NOW) == []
@@ -358,7 +358,7 @@ def test_with_a_grace_records_do_not_wait_less_for_one_ahead_and_that_one_comes_
     assert times(bounded.send(L, b"c", b"", NOW + 510)) == [NOW + 10, NOW + 500]
 
 
-def test_rows_expire_by_the_records_that_ask_and_go_when_they_were_kept_for_long_enough() -> None:
+def test_rows_expire_by_the_records_that_ask_and_go_when_kept_long_enough() -> None:
     bounded = Bounded(StreamTableJoin(How.LEFT, ttl=100, kept=300))
     bounded.process([Arrival(R, b"k", b"row", 1_500)])
     assert bounded.send(L, b"k", b"", FAR)[0].right is None

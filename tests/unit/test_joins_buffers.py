@@ -103,7 +103,7 @@ def test_a_row_stays_far_below_what_a_changelog_takes() -> None:
 
 
 @pytest.mark.parametrize("how", How)
-def test_once_the_clock_has_passed_all_windows_the_state_is_empty_also_of_silent_keys(how: How) -> None:
+def test_once_the_clock_has_passed_all_windows_the_state_is_empty(how: How) -> None:
     store = MemoryStore()
     driver = Driver(StreamStreamJoin(before=10, after=10, grace=5, how=how), store)
     for number in range(1_000):
@@ -196,7 +196,7 @@ def test_an_update_that_is_past_its_ttl_when_it_comes_leaves_the_state_too() -> 
         (StreamTableJoin(history=1_000, grace=0), Side.RIGHT),
     ],
 )
-def test_no_record_is_late_since_a_crash_has_kept_only_the_first_of_the_rows_that_its_batch_wrote(
+def test_no_record_is_late_since_a_crash_kept_only_the_first_row_of_its_batch(
     join: StreamStreamJoin | StreamTableJoin, side: Side
 ) -> None:
     """A changelog gets rows in the order of their keys; what was not committed is joined again."""

@@ -59,7 +59,7 @@ def test_a_record_behind_the_clock_by_more_than_the_grace_is_late_and_joins_noth
     ]
 
 
-def test_an_unmatched_record_is_told_once_the_clock_is_past_its_window_and_the_grace() -> None:
+def test_an_unmatched_record_is_told_once_the_clock_is_past_window_and_grace() -> None:
     driver = pairs(how=How.LEFT, after=10, grace=5)
     driver.send(L, b"k", b"l", 100)
     assert texts(driver.send(R, b"other", b"r", 115).results) == []
@@ -67,7 +67,7 @@ def test_an_unmatched_record_is_told_once_the_clock_is_past_its_window_and_the_g
     assert texts(driver.send(R, b"k", b"r", 112).results) == []
 
 
-def test_unmatched_records_come_by_time_then_right_before_left_then_key_and_before_matches() -> None:
+def test_unmatched_records_come_by_time_side_and_key_and_before_matches() -> None:
     driver = pairs(how=How.OUTER, before=0, after=0, grace=0)
     batch = [(L, b"b", b"lb"), (L, b"a", b"la"), (R, b"d", b"rd"), (R, b"c", b"rc")]
     driver.process([(side, Event(key, value, 5)) for side, key, value in batch])
@@ -86,9 +86,7 @@ def test_matches_come_by_the_time_of_the_other_side_and_then_by_arrival() -> Non
 @pytest.mark.parametrize(
     ("how", "kept"), [(How.INNER, []), (How.LEFT, ["l-@7"]), (How.RIGHT, ["-r@8"]), (How.OUTER, ["l-@7", "-r@8"])]
 )
-def test_a_record_without_a_key_is_unmatched_on_a_side_that_is_kept_and_else_rejected(
-    how: How, kept: list[str]
-) -> None:
+def test_a_record_without_a_key_is_unmatched_on_a_kept_side_and_else_rejected(how: How, kept: list[str]) -> None:
     driver = pairs(how)
     driver.send(L, None, b"l", 7)
     driver.send(R, None, b"r", 8)
@@ -222,7 +220,7 @@ def test_hopping_windows_overlap() -> None:
     assert driver.operator.balance.matched == 1
 
 
-def test_where_each_pair_lies_in_one_window_the_windows_agree_with_the_interval_join() -> None:
+def test_where_each_pair_is_in_one_window_the_windows_agree_with_the_interval() -> None:
     # Bursts of 100 ms, each in a window of its own and far from the next, come out of order within the grace.
     seeded = random.Random(7)
     inputs = []

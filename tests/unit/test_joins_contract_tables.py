@@ -45,7 +45,7 @@ def test_a_versioned_table_joins_the_row_of_the_record_s_own_time() -> None:
     assert texts(driver.results) == ["l-@9", "l-a@10", "l-b@25", "l-@35", "l-d@45"]
 
 
-def test_a_version_that_came_out_of_order_is_kept_until_the_next_one_is_beyond_the_history() -> None:
+def test_a_late_version_is_kept_until_the_next_one_is_beyond_the_history() -> None:
     driver = Driver(StreamTableJoin(history=100))
     for value, timestamp in ((b"a", 10), (b"c", 50), (b"b", 20)):
         driver.send(R, b"k", value, timestamp)
@@ -62,7 +62,7 @@ def test_an_update_older_than_the_history_is_told_and_joins_nothing() -> None:
     assert (driver.operator.updates.applied, driver.operator.updates.rejected) == (2, 1)
 
 
-def test_with_a_grace_a_record_waits_for_late_updates_and_only_the_stream_moves_its_clock() -> None:
+def test_with_a_grace_a_record_waits_for_updates_and_the_stream_moves_its_clock() -> None:
     driver = Driver(StreamTableJoin(history=100, grace=10))
     driver.send(L, b"k", b"l", 100)
     driver.send(R, b"k", b"much later", 150)
@@ -166,7 +166,7 @@ def name(record: Record) -> bytes | None:
     return record.value or None
 
 
-def test_a_right_update_reaches_all_left_rows_that_name_it_in_the_order_of_their_keys() -> None:
+def test_a_right_update_reaches_all_left_rows_that_name_it_in_order_of_keys() -> None:
     driver = Driver(ForeignKeyJoin(foreign_key=name))
     for key in (b"b", b"a", b"c"):
         driver.send(L, key, b"r1", 5)

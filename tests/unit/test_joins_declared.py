@@ -192,7 +192,7 @@ def test_pairs_under_changed_windows_are_those_of_what_was_not_over_before(phase
     assert results == model(phases)
 
 
-def test_a_record_that_was_told_as_unmatched_is_not_told_again_under_larger_windows_nor_after_a_restart() -> None:
+def test_an_unmatched_record_is_not_told_again_under_larger_windows() -> None:
     store = MemoryStore()
     Driver(PAIRS, store).process([(LEFT, Event(b"k", b"over", 0)), (LEFT, Event(b"k", b"waits", 30))])
     driver = go_on(dataclasses.replace(PAIRS, grace=1_000), store, (LEFT, b"x", b"", 31))
@@ -208,7 +208,7 @@ def test_larger_windows_say_that_what_has_left_the_state_is_missing() -> None:
     assert notes(dataclasses.replace(PAIRS, before=2, how=How.OUTER), store) == []
 
 
-def test_a_record_that_waits_in_an_as_of_join_is_joined_whatever_the_new_tolerance_is() -> None:
+def test_a_record_that_waits_in_an_as_of_join_joins_whatever_the_new_tolerance() -> None:
     for changed in (
         dataclasses.replace(AS_OF, grace=0),
         dataclasses.replace(AS_OF, tolerance=3, direction=Direction.NEAREST),
@@ -218,7 +218,7 @@ def test_a_record_that_waits_in_an_as_of_join_is_joined_whatever_the_new_toleran
         assert (b"left", b"right") in values(go_on(changed, store, (LEFT, b"x", b"", 300)))
 
 
-def test_a_record_that_was_joined_before_is_not_joined_again_by_an_as_of_join_with_a_longer_grace() -> None:
+def test_an_as_of_join_with_a_longer_grace_joins_no_record_again() -> None:
     before = (LEFT, b"k", b"1", 100), (LEFT, b"k", b"2", 200)
     store = started(AS_OF, *before)
     longer = dataclasses.replace(AS_OF, grace=1_000)
@@ -241,7 +241,7 @@ def test_records_that_wait_for_a_table_are_joined_once_whatever_the_new_grace_is
     assert told[3:] == ([b"5"] if grace is None or not grace else [])
 
 
-def test_a_row_that_was_written_while_none_expired_does_not_expire_at_the_time_of_the_one_before() -> None:
+def test_a_row_written_while_none_expired_does_not_expire_as_the_one_before() -> None:
     expiring = dataclasses.replace(PLAIN, ttl=10)
     store = started(expiring, (RIGHT, b"k", b"old", 0))
     go_on(PLAIN, store, (RIGHT, b"k", b"new", 95))

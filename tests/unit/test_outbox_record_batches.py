@@ -16,6 +16,7 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import RecordMetadata, TopicPartition
 from faust.types import TP
+from outboxes import outbox_of
 
 from streamapp.kafka.produce_request import Behind
 from streamapp.kafka.record import Envelope, Result
@@ -83,23 +84,23 @@ class Producer:
 
 
 class Taker:
-    """Is told of what has arrived: how much, and up to which offset."""
+    """Is told of what has arrived: how much, and up to which offset; and of what is refused, and why."""
 
     def __init__(self) -> None:
         self.told: list[tuple[int, int]] = []
+        self.refusals: list[tuple[Result, str]] = []
 
     def delivered(self, count: int, offset: int) -> None:
         self.told.append((count, offset))
 
     async def refused(self, result: Result, error: RecordRefusedError) -> None:
-        raise AssertionError("nothing is refused here")
+        self.refusals.append((result, str(error)))
 
 
 def run(scenario: Callable[[Outbox, Producer, Producer], Awaitable[None]]) -> None:
     async def main() -> None:
-        outbox, first, second = Outbox(), Producer(), Producer()
-        outbox.use(first)
-        await scenario(outbox, first, second)
+        first = Producer()
+        await scenario(outbox_of(first), first, Producer())
 
     asyncio.run(main())
 
@@ -198,7 +199,7 @@ def test_what_comes_while_a_record_batch_is_compressed_has_the_next_one(monkeypa
     run(scenario)
 
 
-def test_what_the_broker_refuses_without_naming_a_record_is_narrowed_down_to_it_and_keeps_its_order() -> None:
+def test_a_refusal_without_a_record_is_narrowed_down_to_it_in_order() -> None:
     async def scenario(outbox: Outbox, first: Producer, second: Producer) -> None:
         taker = Taker()
         first.busy = True
@@ -214,17 +215,19 @@ def test_what_the_broker_refuses_without_naming_a_record_is_narrowed_down_to_it_
             else:
                 first.arrive(1)
         assert tried == [7, 3, 1, 2, 1, 1, 4]
-        assert [sending.results for sending in await outbox.settle() or ()] == [results(3)[2:]]
+        await outbox.settle()
+        assert taker.refusals == [(results(3)[2], str(TOO_LARGE))]
         assert taker.told == [(1, 1), (1, 1), (4, 4)]
 
     run(scenario)
 
 
-def test_the_records_that_the_broker_names_are_refused_and_all_others_go_again_before_what_came_after_them() -> None:
+def test_records_that_the_broker_names_are_refused_and_others_go_again_in_order() -> None:
     async def scenario(outbox: Outbox, first: Producer, second: Producer) -> None:
         first.busy = True
-        outbox.put(TO, results(3), Taker())
-        outbox.put(TO, results(4), Taker())
+        one, other = Taker(), Taker()
+        outbox.put(TO, results(3), one)
+        outbox.put(TO, results(4), other)
         outbox.cut(second)
         await settled()
         outbox.put(TO, results(9), Taker())
@@ -232,26 +235,23 @@ def test_the_records_that_the_broker_names_are_refused_and_all_others_go_again_b
         await settled()
         assert (first.under_way, second.under_way) == ([(TO, 5)], [])
         first.arrive()
-        failed = await outbox.settle() or []
-        assert [(sending.results, str(sending.arrived.exception())) for sending in failed] == [
-            (results(3)[1:2], "INVALID_TIMESTAMP: one"),
-            (results(4)[2:3], "INVALID_TIMESTAMP: five"),
-        ]
+        await outbox.settle()
+        assert one.refusals == [(results(3)[1], "INVALID_TIMESTAMP: one")]
+        assert other.refusals == [(results(4)[2], "INVALID_TIMESTAMP: five")]
         await settled()
         assert second.under_way == [(TO, 9)]
 
     run(scenario)
 
 
-def test_what_is_refused_for_want_of_a_permission_is_sent_again_and_given_up_after_a_while(
+def test_what_lacks_a_permission_is_sent_again_and_given_up_after_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(patience, "RETRY_BACKOFF_S", 0.0)
 
     async def scenario(_: Outbox, first: Producer, second: Producer) -> None:
         now, problems = [0.0], Problems()
-        outbox = Outbox(Patience(problems, lambda: now[0]))
-        outbox.use(first)
+        outbox = outbox_of(first, Patience(problems, lambda: now[0]))
         outbox.put(TO, results(3), Taker())
         outbox.cut(first)
         for now[0] in (0.0, patience.FORBIDDEN_TIMEOUT_S):
@@ -263,8 +263,8 @@ def test_what_is_refused_for_want_of_a_permission_is_sent_again_and_given_up_aft
             assert problem.startswith("the broker does not allow this worker to use the topic results")
         now[0] += 0.1
         first.refuse(TopicAuthorizationFailedError("results"))
-        (failed,) = await outbox.settle() or []
-        assert isinstance(failed.arrived.exception(), RefusedError)
+        with pytest.raises(RefusedError):
+            await outbox.settle()
 
     run(scenario)
 
@@ -279,12 +279,12 @@ def test_a_commit_waits_for_what_was_put_in_before_the_cut_and_for_nothing_else(
         assert (first.under_way, second.under_way) == ([(TO, 3)], [(ELSEWHERE, 5)])
         assert not commit.done()
         first.arrive()
-        assert await commit == []
+        await commit
 
     run(scenario)
 
 
-def test_in_each_partition_the_other_producer_goes_on_once_the_first_ones_have_arrived() -> None:
+def test_a_partitions_other_producer_goes_on_once_the_first_records_arrived() -> None:
     async def scenario(outbox: Outbox, first: Producer, second: Producer) -> None:
         outbox.put(TO, results(3), Taker())
         outbox.cut(second)
@@ -307,7 +307,7 @@ def test_what_amends_a_commit_goes_through_the_producer_of_the_commit() -> None:
         assert first.under_way == [(TO, 2)]
         assert not commit.done()
         first.arrive()
-        assert await commit == []
+        await commit
 
     run(scenario)
 

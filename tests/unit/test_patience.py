@@ -47,7 +47,7 @@ def test_the_time_before_the_next_try_doubles_up_to_some_seconds(patience: Patie
     assert waits[-1] == RETRY_BACKOFF_MAX_S
 
 
-def test_what_passes_is_a_problem_once_it_lasts_until_it_is_over_and_never_stops_the_worker(
+def test_what_passes_is_a_problem_while_it_lasts_and_never_stops_the_worker(
     patience: Patience, problems: Problems, clock: Clock
 ) -> None:
     patience.failed("commit", NotEnoughReplicasError())
@@ -80,7 +80,7 @@ def test_a_failure_long_after_the_last_one_is_a_new_trouble(
         ),
     ],
 )
-def test_what_somebody_has_to_mend_is_a_problem_at_once_and_stops_the_worker_after_a_while(
+def test_what_somebody_has_to_mend_is_a_problem_at_once_and_later_a_stop(
     patience: Patience, problems: Problems, clock: Clock, error: Exception, seconds: float, line: str
 ) -> None:
     patience.failed("results", error)

@@ -6,13 +6,15 @@ import itertools
 from collections import Counter
 from collections.abc import Callable
 
+import click
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamapp.pipelines.clicks.models import Click as Joinable
-from streamapp.produce import BAD_CLICKS, Kind, Record, Timeline, Traffic, generate
+from streamapp.pipelines.clicks.traffic import BAD_CLICKS, OPTIONS, Kind, Timeline, Traffic, generate
+from streamapp.produce.traffic import Record
 
 START = 1_763_000_000_000
 TIMELINE = Timeline(start=START, step=1.0)
@@ -207,22 +209,18 @@ def test_live_traffic_begins_now_and_has_the_rate() -> None:
 
 
 def test_traffic_can_be_without_end() -> None:
-    endless = generate(Traffic(users=1, clicks=None), TIMELINE)
+    endless = generate(Traffic(users=1, endless=True), TIMELINE)
 
     assert sum(1 for _ in itertools.islice(endless, 50_000)) == 50_000
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"users": 0},
-        {"clicks": -1},
-        {"late_share": -0.1},
-        {"bad_share": 1.1},
-        {"update_share": float("nan")},
-        {"late_share": 0.4, "bad_share": 0.4, "unmatched_share": 0.4},
-    ],
-)
-def test_traffic_that_cannot_be_is_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match=r"must|cannot"):
-        Traffic(**wrong)  # type: ignore[arg-type]
+def test_shares_that_are_more_than_all_are_refused() -> None:
+    with pytest.raises(ValueError, match="must not exceed 1 together"):
+        Traffic(late_share=0.4, bad_share=0.4, unmatched_share=0.4)
+
+
+def test_the_options_of_the_command_have_the_defaults_of_the_traffic() -> None:
+    parsed = click.Command("produce", params=[*OPTIONS]).make_context("produce", []).params
+
+    assert Traffic(**parsed) == Traffic()
+    assert parsed.keys() == set(Traffic.__struct_fields__)

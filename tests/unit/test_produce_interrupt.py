@@ -6,12 +6,12 @@ import signal
 
 import pytest
 
-from streamapp.produce.interrupt import Interrupt, Interrupted
+from streamapp.produce.interrupt import Interrupted, listening
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_is_raised_by_the_next_check(number: signal.Signals) -> None:
-    with Interrupt() as interrupt:
+    with listening() as interrupt:
         interrupt.check()
         signal.raise_signal(number)
 
@@ -20,19 +20,19 @@ def test_a_signal_is_raised_by_the_next_check(number: signal.Signals) -> None:
 
 
 def test_a_signal_is_raised_at_once_out_of_a_blocking_call() -> None:
-    with Interrupt() as interrupt, interrupt.at_once(), pytest.raises(Interrupted):
+    with listening() as interrupt, interrupt.at_once(), pytest.raises(Interrupted):
         signal.raise_signal(signal.SIGINT)
 
 
 def test_a_signal_that_came_before_a_blocking_call_does_not_let_it_begin() -> None:
-    with Interrupt() as interrupt:
+    with listening() as interrupt:
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(Interrupted), interrupt.at_once():
             pytest.fail("the call began")
 
 
 def test_a_second_signal_does_not_wait() -> None:
-    with Interrupt():
+    with listening():
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
@@ -40,7 +40,7 @@ def test_a_second_signal_does_not_wait() -> None:
 
 def test_the_handlers_of_before_are_put_back() -> None:
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    with Interrupt():
+    with listening():
         assert signal.getsignal(signal.SIGINT) not in before
 
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamapp.produce import JsonLines, Line, ProduceError
+from streamapp.errors import ProduceError
+from streamapp.produce.lines import JsonLines, Line
 
 
 def read(line: bytes, **how: Any) -> Line:

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from streamapp.produce.pacing import SHORTEST_WAIT, paced
+from streamapp.produce.pacing import SHORTEST_WAIT_S, paced
 
 
 def about(times: list[float]) -> object:
-    return pytest.approx(times, abs=1.01 * SHORTEST_WAIT)
+    return pytest.approx(times, abs=1.01 * SHORTEST_WAIT_S)
 
 
 class Clock:
@@ -39,7 +39,7 @@ def test_a_high_rate_is_kept_with_few_waits() -> None:
     clock = Clock()
 
     assert list(clock.times(rate=10_000, number=10_001))[-1] == pytest.approx(1, abs=0.01)
-    assert len(clock.waits) <= 1 / SHORTEST_WAIT + 1
+    assert len(clock.waits) <= 1 / SHORTEST_WAIT_S + 1
 
 
 def test_a_delay_is_made_up_for() -> None:
@@ -55,7 +55,7 @@ def test_a_long_wait_is_taken_in_turns() -> None:
     clock = Clock()
     list(clock.times(rate=0.5, number=2))
 
-    assert sum(clock.waits) == pytest.approx(2, abs=1.01 * SHORTEST_WAIT)
+    assert sum(clock.waits) == pytest.approx(2, abs=1.01 * SHORTEST_WAIT_S)
     assert max(clock.waits) <= 0.1
 
 

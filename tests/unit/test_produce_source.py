@@ -16,8 +16,8 @@ from pathlib import Path
 import cramjam
 import pytest
 
-from streamapp.produce import ProduceError
-from streamapp.produce.source import Source, read_lines
+from streamapp.errors import ProduceError
+from streamapp.produce.source import lines_of, read_lines
 
 TEXT = '{"id":"é"}\n{"id":"日本"}\r\n\n[1]'
 LINES = TEXT.encode().splitlines(keepends=True)
@@ -25,7 +25,7 @@ BOM = b"\xef\xbb\xbf"
 
 
 def lines(data: bytes) -> list[bytes]:
-    return list(Source(io.BytesIO(data), "input"))
+    return list(lines_of(io.BufferedReader(io.BytesIO(data)), "input"))
 
 
 def error(data: bytes) -> str:
@@ -121,11 +121,11 @@ def test_a_directory_is_told(tmp_path: Path) -> None:
 def test_a_line_of_a_pipe_is_there_before_the_next_one_is() -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as file, os.fdopen(writing, "wb", buffering=0) as pipe:
-        source, got = Source(file, "pipe"), []
+        source, got = lines_of(file, "pipe"), []
         pipe.write(b"1\n")
-        reader = threading.Thread(target=lambda: got.append(source.readline()), daemon=True)
+        reader = threading.Thread(target=lambda: got.append(next(source)), daemon=True)
         reader.start()
         reader.join(30)
         assert got == [b"1\n"]
         pipe.write(b"2\n")
-        assert source.readline() == b"2\n"
+        assert next(source) == b"2\n"

@@ -14,7 +14,7 @@ from streamapp.runtime.batch import Batch
 from streamapp.runtime.uncommitted import Uncommitted
 from streamapp.settings import Settings
 from streamapp.stores.memory import MemoryPartition
-from streamapp.stores.rocksdb import HANDED, RocksDBPartition, shared
+from streamapp.stores.rocksdb import HANDED_KEYS, RocksDBPartition, shared
 from streamapp.worker.app import App
 
 
@@ -50,7 +50,7 @@ def test_a_batch_has_its_keys_read_ahead(
 
 def test_a_row_that_is_committed_after_it_was_read_ahead_is_found(tmp_path: Path) -> None:
     rows = Uncommitted(RocksDBPartition(tmp_path / "db", shared(1 << 20)), TP("changelog", 0))
-    keys = [b"%d" % number for number in range(2 * HANDED)]
+    keys = [b"%d" % number for number in range(2 * HANDED_KEYS)]
     for row in (Row(b"first", 1), Row(b"second", 2)):
         rows.read_ahead(keys)
         rows.merge({b"7": row})

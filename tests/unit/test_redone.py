@@ -76,7 +76,7 @@ def test_what_a_state_has_counts_as_long_as_the_topic_is_read_on_from_there(
     assert {**now.placements} == {"orders": "first", "payments": "first", **placements}
 
 
-def test_an_older_versions_state_is_read_on_only_where_an_older_version_has_committed() -> None:
+def test_an_older_versions_state_is_read_on_only_after_its_own_commit() -> None:
     was = MADE_OF.with_taken({"orders": 4, "payments": 6})
     assert MADE_OF.placed({"orders": ""}).after(was).taken == was.taken
     assert MADE_OF.placed({"orders": "first"}).after(was).taken == {"payments": 6}

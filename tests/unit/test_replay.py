@@ -109,7 +109,7 @@ def replay(order: Order, left: list[bytes] = LEFT, right: list[bytes] = RIGHT, s
     return list(replay_files(read_spec(spec.encode(), "join.toml"), order, ("a.jsonl", left), ("b.jsonl", right)))
 
 
-def test_two_files_are_joined_the_older_line_first_and_what_waits_comes_last() -> None:
+def test_two_files_are_joined_by_time_and_pending_records_come_at_the_end() -> None:
     joined, late, null_value, unmatched, *rest = replay(Order.ARRIVAL)
     assert isinstance(joined, Result)
     assert (joined.key, bytes(joined.left), bytes(joined.right)) == ("u1", LEFT[0], b'{"page":1}')

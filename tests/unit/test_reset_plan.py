@@ -9,10 +9,10 @@ import pytest
 from faust.types import TP
 
 from streamapp.joins.declared import Declared
-from streamapp.reset.errors import ResetError
+from streamapp.reset.execute import remove
 from streamapp.reset.inventory import Inventory, State, of_app, of_group
-from streamapp.reset.plan import Emptied, Move, Plan, check_clocks, chosen, places
-from streamapp.reset.stores import directories, remove
+from streamapp.reset.plan import Emptied, Move, Plan, ResetError, check_clocks, chosen, places
+from streamapp.reset.survey import databases
 from streamapp.reset.where import Kind, Where
 from streamapp.settings import Settings
 from streamapp.topology import App
@@ -78,7 +78,7 @@ def test_a_state_is_not_emptied_for_a_part_of_its_input(topics: dict[str, list[i
         chosen(SHOP, topics, keep_state=False)
 
 
-def test_tables_are_read_from_their_beginning_wherever_streams_begin_unless_they_are_named() -> None:
+def test_tables_that_are_not_named_are_read_from_their_beginning() -> None:
     since = Where(Kind.TIME, 5)
     found, notes = places(SHOP, SHOP.inputs, since, named=False)
     assert found == {"orders": since, "views": since, "customers": Where(Kind.BEGINNING)}
@@ -95,7 +95,7 @@ def test_a_join_that_keeps_its_clock_is_not_read_back() -> None:
 def test_a_plan_says_what_would_be_done() -> None:
     moves = [Move(TP("orders", 0), 1_500, 0), Move(TP("orders", 1), None, 7), Move(TP("orders", 2), 3, 3)]
     emptied = Emptied("shop-named-changelog", 4, 1_234)
-    plan = Plan("shop", moves, [emptied], [], [Path("x.rocksdb")], ["shop:named:0"], ["a note"])
+    plan = Plan("shop", moves, ["a note"], [emptied], directories=[Path("x.rocksdb")], redis=["shop:named:0"])
     assert plan.lines() == [
         "group shop",
         "  input: orders[0]  1,500 → 0  1,500 records are read again",
@@ -121,7 +121,7 @@ def test_an_apps_own_topics_are_told_from_those_that_it_reads() -> None:
     assert found.together({"orders"}) == {"orders", "customers", "regions"}
 
 
-def test_the_topics_of_a_join_by_command_are_known_by_their_names_and_not_those_of_a_group_with_a_longer_one() -> None:
+def test_the_topics_of_a_join_by_command_are_known_by_their_names() -> None:
     existing = {"app-joined-orders-customers-join-changelog", "app-joined-2-orders-customers-join-changelog"}
     internal = "app-joined-orders-by-id-repartition"
     found = of_group("app-joined", {"p.orders", "p.customers", internal}, existing, "p.")
@@ -133,6 +133,6 @@ def test_the_topics_of_a_join_by_command_are_known_by_their_names_and_not_those_
 def test_the_stores_of_a_table_are_removed_and_those_of_others_stay(tmp_path: Path) -> None:
     for name in ("a-0.rocksdb", "a-1.rocksdb.removed", "a-b-0.rocksdb", "a-x.rocksdb"):
         (tmp_path / name).mkdir()
-    remove(directories(tmp_path, ["a"]))
+    remove(databases(tmp_path, ["a"]))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a-b-0.rocksdb", "a-x.rocksdb"]
-    assert directories(tmp_path / "none", ["a"]) == []
+    assert databases(tmp_path / "none", ["a"]) == []

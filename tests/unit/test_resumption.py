@@ -22,7 +22,7 @@ def judged(by: By, committed: int, taken: int | None, *, fresh: bool = False, ta
 
 
 @pytest.mark.parametrize("committed", [0, 99, 100, 101])
-def test_our_own_offsets_go_with_a_state_that_is_ahead_by_a_commit_or_behind_by_markers(committed: int) -> None:
+def test_our_offsets_go_with_a_state_ahead_by_a_commit_or_behind_by_markers(committed: int) -> None:
     assert judged(By.PROGRESS, committed, 100) is None
     assert judged(By.PLACED, committed, 100) is None
 

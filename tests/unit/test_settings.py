@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from streamapp.kafka.clients import librdkafka
 from streamapp.pipelines.clicks.settings import CLICKS, JOINED
 from streamapp.pipelines.settings import AppSettings
 from streamapp.settings import PREFIX, Settings, SettingsError
@@ -189,20 +190,22 @@ def test_sasl_needs_a_user_name_and_a_password(missing: str) -> None:
 
 
 def test_librdkafka_gets_only_the_address_of_a_plain_broker() -> None:
-    assert settings(broker="a:1").librdkafka() == {
+    assert librdkafka(settings(broker="a:1")) == {
         "bootstrap.servers": "a:1",
         "security.protocol": "PLAINTEXT",
+        "log_level": 0,
     }
 
 
 def test_librdkafka_gets_credentials_and_files(tmp_path: Path) -> None:
     authorities = tmp_path / "ca.pem"
     authorities.write_text(CERTIFICATE)
-    config = settings(**SASL, sasl_mechanism="SCRAM-SHA-512", ssl_cafile=str(authorities)).librdkafka()
+    config = librdkafka(settings(**SASL, sasl_mechanism="SCRAM-SHA-512", ssl_cafile=str(authorities)))
 
     assert config == {
         "bootstrap.servers": "127.0.0.1:9092",
         "security.protocol": "SASL_SSL",
+        "log_level": 0,
         "sasl.mechanism": "SCRAM-SHA-512",
         "sasl.username": "me",
         "sasl.password": "hunter2",

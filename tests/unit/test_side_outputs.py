@@ -12,9 +12,10 @@ from faust.types import TP
 from streamapp.formats.undecodable import Reason as Letter
 from streamapp.joins import Event, How, Reason, SideOutput, StreamStreamJoin
 from streamapp.runtime.batch import Batch
-from streamapp.runtime.dead_letters import DeadLetters
-from streamapp.runtime.output import Output
-from streamapp.runtime.work import Rejected, Results
+from streamapp.runtime.output import DeadLetters, Output
+from streamapp.runtime.problems import Problems
+from streamapp.runtime.watch import Watch
+from streamapp.runtime.work import Rejected
 from streamapp.topology.join_watch import JoinWatch
 from streamapp.topology.side_outputs import SideCount, SideOutputs
 
@@ -25,14 +26,7 @@ JOIN = StreamStreamJoin(before=0, after=0, grace=0, how=How.LEFT)
 class App:
     def __init__(self) -> None:
         self.dead_letters = DeadLetters(self, "dead_letters")
-        self.watch = self
-        self.settling = self
-
-    async def send(self, results: Results) -> None:
-        """Nothing is sent outside of a batch's work."""
-
-    def rejected(self, one: Rejected) -> None:
-        """Count what no join has rejected."""
+        self.watch = Watch(Problems(), {}, share=1)
 
 
 def sent(sides: list[SideOutput], outputs: Mapping[Reason, Output] | None = None) -> tuple[Batch, SideOutputs]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from streamapp.stores.in_step import keep_in_step
 from streamapp.stores.memory import MemoryPartition
+from streamapp.stores.partition import keep_in_step
 from streamapp.stores.standing import UNKNOWN, Changelog, Fit, Standing, fit, is_too_old, trusted_ms
 
 OLD, NEW = "old", "new"
@@ -65,7 +65,7 @@ def test_a_store_is_trusted_for_less_than_tombstones_stay() -> None:
     assert [trusted_ms(retention) for retention in (0, 60_000, 600_000, DAY_MS)] == [0, 0, 540_000, DAY_MS * 9 // 10]
 
 
-def test_that_a_store_is_in_step_is_kept_once_in_a_while_and_whenever_a_topic_is_another_one() -> None:
+def test_that_a_store_is_in_step_is_kept_now_and_then_and_for_another_topic() -> None:
     store = MemoryPartition()
     noted = []
     for at_ms, topic_id, inputs in [

@@ -11,8 +11,7 @@ from ports import free_port
 
 from streamapp.loopback import is_loopback
 from streamapp.settings import SettingsError
-from streamapp.worker.directory import check_directory
-from streamapp.worker.reach import check_port
+from streamapp.worker.host import check_directory, check_port
 
 
 def complaint_of_port(bind: str, port: int) -> str:
@@ -48,7 +47,7 @@ def test_a_name_that_is_none_is_told() -> None:
     )
 
 
-def test_a_directory_is_made_and_nothing_is_left_of_the_look_whether_it_can_be_written(tmp_path: Path) -> None:
+def test_a_directory_is_made_and_the_check_whether_it_is_writable_leaves_nothing(tmp_path: Path) -> None:
     check_directory(tmp_path / "a" / "b", tmp_path / "a" / "b" / "tables", written=True)
     assert list((tmp_path / "a" / "b" / "tables").iterdir()) == []
 

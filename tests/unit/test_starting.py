@@ -47,7 +47,7 @@ def test_of_a_topic_that_was_made_anew_that_is_lost_which_was_seen_and_not_read(
 
 
 @pytest.mark.parametrize("reached", [None, Reached(None, NEW)])
-def test_a_first_start_begins_at_the_first_record_and_says_so_if_that_is_not_the_first_one(
+def test_a_first_start_begins_at_the_first_record_there_is_and_tells_a_gap(
     reached: Reached | None,
 ) -> None:
     assert gap(CLICKS, reached, LogRange(0, 200), NEW) is None

@@ -73,7 +73,7 @@ def test_an_address_that_means_this_host_tells_nothing_of_another_one(url: str) 
     assert sign_of(url, same_host=False) is Sign.UNKNOWN
 
 
-def test_a_member_of_another_host_with_the_same_name_is_asked_at_the_address_that_the_broker_sees() -> None:
+def test_a_member_of_a_host_with_the_same_name_is_asked_at_the_brokers_address() -> None:
     async def ask() -> list[Sign]:
         signs = []
         async with listening({"member": "twin", "live": True}, host="127.0.0.2") as url:

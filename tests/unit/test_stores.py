@@ -17,7 +17,7 @@ from streamapp.joins import Row
 from streamapp.stores.cache import RowCache
 from streamapp.stores.memory import MemoryPartition
 from streamapp.stores.partition import PartitionStore
-from streamapp.stores.redis import OrderedRedisPartition, RedisPartition
+from streamapp.stores.redis import RedisPartition
 from streamapp.stores.rocksdb import RocksDBPartition, shared
 from streamapp.stores.standing import Standing
 
@@ -28,7 +28,7 @@ STORES: dict[str, Callable[[Path, RedisServer], PartitionStore]] = {
     "rocksdb with hardly a cache": lambda directory, _: RocksDBPartition(directory / "db", shared(4 << 10)),
     "redis": lambda directory, redis: in_redis(directory, redis, 8 << 20),
     "redis with hardly a cache": lambda directory, redis: in_redis(directory, redis, 4 << 10),
-    "redis in order": lambda directory, redis: in_redis(directory, redis, 8 << 20, OrderedRedisPartition),
+    "redis in order": lambda directory, redis: in_redis(directory, redis, 8 << 20, ordered=True),
 }
 #: Those whose rows are gone once they are closed.
 VOLATILE = {"memory"}
@@ -36,10 +36,8 @@ VOLATILE = {"memory"}
 Open = Callable[[], PartitionStore]
 
 
-def in_redis(
-    directory: Path, redis: RedisServer, cache: int, kind: type[RedisPartition] = RedisPartition
-) -> RedisPartition:
-    return kind(redis.client(), str(directory), RowCache(cache), redis.url)
+def in_redis(directory: Path, redis: RedisServer, cache: int, *, ordered: bool = False) -> RedisPartition:
+    return RedisPartition(redis.client(), str(directory), RowCache(cache), redis.url, ordered=ordered)
 
 
 TIMES = st.integers(-(2**40), 2**45)

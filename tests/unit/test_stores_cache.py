@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,7 +51,7 @@ def users(count: int) -> dict[bytes, Row]:
 def test_rows_are_those_of_the_store_whatever_the_cache_has_room_for(steps, capacity: int) -> None:
     cache = RowCache(capacity)
     stores = Stored(), Stored()
-    parts = [cache.partition(stored.load, stored.begin) for stored in stores]
+    parts = [cache.partition(stored.begin) for stored in stores]
     ahead: list[list[bytes]] = [[], []]
     for number, (step, what) in enumerate(steps):
         stored, rows = stores[number % 2], parts[number % 2]
@@ -74,7 +75,7 @@ def test_rows_are_those_of_the_store_whatever_the_cache_has_room_for(steps, capa
 
 def test_a_row_is_read_from_the_store_once_while_it_is_hot() -> None:
     stored = Stored(users(10))
-    rows = RowCache(1 << 20).partition(stored.load)
+    rows = RowCache(1 << 20).partition(stored.begin)
     for _ in range(3):
         assert rows.get_many([b"1", b"2", b"1", b"missing"]) == [*map(stored.rows.get, (b"1", b"2", b"1")), None]
         assert rows.get(b"3") == stored.rows[b"3"]
@@ -83,7 +84,7 @@ def test_a_row_is_read_from_the_store_once_while_it_is_hot() -> None:
 
 def test_a_row_in_use_stays_while_others_go() -> None:
     stored = Stored(users(10_000))
-    rows = RowCache(100_000).partition(stored.load)
+    rows = RowCache(100_000).partition(stored.begin)
     for number in range(10_000):
         rows.get(b"%d" % number)
         rows.get(b"7")
@@ -94,7 +95,7 @@ def test_a_row_in_use_stays_while_others_go() -> None:
 
 def test_rows_that_hardly_come_again_leave_those_in_use() -> None:
     stored = Stored(users(10_000))
-    rows = RowCache(100_000).partition(stored.load)
+    rows = RowCache(100_000).partition(stored.begin)
     hot = [b"%d" % number for number in range(100)]
     rows.get_many(hot)
     for start in range(100, 10_000, 100):
@@ -108,7 +109,7 @@ def test_partitions_together_keep_no_more_bytes_than_allowed() -> None:
     capacity = 1_000_000
     cache = RowCache(capacity)
     stored = Stored({b"%d" % number: Row(b"x" * (number % 500), number) for number in range(20_000)})
-    parts = [cache.partition(stored.load) for _ in range(3)]
+    parts = [cache.partition(stored.begin) for _ in range(3)]
     largest = 0
     for start in range(0, 20_000, 100):
         parts[start // 100 % 3].get_many([b"%d" % number for number in range(start, start + 100)])
@@ -134,14 +135,14 @@ def test_a_row_written_while_it_is_read_is_not_kept_as_it_was_before() -> None:
 
     for capacity in (1 << 20, 1_000):
         stored.rows[b"key"] = Row(b"old", 1)
-        rows = RowCache(capacity).partition(load)
+        rows = RowCache(capacity).partition(lambda keys: partial(load, keys))
         assert rows.get(b"key") == Row(b"old", 1)
         assert rows.get(b"key") == Row(b"new", 2)
 
 
 def test_rows_that_were_read_ahead_are_not_read_again() -> None:
     stored = Stored(users(10))
-    rows = RowCache(1 << 20).partition(stored.load, stored.begin)
+    rows = RowCache(1 << 20).partition(stored.begin)
     keys = [b"1", b"2", b"1", b"missing"]
     rows.read_ahead(keys)
     assert rows.get_many([b"3"]) == [stored.rows[b"3"]]
@@ -151,7 +152,7 @@ def test_rows_that_were_read_ahead_are_not_read_again() -> None:
 
 def test_rows_that_were_read_ahead_of_a_write_are_read_again() -> None:
     stored = Stored(users(10))
-    rows = RowCache(1 << 20).partition(stored.load, stored.begin)
+    rows = RowCache(1 << 20).partition(stored.begin)
     rows.read_ahead([b"1", b"2"])
     stored.rows[b"2"] = Row(b"new", 1)
     rows.written({b"2": Row(b"new", 1)})
@@ -165,7 +166,7 @@ def test_rows_that_were_read_ahead_of_a_write_are_read_again() -> None:
 def test_what_is_read_ahead_takes_no_more_bytes_than_a_generation() -> None:
     stored = Stored({b"%d" % number: Row(b"x" * 1_000, 1) for number in range(100)})
     cache = RowCache(100_000)
-    first, second = (cache.partition(stored.load, stored.begin) for _ in range(2))
+    first, second = (cache.partition(stored.begin) for _ in range(2))
     keys = [b"%d" % number for number in range(30)]
     first.get_many([b"99"])
     first.read_ahead(keys)

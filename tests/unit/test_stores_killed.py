@@ -53,9 +53,7 @@ def test_after_a_kill_there_is_every_write_that_had_returned_and_no_part_of_anot
     follow(writer, seed, writer.run)
 
 
-def test_after_redis_is_killed_there_is_every_write_that_had_returned_and_no_part_of_another(
-    tmp_path: Path, seed: int
-) -> None:
+def test_after_redis_is_killed_there_are_all_returned_writes_and_no_half_one(tmp_path: Path, seed: int) -> None:
     server = RedisServer(tmp_path)
     server.start()
     writer = Killed(keep_writing, in_redis(server.port, "rows"), seed)
@@ -124,9 +122,7 @@ def damage_log(path: Path, damage: str) -> None:
             log.write(bytes(size - start) if damage == "zeroes" else random.randbytes(size - start))
 
 
-def test_after_a_kill_amid_a_clear_there_are_the_rows_of_the_offset_or_none_and_no_offset(
-    partition: Open, seed: int
-) -> None:
+def test_after_a_kill_amid_a_clear_there_are_rows_with_their_offset_or_neither(partition: Open, seed: int) -> None:
     writer = Killed(keep_clearing, partition, seed)
     offsets = []
     for _ in range(ROUNDS):

@@ -87,7 +87,7 @@ def test_while_redis_is_away_it_is_unreachable_and_after_it_all_is_there(
 def test_a_redis_that_hangs_is_unreachable(
     server: RedisServer, filled: RedisPartition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamapp.stores.redis.ANSWER", 0.1)
+    monkeypatch.setattr("streamapp.stores.redis.ANSWER_TIMEOUT_S", 0.1)
     partition = partition_of(connect(Settings(store=server.url)))
     server.pause()
     with pytest.raises(StoreUnreachableError, match="does not answer"):
@@ -177,7 +177,7 @@ def test_a_redis_that_can_be_used_is_accepted_at_the_start(redis: RedisServer) -
 
 
 def test_a_redis_that_is_not_there_is_told_of_in_one_line(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamapp.stores.redis.START", 0.0)
+    monkeypatch.setattr("streamapp.stores.redis.START_TIMEOUT_S", 0.0)
     server.kill()
     with pytest.raises(StoreError, match=f"^STREAMAPP_STORE={server.url}: .*refused") as error:
         check(Settings(store=server.url))
@@ -207,7 +207,7 @@ def test_a_redis_that_would_evict_rows_is_refused(server: RedisServer) -> None:
 def test_with_tls_only_a_redis_whose_certificate_is_known_is_used(
     server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamapp.stores.redis.START", 0.0)
+    monkeypatch.setattr("streamapp.stores.redis.START_TIMEOUT_S", 0.0)
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)

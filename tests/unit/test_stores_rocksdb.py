@@ -10,7 +10,7 @@ import pytest
 
 from streamapp.joins import Row
 from streamapp.stores.errors import StoreError
-from streamapp.stores.rocksdb import HANDED, RocksDBPartition, shared
+from streamapp.stores.rocksdb import HANDED_KEYS, RocksDBPartition, shared
 
 MEMORY = shared(1 << 20)
 
@@ -69,7 +69,7 @@ def test_a_database_with_a_damaged_file_is_opened_empty(
     ],
     ids=["get", "get_many", "write", "items", "expired"],
 )
-def test_damage_met_while_in_use_is_told_in_one_line_and_the_database_is_opened_empty_next_time(
+def test_damage_met_in_use_is_told_in_one_line_and_the_next_open_is_empty(
     tmp_path: Path, use: Callable[[RocksDBPartition], object]
 ) -> None:
     path = filled(tmp_path, rows=100)
@@ -89,7 +89,7 @@ def test_damage_met_while_in_use_is_told_in_one_line_and_the_database_is_opened_
 def test_a_database_that_another_holds_is_a_store_error_that_names_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamapp.stores.rocksdb.LOCK_WAIT", 0.0)
+    monkeypatch.setattr("streamapp.stores.rocksdb.LOCK_TIMEOUT_S", 0.0)
     partition = open_at(tmp_path)
     with pytest.raises(StoreError, match="db is held by another process"):
         open_at(tmp_path)
@@ -112,7 +112,7 @@ def test_databases_of_one_process_share_their_memory() -> None:
 
 def test_rows_that_the_reader_reads_ahead_are_those_that_a_look_up_gives(tmp_path: Path) -> None:
     partition = open_at(tmp_path)
-    users = {b"%d" % number: Row(b"%d" % number, number) for number in range(3 * HANDED)}
+    users = {b"%d" % number: Row(b"%d" % number, number) for number in range(3 * HANDED_KEYS)}
     partition.restore(users, len(users))
     partition._db.flush()
     keys = [*users, b"missing", *users]
@@ -128,7 +128,7 @@ def test_rows_that_the_reader_reads_ahead_are_those_that_a_look_up_gives(tmp_pat
 
 
 def test_a_database_is_closed_while_it_is_read_ahead_and_opened_again(tmp_path: Path) -> None:
-    users = {b"%d" % number: Row(os.urandom(100), number) for number in range(3 * HANDED)}
+    users = {b"%d" % number: Row(os.urandom(100), number) for number in range(3 * HANDED_KEYS)}
     for _ in range(5):
         partition = open_at(tmp_path)
         partition.restore(users, len(users))

@@ -14,16 +14,16 @@ from streamapp.runtime.rows import Rows
 from streamapp.runtime.uncommitted import OrderedUncommitted
 from streamapp.runtime.work import Work
 from streamapp.stores.cache import RowCache
-from streamapp.stores.memory import SCANNED, OrderedMemoryPartition
+from streamapp.stores.memory import SCANNED_ROWS, OrderedMemoryPartition
 from streamapp.stores.partition import OrderedStore
-from streamapp.stores.redis import OrderedRedisPartition
+from streamapp.stores.redis import RedisPartition
 from streamapp.stores.rocksdb import RocksDBPartition, shared
 
 STORES: dict[str, Callable[[Path, RedisServer], OrderedStore]] = {
     "memory": lambda *_: OrderedMemoryPartition(),
     "rocksdb": lambda directory, _: RocksDBPartition(directory / "db", shared(8 << 20)),
-    "redis": lambda directory, redis: OrderedRedisPartition(
-        redis.client(), str(directory), RowCache(4 << 10), redis.url
+    "redis": lambda directory, redis: RedisPartition(
+        redis.client(), str(directory), RowCache(4 << 10), redis.url, ordered=True
     ),
 }
 
@@ -50,7 +50,7 @@ def test_a_scan_gives_stored_frozen_fresh_and_just_written_rows_in_order(rows: O
     assert [key for key, _ in working.scan(b"b", b"f")] == [b"b", b"c", b"d", b"e"]
 
 
-def test_of_a_row_that_was_written_more_than_once_a_scan_gives_the_last_and_of_a_deleted_one_none(
+def test_a_scan_gives_the_last_row_of_a_key_and_none_of_a_deleted_one(
     rows: OrderedUncommitted,
 ) -> None:
     rows.merge(put(b"a", b"b", b"c", b"d"))
@@ -65,7 +65,7 @@ def test_of_a_row_that_was_written_more_than_once_a_scan_gives_the_last_and_of_a
 
 
 def test_a_scan_goes_on_over_a_commit(rows: OrderedUncommitted) -> None:
-    keys = [b"%04d" % number for number in range(2 * SCANNED)]
+    keys = [b"%04d" % number for number in range(2 * SCANNED_ROWS)]
     rows.merge(put(*keys))
     rows.freeze()
     scan = rows.scan(b"", None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections import Counter
 from typing import Any
@@ -21,17 +20,11 @@ from streamapp.runtime.work import Rejected
 EXAMPLE = Example(TP("orders", 1), 5, "there is no field custmer_id", b"c0")
 
 
-@dataclasses.dataclass
-class Settings:
-    alarm_share: float = 0.5
-
-
 class App:
     def __init__(self, share: float = 0.5) -> None:
-        self.settings = Settings(share)
         self.read: Counter[str] = Counter()
         self.faults = Problems()
-        self.watch = Watch(self)
+        self.watch = Watch(self.faults, self.read, share)
 
     def take(self, good: int = 0, bad: int = 0, reason: Reason = Reason.MISSING_FIELD) -> None:
         self.read["orders"] += good + bad
@@ -45,7 +38,7 @@ def _warnings_only(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
 
 
-def test_most_of_the_first_hundred_are_told_at_once_with_counts_an_example_and_what_helps(
+def test_most_of_the_first_hundred_are_told_with_counts_example_and_what_helps(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     app = App()
@@ -145,7 +138,7 @@ def test_a_share_of_1_tells_nothing(caplog: pytest.LogCaptureFixture) -> None:
     assert not caplog.messages
 
 
-def test_records_that_give_results_all_the_same_are_told_only_if_nearly_all_are_unmatched() -> None:
+def test_records_with_results_all_the_same_are_told_if_nearly_all_are_unmatched() -> None:
     for keeps, unmatched, bad in ((False, 60, True), (True, 60, False), (True, 91, True)):
         tally = Tally(keeps=keeps, taken=100, unmatched=Counter(no_profile=unmatched))
         found = tally.look(0.0, 0.5)

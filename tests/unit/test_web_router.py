@@ -12,7 +12,7 @@ from streamapp.web.router import router_of
 MURMUR2, CRC32 = -790332482 & 0x7FFFFFFF, 0x9EF61F95
 
 
-def test_the_partition_of_kafkas_java_client_comes_before_that_of_librdkafka() -> None:
+def test_the_java_clients_partition_comes_first_and_librdkafkas_second() -> None:
     assert list(partitions_of(b"foobar", 8)) == [MURMUR2 % 8, CRC32 % 8] == [6, 5]
 
 

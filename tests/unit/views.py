@@ -69,7 +69,7 @@ async def give(app: App, table: str, rows: Mapping[int, Mapping[bytes, Row]]) ->
     kept = app.table(table)
     tps = {TP(kept.changelog_topic_name, number) for number in rows}
     assignor_of(app).actives |= tps
-    await kept.data.on_rebalance(tps, set(), tps)
+    await kept.on_rebalance(tps, set(), tps)
     for number, changes in rows.items():
         kept.partition(number).merge(dict(changes))
 

@@ -6,25 +6,26 @@ import asyncio
 import contextlib
 import dataclasses
 import os
-import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 
 from streamapp.embedded_kafka import EmbeddedKafka
 from streamapp.embedded_kafka.ports import free_port
 from streamapp.embedded_kafka.program import Program
 from streamapp.errors import StreamappError
 from streamapp.joins import How
+from streamapp.kafka.clients import reader
 from streamapp.pipelines.clicks.settings import CLICKS, JOINED, UNMATCHED, ClickSettings
 from streamapp.settings import DEAD_LETTERS, PREFIX, Settings, SettingsError
-from streamapp.worker.reach import check_port
+from streamapp.worker.host import check_port
 
 __all__ = ["DemoError", "Report", "run_demo"]
 
@@ -32,9 +33,12 @@ __all__ = ["DemoError", "Report", "run_demo"]
 TRAFFIC: Final = ("--users", "1000", "--late-share", "0.02", "--bad-share", "0.01", "--unmatched-share", "0.05")
 #: Clicks a second when no number of clicks is given.
 RATE: Final = 500
-#: Seconds without any progress after which the demo gives up.
-PATIENCE: Final = 60.0
+#: How long nothing may go on.
+STALLED_S: Final = 60.0
+#: Results that are shown.
 SAMPLE: Final = 3
+#: The topics whose records are counted.
+TOPICS: Final = (CLICKS, JOINED, UNMATCHED, DEAD_LETTERS)
 
 
 class DemoError(StreamappError):
@@ -72,38 +76,31 @@ async def run_demo(settings: ClickSettings, clicks: int | None) -> Report:
         DemoError: if the worker or the producer ends, or nothing goes on any more.
         BrokerError: if Kafka cannot be started.
     """
-    with _directory() as directory:
-        async with _broker(settings, Path(directory)) as bootstrap:
-            settings = dataclasses.replace(
-                settings, broker=bootstrap, datadir=Path(directory), web_port=_port(settings)
-            )
-            return await _Demo(settings, Path(directory), clicks).run()
-
-
-def _directory() -> tempfile.TemporaryDirectory[str]:
     try:
-        return tempfile.TemporaryDirectory(prefix="streamapp-demo-")
+        temporary = tempfile.TemporaryDirectory(prefix="streamapp-demo-")
     except OSError as exc:
         raise DemoError(f"no directory for temporary files can be written; TMPDIR names one: {exc.strerror}") from None
-
-
-@contextlib.asynccontextmanager
-async def _broker(settings: ClickSettings, directory: Path) -> AsyncIterator[str]:
-    if settings.broker != Settings.broker:
-        yield settings.broker
-        return
-    _say("starting Kafka …")
-    async with EmbeddedKafka(directory / "kafka") as kafka:
-        _say(f"Kafka is ready at {kafka.bootstrap}")
-        yield kafka.bootstrap
+    async with contextlib.AsyncExitStack() as stack:
+        directory = Path(stack.enter_context(temporary))
+        broker = settings.broker
+        if broker == Settings.broker:
+            _say("starting Kafka …")
+            broker = (await stack.enter_async_context(EmbeddedKafka(directory / "kafka"))).bootstrap
+            _say(f"Kafka is ready at {broker}")
+        port = settings.web_port
+        try:
+            check_port(settings.web_bind, port)
+        except SettingsError:  # another worker may run on this machine
+            port = free_port()
+        settings = dataclasses.replace(settings, broker=broker, datadir=directory, web_port=port)
+        return await _Demo(settings, clicks).run()
 
 
 class _Demo:
-    def __init__(self, settings: ClickSettings, directory: Path, clicks: int | None) -> None:
+    def __init__(self, settings: ClickSettings, clicks: int | None) -> None:
         self._settings = settings
-        self._directory = directory
         self._clicks = clicks
-        self._offsets = Consumer({**settings.librdkafka(), "group.id": "streamapp-demo", "enable.auto.commit": False})
+        self._offsets = reader(settings, "streamapp-demo", {"enable.partition.eof": False})
         self._before = self._ends()
         self._start = time.monotonic()
 
@@ -112,18 +109,15 @@ class _Demo:
         worker = ["-m", "faust", "-A", "streamapp", "worker", "-l", "info"]
         async with (
             self._process("worker", worker) as working,
-            self._process("producer", ["-m", "streamapp", "-q", "produce", *TRAFFIC, *rate]) as producing,
+            self._process("producer", ["-m", "streamapp", "produce", "-q", *TRAFFIC, *rate]) as producing,
         ):
             web = f"http://{self._settings.web_name}:{self._settings.web_port}"
             _say(f"web views at {web}/table/ {web}/health {web}/metrics")
             _say(f"another worker: {PREFIX}BROKER={self._settings.broker} {PREFIX}WEB_PORT=… faust -A streamapp worker")
-            try:
-                report = await self._watch(working, producing)
-            finally:
-                self._offsets.close()
-        return report
+            with contextlib.closing(self._offsets):
+                return await self._watch({"worker": working, "producer": producing})
 
-    async def _watch(self, working: Program, producing: Program) -> Report:
+    async def _watch(self, programs: Mapping[str, Program]) -> Report:
         report, changed, sampled = self._report(), time.monotonic(), False
         while True:
             before, report = report, await asyncio.to_thread(self._report)
@@ -134,39 +128,33 @@ class _Demo:
                 sampled = True
                 for value in await asyncio.to_thread(self._sample):
                     _say(f"  {value}")
-            if working.status is not None:
-                raise DemoError(f"the worker ended with {working.status}: {self._tail('worker')}")
-            if producing.status:
-                raise DemoError(f"the producer ended with {producing.status}: {self._tail('producer')}")
+            for name, program in programs.items():
+                if program.status or (program.status == 0 and name == "worker"):
+                    raise DemoError(f"the {name} ended with {program.status}: {self._tail(name)}")
             if self._clicks is not None and report.clicks >= self._clicks and report.pending <= 0:
                 return report
-            if time.monotonic() - changed > PATIENCE:
-                raise DemoError(f"nothing went on for {PATIENCE:g} s: {self._tail('worker')}")
+            if time.monotonic() - changed > STALLED_S:
+                raise DemoError(f"nothing went on for {STALLED_S:g} s: {self._tail('worker')}")
             await asyncio.sleep(0.5)
 
     def _report(self) -> Report:
         now = self._ends()
-        clicks, joined, unmatched, rejected = (
-            now.get(name, 0) - self._before.get(name, 0) for name in (CLICKS, JOINED, UNMATCHED, DEAD_LETTERS)
-        )
+        clicks, joined, unmatched, rejected = (now[name] - self._before[name] for name in TOPICS)
         if self._settings.join is How.LEFT:  # a left join emits the unmatched ones as well
             joined -= unmatched
         seconds = time.monotonic() - self._start
         done = joined + unmatched + rejected
         return Report(clicks, joined, unmatched, 0, rejected, round(seconds, 2), round(done / seconds))
 
-    def _ends(self) -> Mapping[str, int]:
+    def _ends(self) -> Counter[str]:
         """Count the records of each topic by its offsets."""
         known = self._offsets.list_topics(timeout=30).topics
-        ends = {}
-        for name in (CLICKS, JOINED, UNMATCHED, DEAD_LETTERS):
+        ends: Counter[str] = Counter()
+        for name in TOPICS:
             topic = self._settings.topic(name)
-            if topic in known:
+            for partition in known[topic].partitions if topic in known else ():
                 with contextlib.suppress(KafkaException):  # a partition that has no leader yet is empty
-                    ends[name] = sum(
-                        self._offsets.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)[1]
-                        for partition in known[topic].partitions
-                    )
+                    ends[name] += self._offsets.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)[1]
         return ends
 
     def _sample(self) -> Sequence[str]:
@@ -180,38 +168,27 @@ class _Demo:
     @contextlib.asynccontextmanager
     async def _process(self, name: str, arguments: Sequence[str]) -> AsyncIterator[Program]:
         """Run a program that ends with us, even if we are killed."""
-        with (self._directory / f"{name}.log").open("wb") as log:
-            program = await Program.start([sys.executable, *arguments], output=log, environment=self._environment())
+        settings = {
+            f"{PREFIX}BROKER": self._settings.broker,
+            f"{PREFIX}DATADIR": str(self._settings.datadir / "data"),
+            f"{PREFIX}WEB_PORT": str(self._settings.web_port),
+        }
+        with self._log(name).open("wb") as log:
+            command = [sys.executable, *arguments]
+            program = await Program.start(command, output=log, environment={**os.environ, **settings})
         try:
             yield program
         finally:
             program.end()
             await program.wait()
 
-    def _environment(self) -> dict[str, str]:
-        changed = {"BROKER": self._settings.broker, "DATADIR": str(self._directory / "data")}
-        changed["WEB_PORT"] = str(self._settings.web_port)
-        return {**os.environ, **{PREFIX + name: value for name, value in changed.items()}}
+    def _log(self, name: str) -> Path:
+        return self._settings.datadir / f"{name}.log"
 
     def _tail(self, name: str) -> str:
-        lines = (self._directory / f"{name}.log").read_text(errors="replace").strip().splitlines()
+        lines = self._log(name).read_text(errors="replace").strip().splitlines()
         return lines[-1] if lines else "it said nothing"
-
-
-def _port(settings: ClickSettings) -> int:
-    """Give the port that was set if it is free, else any free one: another worker may run on this machine."""
-    try:
-        check_port(settings.web_bind, settings.web_port)
-    except SettingsError:
-        return free_port()
-    return settings.web_port
 
 
 def _say(line: str) -> None:
     print(line, flush=True)
-
-
-def stop_on_signals(task: asyncio.Task[Report]) -> None:
-    """Cancel the demo on Ctrl-C and SIGTERM, so that all it started is stopped in order."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)

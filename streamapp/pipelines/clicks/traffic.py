@@ -5,43 +5,28 @@ from __future__ import annotations
 import enum
 import itertools
 import random
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+import click
 import msgspec
 
-__all__ = ["BAD_CLICKS", "Kind", "Record", "Timeline", "Traffic", "generate"]
+from streamapp.errors import ProduceError
+from streamapp.pipelines.clicks.settings import CLICKS, PROFILES
+from streamapp.produce.traffic import Record
 
-#: Event time (ms) that a backlog covers at most: less than the life of a profile by default, 300 s, so that
-#: the first profiles have not expired when the last clicks are joined.
-BACKLOG_SPAN: Final = 240_000
-#: How far (ms) a late click is behind its neighbours: the least and the most.
-LATENESS: Final = (60_000, 600_000)
+__all__ = ["BAD_CLICKS", "OPTIONS", "Generated", "Kind", "Timeline", "Traffic", "generate"]
 
-_FIRST_NAMES: Final = (
-    "Ada",
-    "Barbara",
-    "Dennis",
-    "Edsger",
-    "Frances",
-    "Grace",
-    "Ken",
-    "Leslie",
-    "Niklaus",
-    "Radia",
-)
-_LAST_NAMES: Final = (
-    "Allen",
-    "Hopper",
-    "Lamport",
-    "Liskov",
-    "Lovelace",
-    "Perlman",
-    "Ritchie",
-    "Thompson",
-    "Wirth",
-)
-_COUNTRIES: Final = ("BR", "DE", "FR", "IN", "JP", "KE", "NZ", "US")
+#: Event time that a backlog covers at most: less than the life of a profile by default, 300 s, so that the first
+#: profiles have not expired when the last clicks are joined.
+BACKLOG_SPAN_MS: Final = 240_000
+#: How far a late click is behind its neighbours: the least and the most.
+LATENESS_MS: Final = (60_000, 600_000)
+
+_FIRST_NAMES: Final = ["Ada", "Barbara", "Dennis", "Edsger", "Frances", "Grace", "Ken", "Leslie", "Niklaus", "Radia"]
+_LAST_NAMES: Final = ["Allen", "Hopper", "Lamport", "Liskov", "Lovelace", "Perlman", "Ritchie", "Thompson", "Wirth"]
+_COUNTRIES: Final = ["BR", "DE", "FR", "IN", "JP", "KE", "NZ", "US"]
 _PLANS: Final = ("free", "basic", "premium", "enterprise")
 _PAGES: Final = 10_000
 
@@ -61,68 +46,25 @@ class Kind(enum.StrEnum):
     WRONG_KEY = "wrong_key"
     TOMBSTONE = "tombstone"
 
-    @property
-    def is_profile(self) -> bool:
-        """Whether it belongs on the profiles' topic; all others go to the clicks'."""
-        return self in {Kind.PROFILE, Kind.UPDATE}
+
+BAD_CLICKS: Final = tuple(Kind)[5:]
 
 
-BAD_CLICKS: Final = (
-    Kind.NOT_JSON,
-    Kind.MISSING_FIELD,
-    Kind.WRONG_TYPE,
-    Kind.NULL_KEY,
-    Kind.WRONG_KEY,
-    Kind.TOMBSTONE,
-)
+class Generated(msgspec.Struct, frozen=True, kw_only=True):
+    """What the records were, of those that were sent: `late`, `bad` and `unmatched` are parts of the `clicks`."""
 
+    profiles: int
+    clicks: int
+    late: int
+    bad: int
+    unmatched: int
+    bad_by_kind: dict[str, int]
 
-class Record(msgspec.Struct, frozen=True, gc=False):
-    """A record to produce; ``timestamp`` is the event time in ms since 1970."""
-
-    kind: Kind
-    key: bytes | None
-    value: bytes | None
-    timestamp: int
-
-
-class Traffic(msgspec.Struct, frozen=True, kw_only=True):
-    """What to generate: a profile for each user first, then clicks with profile updates between them.
-
-    ``clicks`` counts all records of the clicks' topic; None is without end. A share is the part of the
-    clicks, 0 to 1, that is late, bad or of users without a profile: no click is two of these.
-    ``update_share`` is the number of profile updates for each click; they take the users in turn, so that
-    every profile is renewed equally often.
-
-    Raises:
-        ValueError: for a number that is out of its range.
-    """
-
-    users: int = 1_000
-    clicks: int | None = 10_000
-    seed: int = 0
-    late_share: float = 0.0
-    bad_share: float = 0.0
-    unmatched_share: float = 0.0
-    update_share: float = 0.01
-
-    def __post_init__(self) -> None:
-        if self.users < 1:
-            raise ValueError("there must be at least one user")
-        if self.clicks is not None and self.clicks < 0:
-            raise ValueError("there cannot be fewer than 0 clicks")
-        shares = (self.late_share, self.bad_share, self.unmatched_share, self.update_share)
-        if not all(0 <= share <= 1 for share in shares):
-            raise ValueError("a share must be from 0 to 1")
-        if self.late_share + self.bad_share + self.unmatched_share > 1:
-            raise ValueError("the late, bad and unmatched shares must not exceed 1 together")
-
-    @property
-    def total(self) -> int | None:
-        """How many records `generate` gives in all; None is without end."""
-        if self.clicks is None:
-            return None
-        return self.users + self.clicks + int(self.clicks * self.update_share)
+    def __str__(self) -> str:
+        return (
+            f"{self.profiles:,} profiles, {self.clicks:,} clicks "
+            f"({self.late:,} late, {self.bad:,} bad, {self.unmatched:,} unmatched)"
+        )
 
 
 class Timeline(msgspec.Struct, frozen=True):
@@ -139,25 +81,95 @@ class Timeline(msgspec.Struct, frozen=True):
     @classmethod
     def backlog(cls, total: int, now: int) -> Timeline:
         """End at ``now`` (ms), with records 1 ms apart, or closer if they would cover more than 240 s."""
-        step = min(1.0, BACKLOG_SPAN / total)
+        step = min(1.0, BACKLOG_SPAN_MS / total)
         return cls(start=now - (total - 1) * step, step=step)
 
 
+class Traffic(msgspec.Struct, frozen=True, kw_only=True):
+    """What to generate: a profile for each user first, then clicks with profile updates between them.
+
+    `clicks` counts all records of the clicks' topic, unless they are `endless`. A share is the part of the clicks, 0 to
+    1, that is late, bad or of users without a profile: no click is two of these. `update_share` is the number of
+    profile updates for each click; they take the users in turn, so that every profile is renewed equally often.
+
+    Raises:
+        ValueError: if the shares are more than all.
+    """
+
+    users: int = 1_000
+    clicks: int = 10_000
+    endless: bool = False
+    seed: int = 0
+    late_share: float = 0.0
+    bad_share: float = 0.0
+    unmatched_share: float = 0.0
+    update_share: float = 0.01
+
+    def __post_init__(self) -> None:
+        if self.late_share + self.bad_share + self.unmatched_share > 1:
+            raise ValueError("the late, bad and unmatched shares must not exceed 1 together")
+
+    @property
+    def topics(self) -> Sequence[str]:
+        """The topics that it goes to, without the prefix."""
+        return (PROFILES, CLICKS)
+
+    @property
+    def total(self) -> int | None:
+        """How many records there are; None = it is without end."""
+        return None if self.endless else self.users + self.clicks + int(self.clicks * self.update_share)
+
+    def records(self, rate: float, now: int) -> Iterator[Record]:
+        """Generate the records, live at a rate (a second) or, with 0, as a backlog up to `now` (ms)."""
+        if rate:
+            return generate(self, Timeline.live(rate, now))
+        if self.total is None:
+            raise ProduceError("clicks without end need a rate (--rate)")
+        return generate(self, Timeline.backlog(self.total, now))
+
+    def summary(self, kinds: Mapping[str, int]) -> Generated:
+        """Sum up what was sent."""
+        counts = Counter(kinds)
+        profiles = counts[Kind.PROFILE] + counts[Kind.UPDATE]
+        bad = {kind.value: counts[kind] for kind in BAD_CLICKS if counts[kind]}
+        return Generated(
+            profiles=profiles,
+            clicks=counts.total() - profiles,
+            late=counts[Kind.LATE],
+            bad=sum(bad.values()),
+            unmatched=counts[Kind.UNMATCHED],
+            bad_by_kind=bad,
+        )
+
+
+def _share(name: str, text: str, default: float = 0.0) -> click.Option:
+    return click.Option([name], type=click.FloatRange(0, 1), default=default, help=text)
+
+
+#: The options of `streamapp produce` that make it.
+OPTIONS: Final = (
+    click.Option(["--users"], type=click.IntRange(min=1), default=1_000, help="Users, each with a profile [1,000]."),
+    click.Option(["--clicks"], type=click.IntRange(min=0), default=10_000, help="Clicks [10,000]."),
+    click.Option(["--endless"], is_flag=True, help="Clicks until Ctrl-C; needs --rate."),
+    click.Option(["--seed"], type=int, default=0, help="The same seed gives the same records."),
+    _share("--late-share", "Part of the clicks that is 1 to 10 minutes late."),
+    _share("--bad-share", "Part of the clicks that no join can take."),
+    _share("--unmatched-share", "Part of the clicks without a profile."),
+    _share("--update-share", "Profile updates for each click [0.01].", default=0.01),
+)
+
+
 def generate(traffic: Traffic, timeline: Timeline) -> Iterator[Record]:
-    """Give the records of ``traffic`` in the order of ``timeline``: the same for the same two arguments."""
+    """Yield the records of `traffic` in the order of `timeline`: the same for the same two arguments."""
     rng = random.Random(traffic.seed)  # noqa: S311 - reproducible, not secret
-    numbers = itertools.count()
-
-    def now() -> int:
-        return int(timeline.start + next(numbers) * timeline.step)
-
+    times = (int(timeline.start + number * timeline.step) for number in itertools.count())
     for user in range(traffic.users):
-        yield _profile(rng, Kind.PROFILE, user, now())
+        yield _profile(rng, Kind.PROFILE, user, next(times))
     updates = 0
-    for click in itertools.count() if traffic.clicks is None else range(traffic.clicks):
-        yield _click(rng, traffic, click, now())
-        if updates < int((click + 1) * traffic.update_share):
-            yield _profile(rng, Kind.UPDATE, updates % traffic.users, now())
+    for number in itertools.count() if traffic.endless else range(traffic.clicks):
+        yield _click(rng, traffic, number, next(times))
+        if updates < int((number + 1) * traffic.update_share):
+            yield _profile(rng, Kind.UPDATE, updates % traffic.users, next(times))
             updates += 1
 
 
@@ -165,10 +177,10 @@ def _profile(rng: random.Random, kind: Kind, user: int, timestamp: int) -> Recor
     first, last = _FIRST_NAMES[user % len(_FIRST_NAMES)], _LAST_NAMES[user % len(_LAST_NAMES)]
     country, plan = _COUNTRIES[user % len(_COUNTRIES)], rng.choice(_PLANS)
     value = f'{{"user_id":"u{user}","name":"{first} {last}","country":"{country}","plan":"{plan}"}}'
-    return Record(kind, b"u%d" % user, value.encode(), timestamp)
+    return Record(PROFILES, kind, b"u%d" % user, value.encode(), timestamp)
 
 
-def _click(rng: random.Random, traffic: Traffic, click: int, timestamp: int) -> Record:
+def _click(rng: random.Random, traffic: Traffic, number: int, timestamp: int) -> Record:
     # int(random() * n) is five times as fast as randrange(n), and this is where the time goes.
     draw = rng.random()
     user = f"u{int(rng.random() * traffic.users)}"
@@ -177,31 +189,29 @@ def _click(rng: random.Random, traffic: Traffic, click: int, timestamp: int) -> 
     if draw < traffic.bad_share:
         kind = rng.choice(BAD_CLICKS)
     elif draw < (share := traffic.bad_share + traffic.unmatched_share):
-        kind, user = Kind.UNMATCHED, f"stranger-{click}"
+        kind, user = Kind.UNMATCHED, f"stranger-{number}"
     elif draw < share + traffic.late_share:
-        kind, timestamp = Kind.LATE, max(1, timestamp - rng.randint(*LATENESS))
-    key = user.encode()
+        kind, timestamp = Kind.LATE, max(1, timestamp - rng.randint(*LATENESS_MS))
     value = (
-        f'{{"click_id":"c{traffic.seed}-{click}","user_id":"{user}",'
+        f'{{"click_id":"c{traffic.seed}-{number}","user_id":"{user}",'
         f'"url":"https://shop.example.com/items/{page}","timestamp":{timestamp}}}'
     ).encode()
-    return _spoiled(Record(kind, key, value, timestamp), key, value)
+    return Record(CLICKS, kind, *_spoiled(kind, user.encode(), value), timestamp)
 
 
-def _spoiled(record: Record, key: bytes, value: bytes) -> Record:
-    kind, timestamp = record.kind, record.timestamp
+def _spoiled(kind: Kind, key: bytes, value: bytes) -> tuple[bytes | None, bytes | None]:
+    field = b'"user_id":"%b"' % key
     match kind:
         case Kind.NOT_JSON:
-            return Record(kind, key, value[:-1], timestamp)
+            return key, value[:-1]
         case Kind.MISSING_FIELD:
-            return Record(kind, key, value.replace(b'"user_id":"%b",' % key, b""), timestamp)
+            return key, value.replace(field + b",", b"")
         case Kind.WRONG_TYPE:
-            return Record(kind, key, value.replace(b'"user_id":"%b"' % key, b'"user_id":true'), timestamp)
+            return key, value.replace(field, b'"user_id":true')
         case Kind.NULL_KEY:
-            return Record(kind, None, value, timestamp)
+            return None, value
         case Kind.WRONG_KEY:
-            return Record(kind, b"not-" + key, value, timestamp)
+            return b"not-" + key, value
         case Kind.TOMBSTONE:
-            return Record(kind, key, None, timestamp)
-        case _:
-            return record
+            return key, None
+    return key, value

@@ -10,7 +10,7 @@ import pytest
 from produced import PARTITIONS, Topics
 
 from streamapp.embedded_kafka import EmbeddedKafka
-from streamapp.produce import ensure_topics
+from streamapp.kafka.admin import Cluster
 from streamapp.settings import Settings
 
 
@@ -22,7 +22,7 @@ def settings(kafka: EmbeddedKafka) -> Settings:
 @pytest.fixture
 def topic(settings: Settings) -> str:
     name = settings.topic("lines")
-    ensure_topics(settings, [name])
+    Cluster(settings).ensure([name])
     return name
 
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 from topics import ends
 
+from streamapp.kafka.clients import librdkafka, reader
 from streamapp.settings import Settings
 
-__all__ = ["PARTITIONS", "Topics", "interrupt_when"]
+__all__ = ["PARTITIONS", "Topics", "interrupt_when", "produce"]
 
 PARTITIONS = 4
 
@@ -24,8 +27,8 @@ class Topics:
     """The topics as another client sees them."""
 
     def __init__(self, settings: Settings) -> None:
-        self._consumer = Consumer({**settings.librdkafka(), "group.id": "test", "enable.auto.commit": False})
-        self._admin = AdminClient({**settings.librdkafka()})
+        self._consumer = reader(settings, "test", {"enable.partition.eof": False})
+        self._admin = AdminClient(librdkafka(settings))
 
     def partitions(self, topic: str) -> int:
         return len(self._consumer.list_topics(timeout=30).topics[topic].partitions)
@@ -51,6 +54,23 @@ class Topics:
 
     def close(self) -> None:
         self._consumer.close()
+
+
+def produce(settings: Settings, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """Run `streamapp produce` with some stdin."""
+    return subprocess.run(
+        [sys.executable, "-m", "streamapp", "produce", *arguments],
+        input=given,
+        capture_output=True,
+        env={
+            "PATH": os.environ["PATH"],
+            "STREAMAPP_BROKER": settings.broker,
+            "STREAMAPP_TOPIC_PREFIX": settings.topic_prefix,
+            "STREAMAPP_PARTITIONS": str(settings.partitions),
+        },
+        timeout=120,
+        check=False,
+    )
 
 
 def interrupt_when(condition: Callable[[], bool]) -> threading.Thread:

@@ -8,15 +8,16 @@ import pytest
 from produced import PARTITIONS, Topics
 
 from streamapp.embedded_kafka import EmbeddedKafka
-from streamapp.kafka.admin import ClusterError
-from streamapp.produce import ProduceError, Producer, ensure_topics
+from streamapp.errors import ProduceError
+from streamapp.kafka.admin import Cluster, ClusterError
+from streamapp.kafka.producer import Producer
 from streamapp.settings import Settings
 
 
 class TestTopics:
     def test_missing_topics_get_the_partitions_of_the_settings(self, settings: Settings, topics: Topics) -> None:
         names = [settings.topic("a"), settings.topic("b")]
-        ensure_topics(settings, names)
+        Cluster(settings).ensure(names)
 
         assert [topics.partitions(name) for name in names] == [PARTITIONS, PARTITIONS]
 
@@ -24,8 +25,8 @@ class TestTopics:
         self, settings: Settings, kafka: EmbeddedKafka, topics: Topics
     ) -> None:
         a, b = settings.topic("a"), settings.topic("b")
-        ensure_topics(Settings(broker=kafka.bootstrap, partitions=3), [a])
-        ensure_topics(settings, [b, a])
+        Cluster(Settings(broker=kafka.bootstrap, partitions=3)).ensure([a])
+        Cluster(settings).ensure([b, a])
 
         assert (topics.partitions(a), topics.partitions(b)) == (3, 3)
 
@@ -33,14 +34,14 @@ class TestTopics:
         assert topics.config(topic, "max.message.bytes") == str(8 << 20)
 
     def test_it_can_be_done_again(self, settings: Settings, topic: str, topics: Topics) -> None:
-        ensure_topics(settings, [topic])
+        Cluster(settings).ensure([topic])
 
         assert topics.partitions(topic) == PARTITIONS
 
     def test_a_refusal_names_the_topic_and_the_settings(self, kafka: EmbeddedKafka) -> None:
         settings = Settings(broker=kafka.bootstrap, replication=99)
         with pytest.raises(ClusterError, match=r"topic refused .*STREAMAPP_REPLICATION=99: ") as raised:
-            ensure_topics(settings, ["refused"])
+            Cluster(settings).ensure(["refused"])
 
         assert "\n" not in str(raised.value)
 

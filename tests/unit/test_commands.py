@@ -1,0 +1,111 @@
+"""The command line: what each command imports, what is told of one that cannot be, and what completes it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from streamapp.cli.group import COMMANDS
+
+
+def streamapp(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "streamapp", *arguments]
+    environment = {"PATH": os.environ["PATH"], **environment}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def imported(*arguments: str) -> set[str]:
+    """Return the packages that a command imports for its help."""
+    command = [sys.executable, "-X", "importtime", "-m", "streamapp", *arguments, "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    modules = [line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")]
+    return {module.partition(".")[0] for module in modules}
+
+
+@pytest.mark.parametrize("command", ["", "kafka", "produce", "replay", "lag", "demo"])
+def test_faust_and_aiokafka_are_imported_only_for_who_needs_them(command: str) -> None:
+    assert not {"faust", "mode", "aiokafka", "aiohttp"} & imported(*command.split())
+
+
+def test_the_list_of_commands_imports_none_of_them() -> None:
+    assert not {"confluent_kafka", "msgspec", "tqdm"} & imported()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_that_is_listed_is_there_and_has_a_help(name: str) -> None:
+    command = getattr(importlib.import_module(f"streamapp.cli.{name}"), name)
+    assert isinstance(command, click.Command)
+    assert (command.name, bool(command.help)) == (name, True)
+
+
+def test_without_a_command_the_help_is_shown() -> None:
+    shown = streamapp()
+    assert (shown.returncode, shown.stdout) == (0, streamapp("--help").stdout)
+    assert all(name in shown.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ("prodcue", "streamapp: there is no command prodcue, but produce"),
+        ("frobnicate", f"streamapp: there is no command frobnicate, but {', '.join(COMMANDS)}"),
+        ("lag --at-mots 0", "streamapp lag: No such option: --at-mots Did you mean --at-most?"),
+        ("--vresion", "streamapp: No such option: --vresion Did you mean --version?"),
+        ("join --left a", "streamapp join: Missing option '--right'."),
+        ("-A no_such_app reset", "streamapp reset: -A no_such_app: there is no module no_such_app here"),
+    ],
+)
+def test_a_command_line_that_cannot_be_is_one_line_with_what_was_meant(arguments: str, line: str) -> None:
+    refused = streamapp(*arguments.split())
+    assert (refused.returncode, refused.stdout, refused.stderr) == (2, "", f"{line}\n")
+
+
+def test_a_setting_that_cannot_be_used_is_one_line() -> None:
+    refused = streamapp("lag", STREAMAPP_PARTITIONS="no")
+    assert refused.returncode == 1
+    assert refused.stderr == "streamapp: STREAMAPP_PARTITIONS=no: must be a whole number from 1 to 10,000\n"
+
+
+def test_a_command_is_for_the_app_that_is_named(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text("from streamapp import App\napp = App('shop')\n")
+    there = {"STREAMAPP_BROKER": "127.0.0.1:1", "STREAMAPP_DATADIR": "/dev/null", "PYTHONPATH": str(tmp_path)}
+    assert "cannot use /dev/null/kafka " in streamapp("-A", "shop", "kafka", **there).stderr
+    refused = streamapp("-A", "shop", "produce", **there)
+    assert refused.stderr == "streamapp produce: say what to produce: a TOPIC, or --pipeline clicks\n"
+
+
+def test_the_worker_has_all_options_of_fausts() -> None:
+    shown = streamapp("worker", "--help").stdout
+    assert shown.startswith("Usage: streamapp worker ")
+    assert all(option in shown for option in ("--loglevel", "--logfile", "--web-port", "--without-web"))
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_is_told_how_to_complete(shell: str) -> None:
+    assert f"_STREAMAPP_COMPLETE={shell}_complete" in streamapp("completion", shell).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("streamapp re", ["replay", "reset", "rename", "repartition"]),
+        ("streamapp join --un", ["--unmatched"]),
+        ("streamapp produce --pipeline c", ["clicks"]),
+    ],
+)
+def test_commands_options_and_choices_are_completed(words: str, completed: list[str]) -> None:
+    asked = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" ")), "_STREAMAPP_COMPLETE": "bash_complete"}
+    assert streamapp(**asked).stdout.splitlines() == [f"plain,{word}" for word in completed]
+
+
+def test_every_app_has_our_reset_and_rename_in_fausts_command_line() -> None:
+    command = [sys.executable, "-m", "faust", "-A", "streamapp"]
+    shown = subprocess.run([*command, "--help"], capture_output=True, text=True, timeout=60, check=True).stdout
+    assert "Start an app or a join again" in shown
+    assert "Give the group OLD the name NEW" in shown
