@@ -9,6 +9,7 @@ from faust.types import StreamT
 
 from streamapp.app import app, settings
 from streamapp.joins import Clock, StreamTableJoin
+from streamapp.pipelines.clicks.explained import ClickJoin
 from streamapp.pipelines.clicks.results import joined, unmatched
 from streamapp.pipelines.clicks.tables import profiles
 from streamapp.pipelines.clicks.topics import joined_data, unmatched_clicks, user_clicks
@@ -20,6 +21,7 @@ __all__ = ["join_clicks"]
 ttl, kept = (int(seconds * 1000) for seconds in (settings.profile_ttl, settings.keep_expired))
 join = StreamTableJoin(settings.join, ttl=ttl, kept=kept)
 profiles.read_ahead(user_clicks)
+app.explain(ClickJoin(join))
 
 
 @app.agent(user_clicks)
@@ -29,9 +31,6 @@ async def join_clicks(batches: StreamT[Batch]) -> None:
     async for batch in batches:
         clicks, bad = decoder.split(batch)
         app.dead_letters.reject(batch, bad)
-        rows, clock = profiles.of(batch), clocks[batch.partition]
-        matched, missed = join.match(clicks, clicks.timestamps, rows.get_many(clicks.keys))
+        matched, missed = join.match(clicks, profiles.of(batch), clocks[batch.partition])
         joined_data.send(batch, joined(matched, time.time()))
-        unmatched_clicks.send(batch, [(click, unmatched(click.value, missing)) for click, missing in missed])
-        clock.advance_over(clicks.timestamps)
-        rows.expire(join.expiry(clock.past))
+        unmatched_clicks.send(batch, [(click, unmatched(click.value, reason)) for click, reason in missed])

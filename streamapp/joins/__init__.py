@@ -15,7 +15,6 @@ from streamapp.joins.how import How
 from streamapp.joins.idle import IdleTimeout
 from streamapp.joins.join import Join, Operator
 from streamapp.joins.ledger import Refused
-from streamapp.joins.missing import Missing
 from streamapp.joins.n_way import Enriched, NWayJoin
 from streamapp.joins.output import Joined, Output, Reason, SideOutput
 from streamapp.joins.records import Batch, Event, Record, Side, both_sides, from_side
@@ -44,7 +43,6 @@ __all__ = [
     "Join",
     "Joined",
     "MemoryStore",
-    "Missing",
     "NWayJoin",
     "Operator",
     "Output",

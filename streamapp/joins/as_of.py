@@ -14,10 +14,10 @@ from functools import partial
 
 from streamapp.joins.buffer import Buffer
 from streamapp.joins.clock import BEGINNING
-from streamapp.joins.declared import Declared, changes, earlier, rebuilt
+from streamapp.joins.declared import Declared, Described, changes, earlier
 from streamapp.joins.explanation import Explanation, Verdict, candidate, closest, unusable
 from streamapp.joins.how import How
-from streamapp.joins.ledger import Ledger, Refusing
+from streamapp.joins.ledger import Accounting
 from streamapp.joins.output import Joined, Output, Reason
 from streamapp.joins.records import Batch, Buffered, Record, Side
 from streamapp.joins.state import State
@@ -35,7 +35,7 @@ class Direction(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AsOfJoin:
+class AsOfJoin(Described):
     """Joins each left record with the closest right one.
 
     One of the same time counts as the closest in each direction; of two as far to either side the earlier one is
@@ -76,22 +76,9 @@ class AsOfJoin:
         """Begin, or go on, with what the state holds."""
         return AsOfOperator(self, state)
 
-    @property
-    def tables(self) -> frozenset[int]:
-        """The sources whose records are rows of a table."""
-        return frozenset()
-
     def declared(self) -> Declared:
         """Return what is kept with the state of what is declared."""
         return Declared.of("an as-of join", self, "tolerance", "grace", "direction", "how")
-
-    def written_by(self, declared: Declared) -> AsOfJoin:
-        """Return the join that wrote a state.
-
-        Raises:
-            StateMismatch: if there is none.
-        """
-        return rebuilt(self, declared)  # type: ignore[no-any-return]
 
     @property
     def reach(self) -> tuple[int, int]:
@@ -106,7 +93,7 @@ class AsOfJoin:
         return [f"{told}: right records that had left the state before are not joined"]
 
 
-class AsOfOperator(Refusing[Joined]):
+class AsOfOperator(Accounting[Joined]):
     """An as-of join at work on one partition.
 
     The records of the left side count in its balance, those of the right one in its updates.
@@ -114,8 +101,7 @@ class AsOfOperator(Refusing[Joined]):
 
     def __init__(self, join: AsOfJoin, state: State) -> None:
         self.join = join
-        self._ledger: Ledger[Joined] = Ledger(state, updates_from=1)
-        self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
+        super().__init__(state, updates_from=1)
         was, _ = earlier(state, join)
         self._reach = join.reach
         left_reach, right_reach = self._reach

@@ -17,11 +17,9 @@ _ORDER: Final = operator.attrgetter("timestamp", "key", "number")
 
 
 class Buffer:
-    """Records, written to the state with each batch; those without a match wait in the order of their timestamps.
+    """Records, in a section of the state with each batch; those without a match wait in the order of their timestamps.
 
-    Args:
-        state: a section of the state to keep them in.
-        span: about how long (ms) a record waits.
+    The span is about how long (ms) a record waits.
     """
 
     def __init__(self, state: State, *, span: int) -> None:
@@ -36,12 +34,10 @@ class Buffer:
         self.waiting = 0
 
     def restore(self, since: int, *, forget: bool = False) -> list[Buffered]:
-        """Give the records in the state, but for those with a smaller timestamp (ms); to be done first of all.
+        """Return the records in the state, but for those with a smaller timestamp (ms); to be done first of all.
 
-        Args:
-            since: those before it are over.
-            forget: take the others out of the state for good, since the next one who restores it would not know that:
-                the clock is set back, or the join is another one.
+        Those are forgotten for good if the next one who restores it would not know that they are over: where the clock
+        is set back, or the join is another one.
         """
         records = [record for record in self._journal.read() if record.timestamp >= since]
         if forget:
@@ -90,12 +86,9 @@ class Buffer:
         return sorted(self.take(before), key=_ORDER)
 
     def save(self, since: int, until: int, furthest: int = BEGINNING) -> None:
-        """Write down what was added and matched.
+        """Write down what was added and matched; records with a smaller timestamp (ms) than `since` are over.
 
-        Args:
-            since: records with a smaller timestamp (ms) are over.
-            until: there are none with a larger one, but for those that are ahead.
-            furthest: no record that was ahead when it was added has a larger one.
+        None has a larger one than `until`, but for those that are ahead, and of these none one over `furthest`.
         """
         added = self._added
         first = self._next - len(added)

@@ -15,9 +15,7 @@ V = TypeVar("V")
 class Cache(OrderedDict[K, V]):
     """What `load` gives for a key, kept for the next time; ``cache[key]`` of a kept one is a look into a dict.
 
-    Args:
-        load: reads what is not kept.
-        limit: how many are kept; the one that came first goes first.
+    Of more than the limit, the one that came first goes first.
     """
 
     def __init__(self, load: Callable[[K], V], limit: int) -> None:

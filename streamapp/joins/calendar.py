@@ -11,11 +11,7 @@ T = TypeVar("T")
 
 
 class Calendar(Generic[T]):
-    """Things by event time: as cheap to add out of order as in order, and cheap to take from the beginning.
-
-    Args:
-        width: length of a slice (ms).
-    """
+    """Things by event time, in slices of `width` ms: cheap to add out of order too, and to take from the beginning."""
 
     def __init__(self, width: int) -> None:
         self._width = max(1, width)

@@ -39,12 +39,7 @@ class Wall:
         self.strict = False
 
     def set(self, now: int, max_ahead: int) -> None:
-        """Set it.
-
-        Args:
-            now: the wall time (ms), which must not go back.
-            max_ahead: how far ahead (ms) of it a record may push a clock.
-        """
+        """Set the wall time (ms), which must not go back, and how far ahead (ms) of it a record may push a clock."""
         self.now, self.limit, self.passed = now, now + max_ahead, now - max_ahead
 
 

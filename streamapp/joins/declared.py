@@ -15,12 +15,16 @@ from typing import Any, Final, Protocol, Self, TypeVar
 import msgspec
 
 from streamapp.joins.how import How
+from streamapp.joins.ledger import LEDGER
 from streamapp.joins.records import Side
 from streamapp.joins.state import State
 
 __all__ = [
     "DECLARED",
+    "LAYOUT",
+    "ROWS_APART",
     "Declared",
+    "Described",
     "StateMismatch",
     "TakingOver",
     "changes",
@@ -33,8 +37,10 @@ __all__ = [
 #: Behind the rows that a join keeps, in the changelog too, and before its ledger: after a crash amid the commit that
 #: takes a state over, it is taken over again.
 DECLARED: Final = b"~declared"
-#: The version of how joins lay out their states; another one is refused.
+#: Versions of how a join lays its state out: that of joins whose layout has never been another one, and that since when
+#: the rows of plain tables are kept apart.
 LAYOUT: Final = 1
+ROWS_APART: Final = 2
 #: Units of durations (ms), the largest first.
 UNITS: Final = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1))
 
@@ -62,16 +68,16 @@ class Declared(msgspec.Struct, frozen=True):
         return any(name.startswith("grace") and value is not None for name, value in self.settings.items())
 
     @classmethod
-    def of(cls, kind: str, join: Any, *fields: str) -> Self:
+    def of(cls, kind: str, join: Any, *fields: str, layout: int = LAYOUT) -> Self:
         """Make it of some fields of a join."""
-        return cls(kind, {name: _plain(getattr(join, name)) for name in fields})
+        return cls(kind, {name: _plain(getattr(join, name)) for name in fields}, layout)
 
 
 class TakingOver(Protocol):
     """What a join has to say about its state."""
 
     def declared(self) -> Declared:
-        """Return as what the join is declared."""
+        """Return what is kept with the state of what is declared."""
         ...
 
     def written_by(self, declared: Declared) -> Self:
@@ -91,38 +97,59 @@ class TakingOver(Protocol):
         ...
 
 
+class Described:
+    """A join that is a dataclass, with its settings as fields."""
+
+    __slots__ = ()
+
+    @property
+    def tables(self) -> frozenset[int]:
+        """The sources whose records are rows of a table."""
+        return self.plain
+
+    @property
+    def plain(self) -> frozenset[int]:
+        """Those of them whose table is a plain one."""
+        return frozenset()
+
+    def written_by(self, declared: Declared) -> Self:
+        """Return the join that wrote a state, or raise a StateMismatch."""
+        return rebuilt(self, declared)  # type: ignore[no-any-return]
+
+    def take_over(self, was: Self) -> list[str]:
+        """Return what may be missing in the results after the state of another such join is taken over: nothing."""
+        return []
+
+
 J = TypeVar("J", bound=TakingOver)
 
 
 def earlier(state: State, join: J) -> tuple[J, list[str]]:
     """Return the join that wrote a state, and what may be missing in the results of the one that goes on with it.
 
-    A state that is empty, or was written before declarations were kept, counts as the new join's own.
-
-    Raises:
-        StateMismatch: if this join cannot go on with it.
+    A state that is empty, or was written before declarations were kept, counts as the new join's own. One that this
+    join cannot go on with is a StateMismatch.
     """
     row, now = state.get(DECLARED), join.declared()
     before = None if row is None else _decode(row)
     if before == now:
         return join, []
     state.put(DECLARED, _encode(now))
+    if before is None and state.get(LEDGER) is None:
+        return join, []
+    if before is not None and before.kind != now.kind:
+        raise StateMismatch(f"it is that of {before}, and not of {now}")
+    layout = LAYOUT if before is None else before.layout
+    if layout != now.layout:
+        raise StateMismatch(f"its layout is {layout}, and this version of streamapp knows {now.layout} only")
     if before is None:
         return join, []
-    if before.layout != now.layout:
-        raise StateMismatch(f"its layout is {before.layout}, and this version of streamapp knows {now.layout} only")
-    if before.kind != now.kind:
-        raise StateMismatch(f"it is that of {before}, and not of {now}")
     was = join.written_by(before)
     return was, join.take_over(was)
 
 
 def rebuilt(join: Any, declared: Declared) -> Any:
-    """Return a join, which is a dataclass, with the settings of a declaration.
-
-    Raises:
-        StateMismatch: if they make none.
-    """
+    """Return a join, which is a dataclass, with the settings of a declaration; if they make none, a StateMismatch."""
     try:
         kinds = {name: type(getattr(join, name)) for name in declared.settings}
         return dataclasses.replace(
@@ -143,11 +170,7 @@ def changes(was: Any, now: Any, *names: str) -> str:
 
 
 def widened(was: How, now: How) -> list[str]:
-    """Return what is missing after tables are joined another way, whose results are the rows of a table.
-
-    Raises:
-        StateMismatch: if there are rows of the joined table that would have to go.
-    """
+    """Return what is missing after tables are joined another way; a StateMismatch if joined rows would have to go."""
     if any(was.keeps(side) and not now.keeps(side) for side in Side):
         raise StateMismatch(
             f"the rows of the joined table that have one side only (how {was}) are not deleted by {now}"

@@ -142,13 +142,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def unusable(record: Record, clock: Clock, grace: int | None) -> Explanation:
-    """Explain a stream record without a key or a value.
-
-    Args:
-        record: which a join has taken in.
-        clock: of the join.
-        grace: how far (ms) a record may be behind the clock; None = any may.
-    """
+    """Explain a stream record without a key or a value; it may be behind the clock by a grace (ms), or by any time."""
     if record.value is None:
         return Explanation(verdict=Verdict.NULL_VALUE, clock=clock.now)
     # Whether a record is late is looked at before its key.
@@ -185,15 +179,7 @@ def is_of(row: Row | None, record: Record) -> bool:
 def explain_update(
     source: int, record: Record, table: Lookup, clock: Clock, reasons: Iterable[Reason] = ()
 ) -> Explanation:
-    """Explain an update of a table that others are joined with.
-
-    Args:
-        source: that it is from.
-        record: the update, which a join has taken in.
-        table: that it is of.
-        clock: of the join.
-        reasons: for which the table may have refused it.
-    """
+    """Explain an update of a table that others are joined with, which may have refused it for these reasons."""
     if record.key is None:
         return Explanation(verdict=Verdict.NULL_KEY, clock=clock.now)
     if is_of(table.at(record.key, record.timestamp), record):

@@ -12,12 +12,7 @@ __all__ = ["IdleTimeout"]
 
 
 class IdleTimeout:
-    """Tells to which event time a clock is to be moved; wall times (ms) are given from outside.
-
-    Args:
-        timeout: for how long (ms) nothing must have come.
-        wall: the wall time now.
-    """
+    """Tells to which event time a clock is to be moved if nothing came for so long; it is told the wall time (ms)."""
 
     def __init__(self, timeout: int, wall: int) -> None:
         if timeout < 0:

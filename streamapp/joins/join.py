@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, TypeVar
 
 from streamapp.joins.balance import Balance, Updates
 from streamapp.joins.clock import Clock
-from streamapp.joins.declared import Declared
+from streamapp.joins.declared import TakingOver
 from streamapp.joins.explanation import Explanation
 from streamapp.joins.output import Output
 from streamapp.joins.records import Batch, Record
@@ -44,7 +44,7 @@ class Operator(Protocol[R]):
         ...
 
 
-class Join(Protocol[R]):
+class Join(TakingOver, Protocol[R]):
     """What is joined how; the same for all partitions."""
 
     @property
@@ -52,30 +52,15 @@ class Join(Protocol[R]):
         """The sources whose records are rows of a table in the state: without them results are missing for ever."""
         ...
 
+    @property
+    def plain(self) -> frozenset[int]:
+        """Those of them whose table is a plain one: its rows may be kept elsewhere (`State.tables`)."""
+        ...
+
     def start(self, state: State) -> Operator[R]:
         """Begin, or go on, with what the state of a partition holds.
 
         Raises:
             StateMismatch: if the state was written by a join that this one cannot go on from.
-        """
-        ...
-
-    def declared(self) -> Declared:
-        """Return what is kept with the state of what is declared."""
-        ...
-
-    def written_by(self, declared: Declared) -> Self:
-        """Return the join of this kind that wrote a state.
-
-        Raises:
-            StateMismatch: if there is none.
-        """
-        ...
-
-    def take_over(self, was: Self) -> list[str]:
-        """Return what may be missing in the results after the state of another join of this kind is taken over.
-
-        Raises:
-            StateMismatch: if it cannot be.
         """
         ...

@@ -39,11 +39,7 @@ _decode: Final = msgspec.msgpack.Decoder(_Page).decode
 
 
 class Journal:
-    """The pages of one buffer.
-
-    Args:
-        state: a section of the state for the pages.
-    """
+    """The pages of one buffer, in a section of the state."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -82,10 +78,7 @@ class Journal:
     def write(self, records: Sequence[Buffered], matched: Sequence[Buffered], end: int) -> None:
         """Write down what a batch brought: new records, as they are after it, and earlier ones that were matched.
 
-        Args:
-            records: the new ones.
-            matched: the earlier ones.
-            end: a time (ms) after which none of all these is.
+        None of all these is after `end` (ms).
         """
         if records or matched:
             for row in _pages(records, [record.number for record in matched], end):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, Generic, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -12,7 +13,7 @@ from streamapp.joins.output import Output, Reason, SideOutput
 from streamapp.joins.records import Record
 from streamapp.joins.state import State
 
-__all__ = ["LEDGER", "Ledger", "Refused", "Refusing"]
+__all__ = ["LEDGER", "Accounting", "Ledger", "Refused"]
 
 R = TypeVar("R")
 
@@ -34,6 +35,14 @@ class Refused(Exception):
         self.cause = cause
 
 
+class Updated(Protocol):
+    """A table, as far as it takes updates."""
+
+    def update(self, records: Iterable[tuple[bytes, Record]], /) -> Sequence[Record]:
+        """Apply updates by their keys; returns those that are too old for it."""
+        ...
+
+
 class _Row(msgspec.Struct, array_like=True):
     clock: int | None
     balance: Balance
@@ -44,14 +53,9 @@ _decode: Final = msgspec.msgpack.Decoder(_Row).decode
 
 
 class Ledger(Generic[R]):
-    """The clock, the balance, and the output of the batch that is under way.
+    """The clock and the balance, which are kept in the join's state, and the output of the batch that is under way."""
 
-    Args:
-        state: the join's state, in which clock and balance are kept.
-        updates_from: the number of the source from which on records have no result of their own; None = all have.
-    """
-
-    def __init__(self, state: State, *, updates_from: int | None = None) -> None:
+    def __init__(self, state: State, updates_from: int | None = None) -> None:
         self._state = state
         self._updates_from = updates_from
         self.clock = Clock(state.wall)
@@ -91,6 +95,20 @@ class Ledger(Generic[R]):
         cause = detail.cause if isinstance(detail, Refused) else ""
         self._side.append(SideOutput(reason, side, record, detail=str(detail), cause=cause, rejected=True))
 
+    def apply(self, table: Updated, source: int, records: Iterable[Record]) -> None:
+        """Apply updates to a table that others are joined with, and account for them."""
+        keyed = []
+        for record in records:
+            self.updates.received += 1
+            if record.key is None:
+                self.rejected(self.updates, source, record, Reason.NULL_KEY)
+            else:
+                keyed.append((record.key, record))
+        outdated = table.update(keyed)
+        for record in outdated:
+            self.rejected(self.updates, source, record, Reason.EXPIRED)
+        self.updates.applied += len(keyed) - len(outdated)
+
     def refused(self, source: int, record: Record, detail: object) -> None:
         """Account for a record that the join is not to see at all."""
         updates = self._updates_from is not None and source >= self._updates_from
@@ -107,17 +125,13 @@ class Ledger(Generic[R]):
         return output
 
 
-class Refusing(Generic[R]):
-    """An operator, as far as it takes note of records that it is not to join."""
+class Accounting(Generic[R]):
+    """An operator, as far as it keeps accounts; from a source on, records may be updates without a result."""
 
-    _ledger: Ledger[R]
+    def __init__(self, state: State, *, updates_from: int | None = None) -> None:
+        self._ledger: Ledger[R] = Ledger(state, updates_from)
+        self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
 
     def refuse(self, source: int, record: Record, detail: object) -> None:
-        """Reject a record; it comes out at the side with the next batch.
-
-        Args:
-            source: the number of the input that it is from.
-            record: it does not move the clock.
-            detail: why, in words.
-        """
+        """Reject a record of an input, which does not move the clock; it comes out at the side with the next batch."""
         self._ledger.refused(source, record, detail)

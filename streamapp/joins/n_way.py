@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import msgspec
 
@@ -56,11 +57,17 @@ class NWayJoin:
         """The sources whose records are rows of a table."""
         return frozenset(range(1, len(self.joins) + 1))
 
+    @property
+    def plain(self) -> frozenset[int]:
+        """Those of them whose table is a plain one."""
+        return frozenset(n for n, join in enumerate(self.joins, 1) if join.history is None)
+
     def declared(self) -> Declared:
         """Return what is kept with the state of what is declared."""
         each = [join.declared() for join in self.joins]
         settings = {f"{name}{n}": value for n, one in enumerate(each, 1) for name, value in one.settings.items()}
-        return Declared(f"a join of a stream with tables ({', '.join(join.kind for join in self.joins)})", settings)
+        kind = f"a join of a stream with tables ({', '.join(join.kind for join in self.joins)})"
+        return Declared(kind, settings, max(one.layout for one in each))
 
     def written_by(self, declared: Declared) -> NWayJoin:
         """Return the join that wrote a state.
@@ -82,5 +89,6 @@ class NWayJoin:
         return [f"table {n}, {note}" for n, (join, before) in pairs for note in join.take_over(before)]
 
 
-def _enriched(record: Record, rows: list[Row | None]) -> Enriched:
-    return Enriched(record.key, record, rows, record.timestamp)
+def _enriched(records: Sequence[Record], tables: Sequence[Sequence[Row | None]]) -> list[Enriched]:
+    each = zip(records, zip(*tables, strict=True), strict=True)
+    return [Enriched(record.key, record, list(rows), record.timestamp) for record, rows in each]

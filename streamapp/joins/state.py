@@ -3,22 +3,27 @@
 A join reads and writes a `State`. What it writes stays apart until `State.commit`, so that whoever runs the join
 can first put the changes into a changelog, and then into the store together with the input offsets, all or
 nothing. A join that is started on the rows of the last commit goes on as if it had never stopped.
+
+The rows of its plain tables may be kept elsewhere, for others to look at.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Mapping
-from typing import Protocol
+from types import MappingProxyType
+from typing import Final, Protocol
 
 from sortedcontainers import SortedDict
 
 from streamapp.joins.clock import Wall
+from streamapp.joins.rows import Rows
 
 __all__ = ["Changes", "MemoryStore", "State", "Store"]
 
 #: Rows to be written by key; None deletes.
 Changes = Mapping[bytes, bytes | None]
+NONE: Final[Mapping[int, Rows]] = MappingProxyType({})
 
 
 class Store(Protocol):
@@ -65,10 +70,12 @@ class State:
     Args:
         store: the rows as they were at the last commit.
         wall: bounds the event clocks that are a part of the state; None = nothing does.
+        tables: the rows of plain tables that are kept elsewhere, by their sources.
     """
 
-    def __init__(self, store: Store, wall: Wall | None = None) -> None:
+    def __init__(self, store: Store, wall: Wall | None = None, tables: Mapping[int, Rows] = NONE) -> None:
         self.wall = wall or Wall()
+        self.tables = tables
         self._store = store
         self._changes: SortedDict[bytes, bytes | None] = SortedDict()
         self._prefix = b""

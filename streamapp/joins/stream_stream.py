@@ -17,10 +17,10 @@ from functools import partial
 
 from streamapp.joins.buffer import Buffer
 from streamapp.joins.clock import END
-from streamapp.joins.declared import Declared, changes, earlier, rebuilt
+from streamapp.joins.declared import Declared, Described, changes, earlier
 from streamapp.joins.explanation import Explanation, Verdict, candidate, closest, unusable
 from streamapp.joins.how import How
-from streamapp.joins.ledger import Ledger, Refusing
+from streamapp.joins.ledger import Accounting
 from streamapp.joins.output import Joined, Output, Reason
 from streamapp.joins.records import Batch, Buffered, Record, Side
 from streamapp.joins.state import State
@@ -30,7 +30,7 @@ __all__ = ["StreamStreamJoin", "StreamStreamOperator"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class StreamStreamJoin:
+class StreamStreamJoin(Described):
     """Joins records of one key with ``left.timestamp - before <= right.timestamp <= left.timestamp + after``.
 
     Args:
@@ -58,22 +58,9 @@ class StreamStreamJoin:
         """Begin, or go on, with what the state holds."""
         return StreamStreamOperator(self, state)
 
-    @property
-    def tables(self) -> frozenset[int]:
-        """The sources whose records are rows of a table."""
-        return frozenset()
-
     def declared(self) -> Declared:
         """Return what is kept with the state of what is declared."""
         return Declared.of("a join of two streams", self, "before", "after", "grace", "how")
-
-    def written_by(self, declared: Declared) -> StreamStreamJoin:
-        """Return the join that wrote a state.
-
-        Raises:
-            StateMismatch: if there is none.
-        """
-        return rebuilt(self, declared)  # type: ignore[no-any-return]
 
     @property
     def reach(self) -> tuple[int, int]:
@@ -105,13 +92,12 @@ class _View:
     kept: bool
 
 
-class StreamStreamOperator(Refusing[Joined]):
+class StreamStreamOperator(Accounting[Joined]):
     """A stream-stream join at work on one partition; all records of both sides count in its balance."""
 
     def __init__(self, join: StreamStreamJoin, state: State) -> None:
         self.join = join
-        self._ledger: Ledger[Joined] = Ledger(state)
-        self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
+        super().__init__(state)
         before, after = join.before, join.after
         was, _ = earlier(state, join)
         left_reach, right_reach = join.reach

@@ -9,43 +9,35 @@ KStream-KTable join, with KIP-914 and KIP-923.)
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Generic, TypeVar
+from itertools import groupby
+from operator import itemgetter
+from typing import Final, Generic, TypeVar
 
 from streamapp.joins.buffer import Buffer
 from streamapp.joins.clock import BEGINNING, END
-from streamapp.joins.declared import Declared, changes, earlier, rebuilt
-from streamapp.joins.explanation import (
-    Candidate,
-    Explanation,
-    Lookup,
-    Verdict,
-    Window,
-    candidate,
-    explain_update,
-    unusable,
-)
-from streamapp.joins.how import How
-from streamapp.joins.ledger import Ledger, Refused, Refusing
-from streamapp.joins.missing import REASONS, Missing
+from streamapp.joins.declared import LAYOUT, ROWS_APART, Declared, Described, changes, earlier
+from streamapp.joins.explanation import Explanation, Lookup, Verdict, explain_update, unusable
+from streamapp.joins.ledger import Accounting, Refused
 from streamapp.joins.output import Joined, Output, Reason
 from streamapp.joins.records import Batch, Record, Side
 from streamapp.joins.rows import Row
 from streamapp.joins.state import State
 from streamapp.joins.table import Table
+from streamapp.joins.table_lookup import KeyOf, PlainLookup, TableLookup, look_up
 from streamapp.joins.versioned_table import VersionedTable
 
 __all__ = ["KeyOf", "StreamTableJoin", "StreamTableOperator"]
 
 R = TypeVar("R")
-T = TypeVar("T")
-#: Gives the key to look a record's row up with; None joins nothing, `Refused` puts the record out at the side.
-KeyOf = Callable[[Record], bytes | None]
+#: Makes the results of records and the rows of the tables, of each table one for each record.
+MakeResults = Callable[[Sequence[Record], Sequence[Sequence[Row | None]]], list[R]]
+SOURCE: Final = itemgetter(0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class StreamTableJoin:
+class StreamTableJoin(TableLookup, Described):
     """A stream-table join, inner or left, whose rows live for `ttl` ms of event time (0 = for ever).
 
     A row is as old as the stream record's time less its own; it is expired once older than `ttl`. A row that
@@ -58,118 +50,35 @@ class StreamTableJoin:
         grace: how long (ms of event time) a record waits for late updates, and how late it may be itself; None = not at
             all, and no record is late. Needs a history of at least as much.
         key: gives the key to look up, where that is not the record's own; not together with a grace.
-        kept: how long (ms of event time) an expired row stays in the table, so that a record which asks for it is told
-            as expired, and one that is behind finds it.
+        kept: how long (ms of event time) a row stays in the table once it is expired by the clock, so that a record
+            which asks for it is told as expired, and one that is behind finds it.
 
     Raises:
         ValueError: for settings that do not go together.
     """
 
-    how: How = How.INNER
-    ttl: int = 0
-    history: int | None = None
-    grace: int | None = None
-    key: KeyOf | None = None
-    kept: int = 0
-
-    def __post_init__(self) -> None:
-        if self.how not in {How.INNER, How.LEFT}:
-            raise ValueError(f"a stream-table join is inner or left, not {self.how}")
-        if min(self.ttl, self.history or 0, self.grace or 0, self.kept) < 0:
-            raise ValueError("ttl, history, grace and kept must not be negative")
-        if self.grace is not None and (self.history is None or self.history < self.grace):
-            raise ValueError(f"a grace of {self.grace} ms needs a versioned table with a history of at least as much")
-        if self.grace is not None and self.key is not None:
-            raise ValueError("a join with a grace looks the record's own key up")
-
-    def missing(self, row: Row | None, timestamp: int) -> Missing | None:
-        """Tell why a stream record of this event time (ms) does not join the row of its key; None = it joins."""
-        if row is None:
-            return Missing.ABSENT
-        if 0 < self.ttl < timestamp - row.timestamp:
-            return Missing.EXPIRED
-        return None
-
-    def match(
-        self, records: Iterable[T], timestamps: Sequence[int], rows: Sequence[Row | None]
-    ) -> tuple[Iterable[tuple[T, Row | None]], list[tuple[T, Missing]]]:
-        """Join the records of a batch, which are not late, with the rows of a plain table.
-
-        Args:
-            records: of the stream.
-            timestamps: their event times (ms).
-            rows: for each of them, the row that the table has for its key.
-
-        Returns:
-            the records that give a result, each with its row, or None in a left join; and those without a row, each
-            with the reason. Both are in order.
-        """
-        life = self.ttl or END
-        if not [row for row, time in zip(rows, timestamps, strict=True) if row is None or time - row.timestamp > life]:
-            return zip(records, rows, strict=True), []  # most batches are so; to ask for each record costs as a join
-        found = list(zip(records, rows, map(self.missing, rows, timestamps), strict=True))
-        matched = [
-            (record, row if missing is None else None)
-            for record, row, missing in found
-            if missing is None or self.keeps_unmatched
-        ]
-        missed = [(record, missing) for record, _, missing in found if missing is not None]
-        return matched, missed
-
-    def expiry(self, now: int | None) -> int | None:
-        """Give the event time (ms) before which rows are to be deleted; None = none are.
-
-        Args:
-            now: the event time (ms), but none that is still to come (`Clock.past`): rows are deleted for all records.
-        """
-        return now - self.ttl - self.kept if self.ttl and now is not None else None
-
-    @property
-    def keeps_unmatched(self) -> bool:
-        """Whether a stream record that joins no row gives a result all the same."""
-        return self.how is How.LEFT
-
-    def table(self, state: State, was: StreamTableJoin) -> Table | VersionedTable:
-        """Make the table, in a section of the state that another join wrote, which is of the same kind."""
-        if self.history is None:
-            return Table(state, aging=self.ttl > 0)
-        return VersionedTable(state, self.history, aging=self.ttl > 0, was=was.history)
-
-    def start(self, state: State, table: Lookup | None = None) -> StreamTableOperator[Joined]:
-        """Begin, or go on, with what the state holds.
-
-        Args:
-            state: of this partition.
-            table: a table that is kept elsewhere, as a `GlobalTable`; without it, the records of the right side
-                are its updates.
-        """
+    def start(self, state: State, table: PlainLookup | None = None) -> StreamTableOperator[Joined]:
+        """Begin, or go on; a table may be kept elsewhere, as a `GlobalTable`, or the right side is its updates."""
         if table is not None:
             return StreamTableOperator([self], state, _joined, tables=[table])
         was, _ = earlier(state, self)
         return StreamTableOperator([self], state, _joined, was=[was])
 
     @property
-    def kind(self) -> str:
-        """What kind of a table it is."""
-        return "plain" if self.history is None else "versioned"
-
-    @property
     def tables(self) -> frozenset[int]:
         """The sources whose records are rows of a table."""
         return frozenset({Side.RIGHT})
 
+    @property
+    def plain(self) -> frozenset[int]:
+        """Those of them whose table is a plain one."""
+        return self.tables if self.history is None else frozenset()
+
     def declared(self) -> Declared:
         """Return what is kept with the state of what is declared."""
         fields = ("how", "ttl", "grace") if self.history is None else ("how", "ttl", "history", "grace")
-        return Declared.of(f"a join of a stream with a {self.kind} table", self, *fields)
-
-    def written_by(self, declared: Declared) -> StreamTableJoin:
-        """Return the join that wrote a state.
-
-        Raises:
-            StateMismatch: if there is none.
-        """
-        return rebuilt(self, declared)  # type: ignore[no-any-return]
+        layout = ROWS_APART if self.history is None else LAYOUT
+        return Declared.of(f"a join of a stream with a {self.kind} table", self, *fields, layout=layout)
 
     def take_over(self, was: StreamTableJoin) -> list[str]:
         """Return what may be missing in the results after the state of another such join is taken over."""
@@ -180,94 +89,41 @@ class StreamTableJoin:
             notes.append(f"{changes(was, self, 'history')}: past rows that were beyond the history before are gone")
         return notes
 
-    def key_of(self, record: Record) -> bytes | None:
-        """Give the key to look a record up with.
 
-        Raises:
-            Refused: by the function that gives the key.
-        """
-        return record.key if self.key is None else self.key(record)
-
-    def window(self, timestamp: int) -> Window:
-        """Give the times (ms) of the rows that a stream record of a time joins."""
-        return timestamp - self.ttl if self.ttl else None, None if self.history is None else timestamp
-
-    def candidates(self, record: Record, table: Lookup, source: int = Side.RIGHT) -> list[Candidate]:
-        """Give the row that a record would join by now; if there is none, the one that its key has.
-
-        Args:
-            record: of the stream.
-            table: to be looked up.
-            source: the number of the table.
-
-        Raises:
-            Refused: by the function that gives the key.
-        """
-        key = self.key_of(record)
-        row = None if key is None else table.at(key, record.timestamp) or table.at(key, END)
-        if key is None or row is None:
-            return []
-        return [candidate(source, key, row, self.window(record.timestamp))]
-
-    def find(self, record: Record, table: Lookup, now: int) -> tuple[Row | None, Missing | None]:
-        """Look a record up in the table: its row, or why it has none.
-
-        Args:
-            record: of the stream.
-            table: to be looked up.
-            now: the event time (ms) by which rows are expired.
-
-        Raises:
-            Refused: by the function that gives the key.
-        """
-        key = self.key_of(record)
-        if key is None:
-            return None, Missing.NULL_KEY
-        row = table.at(key, record.timestamp)
-        missing = self.missing(row, now)
-        return (row, None) if missing is None else (None, missing)
-
-
-class StreamTableOperator(Refusing[R], Generic[R]):
+class StreamTableOperator(Accounting[R], Generic[R]):
     """A join of one stream with one table or more, at work on one partition.
 
-    The records of the stream count in its balance, those of the tables in its updates.
-
-    Args:
-        joins: one for each table; they share the grace.
-        state: of this partition.
-        result: makes a result of a record and the rows of the tables.
-        tables: tables that are kept elsewhere; without them, records whose source is n update the n-th table (from 1).
-        was: the joins that wrote the state.
+    The records of the stream count in its balance, those of the tables in its updates. There is one join for a table;
+    they share the grace, and `was` are those that wrote the state. Unless the tables are kept elsewhere, records whose
+    source is n update the n-th one (from 1).
     """
 
     def __init__(
         self,
-        joins: Sequence[StreamTableJoin],
+        joins: Sequence[TableLookup],
         state: State,
-        result: Callable[[Record, list[Row | None]], R],
-        tables: Sequence[Lookup] | None = None,
-        was: Sequence[StreamTableJoin] = (),
+        results: MakeResults[R],
+        tables: Sequence[PlainLookup] | None = None,
+        was: Sequence[TableLookup] = (),
     ) -> None:
         was = was or joins
         self._joins = joins
-        self._result = result
-        self._ledger: Ledger[R] = Ledger(state, updates_from=1)
-        self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
+        self._results = results
+        super().__init__(state, updates_from=1)
         self._grace = joins[0].grace
-        #: How long (ms) a record waits.
-        self._patience = self._grace or 0
-        self._buffer = Buffer(state.section(b"waiting/"), span=self._patience)
+        self._buffer = Buffer(state.section(b"waiting/"), span=self._grace or 0)
         # What the join that wrote the state was done with stays so, and it was not done with the rest.
         forget = self._ledger.set_back or was is not joins
         self._buffer.restore(_undecided(was[0], self._ledger.reached), forget=forget)
         #: The tables that are kept here.
         self.tables: Sequence[Table | VersionedTable] = (
-            [join.table(state.section(b"table%d/" % n), was[n - 1]) for n, join in enumerate(joins, 1)]
-            if tables is None
-            else ()
+            [join.table(state, n, was[n - 1]) for n, join in enumerate(joins, 1)] if tables is None else ()
         )
-        self._lookups: Sequence[tuple[StreamTableJoin, Lookup]] = list(zip(joins, tables or self.tables, strict=True))
+        self._lookups: Sequence[Lookup] = self.tables if tables is None else tables
+        #: The same, if they are plain, and a run of records is looked up in them at once; else there is none.
+        self._plain = tables or [table for table in self.tables if isinstance(table, Table)]
+        if len(self._plain) < len(joins) or (len(joins) > 1 and any(join.key is not None for join in joins)):
+            self._plain = ()
 
     @property
     def _undecided(self) -> int:
@@ -278,11 +134,15 @@ class StreamTableOperator(Refusing[R], Generic[R]):
         """Join records and apply updates in the order in which they are given."""
         if self._buffer.waiting:  # of what has waited long enough, if the grace was longer before
             self._release()
-        for source, record in batch:
-            if source == Side.LEFT:
-                self._receive(record)
+        for source, run in groupby(batch, SOURCE):
+            records = [record for _, record in run]
+            if source != Side.LEFT:
+                self._update(source, records)
+            elif self._plain and (keys := self._keys(records)) is not None:
+                self._join_run(records, keys)
             else:
-                self._update(source, record)
+                for record in records:
+                    self._receive(record)
         return self.advance(BEGINNING)
 
     def advance(self, to: int) -> Output[R]:
@@ -291,8 +151,7 @@ class StreamTableOperator(Refusing[R], Generic[R]):
         self._release()
         self._buffer.save(self._undecided, self.clock.time, self.clock.furthest)
         for join, table in zip(self._joins, self.tables, strict=False):
-            before = join.expiry(self.clock.past)
-            table.tidy(BEGINNING if before is None else before - self._patience)
+            table.tidy(join.expiry(self.clock.past))
         self.balance.pending = self._buffer.waiting
         return self._ledger.close()
 
@@ -304,8 +163,12 @@ class StreamTableOperator(Refusing[R], Generic[R]):
             return explain_update(source, record, table, clock, [Reason.EXPIRED] if table.versioned else ())
         try:
             null_key = record.value is not None and self._joins[0].key_of(record) is None
-            tables = enumerate(self._lookups, 1) if record.value is not None else ()
-            candidates = [found for number, (join, table) in tables for found in join.candidates(record, table, number)]
+            tables = zip(self._joins, self._lookups, strict=True) if record.value is not None else ()
+            candidates = [
+                found
+                for number, (join, table) in enumerate(tables, 1)
+                for found in join.candidates(record, table, number)
+            ]
         except Refused as refused:
             return Explanation(verdict=Verdict.REFUSED, clock=clock.now, detail=str(refused))
         if record.value is None or null_key:
@@ -326,11 +189,31 @@ class StreamTableOperator(Refusing[R], Generic[R]):
 
     def keys(self, number: int) -> Iterator[bytes]:
         """Go through the keys of a table, from 1; to be left before the next change."""
-        return self._lookups[number - 1][1].keys()
+        return self._lookups[number - 1].keys()
 
     def has(self, number: int, key: bytes) -> bool:
         """Tell whether a table, from 1, has a row for a key now."""
-        return self._lookups[number - 1][1].at(key, END) is not None
+        return self._lookups[number - 1].at(key, END) is not None
+
+    def _keys(self, records: Sequence[Record]) -> list[bytes] | None:
+        """Return the keys to look a run of records up with; None if one of them cannot be joined, or is refused."""
+        keys = [key for record in records if (key := record.key) is not None and record.value is not None]
+        key_of = self._joins[0].key
+        if key_of is not None and len(keys) == len(records):
+            try:
+                keys = [key for record in records if (key := key_of(record)) is not None]
+            except Refused:
+                return None
+        return keys if len(keys) == len(records) else None
+
+    def _join_run(self, records: Sequence[Record], keys: Sequence[bytes]) -> None:
+        found = look_up(self._joins, self._plain, keys, [record.timestamp for record in records], self.clock)
+        kept, rows = found.kept(records)
+        self._ledger.results += self._results(kept, rows)
+        self.balance.received += len(records)
+        self.balance.matched += len(records) - len(found.missed)
+        for place, reason in found.missed.items():
+            self._ledger.unmatched(Side.LEFT, records[place], reason)
 
     def _receive(self, record: Record) -> None:
         self.balance.received += 1
@@ -355,12 +238,11 @@ class StreamTableOperator(Refusing[R], Generic[R]):
             self._join(record)
 
     def _join(self, record: Record) -> None:
-        now = max(record.timestamp, self.clock.time - self._patience)
         rows: list[Row | None] = []
         emitted, missing = True, None
         try:
-            for join, table in self._lookups:
-                row, reason = join.find(record, table, now)
+            for join, table in zip(self._joins, self._lookups, strict=True):
+                row, reason = join.find(record, table, self.clock.past)
                 rows.append(row)
                 if reason is not None:
                     missing = missing or reason
@@ -369,30 +251,25 @@ class StreamTableOperator(Refusing[R], Generic[R]):
             self._ledger.rejected(self.balance, Side.LEFT, record, Reason.REFUSED, refused)
             return
         if emitted:
-            self._ledger.results.append(self._result(record, rows))
+            self._ledger.results += self._results([record], [[row] for row in rows])
         if missing is None:
             self.balance.matched += 1
-        elif missing is Missing.NULL_KEY and not emitted:
+        elif missing is Reason.NULL_KEY and not emitted:
             self._ledger.rejected(self.balance, Side.LEFT, record, Reason.NULL_KEY)
         else:
-            self._ledger.unmatched(Side.LEFT, record, REASONS[missing])
+            self._ledger.unmatched(Side.LEFT, record, missing)
 
-    def _update(self, source: int, record: Record) -> None:
+    def _update(self, source: int, records: Sequence[Record]) -> None:
         if not self.tables:
             raise ValueError("the table of this join is kept elsewhere, and its updates belong there")
-        self.updates.received += 1
-        if record.key is None:
-            self._ledger.rejected(self.updates, source, record, Reason.NULL_KEY)
-        elif self.tables[source - 1].put(record.key, record.value, record.timestamp, record.offset) is Reason.EXPIRED:
-            self._ledger.rejected(self.updates, source, record, Reason.EXPIRED)
-        else:
-            self.updates.applied += 1
+        self._ledger.apply(self.tables[source - 1], source, records)
 
 
-def _undecided(join: StreamTableJoin, clock: int) -> int:
+def _undecided(join: TableLookup, clock: int) -> int:
     """Return the earliest time (ms) of records which still wait for updates when the clock shows a time (ms)."""
     return END if join.grace is None else clock - join.grace + 1
 
 
-def _joined(record: Record, rows: list[Row | None]) -> Joined:
-    return Joined(record.key, record, rows[0], record.timestamp)
+def _joined(records: Sequence[Record], tables: Sequence[Sequence[Row | None]]) -> list[Joined]:
+    (rows,) = tables
+    return [Joined(record.key, record, row, record.timestamp) for record, row in zip(records, rows, strict=True)]

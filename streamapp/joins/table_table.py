@@ -7,12 +7,13 @@ is none any more. Its timestamp is the larger one of the two rows'. (Kafka Strea
 from __future__ import annotations
 
 import dataclasses
+from typing import Final
 
 from streamapp.joins.clock import BEGINNING
-from streamapp.joins.declared import Declared, changes, earlier, rebuilt, widened
+from streamapp.joins.declared import LAYOUT, ROWS_APART, Declared, Described, changes, earlier, widened
 from streamapp.joins.explanation import ANY, Explanation, Verdict, candidate, is_of, replaced
 from streamapp.joins.how import How
-from streamapp.joins.ledger import Ledger, Refusing
+from streamapp.joins.ledger import Accounting
 from streamapp.joins.output import Joined, Output, Reason
 from streamapp.joins.records import Batch, Record, Side
 from streamapp.joins.rows import Row
@@ -22,9 +23,12 @@ from streamapp.joins.versioned_table import VersionedTable
 
 __all__ = ["TableTableJoin", "TableTableOperator"]
 
+#: Of the state, those that versioned tables are in.
+SECTIONS: Final = (b"left/", b"right/")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TableTableJoin:
+class TableTableJoin(Described):
     """Joins two tables by key.
 
     Args:
@@ -54,27 +58,21 @@ class TableTableJoin:
         """The sources whose records are rows of a table."""
         return frozenset(Side)
 
+    @property
+    def plain(self) -> frozenset[int]:
+        """Those of them whose table is a plain one."""
+        return frozenset(side for side in Side if self._histories[side] is None)
+
     def declared(self) -> Declared:
         """Return what is kept with the state of what is declared."""
         left, right = ("plain" if history is None else "versioned" for history in self._histories)
         names = ("left_history", "right_history")
         fields = [name for name in names if getattr(self, name) is not None]
-        return Declared.of(f"a join of a {left} table with a {right} table", self, "how", *fields)
-
-    def written_by(self, declared: Declared) -> TableTableJoin:
-        """Return the join that wrote a state.
-
-        Raises:
-            StateMismatch: if there is none.
-        """
-        return rebuilt(self, declared)  # type: ignore[no-any-return]
+        layout = ROWS_APART if None in self._histories else LAYOUT
+        return Declared.of(f"a join of a {left} table with a {right} table", self, "how", *fields, layout=layout)
 
     def take_over(self, was: TableTableJoin) -> list[str]:
-        """Return what may be missing in the results after the state of another such join is taken over.
-
-        Raises:
-            StateMismatch: if there are rows of the joined table that would have to go.
-        """
+        """Return what may be missing in the results, or raise a StateMismatch for rows that would have to go."""
         notes = widened(was.how, self.how)
         if any((new or 0) > (old or 0) for new, old in zip(self._histories, was._histories, strict=True)):
             told = changes(was, self, "left_history", "right_history")
@@ -94,7 +92,7 @@ class TableTableJoin:
         return True
 
 
-class TableTableOperator(Refusing[Joined]):
+class TableTableOperator(Accounting[Joined]):
     """A table-table join at work on one partition.
 
     All updates of both sides count in its balance; one is matched if the other table has a row for its key.
@@ -103,11 +101,10 @@ class TableTableOperator(Refusing[Joined]):
     def __init__(self, join: TableTableJoin, state: State) -> None:
         self.join = join
         was, _ = earlier(state, join)
-        self._ledger: Ledger[Joined] = Ledger(state)
-        self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
+        super().__init__(state)
         self.tables = (
-            _table(state.section(b"left/"), join.left_history, was.left_history),
-            _table(state.section(b"right/"), join.right_history, was.right_history),
+            _table(state, Side.LEFT, join.left_history, was.left_history),
+            _table(state, Side.RIGHT, join.right_history, was.right_history),
         )
 
     def process(self, batch: Batch) -> Output[Joined]:
@@ -122,7 +119,7 @@ class TableTableOperator(Refusing[Joined]):
         """Move the clock on to an event time (ms); no result waits for that."""
         self.clock.advance(to)
         for table in self.tables:
-            table.tidy(BEGINNING)
+            table.tidy(None)
         return self._ledger.close()
 
     def explain(self, side: int, record: Record) -> Explanation:
@@ -162,8 +159,10 @@ class TableTableOperator(Refusing[Joined]):
             self._ledger.results.append(Joined(key, None, None, timestamp))
 
 
-def _table(state: State, history: int | None, was: int | None) -> Table | VersionedTable:
-    return Table(state) if history is None else VersionedTable(state, history, was=was)
+def _table(state: State, side: Side, history: int | None, was: int | None) -> Table | VersionedTable:
+    if history is None:
+        return Table.of(state, side)
+    return VersionedTable(state.section(SECTIONS[side]), history, was=was)
 
 
 def _sides(side: int, mine: Row | None, other: Row | None) -> tuple[Row | None, Row | None]:

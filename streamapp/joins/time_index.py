@@ -10,11 +10,7 @@ __all__ = ["TimeIndex"]
 
 
 class TimeIndex:
-    """Keys in the order of a time (ms) that goes with each.
-
-    Args:
-        state: a section of the state to keep them in.
-    """
+    """Keys in the order of a time (ms) that goes with each, in a section of the state."""
 
     def __init__(self, state: State) -> None:
         self._state = state

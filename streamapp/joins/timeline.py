@@ -18,11 +18,8 @@ _TIME: Final = operator.attrgetter("timestamp")
 class Timeline:
     """Records by event time: as cheap to add out of order as in order, and cheap to take from the beginning.
 
-    They lie unsorted in slices of time; a slice is sorted once, when its time comes (a calendar queue: R. Brown,
-    CACM 31(10), 1988).
-
-    Args:
-        width: length of a slice (ms).
+    They lie unsorted in slices of time (of `width` ms); a slice is sorted once, when its time comes (a calendar queue:
+    R. Brown, CACM 31(10), 1988).
     """
 
     def __init__(self, width: int) -> None:

@@ -6,7 +6,7 @@ of its own time. (Kafka Streams' versioned state stores, KIP-889.)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -14,9 +14,10 @@ import msgspec
 from streamapp.joins import ordering
 from streamapp.joins.clock import BEGINNING, Clock
 from streamapp.joins.output import Reason
+from streamapp.joins.records import Record
 from streamapp.joins.rows import Row
 from streamapp.joins.state import State
-from streamapp.joins.table import Current, Version
+from streamapp.joins.table import StateRows, Version
 from streamapp.joins.time_index import TimeIndex
 
 __all__ = ["VersionedTable"]
@@ -30,12 +31,8 @@ _decode: Final = msgspec.msgpack.Decoder(Version).decode
 class VersionedTable:
     """A table that keeps past versions; a tombstone is a version too.
 
-    Args:
-        state: a section of the state.
-        history: how far (ms) behind the newest update of the table a version can be asked for. An update that is
-            older is refused.
-        aging: whether rows are to be expired.
-        was: the history (ms) of the table that wrote the state; None = as much.
+    A version can be asked for as far (ms) behind the newest update as the history says, and an older update is refused.
+    `was` is the history of the table that wrote the state, None = as much.
     """
 
     versioned: Final = True
@@ -53,7 +50,9 @@ class VersionedTable:
                 self._floor = ordering.time_of(stored[ordering.TIME :])
         if was is not None and was < history:
             self._floor = max(self._floor, self._clock.time - was)
-        self._current = Current(state.section(b"current/"), aging=aging)
+        self._current = StateRows(state.section(b"current/"), aging=aging)
+        #: The current row of a key; and all keys, to be left before the next change.
+        self.get, self.keys = self._current.get, self._current.keys
         #: Versions that were followed by others: of each key the newest first.
         self._past = state.section(b"past/")
         #: Their keys in `_past`, by the time (ms) from which they are no longer asked for.
@@ -65,18 +64,9 @@ class VersionedTable:
     def _horizon(self) -> int:
         return max(self._clock.time - self.history, self._floor)
 
-    def keys(self) -> Iterator[bytes]:
-        """Go through the keys; to be left before the next change."""
-        return self._current.keys()
-
-    def get(self, key: bytes) -> Row | None:
-        """Give the current row of a key."""
-        current = self._current.get(key)
-        return None if current is None else current.row
-
     def at(self, key: bytes, timestamp: int) -> Row | None:
         """Give the row of a key as it was at a time (ms); None too where the history does not reach back so far."""
-        current = self._current.get(key)
+        current = self._current.version(key)
         if current is not None and current.timestamp <= timestamp:
             return current.row
         if timestamp < self._horizon:
@@ -90,7 +80,7 @@ class VersionedTable:
         if timestamp < self._horizon:
             return Reason.EXPIRED
         self._clock.advance(timestamp)
-        version, current = Version(value, timestamp, offset), self._current.get(key)
+        version, current = Version(value, timestamp, offset), self._current.version(key)
         if current is not None and timestamp < current.timestamp:
             if current.timestamp > self._clock.time:
                 self._end(key, timestamp, instead_of=current.timestamp)
@@ -102,6 +92,14 @@ class VersionedTable:
         if value is None:
             self._deleted.add(timestamp, key)
         return None
+
+    def update(self, records: Iterable[tuple[bytes, Record]]) -> list[Record]:
+        """Apply updates by their keys; returns those that are older than the history."""
+        return [
+            record
+            for key, record in records
+            if self.put(key, record.value, record.timestamp, record.offset) is Reason.EXPIRED
+        ]
 
     def _keep(self, key: bytes, version: Version, *, until: int) -> None:
         entry = ordering.grouped(key) + ordering.time(-version.timestamp)
@@ -117,12 +115,12 @@ class VersionedTable:
             self._ends.remove(instead_of, entry)
             self._ends.add(timestamp, entry)
 
-    def tidy(self, before: int) -> None:
+    def tidy(self, before: int | None) -> None:
         """Delete what is no longer needed: rows older than ``before`` (ms), and what is beyond the history."""
         for _, entry in self._ends.take(self._horizon + 1):
             self._past.delete(entry)
         for timestamp, key in self._deleted.take(self._horizon + 1):
-            current = self._current.get(key)
+            current = self._current.version(key)
             if current is not None and current.value is None and current.timestamp == timestamp:
                 self._current.delete(key)
         self._current.expire(before)

@@ -16,9 +16,9 @@ import msgspec
 
 from streamapp.joins import ordering
 from streamapp.joins.clock import BEGINNING
-from streamapp.joins.declared import Declared, StateMismatch, changes, earlier, rebuilt
+from streamapp.joins.declared import Declared, Described, StateMismatch, changes, earlier
 from streamapp.joins.explanation import Explanation, Verdict, unusable
-from streamapp.joins.ledger import Ledger, Refused, Refusing
+from streamapp.joins.ledger import Accounting, Refused
 from streamapp.joins.output import Output, Reason
 from streamapp.joins.records import Batch, Record
 from streamapp.joins.state import State
@@ -45,7 +45,7 @@ class WindowedValue(msgspec.Struct, Generic[A], frozen=True):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class WindowedReduce(Generic[A]):
+class WindowedReduce(Described, Generic[A]):
     """Reduces the records of both sides by key and window.
 
     Args:
@@ -88,22 +88,9 @@ class WindowedReduce(Generic[A]):
         """Begin, or go on, with what the state holds."""
         return WindowedReduceOperator(self, state)
 
-    @property
-    def tables(self) -> frozenset[int]:
-        """The sources whose records are rows of a table."""
-        return frozenset()
-
     def declared(self) -> Declared:
         """Return what is kept with the state of what is declared."""
         return Declared.of("a reduce of windows", self, "size", "advance", "grace")
-
-    def written_by(self, declared: Declared) -> WindowedReduce[A]:
-        """Return the reduce that wrote a state.
-
-        Raises:
-            StateMismatch: if there is none.
-        """
-        return rebuilt(self, declared)  # type: ignore[no-any-return]
 
     def take_over(self, was: WindowedReduce[A]) -> list[str]:
         """Return what may be missing in the results after the state of another reduce is taken over.
@@ -129,7 +116,7 @@ class _Window(Generic[A]):
         self.firsts = firsts
 
 
-class WindowedReduceOperator(Refusing[WindowedValue[A]], Generic[A]):
+class WindowedReduceOperator(Accounting[WindowedValue[A]], Generic[A]):
     """A windowed reduce at work on one partition.
 
     All records of both sides count in its balance; one is matched when the first of its windows gives its result.
@@ -138,8 +125,7 @@ class WindowedReduceOperator(Refusing[WindowedValue[A]], Generic[A]):
     def __init__(self, join: WindowedReduce[A], state: State) -> None:
         self.join = join
         was, _ = earlier(state, join)
-        self._ledger: Ledger[WindowedValue[A]] = Ledger(state)
-        self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
+        super().__init__(state)
         stored = state.get(_FLOOR)
         #: What is older (ms) is late: from when the grace was shorter, its windows have given their results.
         self._floor = BEGINNING if stored is None else ordering.time_of(stored)

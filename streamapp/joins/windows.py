@@ -32,11 +32,8 @@ class Windows(dict[bytes, Window]):
     """The windows by key; ``windows[key]`` of a key that is not there makes one.
 
     A window is looked at when its last record may be over, and again later if others have come since: so keys that
-    fall silent are forgotten, and a record costs nothing more when its time is over.
-
-    Args:
-        left: how far (ms) the clock may go past a record of the left side before that is over.
-        right: the same of the right side.
+    fall silent are forgotten, and a record costs nothing more when its time is over. `left` and `right` are how far
+    (ms) the clock may go past a record of that side before it is over.
     """
 
     def __init__(self, left: int, right: int) -> None:

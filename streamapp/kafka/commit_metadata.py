@@ -3,7 +3,7 @@
 It tells offsets that this app committed from those that somebody set by hand: tools commit no metadata. And it has the
 id of the topic that the offset is of: in one that was made anew under the same name it means other records. And it
 names the placement since which the partition is read: what a state has taken in since the same one is not to be joined
-again (`topology.redone`). Older versions of this app committed none, or with exactly_once the transactional id alone.
+again (`topology.provenance`). Older versions of this app committed none, or with exactly_once the transactional id.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ __all__ = ["PIPELINES", "AppSettings", "Pipeline"]
 class Pipeline(NamedTuple):
     """A pipeline, by its modules, which are imported when they are needed."""
 
-    #: Those that declare something: its agents, and what can be asked about its records.
+    #: Those that declare its agents.
     modules: Sequence[str]
     #: The one that generates its input: a class `Traffic` (`streamapp.produce.traffic`), and its options in `OPTIONS`.
     traffic: str
@@ -26,7 +26,7 @@ class Pipeline(NamedTuple):
 PIPELINES: Final[Mapping[str, Pipeline]] = MappingProxyType(
     {
         "clicks": Pipeline(
-            ("streamapp.agents.clicks", "streamapp.agents.profiles", "streamapp.pipelines.clicks.explained"),
+            ("streamapp.agents.clicks", "streamapp.agents.profiles"),
             "streamapp.pipelines.clicks.traffic",
         )
     }

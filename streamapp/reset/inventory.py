@@ -61,6 +61,7 @@ def of_app(app: App) -> Inventory:
         topics = frozenset(_root(app, topic) for topic in join.topics)
         tables |= {_root(app, topic) for topic in join.tables}
         states.append(State(join.name, f"{app.conf.id}-{join.name}-changelog", topics, join.join.declared()))
+        states += [State(one.name, f"{app.conf.id}-{one.name}-changelog", topics) for one in join.row_tables.values()]
     owned = {state.table for state in states}
     plain = [table.name for table in app.tables.values() if isinstance(table, Table) and table.name not in owned]
     others = inputs - {topic for state in states for topic in state.topics} or inputs
@@ -79,9 +80,10 @@ def of_group(group: str, topics: Collection[str], existing: Collection[str], pre
     """
     internal = frozenset(name for name in topics if name.startswith(f"{group}-") and name.endswith("-repartition"))
     inputs = frozenset(topics) - internal
-    pairs = itertools.product([topic.removeprefix(prefix) for topic in sorted(topics)], repeat=2)
-    tables = {table: f"{group}-{table}-changelog" for table in (f"{left}-{right}-join" for left, right in pairs)}
-    states = [State(table, changelog, inputs) for table, changelog in tables.items() if changelog in existing]
+    names = [topic.removeprefix(prefix) for topic in sorted(topics)]
+    tables = [*names, *(f"{left}-{right}-join" for left, right in itertools.product(names, repeat=2))]
+    changelogs = {table: f"{group}-{table}-changelog" for table in tables}
+    states = [State(table, changelog, inputs) for table, changelog in changelogs.items() if changelog in existing]
     return Inventory(group, inputs, frozenset(), internal, tuple(states))
 
 

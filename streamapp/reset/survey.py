@@ -61,7 +61,8 @@ class Survey:
                 f"the group {group} has committed nothing: no worker of it has run yet, or it has another id"
             )
         found = of_group(group, topics, self.counts, self.settings.topic_prefix)
-        read = [self._read(state) for state in found.states]
+        # The tables that one joins with say nothing of themselves.
+        read = [self._read(state) if state.table.endswith("-join") else (state, ()) for state in found.states]
         tables = {_source(group, topic) for _, tables in read for topic in tables}
         return dataclasses.replace(found, states=tuple(state for state, _ in read), tables=found.inputs & tables)
 

@@ -100,9 +100,18 @@ class OrderedMemoryPartition(MemoryPartition):
         self._lock = threading.Lock()
 
     def write(self, changes: Changes, offset: int) -> None:
-        """Write rows and the changelog offset after them."""
+        """Write rows and the changelog offset after them; nobody asks for the oldest ones."""
         with self._lock:
-            super().write(changes, offset)
+            for key, row in changes.items():
+                if row is None:
+                    self._rows.pop(key, None)
+                else:
+                    self._rows[key] = row
+            self.offset = offset
+
+    def expired(self, before: int, limit: int) -> list[bytes]:
+        """Refuse: there is no index of times."""
+        raise TypeError("the rows of an ordered table do not expire")
 
     def scan(self, start: bytes, stop: bytes | None, /) -> Iterator[tuple[bytes, Row]]:
         """Go through the rows with ``start <= key < stop`` in order; None is without end."""

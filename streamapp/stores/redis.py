@@ -243,20 +243,21 @@ class RedisPartition:
     def _queue(self, pipe: Pipeline, changes: Changes) -> None:
         for chunk in _chunks([(key, row) for key, row in changes.items() if row is not None]):
             pipe.hset(self._rows, mapping={key: TIME.pack(row.timestamp) + row.value for key, row in chunk})
-            pipe.zadd(self._times, {key: row.timestamp for key, row in chunk})
-            if self._ordered:
-                pipe.zadd(self._keys, {key: 0 for key, _ in chunk})  # of one score, so they are ordered by their bytes
+            if self._ordered:  # of one score, so that they are ordered by their bytes; they do not expire
+                pipe.zadd(self._keys, {key: 0 for key, _ in chunk})
+            else:
+                pipe.zadd(self._times, {key: row.timestamp for key, row in chunk})
         for keys in _chunks([key for key, row in changes.items() if row is None]):
             pipe.hdel(self._rows, *keys)
-            pipe.zrem(self._times, *keys)
-            if self._ordered:
-                pipe.zrem(self._keys, *keys)
+            pipe.zrem(self._keys if self._ordered else self._times, *keys)
 
     def expired(self, before: int, limit: int) -> list[bytes]:
         """Return keys of rows whose event time (ms) is smaller than `before`, the oldest first.
 
         Redis keeps scores as doubles, which are exact for the times of 285,000 years.
         """
+        if self._ordered:
+            raise TypeError("the rows of an ordered table do not expire")
         if limit <= 0:
             return []
         (keys,) = self._read(lambda pipe: pipe.zrangebyscore(self._times, "-inf", f"({before}", start=0, num=limit))

@@ -138,13 +138,15 @@ class RocksDBPartition:
     Args:
         path: directory of the database.
         shared: what it shares with others.
+        aging: whether there is the index, without which no rows expire.
 
     Raises:
         StoreError: if another process holds the database.
     """
 
-    def __init__(self, path: Path, shared: Shared) -> None:
+    def __init__(self, path: Path, shared: Shared, *, aging: bool = True) -> None:
         self.path = path
+        self._aging = aging
         self._shared = shared
         self._hot = shared.hot.partition(self._begin)
         self.get = self._hot.get
@@ -193,7 +195,7 @@ class RocksDBPartition:
 
     def write(self, changes: Changes, offset: int) -> None:
         """Write rows, the index of their times, and the changelog offset after them, all or nothing."""
-        keys = list(changes)
+        keys = list(changes) if self._aging else []
         batch = WriteBatch(raw_mode=True)
         with self._explained():
             for key, old in zip(keys, self._db.get(keys) if keys else (), strict=True):
@@ -216,7 +218,8 @@ class RocksDBPartition:
             else:
                 at = pack(row.timestamp + SIGN)
                 put(key, at + row.value)
-                put(at + key, b"", times)
+                if self._aging:
+                    put(at + key, b"", times)
         put(OFFSET, str(offset).encode(), self._meta_handle)
         self._db.write(batch)
         self.offset = offset
@@ -224,6 +227,8 @@ class RocksDBPartition:
 
     def expired(self, before: int, limit: int) -> list[bytes]:
         """Return keys of rows whose event time (ms) is smaller than `before`, the oldest first."""
+        if not self._aging:
+            raise TypeError("the rows of an ordered table do not expire")
         if limit <= 0:
             return []
         end = _time(before)

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import logging
 from collections.abc import Collection
-from typing import Any, Self
+from typing import Protocol, Self
 
 import msgspec
 
-from streamapp.joins import Balance, Operator, Updates
+from streamapp.joins import Balance, Clock, Updates
 
 __all__ = ["Account", "Accounts"]
 
 logger = logging.getLogger(__name__)
+
+
+class Accountable(Protocol):
+    """An operator, as far as it keeps accounts."""
+
+    clock: Clock
+    balance: Balance
+    updates: Updates
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -24,7 +33,7 @@ class Account(msgspec.Struct, frozen=True):
     clock: int | None
 
     @classmethod
-    def of(cls, operator: Operator[Any]) -> Self:
+    def of(cls, operator: Accountable) -> Self:
         """Take down how an operator stands."""
         return cls(copy.copy(operator.balance), copy.copy(operator.updates), operator.clock.now)
 
@@ -33,50 +42,34 @@ class Account(msgspec.Struct, frozen=True):
         """How many records came in."""
         return self.balance.received + self.updates.received
 
-    @property
-    def holds(self) -> bool:
-        """Whether each of them is accounted for."""
-        return self.balance.holds and self.updates.holds
 
-
+@dataclasses.dataclass
 class Accounts:
-    """What the partitions of a join came to, of this worker.
+    """What the partitions of a join of this name came to, of this worker."""
 
-    Args:
-        name: of the join.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._last: dict[int, Account] = {}
-        #: By partition, what is wrong with its balance.
-        self._wrong: dict[int, str] = {}
+    name: str
+    _last: dict[int, Account] = dataclasses.field(default_factory=dict)
+    #: By partition, what is wrong with its balance.
+    _wrong: dict[int, str] = dataclasses.field(default_factory=dict)
 
     def settle(self, partition: int, before: int, given: int, account: Account) -> None:
-        """Take in how a partition stands after a batch, and check that each record is accounted for.
-
-        Args:
-            partition: its number.
-            before: how many records had come in before the batch.
-            given: how many were in the batch.
-            account: how the partition stands now.
-        """
+        """Take in how a partition stands after a batch of records, and check that each of them is accounted for."""
         self._last[partition] = account
         if account.received != before + given:
             wrong = f"of {given} records that were given it took {account.received - before} in"
-        elif not account.holds:
+        elif not (account.balance.holds and account.updates.holds):
             wrong = f"records are not accounted for: {account.balance}, {account.updates}"
         else:
             return
         if partition not in self._wrong:
-            logger.error("Join %s, partition %d: %s", self._name, partition, wrong)
+            logger.error("Join %s, partition %d: %s", self.name, partition, wrong)
         self._wrong[partition] = wrong
 
     def of(self, partitions: Collection[int]) -> dict[int, Account]:
-        """Give the accounts of these partitions, as far as anything came in since the start."""
+        """Return the accounts of these partitions, as far as anything came in since the start."""
         return {partition: account for partition, account in sorted(self._last.items()) if partition in partitions}
 
     @property
     def problems(self) -> list[str]:
         """What is wrong, in words; a balance that was wrong once stays so until the worker starts again."""
-        return [f"join {self._name}, partition {number}: {wrong}" for number, wrong in sorted(self._wrong.items())]
+        return [f"join {self.name}, partition {number}: {wrong}" for number, wrong in sorted(self._wrong.items())]

@@ -7,22 +7,17 @@ from typing import Any
 
 import msgspec
 
-from streamapp.explain.explainer import ANSWER_TIMEOUT_S, ExplainedJoin, Explainer
 from streamapp.formats.value_forms import not_json
 from streamapp.joins import Record, Refused
-from streamapp.kafka.log_reader import Log
-from streamapp.runtime.cycles import Flow
 from streamapp.settings import Settings
-from streamapp.topology.global_table import GlobalJoin, TopicGlobalTable
-from streamapp.topology.processor import JoinProcessor
+from streamapp.topology.base import JoiningApp
 from streamapp.topology.stream import Stream
 from streamapp.topology.topic import Topic
-from streamapp.worker.app import App as BatchingApp
 
 __all__ = ["App"]
 
 
-class App(BatchingApp):
+class App(JoiningApp):
     """A Faust app made from settings, whose topics can be joined.
 
     Args:
@@ -31,15 +26,6 @@ class App(BatchingApp):
     """
 
     def __init__(self, settings: Settings, **options: Any) -> None:
-        #: The joins that are a part of this app.
-        self.joins: list[JoinProcessor[Any]] = []
-        #: From which topics to which records are repartitioned.
-        self.repartitions: list[Flow] = []
-        #: Of the topics between the two sides of a foreign key, the one that the records of each are made of.
-        self.derived: dict[str, str] = {}
-        #: What answers questions about the records of joins, by the joins' names.
-        self.explainers: dict[str, Explainer] = {}
-        self._global_tables: dict[tuple[str, Any], TopicGlobalTable] = {}
         options = {
             "Topic": Topic,
             "Stream": Stream,
@@ -62,50 +48,6 @@ class App(BatchingApp):
         topic: Topic = super().topic(*topics, **options)
         topic.check = None if type is None else _check(type)
         return topic
-
-    def explain(self, join: ExplainedJoin) -> None:
-        """Have a join answer questions about its records."""
-        self.explainers[join.name] = Explainer(lambda: Log(self.settings, ANSWER_TIMEOUT_S), join)
-
-    def global_table(self, topic: str, check: Callable[[Record], None] | None = None) -> TopicGlobalTable:
-        """Give the global table of a topic, by its full name; there is one of each topic and check.
-
-        Args:
-            topic: full name.
-            check: raises `Refused` for a record that cannot be used; None = all can.
-        """
-        self.declared.read(topic)
-        if (topic, check) not in self._global_tables:
-            self._global_tables[topic, check] = TopicGlobalTable(self, topic, check)
-        return self._global_tables[topic, check]
-
-    @property
-    def global_tables(self) -> list[TopicGlobalTable]:
-        """The global tables."""
-        return list(self._global_tables.values())
-
-    async def on_start(self) -> None:
-        """Begin to read the global tables, too."""
-        await super().on_start()
-        for table in self.global_tables:
-            await self.add_runtime_dependency(table)
-
-    def merges(self) -> list[tuple[str, ...]]:
-        """Give the topics that are joined, for each join."""
-        return [join.topics for join in self.joins]
-
-    def topics_read(self) -> set[str]:
-        """Return the topics that agents read, and those of global tables that are joined."""
-        tables = (join.join.table.topic for join in self.joins if isinstance(join.join, GlobalJoin))
-        return super().topics_read().union(tables)
-
-    def flows(self) -> list[Flow]:
-        """Return from which topics the joins read, and to which they send."""
-        return [*(join.flow for join in self.joins), *self.repartitions]
-
-    def problems(self) -> list[str]:
-        """Return what is wrong with this worker, although it runs: joins whose balance does not hold, too."""
-        return [*super().problems(), *(problem for join in self.joins for problem in join.accounts.problems)]
 
 
 def _check(type_: Any) -> Callable[[Record], None]:

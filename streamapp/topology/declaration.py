@@ -3,70 +3,61 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from types import MappingProxyType
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import faust
 
-from streamapp.errors import StreamappError
 from streamapp.explain.lineage import Lineage
 from streamapp.joins import Join, Reason, SideOutput, WindowedReduce
 from streamapp.runtime.inputs import Input
 from streamapp.runtime.output import Output
+from streamapp.topology.base import JoiningApp
 from streamapp.topology.join_watch import JoinWatch
-from streamapp.topology.processor import JoinProcessor
+from streamapp.topology.processor import JoinError, JoinProcessor
 from streamapp.topology.side_outputs import SideOutputs, by_reason
-from streamapp.topology.sink import Sink
+from streamapp.topology.sink import MakeValue, Sink
 
-__all__ = ["JoinDeclaration", "JoinError"]
+__all__ = ["Duration", "JoinDeclaration", "milliseconds"]
 
 R = TypeVar("R")
 
 #: How a topic for results is named.
 SinkLike = str | faust.Topic | Output
+#: Whole milliseconds, or a `timedelta`.
+Duration = int | timedelta
 
 NONE: Final[Mapping[Reason, Output]] = MappingProxyType({})
 
 
-class JoinError(StreamappError, ValueError):
-    """A join that cannot be; its text is one line that says why."""
+def milliseconds(duration: Duration) -> int:
+    """Return a duration in whole milliseconds."""
+    return duration if isinstance(duration, int) else duration // timedelta(milliseconds=1)
 
 
+@dataclasses.dataclass(eq=False)
 class JoinDeclaration(Generic[R]):
-    """What is joined how; `to` says where the results go, and makes the join a part of the app.
+    """What is joined how; `to` says where the results go, and makes the join a part of the app."""
 
-    Args:
-        app: the app.
-        name: of the join, and of the table with its state.
-        join: what it means.
-        inputs: the topics; at equal times those first that go first.
-        idle_timeout: after how long (ms) without a record event time goes on by itself while something waits for it;
-            None = never.
-        needs: what has to be set before the first record is joined.
-    """
-
-    def __init__(
-        self,
-        app: Any,
-        name: str,
-        join: Join[R],
-        inputs: Sequence[Input],
-        idle_timeout: int | None = None,
-        needs: Sequence[asyncio.Event] = (),
-    ) -> None:
-        self.app = app
-        self.name = name
-        self.join = join
-        self.inputs = inputs
-        self._idle_timeout = idle_timeout
-        self._needs = needs
+    app: JoiningApp
+    #: Of the join, and of the table with its state.
+    name: str
+    join: Join[R]
+    #: The topics; at equal times those first that go first.
+    inputs: Sequence[Input]
+    #: After how long (ms) without a record event time goes on by itself while something waits for it; None = never.
+    idle_timeout: int | None = None
+    #: What has to be set before the first record is joined.
+    needs: Sequence[asyncio.Event] = ()
 
     def to(
         self,
         output: SinkLike,
         *,
-        value: Callable[[R], Any] | None = None,
+        value: Callable[[R], object] | None = None,
         unmatched: SinkLike | None = None,
         late: SinkLike | None = None,
         expired: SinkLike | None = None,
@@ -99,7 +90,7 @@ class JoinDeclaration(Generic[R]):
         if lineage and isinstance(self.join, WindowedReduce):
             raise JoinError("lineage=True: what a window is reduced to is made of many records, and names none")
         sides = {"unmatched": unmatched, "late": late, "expired": expired, "null_key": null_key, "rejected": rejected}
-        outputs = by_reason(**{name: self.app.sink(side) for name, side in sides.items() if side is not None})
+        outputs = by_reason({name: self.app.sink(side) for name, side in sides.items() if side is not None})
         processor = self.processor(outputs, tell)
         processor.into(self.sink(self.app.sink(output), value, Lineage(self.topics) if lineage else None))
         return processor
@@ -109,7 +100,7 @@ class JoinDeclaration(Generic[R]):
         """The topic of each source."""
         return {each.source: each.topic for each in self.inputs}
 
-    def sink(self, output: Output, value: Callable[[R], Any] | None, lineage: Lineage | None) -> Sink[R]:
+    def sink(self, output: Output, value: MakeValue | None, lineage: Lineage | None) -> Sink[R]:
         """Make what sends the results to a topic."""
         return Sink(output, value, lineage=lineage, topics=self.topics)
 
@@ -119,18 +110,20 @@ class JoinDeclaration(Generic[R]):
         """Make the join a part of the app, with its side outputs; the results are for whoever reads its channel.
 
         Raises:
-            JoinError: if there is a join of this name already.
+            JoinError: if there is a join or a table of this name already.
         """
         if any(other.name == self.name for other in self.app.joins):
             raise JoinError(f"there are two joins named {self.name}: give one of them another name, by name=…")
+        if self.name in self.app.tables:
+            raise JoinError(f"there is a table named {self.name}: give the join another name, by name=…")
         watch = JoinWatch(self.name, self.join, self.topics)
         # What is to go to the dead letters goes there as they are written.
         named = {reason: output for reason, output in outputs.items() if output.topic != self.app.dead_letters.topic}
-        side_outputs = SideOutputs(self.app, self.name, self.topics, named, watch, tell)
+        sides = SideOutputs(self.app.dead_letters, self.name, self.topics, named, watch, tell)
         processor = JoinProcessor(
-            self.app, self.name, self.join, self.inputs, side_outputs, watch, self._idle_timeout, self._needs
+            self.app, self.name, self.join, self.inputs, sides, watch, self.idle_timeout, self.needs
         )
         self.app.joins.append(processor)
-        watch.begin(self.app, processor)
+        watch.begin(self.app.watch, processor)
         self.app.explain(processor)
         return processor

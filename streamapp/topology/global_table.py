@@ -9,27 +9,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cached_property
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
 from aiokafka.errors import KafkaError
-from confluent_kafka import KafkaException, TopicCollection
 from faust.types import TP
 from mode import Service
 
 from streamapp.formats.undecodable import Reason
 from streamapp.joins import GlobalTable, Joined, MemoryStore, Operator, Refused, Row, Side, State, StreamTableJoin
 from streamapp.joins import Reason as SideReason
+from streamapp.joins import Record as JoinRecord
 from streamapp.joins.declared import Declared, earlier
-from streamapp.kafka.admin import Cluster, ClusterError
+from streamapp.joins.declared import Described as DescribedJoin
 from streamapp.kafka.reader import Reader
 from streamapp.kafka.record import Record
+from streamapp.kafka.topic_metadata import Described, describe
 from streamapp.kafka.unreadable import Unreadable, UnreadableBatchError
 from streamapp.rate_limit import RateLimit
 from streamapp.runtime.alignment import Alignment
 from streamapp.runtime.feed import Feed, Fetched
 from streamapp.runtime.output import REJECTED_LOG_INTERVAL_S
+from streamapp.worker.app import App
 
 __all__ = ["GlobalJoin", "TopicGlobalTable"]
 
@@ -41,17 +42,10 @@ ANSWER_S: Final = 3.0
 AGAIN_S, AGAIN_AT_MOST_S = 0.5, 10.0
 
 
-class _Topic(NamedTuple):
-    """What tells a topic from one of the same name that was made after it; and how many partitions it has."""
-
-    id: str
-    partitions: int
-
-
 class _Rows:
     """The rows of a topic, as far as they are read, and from where to read on."""
 
-    def __init__(self, topic: _Topic) -> None:
+    def __init__(self, topic: Described | None = None) -> None:
         self.topic = topic
         self.state = State(MemoryStore())
         self.table = GlobalTable(self.state)
@@ -61,22 +55,16 @@ class _Rows:
 
 
 class TopicGlobalTable(Service):
-    """A topic as a global table; made by `Topic.global_table`.
+    """A topic as a global table; made by `Topic.global_table`. The check raises `Refused` for what cannot be used."""
 
-    Args:
-        app: the app.
-        topic: full name of the topic.
-        check: raises `Refused` for an update that cannot be used; None = all can.
-    """
-
-    def __init__(self, app: Any, topic: str, check: Callable[[Record], None] | None = None) -> None:
+    def __init__(self, app: App, topic: str, check: Callable[[Record], None] | None = None) -> None:
         super().__init__()
         self.app = app
         self.topic = topic
         self._check = check
         self._logged = RateLimit(REJECTED_LOG_INTERVAL_S)
         #: What is looked up, and what is being read: a topic that is made anew is read before its rows count.
-        self._rows = self._reading = _Rows(_Topic("", 0))
+        self._rows = self._reading = _Rows()
         #: Set once the table is as far as its topic was when the worker started.
         self.complete = asyncio.Event()
 
@@ -88,6 +76,10 @@ class TopicGlobalTable(Service):
     def get(self, key: bytes) -> Row | None:
         """Return the current row of a key."""
         return self._rows.table.get(key)
+
+    def get_many(self, keys: Sequence[bytes], /) -> Sequence[Row | None]:
+        """Return the current rows of keys, in their order."""
+        return self._rows.table.get_many(keys)
 
     def at(self, key: bytes, timestamp: int) -> Row | None:
         """Return the row that a record of this time (ms) joins: the current one."""
@@ -106,7 +98,7 @@ class TopicGlobalTable(Service):
             except UnreadableBatchError as exc:
                 await self.app.crash(exc)
                 return
-            except (KafkaError, KafkaException, ClusterError, OSError) as exc:
+            except (KafkaError, OSError) as exc:
                 if not self.should_stop:
                     self._tell("cannot be read, and is tried again", exc)
                     await self.sleep(wait)
@@ -116,12 +108,13 @@ class TopicGlobalTable(Service):
 
     async def _follow(self) -> None:
         """Read the topic until it is another one, or has more partitions."""
-        topic = await asyncio.to_thread(self._describe)
-        if topic is None:
-            raise ClusterError(f"there is no topic {self.topic}")
-        self._arrange(topic)
-        reader, rows = Reader(self.app), self._reading
+        reader = Reader(self.app)
         async with reader:
+            topic = await self._describe(reader)
+            if topic is None:
+                raise OSError(f"there is no topic {self.topic}")
+            self._arrange(topic)
+            rows = self._reading
             tps = {TP(self.topic, number) for number in await reader.partitions(self.topic)}
             begins, rows.behind = await reader.bounds(tps)
             positions = {tp: max(begin, rows.positions.get(tp, 0)) for tp, begin in begins.items()}
@@ -129,7 +122,7 @@ class TopicGlobalTable(Service):
             feed = self._feed(reader)
             feed.want(tps)
             self._read_to(positions)
-            watch = asyncio.create_task(self._watch(feed, topic))
+            watch = asyncio.create_task(self._watch(reader, feed))
             try:
                 await feed.run()
             finally:
@@ -158,52 +151,40 @@ class TopicGlobalTable(Service):
         )
         return feed
 
-    def _arrange(self, topic: _Topic) -> None:
+    def _arrange(self, topic: Described) -> None:
         known = self._reading.topic
-        if known.id and topic.id != known.id:
+        if known is not None and topic.id != known.id:
             self.log.error("%s was made anew: its global table is read again from the beginning", self.topic)
-            self._reading = _Rows(topic)
-        elif known.id and topic.partitions != known.partitions:
+            self._reading = _Rows()
+        elif known is not None and topic.partitions != known.partitions:
             self.log.warning("%s has %d partitions now, not %d", self.topic, topic.partitions, known.partitions)
         self._reading.topic = topic
 
-    async def _watch(self, feed: Feed, topic: _Topic) -> None:
+    async def _watch(self, reader: Reader, feed: Feed) -> None:
         """End the feed when the topic is another one."""
         while not self.should_stop:
             await self.sleep(LOOK_S)
+            known = self._reading.topic
             try:
-                found = await asyncio.to_thread(self._describe)
-            except (KafkaException, ClusterError) as exc:
+                found = await self._describe(reader)
+            except (KafkaError, OSError) as exc:
                 self._tell("is not followed", exc)
                 continue
             if found is None:
                 self._tell("is gone: its rows stay as they were", "there is no such topic")
-            elif found != topic:
+            elif known is None or (found.id, found.partitions) != (known.id, known.partitions):
                 feed.end()
                 return
             elif self._reading is self._rows and self.complete.is_set():
                 self.app.faults.over(self)
 
-    @cached_property
-    def _cluster(self) -> Cluster:
-        return Cluster(self.app.settings)
-
-    def _describe(self) -> _Topic | None:
-        """Ask the broker for the topic, in a thread; None = there is none.
-
-        Raises:
-            KafkaException, ClusterError: if it does not answer.
-        """
-        asked = self._cluster.admin.describe_topics(TopicCollection([self.topic]), request_timeout=ANSWER_S)[self.topic]
+    async def _describe(self, reader: Reader) -> Described | None:
+        """Ask the broker for the topic; None = there is none."""
         try:
-            found = asked.result(ANSWER_S + 1)
-        except KafkaException as exc:
-            if exc.args[0].name() == "UNKNOWN_TOPIC_OR_PART":
-                return None
-            raise
+            async with asyncio.timeout(ANSWER_S):
+                return (await describe(reader.client, [self.topic])).get(self.topic)
         except TimeoutError:
-            raise ClusterError("the broker does not answer") from None
-        return _Topic(str(found.topic_id), len(found.partitions))
+            raise TimeoutError("the broker does not answer") from None
 
     def _update(self, tp: TP, records: Iterable[Record]) -> None:
         """Apply updates; those that cannot be used are told."""
@@ -243,7 +224,7 @@ class TopicGlobalTable(Service):
             self.complete.set()
             self.app.faults.over(self)
 
-    def _reject(self, tp: TP, record: Any, reason: Reason, error: str) -> None:
+    def _reject(self, tp: TP, record: JoinRecord, reason: Reason, error: str) -> None:
         counts = self.app.dead_letters.counts
         counts[self.topic, reason] += 1
         if self._logged.due(reason):
@@ -258,10 +239,9 @@ class TopicGlobalTable(Service):
 
     def _tell(self, what: str, error: object) -> None:
         """Report that the table is not as it should be, until it is."""
-        why = error.args[0].str() if isinstance(error, KafkaException) else str(error)
-        self.app.faults.report(self, f"the global table of {self.topic} {what}: {why}")
+        self.app.faults.report(self, f"the global table of {self.topic} {what}: {error}")
         if self._logged.due(what):
-            self.log.error("The global table of %s %s: %s", self.topic, what, why)
+            self.log.error("The global table of %s %s: %s", self.topic, what, error)
 
     @property
     def label(self) -> str:
@@ -270,7 +250,7 @@ class TopicGlobalTable(Service):
 
 
 @dataclasses.dataclass(frozen=True)
-class GlobalJoin:
+class GlobalJoin(DescribedJoin):
     """A stream-table join whose table is a global one."""
 
     join: StreamTableJoin
@@ -281,19 +261,6 @@ class GlobalJoin:
         earlier(state, self)
         return self.join.start(state, self.table)
 
-    @property
-    def tables(self) -> frozenset[int]:
-        """The sources whose records are rows of a table."""
-        return frozenset()
-
     def declared(self) -> Declared:
         """Return what is kept with the state of what is declared: nothing of the table is in it."""
         return Declared("a join of a stream with a global table", {})
-
-    def written_by(self, declared: Declared) -> GlobalJoin:
-        """Return the join that wrote a state."""
-        return self
-
-    def take_over(self, was: GlobalJoin) -> list[str]:
-        """Return what may be missing in the results: nothing."""
-        return []

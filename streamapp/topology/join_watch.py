@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Protocol, Self
 
 from faust.types import TP
 
@@ -14,8 +14,8 @@ from streamapp.formats.undecodable import Reason as Letter
 from streamapp.joins import (
     AsOfJoin,
     Balance,
-    ForeignKeyJoin,
     How,
+    Join,
     NWayJoin,
     Reason,
     Refused,
@@ -25,94 +25,102 @@ from streamapp.joins import (
     StreamTableJoin,
     TableTableJoin,
 )
+from streamapp.joins.foreign_key import LeftHalf
+from streamapp.joins.stream_table import StreamTableOperator
 from streamapp.runtime.advice import advice, advice_on_keys, shortened
 from streamapp.runtime.tally import LEAST, SOON, SOON_S, Example, Tally
 from streamapp.runtime.unmatched import SAMPLE
-from streamapp.runtime.watch import Finding, judged
+from streamapp.runtime.watch import Finding, Watch, judged
+from streamapp.topology.accounts import Account
 from streamapp.topology.global_table import GlobalJoin
 
-__all__ = ["CAUSES", "KIND", "JoinWatch"]
+__all__ = ["CAUSES", "JoinWatch", "Kind"]
 
 #: Joins of a stream, source 0, with what it is looked up in: most of its records are to find something.
 LOOKING_UP: Final = (StreamTableJoin, NWayJoin, GlobalJoin, AsOfJoin)
 #: Joins whose records may mostly be without a partner: that none has one is told only.
-MEETING: Final = (StreamStreamJoin, TableTableJoin, ForeignKeyJoin)
+MEETING: Final = (StreamStreamJoin, TableTableJoin, LeftHalf)
 #: Joins whose right sides are tables that can be asked for their keys.
 TABLES: Final = (StreamTableJoin, NWayJoin, GlobalJoin)
 #: Causes of refusals that are counted by; any other text may be of a record.
 CAUSES: Final = frozenset(Letter)
 
-#: What side outputs are told apart by.
-KIND: Final = attrgetter("side", "reason", "cause", "rejected")
+
+class Kind(NamedTuple):
+    """What side outputs are told apart by."""
+
+    side: int
+    reason: Reason
+    cause: str
+    rejected: bool
+
+    @classmethod
+    def of(cls, one: SideOutput) -> Self:
+        """Return that of one."""
+        return cls(one.side, one.reason, one.cause, one.rejected)
 
 
+class Processor(Protocol):
+    """The processor of a join, as far as the watch asks it."""
+
+    @property
+    def partitions(self) -> Mapping[int, Account]:
+        """How the partitions of this worker stand."""
+        ...
+
+    def looked_up(self, partition: int) -> StreamTableOperator[Any]:
+        """Return the operator of a partition, which can be asked for keys of its tables; KeyError = it is gone."""
+        ...
+
+
+@dataclasses.dataclass(eq=False)
 class JoinWatch:
-    """Counts what became of the records of a join.
+    """Counts what became of the records of a join; `topics` has the topic of each source."""
 
-    Args:
-        name: of the join.
-        join: what it means.
-        topics: the topic of each source.
-    """
+    name: str
+    join: Join[Any]
+    topics: Mapping[int, str]
+    #: By source, how many records without a partner there were that need none.
+    alone: Counter[int] = dataclasses.field(default_factory=Counter)
 
-    def __init__(self, name: str, join: Any, topics: Mapping[int, str]) -> None:
-        self.name = name
-        self.topics = topics
-        self.join = join
-        how = join.join.how if isinstance(join, GlobalJoin) else getattr(join, "how", How.INNER)
+    def __post_init__(self) -> None:
+        join = self.join.join if isinstance(self.join, GlobalJoin) else self.join
         #: Whether unmatched records give a result all the same.
-        self.keeps = how is not How.INNER
+        self.keeps = getattr(join, "how", How.INNER) is not How.INNER
         if isinstance(join, NWayJoin):
             self.keeps = all(each.keeps_unmatched for each in join.joins)
         #: Whether the records of source 0 are looked up, and are to find something.
-        self.looks_up = isinstance(join, LOOKING_UP)
-        self.tallies = {source: Tally() for source in topics}
-        #: By source, how many records without a partner there were that need none.
-        self.alone: Counter[int] = Counter()
+        self.looks_up = isinstance(self.join, LOOKING_UP)
+        self.tallies = {source: Tally() for source in self.topics}
 
-    def begin(self, app: Any, processor: Any) -> None:
+    def begin(self, watch: Watch, processor: Processor) -> None:
         """Be looked at from now on."""
         for source in self.topics:
-            app.watch.add(_Input(self, source, processor))
+            watch.add(_Input(self, source, processor))
         if isinstance(self.join, MEETING):
-            app.watch.add(_Partners(self, processor))
+            watch.add(_Partners(self, processor))
 
     def took(self, counts: Mapping[str, int], before: Balance, after: Balance) -> None:
-        """Count the records of a batch.
-
-        Args:
-            counts: how many each topic had.
-            before: how the partition stood.
-            after: how it stands now.
-        """
+        """Count the records of a batch, by how many each topic had, and how the partition stood and stands now."""
         for source, tally in self.tallies.items():
             if self.looks_up and source == Side.LEFT:  # what waits is not decided yet
                 tally.taken += (after.received - after.pending) - (before.received - before.pending)
             else:
                 tally.taken += counts.get(self.topics[source], 0)
 
-    def count(
-        self, partition: int, kinds: Mapping[tuple[Any, ...], int], last: Mapping[tuple[Any, ...], SideOutput]
-    ) -> None:
-        """Count side outputs of a partition.
-
-        Args:
-            partition: its number.
-            kinds: how many there were of each `KIND`.
-            last: of each the last one.
-        """
-        for kind, count in kinds.items():
-            source, reason, cause, rejected = kind
-            if reason is Reason.SUPERSEDED:
-                continue  # it is in the table's history
-            tally, word = self.tallies[source], cause if cause in CAUSES else reason.value
-            if rejected or reason is Reason.LATE:
-                tally.rejected[word] += count
-            elif self.looks_up:
-                tally.unmatched[word] += count
-            else:
-                self.alone[source] += count
-            tally.note(word, self._example(source, partition, last[kind]))
+    def count(self, partition: int, kind: Kind, count: int, last: SideOutput) -> None:
+        """Count side outputs of a kind, of a partition; the last one is the example."""
+        source, reason, cause, rejected = kind
+        if reason is Reason.SUPERSEDED:
+            return  # it is in the table's history
+        tally, word = self.tallies[source], cause if cause in CAUSES else reason.value
+        if rejected or reason is Reason.LATE:
+            tally.rejected[word] += count
+        elif self.looks_up:
+            tally.unmatched[word] += count
+        else:
+            self.alone[source] += count
+        tally.note(word, self._example(source, partition, last))
 
     def _example(self, source: int, partition: int, one: SideOutput) -> Example:
         error = f"late by {one.late_by:,} ms" if one.reason is Reason.LATE else one.detail
@@ -133,7 +141,7 @@ class JoinWatch:
 class _Input:
     """A topic of a join, as the watch looks at it."""
 
-    def __init__(self, watch: JoinWatch, source: int, processor: Any) -> None:
+    def __init__(self, watch: JoinWatch, source: int, processor: Processor) -> None:
         topics = list(watch.topics.values())
         side = f" ({Side(source).name.lower()})" if topics.count(watch.topics[source]) > 1 else ""
         self.name = f"{watch.topics[source]}{side} in the join {watch.name}"
@@ -166,9 +174,10 @@ class _Input:
 
     def _has(self, example: Example, source: int) -> bool:
         try:
-            return example.key is not None and bool(self._processor.has(example.tp.partition, source, example.key))
+            operator = self._processor.looked_up(example.tp.partition)
         except KeyError:  # it has gone to another worker
             return False
+        return example.key is not None and operator.has(source, example.key)
 
     def _rejected(self, source: int) -> str:
         """Return what became of the rows of a table that has none."""
@@ -180,10 +189,9 @@ class _Input:
         return f"the table of {self._watch.topics[source]} has no rows: {count:,} were rejected, {reason}: {error}"
 
     def _keys(self, partition: int, source: int) -> Iterable[bytes]:
-        partitions = [partition, *(number for number in self._processor.table.data.partitions if number != partition)]
-        for number in partitions:
+        for number in dict.fromkeys([partition, *self._processor.partitions]):
             try:
-                yield from self._processor.keys(number, source)
+                yield from self._processor.looked_up(number).keys(source)
             except KeyError:  # it has gone to another worker
                 continue
 
@@ -191,7 +199,7 @@ class _Input:
 class _Partners:
     """Whether any record of a join of two sides has found a partner."""
 
-    def __init__(self, watch: JoinWatch, processor: Any) -> None:
+    def __init__(self, watch: JoinWatch, processor: Processor) -> None:
         self.name = f"the join {watch.name}"
         self._watch = watch
         self._processor = processor

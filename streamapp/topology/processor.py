@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterable, Iterator, Sequence
+from collections.abc import AsyncIterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 
 import msgspec
 
+from streamapp.errors import StreamappError
 from streamapp.explain.evidence import EvidenceTopic, dead_letters
 from streamapp.joins import Explanation, Join, Output, Record, Refused, State, Verdict
 from streamapp.joins.declared import StateMismatch, earlier
 from streamapp.joins.ledger import LEDGER
+from streamapp.joins.stream_table import StreamTableOperator
 from streamapp.runtime.batch import BatchSchema, Merged
 from streamapp.runtime.cycles import Flow
 from streamapp.runtime.rows import Inspection, Rows
@@ -25,8 +28,9 @@ from streamapp.stores.errors import StateError
 from streamapp.topology.accounts import Account, Accounts
 from streamapp.topology.provenance import TAKEN, Provenance
 from streamapp.topology.task import RowStore, Task
+from streamapp.worker.app import App
 from streamapp.worker.progress import Progress
-from streamapp.worker.table import OrderedTable
+from streamapp.worker.table import OrderedTable, Table
 
 if TYPE_CHECKING:
     from streamapp.joins.records import Batch as Records
@@ -35,7 +39,7 @@ if TYPE_CHECKING:
     from streamapp.topology.side_outputs import SideOutputs
     from streamapp.topology.sink import Sink
 
-__all__ = ["JoinProcessor"]
+__all__ = ["JoinError", "JoinProcessor"]
 
 logger = logging.getLogger(__name__)
 
@@ -43,52 +47,46 @@ R = TypeVar("R")
 
 #: How often it is looked whether a partition is idle: so many times in its timeout, but not more often than so (s).
 TICKS: Final = 4
-SHORTEST_TICK: Final = 0.05
+SHORTEST_TICK_S: Final = 0.05
 
 
+class JoinError(StreamappError, ValueError):
+    """A join that cannot be; its text is one line that says why."""
+
+
+@dataclasses.dataclass(eq=False)
 class JoinProcessor(Generic[R]):
     """A join on Kafka; it reads all its topics, merged by event time.
 
     Results and changes of the state take effect together, and when all is done with a batch. After a failure, a
     rebalance or a restart the tasks are started again from their state.
-
-    Args:
-        app: the app that it is a part of.
-        name: of the join.
-        join: what it means.
-        inputs: the topics that it reads; at equal times those first that go first.
-        side_outputs: takes the records that are not matched.
-        watch: tells if most records are such.
-        idle_timeout: after how long (ms) without a record event time goes on by itself while something waits for it;
-            None = never.
-        needs: what has to be set before the first record is joined.
     """
 
-    def __init__(
-        self,
-        app: Any,
-        name: str,
-        join: Join[R],
-        inputs: Sequence[Input],
-        side_outputs: SideOutputs,
-        watch: JoinWatch,
-        idle_timeout: int | None = None,
-        needs: Sequence[asyncio.Event] = (),
-    ) -> None:
-        self.app = app
-        self.name = name
-        self.join = join
-        self.inputs = inputs
-        self.side_outputs = side_outputs
-        self.watch = watch
-        #: Where the results go.
-        self.sink: Sink[R] | None = None
-        self.accounts = Accounts(name)
+    app: App
+    name: str
+    join: Join[R]
+    #: The topics that it reads; at equal times those first that go first.
+    inputs: Sequence[Input]
+    #: Takes the records that are not matched.
+    side_outputs: SideOutputs
+    #: Tells if most records are such.
+    watch: JoinWatch
+    #: After how long (ms) without a record event time goes on by itself while something waits for it; None = never.
+    idle_timeout: int | None = None
+    #: What has to be set before the first record is joined.
+    needs: Sequence[asyncio.Event] = ()
+    #: Whether results tell of which records they are.
+    traced: bool = False
+    #: Where the results go.
+    sink: Sink[R] | None = None
+
+    def __post_init__(self) -> None:
+        app, tables = self.app, self.app.tables
+        self.accounts = Accounts(self.name)
         sources: dict[str, list[int]] = defaultdict(list)
-        for each in inputs:
+        for each in self.inputs:
             sources[each.topic].append(each.source)
-        self._checks = {each.source: each.check for each in inputs if each.check is not None}
-        self._converters = {each.source: each.convert for each in inputs if each.convert is not None}
+            app.declared.read(each.topic)
         #: The topics that are read.
         self.topics = tuple(sources)
         self._sources = tuple(sources.values())
@@ -96,37 +94,51 @@ class JoinProcessor(Generic[R]):
         #: How far it is, by partition.
         self.read, self.commit = progress.read, progress.commit
         self._only = [numbers[0] for numbers in self._sources]
-        for topic in self.topics:
-            app.declared.read(topic)
-        self.table: OrderedTable = app.tables.add(
-            OrderedTable(app, name=name, beacon=app.tables.beacon, help=f"the state of the join {name}")
-        )
-        self.table.source = self.topics[0]
-        self.table.owner = self
+        self._checks = {each.source: each.check for each in self.inputs if each.check is not None}
+        self._converters = {each.source: each.convert for each in self.inputs if each.convert is not None}
+        self.table = OrderedTable(app, name=self.name, beacon=tables.beacon, help=f"the state of the join {self.name}")
+        self._own(self.table, self.topics[0])
+        #: By source, the tables that the rows of plain ones are in.
+        self.row_tables: Mapping[int, Table] = {
+            each.source: self._row_table(each) for each in self.inputs if each.source in self.join.plain
+        }
         #: Where the records are from; the number of partitions is not known before the start.
         self.provenance = Provenance(
-            {each.source: each.topic for each in inputs},
-            {each.source: each.key for each in inputs if each.key},
+            {each.source: each.topic for each in self.inputs},
+            {each.source: each.key for each in self.inputs if each.key},
             tables=sorted(self.tables),
+            rows={source: table.name for source, table in self.row_tables.items()},
         )
         #: Gives batches of all topics.
-        tick = None if idle_timeout is None else max(SHORTEST_TICK, idle_timeout / 1000 / TICKS)
-        self.channel: Any = app.subscription(*self.topics, schema=BatchSchema(merged=True, tick=tick))
-        self._idle_timeout = idle_timeout
-        self._needs = needs
+        tick = None if self.idle_timeout is None else max(SHORTEST_TICK_S, self.idle_timeout / 1000 / TICKS)
+        self.channel = app.subscription(*self.topics, schema=BatchSchema(merged=True, tick=tick))
         self._tasks: dict[int, Task[R]] = {}
-        #: The topic of the results, if they tell what they are made of.
-        self._results: EvidenceTopic | None = None
+
+    def _own(self, table: Table, source: str) -> None:
+        """Have a table that goes with a topic."""
+        table.source, table.owner = source, self
+        self.app.tables.add(table)
+
+    def _row_table(self, each: Input) -> Table:
+        """Make the table that the rows of a topic are in, under the name of the topic if that is not taken yet."""
+        topic = self.app.declared.hops.get(each.topic, each.topic)  # of one that is written once more, the first one
+        taken, name = self.app.tables, each.table or topic.removeprefix(self.app.settings.topic_prefix)
+        if name in taken:
+            if each.table:
+                raise JoinError(f"there is a table named {name} already: give that of the join another name")
+            name = f"{self.name}-table{each.source}"
+        table = Table(self.app, name=name, beacon=taken.beacon, help=f"{topic} in the join {self.name}")
+        self._own(table, each.topic)
+        return table
 
     def into(self, sink: Sink[R]) -> None:
         """Have an agent send the results to a topic."""
         self.sink = sink
-        if (lineage := sink.lineage) is not None:
-            self._results = EvidenceTopic(sink.output.topic, frozenset(), lineage.read)
+        self.traced = self.traced or sink.lineage is not None
 
         async def run(batches: AsyncIterable[Merged]) -> None:
             async for batch in batches:
-                for needed in self._needs:
+                for needed in self.needs:
                     await needed.wait()
                 with self.working(batch) as results:
                     sink.send(batch, results)
@@ -145,20 +157,16 @@ class JoinProcessor(Generic[R]):
 
     @property
     def tables(self) -> frozenset[str]:
-        """The topics whose records are rows of a table in the state."""
+        """The topics whose records are rows of a table."""
         return frozenset(each.topic for each in self.inputs if each.source in self.join.tables)
 
     def inspect(self, partition: Uncommitted, partitions: int) -> Inspection:
-        """Look at the state of a partition before anything is joined on it.
-
-        Args:
-            partition: of the table.
-            partitions: how many the topics have.
+        """Look at the state of a partition, of so many that the topics have, before anything is joined on it.
 
         Raises:
             StateError: if this join cannot go on with the state.
         """
-        known = self.app.consumer.positions.ids
+        known = self.app.resumption.positions.ids
         ids = {topic: known[topic] for topic in self.topics if topic in known}
         self.provenance = msgspec.structs.replace(self.provenance, partitions=partitions, ids=ids)
         state = State(RowStore(Rows(partition, Work())))
@@ -168,6 +176,7 @@ class JoinProcessor(Generic[R]):
             was = None if row is None else Provenance.decode(row)
             if was is not None:
                 self.provenance.go_on(was)
+                self._check_rows(was, partition.changelog.partition)
         except StateMismatch as exc:
             raise StateError(f"join {self.name} cannot go on with its state: {exc}") from None
         fresh = state.get(LEDGER) is None
@@ -175,11 +184,20 @@ class JoinProcessor(Generic[R]):
             return Inspection(notes, taken=None, anew=(), fresh=fresh)
         return Inspection(notes, self.provenance.after(was).taken, self.provenance.anew(was), fresh)
 
+    def _check_rows(self, was: Provenance, number: int) -> None:
+        """Make sure that the tables have the rows which a state says were written."""
+        for source in was.written:
+            table = self.row_tables[source]
+            if not table.partition(number).committed.offset:
+                raise StateMismatch(f"the table {table.name} has lost its rows: its changelog was deleted, or emptied")
+
     @property
     def evidence(self) -> list[EvidenceTopic]:
         """The topics with what became of the records of the join."""
-        letters = dead_letters(self.app.dead_letters.topic)
-        return [letters, *self.side_outputs.evidence, *([] if self._results is None else [self._results])]
+        found = [dead_letters(self.app.dead_letters.topic), *self.side_outputs.evidence]
+        if self.sink is not None and (lineage := self.sink.lineage) is not None:
+            found.append(EvidenceTopic(self.sink.output.topic, frozenset(), lineage.read))
+        return found
 
     def explain(self, partition: int, source: int, record: Record) -> Explanation:
         """Say why a record that was taken in joined, or did not, as far as the state tells.
@@ -187,103 +205,90 @@ class JoinProcessor(Generic[R]):
         Raises:
             KeyError: if this worker does not have the partition.
         """
-        task = self._task(partition, Rows(self.table.partition(partition), Work()))
-        converted = self._converters[source](record) if source in self._converters else record
+        operator = self._task(partition).operator
         try:
-            if (check := self._checks.get(source)) is not None:
-                check(converted)
+            if source in self._converters:
+                record = self._converters[source](record)
+            if source in self._checks:
+                self._checks[source](record)
         except Refused as refused:
-            clock = task.operator.clock.now
-            return Explanation(verdict=Verdict.REFUSED, clock=clock, detail=str(refused))
-        return task.operator.explain(source, converted)
+            return Explanation(verdict=Verdict.REFUSED, clock=operator.clock.now, detail=str(refused))
+        return operator.explain(source, record)
 
     @property
     def partitions(self) -> dict[int, Account]:
         """How the partitions of this worker stand, as far as records came since its start."""
         return self.accounts.of(self.table.data.partitions.keys())
 
-    def keys(self, partition: int, source: int) -> Iterator[bytes]:
-        """Go through the keys of a table that a stream is joined with, to be left before the next batch.
-
-        Raises:
-            KeyError: if this worker does not have the partition.
-        """
-        keys: Iterator[bytes] = self._operator(partition).keys(source)
-        return keys
-
-    def has(self, partition: int, source: int, key: bytes) -> bool:
-        """Tell whether a table that a stream is joined with has a row for a key now.
-
-        Raises:
-            KeyError: if this worker does not have the partition.
-        """
-        return bool(self._operator(partition).has(source, key))
-
-    def _operator(self, partition: int) -> Any:
-        return self._task(partition, Rows(self.table.partition(partition), Work())).operator
+    def looked_up(self, partition: int) -> StreamTableOperator[R]:
+        """Return the operator of a partition, of a join that looks tables up: it can be asked for their keys."""
+        return cast(StreamTableOperator[R], self._task(partition).operator)
 
     @property
     def flow(self) -> Flow:
         """From which topics it reads, and to which it sends."""
         results = [] if self.sink is None else [output.topic for output in self.sink.outputs]
-        return Flow(
-            f"the join {self.name}", self.topics, results, [output.topic for output in self.side_outputs.outputs]
-        )
+        sides = [output.topic for output in self.side_outputs.outputs]
+        return Flow(f"the join {self.name}", self.topics, results, sides)
 
     def _process(self, batch: Merged) -> Sequence[R]:
-        rows = self.table.of(batch)
-        task = self._task(batch.partition, rows)
+        task = self._task(batch.partition)
+        task.begin(batch.work)
         came, batch = len(batch), task.redone.rest(batch)
-        if batch.records and (stored := task.set_back(rows, batch)) is not None:
-            self.app.ahead.set_back(f"join {self.name}, partition {batch.partition}", stored)
+        where = f"{self.name}, partition {batch.partition}"
+        if batch.records and (stored := task.set_back(batch)) is not None:
+            self.app.ahead.set_back(f"join {where}", stored)
         before = Account.of(task.operator)
-        if len(batch) < came:
-            logger.info(
-                "Join %s, partition %d: %d records that its state has from before a crash are not joined again",
-                self.name,
-                batch.partition,
-                came - len(batch),
-            )
+        if left_out := came - len(batch):
+            told = "Join %s: %d records that its state has from before a crash are not joined again"
+            logger.info(told, where, left_out)
         if batch.records:
-            records = self._converted(self._records(batch))
-            output = task.process(rows, self._usable(task, records) if self._checks else records, _taken(batch))
+            output = task.process(self._usable(task, self._records(batch)), _taken(batch))
         elif came:
             output = Output([], [])
         elif (due := task.due()) is not None:
-            output = task.advance(rows, due)
+            output = task.advance(due)
         else:
             return ()
         self.side_outputs.send(batch, output.side_outputs)
         account = Account.of(task.operator)
         counts = [batch.sources.count(number) for number in range(len(self._sources))]
         taken = sum(count * len(sources) for count, sources in zip(counts, self._sources, strict=True))
-        batch.work.effects.append(partial(self.accounts.settle, batch.partition, before.received, taken, account))
-        batch.work.effects.append(
-            partial(self.watch.took, dict(zip(self.topics, counts, strict=True)), before.balance, account.balance)
-        )
+        read = dict(zip(self.topics, counts, strict=True))
+        batch.work.effects += [
+            partial(self.accounts.settle, batch.partition, before.received, taken, account),
+            partial(self.watch.took, read, before.balance, account.balance),
+        ]
         return output.results
 
-    def _task(self, number: int, rows: Rows) -> Task[R]:
-        partition = self.table.partition(number)
+    def _task(self, number: int) -> Task[R]:
         task = self._tasks.get(number)
-        if task is None or task.stale(partition):
-            wall, begins = self.app.ahead.wall, self.app.resumption.begins(self.topics, number)
-            task = Task(self.join, partition, rows, wall, self.provenance, self._idle_timeout, begins)
-            self._tasks[number] = task
+        partitions = [table.partition(number) for table in (self.table, *self.row_tables.values())]
+        if task is None or task.stale(partitions):
+            rows, *tables = (Rows(partition, Work()) for partition in partitions)
+            task = self._tasks[number] = Task(
+                self.join,
+                rows,
+                dict(zip(self.row_tables, tables, strict=True)),
+                self.app.ahead.wall,
+                self.provenance,
+                self.app.resumption.begins(self.topics, number),
+                idle_timeout=self.idle_timeout,
+                traced=self.traced,
+            )
         return task
 
     def _records(self, batch: Merged) -> Records:
-        """Give the records with the numbers of their sources; a topic may be taken for more than one of them."""
+        """Return the records with the numbers of their sources; a topic may be taken for more than one of them."""
         if len(self._only) == len(self.inputs):
             only = self._only
-            return zip([only[number] for number in batch.sources], batch.records, strict=True)
-        return (
-            (source, record)
-            for number, record in zip(batch.sources, batch.records, strict=True)
-            for source in self._sources[number]
-        )
-
-    def _converted(self, records: Records) -> Records:
+            records: Records = zip([only[number] for number in batch.sources], batch.records, strict=True)
+        else:
+            records = (
+                (source, record)
+                for number, record in zip(batch.sources, batch.records, strict=True)
+                for source in self._sources[number]
+            )
         if not self._converters:
             return records
         converters = self._converters
@@ -291,10 +296,12 @@ class JoinProcessor(Generic[R]):
 
     def _usable(self, task: Task[R], records: Records) -> Records:
         """Leave out the records that cannot be used."""
+        return self._checked(task, records) if self._checks else records
+
+    def _checked(self, task: Task[R], records: Records) -> Records:
         for source, record in records:
-            check = self._checks.get(source)
             try:
-                if check is not None:
+                if (check := self._checks.get(source)) is not None:
                     check(record)
             except Refused as refused:
                 task.operator.refuse(source, record, refused)

@@ -1,15 +1,22 @@
-"""Where the records are from that a join's state is made of, and how far they are taken in: kept with the state."""
+"""Where the records are from that a join's state is made of, and how far they are taken in: kept with the state.
+
+At least once, a commit has steps: the broker has the results and the side outputs of the work; then the changelogs
+have its rows, the last of which says how far the input is taken in; then the offsets are committed. After a crash
+between the last two the input is read again from before what the state has. Its results are there, since they went
+first, so it can be left out: joined once more it would be late, or join the same records twice.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from streamapp.joins.declared import StateMismatch
+from streamapp.runtime.batch import Merged
 
-__all__ = ["TAKEN", "Provenance"]
+__all__ = ["TAKEN", "Provenance", "Redone"]
 
 #: Behind the ledger, in the changelog too: after a crash amid a commit it is not ahead of the rows.
 TAKEN: Final = b"~taken"
@@ -30,12 +37,15 @@ class Provenance(msgspec.Struct, frozen=True):
     ids: Mapping[str, str] = msgspec.field(default_factory=dict)
     #: The topics whose records are rows of a table in the state.
     tables: Sequence[str] = ()
+    #: By source, the name of the table that its rows are in; and the sources of which any were written.
+    rows: Mapping[int, str] = msgspec.field(default_factory=dict)
+    written: frozenset[int] = frozenset()
     #: By topic, since which placement its partition is read (`CommitMetadata.placement`), as far as that is known.
     placements: Mapping[str, str] = msgspec.field(default_factory=dict)
 
-    def with_taken(self, offsets: Mapping[str, int]) -> Provenance:
-        """Return it after more records were taken in."""
-        return msgspec.structs.replace(self, taken={**self.taken, **offsets})
+    def with_taken(self, offsets: Mapping[str, int], written: Iterable[int] = ()) -> Provenance:
+        """Return it after more records were taken in, and rows of some sources written."""
+        return msgspec.structs.replace(self, taken={**self.taken, **offsets}, written=self.written.union(written))
 
     def anew(self, was: Provenance) -> frozenset[str]:
         """Return the topics that were made anew since a state was written."""
@@ -48,7 +58,9 @@ class Provenance(msgspec.Struct, frozen=True):
         known = {topic: id_ for topic, id_ in was.ids.items() if topic not in self.ids}
         offsets = {topic: offset for topic, offset in was.taken.items() if topic not in anew | placed}
         return msgspec.structs.replace(
-            self.with_taken(offsets), ids={**known, **self.ids}, placements={**was.placements, **self.placements}
+            self.with_taken(offsets, was.written),
+            ids={**known, **self.ids},
+            placements={**was.placements, **self.placements},
         )
 
     def placed(self, placements: Mapping[str, str]) -> Provenance:
@@ -58,20 +70,19 @@ class Provenance(msgspec.Struct, frozen=True):
         )
 
     def go_on(self, was: Provenance) -> None:
-        """Make sure that a state can be gone on with.
-
-        Args:
-            was: where its records are from.
-
-        Raises:
-            StateMismatch: if they are from elsewhere.
-        """
+        """Raise a StateMismatch if the records of a state are from elsewhere."""
         if dict(was.topics) != dict(self.topics):
             raise StateMismatch(f"it is made of {_listed(was.topics)}, and not of {_listed(self.topics)}")
         for source, key in self.keys.items():
             before = was.keys.get(source)
             if before is not None and before != key:
                 raise StateMismatch(f"{self.topics[source]} was keyed by {before} in it, and not by {key}")
+        for source in sorted(was.written):
+            if (table := self.rows.get(source)) != was.rows[source]:
+                raise StateMismatch(
+                    f"the rows of {was.topics[source]} are in the table {was.rows[source]}, and not in {table}: name "
+                    f'it so, .table(name="{was.rows[source]}")'
+                )
         if was.partitions and self.partitions and was.partitions != self.partitions:
             raise StateMismatch(
                 f"it is that of {was.partitions} partitions, and now there are {self.partitions}, in which the keys "
@@ -86,6 +97,33 @@ class Provenance(msgspec.Struct, frozen=True):
     def decode(cls, row: bytes) -> Provenance:
         """Read the row that is kept."""
         return _decode(row)
+
+
+class Redone:
+    """Leaves out of the batches of a partition what its state has taken in already."""
+
+    def __init__(self, taken: Mapping[str, int], begins: Mapping[str, int]) -> None:
+        """By topic, the offset after the last record that is in the state, and the one from which it is read."""
+        #: Of the topics of which what comes next may be in the state.
+        self._taken = {topic: offset for topic, offset in taken.items() if begins.get(topic, 0) < offset}
+
+    def rest(self, batch: Merged) -> Merged:
+        """Return what is new in a batch: all of it, but for some moments after a crash."""
+        return self._rest(batch) if self._taken else batch
+
+    def _rest(self, batch: Merged) -> Merged:
+        firsts = [self._taken.get(tp.topic, 0) for tp in batch.tps]
+        new = [
+            number
+            for number, (source, record) in enumerate(zip(batch.sources, batch.records, strict=True))
+            if record.offset >= firsts[source]
+        ]
+        for source in {batch.sources[number] for number in new}:
+            self._taken.pop(batch.tps[source].topic, None)
+        if len(new) == len(batch):
+            return batch
+        sources = [batch.sources[number] for number in new]
+        return Merged(batch.tps, sources, [batch.records[number] for number in new], batch.work)
 
 
 def _listed(topics: Mapping[int, str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from streamapp.formats.undecodable import Reason, Undecodable
 from streamapp.joins import Refused
@@ -12,20 +12,21 @@ from streamapp.runtime.batch import Batch, BatchSchema
 from streamapp.runtime.cycles import Flow
 from streamapp.runtime.output import Output
 from streamapp.runtime.work import Rejected
+from streamapp.topology.base import JoiningApp
 from streamapp.topology.tombstones import Tombstones
 from streamapp.worker.growth import REPARTITIONING
 
 __all__ = ["KeyOf", "repartition"]
 
 #: Gives the key of a record; raises `Refused`, or an `Undecodable` that says the reason, if it has none.
-KeyOf = Callable[[Any], bytes | None]
+KeyOf = Callable[[Record], bytes | None]
 
 #: Causes of a refusal that dead letters have a word for.
 CAUSES: Final = frozenset(Reason)
 
 
 def repartition(
-    app: Any, source: str, name: str, key: KeyOf, *, after: Sequence[str] = (), tombstones: bool = False
+    app: JoiningApp, source: str, name: str, key: KeyOf, *, after: Sequence[str] = (), tombstones: bool = False
 ) -> str:
     """Have an agent send the records of a topic to an internal one, to the partitions of other keys.
 

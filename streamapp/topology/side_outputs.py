@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from faust.types import TP
 
 from streamapp.explain.evidence import EvidenceTopic, side_output
 from streamapp.formats.undecodable import Reason as Letter
 from streamapp.joins import Reason, SideOutput
-from streamapp.kafka.record import Envelope, Result
+from streamapp.kafka.record import Envelope, Record, Result, Stamped
 from streamapp.rate_limit import RateLimit
 from streamapp.runtime.output import DeadLetters, Output
 from streamapp.runtime.work import Rejected
-from streamapp.topology.join_watch import CAUSES, KIND
+from streamapp.topology.join_watch import CAUSES, Kind
 
 if TYPE_CHECKING:
     from streamapp.runtime.batch import Batch
@@ -41,27 +42,14 @@ ERRORS: Final = {
     Reason.NULL_VALUE: "the record has no value, and is of a stream",
     Reason.EXPIRED: "the update is older than the history of its table",
 }
+#: The reasons that have no topic of their own, but go with what is rejected.
+REJECTED: Final = dict.fromkeys((Reason.NULL_VALUE, Reason.SUPERSEDED, Reason.REFUSED), "rejected")
 
 
-def by_reason(
-    *,
-    unmatched: Output | None = None,
-    late: Output | None = None,
-    expired: Output | None = None,
-    null_key: Output | None = None,
-    rejected: Output | None = None,
-) -> dict[Reason, Output]:
-    """Give the topics that are named, by the reasons for which records go there."""
-    outputs = {
-        Reason.UNMATCHED: unmatched,
-        Reason.LATE: late,
-        Reason.EXPIRED: expired,
-        Reason.NULL_KEY: null_key,
-        Reason.NULL_VALUE: rejected,
-        Reason.SUPERSEDED: rejected,
-        Reason.REFUSED: rejected,
-    }
-    return {reason: output for reason, output in outputs.items() if output is not None}
+def by_reason(outputs: Mapping[str, Output | None]) -> dict[Reason, Output]:
+    """Return the topics that are named (unmatched, late, …), by the reasons for which records go there."""
+    found = {reason: outputs.get(REJECTED.get(reason, reason.value)) for reason in Reason}
+    return {reason: output for reason, output in found.items() if output is not None}
 
 
 class SideCount(NamedTuple):
@@ -71,6 +59,7 @@ class SideCount(NamedTuple):
     reason: Reason
 
 
+@dataclasses.dataclass(eq=False)
 class SideOutputs:
     """Sends the side outputs of a join to topics, tells the user's callback of them, and counts them.
 
@@ -80,34 +69,21 @@ class SideOutputs:
 
     Those that cannot be joined go to the dead letters if no topic is named for their reason. An update that is only
     older than the row that it would update (``superseded``) is counted, as late and unmatched records are.
-
-    Args:
-        app: that has the dead letters.
-        join: the name of the join.
-        topics: the topic of each source.
-        outputs: where the records go, by reason.
-        watch: counts what comes to nothing.
-        tell: called with each of them once the work on their batch has taken effect.
     """
 
-    def __init__(
-        self,
-        app: Any,
-        join: str,
-        topics: Mapping[int, str],
-        outputs: Mapping[Reason, Output],
-        watch: JoinWatch,
-        tell: Callable[[SideOutput], None] | None = None,
-    ) -> None:
-        self._dead_letters: DeadLetters = app.dead_letters
-        self._join = join
-        self._topics = topics
-        self._outputs = outputs
-        self._watch = watch
-        self._tell = tell
-        self._logged = RateLimit(LATE_EVERY_S)
-        #: How many there were since the start.
-        self.counts: Counter[SideCount] = Counter()
+    _dead_letters: DeadLetters
+    #: The name of the join, and the topic of each source.
+    _join: str
+    _topics: Mapping[int, str]
+    #: Where the records go, by reason.
+    _outputs: Mapping[Reason, Output]
+    #: Counts what comes to nothing.
+    _watch: JoinWatch
+    #: Called with each of them once the work on their batch has taken effect.
+    _tell: Callable[[SideOutput], None] | None = None
+    #: How many there were since the start.
+    counts: Counter[SideCount] = dataclasses.field(default_factory=Counter)
+    _logged: RateLimit = dataclasses.field(default_factory=lambda: RateLimit(LATE_EVERY_S))
 
     @property
     def outputs(self) -> list[Output]:
@@ -145,9 +121,8 @@ class SideOutputs:
         reason = LETTERS.get(one.reason)
         if reason is None:
             reason = Letter(one.cause) if one.cause in CAUSES else Letter.REFUSED
-        record: Any = one.record
         error = one.detail or ERRORS.get(one.reason, "")
-        return Rejected(TP(self._topics[one.side], partition), record, reason, error, join=self._join)
+        return Rejected(TP(self._topics[one.side], partition), one.record, reason, error, join=self._join)
 
     def _envelope(self, one: SideOutput, partition: int) -> Envelope:
         record = one.record
@@ -163,16 +138,16 @@ class SideOutputs:
             headers.append(("detail", one.detail.encode()))
         return Envelope(record.key, record.timestamp, [*headers, *getattr(record, "headers", ())], one)
 
-    def _origin(self, stamped: Any) -> tuple[str, Any]:
-        one: SideOutput = stamped.source
-        return self._topics[one.side], one.record
+    def _origin(self, stamped: Stamped) -> tuple[str, Record]:
+        one: SideOutput = cast(Envelope, stamped).source
+        return self._topics[one.side], cast(Record, one.record)
 
     def _took_effect(self, partition: int, side_outputs: Sequence[SideOutput]) -> None:
-        kinds = list(map(KIND, side_outputs))
+        kinds = list(map(Kind.of, side_outputs))
         counts, last = Counter(kinds), dict(zip(kinds, side_outputs, strict=True))
-        self._watch.count(partition, counts, last)
         for kind, count in counts.items():
-            about = SideCount(self._topics[last[kind].side], last[kind].reason)
+            self._watch.count(partition, kind, count, last[kind])
+            about = SideCount(self._topics[kind.side], kind.reason)
             self.counts[about] += count
             if about.reason is Reason.LATE and Reason.LATE not in self._outputs and self._logged.due(about):
                 logger.warning(

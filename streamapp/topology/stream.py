@@ -2,94 +2,48 @@
 
 faust-streaming 0.15.3 has their names (`faust/streams.py`, `faust/joins.py`) and nothing behind them: the strategies'
 `process` raises NotImplementedError, and a combined stream is fed by nobody. Here a join of two streams is that of
-`streamapp.joins`, with its state in a table. The strategies say how far apart two records may be, and how late.
+`streamapp.joins`, with its state in a table.
 """
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
-from faust import joins as declared
+import faust
 from faust.exceptions import ValueDecodeError
 from faust.types import FieldDescriptorT
 
-from streamapp.joins import How, Joined, Record, Refused, SideOutput, StreamStreamJoin
+from streamapp.joins import How, Joined, Record, Refused, Row, SideOutput, StreamStreamJoin
 from streamapp.runtime.inputs import Input
 from streamapp.runtime.output import Output
-from streamapp.topology.declaration import JoinDeclaration, JoinError
-from streamapp.topology.durations import Duration, milliseconds
-from streamapp.topology.processor import JoinProcessor
+from streamapp.topology.base import JoiningApp
+from streamapp.topology.declaration import Duration, JoinDeclaration, milliseconds
+from streamapp.topology.processor import JoinError, JoinProcessor
 from streamapp.topology.side_outputs import by_reason
 from streamapp.topology.sink import Sink
 from streamapp.worker.stream import Stream as BatchStream
 
-__all__ = ["InnerJoin", "JoinedStream", "LeftJoin", "OuterJoin", "RightJoin", "Stream"]
+__all__ = ["JoinedStream", "Stream"]
+
+Field = FieldDescriptorT[Any]
 
 
-class Join(declared.Join):
-    """A join strategy: which records of two streams are a pair.
+class JoinOptions(TypedDict, total=False):
+    """What a join of streams takes: before, after and grace as in `Topic.join`, the rest as in `JoinDeclaration.to`."""
 
-    Args:
-        stream: the combined stream.
-        fields: of each side the field that is joined on; none = the records' keys.
-        before: how much earlier than a record of the first stream one of the second may be.
-        after: how much later it may be.
-        grace: how far a record may be behind the event clock.
-
-    Raises:
-        JoinError: if window or grace are not given, or there are not two fields.
-    """
-
-    how: How
-
-    def __init__(
-        self,
-        *,
-        stream: Any,
-        fields: tuple[FieldDescriptorT[Any], ...] = (),
-        before: Duration | None = None,
-        after: Duration | None = None,
-        grace: Duration | None = None,
-    ) -> None:
-        super().__init__(stream=stream, fields=fields)
-        if before is None or after is None or grace is None:
-            raise JoinError("a join of two streams needs before, after and grace")
-        if len(fields) not in {0, 2}:
-            raise JoinError("a join of two streams is on two fields, one of each, or on none: on the records' keys")
-        self.on = fields or (None, None)
-        try:
-            self.meaning = StreamStreamJoin(
-                before=milliseconds(before), after=milliseconds(after), grace=milliseconds(grace), how=self.how
-            )
-        except ValueError as exc:
-            raise JoinError(str(exc)) from None
-
-
-class InnerJoin(Join, declared.InnerJoin):
-    """Pairs only."""
-
-    how = How.INNER
-
-
-class LeftJoin(Join, declared.LeftJoin):
-    """Pairs, and each record of the first stream that is in none."""
-
-    how = How.LEFT
-
-
-class RightJoin(Join, declared.RightJoin):
-    """Pairs, and each record of the second stream that is in none."""
-
-    how = How.RIGHT
-
-
-class OuterJoin(Join, declared.OuterJoin):
-    """Pairs, and each record that is in none."""
-
-    how = How.OUTER
+    before: Duration
+    after: Duration
+    grace: Duration
+    name: str
+    tell: Callable[[SideOutput], None]
+    unmatched: Output
+    late: Output
+    null_key: Output
+    rejected: Output
 
 
 class Stream(BatchStream):
@@ -98,112 +52,106 @@ class Stream(BatchStream):
     ``(s1 & s2)`` are two streams of topics, to be joined where they are declared: in a module, not in a running agent.
     """
 
-    def join(self, *fields: FieldDescriptorT[Any], **options: Any) -> JoinedStream:  # type: ignore[override]
+    def join(self, *fields: Field, **options: Unpack[JoinOptions]) -> JoinedStream:  # type: ignore[override]
         """Join as `right_join` does: that is the strategy that Faust declares for it."""
         return self.right_join(*fields, **options)
 
-    def inner_join(self, *fields: FieldDescriptorT[Any], **options: Any) -> JoinedStream:  # type: ignore[override]
+    def inner_join(self, *fields: Field, **options: Unpack[JoinOptions]) -> JoinedStream:  # type: ignore[override]
         """Join two streams: pairs only.
 
         Args:
             fields: of each side the field that is joined on; none = the records' keys.
-            options: before, after and grace, as `Join` has them; ``name``, as `Topic.join` has it; and where records go
-                that are not matched (``unmatched``, ``late``, ``null_key``, ``rejected``, ``tell``), as
-                `JoinDeclaration.to` has it.
+            options: `JoinOptions`; before, after and grace are needed.
 
         Raises:
             JoinError: for arguments or streams that cannot be joined.
         """
-        return self._joined(InnerJoin, fields, **options)
+        return self._joined(How.INNER, fields, options)
 
-    def left_join(self, *fields: FieldDescriptorT[Any], **options: Any) -> JoinedStream:  # type: ignore[override]
+    def left_join(self, *fields: Field, **options: Unpack[JoinOptions]) -> JoinedStream:  # type: ignore[override]
         """Join two streams: pairs, and each record of the first one that is in none."""
-        return self._joined(LeftJoin, fields, **options)
+        return self._joined(How.LEFT, fields, options)
 
-    def right_join(self, *fields: FieldDescriptorT[Any], **options: Any) -> JoinedStream:
+    def right_join(self, *fields: Field, **options: Unpack[JoinOptions]) -> JoinedStream:
         """Join two streams: pairs, and each record of the second one that is in none."""
-        return self._joined(RightJoin, fields, **options)
+        return self._joined(How.RIGHT, fields, options)
 
-    def outer_join(self, *fields: FieldDescriptorT[Any], **options: Any) -> JoinedStream:  # type: ignore[override]
+    def outer_join(self, *fields: Field, **options: Unpack[JoinOptions]) -> JoinedStream:  # type: ignore[override]
         """Join two streams: pairs, and each record that is in none."""
-        return self._joined(OuterJoin, fields, **options)
+        return self._joined(How.OUTER, fields, options)
 
-    def _joined(
-        self,
-        strategy: type[Join],
-        fields: tuple[FieldDescriptorT[Any], ...],
-        *,
-        before: Duration | None = None,
-        after: Duration | None = None,
-        grace: Duration | None = None,
-        name: str | None = None,
-        tell: Callable[[SideOutput], None] | None = None,
-        **outputs: Output | None,
-    ) -> JoinedStream:
+    def _joined(self, how: How, fields: tuple[Field, ...], options: JoinOptions) -> JoinedStream:
         if len(self.combined) != 2:
             raise JoinError("a join is of two streams: (s1 & s2)")
-        join = strategy(stream=self, fields=fields, before=before, after=after, grace=grace)
-        sides = [Side(node, field) for node, field in zip(self.combined, join.on, strict=True)]
+        if not {"before", "after", "grace"} <= options.keys():
+            raise JoinError("a join of two streams needs before, after and grace")
+        if len(fields) not in {0, 2}:
+            raise JoinError("a join of two streams is on two fields, one of each, or on none: on the records' keys")
+        try:
+            before, after, grace = map(milliseconds, (options["before"], options["after"], options["grace"]))
+            join = StreamStreamJoin(before=before, after=after, grace=grace, how=how)
+        except ValueError as exc:
+            raise JoinError(str(exc)) from None
+        left, right = sides = [
+            Side.of(node, field) for node, field in zip(self.combined, fields or (None, None), strict=True)
+        ]
         inputs = [Input(side.topic, number, side.check) for number, side in enumerate(sides)]
         # What was subscribed for each of the streams would be delivered besides, and nobody would take it.
         for side in sides:
             self.app.topics.discard(side.channel)
-        name = name or "-".join([*(side.name for side in sides), "join"])
-        declaration = JoinDeclaration(self.app, name, join.meaning, inputs)
-        return JoinedStream(declaration.processor(by_reason(**outputs), tell), *sides)
+        name = options.get("name") or f"{left.name}-{right.name}-join"
+        outputs = {side: output for side, output in options.items() if isinstance(output, Output)}
+        processor = JoinDeclaration(left.app, name, join, inputs).processor(by_reason(outputs), options.get("tell"))
+        return JoinedStream(processor, left, right)
 
 
+@dataclasses.dataclass(frozen=True)
 class Side:
-    """One side of a join of Faust streams: decodes its values, and checks that the records are keyed by the field.
+    """One side of a join of Faust streams: decodes its values, and checks that the records are keyed by the field."""
 
-    Args:
-        stream: of one topic.
-        field: that is joined on; None = the key.
+    app: JoiningApp
+    #: What was subscribed for the stream.
+    channel: faust.Topic
+    #: That is joined on; None = the key.
+    field: Field | None
 
-    Raises:
-        JoinError: if it is no stream of a topic.
-    """
-
-    def __init__(self, stream: Any, field: FieldDescriptorT[Any] | None) -> None:
-        topics: tuple[str, ...] = tuple(getattr(getattr(stream, "channel", None), "topics", ()))
-        if len(topics) != 1:
+    @classmethod
+    def of(cls, stream: Any, field: Field | None) -> Side:
+        """Take a stream for a side, which must be one of a topic."""
+        if len(getattr(getattr(stream, "channel", None), "topics", ())) != 1:
             raise JoinError(f"{stream!r} is not a stream of one topic, and cannot be joined")
-        self._app = stream.app
-        #: What was subscribed for the stream.
-        self.channel = stream.channel
-        self._field = field
-        self.topic = topics[0]
-        self.name: str = self.topic.removeprefix(self._app.settings.topic_prefix)
+        return cls(stream.app, stream.channel, field)
 
-    def value(self, record: Any) -> Any:
-        """Decode the value of a record as the topic says; None for no record.
+    @property
+    def topic(self) -> str:
+        """Full name of the topic."""
+        return self.channel.topics[0]
 
-        Raises:
-            ValueDecodeError: if it cannot be decoded.
-        """
+    @property
+    def name(self) -> str:
+        """Name of the topic without the prefix."""
+        return self.topic.removeprefix(self.app.settings.topic_prefix)
+
+    def value(self, record: Record | Row | None) -> Any:
+        """Decode the value of a record as the topic says; None for no record."""
         if record is None:
             return None
         channel = self.channel
-        return self._app.serializers.loads_value(channel.value_type, record.value, serializer=channel.value_serializer)
+        return self.app.serializers.loads_value(channel.value_type, record.value, serializer=channel.value_serializer)
 
     def check(self, record: Record) -> None:
-        """Check that a record can be used.
-
-        Raises:
-            Refused: if its value cannot be decoded, or its key is not what it is to be joined on.
-        """
+        """Refuse a record whose value cannot be decoded, or whose key is not what it is to be joined on."""
         if record.value is None or record.key is None:
             return
         try:
             value = self.value(record)
         except ValueDecodeError as exc:
             raise Refused(f"the value cannot be decoded: {exc}") from None
-        if self._field is not None:
-            on = self._field.getattr(value)
+        if self.field is not None:
+            on = self.field.getattr(value)
             if record.key not in {str(on).encode(), json.dumps(on).encode()}:
-                raise Refused(
-                    f"the key {record.key!r} is not that of {self._field.ident}, {on!r}: partition by it first"
-                )
+                name = self.field.ident
+                raise Refused(f"the key {record.key!r} is not that of {name}, {on!r}: partition by it first")
 
 
 class JoinedStream:
@@ -211,20 +159,15 @@ class JoinedStream:
 
     To be iterated over by one ``async for``, in an ``@app.task``: a batch of records is done, and the state of the join
     with it, when all its pairs have been taken and the next one is asked for. Or `to` sends the results to a topic.
-
-    Args:
-        processor: the join.
-        left: the first side.
-        right: the second one.
     """
 
     def __init__(self, processor: JoinProcessor[Joined], left: Side, right: Side) -> None:
         self.processor = processor
         self._left = left
         self._right = right
-        self._stream = processor.app.stream(processor.channel)
+        self._stream: Any = processor.app.stream(processor.channel)
 
-    def to(self, output: Output, *, value: Callable[[Joined], Any] | None = None) -> JoinProcessor[Joined]:
+    def to(self, output: Output, *, value: Callable[[Joined], object] | None = None) -> JoinProcessor[Joined]:
         """Send the results to a topic, as `JoinDeclaration.to` does."""
         self.processor.app.topics.discard(self._stream.channel)
         self.processor.into(Sink(output, value))

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from types import MappingProxyType
-from typing import Final, Generic, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Generic, TypeVar
 
 from streamapp.joins import IdleTimeout, Join, Output, Row, State
 from streamapp.joins.clock import END
 from streamapp.joins.records import Batch as Records
 from streamapp.joins.state import Changes
+from streamapp.joins.table import TracedRows
 from streamapp.runtime.ahead import WallClock
 from streamapp.runtime.batch import Batch
 from streamapp.runtime.resumption import Begin
 from streamapp.runtime.rows import Rows
 from streamapp.runtime.uncommitted import Uncommitted
-from streamapp.topology.provenance import TAKEN, Provenance
-from streamapp.topology.redone import Redone
+from streamapp.runtime.work import Work
+from streamapp.topology.provenance import TAKEN, Provenance, Redone
 
 __all__ = ["RowStore", "Task"]
 
 R = TypeVar("R")
-
-NOTHING_KNOWN: Final[Mapping[str, Begin]] = MappingProxyType({})
 
 
 class Task(Generic[R]):
@@ -34,28 +32,33 @@ class Task(Generic[R]):
 
     Args:
         join: what runs.
-        partition: of the table that has the state.
-        rows: the same, as the work on a batch sees it.
+        rows: of the state.
+        tables: the rows of plain tables, by source.
         wall: bounds the event clock.
         provenance: where the records are from.
-        idle_timeout: after how long (ms) without a record event time goes on by itself; None = never.
         begins: by topic, where it is read from.
+        idle_timeout: after how long (ms) without a record event time goes on by itself; None = never.
+        traced: whether the offsets of the updates of plain tables are kept.
     """
 
     def __init__(
         self,
         join: Join[R],
-        partition: Uncommitted,
         rows: Rows,
+        tables: Mapping[int, Rows],
         wall: WallClock,
         provenance: Provenance,
-        idle_timeout: int | None = None,
-        begins: Mapping[str, Begin] = NOTHING_KNOWN,
+        begins: Mapping[str, Begin],
+        *,
+        idle_timeout: int | None,
+        traced: bool,
     ) -> None:
         self._join = join
         self._wall = wall
-        self._partition = partition
-        self._epoch = partition.epoch
+        self._tables = tables
+        self._traced = traced
+        self._rows = (rows, *tables.values())
+        self._known = [(each.rows, each.rows.epoch) for each in self._rows]
         self._store = RowStore(rows)
         self._start()
         taken = self._store.get(TAKEN)
@@ -70,20 +73,25 @@ class Task(Generic[R]):
         wall = self._wall
         wall.refresh()
         wall.strict, wall.beyond = strict, None
-        self._state = State(self._store, wall)
-        self.operator = self._join.start(self._state)
+        self._state = state = State(self._store, wall)
+        state.tables = self._tables
+        if self._traced:
+            state.tables = {n: TracedRows(rows, state.section(b"updates%d/" % n)) for n, rows in self._tables.items()}
+        self.operator = self._join.start(state)
         #: A stored event clock (ms) that is ahead of the wall clock by more than a record may be.
         self._beyond = None if strict else wall.beyond
         wall.strict = False
 
-    def set_back(self, rows: Rows, batch: Batch) -> int | None:
+    def begin(self, work: Work) -> None:
+        """Read and write rows as the work on a batch sees them from now on."""
+        for rows in self._rows:
+            rows.work = work
+
+    def set_back(self, batch: Batch) -> int | None:
         """Start anew without a stored event clock that is far ahead of the wall clock, if a batch tells it is wrong.
 
         An earlier version let any record move it so far. But it may also be the wall clock that is behind: then the
-        records that come are ahead of it, too.
-
-        Returns:
-            that event clock (ms), if so.
+        records that come are ahead of it, too. Returns that event clock (ms), if so.
         """
         if (stored := self._beyond) is None:
             return None
@@ -93,32 +101,25 @@ class Task(Generic[R]):
             return None
         if min(batch.timestamps) > self._wall.limit:
             return None
-        self._store.rows = rows
         self._start(strict=True)
         return stored
 
-    def stale(self, partition: Uncommitted) -> bool:
-        """Tell whether the operator knows other rows than this partition has."""
-        return partition is not self._partition or partition.epoch != self._epoch
+    def stale(self, partitions: Sequence[Uncommitted]) -> bool:
+        """Tell whether the operator knows other rows than these partitions of its tables have."""
+        return [(each, each.epoch) for each in partitions] != self._known
 
-    def process(self, rows: Rows, batch: Records, taken: Mapping[str, int]) -> Output[R]:
-        """Join records; the changes of the state go to the rows.
-
-        Args:
-            rows: of the partition.
-            batch: the records.
-            taken: by topic, the offset after the last one of them.
-        """
-        self._store.rows = rows
+    def process(self, batch: Records, taken: Mapping[str, int]) -> Output[R]:
+        """Join records; `taken` has, by topic, the offset after the last one of them."""
         self._wall.refresh()
         output = self._changed(self.operator.process(batch))
-        self._provenance = self._provenance.with_taken(taken)
+        written = [source for source, rows in self._tables.items() if rows.written]
+        self._provenance = self._provenance.with_taken(taken, written)
         self._store.write({TAKEN: self._provenance.encode()})
         self._note()
         return output
 
     def due(self) -> int | None:
-        """Give the event time (ms) to move the clock to, if no record came for so long and something waits for that."""
+        """Return the event time (ms) to move the clock to, if no record came for so long and something waits for it."""
         if self._idle is None or not self.operator.balance.pending:
             return None
         self._wall.refresh()
@@ -132,9 +133,8 @@ class Task(Generic[R]):
             # All records so far may have been ahead of the wall clock.
             self._idle.seen(passed if clock is None and passed < END else clock, _steady())
 
-    def advance(self, rows: Rows, to: int) -> Output[R]:
-        """Move the event clock on to a time (ms); the changes of the state go to the rows."""
-        self._store.rows = rows
+    def advance(self, to: int) -> Output[R]:
+        """Move the event clock on to a time (ms); the changes of the state go into the work."""
         return self._changed(self.operator.advance(to))
 
     def _changed(self, output: Output[R]) -> Output[R]:
@@ -144,7 +144,7 @@ class Task(Generic[R]):
 
 
 def _steady() -> int:
-    """Give the wall time (ms since some moment); it never goes back."""
+    """Return the wall time (ms since some moment); it never goes back."""
     return time.monotonic_ns() // 1_000_000
 
 
@@ -152,18 +152,18 @@ class RowStore:
     """Rows of a table as the store of a state; each has the event time (ms) at which it was written."""
 
     def __init__(self, rows: Rows) -> None:
-        self.rows = rows
+        self._rows = rows
         self.timestamp = 0
 
     def get(self, key: bytes, /) -> bytes | None:
-        """Give the row of a key."""
-        row = self.rows.get(key)
+        """Return the row of a key."""
+        row = self._rows.get(key)
         return None if row is None else row.value
 
     def scan(self, start: bytes, stop: bytes | None, /) -> Iterator[tuple[bytes, bytes]]:
-        """Give the rows with ``start <= key < stop`` in order; None is without end."""
-        return ((key, row.value) for key, row in self.rows.scan(start, stop))
+        """Return the rows with ``start <= key < stop`` in order; None is without end."""
+        return ((key, row.value) for key, row in self._rows.scan(start, stop))
 
     def write(self, changes: Changes, /) -> None:
         """Write and delete rows."""
-        self.rows.write({key: None if row is None else Row(row, self.timestamp) for key, row in changes.items()})
+        self._rows.write({key: None if row is None else Row(row, self.timestamp) for key, row in changes.items()})

@@ -30,13 +30,7 @@ EVERY: Final = 50
 
 
 class Tombstones:
-    """Reads the keys of a topic's tombstones.
-
-    Args:
-        settings: where the broker is.
-        topic: full name of the topic.
-        field: that its records are joined on.
-    """
+    """Reads the keys of the tombstones of a topic, by its full name, whose records are joined on a field."""
 
     def __init__(self, settings: Settings, topic: str, field: str) -> None:
         self._settings = settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 import faust
 
@@ -26,15 +26,15 @@ from streamapp.joins import (
 )
 from streamapp.runtime.batch import BatchSchema
 from streamapp.runtime.inputs import Input
-from streamapp.topology.declaration import JoinDeclaration, JoinError
-from streamapp.topology.durations import Duration, milliseconds
+from streamapp.topology.base import JoiningApp
+from streamapp.topology.declaration import Duration, JoinDeclaration, milliseconds
 from streamapp.topology.foreign_key import ForeignKeyDeclaration
 from streamapp.topology.global_table import GlobalJoin, TopicGlobalTable
+from streamapp.topology.processor import JoinError
+from streamapp.topology.repartition import KeyOf as RecordKey
 from streamapp.topology.repartition import repartition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from streamapp.joins import Record
     from streamapp.joins.foreign_key import ForeignKeyOf
     from streamapp.joins.stream_table import KeyOf
@@ -51,7 +51,7 @@ class Topic(faust.Topic):
     A join needs topics with equally many partitions, whose keys are partitioned alike.
     """
 
-    app: Any
+    app: JoiningApp
     #: Raises `Refused` for a record that cannot be used in a join; None = all can.
     check: Callable[[Record], None] | None = None
     #: The field of the values that the keys are, as far as that is known.
@@ -69,40 +69,36 @@ class Topic(faust.Topic):
 
     def rekey(
         self,
-        key: Callable[[Any], bytes | None],
+        key: RecordKey,
         *,
         name: str,
         after: Sequence[Topic] = (),
         tombstones: bool = False,
     ) -> Topic:
-        """Give the topic's records once more under another key, in an internal topic (`repartition`).
-
-        Args:
-            key: gives the key of a record; `Refused` puts the record into the dead letters.
-            name: what the records are keyed by; a part of the internal topic's name.
-            after: topics that are read first, partition by partition, as far as the broker has them.
-            tombstones: whether records without a value delete, and go on under the key that theirs stands for.
-        """
+        """Return the topic's records once more under another key, in an internal topic; see `repartition`."""
         before = [other.name for other in after]
         internal = repartition(self.app, self.name, name, key, after=before, tombstones=tombstones)
         self.app.note(f"{self.name}: joined by {name} of the value, through {internal}", logging.INFO)
-        topic: Topic = self.app.subscription(internal, schema=BatchSchema(after=before))
+        topic = cast(Topic, self.app.subscription(internal, schema=BatchSchema(after=before)))
         topic.check = self.check
         topic.keyed_by = name
         return topic
 
-    def table(self, *, ttl: Duration = 0, history: Duration | None = None) -> TopicTable:
+    def table(self, *, ttl: Duration = 0, history: Duration | None = None, name: str = "") -> TopicTable:
         """Take the topic's records as the updates of a table: of each key the last one counts, null deletes.
+
+        The rows of a plain table can be looked at, under its name, at ``/table/``.
 
         Args:
             ttl: how long a row lives, in event time; 0 = for ever.
             history: how far back past rows can be joined, which makes it a versioned table; None = plain.
+            name: of the table; by default that of the topic, for the first join that takes it.
         """
-        return TopicTable(self, milliseconds(ttl), None if history is None else milliseconds(history))
+        return TopicTable(self, milliseconds(ttl), None if history is None else milliseconds(history), name)
 
     def global_table(self) -> TopicGlobalTable:
         """Take the topic for a table that every worker has as a whole, so that it can be looked up by any key."""
-        return self.app.global_table(self.name, self.check)  # type: ignore[no-any-return]
+        return self.app.global_table(self.name, self.check)
 
     @overload
     def join(
@@ -184,27 +180,22 @@ class Topic(faust.Topic):
         if isinstance(other, Topic):
             if before is None or after is None or grace is None or more:
                 raise JoinError("a join of two streams needs before, after and grace, and takes no tables")
-            join: Join[Any] = _checked(
-                StreamStreamJoin,
-                before=milliseconds(before),
-                after=milliseconds(after),
-                grace=milliseconds(grace),
-                how=how,
-            )
+            window = {"before": milliseconds(before), "after": milliseconds(after), "grace": milliseconds(grace)}
+            join: Join[Any] = _checked(StreamStreamJoin, **window, how=how)
             return _declare(self.app, name, join, self.source(0), other.source(1), idle_timeout=idle_timeout)
         if isinstance(other, TopicGlobalTable):
             if more or grace is not None or before is not None or after is not None:
                 raise JoinError("a global table is joined alone, and takes neither grace nor before and after")
             found = GlobalJoin(_checked(StreamTableJoin, how=how, key=key), other)
-            default = f"{_name([self.source(0), Input(other.topic, 1)], self.app.settings.topic_prefix)}"
-            return JoinDeclaration(self.app, name or default, found, [self.source(0)], needs=[other.complete])
+            name = name or _name([self.source(0), Input(other.topic, 1)], self.app.settings.topic_prefix)
+            return JoinDeclaration(self.app, name, found, [self.source(0)], needs=[other.complete])
         if key is not None:
             raise JoinError("key is for the join with a global table; others are joined by the records' keys: rekey(…)")
         if before is not None or after is not None:
             raise JoinError("before and after are for the join of two streams; a table takes ttl and history")
         tables = (other, *more)
         joins = tuple(table._looked_up(how, grace) for table in tables)  # noqa: SLF001 - of this module
-        inputs = [table.topic.source(number) for number, table in enumerate(tables, 1)]
+        inputs = [table.source(number) for number, table in enumerate(tables, 1)]
         join = joins[0] if not more else _checked(NWayJoin, joins)
         # A table is up to date before the stream's records of the same time.
         return _declare(self.app, name, join, *inputs, self.source(0), idle_timeout=idle_timeout)
@@ -225,11 +216,7 @@ class Topic(faust.Topic):
         Args:
             other: the other stream.
             tolerance: how far apart they may be.
-            grace: how far a record may be behind the event clock.
-            direction: backward, forward or nearest.
-            how: inner or left.
-            idle_timeout: as in `join`.
-            name: of the join, as in `join`.
+            grace, idle_timeout, name: as in `join`; `direction` is backward, forward or nearest, `how` inner or left.
 
         Raises:
             JoinError: for arguments that do not go together.
@@ -275,17 +262,16 @@ class Topic(faust.Topic):
 
 @dataclasses.dataclass(frozen=True)
 class TopicTable:
-    """A topic whose records are the updates of a table; made by `Topic.table`.
-
-    Args:
-        topic: the topic.
-        ttl: how long (ms of event time) a row lives; 0 = for ever.
-        history: how far back (ms) past rows can be joined; None = not at all.
-    """
+    """A topic whose records are the updates of a table; made by `Topic.table`, which has the settings (ms)."""
 
     topic: Topic
     ttl: int = 0
     history: int | None = None
+    name: str = ""
+
+    def source(self, number: int) -> Input:
+        """Take the table for the source of a join with this number."""
+        return self.topic.source(number)._replace(table=self.name)
 
     def join(
         self,
@@ -313,11 +299,11 @@ class TopicTable:
             if self.history is not None or other.history is not None:
                 raise JoinError("tables that are joined by a foreign key have no history")
             checked = _checked(ForeignKeyJoin, foreign_key=foreign_key, how=_how(how))
-            left, right = self.topic.source(0), other.topic.source(1)
+            left, right = self.source(0), other.source(1)
             name = name or _name([left, right], self.topic.app.settings.topic_prefix)
-            return ForeignKeyDeclaration(self.topic.app, name, left, right, foreign_key, checked.how)
+            return cast(JoinDeclaration[Joined], ForeignKeyDeclaration(self.topic.app, name, left, right, checked))
         join = _checked(TableTableJoin, how=_how(how), left_history=self.history, right_history=other.history)
-        return _declare(self.topic.app, name, join, self.topic.source(0), other.topic.source(1))
+        return _declare(self.topic.app, name, join, self.source(0), other.source(1))
 
     def _looked_up(self, how: How, grace: Duration | None) -> StreamTableJoin:
         return _checked(
@@ -346,7 +332,7 @@ def _checked(make: Callable[..., R], *args: Any, **settings: Any) -> R:
 
 
 def _declare(
-    app: Any, name: str | None, join: Join[R], *inputs: Input, idle_timeout: Duration | None = None
+    app: JoiningApp, name: str | None, join: Join[R], *inputs: Input, idle_timeout: Duration | None = None
 ) -> JoinDeclaration[R]:
     timeout = None if idle_timeout is None else milliseconds(idle_timeout)
     if timeout is not None and timeout <= 0:

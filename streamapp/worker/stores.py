@@ -156,4 +156,4 @@ class RocksDBStore(PartitionedStore):
 
         path = Path(self.app.conf.tabledir) / f"{self.table_name}-{partition}.rocksdb"
         path.parent.mkdir(parents=True, exist_ok=True)
-        return RocksDBPartition(path, shared(self.app.settings.cache))
+        return RocksDBPartition(path, shared(self.app.settings.cache), aging=not self.ordered)

@@ -37,7 +37,7 @@ class Table(faust.Table):  # type: ignore[type-arg]
     ordered = False
     #: Full name of a topic which has as many partitions as the table; none = as the first topic of the app has.
     source: str = ""
-    #: What knows the state that the table is, if it is the state of a join.
+    #: The join that it belongs to: its state, which is an ordered table, or a table that it joins with.
     owner: Owner | None = None
 
     def _serializer_from_type(self, typ: ModelArg | None) -> CodecArg:

@@ -35,11 +35,11 @@ def test_a_click_joins_up_to_the_ttl_and_is_unmatched_after_it(topics: Topics, t
     assert reasons(topics) == {"c1": "expired"}
 
 
-def test_a_click_without_a_profile_is_unmatched_with_the_reason_no_profile(topics: Topics, tmp_path: Path) -> None:
+def test_a_click_without_a_profile_is_unmatched(topics: Topics, tmp_path: Path) -> None:
     topics.clicks([7], users=10)
     with Worker(tmp_path, **topics.settings):
         wait_until(lambda: topics.end("unmatched_clicks") == 1, "the click is unmatched")
-    assert reasons(topics) == {"c7": "no_profile"}
+    assert reasons(topics) == {"c7": "unmatched"}
     assert topics.end("joined_data") == 0
 
 
@@ -59,7 +59,7 @@ def test_the_profile_of_a_user_who_never_clicks_again_leaves_table_and_changelog
         assert worker.answers("/table/user_profiles/u3/", 200)
         topics.clicks([1, 5], users=10)
         wait_until(lambda: topics.end("unmatched_clicks") == 2, "clicks of profiles that expired are told")
-        assert reasons(topics) == {"c1": "no_profile", "c5": "expired"}
+        assert reasons(topics) == {"c1": "unmatched", "c5": "expired"}
     last = {message.key(): message.value() for message in topics.read(changelog, full_name=True)}
     assert (last[b"u1"], last[b"u2"]) == (None, None)
     assert last[b"u3"] is not None
@@ -107,7 +107,7 @@ def test_a_left_join_emits_unmatched_clicks_with_a_null_profile_as_well(topics: 
     values = {v["click"]["click_id"]: v for v in (json.loads(m.value()) for m in topics.read("joined_data"))}
     assert values["c0"]["profile"] == {"user_id": "u0", "name": "name 0"}
     assert values["c1"]["profile"] is None
-    assert reasons(topics) == {"c1": "no_profile"}
+    assert reasons(topics) == {"c1": "unmatched"}
 
 
 def test_a_result_has_the_key_and_the_event_time_of_its_click(topics: Topics, tmp_path: Path) -> None:

@@ -109,8 +109,8 @@ def test_orders_without_customers_are_told_with_how_keys_differ_until_most_join(
         topics.clicks(range(2 * COUNT), users=10, at=2)
         worker.wait_ready()
     assert f"{COUNT} of {COUNT} records of {topics.prefix}user_clicks" in problem
-    assert f"no_profile {COUNT}" in problem
-    labels = f'{{reason="no_profile",topic="{topics.prefix}user_clicks"}}'
+    assert f"unmatched {COUNT}" in problem
+    labels = f'{{reason="unmatched",topic="{topics.prefix}user_clicks"}}'
     assert f"streamapp_records_unmatched_total{labels} {COUNT}.0" in metrics
     assert f'streamapp_mostly_nothing{{what="{topics.prefix}user_clicks"}} 1.0' in metrics
 

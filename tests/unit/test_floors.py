@@ -11,7 +11,7 @@ import pytest
 FLOORS = (
     ("__main__",),
     ("cli",),
-    ("agents", "pipelines.clicks.explained"),
+    ("agents",),
     ("pipelines",),
     ("app",),
     ("pipelines.settings",),

@@ -15,7 +15,7 @@ from fuzz_target import DECODERS, HEAD, check, record_batch_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamapp.joins import Missing, Row
+from streamapp.joins import Reason, Row
 from streamapp.pipelines.clicks.results import joined, unmatched
 from streamapp.runtime.batch import Batch
 from streamapp.runtime.output import _envelope
@@ -156,4 +156,4 @@ def check_results(value: bytes | None) -> None:
     assert joint is not None
     result = msgspec.json.decode(joint)
     assert (result["click"], result["profile"]) == (sent, sent)
-    assert msgspec.json.decode(unmatched(value, Missing.EXPIRED))["click"] == sent
+    assert msgspec.json.decode(unmatched(value, Reason.EXPIRED))["click"] == sent

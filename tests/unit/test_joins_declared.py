@@ -28,7 +28,7 @@ from streamapp.joins import (
 )
 from streamapp.joins.declared import DECLARED, StateMismatch, earlier
 from streamapp.joins.driver import Driver
-from streamapp.topology.foreign_key import LeftSideJoin
+from streamapp.joins.foreign_key import LeftHalf, RightHalf
 from streamapp.topology.global_table import GlobalJoin
 
 LEFT, RIGHT = Side
@@ -54,7 +54,8 @@ JOINS: dict[str, Join[Any]] = {
     "a join of a plain table with a plain table": TableTableJoin(),
     "a join of a plain table with a versioned table": TableTableJoin(right_history=100),
     "a foreign-key join": ForeignKeyJoin(foreign_key=names),
-    "the left side of a foreign-key join": LeftSideJoin(names, How.INNER),
+    "the left half of a foreign-key join": LeftHalf(foreign_key=names),
+    "the right half of a foreign-key join": RightHalf(),
     "a join of a stream with a global table": GlobalJoin(PLAIN, None),  # type: ignore[arg-type]
     "a reduce of windows": COUNT,
 }
@@ -113,20 +114,33 @@ def test_a_refusal_names_the_settings_as_they_are_written() -> None:
 
 
 def test_a_state_from_before_declarations_were_kept_is_taken_and_gets_one() -> None:
-    store = started(PLAIN, (RIGHT, b"k", b"row", 0))
+    store = started(VERSIONED, (RIGHT, b"k", b"row", 0))
     store.write({DECLARED: None})
-    assert values(go_on(PLAIN, store, (LEFT, b"k", b"v", 1))) == [(b"v", b"row")]
+    assert values(go_on(VERSIONED, store, (LEFT, b"k", b"v", 1))) == [(b"v", b"row")]
     with pytest.raises(StateMismatch):
         Driver(PAIRS, store)
 
 
+@pytest.mark.parametrize(
+    "join", [PLAIN, NWayJoin((PLAIN, VERSIONED)), TableTableJoin(left_history=5), ForeignKeyJoin(foreign_key=names)]
+)
+def test_a_state_from_when_it_had_the_rows_of_plain_tables_is_refused(join: Join[Any]) -> None:
+    store = started(join, (LEFT, b"k", b"v", 0))
+    row = store.get(DECLARED)
+    assert row is not None
+    for before in (row.replace(b'"layout":2', b'"layout":1'), None):
+        store.write({DECLARED: before})
+        with pytest.raises(StateMismatch, match="its layout is 1, and this version of streamapp knows 2 only"):
+            Driver(join, store)
+
+
 def test_a_state_of_an_unknown_layout_is_refused() -> None:
-    store = started(PLAIN, (RIGHT, b"k", b"row", 0))
+    store = started(PAIRS, (RIGHT, b"k", b"row", 0))
     row = store.get(DECLARED)
     assert row is not None
     store.write({DECLARED: row.replace(b'"layout":1', b'"layout":2')})
     with pytest.raises(StateMismatch, match="its layout is 2, and this version of streamapp knows 1 only"):
-        Driver(PLAIN, store)
+        Driver(PAIRS, store)
 
 
 @st.composite

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamapp.pipelines.clicks.models import Click, Joined, Profile, Unmatched, UnmatchedReason
+from streamapp.joins import Reason
+from streamapp.pipelines.clicks.models import Click, Joined, Profile, Unmatched
 
 
 def decode(value: Any, model: type) -> Any:
@@ -57,8 +58,8 @@ def test_a_joined_record_without_a_profile_has_null_for_it() -> None:
     assert bytes(joined.profile) == b"null"
 
 
-@pytest.mark.parametrize("reason", list(UnmatchedReason))
-def test_an_unmatched_record_says_why(reason: UnmatchedReason) -> None:
+@pytest.mark.parametrize("reason", [Reason.UNMATCHED, Reason.EXPIRED])
+def test_an_unmatched_record_says_why(reason: Reason) -> None:
     assert decode({"click": {"user_id": "u1"}, "reason": reason.value}, Unmatched).reason is reason
 
 

@@ -10,8 +10,7 @@ from faust.types import TP
 
 from streamapp.joins import Event
 from streamapp.runtime.batch import Batch, Merged
-from streamapp.topology.provenance import Provenance
-from streamapp.topology.redone import Redone
+from streamapp.topology.provenance import Provenance, Redone
 
 TPS = [TP("orders", 0), TP("payments", 0)]
 MADE_OF = Provenance({0: "orders", 1: "payments"}, {}, ids={"orders": "A", "payments": "B"})

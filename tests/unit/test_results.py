@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from streamapp.joins import Missing, Row
-from streamapp.pipelines.clicks.models import Joined, Unmatched, UnmatchedReason
-from streamapp.pipelines.clicks.results import joined, unmatched
+from streamapp.joins import Reason, Row
+from streamapp.pipelines.clicks.models import Joined, Unmatched
+from streamapp.pipelines.clicks.results import joined, reason_of, unmatched
 
 CLICK: Any = SimpleNamespace(value=b'{"click_id": "c\\u00e9",  "user_id":"u","url":"/","more":[1.0,{}]}')
 PROFILE = Row(b'{"user_id":"u",\t"name":"n"}', 5)
@@ -33,6 +33,11 @@ def test_results_are_in_the_order_of_the_clicks() -> None:
 
 
 def test_an_unmatched_click_has_its_bytes_and_the_reason() -> None:
-    for missing, reason in ((Missing.ABSENT, UnmatchedReason.NO_PROFILE), (Missing.EXPIRED, UnmatchedReason.EXPIRED)):
-        value = msgspec.json.decode(unmatched(CLICK.value, missing), type=Unmatched)
-        assert (bytes(value.click), value.reason) == (CLICK.value, reason)
+    for reason in (Reason.UNMATCHED, Reason.EXPIRED):
+        written = unmatched(CLICK.value, reason)
+        value = msgspec.json.decode(written, type=Unmatched)
+        assert (bytes(value.click), value.reason, reason_of(written)) == (CLICK.value, reason, reason)
+
+
+def test_the_reason_no_profile_of_an_earlier_version_is_unmatched() -> None:
+    assert reason_of(b'{"click":{},"reason":"no_profile"}') is Reason.UNMATCHED

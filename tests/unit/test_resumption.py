@@ -88,6 +88,14 @@ def test_a_state_of_other_topics_another_key_or_other_partitions_is_refused(now:
         now.go_on(Provenance.decode(MADE_OF.encode()))
 
 
+def test_a_state_whose_rows_are_in_a_table_of_another_name_is_refused() -> None:
+    was, now = (Provenance(MADE_OF.topics, {}, rows={1: name}) for name in ("buyers", "customers"))
+    now.go_on(was)  # as long as there are no rows
+    told = r'the rows of customers are in the table buyers, and not in customers: name it so, .table\(name="buyers"\)'
+    with pytest.raises(StateMismatch, match=told):
+        now.go_on(was.with_taken({}, [1]))
+
+
 def test_a_state_whose_key_or_partitions_are_not_known_is_taken() -> None:
     Provenance(MADE_OF.topics, {1: "id"}, partitions=4).go_on(MADE_OF)
     MADE_OF.go_on(Provenance(MADE_OF.topics, {}))

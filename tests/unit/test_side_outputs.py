@@ -31,7 +31,7 @@ class App:
 
 def sent(sides: list[SideOutput], outputs: Mapping[Reason, Output] | None = None) -> tuple[Batch, SideOutputs]:
     outputs = outputs or {}
-    side_outputs = SideOutputs(App(), "paid", TOPICS, outputs, JoinWatch("paid", JOIN, TOPICS))
+    side_outputs = SideOutputs(App().dead_letters, "paid", TOPICS, outputs, JoinWatch("paid", JOIN, TOPICS))
     batch = Batch(TP("orders", 3), [Event(b"k", b"v", 0, 7)])  # type: ignore[list-item]
     side_outputs.send(batch, sides)
     for effect in batch.work.effects:

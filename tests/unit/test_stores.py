@@ -28,7 +28,6 @@ STORES: dict[str, Callable[[Path, RedisServer], PartitionStore]] = {
     "rocksdb with hardly a cache": lambda directory, _: RocksDBPartition(directory / "db", shared(4 << 10)),
     "redis": lambda directory, redis: in_redis(directory, redis, 8 << 20),
     "redis with hardly a cache": lambda directory, redis: in_redis(directory, redis, 4 << 10),
-    "redis in order": lambda directory, redis: in_redis(directory, redis, 8 << 20, ordered=True),
 }
 #: Those whose rows are gone once they are closed.
 VOLATILE = {"memory"}
@@ -36,8 +35,8 @@ VOLATILE = {"memory"}
 Open = Callable[[], PartitionStore]
 
 
-def in_redis(directory: Path, redis: RedisServer, cache: int, *, ordered: bool = False) -> RedisPartition:
-    return RedisPartition(redis.client(), str(directory), RowCache(cache), redis.url, ordered=ordered)
+def in_redis(directory: Path, redis: RedisServer, cache: int) -> RedisPartition:
+    return RedisPartition(redis.client(), str(directory), RowCache(cache), redis.url)
 
 
 TIMES = st.integers(-(2**40), 2**45)

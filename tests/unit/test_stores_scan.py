@@ -21,7 +21,7 @@ from streamapp.stores.rocksdb import RocksDBPartition, shared
 
 STORES: dict[str, Callable[[Path, RedisServer], OrderedStore]] = {
     "memory": lambda *_: OrderedMemoryPartition(),
-    "rocksdb": lambda directory, _: RocksDBPartition(directory / "db", shared(8 << 20)),
+    "rocksdb": lambda directory, _: RocksDBPartition(directory / "db", shared(8 << 20), aging=False),
     "redis": lambda directory, redis: RedisPartition(
         redis.client(), str(directory), RowCache(4 << 10), redis.url, ordered=True
     ),
@@ -79,3 +79,12 @@ def test_a_scan_knows_nothing_of_rows_that_were_cleared(rows: OrderedUncommitted
     rows.committed.clear()
     rows.committed.write(put(b"b"), 1)
     assert [key for key, _ in rows.scan(b"", None)] == [b"b"]
+
+
+def test_its_rows_do_not_expire(rows: OrderedUncommitted) -> None:
+    rows.merge({b"old": Row(b"", 1)})
+    rows.freeze()
+    rows.store()
+    assert rows.get(b"old") == Row(b"", 1)
+    with pytest.raises(TypeError, match="the rows of an ordered table do not expire"):
+        rows.committed.expired(2, 1)

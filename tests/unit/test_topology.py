@@ -28,13 +28,53 @@ def test_durations_are_milliseconds_or_timedeltas(app: App) -> None:
 
 def test_a_join_is_named_after_its_topics_and_has_a_table_of_that_name(app: App) -> None:
     app.topic("orders").join(app.topic("customers").table()).to(app.sink("joined"))
+    assert list(app.tables) == ["orders-customers-join", "customers"]
+
+
+def test_the_rows_of_a_joined_table_are_in_one_that_is_named_after_its_topic(app: App) -> None:
+    join = app.topic("orders").join(app.topic("customers").table()).to(app.sink("joined"))
+    table = join.row_tables[1]
+    assert (table.name, table.source, table.owner) == ("customers", "shop.customers", join)
+    assert app.tables["customers"] is table
+
+
+def test_the_table_of_a_topic_that_is_keyed_otherwise_is_named_after_that_topic(app: App) -> None:
+    customers = app.topic("customers").rekey(lambda record: record.value, name="id")
+    app.topic("orders").join(customers.table()).to(app.sink("joined"))
+    assert app.joins[0].row_tables[1].name == "customers"
+
+
+def test_a_second_join_with_a_topic_has_rows_of_its_own(app: App) -> None:
+    for name in ("first", "second"):
+        app.topic("orders").join(app.topic("customers").table(), name=name).to(app.sink("joined"))
+    assert [table.name for join in app.joins for table in join.row_tables.values()] == ["customers", "second-table1"]
+
+
+def test_the_table_of_a_join_is_named_as_the_user_says(app: App) -> None:
+    app.topic("orders").join(app.topic("customers").table(name="buyers")).to(app.sink("joined"))
+    assert "buyers" in app.tables
+
+
+def test_a_table_that_keeps_its_past_is_in_the_state_of_the_join(app: App) -> None:
+    app.topic("orders").join(app.topic("customers").table(history=1)).to(app.sink("joined"))
     assert list(app.tables) == ["orders-customers-join"]
+
+
+def test_an_agent_does_not_get_the_table_that_a_join_writes(app: App) -> None:
+    app.topic("orders").join(app.topic("customers").table(), name="enriched").to(app.sink("joined"))
+    with pytest.raises(TypeError, match="customers is the table of the join enriched, which writes it"):
+        app.table("customers")
 
 
 def test_a_table_is_up_to_date_before_the_stream_at_equal_times(app: App) -> None:
     app.topic("orders").join(app.topic("customers").table()).to(app.sink("joined"))
     assert app.merges() == [("shop.customers", "shop.orders")]
     assert app.joined_topics() == [("shop.customers", "shop.orders")]
+
+
+def one_table_for_two(app: App) -> None:
+    for name in ("first", "second"):
+        app.topic("a").join(app.topic("b").table(name="b"), name=name).to(app.sink("joined"))
 
 
 def twice(app: App) -> None:
@@ -71,6 +111,7 @@ def twice(app: App) -> None:
             ),
             "lineage=True: what a window is reduced to is made of many records",
         ),
+        (one_table_for_two, "there is a table named b already: give that of the join another name"),
         (twice, "there are two joins named a-b-join: give one of them another name"),
     ],
 )

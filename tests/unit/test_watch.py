@@ -140,7 +140,7 @@ def test_a_share_of_1_tells_nothing(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_records_with_results_all_the_same_are_told_if_nearly_all_are_unmatched() -> None:
     for keeps, unmatched, bad in ((False, 60, True), (True, 60, False), (True, 91, True)):
-        tally = Tally(keeps=keeps, taken=100, unmatched=Counter(no_profile=unmatched))
+        tally = Tally(keeps=keeps, taken=100, unmatched=Counter(unmatched=unmatched))
         found = tally.look(0.0, 0.5)
         assert found is not None
         assert found[1] is bad

@@ -17,12 +17,13 @@ here, or in a type of your own that ``STREAMAPP_CLICK_TYPE`` or ``STREAMAPP_PROF
 
 from __future__ import annotations
 
-import enum
 from typing import Annotated, Final
 
 import msgspec
 
-__all__ = ["FIELD", "Click", "Joined", "Profile", "Unmatched", "UnmatchedReason", "UserId"]
+from streamapp.joins import Reason
+
+__all__ = ["FIELD", "Click", "Joined", "Profile", "Unmatched", "UserId"]
 
 #: The field that is joined on.
 FIELD: Final = "user_id"
@@ -54,18 +55,12 @@ class Joined(msgspec.Struct, frozen=True, gc=False):
     join_timestamp: float
 
 
-class UnmatchedReason(enum.StrEnum):
-    """Why a click found no profile."""
-
-    NO_PROFILE = "no_profile"
-    EXPIRED = "expired"
-
-
 class Unmatched(msgspec.Struct, frozen=True, gc=False):
     """A click without a profile to join: a value of ``unmatched_clicks``.
 
-    ``click`` is the bytes of the input value.
+    ``click`` is the bytes of the input value; the reason is that there is none (``unmatched``), or an old one
+    (``expired``).
     """
 
     click: msgspec.Raw
-    reason: UnmatchedReason
+    reason: Reason

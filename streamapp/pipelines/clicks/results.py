@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from streamapp.joins import Missing, Row
+from streamapp.joins import Reason, Row
 from streamapp.kafka.record import Result
-from streamapp.pipelines.clicks.models import UnmatchedReason
 from streamapp.runtime.decoding import Keyed
 
 __all__ = ["joined", "reason_of", "unmatched"]
 
-REASONS = {
-    Missing.ABSENT: UnmatchedReason.NO_PROFILE.encode(),
-    Missing.EXPIRED: UnmatchedReason.EXPIRED.encode(),
-}
-
 
 def joined(matched: Iterable[tuple[Keyed, Row | None]], now: float) -> list[Result]:
-    """Give ``{"click": …, "profile": … or null, "join_timestamp": seconds}`` of each click and its profile.
+    """Return ``{"click": …, "profile": … or null, "join_timestamp": seconds}`` of each click and its profile.
 
     Args:
         matched: clicks, each with the row of its profile, or None.
@@ -31,11 +25,12 @@ def joined(matched: Iterable[tuple[Keyed, Row | None]], now: float) -> list[Resu
     ]
 
 
-def unmatched(click: bytes, missing: Missing) -> bytes:
-    """Give ``{"click": …, "reason": "no_profile" or "expired"}``."""
-    return b'{"click":%b,"reason":"%b"}' % (click, REASONS[missing])
+def unmatched(click: bytes, reason: Reason) -> bytes:
+    """Return ``{"click": …, "reason": "unmatched" or "expired"}``."""
+    return b'{"click":%b,"reason":"%b"}' % (click, reason.encode())
 
 
-def reason_of(value: bytes) -> str:
-    """Return the reason that is in what `unmatched` made."""
-    return value[value.rindex(b'"reason":"') + 10 : -2].decode()
+def reason_of(value: bytes) -> Reason:
+    """Return the reason that is in what `unmatched` made; an earlier version called a profile that is not there so."""
+    word = value[value.rindex(b'"reason":"') + 10 : -2].decode()
+    return Reason.UNMATCHED if word == "no_profile" else Reason(word)

@@ -47,6 +47,7 @@ class Kind(enum.StrEnum):
     TOMBSTONE = "tombstone"
 
 
+#: The kinds from `NOT_JSON` on.
 BAD_CLICKS: Final = tuple(Kind)[5:]
 
 
