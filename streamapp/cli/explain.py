@@ -65,18 +65,15 @@ def explain(
     The record at OFFSET of PARTITION of TOPIC, or the first one of --key and --time. The workers are asked: for what
     their joins know of it, what they wrote to their side outputs, and what else of the other side there was.
     """
-    by_offset, by_time = (partition, offset), {"key": key, "time": time}
-    if not (None not in by_offset and {key, time} == {None}) and not (
-        None not in by_time.values() and by_offset == (None, None)
-    ):
+    place = [str(one) for one in (partition, offset) if one is not None]
+    query = {name: str(one) for name, one in (("key", key), ("time", time)) if one is not None}
+    if (len(place), len(query)) not in {(2, 0), (0, 2)}:
         raise click.UsageError("say which record: TOPIC PARTITION OFFSET, or TOPIC --key KEY --time TIME")
     settings = current_settings()
     try:
         url = URL(worker or f"http://{settings.web_name}:{settings.web_port}")
     except ValueError:
         raise click.UsageError(f"--worker: {worker!r} is no URL, such as http://[::1]:6066") from None
-    place = [str(one) for one in by_offset if one is not None]
-    query = {name: str(one) for name, one in by_time.items() if one is not None}
     answers = asyncio.run(_ask(settings, url, topic, join, place, query))
     click.echo(msgspec.json.encode(answers) if as_json else "\n\n".join(answer.text for answer in answers))
 

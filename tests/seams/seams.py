@@ -11,6 +11,7 @@ import importlib
 import inspect
 import io
 import pkgutil
+import re
 import textwrap
 import tokenize
 from collections import defaultdict
@@ -18,6 +19,8 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import streamapp
 
 ROOMS = ("streamapp.kafka", "streamapp.worker")
 #: By the first part of a name, the distribution that it comes from.
@@ -127,8 +130,17 @@ def _file(module: str) -> str:
     return module.removeprefix("streamapp.").replace(".", "/") + ".py"
 
 
+def _relying(seam: Seam) -> tuple[str, ...]:
+    """Return the files that rely on a seam: of those that are gone, the ones that name it now."""
+    package = Path(streamapp.__file__).parent
+    there = [file for file in seam.relied_on_by if (package / file).is_file()]
+    files = [file for room in ROOMS for file in (package / room.rpartition(".")[2]).glob("*.py")]
+    name = re.compile(rf"\b{re.escape(seam.name.rpartition('.')[2])}\b")
+    return tuple(there or (str(file.relative_to(package)) for file in files if name.search(file.read_text())))
+
+
 def _write() -> None:
-    relied = {one.name: one.relied_on_by for one in table()}
+    relied = {seam.name: files for seam in table() if (files := _relying(seam))}
     seams = [Seam.installed(*one) for one in sorted({**relied, **overridden()}.items())]
     text = TABLE.read_text().partition(HEAD)[0]
     TABLE.write_text(text + HEAD + "".join(f"{seam}\n" for seam in seams))

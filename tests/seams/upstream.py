@@ -43,7 +43,7 @@ def installed(distribution: str) -> str:
 def failures(tests: list[str]) -> list[str]:
     """Run tests, and return a line about each that fails, or one that says why there is none."""
     command = [PYTHON, "-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider", *tests]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "COLUMNS": "400"})
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "COLUMNS": "1000"})
     told = [line for line in ran.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))]
     if ran.returncode and not told:
         told = [(ran.stdout + ran.stderr).strip().splitlines()[-1]]

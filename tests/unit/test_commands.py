@@ -28,7 +28,7 @@ def imported(*arguments: str) -> set[str]:
     return {module.partition(".")[0] for module in modules}
 
 
-@pytest.mark.parametrize("command", ["", "kafka", "produce", "replay", "lag", "demo"])
+@pytest.mark.parametrize("command", ["", "kafka", "produce", "replay", "lag"])
 def test_faust_and_aiokafka_are_imported_only_for_who_needs_them(command: str) -> None:
     assert not {"faust", "mode", "aiokafka", "aiohttp"} & imported(*command.split())
 
@@ -42,6 +42,11 @@ def test_each_command_that_is_listed_is_there_and_has_a_help(name: str) -> None:
     command = getattr(importlib.import_module(f"streamapp.cli.{name}"), name)
     assert isinstance(command, click.Command)
     assert (command.name, bool(command.help)) == (name, True)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_is_in_the_documentation(name: str) -> None:
+    assert f"| `streamapp {name}` |" in (Path(__file__).parents[2] / "docs/commands.md").read_text()
 
 
 def test_without_a_command_the_help_is_shown() -> None:
