@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from faust.types.web import Web
+
 from streamapp import web
 from streamapp.settings import Settings
 from streamapp.topology import App as JoiningApp
-from streamapp.web.flow import flow
-from streamapp.web.joins import joins
+from streamapp.web.families import flow, joins
 
 __all__ = ["App"]
 
@@ -35,6 +36,6 @@ class App(JoiningApp):
         self.metrics.add(lambda: joins(self))
         super().__init__(settings, **web.options(self.metrics, settings.web_token, options))
 
-    def on_webserver_init(self, server: Any) -> None:
+    def on_webserver_init(self, server: Web) -> None:
         """Add our views; called by Faust when the web server is made."""
-        web.mount(self, server)
+        web.mount(self, server, self.metrics)

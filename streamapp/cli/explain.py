@@ -17,7 +17,7 @@ from streamapp.errors import StreamappError
 from streamapp.explain.answer import Answer
 from streamapp.settings import PREFIX, Settings
 from streamapp.web.access import authorization
-from streamapp.web.explain import JoinInfo
+from streamapp.web.joins import JoinInfo
 
 __all__ = ["ExplainError", "explain"]
 

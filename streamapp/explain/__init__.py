@@ -1,5 +1,6 @@
 """Why a record joined, or did not.
 
-In: a topic, a partition, an offset. Out: an `Answer`, by what the state of the join holds and by the topics in which
-stands what became of records: results, side outputs, dead letters (`evidence`).
+In: a topic, a partition, an offset. Out: an `Answer`. A join is asked through `ExplainedJoin`: what of its topics was
+read, that what it has done is committed, what its state holds. What the state has forgotten is in topics: results, side
+outputs, dead letters (`evidence`).
 """

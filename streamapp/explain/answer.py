@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from typing import Final, Self
 
 import msgspec
-from faust.types import TP
 
 from streamapp.joins import Explanation, Reason, Verdict
 from streamapp.joins.explanation import Window
 from streamapp.kafka.log_reader import Logged
 
-__all__ = ["Answer", "Near", "Place", "Question", "because", "moment", "readable"]
+__all__ = ["Answer", "AskedRecord", "NearRecord", "Place", "because", "iso_time", "key_text"]
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -23,34 +22,28 @@ class Place(msgspec.Struct, frozen=True):
     partition: int
     offset: int
 
+    @classmethod
+    def of(cls, record: Logged) -> Self:
+        """Return that of a record."""
+        return cls(*record.tp, record.offset)
+
     def __str__(self) -> str:
         return f"{self.topic}[{self.partition}]@{self.offset}"
 
-    @classmethod
-    def of(cls, tp: TP, offset: int) -> Self:
-        """Make it of a partition and an offset."""
-        return cls(tp.topic, tp.partition, offset)
 
-
-class Question(msgspec.Struct, frozen=True):
-    """The record that is asked about."""
+class AskedRecord(msgspec.Struct, frozen=True):
+    """The record that is asked about; ``timestamp`` is its event time (ms)."""
 
     place: Place
     key: str | None
-    #: The event time (ms).
     timestamp: int
-
-    @classmethod
-    def of(cls, record: Logged) -> Self:
-        """Make it of a record."""
-        return cls(Place.of(record.tp, record.offset), readable(record.key), record.timestamp)
 
     def __str__(self) -> str:
         key = "without a key" if self.key is None else f"key {self.key!r}"
-        return f"{self.place}, {key}, {moment(self.timestamp)}"
+        return f"{self.place}, {key}, {iso_time(self.timestamp)}"
 
 
-class Near(msgspec.Struct, frozen=True):
+class NearRecord(msgspec.Struct, frozen=True):
     """A record or a row of the other side that has the key."""
 
     #: None = it is a row of which it is not known where it is from.
@@ -62,101 +55,58 @@ class Near(msgspec.Struct, frozen=True):
     #: What is special about it, in words.
     note: str = ""
 
-    def text(self, of: Question) -> str:
-        """Tell of it in words, beside the record that is asked about."""
-        apart = self.timestamp - of.timestamp
+    def text(self, asked: AskedRecord) -> str:
+        """Describe it beside the record that is asked about."""
+        apart = self.timestamp - asked.timestamp
         parts = [
             "a row" if self.place is None else str(self.place),
-            "" if self.key == of.key else f"key {self.key!r}",
-            moment(self.timestamp),
+            "" if self.key == asked.key else f"key {self.key!r}",
+            iso_time(self.timestamp),
             f"{abs(apart):,} ms {'older' if apart < 0 else 'newer'}" if apart else "of the same time",
-            f"{_beside(self.outside_by_ms)} the window" if self.outside_by_ms else "",
+            f"{_distance(self.outside_by_ms)} the window" if self.outside_by_ms else "",
             self.note,
         ]
-        return ", ".join(part for part in parts if part)
+        return ", ".join(filter(None, parts))
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a join says of a record."""
+    """What a join says of a record; times are event times (ms)."""
 
     join: str
     #: Which of its sources the record is from: left, right, or the number of a table.
     side: str
-    record: Question
+    record: AskedRecord
     verdict: Verdict
     #: The reason, in words.
     because: str
-    #: The event clock (ms) of the partition, and up to which offset the topic is read.
+    #: The event clock of the partition, and up to which offset the topic is read.
     clock: int | None
     position: int
-    #: Which times (ms) of the other side match, both ends included; None = any.
+    #: Which times of the other side match, both ends included; None = any.
     window: Window | None
-    #: The event time (ms) up to which it waits, or stays in the state.
+    #: Up to when it waits, or stays in the state.
     until: int | None
     #: How far a record may be behind the clock; None = any may.
     grace_ms: int | None
-    #: By how much it was late; at most, unless it is told somewhere.
+    #: By how much it was late; at most, if there is no evidence of it.
     late_by_ms: int
-    candidates: Sequence[Near]
-    #: The side output, the dead letter or the result that tells of it.
-    told: Place | None
+    candidates: Sequence[NearRecord]
+    #: The side output, the dead letter or the result that says so.
+    evidence: Place | None
 
     @property
     def text(self) -> str:
         """The answer as some lines."""
         lines = [f"{self.join}: {self.record}", f"{self.verdict.replace('_', ' ')}: {self.because}"]
-        if self.window is not None and self.window != (None, None):
+        if self.window not in {None, (None, None)}:
             lines.append(f"the window of times that match it: {_span(self.window)}")
         lines += [near.text(self.record) for near in self.candidates]
-        if self.told is not None:
-            lines.append(f"as {self.told} says")
+        if self.evidence is not None:
+            lines.append(f"as {self.evidence} says")
         return "\n  ".join(lines)
 
 
-def because(explanation: Explanation, timestamp: int, near: Sequence[Near], behind: int, gap: str) -> str:
-    """Say in words why a record joined, or did not.
-
-    Args:
-        explanation: why.
-        timestamp: the event time (ms) of the record.
-        near: what was found of the other side.
-        behind: how many records the join still has to read before it.
-        gap: what is missing to tell what became of it.
-    """
-    clock = "not set" if explanation.clock is None else moment(explanation.clock)
-    grace, late_by, detail = explanation.grace or 0, explanation.late_by, explanation.detail
-    match explanation.verdict:
-        case Verdict.MATCHED if any(not one.outside_by_ms for one in near):
-            said = "it joined"
-        case Verdict.MATCHED:
-            said = "it joined something that is no longer there"
-        case Verdict.PENDING:
-            said = "nothing matches it so far"
-            if explanation.until is not None:
-                said += f"; something can until the event clock, {clock}, is {moment(explanation.until)}"
-        case Verdict.APPLIED:
-            said = "it was there to be joined" if detail else "it is there to be joined"
-        case Verdict.UNREAD:
-            said = f"the join has not read it: {behind:,} records of its partition are before it"
-        case Verdict.OVER:
-            said = f"the join is done with it, and nothing tells how that ended: {gap}"
-        case Verdict.LATE if Reason.LATE in explanation.reasons:
-            said = f"it came after the grace of {grace:,} ms, by {late_by:,} ms at most: the event clock is {clock} now"
-        case Verdict.LATE:
-            then = moment(timestamp + grace + late_by)
-            said = f"it came {late_by:,} ms after the grace of {grace:,} ms: the event clock was {then}"
-        case Verdict.UNMATCHED:
-            said = f"nothing matched it while something could: {_unmatched(explanation.window, near, timestamp)}"
-        case Verdict.EXPIRED if explanation.window is None:
-            said = "it is older than the history of its table"
-        case Verdict.EXPIRED:
-            said = "the row of its key had expired"
-        case _:
-            said = _SAID[explanation.verdict]
-    return f"{said}; {detail}" if detail else said
-
-
-_SAID: Final = {
+_IN_WORDS: Final = {
     Verdict.NULL_KEY: "it has no key to be joined by",
     Verdict.NULL_VALUE: "it has no value, and in a stream that is nothing to be joined",
     Verdict.SUPERSEDED: "its table had a newer row of its key already",
@@ -164,33 +114,70 @@ _SAID: Final = {
 }
 
 
-def _unmatched(window: Window | None, near: Sequence[Near], timestamp: int) -> str:
+def because(explanation: Explanation, timestamp: int, near: Sequence[NearRecord], behind: int, missing: str) -> str:
+    """Say in words why a record of an event time (ms) joined, or did not.
+
+    It has so many records of its partition before it that are not read; `missing` is what it takes to know more.
+    """
+    clock = "not set" if explanation.clock is None else iso_time(explanation.clock)
+    grace, late_by, detail = explanation.grace or 0, explanation.late_by, explanation.detail
+    match explanation.verdict:
+        case Verdict.MATCHED if any(not one.outside_by_ms for one in near):
+            text = "it joined"
+        case Verdict.MATCHED:
+            text = "it joined something that is no longer there"
+        case Verdict.PENDING:
+            text = "nothing matches it so far"
+            if explanation.until is not None:
+                text += f"; something can until the event clock, {clock}, is {iso_time(explanation.until)}"
+        case Verdict.APPLIED:
+            text = "it was there to be joined" if detail else "it is there to be joined"
+        case Verdict.UNREAD:
+            text = f"the join has not read it: {behind:,} records of its partition are before it"
+        case Verdict.OVER:
+            text = f"the join is done with it, and nothing tells how that ended: {missing}"
+        case Verdict.LATE if Reason.LATE in explanation.reasons:
+            text = f"it came after the grace of {grace:,} ms, by {late_by:,} ms at most: the event clock is {clock} now"
+        case Verdict.LATE:
+            then = iso_time(timestamp + grace + late_by)
+            text = f"it came {late_by:,} ms after the grace of {grace:,} ms: the event clock was {then}"
+        case Verdict.UNMATCHED:
+            text = f"nothing matched it while something could: {_unmatched(explanation.window, near, timestamp)}"
+        case Verdict.EXPIRED if explanation.window is None:
+            text = "it is older than the history of its table"
+        case Verdict.EXPIRED:
+            text = "the row of its key had expired"
+        case _:
+            text = _IN_WORDS[explanation.verdict]
+    return f"{text}; {detail}" if detail else text
+
+
+def _unmatched(window: Window | None, near: Sequence[NearRecord], timestamp: int) -> str:
     if window is None:
         return "the other table has no row for it"
-    inside = [one for one in near if not one.outside_by_ms]
     if not near:
         return "nothing of its key was found near it"
+    inside = [one for one in near if not one.outside_by_ms]
     if not inside:
-        return f"the closest of its key is {_beside(near[0].outside_by_ms)} the window"
-    for one in inside:
-        if one.note:
-            return f"{one.place} is in the window, but {one.note}"
+        return f"the closest of its key is {_distance(near[0].outside_by_ms)} the window"
+    if noted := [one for one in inside if one.note]:
+        return f"{noted[0].place} is in the window, but {noted[0].note}"
     if window[1] is None and all(one.timestamp > timestamp for one in inside):
         return "what there is of its key is newer, and came after it"
     return "what there is in the window was not there to be joined"
 
 
-def _beside(outside_by: int) -> str:
-    return f"{abs(outside_by):,} ms {'before' if outside_by < 0 else 'after'}"
+def _distance(outside_by_ms: int) -> str:
+    return f"{abs(outside_by_ms):,} ms {'before' if outside_by_ms < 0 else 'after'}"
 
 
-def readable(key: bytes | None) -> str | None:
-    """Give a key as text."""
+def key_text(key: bytes | None) -> str | None:
+    """Return a key as text."""
     return None if key is None else key.decode(errors="backslashreplace")
 
 
-def moment(timestamp: int) -> str:
-    """Give an event time (ms) as ISO 8601, in UTC."""
+def iso_time(timestamp: int) -> str:
+    """Return an event time (ms) as ISO 8601, in UTC."""
     try:
         at = datetime.datetime.fromtimestamp(timestamp / 1000, datetime.UTC)
     except (ValueError, OverflowError, OSError):
@@ -200,5 +187,5 @@ def moment(timestamp: int) -> str:
 
 def _span(window: Window) -> str:
     first, last = window
-    begin = "any time" if first is None else moment(first)
-    return f"from {begin} on" if last is None else f"{begin} to {moment(last)}"
+    begin = "any time" if first is None else iso_time(first)
+    return f"from {begin} on" if last is None else f"{begin} to {iso_time(last)}"

@@ -1,4 +1,4 @@
-"""Witnesses: topics in which stands what became of records, since joins and agents write it there."""
+"""Evidence: what became of records, as joins and agents write it to topics."""
 
 from __future__ import annotations
 
@@ -11,76 +11,74 @@ from streamapp.joins import Reason, SideOutput
 from streamapp.kafka.log_reader import Log, Logged, Scan
 from streamapp.kafka.partitioner import partition_of
 
-__all__ = ["Evidence", "Match", "Testimony", "Witness", "dead_letters", "search", "side_output"]
+__all__ = ["Evidence", "EvidenceTopic", "Match", "SearchResult", "dead_letters", "search", "side_output"]
 
 
 class Match(NamedTuple):
-    """That a record joined, and the places of the records that it joined, as far as they are told."""
+    """That a record joined, and the places of the records that it joined, as far as they are named."""
 
     partners: Sequence[tuple[TP, int]] = ()
 
 
-#: What a witness tells of a record.
+#: What a record of such a topic says of a record of the input.
 Evidence = SideOutput | Match
 
 
-class Witness(NamedTuple):
-    """A topic that tells what became of records."""
+class EvidenceTopic(NamedTuple):
+    """A topic with what became of the records of a join: its results, a side output, the dead letters."""
 
     topic: str
-    #: Why records are there that did not join; none = it has those that joined.
+    #: For which reasons records are in it that did not join; none = it has those that joined.
     reasons: frozenset[Reason]
-    #: Makes of a record of the topic what it tells of a record of the input; None = nothing.
+    #: Returns what a record of the topic, the first argument, says of one of the input; None = nothing.
     read: Callable[[Logged, Logged], Evidence | None]
     #: Whether it has the record in the partition of its key; otherwise in that of the same number, if it has as many.
     by_key: bool = False
 
-    def partition(self, log: Log, record: Logged) -> TP | None:
-        """Give the partition that tells of a record, if it tells; None = there is no such topic."""
-        count = log.partitions(self.topic)
-        if not count:
-            return None
-        if self.by_key or count != log.partitions(record.tp.topic):
-            return TP(self.topic, partition_of(record.key, count))
-        return TP(self.topic, record.tp.partition)
 
-
-class Testimony(NamedTuple):
-    """What was found, where, and whether the search came to an end."""
+class SearchResult(NamedTuple):
+    """What was found, in which record, and whether the search came to an end."""
 
     evidence: Evidence | None
     found: Logged | None
     complete: bool
 
 
-def search(log: Log, witnesses: Iterable[Witness], record: Logged) -> Testimony:
-    """Ask witnesses for a record of the input: their records that are not older are read until one tells of it.
+def search(log: Log, topics: Iterable[EvidenceTopic], record: Logged) -> SearchResult:
+    """Look through topics, from the time of a record of the input on, for what became of it.
 
     Raises:
         LogError: if the broker does not answer.
     """
     complete = True
-    for witness in witnesses:
-        tp = witness.partition(log, record)
-        scan = Scan(log, record.tp, None) if tp is None else log.since(tp, record.timestamp)
+    for topic in topics:
+        scan = _scan(log, topic, record)
         for found in scan:
-            if (evidence := witness.read(found, record)) is not None:
-                return Testimony(evidence, found, complete=True)
+            if (evidence := topic.read(found, record)) is not None:
+                return SearchResult(evidence, found, complete=True)
         complete = complete and scan.complete
-    return Testimony(None, None, complete)
+    return SearchResult(None, None, complete)
 
 
-def side_output(topic: str, reasons: Iterable[Reason]) -> Witness:
-    """Make a witness of a topic for side outputs."""
-    return Witness(topic, frozenset(reasons), _told)
+def _scan(log: Log, evidence: EvidenceTopic, record: Logged) -> Scan:
+    topic, count = evidence.topic, log.partitions(evidence.topic)
+    if not count:
+        return Scan(log, record.tp, None)
+    by_key = evidence.by_key or count != log.partitions(record.tp.topic)
+    return log.since(TP(topic, partition_of(record.key, count) if by_key else record.tp.partition), record.timestamp)
 
 
-def dead_letters(topic: str) -> Witness:
-    """Make a witness of the topic of the dead letters."""
-    return Witness(topic, frozenset({Reason.REFUSED}), _rejected, by_key=True)
+def side_output(topic: str, reasons: Iterable[Reason]) -> EvidenceTopic:
+    """Return a topic for side outputs as evidence."""
+    return EvidenceTopic(topic, frozenset(reasons), _side_output)
 
 
-def _told(found: Logged, record: Logged) -> Evidence | None:
+def dead_letters(topic: str) -> EvidenceTopic:
+    """Return the topic of the dead letters as evidence."""
+    return EvidenceTopic(topic, frozenset({Reason.REFUSED}), _dead_letter, by_key=True)
+
+
+def _side_output(found: Logged, record: Logged) -> Evidence | None:
     headers = _headers_of(found, record)
     if headers is None or (reason := headers.get("reason", b"").decode()) not in set(Reason):
         return None
@@ -88,7 +86,7 @@ def _told(found: Logged, record: Logged) -> Evidence | None:
     return SideOutput(Reason(reason), 0, record, late_by, detail)
 
 
-def _rejected(found: Logged, record: Logged) -> Evidence | None:
+def _dead_letter(found: Logged, record: Logged) -> Evidence | None:
     headers = _headers_of(found, record)
     if headers is None:
         return None
@@ -97,7 +95,7 @@ def _rejected(found: Logged, record: Logged) -> Evidence | None:
 
 
 def _headers_of(found: Logged, record: Logged) -> Mapping[str, bytes] | None:
-    """Give the headers of a record that stands for one of the input; None = it does not."""
+    """Return the headers of what was found if they name the record of the input."""
     if (found.timestamp, found.key) != (record.timestamp, record.key):
         return None
     headers, (topic, partition) = found.named, record.tp

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from faust.types import TP
 
 from streamapp.explain.evidence import Match
-from streamapp.joins import Enriched, Joined
+from streamapp.joins import Enriched, Joined, Record, Row
 from streamapp.kafka.log_reader import Logged
 from streamapp.kafka.record import Headers
 
@@ -28,11 +27,10 @@ class Lineage:
 
     def __init__(self, topics: Mapping[int, str]) -> None:
         self._topics = {source: topic.encode() for source, topic in topics.items()}
-        pairs = ("left", "right")
-        self._sides = pairs if len(topics) <= len(pairs) else ("record", *(f"row{n}" for n in range(1, len(topics))))
+        self._sides = ("left", "right") if len(topics) < 3 else ("record", *(f"row{n}" for n in range(1, len(topics))))
 
-    def headers(self, result: Any, partition: int) -> Headers:
-        """Give the headers of a result of this partition."""
+    def headers(self, result: object, partition: int) -> Headers:
+        """Return the headers of a result of this partition."""
         found: Headers = []
         for source, side in enumerate(_sides(result)):
             if side is not None and side.offset >= 0 and source in self._topics:
@@ -45,7 +43,7 @@ class Lineage:
         return found
 
     def read(self, found: Logged, record: Logged) -> Match | None:
-        """Give what a record was joined with if a result is made of it and others; None = that is not told."""
+        """Return what a record was joined with if a result names it and the others; None = it does not."""
         places, this = list(self._places(found.named)), (record.tp, record.offset)
         if this not in places or len(places) < len(self._sides):
             return None
@@ -58,7 +56,7 @@ class Lineage:
                 yield TP(topic.decode(), int(partition)), int(offset)
 
 
-def _sides(result: Any) -> tuple[Any, ...]:
-    if type(result) is Enriched:
+def _sides(result: object) -> tuple[Record | Row | None, ...]:
+    if isinstance(result, Enriched):
         return (result.record, *result.rows)
-    return (result.left, result.right) if type(result) is Joined else ()
+    return (result.left, result.right) if isinstance(result, Joined) else ()

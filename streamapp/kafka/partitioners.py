@@ -18,7 +18,7 @@ from streamapp.kafka.clients import reader
 from streamapp.kafka.partitioner import partition_of
 from streamapp.settings import Settings
 
-__all__ = ["PARTITIONERS", "Sample", "misplaced", "newest", "sample"]
+__all__ = ["PARTITIONERS", "Sample", "misplaced", "newest", "partitions_of", "sample"]
 
 #: Records of each partition that are looked at.
 NEWEST: Final = 50
@@ -34,6 +34,15 @@ PARTITIONERS: Final[Mapping[str, Callable[[bytes, int], int]]] = {
     "murmur2 (Java, aiokafka)": partition_of,
     "CRC-32 (librdkafka)": lambda key, count: zlib.crc32(key) % count,
 }
+
+
+def partitions_of(key: bytes, count: int) -> list[int]:
+    """Return the partitions, of so many, that a producer may have put a key into, the likeliest first.
+
+    That is murmur2 (Kafka's Java client, aiokafka, Faust, Kafka Streams), then CRC-32, the default of
+    librdkafka and so of every producer made with confluent-kafka that does not set `partitioner`.
+    """
+    return list(dict.fromkeys(place(key, count) for place in PARTITIONERS.values())) if count else []
 
 
 def misplaced(samples: Mapping[str, Sample], count: int) -> str | None:

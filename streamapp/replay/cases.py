@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterator
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -44,17 +44,10 @@ class Family(enum.StrEnum):
     FOREIGN_KEY = "fk"
 
 
-class SideName(enum.StrEnum):
-    """The sides, as a case calls them."""
-
-    LEFT = "left"
-    RIGHT = "right"
-
-
 class Input(msgspec.Struct, frozen=True):
     """A record; ``ts`` is its event time (ms)."""
 
-    side: SideName
+    side: Literal["left", "right"]
     key: Key
     value: str | None
     ts: Time
@@ -109,46 +102,41 @@ class Case(msgspec.Struct, frozen=True):
     grace_ms: int | None = None
 
     def join(self) -> Join[Joined]:
-        """Make the join.
+        """Return the join.
 
         Raises:
             ValueError: if the case does not describe one.
         """
         if len(self.joins) != 1:
             raise ValueError(f"joins must name one kind, not {len(self.joins)}")
-        (how,) = self.joins
-        history = self.history_retention_ms
+        (how,), history, grace, window = self.joins, self.history_retention_ms, self.grace_ms, self.window
         match self.family:
             case Family.STREAM_STREAM:
-                if self.window is None:
+                if window is None:
                     raise ValueError("a stream-stream join needs a window")
-                before, after, grace = self.window.before_ms, self.window.after_ms, self.window.grace_ms
-                return StreamStreamJoin(how=how, before=before, after=after, grace=grace)
+                return StreamStreamJoin(how=how, before=window.before_ms, after=window.after_ms, grace=window.grace_ms)
             case Family.STREAM_TABLE:
                 return StreamTableJoin(how, history=history if self.table_versioned else None)
             case Family.STREAM_TABLE_GRACE:
-                if self.grace_ms is None:
+                if grace is None:
                     raise ValueError("a stream-table-grace join needs grace_ms")
-                return StreamTableJoin(how, history=history, grace=self.grace_ms)
+                return StreamTableJoin(how, history=history, grace=grace)
             case Family.TABLE_TABLE:
-                return TableTableJoin(
-                    how=how,
-                    left_history=history if self.left_versioned else None,
-                    right_history=history if self.right_versioned else None,
-                )
+                left, right = (history if kept else None for kept in (self.left_versioned, self.right_versioned))
+                return TableTableJoin(how=how, left_history=left, right_history=right)
             case Family.FOREIGN_KEY:
                 if self.left_versioned or self.right_versioned:
                     raise ValueError("tables of a foreign-key join are not versioned")
                 return ForeignKeyJoin(how=how, foreign_key=_foreign_key)
 
     def record(self, given: Input) -> tuple[Side, Event]:
-        """Make the record of an input.
+        """Return the record of an input, and its side.
 
         Raises:
             ValueError: for a left value of a foreign-key join without a foreign key.
         """
         value = None if given.value is None else given.value.encode()
-        names = self.family is Family.FOREIGN_KEY and given.side is SideName.LEFT
+        names = self.family is Family.FOREIGN_KEY and given.side == "left"
         if names and value is not None and b"|" not in value:
             raise ValueError(f"the left value {given.value} must be name|foreign key")
         return Side[given.side.upper()], Event(_encode_key(given.key), value, given.ts)
@@ -196,11 +184,8 @@ def _counts(driver: Driver[Joined]) -> tuple[int, int]:
     return balance.late + updates.late, balance.rejected + updates.rejected
 
 
-class _Cases(msgspec.Struct, frozen=True):
+class _File(msgspec.Struct, frozen=True):
     cases: list[Case]
-
-
-_decode: Final = msgspec.json.Decoder(_Cases).decode
 
 
 def read_cases(text: bytes, name: str) -> list[Case]:
@@ -210,15 +195,14 @@ def read_cases(text: bytes, name: str) -> list[Case]:
         ReplayError: if it is not one; the text has ``name``.
     """
     try:
-        found = _decode(text).cases
+        found = msgspec.json.decode(text, type=_File).cases
     except msgspec.DecodeError as exc:
         raise ReplayError(f"{name}: {exc}") from None
     for case in found:
         try:
             case.join()
-            for step in case.steps:
-                for given in step.inputs:
-                    case.record(given)
+            for given in (given for step in case.steps for given in step.inputs):
+                case.record(given)
         except ValueError as exc:
             raise ReplayError(f"{name}: case {case.id}: {exc}") from None
     return found

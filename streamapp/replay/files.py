@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from streamapp.errors import ProduceError
-from streamapp.joins import Balance, Driver, Event, Joined, Record, Row, Side, SideOutput, Updates
+from streamapp.joins import Balance, Driver, Event, Joined, Output, Record, Row, Side, SideOutput, Updates
 from streamapp.produce.lines import field_of, key_bytes
 from streamapp.produce.source import guess
 from streamapp.produce.times import event_time, shown
@@ -21,7 +21,7 @@ from streamapp.replay.spec import Fields, Spec
 __all__ = ["Order", "replay_files"]
 
 #: Records that are joined at a time.
-BATCH: Final = 1_000
+BATCH_RECORDS: Final = 1_000
 NULL: Final = msgspec.Raw(b"null")
 
 _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -69,61 +69,49 @@ class Accounts(msgspec.Struct, frozen=True):
 def replay_files(
     spec: Spec, order: Order, left: tuple[str, Iterable[bytes]], right: tuple[str, Iterable[bytes]]
 ) -> Iterator[Result | Unjoined | Accounts]:
-    """Join the lines of two files; at their end all that is still pending comes out.
-
-    Args:
-        spec: the join.
-        order: in which the lines come.
-        left: name and lines of the left file.
-        right: those of the right one.
+    """Join the lines of two files, each given with its name; at their end all that is still pending comes out.
 
     Raises:
         ReplayError: for a line that is no record; the text has the file's name and the line's number.
     """
-    driver = Driver(spec.join())
-    records = _ordered(order, _read(Side.LEFT, spec.left, *left), _read(Side.RIGHT, spec.right, *right))
-    while batch := list(itertools.islice(records, BATCH)):
-        output = driver.process(batch)
-        yield from map(_result, output.results)
-        yield from map(_unjoined, output.side_outputs)
-    output = driver.finish()
-    yield from map(_result, output.results)
-    yield from map(_unjoined, output.side_outputs)
+    driver = Driver(spec.join)
+    files = (_read(Side.LEFT, spec.left, *left), _read(Side.RIGHT, spec.right, *right))
+    ordered = (
+        sorted(itertools.chain(*files), key=_time) if order is Order.EVENT_TIME else heapq.merge(*files, key=_time)
+    )
+    records = iter(ordered)
+    while batch := list(itertools.islice(records, BATCH_RECORDS)):
+        yield from _printed(driver.process(batch))
+    yield from _printed(driver.finish())
     yield Accounts(driver.operator.balance, driver.operator.updates)
 
 
-def _ordered(order: Order, *files: Iterator[tuple[Side, Event]]) -> Iterator[tuple[Side, Event]]:
-    if order is Order.EVENT_TIME:
-        return iter(sorted(itertools.chain(*files), key=_time))
-    return heapq.merge(*files, key=_time)
+def _read(side: Side, fields: Fields, name: str, lines: Iterable[bytes]) -> Iterator[tuple[Side, Event]]:
+    try:
+        for number, line in enumerate(map(bytes.strip, lines), start=1):
+            if line:
+                try:
+                    record = _record(fields, line, number)
+                except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+                    raise ReplayError(f"{name}:{number}: {exc}: {shown(line)}{guess(line)}") from None
+                except ValueError as exc:
+                    raise ReplayError(f"{name}:{number}: {exc}") from None
+                yield side, record
+    except ProduceError as exc:  # of the file
+        raise ReplayError(str(exc)) from None
 
 
 def _time(record: tuple[Side, Event]) -> int:
     return record[1].timestamp
 
 
-def _read(side: Side, fields: Fields, name: str, lines: Iterable[bytes]) -> Iterator[tuple[Side, Event]]:
-    try:
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                yield side, _checked(fields, line.strip(), f"{name}:{number}", number)
-    except ProduceError as exc:
-        raise ReplayError(str(exc)) from None
-
-
-def _checked(fields: Fields, line: bytes, place: str, number: int) -> Event:
-    try:
-        return _record(fields, line, number)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise ReplayError(f"{place}: {exc}: {shown(line)}{guess(line)}") from None
-    except ValueError as exc:
-        raise ReplayError(f"{place}: {exc}") from None
-
-
 def _record(fields: Fields, line: bytes, number: int) -> Event:
     found = _fields(line.decode())
     timestamp = event_time(field_of(found, fields.timestamp), fields.timestamp, fields.unit)
-    key = _key(found, fields.key)
+    try:
+        key = field_of(found, fields.key)
+    except ValueError:  # a null key
+        key = NULL
     value = line if fields.value is None else bytes(field_of(found, fields.value))
     return Event(
         None if bytes(key) == b"null" else key_bytes(key, fields.key),
@@ -133,21 +121,16 @@ def _record(fields: Fields, line: bytes, number: int) -> Event:
     )
 
 
-def _key(found: dict[str, msgspec.Raw], name: str) -> msgspec.Raw:
-    try:
-        return field_of(found, name)
-    except ValueError:  # a null key
-        return NULL
+def _printed(output: Output[Joined]) -> Iterator[Result | Unjoined]:
+    for joined in output.results:
+        yield Result(_text(joined.key), _raw(joined.left), _raw(joined.right), joined.timestamp)
+    for one in output.side_outputs:
+        yield _unjoined(one)
 
 
-def _result(joined: Joined) -> Result:
-    return Result(_text(joined.key), _raw(joined.left), _raw(joined.right), joined.timestamp)
-
-
-def _unjoined(told: SideOutput) -> Unjoined:
-    record = told.record
-    side = Side(told.side).name.lower()
-    return Unjoined(told.reason, side, _text(record.key), _raw(record), record.timestamp, told.late_by, told.detail)
+def _unjoined(one: SideOutput) -> Unjoined:
+    record, side = one.record, Side(one.side).name.lower()
+    return Unjoined(one.reason, side, _text(record.key), _raw(record), record.timestamp, one.late_by, one.detail)
 
 
 def _text(key: bytes | None) -> str | None:

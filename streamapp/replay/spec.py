@@ -23,7 +23,8 @@ table-table ``left_history`` and ``right_history``; foreign-key ``foreign_key`` 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -45,8 +46,21 @@ from streamapp.replay.values import Field, duration
 __all__ = ["Fields", "Spec", "read_spec"]
 
 
-class Duration(int):
-    """A duration in ms."""
+class Kind(NamedTuple):
+    """A kind of join, and the settings that it takes beside ``how``."""
+
+    join: Callable[..., Join[Joined]]
+    required: Sequence[str] = ()
+    optional: Sequence[str] = ()
+
+
+KINDS: Final[Mapping[object, Kind]] = {
+    "stream-stream": Kind(StreamStreamJoin, required=("before", "after", "grace")),
+    "stream-table": Kind(StreamTableJoin, optional=("ttl", "history", "grace", "lookup")),
+    "as-of": Kind(AsOfJoin, required=("tolerance", "grace"), optional=("direction",)),
+    "table-table": Kind(TableTableJoin, optional=("left_history", "right_history")),
+    "foreign-key": Kind(ForeignKeyJoin, required=("foreign_key",)),
+}
 
 
 class Fields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,72 +73,12 @@ class Fields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unit: Unit | None = None
 
 
-class _Sides(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind"):
+class Spec(NamedTuple):
+    """A join, and how the lines of its sides are read."""
+
+    join: Join[Joined]
     left: Fields
     right: Fields
-    how: How = How.INNER
-
-
-class StreamStream(_Sides, frozen=True, kw_only=True, tag="stream-stream"):
-    """A stream-stream join."""
-
-    before: Duration
-    after: Duration
-    grace: Duration
-
-    def join(self) -> Join[Joined]:
-        """Make the join."""
-        return StreamStreamJoin(how=self.how, before=self.before, after=self.after, grace=self.grace)
-
-
-class StreamTable(_Sides, frozen=True, kw_only=True, tag="stream-table"):
-    """A stream-table join."""
-
-    ttl: Duration = Duration(0)
-    history: Duration | None = None
-    grace: Duration | None = None
-    lookup: str | None = None
-
-    def join(self) -> Join[Joined]:
-        """Make the join."""
-        key = None if self.lookup is None else Field(self.lookup)
-        return StreamTableJoin(self.how, self.ttl, self.history, self.grace, key)
-
-
-class AsOf(_Sides, frozen=True, kw_only=True, tag="as-of"):
-    """An as-of join."""
-
-    tolerance: Duration
-    grace: Duration
-    direction: Direction = Direction.BACKWARD
-
-    def join(self) -> Join[Joined]:
-        """Make the join."""
-        return AsOfJoin(how=self.how, tolerance=self.tolerance, grace=self.grace, direction=self.direction)
-
-
-class TableTable(_Sides, frozen=True, kw_only=True, tag="table-table"):
-    """A table-table join."""
-
-    left_history: Duration | None = None
-    right_history: Duration | None = None
-
-    def join(self) -> Join[Joined]:
-        """Make the join."""
-        return TableTableJoin(how=self.how, left_history=self.left_history, right_history=self.right_history)
-
-
-class ForeignKey(_Sides, frozen=True, kw_only=True, tag="foreign-key"):
-    """A foreign-key join."""
-
-    foreign_key: str
-
-    def join(self) -> Join[Joined]:
-        """Make the join."""
-        return ForeignKeyJoin(how=self.how, foreign_key=Field(self.foreign_key))
-
-
-Spec = StreamStream | StreamTable | AsOf | TableTable | ForeignKey
 
 
 def read_spec(text: bytes, name: str) -> Spec:
@@ -134,14 +88,32 @@ def read_spec(text: bytes, name: str) -> Spec:
         ReplayError: if it is none; the text has ``name``.
     """
     try:
-        spec: Spec = msgspec.toml.decode(text, type=Spec, dec_hook=_duration)
-        spec.join()
+        given = msgspec.toml.decode(text, type=dict[str, object])
+        left, right = given.pop("left", {}), given.pop("right", {})
+        return Spec(_join(given), msgspec.convert(left, Fields), msgspec.convert(right, Fields))
     except (msgspec.DecodeError, ValueError) as exc:
         raise ReplayError(f"{name}: {exc}") from None
-    return spec
 
 
-def _duration(_wanted: type, given: Any) -> Duration:
-    if isinstance(given, int) and not isinstance(given, bool):
-        return Duration(given)
-    return Duration(duration(given))
+def _join(given: dict[str, object]) -> Join[Joined]:
+    name = given.pop("kind", None)
+    if (kind := KINDS.get(name)) is None:
+        raise ValueError(f"kind must be one of {', '.join(map(str, KINDS))}, not {name!r}")
+    if unknown := given.keys() - {"how", *kind.required, *kind.optional}:
+        raise ValueError(f"a {name} join has no setting {', '.join(sorted(unknown))}")
+    if missing := [setting for setting in kind.required if setting not in given]:
+        raise ValueError(f"a {name} join needs {', '.join(missing)}")
+    return kind.join(**{"key" if name == "lookup" else name: _setting(name, value) for name, value in given.items()})
+
+
+def _setting(name: str, value: object) -> object:
+    try:
+        match name:
+            case "how" | "direction":
+                return msgspec.convert(value, How if name == "how" else Direction)
+            case "lookup" | "foreign_key":
+                return Field(msgspec.convert(value, str))
+            case _:
+                return duration(value)
+    except ValueError as exc:
+        raise ValueError(f"{name}: {exc}") from None

@@ -15,30 +15,32 @@ from streamapp.produce.lines import key_bytes
 
 __all__ = ["Field", "duration"]
 
-UNITS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-DURATION: Final = re.compile(rf"(-?\d+) ?({'|'.join(UNITS)})")
+UNITS_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+DURATION: Final = re.compile(rf"(-?\d+) ?({'|'.join(UNITS_MS)})")
 
 
-def duration(text: object) -> int:
-    """Read a duration, such as 250ms or 10m, in ms.
+def duration(value: object) -> int:
+    """Read a duration in ms: a whole number of them, or text such as 250ms or 10m.
 
     Raises:
         ValueError: if it is none.
     """
-    found = DURATION.fullmatch(text) if isinstance(text, str) else None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    found = DURATION.fullmatch(value) if isinstance(value, str) else None
     if found is None:
-        raise ValueError(f"{text!r} is no duration: write 250 (ms), or 250ms, 10s, 10m, 1h, 7d in quotes")
-    return int(found[1]) * UNITS[found[2]]
+        raise ValueError(f"{value!r} is no duration: write 250 (ms), or 250ms, 10s, 10m, 1h, 7d in quotes")
+    return int(found[1]) * UNITS_MS[found[2]]
 
 
-#: Fields of a value that are told where another one was looked for.
-FIELDS_TOLD: Final = 10
+#: Fields of a value that are named where another one was looked for.
+FIELDS_NAMED: Final = 10
 #: Characters of each.
-NAME_TOLD: Final = 40
+NAME_CHARACTERS: Final = 40
 
 
 class Field:
-    """Gives a field of a record's value, which is a JSON object, as a key; None = it is not there, or null.
+    """Returns a field of a record's value, which is a JSON object, as a key; None = it is not there, or null.
 
     Args:
         name: of the field.
@@ -55,7 +57,7 @@ class Field:
         self._required = required
 
     def __call__(self, record: Record) -> bytes | None:
-        """Give the field of a record."""
+        """Return the field of a record."""
         data = record.value or b""
         try:
             fields = self._decode(data)
@@ -70,16 +72,16 @@ class Field:
             raise Refused(str(exc), "wrong_type") from None
 
     def _missing(self, fields: Mapping[str, msgspec.Raw]) -> str:
-        said = f"the value has no field {self.name}"
+        text = f"the value has no field {self.name}"
         head, _, rest = self.name.partition(".")
         if rest and head in fields:
-            return f"{said}, as a field of the object itself; fields of fields, as in {head}, are not looked at"
+            return f"{text}, as a field of the object itself; fields of fields, as in {head}, are not looked at"
         if near := meant(self.name, fields):
-            return f"{said}; is {' or '.join(near)} meant?"
+            return f"{text}; is {' or '.join(near)} meant?"
         if inside := [name for name, value in fields.items() if self._inside(value)]:
-            return f"{said}; {inside[0]}, a field of it, has one, but fields of fields are not looked at"
-        names = ", ".join(name[:NAME_TOLD] for name in list(fields)[:FIELDS_TOLD])
-        return f"{said}; {f'it has {names}' if names else 'it has none at all'}"
+            return f"{text}; {inside[0]}, a field of it, has one, but fields of fields are not looked at"
+        names = ", ".join(name[:NAME_CHARACTERS] for name in list(fields)[:FIELDS_NAMED])
+        return f"{text}; {f'it has {names}' if names else 'it has none at all'}"
 
     def _inside(self, value: msgspec.Raw) -> bool:
         try:

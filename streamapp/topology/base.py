@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from streamapp.explain.explainer import Explained, Explainer
+from streamapp.explain.explainer import ANSWER_TIMEOUT_S, ExplainedJoin, Explainer
 from streamapp.joins import Record
+from streamapp.kafka.log_reader import Log
 from streamapp.runtime.cycles import Flow
 from streamapp.settings import Settings
 from streamapp.topology.global_table import GlobalJoin, TopicGlobalTable
@@ -31,9 +32,9 @@ class JoiningApp(App):
         self._global_tables: dict[tuple[str, Callable[[Record], None] | None], TopicGlobalTable] = {}
         super().__init__(settings, **options)
 
-    def explain(self, join: Explained) -> None:
+    def explain(self, join: ExplainedJoin) -> None:
         """Have a join answer questions about its records."""
-        self.explainers[join.name] = Explainer(self, join)
+        self.explainers[join.name] = Explainer(lambda: Log(self.settings, ANSWER_TIMEOUT_S), join)
 
     def global_table(self, topic: str, check: Callable[[Record], None] | None = None) -> TopicGlobalTable:
         """Return the global table of a topic, by its full name; there is one of each topic and check."""

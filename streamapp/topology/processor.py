@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 import msgspec
 
 from streamapp.errors import StreamappError
-from streamapp.explain.evidence import Witness, dead_letters
+from streamapp.explain.evidence import EvidenceTopic, dead_letters
 from streamapp.joins import Explanation, Join, Output, Record, Refused, State, Verdict
 from streamapp.joins.declared import StateMismatch, earlier
 from streamapp.joins.ledger import LEDGER
@@ -29,6 +29,7 @@ from streamapp.topology.accounts import Account, Accounts
 from streamapp.topology.provenance import TAKEN, Provenance
 from streamapp.topology.task import RowStore, Task
 from streamapp.worker.app import App
+from streamapp.worker.progress import Progress
 from streamapp.worker.table import OrderedTable, Table
 
 if TYPE_CHECKING:
@@ -89,6 +90,9 @@ class JoinProcessor(Generic[R]):
         #: The topics that are read.
         self.topics = tuple(sources)
         self._sources = tuple(sources.values())
+        progress = Progress(app, self.topics)
+        #: How far it is, by partition.
+        self.read, self.commit = progress.read, progress.commit
         self._only = [numbers[0] for numbers in self._sources]
         self._checks = {each.source: each.check for each in self.inputs if each.check is not None}
         self._converters = {each.source: each.convert for each in self.inputs if each.convert is not None}
@@ -188,11 +192,11 @@ class JoinProcessor(Generic[R]):
                 raise StateMismatch(f"the table {table.name} has lost its rows: its changelog was deleted, or emptied")
 
     @property
-    def witnesses(self) -> list[Witness]:
-        """The topics that tell what became of the records of the join."""
-        found = [dead_letters(self.app.dead_letters.topic), *self.side_outputs.witnesses]
+    def evidence(self) -> list[EvidenceTopic]:
+        """The topics with what became of the records of the join."""
+        found = [dead_letters(self.app.dead_letters.topic), *self.side_outputs.evidence]
         if self.sink is not None and (lineage := self.sink.lineage) is not None:
-            found.append(Witness(self.sink.output.topic, frozenset(), lineage.read))
+            found.append(EvidenceTopic(self.sink.output.topic, frozenset(), lineage.read))
         return found
 
     def explain(self, partition: int, source: int, record: Record) -> Explanation:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from faust.types import TP
 
-from streamapp.explain.evidence import Witness, side_output
+from streamapp.explain.evidence import EvidenceTopic, side_output
 from streamapp.formats.undecodable import Reason as Letter
 from streamapp.joins import Reason, SideOutput
 from streamapp.kafka.record import Envelope, Record, Result, Stamped
@@ -91,8 +91,8 @@ class SideOutputs:
         return list(dict.fromkeys(self._outputs.values()))
 
     @property
-    def witnesses(self) -> list[Witness]:
-        """The topics, as those that tell what became of records."""
+    def evidence(self) -> list[EvidenceTopic]:
+        """The topics, as evidence of what became of records."""
         reasons: defaultdict[str, set[Reason]] = defaultdict(set)
         for reason, output in self._outputs.items():
             reasons[output.topic].add(reason)

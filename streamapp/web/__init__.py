@@ -4,7 +4,7 @@
 |---|---|
 | ``/`` ``/assignment/`` ``/performance/`` ``/router/`` | Faust's own |
 | ``/table/`` ``/table/{name}/`` ``/table/{name}/{key}/`` ``…/?key=`` | `streamapp.web.tables`, in place of Faust's |
-| ``/joins/`` ``/joins/{name}/`` ``/joins/{name}/{topic}/{partition}/{offset}/`` | `streamapp.web.explain` |
+| ``/joins/`` ``/joins/{name}/`` ``/joins/{name}/{topic}/{partition}/{offset}/`` | `streamapp.web.joins` |
 | ``/graph/`` | `streamapp.web.graph`, in place of Faust's |
 | ``/health`` ``/health/ready`` ``/health/live`` | `streamapp.web.health` |
 | ``/metrics`` | `streamapp.web.metrics` |
@@ -13,28 +13,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from aiohttp.web import AppRunner
-from faust.types.web import BlueprintT
+from aiohttp.web import RouteDef
+from faust.types.web import Web
+from faust.web.drivers import aiohttp
 
-from streamapp.web import access, explain, graph, health, metrics, tables
-from streamapp.web.errors import as_json
-from streamapp.web.metrics import Metrics
+from streamapp.topology import App
+from streamapp.web import access, graph, health, joins, metrics, tables
+from streamapp.web.answers import as_json, counted
+from streamapp.web.metrics import METRICS, Metrics
+from streamapp.web.requests import APP
 from streamapp.web.router import Router
 
 __all__ = ["Metrics", "Router", "mount", "options"]
 
-#: Bytes of a request's first line: keys may be large, and take three bytes in a URL for one.
-LONGEST_URL: Final = 4 << 20
-
-_BLUEPRINTS: Final[dict[str, BlueprintT]] = {
-    "": health.blueprint,
-    "/": metrics.blueprint,
-    "/table": tables.blueprint,
-    "/joins": explain.blueprint,
-    "/graph": graph.blueprint,
-}
+#: Instead of aiohttp's 8 kB: keys may be large, and take three bytes in a URL for one.
+REQUEST_LINE_MAX_BYTES: Final = 4 << 20
 
 
 def options(metrics: Metrics, token: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,19 +50,18 @@ def options(metrics: Metrics, token: str, given: Mapping[str, Any]) -> dict[str,
         "web_graph_enabled": False,
         **given,
     }
-    aiohttp = dict(ours.get("web_application_options") or {})
-    aiohttp["middlewares"] = [as_json, access.only_with(token), *aiohttp.get("middlewares", ())]
-    return {**ours, "web_application_options": aiohttp}
+    server = dict(ours.get("web_application_options") or {})
+    server["handler_args"] = {"max_line_size": REQUEST_LINE_MAX_BYTES, **(server.get("handler_args") or {})}
+    server["middlewares"] = [as_json, access.only_with(token), *server.get("middlewares", ())]
+    return {**ours, "web_application_options": server}
 
 
-def mount(app: Any, server: Any = None) -> None:
-    """Add the views to an app; to be called by its `on_webserver_init`.
-
-    Args:
-        app: the app.
-        server: its web server, which takes keys of more than 8 kB then.
-    """
-    if server is not None:  # Faust (0.15.3) leaves the limit at aiohttp's, and does not let it be set
-        server._runner = AppRunner(server.web_app, access_log=None, max_line_size=LONGEST_URL)  # noqa: SLF001
-    for prefix, blueprint in _BLUEPRINTS.items():
-        blueprint.register(app, url_prefix=prefix)
+def mount(app: App, web_server: Web, shown: Metrics) -> None:
+    """Add the views to the web server of an app; to be called by its `on_webserver_init`."""
+    server = cast(aiohttp.Web, web_server)
+    server.web_app[APP], server.web_app[METRICS] = app, shown
+    views = (*health.routes, *metrics.routes, *tables.routes, *joins.routes, *graph.routes)
+    routes = [RouteDef(view.method, view.path, counted(view.handler), view.kwargs) for view in views]
+    for route in server.web_app.add_routes(routes):
+        if server.cors_options:
+            server.cors.add(route)

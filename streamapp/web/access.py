@@ -3,38 +3,35 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from streamapp.web.answers import Handler, error
 
 __all__ = ["authorization", "only_with"]
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 #: Paths that tell nothing of the data, for probes that cannot show a token.
 OPEN: Final = frozenset({"/health", "/health/live", "/health/ready"})
 
 
 def authorization(token: str) -> dict[str, str]:
-    """Give the headers by which a request shows the token; none without one (RFC 6750)."""
+    """Return the headers by which a request shows the token; none without one (RFC 6750)."""
     return {"Authorization": f"Bearer {token}"} if token else {}
 
 
-def only_with(token: str) -> Any:
-    """Make the middleware that answers 401 to requests without the token; "" lets all through."""
+def only_with(token: str) -> Middleware:
+    """Return the middleware that answers 401 to requests without the token; "" lets all through."""
     expected = authorization(token).get("Authorization", "").encode()
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        shown = request.headers.get("Authorization", "").encode(errors="surrogateescape")
-        if expected and request.path not in OPEN and not hmac.compare_digest(shown, expected):
-            return web.json_response(
-                {"error": "show the token: Authorization: Bearer TOKEN"},
-                status=HTTPStatus.UNAUTHORIZED,
-                headers={"WWW-Authenticate": "Bearer"},
-            )
+        given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
+        if expected and request.path not in OPEN and not hmac.compare_digest(given, expected):
+            text = "show the token: Authorization: Bearer TOKEN"
+            return error(HTTPStatus.UNAUTHORIZED, text, {"WWW-Authenticate": "Bearer"})
         return await handler(request)
 
     return check

@@ -8,56 +8,54 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from html import escape
-from typing import Any, Final
+from typing import Final
 
-from faust import web
+from aiohttp import web
 from mode.utils.objects import label
 
-__all__ = ["blueprint", "draw"]
+from streamapp.web.requests import APP
 
-#: Pixels: height of a line, indent of a level, width of a character of the 13 px monospace font.
-LINE: Final = 22
-INDENT: Final = 24
-CHARACTER: Final = 8
+__all__ = ["draw", "routes"]
+
+LINE_PX: Final = 22
+INDENT_PX: Final = 24
+#: Of the 13 px monospace font.
+CHARACTER_PX: Final = 8
 
 
-def draw(root: Any) -> str:
-    """Draw a tree of services (a `mode.utils.trees.Node`) as SVG."""
+async def graph(request: web.Request) -> web.Response:
+    """Answer with the picture."""
+    beacon = request.app[APP].beacon
+    return web.Response(text=draw(beacon.root or beacon), content_type="image/svg+xml")
+
+
+def draw(root: object) -> str:
+    """Draw a tree of services (`mode.utils.trees.Node`) as SVG."""
     lines = list(_lines(root))
-    width = max(INDENT * (depth + 1) + CHARACTER * len(text) for depth, _, text in lines) + INDENT
-    height = LINE * (len(lines) + 1)
+    width = max(INDENT_PX * (depth + 2) + CHARACTER_PX * len(text) for depth, text in lines)
+    size = f'width="{width}" height="{LINE_PX * (len(lines) + 1)}"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-        'font-family="monospace" font-size="13">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="monospace" font-size="13">',
         '<rect width="100%" height="100%" fill="white"/>',
     ]
-    for number, (depth, parent, text) in enumerate(lines):
-        x, y = INDENT * (depth + 1), LINE * (number + 1)
+    #: The last line so far of each depth.
+    last: dict[int, int] = {}
+    for number, (depth, text) in enumerate(lines, start=1):
+        x, y, last[depth] = INDENT_PX * (depth + 1), LINE_PX * number, number
         if depth:
-            left, top = x - INDENT + 4, LINE * (parent + 1) + 6
+            left, top = x - INDENT_PX + 4, LINE_PX * last[depth - 1] + 6
             parts.append(f'<path d="M{left} {top}V{y - 4}H{x - 4}" fill="none" stroke="silver"/>')
         parts.append(f'<text x="{x}" y="{y}">{escape(text)}</text>')
     return "\n".join([*parts, "</svg>"])
 
 
-def _lines(root: Any) -> Iterator[tuple[int, int, str]]:
-    """Go through a tree from top to bottom: (depth, line of the parent, label)."""
-    stack, number = [(root, 0, 0)], 0
-    while stack:
-        node, depth, parent = stack.pop()
-        yield depth, parent, label(getattr(node, "data", node))
-        stack.extend((child, depth + 1, number) for child in reversed(getattr(node, "children", ())))
-        number += 1
+def _lines(node: object, depth: int = 0) -> Iterator[tuple[int, str]]:
+    """Go through a tree from top to bottom: the depth and the label of each node."""
+    yield depth, label(getattr(node, "data", node))
+    for child in getattr(node, "children", ()):
+        yield from _lines(child, depth + 1)
 
 
-blueprint = web.Blueprint("graph")
-
-
-@blueprint.route("/", name="detail")
-class Graph(web.View):
-    """The services that run in this worker."""
-
-    async def get(self, _request: web.Request) -> web.Response:
-        """Answer with the picture."""
-        beacon = self.app.beacon
-        return self.text(draw(beacon.root or beacon), content_type="image/svg+xml")
+routes = [
+    web.get("/graph/", graph),
+]

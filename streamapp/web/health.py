@@ -5,12 +5,15 @@ from __future__ import annotations
 import enum
 from collections import defaultdict
 from http import HTTPStatus
-from typing import Any
 
 import msgspec
-from faust import web
+from aiohttp import web
 
-__all__ = ["Health", "State", "blueprint", "health_of", "state_of"]
+from streamapp.topology import App
+from streamapp.web.answers import answer
+from streamapp.web.requests import APP
+
+__all__ = ["Acknowledged", "Health", "State", "health_of", "routes", "state_of"]
 
 
 class State(enum.StrEnum):
@@ -44,8 +47,14 @@ class Health(msgspec.Struct, frozen=True):
     problems: list[str]
 
 
-def state_of(app: Any) -> State:
-    """Say what a worker is busy with; `READY` = its partitions are assigned and recovered."""
+class Acknowledged(msgspec.Struct, frozen=True):
+    """What ``/health/acknowledge`` answers: the problems that there were."""
+
+    acknowledged: list[str]
+
+
+def state_of(app: App) -> State:
+    """Return what a worker is busy with; `READY` = its partitions are assigned and recovered."""
     if app.should_stop or app.crashed:
         return State.STOPPING
     if app.in_recovery:
@@ -55,8 +64,8 @@ def state_of(app: Any) -> State:
     return State.READY if app.tables.actives_ready else State.STARTING
 
 
-def health_of(app: Any) -> Health:
-    """Give the health of a worker."""
+def health_of(app: App) -> Health:
+    """Return the health of a worker."""
     state = state_of(app)
     assigned: defaultdict[str, list[int]] = defaultdict(list)
     if state in {State.RECOVERING, State.READY}:  # before, the assignor has the assignment that was revoked
@@ -74,48 +83,26 @@ def health_of(app: Any) -> Health:
     )
 
 
-blueprint = web.Blueprint("health")
+async def ready(request: web.Request) -> web.Response:
+    """Answer 200 once the partitions are assigned and recovered: send requests here."""
+    health = health_of(request.app[APP])
+    return answer(health, HTTPStatus.OK if health.ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-class HealthView(web.View):
-    """Answers 200 or 503, with the health as JSON."""
-
-    def answer(self, health: Health, *, good: bool) -> web.Response:
-        """Give the health with the status that says whether it is good."""
-        return self.bytes(
-            msgspec.json.encode(health),
-            content_type="application/json",
-            status=HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE,
-        )
+async def live(request: web.Request) -> web.Response:
+    """Answer 200 unless the worker stops or has crashed; that it answers shows that its event loop turns."""
+    health = health_of(request.app[APP])
+    return answer(health, HTTPStatus.OK if health.live else HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-@blueprint.route("/health", name="health")
-@blueprint.route("/health/ready", name="ready")
-class Ready(HealthView):
-    """200 once the partitions are assigned and recovered: send requests here."""
-
-    async def get(self, _request: web.Request) -> web.Response:
-        """Answer for a readiness probe."""
-        health = health_of(self.app)
-        return self.answer(health, good=health.ready)
+async def acknowledge(request: web.Request) -> web.Response:
+    """Make the worker ready again after a problem that somebody has seen; one that goes on comes back."""
+    return answer(Acknowledged(request.app[APP].faults.acknowledge()))
 
 
-@blueprint.route("/health/live", name="live")
-class Live(HealthView):
-    """200 unless the worker stops or has crashed; that it answers shows that its event loop turns."""
-
-    async def get(self, _request: web.Request) -> web.Response:
-        """Answer for a liveness probe."""
-        health = health_of(self.app)
-        return self.answer(health, good=health.live)
-
-
-@blueprint.route("/health/acknowledge", name="acknowledge")
-class Acknowledge(HealthView):
-    """Makes the worker ready again after a problem that somebody has seen; one that goes on comes back."""
-
-    async def post(self, _request: web.Request) -> web.Response:
-        """Forget the problems, and answer with what they were."""
-        app: Any = self.app
-        texts = app.faults.acknowledge()
-        return self.bytes(msgspec.json.encode({"acknowledged": texts}), content_type="application/json")
+routes = [
+    web.get("/health", ready),
+    web.get("/health/ready", ready),
+    web.get("/health/live", live),
+    web.post("/health/acknowledge", acknowledge),
+]

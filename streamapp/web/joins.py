@@ -1,47 +1,110 @@
-"""What became of the records that joins were given, by join and partition."""
+"""Views of joins: which there are, and what became of a record, from the worker that has its partition."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from http import HTTPStatus
+from typing import Final
 
+import aiohttp
 import msgspec
-from prometheus_client import Metric
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from aiohttp import web
+from faust.types import TP
+from faust.web.exceptions import NotFound, ParseError
+from yarl import URL
 
-if TYPE_CHECKING:
-    from streamapp.topology import App
+from streamapp.explain.explainer import ANSWER_TIMEOUT_S, Explainer
+from streamapp.topology import App
+from streamapp.web.answers import answer
+from streamapp.web.requests import APP, INT32_MAX, INT64_MAX, number, parameters
+from streamapp.web.router import HOP, router_of
+from streamapp.web.tables import check_recovered
 
-__all__ = ["joins"]
+__all__ = ["JoinInfo", "routes"]
+
+#: What another worker may take: topics are read for the answer.
+HOP_TIMEOUT: Final = aiohttp.ClientTimeout(total=3 * ANSWER_TIMEOUT_S)
 
 
-def joins(app: App) -> Iterable[Metric]:
-    """Give the balance of each join and partition: ``received = matched + unmatched + pending + late + rejected``."""
-    labels = ["join", "partition", "account"]
-    balance = GaugeMetricFamily("streamapp_join_records", "records that can have a result, by account", labels=labels)
-    updates = GaugeMetricFamily("streamapp_join_updates", "records that others are joined with", labels=labels)
-    clock = GaugeMetricFamily("streamapp_join_clock_seconds", "event time", labels=["join", "partition"])
-    side = CounterMetricFamily(
-        "streamapp_join_side_outputs", "records that are not matched", labels=["join", "topic", "reason"]
-    )
-    for join in app.joins:
-        for partition, account in join.partitions.items():
-            for name, count in msgspec.structs.asdict(account.balance).items():
-                balance.add_metric([join.name, str(partition), name], count)
-            for name, count in msgspec.structs.asdict(account.updates).items():
-                updates.add_metric([join.name, str(partition), name], count)
-            if account.clock is not None:
-                clock.add_metric([join.name, str(partition)], account.clock / 1000)
-        for (topic, reason), count in join.side_outputs.counts.items():
-            side.add_metric([join.name, topic, reason.value], count)
-    globals_ = GaugeMetricFamily(
-        "streamapp_global_table_updates", "updates of global tables, by account", labels=["topic", "account"]
-    )
-    counts: Counter[tuple[str, str]] = Counter()
-    for table in app.global_tables:
-        for name, count in msgspec.structs.asdict(table.table.updates).items():
-            counts[table.topic, name] += count
-    for labels_, count in counts.items():
-        globals_.add_metric(labels_, count)
-    return [balance, updates, clock, side, globals_]
+class JoinInfo(msgspec.Struct, frozen=True):
+    """What ``/joins/{name}/`` answers."""
+
+    name: str
+    #: The topics that it reads.
+    topics: list[str]
+    #: The table that has its state.
+    table: str
+
+    @classmethod
+    def of(cls, explainer: Explainer) -> JoinInfo:
+        """Return that of a join."""
+        return cls(explainer.join.name, explainer.topics, explainer.join.table.name)
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What ``/joins/{name}/{topic}/?key=…&time=…`` answers: where the record is explained."""
+
+    see: str
+
+
+async def joins(request: web.Request) -> web.Response:
+    """Describe each join."""
+    return answer([JoinInfo.of(one) for _, one in sorted(request.app[APP].explainers.items())])
+
+
+async def join(request: web.Request) -> web.Response:
+    """Describe a join."""
+    return answer(JoinInfo.of(_explainer(request)))
+
+
+async def find(request: web.Request) -> web.Response:
+    """Lead to where the first record of a key and a time is explained: ``?key=…&time=…``, in ms."""
+    explainer, given = _explainer(request), parameters(request)
+    if not {"key", "time"} <= given.keys():
+        raise ParseError("say which record: ?key=KEY&time=MS, or …/PARTITION/OFFSET/")
+    time = number(given["time"].decode(errors="replace"), "time", INT64_MAX)
+    place = await explainer.find(_topic(request, explainer), given["key"], time)
+    path = f"/joins/{explainer.join.name}/{place.topic}/{place.partition}/{place.offset}/"
+    where = str(URL.build(path=path))
+    return answer(Found(where), HTTPStatus.FOUND, {"Location": where})
+
+
+async def explain(request: web.Request) -> web.StreamResponse:
+    """Say what became of a record, or ask the worker that has the partition."""
+    explainer, router = _explainer(request), router_of(request.app[APP])
+    given = request.match_info
+    tp = TP(_topic(request, explainer), number(given["partition"], "partition", INT32_MAX))
+    offset = number(given["offset"], "offset", INT64_MAX)
+    owner = router.owner(explainer.join.table.name, tp.partition, request.headers.get(HOP))
+    if not owner.here:
+        return await router.ask(owner, request, HOP_TIMEOUT)
+    check_recovered(request.app[APP])
+    try:
+        return answer(await explainer.explain(tp, offset))
+    except KeyError:  # a rebalance came while topics were read
+        raise router.moving() from None
+
+
+def _explainer(request: web.Request) -> Explainer:
+    name = request.match_info["name"]
+    try:
+        return request.app[APP].explainers[name]
+    except KeyError:
+        raise NotFound("unknown join", name=name) from None
+
+
+def _topic(request: web.Request, explainer: Explainer) -> str:
+    """Return the full name of the topic that a request names."""
+    app: App = request.app[APP]
+    name = request.match_info["topic"]
+    for full_name in (name, app.settings.topic(name)):
+        if full_name in explainer.topics:
+            return full_name
+    raise NotFound("the join does not read this topic", join=explainer.join.name, topic=name)
+
+
+routes = [
+    web.get("/joins/", joins),
+    web.get("/joins/{name}/", join),
+    web.get("/joins/{name}/{topic}/", find),
+    web.get("/joins/{name}/{topic}/{partition}/{offset}/", explain),
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from faust import web
+from aiohttp import web
 from faust.sensors.prometheus import FaustMetrics
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -20,9 +20,9 @@ from prometheus_client.registry import Collector
 
 from streamapp.worker.monitor import Monitor
 
-__all__ = ["Metrics", "Source", "blueprint"]
+__all__ = ["METRICS", "Metrics", "Source", "routes"]
 
-#: Gives metrics as they are when ``/metrics`` is asked for.
+#: Returns metrics as they are when ``/metrics`` is asked for.
 Source = Callable[[], Iterable[Metric]]
 
 #: What the names of Faust's own metrics begin with. Its default is the app's id, which every dashboard would
@@ -30,7 +30,7 @@ Source = Callable[[], Iterable[Metric]]
 FAUST: Final = "faust"
 
 
-class Metrics:
+class Metrics(Collector):
     """What ``/metrics`` shows: the process, Faust's own metrics, and those of the sources that were added.
 
     Faust's `setup_prometheus_sensors` is not used because it registers for the whole process, where a second
@@ -39,46 +39,40 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
-        GCCollector(registry=self.registry)
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
         self._faust = FaustMetrics.create(self.registry, FAUST)
+        self._sources: list[Source] = []
+        self.registry.register(self)
 
     def monitor(self, **options: Any) -> Monitor:
-        """Make the app's monitor (the setting `Monitor`): it counts for ``/``, ``/performance/`` and here."""
+        """Return the app's monitor (the setting `Monitor`): it counts for ``/``, ``/performance/`` and here."""
         return Monitor(self._faust, **options)
 
     def add(self, source: Source) -> None:
-        """Show what this source gives, such as a `prometheus_client.core.CounterMetricFamily` of plain ints.
+        """Show what this source returns, such as a `prometheus_client.core.CounterMetricFamily` of plain ints.
 
         It is called in the worker's event loop, so it need not lock, and must not wait.
         """
-        self.registry.register(_Collector(source))
+        self._sources.append(source)
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the metrics of the sources as they are now."""
+        return [metric for source in self._sources for metric in source()]
 
     def exposition(self) -> bytes:
-        """Give all metrics in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self.registry)
 
 
-class _Collector(Collector):
-    """A source as prometheus_client wants it."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-
-    def collect(self) -> Iterable[Metric]:
-        """Give the metrics as they are now."""
-        return self._source()
+METRICS: Final = web.AppKey[Metrics]("metrics", Metrics)
 
 
-blueprint = web.Blueprint("prometheus")
+async def metrics(request: web.Request) -> web.Response:
+    """Answer a scrape."""
+    return web.Response(body=request.app[METRICS].exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-@blueprint.route("/metrics", name="metrics")
-class MetricsView(web.View):
-    """All metrics in Prometheus' text format."""
-
-    async def get(self, _request: web.Request) -> web.Response:
-        """Answer a scrape."""
-        app: Any = self.app
-        return self.bytes(app.metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+routes = [
+    web.get("/metrics", metrics),
+]

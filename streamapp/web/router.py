@@ -7,105 +7,105 @@ a worker by its URL for another one; and it waits five minutes for a worker that
 
 from __future__ import annotations
 
-import dataclasses
-import zlib
-from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final, NamedTuple, cast
 
 import aiohttp
+from aiohttp import web
 from faust.app import router as faust_router
 from faust.exceptions import SameNode
-from faust.types import TP
+from faust.types import TP, K
+from faust.types.assignor import HostToPartitionMap
 from faust.web import Request, Response, Web
 from faust.web.exceptions import NotFound, ServiceUnavailable
 from yarl import URL
 
-from streamapp.kafka.partitioner import partition_of
+from streamapp.kafka.partitioners import partitions_of
 from streamapp.web.access import authorization
+from streamapp.worker.app import App
+from streamapp.worker.table import Table
 
-__all__ = ["EVENT_TIME", "Owner", "Router", "partitions_of"]
+__all__ = ["EVENT_TIME", "HOP", "Owner", "Router", "router_of", "table_of"]
 
 #: Response header: a row's event time, in milliseconds since 1970.
 EVENT_TIME: Final = "X-Event-Time"
 #: Request header of a hop from worker to worker: the partition that is asked for. A hop is answered, never sent
 #: on, so that workers that disagree about who has a key cannot send a request in circles.
 HOP: Final = "X-Streamapp-Partition"
-#: Seconds a hop may take. A look-up takes milliseconds: an owner that is silent for longer is down.
+#: A look-up takes milliseconds: an owner that is silent for longer is down.
 HOP_TIMEOUT: Final = aiohttp.ClientTimeout(total=3.0)
 #: What of the owner's response is handed on besides status and body.
 HANDED_ON: Final = frozenset({"content-type", EVENT_TIME.lower()})
 
 
-@dataclasses.dataclass(frozen=True)
-class Owner:
-    """The worker that has a partition of a table."""
+class Owner(NamedTuple):
+    """The worker that has a partition of a table, which may be this one."""
 
     partition: int
     url: URL
-    #: Whether it is this worker.
     here: bool
 
 
-def partitions_of(key: bytes, count: int) -> Iterator[int]:
-    """Give the partitions that a producer may have put a key into, the likeliest first.
+def table_of(app: App, name: str) -> Table:
+    """Return a table by its name.
 
-    That is murmur2 (Kafka's Java client, aiokafka, Faust, Kafka Streams), then CRC-32, the default of
-    librdkafka and so of every producer made with confluent-kafka that does not set `partitioner`.
+    Raises:
+        NotFound: if there is none.
     """
-    first, second = partition_of(key, count), zlib.crc32(key) % count
-    yield first
-    if second != first:
-        yield second
+    try:
+        return cast(Table, app.tables[name])
+    except KeyError:
+        raise NotFound("unknown table", name=name) from None
 
 
 class Router(faust_router.Router):
-    """Faust's router for tables whose keys are the bytes of the source topic's keys."""
+    """Faust's router for tables whose keys are the bytes of the source topic's keys.
 
-    def key_store(self, table_name: str, key: Any) -> URL:
-        """Give the URL of the worker that has a key, by the partition that murmur2 gives it.
+    Raises:
+        NotFound: by the methods that take a table, if there is no such table.
+        ServiceUnavailable: by those that return a worker, while none is known to have the partition.
+    """
 
-        Raises:
-            NotFound: if there is no such table.
-            ServiceUnavailable: while no assignment is known.
-        """
+    app: App
+
+    def table_metadata(self, table_name: str) -> HostToPartitionMap:
+        """Return which worker has which partitions of a table."""
+        return super().table_metadata(table_of(self.app, table_name).name)
+
+    def key_store(self, table_name: str, key: K) -> URL:
+        """Return the URL of the worker that has a key, by the partition that murmur2 gives it."""
         return self.owners(table_name, key)[0].url
 
-    def owners(self, table_name: str, key: Any) -> list[Owner]:
-        """Give the workers that may have a key, the likeliest first; see `partitions_of`.
-
-        Raises:
-            NotFound: if there is no such table.
-            ServiceUnavailable: while no assignment is known.
-        """
-        table = self._get_table(table_name)
-        topic = self._get_table_topic(table)
-        forms = table.key_forms(self._get_serialized_key(table, key))
+    def owners(self, table_name: str, key: K, hop: str | None = None) -> list[Owner]:
+        """Return the workers that may have a key, the likeliest first (`partitions_of`); this one alone for a `HOP`."""
+        table = table_of(self.app, table_name)
+        forms = table.key_forms(key if isinstance(key, bytes) else str(key).encode())
         # Not counted in the assignment, which may lack some: see `_owner`.
-        count = self._count(table, topic)
-        found = dict.fromkeys(partition for form in forms for partition in partitions_of(form, count))
-        return [self._owner(TP(topic, partition)) for partition in found]
+        numbers = dict.fromkeys(number for form in forms for number in partitions_of(form, self._count(table)))
+        return self._owners([TP(table.changelog_topic_name, number) for number in numbers], hop)
 
-    def owner(self, table_name: str, partition: int) -> Owner:
-        """Give the worker that has a partition of a table.
-
-        Raises:
-            NotFound: if there is no such table, or partition.
-            ServiceUnavailable: while no assignment is known.
-        """
-        table = self._get_table(table_name)
-        topic = self._get_table_topic(table)
-        if partition >= self._count(table, topic):
+    def owner(self, table_name: str, partition: int, hop: str | None = None) -> Owner:
+        """Return the worker that has a partition of a table, which is to be this one for a `HOP`."""
+        table = table_of(self.app, table_name)
+        if partition >= self._count(table):
             raise NotFound("unknown partition", table=table_name, partition=partition)
-        return self._owner(TP(topic, partition))
+        return self._owners([TP(table.changelog_topic_name, partition)], hop)[0]
 
-    def _count(self, table: Any, changelog: str) -> int:
-        app: Any = self.app
-        return app.partition_counts.get(changelog) or table.partitions or app.conf.topic_partitions  # type: ignore[no-any-return]
+    def _owners(self, tps: list[TP], hop: str | None) -> list[Owner]:
+        if hop is None:
+            return [self._owner(tp) for tp in tps]
+        here = [self._owner(tp) for tp in tps if str(tp.partition) == hop and self.app.assignor.is_active(tp)]
+        if not here:
+            raise self.moving()
+        return here
+
+    def _count(self, table: Table) -> int:
+        known = self.app.partition_counts.get(table.changelog_topic_name)
+        return known or table.partitions or self.app.conf.topic_partitions
 
     def _owner(self, tp: TP) -> Owner:
-        if self._assignor.is_active(tp):
+        if self.app.assignor.is_active(tp):
             return Owner(tp.partition, self.url, here=True)
-        workers = self._assignor.table_metadata(tp.topic)
+        workers = self.app.assignor.table_metadata(tp.topic)
         if not workers:
             raise ServiceUnavailable("no partitions are assigned yet; try again", owner=str(self.url))
         for url, topics in workers.items():
@@ -123,73 +123,47 @@ class Router(faust_router.Router):
         """The URL by which other workers know this one."""
         return URL(self.app.conf.canonical_url)
 
-    async def route_req(self, table_name: str, key: Any, web: Web, request: Request) -> Response:
+    async def route_req(self, table_name: str, key: K, web: Web, request: Request) -> Response:
         """Ask the worker that has a key (used by `faust.App.table_route`).
 
         Raises:
             SameNode: if it is this worker.
-            NotFound: if there is no such table.
-            ServiceUnavailable: if the worker is down, or not known.
         """
-        owner = self.asked(self.owners(table_name, key), request)[0]
+        asked = cast("aiohttp.web.Request", request)
+        owner = self.owners(table_name, key, asked.headers.get(HOP))[0]
         if owner.here:
             raise SameNode
-        return await self.ask(owner, web, request)
-
-    def asked(self, owners: list[Owner], request: Request) -> list[Owner]:
-        """Leave only this worker if another one sent the request.
-
-        Raises:
-            ServiceUnavailable: if the partition that the other worker asks for is not here.
-        """
-        partition = request.headers.get(HOP)
-        if partition is None:
-            return owners
-        here = [owner for owner in owners if owner.here and str(owner.partition) == partition]
-        if not here:
-            raise self.moving()
-        return here
+        return cast(Response, await self.ask(owner, asked))
 
     def moving(self) -> ServiceUnavailable:
-        """Make the error for a partition that was thought to be here and is not."""
+        """Return the error for a partition that was thought to be here and is not."""
         return ServiceUnavailable("the key is moving to another worker; try again", owner=str(self.url))
 
     async def ask(
-        self, owner: Owner, web: Web, request: Request, patience: aiohttp.ClientTimeout = HOP_TIMEOUT
-    ) -> Response:
-        """Send a request to another worker and give its response as it is.
+        self, owner: Owner, request: web.Request, within: aiohttp.ClientTimeout = HOP_TIMEOUT
+    ) -> web.Response:
+        """Send a request to another worker and return its response as it is.
 
         Raises:
             ServiceUnavailable: if the worker does not answer in time.
         """
-        asked: Any = request
         # As it came: what is done to a URL else makes other keys of ".." and of what is not UTF-8.
-        url = URL(f"{owner.url.origin()}{asked.rel_url.raw_path_qs}", encoded=True)
-        app: Any = self.app
-        headers = {HOP: str(owner.partition), **authorization(app.settings.web_token)}
+        url = URL(f"{owner.url.origin()}{request.rel_url.raw_path_qs}", encoded=True)
+        headers = {HOP: str(owner.partition), **authorization(self.app.settings.web_token)}
         try:
-            async with self.app.http_client.request(
-                "GET", url, headers=headers, timeout=patience, allow_redirects=False
+            async with self.app.http_client.get(
+                url, headers=headers, timeout=within, allow_redirects=False
             ) as response:
-                return web.bytes(
-                    await response.read(),
-                    status=response.status,
-                    headers={k: v for k, v in response.headers.items() if k.lower() in HANDED_ON},
-                )
+                handed_on = {name: value for name, value in response.headers.items() if name.lower() in HANDED_ON}
+                return web.Response(body=await response.read(), status=response.status, headers=handed_on)
         except (aiohttp.ClientError, OSError, TimeoutError) as exc:
-            cause = str(exc) or f"no answer within {patience.total:g} s"
             raise ServiceUnavailable(
                 "the worker that has the key is down; its keys go to others within the session timeout",
                 owner=str(owner.url),
-                cause=cause,
+                cause=str(exc) or f"no answer within {within.total:g} s",
             ) from None
 
-    @classmethod
-    def _get_serialized_key(cls, _table: Any, key: Any) -> bytes:
-        return key if isinstance(key, bytes) else str(key).encode()
 
-    def _get_table(self, name: str) -> Any:
-        try:
-            return self.app.tables[name]
-        except KeyError:
-            raise NotFound("unknown table", name=name) from None
+def router_of(app: App) -> Router:
+    """Return the router of an app."""
+    return cast(Router, app.router)

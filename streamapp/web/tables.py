@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any, cast
 
 import msgspec
-from faust import web
+from aiohttp import web
 from faust.types import TP
-from faust.web.exceptions import ServiceUnavailable
+from faust.web.exceptions import NotFound, ServiceUnavailable
 
-from streamapp.stores.errors import StoreBehindError, StoreUnreachableError
-from streamapp.web.asked import key_in_path, parameters, shown
+from streamapp.topology import App
+from streamapp.web.answers import answer, error
 from streamapp.web.health import State, state_of
-from streamapp.web.router import EVENT_TIME, Router
+from streamapp.web.requests import APP, key_in_path, parameters, shown
+from streamapp.web.router import EVENT_TIME, HOP, router_of, table_of
 from streamapp.worker.table import Table
 
-__all__ = ["StateView", "TableInfo", "blueprint"]
+__all__ = ["TableInfo", "check_recovered", "routes"]
 
 
 class TableInfo(msgspec.Struct, frozen=True):
@@ -30,121 +30,84 @@ class TableInfo(msgspec.Struct, frozen=True):
     rows: int
 
 
-blueprint = web.Blueprint("tables")
+async def tables(request: web.Request) -> web.Response:
+    """Describe each table."""
+    app = request.app[APP]
+    check_recovered(app)
+    found = (table_of(app, name) for name in sorted(app.tables))
+    return answer([_info(app, table) for table in found if not table.ordered])
 
 
-class StateView(web.View):
-    """What views of state have in common, which a worker has for its partitions."""
-
-    async def dispatch(self, request: Any) -> Any:
-        """Answer 503 while the store is away, or its rows are read again."""
-        try:
-            return await super().dispatch(request)
-        except (StoreUnreachableError, StoreBehindError) as exc:
-            return await self.on_request_error(request, ServiceUnavailable(str(exc), owner=str(self.router.url)))
-
-    @property
-    def router(self) -> Router:
-        """The app's router."""
-        return cast(Router, self.app.router)
-
-    def check_recovered(self) -> None:
-        """Refuse to answer from tables that are not complete.
-
-        Raises:
-            ServiceUnavailable: unless this worker is ready.
-        """
-        state = state_of(self.app)
-        if state is not State.READY:
-            raise ServiceUnavailable(f"the worker is {state}; try again", owner=str(self.router.url), state=state.value)
-
-    def struct(self, value: Any) -> web.Response:
-        """Answer with structs as JSON."""
-        return self.bytes(msgspec.json.encode(value), content_type="application/json")
+async def table(request: web.Request) -> web.StreamResponse:
+    """Describe a table; with ``?key=…`` look a row up, by a key that a path cannot have."""
+    app, key = request.app[APP], parameters(request).get("key")
+    found = _table(request)
+    if key is not None:
+        return await _row(request, found, key)
+    check_recovered(app)
+    return answer(_info(app, found))
 
 
-class TableView(StateView):
-    """What the views of tables have in common."""
-
-    def table(self, name: str) -> Table:
-        """Give a table by its name.
-
-        Raises:
-            NotFound: if there is none.
-        """
-        table = cast(Table | None, self.app.tables.get(name))
-        if table is None or table.ordered:  # the inner state of a join is none to be looked at
-            raise self.NotFound("unknown table", name=name)
-        return table
-
-    async def row(self, request: web.Request, table: Table, key: bytes) -> web.Response:
-        """Look a row up here, or ask the worker that has it.
-
-        A key is unknown only when every worker that may have it says so: the 503 of one that is down or
-        recovering is not taken for a 404.
-        """
-        for owner in self.router.asked(self.router.owners(table.name, key), request):
-            if owner.here:
-                response = self.look_up(table, owner.partition, key)
-            else:
-                response = await self.router.ask(owner, self.web, request)
-            if response.status != HTTPStatus.NOT_FOUND:
-                break
-        return response
-
-    def look_up(self, table: Table, partition: int, key: bytes) -> web.Response:
-        """Answer with the row from a partition that this worker has."""
-        self.check_recovered()
-        try:
-            rows = map(table.partition(partition).get, table.key_forms(key))
-            row = next((row for row in rows if row is not None), None)
-        except KeyError:  # a rebalance came while another worker was asked
-            raise self.router.moving() from None
-        if row is None:
-            return self.error(HTTPStatus.NOT_FOUND, "key not found", key=shown(key), table=table.name)
-        headers = {EVENT_TIME: str(row.timestamp)}
-        return self.bytes(row.value, content_type="application/json", headers=headers)
-
-    def info(self, table: Table) -> TableInfo:
-        """Describe a table."""
-        assignor: Any = self.app.assignor
-        owned = {
-            number: rows
-            for number, rows in table.data.partitions.items()
-            if assignor.is_active(TP(table.changelog_topic_name, number))
-        }
-        return TableInfo(table.name, table.help, sorted(owned), sum(map(len, owned.values())))
+async def row(request: web.Request) -> web.StreamResponse:
+    """Look a row up: the value's JSON, with its event time in a header."""
+    return await _row(request, _table(request), key_in_path(request, 2))
 
 
-@blueprint.route("/", name="list")
-class Tables(TableView):
-    """All tables."""
+def check_recovered(app: App) -> None:
+    """Refuse to answer from tables that are not complete.
 
-    async def get(self, _request: web.Request) -> web.Response:
-        """Describe each table."""
-        self.check_recovered()
-        tables = cast(dict[str, Table], self.app.tables)
-        return self.struct([self.info(table) for _, table in sorted(tables.items()) if not table.ordered])
-
-
-@blueprint.route("/{name}/", name="detail")
-class TableDetail(TableView):
-    """One table; with ``?key=…`` one row, by a key that a path cannot have."""
-
-    async def get(self, request: web.Request, name: str) -> web.Response:
-        """Describe a table, or look a row up."""
-        table, key = self.table(name), parameters(request).get("key")
-        if key is not None:
-            return await self.row(request, table, key)
-        self.check_recovered()
-        return self.struct(self.info(table))
+    Raises:
+        ServiceUnavailable: unless this worker is ready.
+    """
+    state = state_of(app)
+    if state is not State.READY:
+        raise ServiceUnavailable(f"the worker is {state}; try again", owner=str(router_of(app).url), state=state.value)
 
 
-# aiohttp takes braces for no part of a variable unless it is told what the variable may be.
-@blueprint.route("/{name}/{key:[^/]+}/", name="key-detail")
-class TableKeyDetail(TableView):
-    """One row: the value's JSON, with its event time in a header."""
+def _table(request: web.Request) -> Table:
+    name = request.match_info["name"]
+    found = table_of(request.app[APP], name)
+    if found.ordered:  # the inner state of a join is none to be looked at
+        raise NotFound("unknown table", name=name)
+    return found
 
-    async def get(self, request: web.Request, name: str, key: str) -> web.Response:
-        """Look the row up."""
-        return await self.row(request, self.table(name), key_in_path(request, 2))
+
+async def _row(request: web.Request, table: Table, key: bytes) -> web.StreamResponse:
+    """Look a row up here, or ask the worker that has it.
+
+    A key is unknown only when every worker that may have it says so: the 503 of one that is down or recovering is not
+    taken for a 404.
+    """
+    app, router = request.app[APP], router_of(request.app[APP])
+    for owner in router.owners(table.name, key, request.headers.get(HOP)):
+        response = _look_up(app, table, owner.partition, key) if owner.here else await router.ask(owner, request)
+        if response.status != HTTPStatus.NOT_FOUND:
+            break
+    return response
+
+
+def _look_up(app: App, table: Table, partition: int, key: bytes) -> web.Response:
+    check_recovered(app)
+    try:
+        rows = map(table.partition(partition).get, table.key_forms(key))
+        found = next((row for row in rows if row is not None), None)
+    except KeyError:  # a rebalance came while another worker was asked
+        raise router_of(app).moving() from None
+    if found is None:
+        return error(HTTPStatus.NOT_FOUND, "key not found", key=shown(key), table=table.name)
+    headers = {EVENT_TIME: str(found.timestamp)}
+    return web.Response(body=found.value, content_type="application/json", headers=headers)
+
+
+def _info(app: App, table: Table) -> TableInfo:
+    partitions, changelog = table.data.partitions, table.changelog_topic_name
+    owned = {number: rows for number, rows in partitions.items() if app.assignor.is_active(TP(changelog, number))}
+    return TableInfo(table.name, table.help, sorted(owned), sum(map(len, owned.values())))
+
+
+routes = [
+    web.get("/table/", tables),
+    web.get("/table/{name}/", table),
+    # aiohttp takes braces for no part of a variable unless it is told what the variable may be.
+    web.get("/table/{name}/{key:[^/]+}/", row),
+]

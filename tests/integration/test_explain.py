@@ -307,9 +307,9 @@ def test_without_side_outputs_lineage_tells_what_joined_and_the_rest_is_open(
     with Worker(tmp_path, app="joining_app", **topics.settings) as worker:
         wait_read(topics, worker, "purchases", "views")
         joined, alone = (asked(worker, "pairs", "purchases", 0, offset) for offset in (0, 1))
-    assert (joined["verdict"], joined["told"]["topic"]) == ("matched", f"{topics.prefix}pairs.joined")
+    assert (joined["verdict"], joined["evidence"]["topic"]) == ("matched", f"{topics.prefix}pairs.joined")
     assert [near["place"]["offset"] for near in joined["candidates"]] == [0]
-    assert (alone["verdict"], alone["told"]) == ("over", None)
+    assert (alone["verdict"], alone["evidence"]) == ("over", None)
     assert (
         "nothing tells how that ended: a side output would; name a topic for it (late=, unmatched=)" in alone["because"]
     )

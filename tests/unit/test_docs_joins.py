@@ -28,4 +28,4 @@ def test_the_examples_run() -> None:
 
 def test_the_join_for_replay_can_be_used() -> None:
     (spec,) = blocks("toml")
-    assert read_spec(spec.encode(), "docs").join()
+    assert read_spec(spec.encode(), "docs").join

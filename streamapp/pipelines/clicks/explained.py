@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from streamapp.app import app
-from streamapp.explain.evidence import Match, Witness, dead_letters
+from streamapp.explain.evidence import EvidenceTopic, Match, dead_letters
 from streamapp.formats.undecodable import Undecodable
 from streamapp.joins import Clock, Explanation, Reason, Side, SideOutput, StreamTableJoin, Verdict
 from streamapp.joins.explanation import explain_update
@@ -19,6 +19,7 @@ from streamapp.pipelines.clicks.topics import joined_data, unmatched_clicks, use
 from streamapp.runtime.inputs import Input
 from streamapp.runtime.rows import Rows
 from streamapp.runtime.work import Work
+from streamapp.worker.progress import Progress
 
 __all__ = ["ClickJoin"]
 
@@ -45,14 +46,16 @@ class ClickJoin:
     name = "user_clicks-user_profiles-join"
     inputs: Sequence[Input] = (user_clicks.source(Side.LEFT), user_profiles.source(Side.RIGHT))
     table = table
-    witnesses: Sequence[Witness] = (
+    evidence: Sequence[EvidenceTopic] = (
         dead_letters(app.dead_letters.topic),
-        Witness(unmatched_clicks.topic, frozenset({Reason.UNMATCHED, Reason.EXPIRED}), _unmatched),
-        Witness(joined_data.topic, frozenset(), _joined),
+        EvidenceTopic(unmatched_clicks.topic, frozenset({Reason.UNMATCHED, Reason.EXPIRED}), _unmatched),
+        EvidenceTopic(joined_data.topic, frozenset(), _joined),
     )
 
     def __init__(self, join: StreamTableJoin) -> None:
         self._join = join
+        progress = Progress(app, [each.topic for each in self.inputs])
+        self.read, self.commit = progress.read, progress.commit
 
     def explain(self, partition: int, source: int, record: Record) -> Explanation:
         """Say why a record that was taken in joined, or did not, as far as the table tells.

@@ -10,47 +10,47 @@ import re
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote_to_bytes
 
+from aiohttp import web
 from faust.web.exceptions import ParseError
 
-__all__ = ["INT32", "INT64", "key_in_path", "number", "parameters", "shown"]
+from streamapp.topology import App
 
+__all__ = ["APP", "INT32_MAX", "INT64_MAX", "key_in_path", "number", "parameters", "shown"]
+
+#: The app whose web server has the request.
+APP: Final = web.AppKey[App]("streamapp", App)
 #: The largest partition, and the largest offset or time, that Kafka can have.
-INT32, INT64 = (1 << 31) - 1, (1 << 63) - 1
-NUMBER: Final = re.compile(r"[0-9]{1,19}")
+INT32_MAX, INT64_MAX = (1 << 31) - 1, (1 << 63) - 1
+DIGITS: Final = re.compile(r"[0-9]{1,19}")
 #: Characters of a key or a number that an answer repeats.
-SHOWN: Final = 200
+SHOWN_CHARACTERS: Final = 200
 
 
-def key_in_path(request: Any, part: int) -> bytes:
+def key_in_path(request: web.Request, part: int) -> bytes:
     """Return a part of a request's path, counted from 0, without its percent-encoding."""
     return unquote_to_bytes(request.rel_url.raw_path.split("/")[part + 1])
 
 
-def parameters(request: Any) -> dict[str, bytes]:
+def parameters(request: web.Request) -> dict[str, bytes]:
     """Return the query of a request; of several values of a name the last one."""
     query = request.rel_url.raw_query_string
     found = parse_qsl(query, keep_blank_values=True, encoding="utf-8", errors="surrogateescape")
     return {name: value.encode("utf-8", "surrogateescape") for name, value in found}
 
 
-def number(text: str, name: str, most: int) -> int:
-    """Read a number.
-
-    Args:
-        text: of ASCII digits.
-        name: what it is.
-        most: what it may be at most.
+def number(text: str, name: str, largest: int) -> int:
+    """Read a number that is given in ASCII digits.
 
     Raises:
         ParseError: if it is none, or too large.
     """
-    if not NUMBER.fullmatch(text) or int(text) > most:
+    if not DIGITS.fullmatch(text) or int(text) > largest:
         given: dict[str, Any] = {name: shown(text.encode())}
-        raise ParseError(f"{name} must be a whole number from 0 to {most}", **given)
+        raise ParseError(f"{name} must be a whole number from 0 to {largest}", **given)
     return int(text)
 
 
 def shown(key: bytes) -> str:
     """Return bytes for people."""
     text = key.decode(errors="backslashreplace")
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(key)} bytes)"
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}… ({len(key)} bytes)"

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from streamapp.explain.answer import Answer, Near, Place, Question, because
+from streamapp.explain.answer import Answer, AskedRecord, NearRecord, Place, because
 from streamapp.joins import Explanation, Reason, Verdict
 
-RECORD = Question(Place("views", 3, 17), "ann", 10_000)
+RECORD = AskedRecord(Place("views", 3, 17), "ann", 10_000)
 
 
-def near(timestamp: int, outside_by: int = 0, note: str = "") -> Near:
-    return Near(Place("purchases", 3, 40), "ann", timestamp, outside_by, note)
+def near(timestamp: int, outside_by: int = 0, note: str = "") -> NearRecord:
+    return NearRecord(Place("purchases", 3, 40), "ann", timestamp, outside_by, note)
 
 
-def said(verdict: Verdict, *found: Near, behind: int = 0, gap: str = "", **explained: Any) -> str:
+def said(verdict: Verdict, *found: NearRecord, behind: int = 0, gap: str = "", **explained: Any) -> str:
     explanation = Explanation(verdict=verdict, clock=explained.pop("clock", 20_000), **explained)
     return because(explanation, RECORD.timestamp, found, behind, gap)
 
@@ -87,8 +87,8 @@ def test_an_answer_names_record_reason_window_what_was_near_and_who_says_so() ->
         until=None,
         grace_ms=None,
         late_by_ms=0,
-        candidates=[near(12_250, 250), Near(None, "bob", 9_000, note="it has no value")],
-        told=Place("late", 3, 2),
+        candidates=[near(12_250, 250), NearRecord(None, "bob", 9_000, note="it has no value")],
+        evidence=Place("late", 3, 2),
     )
     assert answer.text.splitlines() == [
         "bought: views[3]@17, key 'ann', 1970-01-01T00:00:10.000Z",

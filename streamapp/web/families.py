@@ -1,0 +1,76 @@
+"""What the app counts, as families of metrics: what went through the worker, and what became of it in joins."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from msgspec.structs import asdict
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+from streamapp.runtime.unmatched import UnmatchedOutput
+from streamapp.topology import App
+
+__all__ = ["flow", "joins"]
+
+#: Values of the labels, of a single one as they are, and a count.
+Values = Iterable[tuple[str | tuple[str, ...], float]]
+
+
+def flow(app: App) -> Iterable[Metric]:
+    """Return the counters of an app since its start; of a joined stream, ``read = matched + unmatched + rejected``.
+
+    That most records come to nothing is what the watch says, as `streamapp.runtime.watch` has it.
+    """
+    sinks = app.declared.sinks.values()
+    unmatched = [count for sink in sinks if isinstance(sink, UnmatchedOutput) for count in sink.counts.items()]
+    nothing = [(name, name in app.watch.bad) for name in app.watch.names]
+    enforced = "batches that went although a partition they are joined with had nothing"
+    by_reason = ("topic", "reason")
+    return [
+        _counter("records_read", "records that the agents are done with", app.read.items()),
+        _counter("results_sent", "results that the broker acknowledged", ((sink.topic, sink.sent) for sink in sinks)),
+        _counter("records_rejected", "records that cannot be used", app.dead_letters.counts.items(), by_reason),
+        _counter("records_ahead", "records further ahead of the wall clock than may be", app.ahead.counts.items()),
+        _counter("records_unmatched", "records that agents found no row for", unmatched, by_reason),
+        _gauge("mostly_nothing", "1 = most of its records are rejected or unmatched now", nothing, ["what"]),
+        _counter("records_lost", "records that were gone before they were read, at most", app.losses.records.items()),
+        _gauge("records_held", "fetched records that wait for the topics which go first", [((), app.held)]),
+        _counter("batches_enforced", enforced, [((), app.enforced)], ()),
+    ]
+
+
+def joins(app: App) -> Iterable[Metric]:
+    """Return the balance of each join and partition: ``received = matched + unmatched + pending + late + rejected``."""
+    accounts = [(join.name, str(number), one) for join in app.joins for number, one in join.partitions.items()]
+    balance = (((*of, name), count) for *of, one in accounts for name, count in asdict(one.balance).items())
+    updates = (((*of, name), count) for *of, one in accounts for name, count in asdict(one.updates).items())
+    clock = (((join, number), one.clock / 1000) for join, number, one in accounts if one.clock is not None)
+    side = (((join.name, *about), count) for join in app.joins for about, count in join.side_outputs.counts.items())
+    tables: Counter[tuple[str, str]] = Counter()
+    for table in app.global_tables:
+        for name, count in asdict(table.table.updates).items():
+            tables[table.topic, name] += count
+    by_account = ("join", "partition", "account")
+    return [
+        _gauge("join_records", "records that can have a result, by account", balance, by_account),
+        _gauge("join_updates", "records that others are joined with", updates, by_account),
+        _gauge("join_clock_seconds", "event time", clock, ("join", "partition")),
+        _counter("join_side_outputs", "records that are not matched", side, ("join", "topic", "reason")),
+        _gauge("global_table_updates", "updates of global tables, by account", tables.items(), ("topic", "account")),
+    ]
+
+
+def _counter(name: str, text: str, values: Values, labels: Sequence[str] = ("topic",)) -> Metric:
+    return _filled(CounterMetricFamily(f"streamapp_{name}", text, labels=labels), values)
+
+
+def _gauge(name: str, text: str, values: Values, labels: Sequence[str] = ()) -> Metric:
+    return _filled(GaugeMetricFamily(f"streamapp_{name}", text, labels=labels), values)
+
+
+def _filled(family: CounterMetricFamily | GaugeMetricFamily, values: Values) -> Metric:
+    for labels, value in values:
+        family.add_metric([labels] if isinstance(labels, str) else labels, value)
+    return family
