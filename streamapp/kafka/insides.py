@@ -46,19 +46,24 @@ class Response(Protocol):
 class Metadata(Protocol):
     """`ClusterMetadata`: what the last answer said of the cluster."""
 
+    unauthorized_topics: set[str]
+
     def leader_for_partition(self, tp: TP) -> int | None: ...
     def partitions_for_topic(self, topic: str) -> set[int] | None: ...
+    def available_partitions_for_topic(self, topic: str) -> set[int] | None: ...
 
 
 class Client(Protocol):
     """`AIOKafkaClient`."""
 
     cluster: Metadata
+    _metadata_update: Callable[[Metadata, Collection[str] | None], Awaitable[bool]]
 
     def get_random_node(self) -> int: ...
     def add_topic(self, topic: str) -> Awaitable[bool]: ...
     async def send(self, node: int, request: object, *, group: int = ...) -> Response: ...
     async def ready(self, node: int) -> bool: ...
+    def force_metadata_update(self) -> Awaitable[bool]: ...
     async def _maybe_wait_metadata(self) -> None: ...
 
 
@@ -246,6 +251,7 @@ class Sender(Protocol):
     _message_accumulator: Accumulator
     _in_flight: BusyBrokers
     sender_task: asyncio.Task[None]
+    _retry_backoff: float
     _muted_partitions: set[TP]
     _send_produce_req: Callable[[int, MutableMapping[TP, ProducedBatch]], Awaitable[None]]
     _do_txn_offset_commit: Callable[..., Awaitable[None]]

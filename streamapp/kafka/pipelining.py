@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ProducerFenced
 from faust.types import TP
 
-from streamapp.kafka.insides import ProducedBatch, Sender
+from streamapp.kafka.insides import Client, Metadata, ProducedBatch, Sender
 from streamapp.kafka.lease import Lease
 from streamapp.kafka.produce_request import Handler
 
@@ -56,12 +56,15 @@ class PipeliningProducer(AIOKafkaProducer):  # type: ignore[misc]
     the slowest one's write and the way there and back.
     """
 
+    client: Client
     _sender: Sender
 
     def __init__(self, **settings: object) -> None:
         super().__init__(**settings)
         self._sender._in_flight = BusyBrokers()
         self._sender._send_produce_req = self._send_to
+        self._ask = self.client._metadata_update
+        self.client._metadata_update = self._update_metadata
         self._lease: Lease | None = None
         self._losses = 0
 
@@ -73,6 +76,16 @@ class PipeliningProducer(AIOKafkaProducer):  # type: ignore[misc]
     def fenced(self) -> bool:
         """Whether nothing more is sent since the worker has lost its partitions."""
         return self._lease is not None and self._lease.losses != self._losses
+
+    async def _update_metadata(self, cluster: Metadata, topics: Collection[str] | None) -> bool:
+        """Ask where the topics are; if that is not known of all, what asks next waits as long as before any retry.
+
+        aiokafka's sender (0.14) asks again at once, thousands of times a second, while a partition has no leader.
+        """
+        answered = await self._ask(cluster, topics)
+        if not (answered and all(_led(cluster, topic) for topic in topics or ())):
+            await asyncio.sleep(self._sender._retry_backoff)
+        return answered
 
     async def _send_to(self, node: int, batches: Mapping[TP, ProducedBatch]) -> None:
         sender = self._sender
@@ -102,3 +115,9 @@ class PipeliningProducer(AIOKafkaProducer):  # type: ignore[misc]
                 )
             await asyncio.sleep(HELD_S)
         return True
+
+
+def _led(cluster: Metadata, topic: str) -> bool:
+    """Return whether all partitions of a topic are known to have leaders."""
+    known = cluster.partitions_for_topic(topic)
+    return bool(known) and known == cluster.available_partitions_for_topic(topic)

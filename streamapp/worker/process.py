@@ -9,6 +9,7 @@ from typing import Final, NoReturn
 import faust
 
 from streamapp.errors import StreamappError
+from streamapp.rate_limit import RateLimit
 from streamapp.worker.app import App
 from streamapp.worker.copartition import check_placement, make_changelogs, make_inputs, make_outputs
 from streamapp.worker.event_times import check_event_times
@@ -23,6 +24,8 @@ __all__ = ["Worker", "prepare"]
 #: freed without it; at Python's 700 it ran 20 times a batch, and looked at the fetched records again and again: a
 #: third of all CPU.
 GARBAGE: Final = 100_000
+#: Seconds between two lines of aiokafka's (0.14) on a topic that is not there, which it would write at each look.
+MISSING_LOG_INTERVAL_S: Final = 10.0
 #: In their order; those before `check_inputs` ask no broker.
 CHECKS: Final[tuple[Check, ...]] = (
     check_data,
@@ -87,6 +90,8 @@ class Worker(faust.Worker):
         self.spinner = None
         # aiokafka (0.14) would write the SASL password there, with the request that has it.
         logging.getLogger("aiokafka.conn").setLevel(max(level, logging.INFO))
+        told = RateLimit(MISSING_LOG_INTERVAL_S)
+        logging.getLogger("aiokafka.cluster").addFilter(lambda record: told.due(record.getMessage()))
 
     async def _sentinel_task(self) -> None:
         """End at once: mode (0.7) sleeps a second here, after all is stopped, before the process may end."""
