@@ -22,6 +22,8 @@ REDIS: Final = ("redis", "rediss")
 ROCKSDB: Final = "rocksdb://"
 #: A retention that never ends.
 KEEP_ALL: Final = -1.0
+#: The longest time that a setting may have, 300 years: an event time and so much more is still 64 bits of milliseconds.
+LONGEST_S: Final = 1e10
 #: Name of the topic for records that cannot be used, before the prefix.
 DEAD_LETTERS: Final = "dead_letters"
 
@@ -72,9 +74,9 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
     return within(int, low, high, f"a whole number from {low:,} to {high:,}")
 
 
-def seconds(low: float) -> Callable[[str], float]:
-    """Return what reads a number of seconds of at least so many."""
-    return within(float, low, sys.float_info.max, f"a number of seconds, at least {low:g}")
+def seconds(low: float, high: float = LONGEST_S) -> Callable[[str], float]:
+    """Return what reads a number of seconds within bounds."""
+    return within(float, low, high, f"a number of seconds, at least {low:g} and at most {high:,.0f}")
 
 
 share: Final = within(float, sys.float_info.min, 1.0, "a share: more than 0, at most 1 (= never)")

@@ -124,7 +124,9 @@ class Settings:
     keep_expired: float = setting(3600.0, values.seconds(0), "seconds of event time that a row outlives its expiry")
     on_failure: OnFailure = setting(OnFailure.DEAD_LETTER, values.one_of(OnFailure), "of an agent, each time")
     on_lost: OnLost = setting(OnLost.GO_ON, values.one_of(OnLost), "when records are gone before they were read")
-    session_timeout: float = setting(10.0, values.seconds(6), "seconds until a silent worker's partitions go to others")
+    session_timeout: float = setting(
+        10.0, values.seconds(6, 2e6), "seconds until a silent worker's partitions go to others"
+    )
     instance_id: str = setting("", str, "static member id (KIP-345); default: id, host name and web port")
     security_protocol: SecurityProtocol = setting(
         SecurityProtocol.PLAINTEXT, values.one_of(SecurityProtocol), "how to talk to the broker"
