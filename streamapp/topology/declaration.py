@@ -30,12 +30,22 @@ SinkLike = str | faust.Topic | Output
 #: Whole milliseconds, or a `timedelta`.
 Duration = int | timedelta
 
+#: 300 years (ms): an event time, and so much more or less, is still a number of 64 bits.
+LONGEST_MS: Final = 10**13
+
 NONE: Final[Mapping[Reason, Output]] = MappingProxyType({})
 
 
 def milliseconds(duration: Duration) -> int:
-    """Return a duration in whole milliseconds."""
-    return duration if isinstance(duration, int) else duration // timedelta(milliseconds=1)
+    """Return a duration in whole milliseconds.
+
+    Raises:
+        JoinError: for one of more than 300 years.
+    """
+    found = duration if isinstance(duration, int) else duration // timedelta(milliseconds=1)
+    if abs(found) > LONGEST_MS:
+        raise JoinError(f"a duration of {found:,} ms is longer than the 300 years that are allowed")
+    return found
 
 
 @dataclasses.dataclass(eq=False)

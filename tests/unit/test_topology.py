@@ -95,6 +95,10 @@ def twice(app: App) -> None:
             lambda app: app.topic("a").join(app.topic("b"), before=5, after=0, grace=0, idle_timeout=0),
             "the idle timeout must be more than nothing",
         ),
+        (
+            lambda app: app.topic("a").join(app.topic("b"), before=10**14, after=0, grace=0),
+            "longer than the 300 years",
+        ),
         (lambda app: app.topic("a").table(ttl=5).join(app.topic("b").table()), "have no ttl"),
         (
             lambda app: app.topic("a").table().join(app.topic("b").table(), foreign_key=lambda _: None, how="outer"),
