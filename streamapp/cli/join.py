@@ -11,6 +11,7 @@ import click
 from streamapp.application import App
 from streamapp.cli.group import Command, current_settings
 from streamapp.cli.join_options import JoinOptions, check_options, part_of_name
+from streamapp.formats.content import json_of
 from streamapp.formats.key_forms import key_form
 from streamapp.formats.undecodable import Reason
 from streamapp.joins import How, Record, Refused
@@ -123,7 +124,7 @@ def _keyed_by(field: values.Field, side: str) -> Callable[[Record], None]:
             raise Refused(f"the value has no {field.name} to join on (--on {field.name})")
         if record.key is None:
             raise Refused(f"the record has no key: {remedy}", Reason.NULL_KEY)
-        form = key_form(record.key, record.value, field.name)
+        form = key_form(record.key, json_of(record), field.name)
         raise Refused(f"the key {record.key!r} is {form.text}: {remedy}", Reason.KEY_MISMATCH)
 
     return check

@@ -8,6 +8,8 @@ from typing import Final
 
 import msgspec
 
+from streamapp.formats.content import json_of
+from streamapp.formats.undecodable import Undecodable
 from streamapp.formats.value_forms import not_json
 from streamapp.joins import Record, Refused
 from streamapp.misspelt import meant
@@ -42,6 +44,8 @@ NAME_CHARACTERS: Final = 40
 class Field:
     """Returns a field of a record's value, which is a JSON object, as a key; None = it is not there, or null.
 
+    Of a CloudEvent in structured mode it is a field of the data.
+
     Args:
         name: of the field.
         required: whether a record must have it, if only as null.
@@ -58,11 +62,12 @@ class Field:
 
     def __call__(self, record: Record) -> bytes | None:
         """Return the field of a record."""
-        data = record.value or b""
         try:
-            fields = self._decode(data)
-        except (msgspec.DecodeError, RecursionError) as exc:
-            raise Refused(not_json(exc, data), "not_json") from None
+            fields = self._decode(json_of(record))
+        except Undecodable as exc:
+            raise Refused(str(exc), exc.reason) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+            raise Refused(not_json(exc, record.value or b""), "not_json") from None
         value = fields.get(self.name)
         if value is None and self._required:
             raise Refused(self._missing(fields), "missing_field")

@@ -9,11 +9,11 @@ from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 import msgspec
 
-from streamapp.formats.content import Content, content_of, content_type, event_data, refusal
+from streamapp.formats.content import Content, content_of, content_type, event_data, headers_of_result, refusal
 from streamapp.formats.key_forms import key_form
 from streamapp.formats.undecodable import Reason, Undecodable
 from streamapp.formats.value_forms import not_json
-from streamapp.kafka.record import Envelope, Headers, Record
+from streamapp.kafka.record import Envelope, Record
 from streamapp.runtime.batch import Batch
 from streamapp.runtime.work import Rejected
 
@@ -69,10 +69,7 @@ class Event(Envelope):
     @classmethod
     def of(cls, record: Record) -> Event:
         """Take a record for one."""
-        headers: Headers = [
-            (name, b"application/json" if name.lower() == "content-type" else content)
-            for name, content in record.headers
-        ]
+        headers = headers_of_result(record.headers)
         return cls(record.key, record.timestamp, headers, record, value=record.value, offset=record.offset)
 
 
