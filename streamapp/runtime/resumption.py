@@ -161,6 +161,7 @@ class Resumption:
                 numbers = sorted(tp.partition for tp in partitions if tp.topic == table.changelog_topic_name)
                 findings += await self._inspect(table.owner, {number: table.partition(number) for number in numbers})
         await self._check_plain_tables(partitions)
+        await self._tell_lost_tables(partitions)
         gone = self._settle(findings)
         await self._check_ends(gone)
         self._placements |= dict.fromkeys(gone, "")  # the states go on
@@ -232,6 +233,30 @@ class Resumption:
             "table %s has",
             kept[0],
         )
+
+    async def _tell_lost_tables(self, partitions: Collection[TP]) -> None:
+        """Tell of tables without a row in store and changelog, though the group has read what agents make them of.
+
+        A table whose records were all rejected, or deleted nothing, is taken for one, too.
+        """
+        for table in self.tables.of_rows:
+            changelog = table.changelog_topic_name
+            numbers = [tp.partition for tp in partitions if tp.topic == changelog]
+            read = {TP(table.source, number) for number in numbers} & self._committed.keys()
+            before = [(tp, one.offset) for tp in read if (one := self._committed[tp]).by is By.PROGRESS and one.offset]
+            if table.owner is not None or not before or any(len(table.partition(number)) for number in numbers):
+                continue
+            tps = [TP(changelog, number) for number in range(await self.topics.partition_count(changelog))]
+            ends = await self.positions.ends(tps)
+            if any(ends.get(tp) != 0 for tp in tps):
+                continue
+            (topic, number), offset = min(before)
+            text = (
+                f"the changelog {changelog} never had a row, though the group has read {topic}[{number}] up to "
+                f"{offset:,}: if it was deleted, the rows of the table {table.name} are gone with it; {self._way_out}"
+            )
+            logger.error("%s", text)
+            self.problems.report(("lost table", table.name), text)
 
     def _settle(self, findings: Iterable[Finding]) -> dict[TP, int]:
         """Tell what was found; return from where those partitions go on whose committed offset is gone."""

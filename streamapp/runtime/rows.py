@@ -60,6 +60,8 @@ class RowTable(Protocol):
     """A table of rows, one store a partition, with a changelog."""
 
     name: str
+    #: Full name of the topic that it is made of; none = not said.
+    source: str
     #: The join that it belongs to: its state, which is an ordered table, or a table that it joins with.
     owner: Owner | None
     ordered: bool

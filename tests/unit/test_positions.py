@@ -49,9 +49,10 @@ class Case:
     """A worker with a partition of each of two topics, which are joined."""
 
     def __init__(self, on_lost: OnLost = OnLost.GO_ON) -> None:
-        self.described = {topic: Described("a", {0: 1}, 1) for topic in ("clicks", "orders")}
-        self.logs = {CLICKS: LogRange(0, 100), ORDERS: LogRange(0, 100)}
+        self.described = {tp.topic: Described("a", {0: 1}, 1) for tp in (CLICKS, ORDERS, STATE)}
+        self.logs = {CLICKS: LogRange(0, 100), ORDERS: LogRange(0, 100), STATE: LogRange(0, 9)}
         self.join: Join | None = Join()
+        self.source = ""
         self.problems, self.group, self.rows = Problems(), GroupOfOne(), Uncommitted(MemoryPartition(), STATE)
         self.losses = Losses(self.problems, on_lost)
         self.positions = Positions(cast(Any, SimpleNamespace(client=self)), self.losses, cast(Any, self))
@@ -59,7 +60,7 @@ class Case:
             cast(Any, self.group),
             self.positions,
             cast(Any, self),
-            Topics(clicks=1, orders=1),
+            Topics(**dict.fromkeys(self.described, 1)),
             self.problems,
             group_id="app",
             reset_command="faust reset",
@@ -73,7 +74,12 @@ class Case:
         rows = self.rows
         return [
             SimpleNamespace(
-                name="t", owner=self.join, ordered=True, changelog_topic_name=STATE.topic, partition=lambda _: rows
+                name="t",
+                source=self.source,
+                owner=self.join,
+                ordered=True,
+                changelog_topic_name=STATE.topic,
+                partition=lambda _: rows,
             )
         ]
 
@@ -200,6 +206,15 @@ def test_rows_that_agents_wrote_of_other_topics_are_refused(case: Case) -> None:
     case.group.commit(TP("visits", 0), 9, PROGRESS)
     with pytest.raises(StateError, match="the group has read visits so far, and the table t has rows of that"):
         case.begin()
+
+
+@pytest.mark.parametrize(("end", "told"), [(0, True), (9, False)])
+def test_rows_that_are_gone_with_their_changelog_are_told(case: Case, end: int, told: bool) -> None:
+    case.join, case.source = None, "clicks"
+    case.logs[STATE] = LogRange(0, end)
+    case.begin()
+    said = "the changelog state-changelog never had a row, though the group has read clicks[0] up to 50"
+    assert any(problem.startswith(said) for problem in case.problems) == told
 
 
 def test_what_is_read_from_elsewhere_is_a_new_placement(case: Case) -> None:
