@@ -219,6 +219,11 @@ class Log:
         found = self._asked(lambda: self._reader.committed(asked, timeout=ANSWER_TIMEOUT_S))
         return {TP(one.topic, one.partition): one.offset for one in found if one.offset >= 0}
 
+    def partitions_read(self, topic: str, count: int) -> int:
+        """Return among how many partitions of a topic the group has read it so far; `count` if it has not."""
+        read = self.committed([TP(topic, number) for number in range(count)])
+        return 1 + max((tp.partition for tp in read), default=count - 1)
+
     def read(self, tp: TP, offset: int) -> Iterator[Message]:
         """Read a partition while there is patience; at its end comes an error that says so."""
         self._reader.assign([TopicPartition(*tp, offset)])

@@ -18,7 +18,7 @@ from streamapp.kafka.clients import reader
 from streamapp.kafka.partitioner import partition_of
 from streamapp.settings import Settings
 
-__all__ = ["PARTITIONERS", "Sample", "misplaced", "newest", "partitions_of", "sample"]
+__all__ = ["PARTITIONERS", "Sample", "misplaced", "newest", "partitions_of", "placed_by", "sample"]
 
 #: Records of each partition that are looked at.
 NEWEST: Final = 50
@@ -49,7 +49,7 @@ def misplaced(samples: Mapping[str, Sample], count: int) -> str | None:
     """Return what is wrong with the partitions of the keys of topics that are joined, each of which has `count`."""
     found = {topic: keys for topic, keys in samples.items() if keys}
     for one, other in itertools.combinations(found, 2):
-        ours, theirs = (_partitioners(found[topic], count) for topic in (one, other))
+        ours, theirs = (placed_by(found[topic], count) for topic in (one, other))
         if ours & theirs:
             continue
         if ours and theirs:
@@ -68,8 +68,8 @@ def misplaced(samples: Mapping[str, Sample], count: int) -> str | None:
     return None
 
 
-def _partitioners(keys: Sample, count: int) -> set[str]:
-    """Return the partitioners that may have placed keys so."""
+def placed_by(keys: Sample, count: int) -> set[str]:
+    """Return the partitioners that may have placed keys so, among so many partitions."""
     return {
         name for name, place in PARTITIONERS.items() if all(place(key, count) == partition for key, partition in keys)
     }

@@ -17,7 +17,7 @@ from streamapp.kafka.partitioner import partition_of
 from streamapp.kafka.partitioners import PARTITIONERS
 from streamapp.worker.app import App
 from streamapp.worker.growth import free_topics, moving_to
-from streamapp.worker.table import OrderedTable
+from streamapp.worker.table import OrderedTable, Table
 from streamapp.worker.value_table import ValueTable
 
 __all__ = ["SILENCE_S", "Move", "Plan", "make_plan", "move_of", "rows_of"]
@@ -106,8 +106,11 @@ def make_plan(app: App, cluster: Cluster, partitions: int | None) -> Plan:
         for group in groups:
             there = {topic: existing[topic] for topic in group if topic in existing}
             after = _count(there, partitions)
-            tables = [table for table in app.row_tables if (table.source or groups[0][0]) in group]
-            found = [_move(cluster, log, existing, table.name, table.changelog_topic_name, after) for table in tables]
+            found = [
+                _move(cluster, log, existing, table, source, after)
+                for table in app.row_tables
+                if (source := table.source or groups[0][0]) in group
+            ]
             moves = [move for move in found if move is not None]
             added = {topic: (count, after) for topic, count in there.items() if count < after}
             plan.moves += moves
@@ -143,12 +146,18 @@ def _count(there: Mapping[str, int], partitions: int | None) -> int:
 
 
 def _move(
-    cluster: Cluster, log: Log, existing: Mapping[str, int], table: str, changelog: str, after: int
+    cluster: Cluster, log: Log, existing: Mapping[str, int], table: Table, source: str, after: int
 ) -> Move | None:
+    changelog = table.changelog_topic_name
     moving = moving_to(changelog)
     before = existing.get(moving, existing.get(changelog, after))
-    if changelog not in existing or (before == after and moving not in existing):
+    if changelog not in existing:
         return None
+    if added := before == after and moving not in existing:
+        # Somebody may have added partitions to the changelog, too, and no worker has run since.
+        before = log.partitions_read(source, after)
+        if before == after or any(rows_of(log, TP(changelog, number)) for number in range(before, after)):
+            return None
     if before > after:
         raise ClusterError(f"{changelog} has {before} partitions, and Kafka takes none away: --partitions {before}")
     tps = [TP(changelog, number) for number in range(existing[changelog])]
@@ -158,7 +167,8 @@ def _move(
         # Of a worker that was killed amid one, something may be to come.
         raise ClusterError(f"a transaction is open in {changelog}: try again once the broker has ended it")
     keys = [(key, number) for number in range(before) for key in rows_of(log, TP(changelog, number))]
-    return move_of(table, changelog, keys, before, after)
+    move = move_of(table.name, changelog, keys, before, after)
+    return move if move.moved or not added else None
 
 
 def move_of(table: str, changelog: str, keys: Sequence[tuple[bytes, int]], before: int, after: int) -> Move:

@@ -7,15 +7,17 @@ from collections.abc import Mapping
 from confluent_kafka import KafkaException
 
 from streamapp.kafka.admin import ClusterError
+from streamapp.kafka.log_reader import Log
 from streamapp.kafka.partitioner import partition_of
-from streamapp.kafka.partitioners import misplaced, sample
+from streamapp.kafka.partitioners import misplaced, placed_by, sample
 from streamapp.kafka.topic_configs import CHANGELOG, INTERNAL, output_config
 from streamapp.settings import PREFIX
 from streamapp.worker.growth import advice, moving_to
 from streamapp.worker.start import Start
+from streamapp.worker.table import Table
 from streamapp.worker.value_table import ValueTable
 
-__all__ = ["check_placement", "make_changelogs", "make_inputs", "make_outputs"]
+__all__ = ["check_placement", "check_rows", "make_changelogs", "make_inputs", "make_outputs"]
 
 
 def make_inputs(start: Start) -> None:
@@ -81,6 +83,31 @@ def check_placement(start: Start) -> None:
             )
 
 
+def check_rows(start: Start) -> None:
+    """Check that rows are where their keys are now: a changelog, too, may have got partitions by hand.
+
+    Raises:
+        ClusterError: if they are not, or cannot be read.
+        LogError: if the broker does not say what the group has read.
+    """
+    for table in start.app.row_tables:
+        changelog, source = table.changelog_topic_name, _source(start, table)
+        count = start.count(source)
+        if table.ordered or start.existing.get(changelog) != count or moving_to(changelog) in start.existing:
+            continue
+        with Log(start.app.settings, patience=0) as log:
+            before = log.partitions_read(source, count)
+        try:
+            keys = sample(start.app.settings, [changelog], count)[changelog] if before < count else ()
+        except KafkaException as exc:
+            raise ClusterError(f"cannot read {changelog}: {exc.args[0].str()}") from None
+        if placed_by(keys, before) and not placed_by(keys, count):
+            raise ClusterError(
+                f"{source} and {changelog} have {count} partitions, and had {before} when the rows were written: keys "
+                f"are in other partitions than the table's rows; {advice(start.app, {source: count, changelog: count})}"
+            )
+
+
 def make_changelogs(start: Start) -> None:
     """Make the changelogs of the tables that are missing, with as many partitions as the tables' sources have.
 
@@ -89,7 +116,7 @@ def make_changelogs(start: Start) -> None:
     """
     for table in start.app.row_tables:
         changelog = table.changelog_topic_name
-        source = table.source or (start.events if isinstance(table, ValueTable) else start.first)
+        source = _source(start, table)
         if moving_to(changelog) in start.existing:
             raise ClusterError(
                 f"the rows of {changelog} are being moved to other partitions, which has not ended: with all workers "
@@ -103,6 +130,11 @@ def make_changelogs(start: Start) -> None:
                 f"other partitions than the table's rows; {advice(start.app, {source: count, **found})}"
             )
         start.changelogs |= found
+
+
+def _source(start: Start, table: Table) -> str:
+    """Return the topic whose partitions a table has."""
+    return table.source or (start.events if isinstance(table, ValueTable) else start.first)
 
 
 def make_outputs(start: Start) -> None:

@@ -11,7 +11,7 @@ import faust
 from streamapp.errors import StreamappError
 from streamapp.rate_limit import RateLimit
 from streamapp.worker.app import App
-from streamapp.worker.copartition import check_placement, make_changelogs, make_inputs, make_outputs
+from streamapp.worker.copartition import check_placement, check_rows, make_changelogs, make_inputs, make_outputs
 from streamapp.worker.event_times import check_event_times
 from streamapp.worker.host import check_data, check_store, check_views
 from streamapp.worker.inputs import check_inputs, check_sent_back, check_ways
@@ -35,6 +35,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_inputs,
     make_inputs,
     check_placement,
+    check_rows,
     make_changelogs,
     make_outputs,
     check_event_times,
