@@ -30,7 +30,9 @@ def partitions(value: str) -> tuple[str, list[int]]:
     default="beginning",
     help="Where streams are read from: beginning (default), now, 2026-01-31T12:00:00Z, 1767225600000 (ms), 2h (ago).",
 )
-@click.option("--offset", type=click.IntRange(min=0), help="The offset that --topic is read from, instead of --from.")
+@click.option(
+    "--offset", type=click.IntRange(0, 2**63 - 1), help="The offset that --topic is read from, instead of --from."
+)
 @click.option("--topic", "topics", multiple=True, type=partitions, help="TOPIC or TOPIC:0,1. [default: all input]")
 @click.option("--keep-state", is_flag=True, help="Leave the state as it is; tables are read on from where they are.")
 @click.option("--execute", is_flag=True, help="Do it.")
