@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import Assignment
-from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+from aiokafka.errors import InvalidSessionTimeoutError, KafkaError, UnknownTopicOrPartitionError
 from aiokafka.protocol.api import Request
 from aiokafka.protocol.group import JoinGroupRequest
 from faust.transport.drivers import aiokafka as driver
@@ -26,6 +26,7 @@ from mode import Service
 from streamapp.kafka.group import Group, passes
 from streamapp.kafka.lease import Lease
 from streamapp.kafka.refusals import RefusedError, name_of, standing
+from streamapp.settings import PREFIX
 from streamapp.worker.app import App
 from streamapp.worker.static_member import FencedError
 
@@ -130,6 +131,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 coordinator.request_rejoin()  # first: aiokafka goes on with the next line
             try:
                 coordinator.check_errors()
+            except InvalidSessionTimeoutError as exc:
+                refused = RefusedError(
+                    f"{PREFIX}SESSION_TIMEOUT={self.app.settings.session_timeout:g}: the broker takes no session of "
+                    f"this length (group.min.session.timeout.ms, group.max.session.timeout.ms: {exc.message})"
+                )
+                asyncio.run_coroutine_threadsafe(self.app.crash(refused), self.parent_loop)
+                return
             except KafkaError as exc:
                 if failed or not (passes(exc) or standing(type(exc))):
                     raise
