@@ -62,7 +62,7 @@ class _Payload:
 _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _payload: Final = msgspec.json.Decoder(_Payload).decode
 _text: Final = msgspec.json.Decoder(str).decode
-_id: Final = msgspec.json.Decoder(str | int).decode
+_id: Final = msgspec.json.Decoder(str | int | float).decode
 
 
 def key_form(key: bytes | None, value: bytes | None, field: str) -> Form:
@@ -147,9 +147,11 @@ def _object(data: bytes | None) -> Mapping[str, msgspec.Raw]:
 
 
 def _scalar(raw: msgspec.Raw | None) -> bytes | None:
-    """Return a string or an integer as the bytes of a key; None for anything else."""
+    """Return a string, or a number as it is written, as the bytes of a key; None for anything else."""
     found = _decoded(_id, raw)
-    return None if found is None else str(found).encode() or None
+    if found is None or raw is None:
+        return None
+    return (found.encode() if isinstance(found, str) else bytes(raw)) or None
 
 
 def _string(data: bytes) -> bytes | None:
