@@ -99,6 +99,8 @@ def _near(topic: str, settings: Settings, existing: Collection[str]) -> list[str
     names = [name for name in existing if not name.startswith("__") and not name.endswith(WORKERS_OWN)]
     prefix = settings.topic_prefix
     bare = topic.removeprefix(prefix)
+    if bare.startswith(prefix) and bare in existing:
+        return [f"{bare.removeprefix(prefix)}, which {PREFIX}TOPIC_PREFIX={prefix} is put before already"]
     mine = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
     # The prefix itself may be wrong, or too much; if many topics are called so, they are other apps'.
     elsewhere = [

@@ -63,8 +63,10 @@ class Broker(Cluster):
         return found
 
 
-def an_app(tmp_path: Path, *, create: Create = Create.MISSING) -> Any:
-    settings = Settings(id="shop", datadir=tmp_path, store="memory://", partitions=3, create=create)
+def an_app(tmp_path: Path, *, create: Create = Create.MISSING, prefix: str = "") -> Any:
+    settings = Settings(
+        id="shop", datadir=tmp_path, store="memory://", partitions=3, create=create, topic_prefix=prefix
+    )
     return App(settings, web_enabled=False)
 
 
@@ -153,6 +155,14 @@ def test_a_missing_topic_is_refused_with_the_name_that_may_be_meant(tmp_path: Pa
     told = complaint(start_of(a_join(tmp_path, create=Create.NEVER), {"order": 4, "customers": 4}))
     assert told.startswith("there is no topic orders (did you mean order?) at ")
     assert "STREAMAPP_CREATE=missing" in told
+
+
+def test_a_topic_that_is_named_with_its_prefix_is_told_to_be_named_without(tmp_path: Path) -> None:
+    app = an_app(tmp_path, create=Create.NEVER, prefix="shop.")
+    app.topic("shop.orders").join(app.topic("customers").table()).to(app.sink("joined"))
+    told = complaint(start_of(app, {"shop.orders": 4, "shop.customers": 4}))
+    meant = "did you mean orders, which STREAMAPP_TOPIC_PREFIX=shop. is put before already?"
+    assert told.startswith(f"there is no topic shop.shop.orders ({meant}) at ")
 
 
 def test_a_topic_that_is_made_is_told_with_the_name_that_may_be_meant(tmp_path: Path) -> None:
