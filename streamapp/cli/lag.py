@@ -28,8 +28,9 @@ def lag(group: str | None, at_most: int | None, as_json: bool) -> None:
 
     What a worker with these settings would not read is no lag: markers of transactions and, exactly once, aborted
     records; of more than 1,000 records the rest is told by the offsets. BEHIND is event time, from the first of these
-    records to the newest one. Nothing is asked of the workers: the broker knows what they have committed, and which of
-    them has a partition. Exits with 1 if it cannot be told.
+    records to the newest one. What is behind an open transaction, which exactly once waits for, is told apart.
+    Nothing is asked of the workers: the broker knows what they have committed, and which of them has a partition. Exits
+    with 1 if it cannot be told.
     """
     settings = current_settings()
     found = group_lag(settings, group or settings.id)
@@ -44,6 +45,9 @@ def told(found: GroupLag) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     members = len({one.member for one in found.partitions} - {None})
     last = f"{found.group}: {found.state}, members: {members}, lag: {found.lag:,}"
+    if withheld := sum(one.withheld for one in found.partitions):
+        topics = dict.fromkeys(one.topic for one in found.partitions if one.withheld)
+        last += f", behind open transactions in {' and '.join(topics)}: {withheld:,}"
     return "\n".join([*(_line(row, widths) for row in rows), last])
 
 

@@ -45,6 +45,8 @@ class PartitionLag(msgspec.Struct, frozen=True):
     behind_ms: int | None
     #: The member of the group that has the partition; None = none has.
     member: str | None
+    #: The offsets from the first open transaction on, which exactly once nobody reads before it ends; they are no lag.
+    withheld: int = 0
 
 
 class GroupLag(msgspec.Struct, frozen=True):
@@ -80,6 +82,8 @@ def group_lag(settings: Settings, group: str) -> GroupLag:
     topics = {tp.topic for tp in committed} | read & counts.keys()
     tps = sorted({*committed, *(TP(topic, number) for topic in topics for number in range(counts[topic]))})
     level = IsolationLevel[settings.isolation_level.upper()]
+    # First: what is written between the two questions would seem withheld.
+    written = cluster.offsets(tps, SPEC.latest(), IsolationLevel.READ_UNCOMMITTED)
     begins, ends = (cluster.offsets(tps, spec, level) for spec in (SPEC.earliest(), SPEC.latest()))
     at = {tp: max(committed.get(tp, 0), begins[tp].offset) for tp in tps}
     left = _remaining(settings, {tp: (at[tp], ends[tp].offset) for tp in tps if at[tp] < ends[tp].offset})
@@ -92,6 +96,7 @@ def group_lag(settings: Settings, group: str) -> GroupLag:
             lag=left[tp].lag if tp in left else 0,
             behind_ms=behind.get(tp, None if tp in left else 0),
             member=members.get(tp),
+            withheld=max(0, written[tp].offset - ends[tp].offset),
         )
         for tp in tps
     ]

@@ -83,7 +83,7 @@ def test_partitions_of_which_nothing_is_read_are_behind_by_all_that_they_have(to
     assert [one["lag"] for one in clicks] == [one["end"] for one in clicks]
 
 
-def transaction(topics: Topics, count: int, *, commit: bool, partition: int = 0) -> None:
+def begun_transaction(topics: Topics, count: int, partition: int = 0) -> Producer:
     producer = Producer({"bootstrap.servers": topics.bootstrap, "transactional.id": topics.id, "log_level": 0})
     producer.init_transactions(30)
     producer.begin_transaction()
@@ -91,6 +91,11 @@ def transaction(topics: Topics, count: int, *, commit: bool, partition: int = 0)
         click = b'{"click_id":"t%d","user_id":"u1","url":"/"}' % number
         producer.produce(f"{topics.prefix}user_clicks", click, b"u1", partition, timestamp=topics.now + 2_000 + number)
     producer.flush(30)
+    return producer
+
+
+def transaction(topics: Topics, count: int, *, commit: bool, partition: int = 0) -> None:
+    producer = begun_transaction(topics, count, partition)
     before = topics.end("user_clicks")
     (producer.commit_transaction if commit else producer.abort_transaction)(30)
     wait_until(lambda: topics.end("user_clicks") == before + count + 1, "the transaction's marker is written")
@@ -119,6 +124,24 @@ def test_of_transactions_only_what_a_worker_reads_is_lag_and_no_markers(
     clicks = of(found, f"{topics.prefix}user_clicks")
     assert [(one["lag"], one["end"] - one["committed"]) for one in clicks] == [(aborted + 3, 15), (0, 0)]
     assert clicks[0]["behind_ms"] == (9 if aborted else 2)
+
+
+@pytest.mark.parametrize(("guarantee", "lags"), [("exactly_once", (0, 10)), ("at_least_once", (10, 0))])
+def test_what_is_behind_an_open_transaction_is_told_where_it_cannot_be_read(
+    topics: Topics, tmp_path: Path, guarantee: str, lags: tuple[int, int]
+) -> None:
+    with Worker(tmp_path, processing_guarantee=guarantee, **topics.settings) as worker:
+        wait_done(topics, worker)
+        assert worker.terminate() == 0
+    producer = begun_transaction(topics, 10)
+    try:
+        found = json.loads(lag(topics, "--json", processing_guarantee=guarantee).stdout)
+        table = lag(topics, processing_guarantee=guarantee).stdout
+    finally:
+        producer.abort_transaction(30)
+    clicks = of(found, f"{topics.prefix}user_clicks")[0]
+    assert (clicks["lag"], clicks["withheld"]) == lags
+    assert (f"lag: 0, behind open transactions in {topics.prefix}user_clicks: 10" in table) == (lags[0] == 0)
 
 
 @pytest.mark.parametrize(

@@ -15,3 +15,14 @@ def test_the_lag_is_a_table_with_its_sum_in_the_last_line() -> None:
         "clicks         10          -     20     20       -  -",
         "streamapp: stable, members: 1, lag: 1,520",
     ]
+
+
+def test_what_cannot_be_read_before_a_transaction_ends_is_told_with_its_topics() -> None:
+    partitions = [
+        PartitionLag("clicks", 0, 5, 5, 0, 0, "worker-1", withheld=1_200),
+        PartitionLag("clicks", 1, 5, 5, 0, 0, "worker-1", withheld=3),
+        PartitionLag("profiles", 0, 5, 5, 0, 0, "worker-1"),
+    ]
+    assert told(GroupLag("streamapp", "stable", 0, partitions)).endswith(
+        "streamapp: stable, members: 1, lag: 0, behind open transactions in clicks: 1,203"
+    )
