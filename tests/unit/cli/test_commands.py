@@ -46,7 +46,7 @@ def test_each_command_that_is_listed_is_there_and_has_a_help(name: str) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_is_in_the_documentation(name: str) -> None:
-    assert f"| `streamapp {name}` |" in (Path(__file__).parents[2] / "docs/commands.md").read_text()
+    assert f"| `streamapp {name}` |" in (Path(__file__).parents[3] / "docs/commands.md").read_text()
 
 
 def test_without_a_command_the_help_is_shown() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from streamapp.joins.driver import Driver
 from streamapp.replay.spec import read_spec
 
-PAGE = (Path(__file__).parents[2] / "docs" / "joins.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "joins.md").read_text()
 
 
 def blocks(language: str) -> list[str]:
