@@ -225,10 +225,11 @@ class Checkpoint:
         if not offsets and not written:
             return False
         self.delivery.cut()
-        # 2. The rows go to the changelogs. What a join remembers as done must not be there without its results, and the
-        # rows of its tables: after a crash it would take the same input for late.
+        # 2. The rows go to the changelogs. What a join remembers as done must not be there without its results: after a
+        # crash it would take the same input for late. And it must be there before the rows of its tables, which are
+        # written once more then: records from before would join rows from after them.
         states = [rows for rows in written if isinstance(rows, OrderedUncommitted)]
-        for part in ([rows for rows in written if rows not in states], states):
+        for part in (states, [rows for rows in written if rows not in states]):
             if not self.delivery.atomic:
                 await self.outbox.settle()
             for rows in part:

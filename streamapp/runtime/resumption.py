@@ -135,6 +135,11 @@ class Resumption:
         tps = [tp for tp in (TP(topic, number) for topic in topics) if tp in self._committed]
         return {tp.topic: Begin(self._placements.get(tp, ""), self._committed[tp].offset) for tp in tps}
 
+    def reads_again(self, tp: TP, taken: int) -> bool:
+        """Tell whether a partition is read from before an offset up to which a state has it."""
+        committed = self._committed.get(tp)
+        return committed is not None and committed.by is not By.NONE and committed.offset < taken
+
     def metadata(self, tp: TP, transactional_id: str = "") -> str:
         """Return what is to be committed along with an offset of a partition."""
         by = self._committed[tp].by if tp in self._committed else By.PROGRESS

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 
 import msgspec
+from faust.types import TP
 
 from streamapp.errors import StreamappError
 from streamapp.explain.evidence import EvidenceTopic, dead_letters
@@ -185,10 +186,11 @@ class JoinProcessor(Generic[R]):
         return Inspection(notes, self.provenance.after(was).taken, self.provenance.anew(was), fresh)
 
     def _check_rows(self, was: Provenance, number: int) -> None:
-        """Make sure that the tables have the rows which a state says were written."""
+        """Make sure that the tables have the rows which a state says were written, or get them again."""
         for source in was.written:
-            table = self.row_tables[source]
-            if not table.partition(number).committed.offset:
+            table, read = self.row_tables[source], TP(was.topics[source], number)
+            again = self.app.resumption.reads_again(read, was.taken.get(read.topic, 0))
+            if not again and not table.partition(number).committed.offset:
                 raise StateMismatch(f"the table {table.name} has lost its rows: its changelog was deleted, or emptied")
 
     @property
@@ -234,14 +236,16 @@ class JoinProcessor(Generic[R]):
     def _process(self, batch: Merged) -> Sequence[R]:
         task = self._task(batch.partition)
         task.begin(batch.work)
-        came, batch = len(batch), task.redone.rest(batch)
+        came = len(batch)
+        batch, redone = task.redone.divided(batch)
         where = f"{self.name}, partition {batch.partition}"
         if batch.records and (stored := task.set_back(batch)) is not None:
             self.app.ahead.set_back(f"join {where}", stored)
         before = Account.of(task.operator)
-        if left_out := came - len(batch):
+        if redone is not None:
             told = "Join %s: %d records that its state has from before a crash are not joined again"
-            logger.info(told, where, left_out)
+            logger.info(told, where, len(redone))
+            task.write(record for record in self._records(redone) if not self._refuses(*record))
         if batch.records:
             output = task.process(self._usable(task, self._records(batch)), _taken(batch))
         elif came:
@@ -293,6 +297,15 @@ class JoinProcessor(Generic[R]):
             return records
         converters = self._converters
         return ((source, converters[source](record) if source in converters else record) for source, record in records)
+
+    def _refuses(self, source: int, record: Record) -> bool:
+        """Tell whether a record cannot be used, which is accounted for."""
+        try:
+            if (check := self._checks.get(source)) is not None:
+                check(record)
+        except Refused:
+            return True
+        return False
 
     def _usable(self, task: Task[R], records: Records) -> Records:
         """Leave out the records that cannot be used."""

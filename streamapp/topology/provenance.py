@@ -1,9 +1,10 @@
 """Where the records are from that a join's state is made of, and how far they are taken in: kept with the state.
 
-At least once, a commit has steps: the broker has the results and the side outputs of the work; then the changelogs
-have its rows, the last of which says how far the input is taken in; then the offsets are committed. After a crash
-between the last two the input is read again from before what the state has. Its results are there, since they went
-first, so it can be left out: joined once more it would be late, or join the same records twice.
+At least once, a commit has steps: the broker has the results and the side outputs of the work; then the changelog has
+the rows of the state, the last of which says how far the input is taken in; then the changelogs of plain tables have
+theirs; then the offsets are committed. After a crash between the last three the input is read again from before what
+the state has. Its results are there, since they went first, so it can be left out: joined once more it would be late,
+or join the same records twice. Only the rows of plain tables are written once more, in their order.
 """
 
 from __future__ import annotations
@@ -100,30 +101,30 @@ class Provenance(msgspec.Struct, frozen=True):
 
 
 class Redone:
-    """Leaves out of the batches of a partition what its state has taken in already."""
+    """Tells apart what is new in the batches of a partition, and what its state has taken in already."""
 
     def __init__(self, taken: Mapping[str, int], begins: Mapping[str, int]) -> None:
         """By topic, the offset after the last record that is in the state, and the one from which it is read."""
         #: Of the topics of which what comes next may be in the state.
         self._taken = {topic: offset for topic, offset in taken.items() if begins.get(topic, 0) < offset}
 
-    def rest(self, batch: Merged) -> Merged:
-        """Return what is new in a batch: all of it, but for some moments after a crash."""
-        return self._rest(batch) if self._taken else batch
+    def divided(self, batch: Merged) -> tuple[Merged, Merged | None]:
+        """Return what is new in a batch: all of it, but for some moments after a crash; and what is not."""
+        return self._divided(batch) if self._taken else (batch, None)
 
-    def _rest(self, batch: Merged) -> Merged:
+    def _divided(self, batch: Merged) -> tuple[Merged, Merged | None]:
         firsts = [self._taken.get(tp.topic, 0) for tp in batch.tps]
-        new = [
-            number
-            for number, (source, record) in enumerate(zip(batch.sources, batch.records, strict=True))
-            if record.offset >= firsts[source]
-        ]
+        new, old = list[int](), list[int]()
+        for number, (source, record) in enumerate(zip(batch.sources, batch.records, strict=True)):
+            (new if record.offset >= firsts[source] else old).append(number)
         for source in {batch.sources[number] for number in new}:
             self._taken.pop(batch.tps[source].topic, None)
-        if len(new) == len(batch):
-            return batch
-        sources = [batch.sources[number] for number in new]
-        return Merged(batch.tps, sources, [batch.records[number] for number in new], batch.work)
+        return (_part(batch, new), _part(batch, old)) if old else (batch, None)
+
+
+def _part(batch: Merged, numbers: Sequence[int]) -> Merged:
+    sources = [batch.sources[number] for number in numbers]
+    return Merged(batch.tps, sources, [batch.records[number] for number in numbers], batch.work)
 
 
 def _listed(topics: Mapping[int, str]) -> str:

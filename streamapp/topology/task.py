@@ -118,6 +118,13 @@ class Task(Generic[R]):
         self._note()
         return output
 
+    def write(self, records: Records) -> None:
+        """Write the rows of updates that the state has taken in: it may be that their changelog lacks them."""
+        for source, record in records:
+            if source in self._tables and record.key is not None:
+                row = None if record.value is None else Row(record.value, record.timestamp)
+                self._tables[source].write({record.key: row})
+
     def due(self) -> int | None:
         """Return the event time (ms) to move the clock to, if no record came for so long and something waits for it."""
         if self._idle is None or not self.operator.balance.pending:

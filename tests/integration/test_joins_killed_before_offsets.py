@@ -1,4 +1,4 @@
-"""A worker that is killed when its changelogs have the rows of a commit, and its offsets are not committed yet.
+"""A worker that is killed when its changelogs have rows of a commit, and its offsets are not committed yet.
 
 What it has read since is read again, by a state that has it already.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Final
 
 import pytest
 from commit_steps import OFFSETS
@@ -15,8 +16,12 @@ from ports import free_port
 from topics import Topics
 from worker import Worker, wait_until
 
+#: The step of a commit at which the state of a join has its rows, and the tables that it joins with lack theirs.
+STATE: Final = "a changelog has rows"
 #: Two with windows, those with a history and a grace, rows of tables, and a time to live.
 JOINS = ("pairs", "self", "versioned", "tables", "ttl", "windows")
+#: Those with tables whose rows are apart from the state.
+APART = ("enriched", "ttl", "tables")
 PORT = free_port()
 
 
@@ -27,29 +32,30 @@ def topics(kafka) -> Topics:
     return topics
 
 
-def die(topics: Topics, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DIES_AT", OFFSETS)
+def die(topics: Topics, directory: Path, monkeypatch: pytest.MonkeyPatch, at: str = OFFSETS) -> None:
+    monkeypatch.setenv("DIES_AT", at)
     with Worker(directory, app="joining_app", web_port=PORT, **topics.settings) as worker:
         wait_until(lambda: worker.exit_code is not None, "the worker is killed")
         assert worker.exit_code == -9
     monkeypatch.delenv("DIES_AT")
 
 
+@pytest.mark.parametrize(("joins", "step"), [(JOINS, OFFSETS), (APART, STATE)], ids=["all", "state"])
 def test_no_record_is_joined_twice_or_late_and_each_result_is_there(
-    topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, joins: tuple[str, ...], step: str
 ) -> None:
-    monkeypatch.setenv("JOINS", ",".join(JOINS))
+    monkeypatch.setenv("JOINS", ",".join(joins))
     for number in range(2):
         produce(topics, 200, seed=number, start=500 * number)
-        die(topics, tmp_path, monkeypatch)
+        die(topics, tmp_path, monkeypatch, step)
     produce(topics, 200, seed=3, start=1_500)
     with Worker(tmp_path, app="joining_app", web_port=PORT, **topics.settings) as worker:
         worker.wait_ready()
         for topic in TOPICS:
             wait_until(lambda topic=topic: topics.committed(topic) == topics.end(topic), f"{topic} is read")
-        balances = {join: +balance(worker, join) for join in JOINS}
+        balances = {join: +balance(worker, join) for join in joins}
         assert "records that its state has from before a crash are not joined again" in worker.log
-    for join in JOINS:
+    for join in joins:
         whole = expected(topics, join, tmp_path)
         assert balances[join] == +whole.balance, join  # what is late too
         assert given(topics, join).keys() == whole.results.keys(), join

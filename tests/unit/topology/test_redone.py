@@ -34,25 +34,27 @@ def offsets(batch: Merged) -> list[list[int]]:
 def test_records_that_are_in_the_state_are_left_out_topic_by_topic() -> None:
     redone = Redone({"orders": 4, "payments": 6}, {"orders": 2, "payments": 5})
     came = batch(range(2, 7), range(5, 7))
-    rest = redone.rest(came)
+    rest, again = redone.divided(came)
     assert offsets(rest) == [[4, 5, 6], [6]]
-    assert rest.work is came.work
+    assert again is not None
+    assert offsets(again) == [[2, 3], [5]]
+    assert rest.work is again.work is came.work
 
 
 def test_a_topic_whose_records_come_later_is_waited_for() -> None:
     redone = Redone({"orders": 4, "payments": 6}, {"orders": 2, "payments": 5})
-    assert offsets(redone.rest(batch(range(2, 4), range(0)))) == [[], []]
-    assert offsets(redone.rest(batch(range(4, 6), range(5, 6)))) == [[4, 5], []]
-    assert offsets(redone.rest(batch(range(6, 8), range(6, 7)))) == [[6, 7], [6]]
+    assert offsets(redone.divided(batch(range(2, 4), range(0)))[0]) == [[], []]
+    assert offsets(redone.divided(batch(range(4, 6), range(5, 6)))[0]) == [[4, 5], []]
+    assert offsets(redone.divided(batch(range(6, 8), range(6, 7)))[0]) == [[6, 7], [6]]
 
 
 def test_once_all_is_new_batches_are_given_on_as_they_are() -> None:
     redone = Redone({"orders": 4}, {"orders": 2})
-    redone.rest(batch(range(2, 5), range(0)))
+    redone.divided(batch(range(2, 5), range(0)))
     for came in (batch(range(5, 6), range(3)), Merged(TPS, [], [])):
-        assert redone.rest(came) is came
+        assert redone.divided(came) == (came, None)
     came = batch(range(4, 6), range(3))
-    assert Redone({"orders": 4, "payments": 0}, {"orders": 4, "payments": 0}).rest(came) is came
+    assert Redone({"orders": 4, "payments": 0}, {"orders": 4, "payments": 0}).divided(came) == (came, None)
 
 
 @pytest.mark.parametrize(
