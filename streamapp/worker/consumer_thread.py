@@ -150,7 +150,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 self.log.warning("Joining the group again: %r", exc)
 
     async def subscribe(self, topics: Iterable[str]) -> None:
-        """Subscribe, once the broker tells of the changelogs, which may just have been made.
+        """Subscribe, once the broker tells of changelogs and topics between agents, which may just have been made.
 
         Partitions that the group's leader has not heard of are assigned to nobody, and it asks for news only after
         minutes (aiokafka's ``metadata_max_age_ms``): till then agents would get records whose table is not there.
@@ -158,8 +158,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         Raises:
             UnknownTopicOrPartitionError: if the broker does not tell of them in time.
         """
-        await self.call_thread(self._await_topics, set(self.app.tables.changelog_topics))
-        await super().subscribe(topics)
+        subscribed = set(topics)
+        between = {topic for channel in self.app.channels() if channel.internal for topic in channel.topics}
+        await self.call_thread(self._await_topics, {*self.app.tables.changelog_topics, *between & subscribed})
+        await super().subscribe(subscribed)
 
     async def _await_topics(self, topics: set[str]) -> None:
         client = self.aiokafka._client
