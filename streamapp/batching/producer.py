@@ -78,6 +78,8 @@ class Producer(driver.Producer):
             client.add_topic(topic)
         try:
             async with asyncio.timeout(ASK_WITHIN_S):
+                # Twice: an update that is under way was asked for before these topics were added (aiokafka 0.14).
+                await client.force_metadata_update()
                 answered = await client.force_metadata_update()
         except (KafkaError, TimeoutError):
             return set()
