@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from confluent_kafka import KafkaException
+from faust.types import TP
 
 from streamapp.batching.output import partition_of
 from streamapp.cluster import Cluster, ClusterError
@@ -13,15 +14,19 @@ from streamapp.cycles import FlowError, check_flows, returning
 from streamapp.event_times import check_event_times
 from streamapp.growth import advice, moving_to
 from streamapp.inputs import check_inputs
-from streamapp.placement import misplaced, sample
+from streamapp.log import Log, LogError
+from streamapp.placement import laid_among, misplaced, sample
 from streamapp.settings import PREFIX
-from streamapp.stores.table import Table
+from streamapp.stores.table import OrderedTable, Table
 from streamapp.topic_configs import CHANGELOG, INTERNAL, output_config
 
 if TYPE_CHECKING:
     from streamapp.batching.app import App
 
-__all__ = ["changelog_of", "prepare", "tables_of"]
+__all__ = ["changelog_of", "partitions_read", "prepare", "tables_of"]
+
+#: Seconds that the look for what the group has read may take.
+PATIENCE_S: Final = 10.0
 
 
 def prepare(app: App) -> int:
@@ -124,8 +129,8 @@ def _check_placement(app: App, topics: tuple[str, ...], count: int) -> None:
 
 
 def _prepare_changelog(cluster: Cluster, app: App, table: Table, source: str, count: int) -> dict[str, int]:
-    changelog = changelog_of(app, table)
-    if moving_to(changelog) in cluster.partitions():
+    changelog, existing = changelog_of(app, table), cluster.partitions()
+    if moving_to(changelog) in existing:
         raise ClusterError(
             f"the rows of {changelog} are being moved to other partitions, which has not ended: with all workers "
             "stopped, `streamapp repartition --execute` does the rest"
@@ -136,4 +141,31 @@ def _prepare_changelog(cluster: Cluster, app: App, table: Table, source: str, co
             f"{source} has {count} partitions, but the changelog {changelog} has {found[changelog]}: keys are in other "
             f"partitions than the table's rows; {advice(app, {source: count, **found})}"
         )
+    if changelog in existing and not isinstance(table, OrderedTable):
+        _check_rows(app, source, changelog, count)
     return found
+
+
+def _check_rows(app: App, source: str, changelog: str, count: int) -> None:
+    """Make sure that rows are where their keys are now: the changelog, too, may have got partitions by hand."""
+    try:
+        with Log(app.settings, PATIENCE_S) as log:
+            before = partitions_read(log, source, count)
+        keys = sample(app.settings, [changelog], count)[changelog] if before < count else ()
+    except (KafkaException, LogError) as exc:
+        raise ClusterError(f"cannot tell where the rows of {changelog} lie: {exc}") from None
+    if laid_among(keys, before) and not laid_among(keys, count):
+        raise ClusterError(
+            f"{source} and {changelog} have {count} partitions, and had {before} when the rows were written: keys are "
+            f"in other partitions than the table's rows; {advice(app, {source: count, changelog: count})}"
+        )
+
+
+def partitions_read(log: Log, topic: str, count: int) -> int:
+    """Return among how many partitions of a topic the group has read it so far; ``count`` if it has not.
+
+    Raises:
+        LogError: if the broker does not say.
+    """
+    read = log.committed([TP(topic, number) for number in range(count)])
+    return 1 + max((tp.partition for tp in read), default=count - 1)

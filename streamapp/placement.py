@@ -17,7 +17,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from streamapp.batching.output import partition_of
 from streamapp.settings import Settings
 
-__all__ = ["PARTITIONERS", "Sample", "misplaced", "newest", "sample"]
+__all__ = ["PARTITIONERS", "Sample", "laid_among", "misplaced", "newest", "sample"]
 
 #: Records of each partition that are looked at.
 NEWEST: Final = 50
@@ -61,6 +61,11 @@ def misplaced(samples: Mapping[str, Sample], count: int) -> str | None:
                     f"partition {partition} of {other}; write them with one partitioner"
                 )
     return None
+
+
+def laid_among(keys: Sample, count: int) -> bool:
+    """Tell whether one partitioner may have placed all the keys so, among so many partitions."""
+    return bool(_partitioners(keys, count))
 
 
 def _partitioners(keys: Sample, count: int) -> set[str]:

@@ -53,6 +53,9 @@ ROCKSDB: Final = "rocksdb://"
 #: A retention that never ends.
 KEEP_ALL: Final = -1.0
 
+#: Seconds that a setting may have, 300 years: a time and so many more are still a number of 64 bits of milliseconds.
+LONGEST: Final = 1e10
+
 #: Names of the topics, before the prefix.
 CLICKS: Final = "user_clicks"
 PROFILES: Final = "user_profiles"
@@ -120,16 +123,16 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
-def seconds(low: float) -> Callable[[str], float]:
-    """Return what reads a number of seconds of at least so many."""
+def seconds(low: float, high: float = LONGEST) -> Callable[[str], float]:
+    """Return what reads a number of seconds within these bounds."""
 
     def parse(value: str) -> float:
         try:
             number = float(value)
         except ValueError:
             number = float("nan")
-        if not low <= number < float("inf"):
-            raise ValueError(f"must be a number of seconds, at least {low:g}")
+        if not low <= number <= high:
+            raise ValueError(f"must be a number of seconds, at least {low:g} and at most {high:,.0f}")
         return number
 
     return parse

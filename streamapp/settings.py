@@ -163,7 +163,7 @@ class Settings:
         "go_on or stop: when records are gone before they were read (retention, say)",
     )
     session_timeout: float = _setting(
-        10.0, values.seconds(6), "seconds after which a silent worker's partitions go to others"
+        10.0, values.seconds(6, 2_000_000), "seconds after which a silent worker's partitions go to others"
     )
     instance_id: str = _setting("", values.anything, "static member id (KIP-345); default: id, host name and web port")
     security_protocol: SecurityProtocol = _setting(

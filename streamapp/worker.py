@@ -9,6 +9,7 @@ from typing import Any, Final, NoReturn
 import faust
 
 from streamapp.batching.app import TOLD
+from streamapp.batching.rate_limit import RateLimit
 from streamapp.batching.static_member import check_alone
 from streamapp.cluster import ClusterError
 from streamapp.copartition import prepare
@@ -24,6 +25,8 @@ __all__ = ["Worker"]
 #: freed without it; at Python's 700 it ran 20 times a batch, and looked at the fetched records again and again: a
 #: third of all CPU.
 GARBAGE: Final = 100_000
+#: Seconds between two lines of aiokafka's (0.14) on a topic that is not there, which it would write at each look.
+MISSING_EVERY_S: Final = 10.0
 
 
 class Worker(faust.Worker):
@@ -71,6 +74,8 @@ class Worker(faust.Worker):
         self.spinner = None
         # aiokafka (0.14) would write the SASL password there, with the request that has it.
         logging.getLogger("aiokafka.conn").setLevel(max(level, logging.INFO))
+        told = RateLimit(MISSING_EVERY_S)
+        logging.getLogger("aiokafka.cluster").addFilter(lambda record: told.due(record.getMessage()))
 
     async def _sentinel_task(self) -> None:
         """End at once: mode (0.7) sleeps a second here, after all is stopped, before the process may end."""

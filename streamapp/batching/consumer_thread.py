@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from aiokafka.consumer.group_coordinator import GroupCoordinator
-from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+from aiokafka.errors import InvalidSessionTimeoutError, KafkaError, UnknownTopicOrPartitionError
 from aiokafka.protocol.group import JoinGroupRequest
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
@@ -25,6 +25,7 @@ from streamapp.batching.group import Group, passes
 from streamapp.batching.lease import Lease
 from streamapp.batching.refusals import RefusedError, name_of, standing
 from streamapp.batching.static_member import FencedError
+from streamapp.settings import PREFIX
 
 __all__ = ["ConsumerThread"]
 
@@ -117,6 +118,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 coordinator.request_rejoin()  # first: aiokafka goes on with the next line
             try:
                 coordinator.check_errors()
+            except InvalidSessionTimeoutError as exc:
+                refused = RefusedError(
+                    f"{PREFIX}SESSION_TIMEOUT={self.app.conf.broker_session_timeout:g}: the broker takes no session of "
+                    f"this length (group.min.session.timeout.ms, group.max.session.timeout.ms: {exc.message})"
+                )
+                asyncio.run_coroutine_threadsafe(self.app.crash(refused), self.parent_loop)
+                return
             except KafkaError as exc:
                 if failed or not (passes(exc) or standing(type(exc))):
                     raise

@@ -11,13 +11,22 @@ import binascii
 import enum
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from streamapp.batching.dead_letters import Reason
 
-__all__ = ["Content", "Undecodable", "content_of", "content_type", "event_data", "refusal"]
+__all__ = [
+    "Content",
+    "Undecodable",
+    "content_of",
+    "content_type",
+    "event_data",
+    "headers_of_result",
+    "json_of",
+    "refusal",
+]
 
 CONTENT_TYPE: Final = "content-type"
 #: Media types of JSON besides those that end in ``+json`` (RFC 6839).
@@ -78,6 +87,26 @@ def content_of(media_type: bytes | None) -> Content:
     if name.startswith(BATCHED):
         return Content.OTHER
     return Content.JSON if not name or name in JSON_TYPES or name.endswith(b"+json") else Content.OTHER
+
+
+def json_of(record: Any) -> bytes:
+    """Return the JSON that a record's value should be, or has in it if it is a CloudEvent in structured mode.
+
+    Raises:
+        Undecodable: for an event without JSON in it.
+        msgspec.DecodeError: for one that is none.
+        UnicodeDecodeError: if it is not UTF-8: msgspec skips over strings without a look at their bytes.
+    """
+    value: bytes = record.value or b""
+    if not value.isascii():
+        value.decode()
+    headers = getattr(record, "headers", ())  # a record that a join kept for a time has none any more
+    return event_data(value) if headers and content_of(content_type(headers)) is Content.EVENT else value
+
+
+def headers_of_result(headers: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    """Return a record's headers for a result that is made of it, which is JSON and no CloudEvent."""
+    return [(name, b"application/json" if name.lower() == CONTENT_TYPE else content) for name, content in headers]
 
 
 def refusal(media_type: bytes | None) -> Undecodable:

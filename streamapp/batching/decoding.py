@@ -10,10 +10,18 @@ from typing import Any, Final, Generic, Protocol, TypeVar, cast
 import msgspec
 
 from streamapp.batching.batch import Batch, Record
-from streamapp.batching.content import Content, Undecodable, content_of, content_type, event_data, refusal
+from streamapp.batching.content import (
+    Content,
+    Undecodable,
+    content_of,
+    content_type,
+    event_data,
+    headers_of_result,
+    refusal,
+)
 from streamapp.batching.dead_letters import Reason, Rejected
 from streamapp.batching.key_forms import key_form
-from streamapp.batching.output import Envelope, Headers
+from streamapp.batching.output import Envelope
 from streamapp.batching.value_forms import not_json
 
 __all__ = ["Decoded", "Decoder", "Keyed", "Undecodable"]
@@ -67,10 +75,7 @@ class Event(Envelope):
     @classmethod
     def of(cls, record: Record) -> Event:
         """Take a record for one; it goes to the dead letters as it came, if its result is refused."""
-        headers: Headers = [
-            (name, b"application/json" if name.lower() == "content-type" else content)
-            for name, content in record.headers
-        ]
+        headers = headers_of_result(record.headers)
         return cls(record.key, record.timestamp, headers, record, value=record.value, offset=record.offset)
 
 

@@ -60,7 +60,7 @@ class _Payload:
 _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _payload: Final = msgspec.json.Decoder(_Payload).decode
 _text: Final = msgspec.json.Decoder(str).decode
-_id: Final = msgspec.json.Decoder(str | int).decode
+_id: Final = msgspec.json.Decoder(str | int | float).decode
 
 
 def key_form(key: bytes | None, value: bytes | None, field: str) -> Form:
@@ -159,9 +159,10 @@ def _connect(data: bytes) -> Mapping[str, msgspec.Raw]:
 
 
 def _scalar(raw: msgspec.Raw | None) -> bytes | None:
-    """Return a string or an integer as the bytes of a key; None for anything else."""
+    """Return a string, or a number as it is written, as the bytes of a key; None for anything else."""
     try:
-        return None if raw is None else str(_id(raw)).encode() or None
+        found = None if raw is None else _id(raw)
+        return (found.encode() if isinstance(found, str) else bytes(raw or b"")) or None
     except (msgspec.DecodeError, RecursionError):
         return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
@@ -58,6 +58,8 @@ class PipeliningProducer(AIOKafkaProducer):  # type: ignore[misc]
         super().__init__(**settings)
         self._sender._in_flight = BusyBrokers()
         self._sender._send_produce_req = self._send_to
+        self._ask = self.client._metadata_update
+        self.client._metadata_update = self._update_metadata
         self._lease: Lease | None = None
         self._losses = 0
 
@@ -69,6 +71,16 @@ class PipeliningProducer(AIOKafkaProducer):  # type: ignore[misc]
     def fenced(self) -> bool:
         """Whether nothing more is sent since the worker has lost its partitions."""
         return self._lease is not None and self._lease.losses != self._losses
+
+    async def _update_metadata(self, cluster: Any, topics: Collection[str] | None) -> bool:
+        """Ask where the topics are; if that is not known of all, what asks next waits as long as before any retry.
+
+        aiokafka's sender (0.14) asks again at once, thousands of times a second, while a partition has no leader.
+        """
+        answered: bool = await self._ask(cluster, topics)
+        if not (answered and all(_led(cluster, topic) for topic in topics or ())):
+            await asyncio.sleep(self._sender._retry_backoff)
+        return answered
 
     async def _send_to(self, node: int, batches: Mapping[Any, Any]) -> None:
         sender = self._sender
@@ -98,3 +110,9 @@ class PipeliningProducer(AIOKafkaProducer):  # type: ignore[misc]
                 )
             await asyncio.sleep(HELD_S)
         return True
+
+
+def _led(cluster: Any, topic: str) -> bool:
+    """Tell whether all partitions of a topic are known to have leaders."""
+    known = cluster.partitions_for_topic(topic)
+    return bool(known) and known == cluster.available_partitions_for_topic(topic)

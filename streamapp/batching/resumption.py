@@ -199,6 +199,7 @@ class Resumption:
                 numbers = sorted(tp.partition for tp in partitions if tp.topic == table.changelog_topic_name)
                 findings += await self._inspect(owner, {number: table.partition(number) for number in numbers})
         await self._check_plain_tables(partitions)
+        await self._tell_lost_tables(partitions)
         gone = self._settle(findings)
         await self._check_ends(gone)
         self._placements |= dict.fromkeys(gone, "")  # the states go on
@@ -277,6 +278,31 @@ class Resumption:
             "table %s has",
             kept[0],
         )
+
+    async def _tell_lost_tables(self, partitions: Collection[TP]) -> None:
+        """Tell of tables without a row in store and changelog, though the group has read what agents make them of.
+
+        A table whose records were all rejected, or deleted nothing, is taken for one, too.
+        """
+        for table in self._app.tables.values():
+            if not isinstance(table, Table) or table.owner is not None or not table.source:
+                continue
+            changelog = table.changelog_topic_name
+            numbers = [tp.partition for tp in partitions if tp.topic == changelog]
+            read = {TP(table.source, number): self._committed.get(TP(table.source, number)) for number in numbers}
+            before = [(tp, one.offset) for tp, one in read.items() if one and one.by is By.PROGRESS and one.offset]
+            if not before or any(len(table.partition(number)) for number in numbers):
+                continue
+            tps = [TP(changelog, number) for number in range(await self._app.producer.partition_count(changelog))]
+            if any((await self._app.consumer.reader.consumer.end_offsets(tps)).values()):
+                continue
+            (topic, number), offset = min(before)
+            text = (
+                f"the changelog {changelog} never had a row, though the group has read {topic}[{number}] up to "
+                f"{offset:,}: if it was deleted, the rows of the table {table.name} are gone with it; {self._way_out}"
+            )
+            logger.error("%s", text)
+            self._app.faults.report(("lost table", table.name), text)
 
     @property
     def _own(self) -> str:

@@ -10,6 +10,7 @@ import click
 from faust.cli.base import AppCommand, option
 
 from streamapp.app import App
+from streamapp.batching.content import json_of
 from streamapp.batching.dead_letters import Reason
 from streamapp.batching.key_forms import key_form
 from streamapp.cli.join_options import check_options, part_of_name
@@ -152,7 +153,7 @@ def _keyed_by(field: Field, side: str) -> Callable[[Record], None]:
             raise Refused(
                 f"the record has no key: --repartition {side} goes by {field.name} of the value", Reason.NULL_KEY
             )
-        form = key_form(record.key, record.value, field.name)
+        form = key_form(record.key, json_of(record), field.name)
         raise Refused(
             f"the key {record.key!r} is {form.text}: --repartition {side} goes by {field.name} of the value",
             Reason.KEY_MISMATCH,

@@ -56,7 +56,11 @@ class Reset(AppCommand):
             help="Where streams are read from: beginning (default), now, 2026-01-31T12:00:00Z, 1767225600000 (ms), "
             "2h (ago).",
         ),
-        option("--offset", type=click.IntRange(min=0), help="The offset that --topic is read from, instead of --from."),
+        option(
+            "--offset",
+            type=click.IntRange(0, 2**63 - 1),
+            help="The offset that --topic is read from, instead of --from.",
+        ),
         option("--topic", "topics", multiple=True, type=Partitions(), help="TOPIC or TOPIC:0,1. [default: all input]"),
         option("--keep-state", is_flag=True, help="Leave the state as it is; tables are read on from where they are."),
         option("--execute", is_flag=True, help="Do it."),

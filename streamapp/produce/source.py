@@ -142,7 +142,7 @@ class _Recoded:
 
 
 COMPRESSED: Final[dict[bytes, Callable[[io.BufferedReader], Any]]] = {
-    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
+    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file, mode="rb"),  # not the mode of a gzip file in it, a number
     b"BZh": bz2.BZ2File,
     b"\xfd7zXZ\x00": lzma.LZMAFile,
     b"\x28\xb5\x2f\xfd": lambda file: _Whole(file, "zstd"),
@@ -188,6 +188,8 @@ def guess(line: bytes) -> str:
         )
     if text.startswith(b"["):
         return " (it is an array: write one object a line, as jq -c '.[]' does)"
+    if text.startswith(codecs.BOM_UTF8):
+        return " (a byte order mark is before it, as where files were put one after the other: take it out)"
     if not text.startswith(b"{") and any(text.count(mark) for mark in (b",", b";", b"\t")):
         return " (it looks like CSV: make JSON objects of it, one a line)"
     return ""

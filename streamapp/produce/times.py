@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["Unit", "event_time", "shown"]
+__all__ = ["END_MS", "Unit", "event_time", "shown"]
 
 #: The end of the times that are taken: 2200-01-01T00:00:00Z (ms).
 END_MS: Final = 7_258_118_400_000

@@ -13,7 +13,7 @@ from confluent_kafka.admin import OffsetSpec
 from faust.types import TP
 
 from streamapp.cluster import Cluster, ClusterError
-from streamapp.copartition import changelog_of, tables_of
+from streamapp.copartition import changelog_of, partitions_read, tables_of
 from streamapp.growth import free_topics, moving_to
 from streamapp.log import Log
 from streamapp.placement import PARTITIONERS
@@ -117,9 +117,9 @@ def make_plan(app: App, cluster: Cluster, partitions: int | None) -> Plan:
         for group in groups:
             count = _count(group, existing, partitions)
             found = [
-                _move(cluster, log, existing, table.name, changelog_of(app, table), count)
+                _move(cluster, log, existing, table.name, changelog_of(app, table), count, source)
                 for table in tables_of(app)
-                if (table.source or groups[0][0]) in group
+                if (source := table.source or groups[0][0]) in group
             ]
             moves += (mine := [move for move in found if move is not None])
             lacking = {topic: (existing[topic], count) for topic in group if existing.get(topic, count) < count}
@@ -145,12 +145,17 @@ def _count(group: Sequence[str], existing: Mapping[str, int], partitions: int | 
 
 
 def _move(
-    cluster: Cluster, log: Log, existing: Mapping[str, int], table: str, changelog: str, count: int
+    cluster: Cluster, log: Log, existing: Mapping[str, int], table: str, changelog: str, count: int, source: str
 ) -> Move | None:
     moving = moving_to(changelog)
     before = existing.get(moving, existing.get(changelog, count))
-    if changelog not in existing or (before == count and moving not in existing):
+    if changelog not in existing:
         return None
+    if before == count and moving not in existing:
+        # Somebody may have added partitions to the changelog, too, and no worker has run since.
+        before = partitions_read(log, source, count)
+        if any(rows_of(log, TP(changelog, number)) for number in range(before, count)) or before == count:
+            return None
     if before > count:
         raise ClusterError(f"{changelog} has {before} partitions, and Kafka takes none away: --partitions {before}")
     _check_transactions(cluster, changelog, existing[changelog])
@@ -166,6 +171,8 @@ def _move(
                 found[name] += is_there or place(key, before) == number
                 moved[name] += not is_there
     partitioner = max(PARTITIONERS, key=lambda name: found[name])
+    if moving not in existing and existing[changelog] == count and not moved[partitioner]:
+        return None
     if found[partitioner] < MOST * rows:
         raise ClusterError(
             f"the keys of {changelog} are placed neither by {' nor by '.join(PARTITIONERS)}: where they are to be "

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from streamapp.batching.content import Undecodable, json_of
 from streamapp.batching.value_forms import not_json
 from streamapp.joins import Record, Refused
 from streamapp.misspelt import meant
@@ -40,6 +41,8 @@ NAME_TOLD: Final = 40
 class Field:
     """Gives a field of a record's value, which is a JSON object, as a key; None = it is not there, or null.
 
+    Of a CloudEvent in structured mode it is a field of the data.
+
     Args:
         name: of the field.
         required: whether a record must have it, if only as null.
@@ -56,11 +59,12 @@ class Field:
 
     def __call__(self, record: Record) -> bytes | None:
         """Give the field of a record."""
-        data = record.value or b""
         try:
-            fields = self._decode(data)
-        except (msgspec.DecodeError, RecursionError) as exc:
-            raise Refused(not_json(exc, data), "not_json") from None
+            fields = self._decode(json_of(record))
+        except Undecodable as exc:
+            raise Refused(str(exc), exc.reason) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+            raise Refused(not_json(exc, record.value or b""), "not_json") from None
         value = fields.get(self.name)
         if value is None and self._required:
             raise Refused(self._missing(fields), "missing_field")

@@ -10,6 +10,7 @@ from typing import Final
 
 import click
 
+from streamapp.produce.times import END_MS
 from streamapp.replay.values import duration
 
 __all__ = ["Kind", "Where", "WhereType"]
@@ -50,11 +51,13 @@ class Where:
         if text.isdecimal():
             if int(text) < EARLIEST_MS:
                 raise ValueError(f"{text} is no time in ms since 1970; --offset {text} names an offset")
-            return cls(Kind.TIME, int(text), text)
+            return cls._at(int(text), text)
         try:
-            return cls(Kind.TIME, int(time.time() * 1000) - duration(text), text)
+            ago = duration(text)
         except ValueError:
             pass
+        else:
+            return cls._at(int(time.time() * 1000) - ago, text)
         try:
             moment = datetime.datetime.fromisoformat(text)
         except ValueError:
@@ -62,7 +65,13 @@ class Where:
                 f"{text!r} is neither beginning nor now, nor a time: 2026-01-31T12:00:00Z, 1767225600000 (ms), 2h (ago)"
             ) from None
         moment = moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
-        return cls(Kind.TIME, round(moment.timestamp() * 1000), text)
+        return cls._at(round(moment.timestamp() * 1000), text)
+
+    @classmethod
+    def _at(cls, value: int, text: str) -> Where:
+        if not 0 <= value < END_MS:
+            raise ValueError(f"{text} is no time from 1970 to 2199; a number is ms since 1970")
+        return cls(Kind.TIME, value, text)
 
     def __str__(self) -> str:
         if self.kind is Kind.TIME:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from streamapp.batching.app import App as BatchingApp
+from streamapp.batching.content import Undecodable, json_of
 from streamapp.batching.value_forms import not_json
 from streamapp.cycles import Flow
 from streamapp.joins import Record, Refused
@@ -121,11 +122,13 @@ def _check(type_: Any) -> Callable[[Record], None]:
     def check(record: Record) -> None:
         try:
             if record.value is not None:
-                decode(record.value)
+                decode(json_of(record))
+        except Undecodable as exc:
+            raise Refused(str(exc), exc.reason) from None
         except msgspec.ValidationError as exc:
             cause = "missing_field" if "missing required field" in str(exc) else "wrong_type"
             raise Refused(not_json(exc, record.value or b""), cause) from None
-        except (msgspec.DecodeError, RecursionError) as exc:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
             raise Refused(not_json(exc, record.value or b""), "not_json") from None
 
     return check

@@ -9,6 +9,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 import msgspec
 
 from streamapp.batching.batch import Batch
+from streamapp.batching.content import Content, content_of, content_type, headers_of_result
 from streamapp.batching.output import Envelope, Headers, Output, Result, Stamped
 from streamapp.joins import Enriched, Event, Joined, Record, Row, Side, WindowedValue
 from streamapp.joins.records import Buffered
@@ -117,6 +118,8 @@ def _stamped(result: Any) -> Stamped:
     record: Any = result.left if kind is Joined else result.record if kind is Enriched else None
     if type(record) in WITHOUT_HEADERS or record.timestamp != result.timestamp:
         return Envelope(result.key, result.timestamp, NO_HEADERS, result)
+    if record.headers and content_of(content_type(record.headers)) is Content.EVENT:
+        return Envelope(result.key, result.timestamp, headers_of_result(record.headers), result)
     return cast(Stamped, record)
 
 

@@ -133,6 +133,26 @@ def test_a_move_that_was_broken_off_keeps_workers_from_starting_and_is_done_by_t
         wait_until(lambda: topics.end("joined_data") == 100, "all clicks are joined")
 
 
+@pytest.mark.parametrize("grown", [["user_profiles", "user_clicks"], []], ids=["with-its-topics", "alone"])
+def test_rows_of_a_changelog_that_got_partitions_by_hand_are_moved_too(
+    topics: Topics, tmp_path: Path, grown: list[str]
+) -> None:
+    topics.create("user_profiles", "user_clicks")
+    topics.profiles(range(100))
+    with Worker(tmp_path, **topics.settings) as worker:
+        wait_until(lambda: topics.committed("user_profiles") == 100, "the profiles are kept")
+        assert worker.terminate() == 0
+    add_partitions(topics, 8, f"{topics.id}-user_profiles-changelog", *(topics.prefix + name for name in grown))
+    told = "and had 4 when the rows were written" if grown else "has 4 partitions, but the changelog"
+    assert told in last_line(tmp_path, topics)
+    planned = repartition(topics, "--partitions", "8", "--execute")
+    assert re.search(r"user_profiles: \d\d of 100 rows of \S+ move, from 4 to 8 partitions", planned)
+    assert "nothing to be moved" in repartition(topics)
+    reopened(topics).clicks(range(100), users=100, at=1)
+    with Worker(tmp_path, **topics.settings):
+        wait_until(lambda: topics.end("joined_data") == 100, "all clicks are joined")
+
+
 def test_partitions_are_added_by_the_move_too_but_not_before_all_is_read(topics: Topics, tmp_path: Path) -> None:
     topics.create("user_profiles", "user_clicks")
     topics.profiles(range(100))

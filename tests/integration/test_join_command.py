@@ -62,6 +62,24 @@ def test_orders_that_are_keyed_otherwise_are_repartitioned_when_asked(topics: To
     assert joined(topics) == {number: f"name {number}" for number in range(20)}
 
 
+@pytest.mark.parametrize("options", ["", "--repartition left"])
+def test_cloud_events_are_joined_by_their_data_and_give_results_that_are_none(
+    topics: Topics, tmp_path: Path, options: str
+) -> None:
+    event = {"specversion": "1.0", "id": "e1", "data": {"order": 1, "customer_id": "c1"}}
+    topics.send("orders", "c1", event, at=1, headers=[("content-type", b"application/cloudevents+json")])
+    topics.send("orders", "c2", b'{"order": 2, "customer_id": "c2", "street": "Stra\xdfe"}', at=1)
+    topics.flush()
+    with Worker(tmp_path, command=[*JOIN, *words(options)], **topics.settings):
+        wait_until(lambda: topics.end("joined") == 1, "the event is joined")
+        wait_until(lambda: topics.end("dead_letters") == 1, "what is not UTF-8 is told")
+    (result,) = topics.read("joined")
+    assert json.loads(result.value()) == {"left": event, "right": {"customer_id": "c1", "name": "name 1"}}
+    assert result.headers() == [("content-type", b"application/json")]
+    (letter,) = topics.read("dead_letters")
+    assert dict(letter.headers())["reason"] == b"not_json"
+
+
 def test_two_streams_are_joined_within_a_window(topics: Topics, tmp_path: Path) -> None:
     topics.send("orders", "c1", {"order": 1, "customer_id": "c1"}, at=59_999)
     topics.send("orders", "c2", {"order": 2, "customer_id": "c2"}, at=60_001)

@@ -158,6 +158,7 @@ def test_an_output_that_is_gone_is_told_and_gets_all_that_comes_once_it_is_there
         topics.create(JOINED)
         wait_until(lambda: topics.committed("user_clicks") == 20, "the clicks are joined")
         worker.wait_ready()
+        assert worker.log.count(f"Topic {topics.prefix}{JOINED} not found") < 10
         assert worker.terminate() == 0
     assert joined_once(topics, range(10, 20))
 

@@ -144,6 +144,22 @@ def test_a_broker_that_is_not_there_stops_the_start_with_a_line_that_names_it(tm
     assert f"cannot reach Kafka at 127.0.0.1:{port}" in complaint(tmp_path, broker=f"127.0.0.1:{port}")
 
 
+def test_a_session_timeout_that_the_broker_does_not_take_stops_the_worker_with_a_line_that_names_it(
+    topics: Topics, tmp_path: Path
+) -> None:
+    with Worker(tmp_path, session_timeout=3600, **topics.settings) as worker:
+        wait_until(lambda: worker.exit_code is not None, "the worker stops")
+        assert worker.exit_code == 1
+        assert (
+            worker.log.strip()
+            .splitlines()[-1]
+            .startswith(
+                "streamapp: STREAMAPP_SESSION_TIMEOUT=3600: the broker takes no session of this length (group.min."
+            )
+        )
+        assert "Traceback" not in worker.log
+
+
 def test_a_web_port_that_is_taken_stops_the_start_before_the_broker_is_asked_for_anything(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", free_port())) as server:
         port = server.getsockname()[1]

@@ -109,3 +109,21 @@ def test_a_store_of_a_changelog_that_was_made_anew_gives_way_to_what_that_has_by
         topics.clicks(range(USERS), users=USERS)
         wait_until(lambda: topics.end("unmatched_clicks") == USERS - 1, "the old rows are not there")
         assert "the changelog was deleted and made anew (id " in worker.log
+
+
+@pytest.mark.parametrize("guarantee", GUARANTEES)
+def test_a_table_that_is_lost_with_its_changelog_is_told(topics: Topics, tmp_path: Path, guarantee: str) -> None:
+    settings = {**topics.settings, "processing_guarantee": guarantee}
+    with Worker(tmp_path / "worker", **settings) as worker:
+        wait_until(lambda: topics.committed("user_profiles") >= USERS, "the profiles are in the table")
+        assert worker.terminate() == 0
+    topics.delete(f"{topics.id}-user_profiles-changelog", full_name=True)
+    with Worker(tmp_path / "another disk", **settings) as worker:
+        worker.wait_running()
+        (problem,) = worker.problems()
+        assert problem in worker.log
+    said = problem.replace(topics.id, "app")
+    assert (
+        "changelog app-user_profiles-changelog never had a row, though the group has read app.user_profiles[0]" in said
+    )
+    assert "if it was deleted, the rows of the table user_profiles are gone with it; `streamapp reset` begins" in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -36,6 +37,7 @@ def test_a_field_that_is_not_there_is_no_key_unless_it_is_required() -> None:
         ("id", b"\x00\x00\x00\x00\x11\x04c0", "not_json", "the value is Avro or Protobuf of a schema registry"),
         ("id", [1, 2], "not_json", "the value is a JSON array"),
         ("id", b"[" * 100_000, "not_json", "damaged"),
+        ("id", b'{"id":"c0","name":"Andr\xe9"}', "not_json", "can't decode byte 0xe9"),
     ],
 )
 def test_what_has_no_key_is_refused_with_its_cause_and_what_is_there_instead(
@@ -46,3 +48,18 @@ def test_what_has_no_key_is_refused_with_its_cause_and_what_is_there_instead(
     assert refused.value.cause == cause
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def event(value: Any) -> SimpleNamespace:
+    headers = [("content-type", b"application/cloudevents+json; charset=UTF-8")]
+    return SimpleNamespace(key=b"k", value=json.dumps(value).encode(), timestamp=0, offset=0, headers=headers)
+
+
+def test_the_field_of_a_cloud_event_is_one_of_its_data() -> None:
+    assert Field("id", required=True)(event({"specversion": "1.0", "id": "e1", "data": {"id": "c0"}})) == b"c0"
+
+
+def test_a_cloud_event_without_data_is_refused() -> None:
+    with pytest.raises(Refused, match="neither data nor data_base64") as refused:
+        Field("id", required=True)(event({"specversion": "1.0", "id": "e1"}))
+    assert refused.value.cause == "missing_field"

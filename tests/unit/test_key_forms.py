@@ -26,6 +26,8 @@ WIRE = b"\x00" + struct.pack(">i", 12)
         (struct.pack(">q", 7), NUMBER, KeyForm.INT64, "the user_id as an 8-byte integer"),
         (struct.pack(">q", -7), b'{"user_id":"-7"}', KeyForm.INT64, "the user_id as an 8-byte integer"),
         (b'{"user_id":"u1"}', USER, KeyForm.OBJECT, "a JSON object with the user_id in it"),
+        (b"7.0", b'{"user_id":7.0}', KeyForm.FIELD, "its user_id"),
+        (b"7", b'{"user_id":7.0}', KeyForm.OTHER, "not that of the value, '7.0'"),
         (b'{"schema":{},"payload":{"user_id":7}}', NUMBER, KeyForm.OBJECT, "a JSON object with the user_id in it"),
         (WIRE + b"\x04u1", USER, KeyForm.AVRO_STRING, "(schema 12: an Avro string)"),
         (WIRE + b"\x0e", NUMBER, KeyForm.AVRO_LONG, "(schema 12: an Avro integer)"),

@@ -137,6 +137,7 @@ def test_a_field_that_there_is_not_is_named(name: str, words: str) -> None:
     ("line", "words"),
     [
         (b"user_id,at,url", "it looks like CSV"),
+        (b'\xef\xbb\xbf{"user_id":"u1","at":1}', "a byte order mark is before it"),
         (b"u1;1763000000;/", "it looks like CSV"),
         (b'[{"id":1},{"id":2}]', "it is an array: write one object a line"),
         (b"[", "several lines"),

@@ -66,6 +66,10 @@ def test_several_gzip_files_one_after_the_other_are_one() -> None:
     assert lines(gzip.compress(b"1\n") + gzip.compress(b"2\n")) == [b"1\n", b"2\n"]
 
 
+def test_a_file_that_is_compressed_twice_is_read() -> None:
+    assert lines(gzip.compress(gzip.compress(b"1\n"))) == [b"1\n"]
+
+
 @pytest.mark.parametrize("data", [b"", BOM, gzip.compress(b"", mtime=0), "".encode("utf-16")])
 def test_an_empty_file_has_no_lines(data: bytes) -> None:
     assert lines(data) == []

@@ -49,7 +49,21 @@ def test_a_duration_is_taken_for_so_long_ago() -> None:
     assert abs(Where.parse("2h").value - (time.time() - 7200) * 1000) < 60_000
 
 
-@pytest.mark.parametrize("text", ["soon", "", "100", "1767225600", "-2"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "soon",
+        "",
+        "100",
+        "1767225600",
+        "-2",
+        "1767225600000000",
+        "99999999999999999999",
+        "1969-12-31",
+        "2200-01-01",
+        "99999999999d",
+    ],
+)
 def test_what_is_no_place_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is neither|is no time|is no duration"):
         Where.parse(text)

@@ -55,6 +55,10 @@ def twice(app: App) -> None:
             lambda app: app.batches("a").join(app.batches("b"), before=5, after=0, grace=0, idle_timeout=0),
             "the idle timeout must be more than nothing",
         ),
+        (
+            lambda app: app.batches("a").join(app.batches("b"), before=10**14, after=0, grace=0),
+            "longer than the 300 years",
+        ),
         (lambda app: app.batches("a").table(ttl=5).join(app.batches("b").table()), "have no ttl"),
         (
             lambda app: (
