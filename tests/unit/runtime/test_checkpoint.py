@@ -216,14 +216,14 @@ def test_results_and_rows_are_on_the_broker_before_the_offsets_and_stores_come_l
     run(scenario, kind)
 
 
-def test_what_a_join_remembers_goes_to_its_changelog_after_the_rows_of_its_tables() -> None:
+def test_what_a_join_remembers_goes_to_its_changelog_before_the_rows_of_its_tables() -> None:
     async def scenario(case: Case) -> None:
         batch, rows = case.batch(), Uncommitted(MemoryPartition(), TP("table", 0))
         batch.work.changes[rows] = dict(ROWS)
         case.tables.append(rows)
         await case.finish(batch)
         assert await case.checkpoint.commit()
-        assert case.steps[:3] == ["joined: 2", "table: 1", "changelog: 1"]
+        assert case.steps[:3] == ["joined: 2", "changelog: 1", "table: 1"]
 
     run(scenario)
 
