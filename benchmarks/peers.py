@@ -284,7 +284,7 @@ class Streamapp:
         """Give the command that starts a worker."""
         return [f"{self.bin}/faust", "-A", "streamapp", "worker", "-l", "info"]
 
-    def environment(self, job: Job) -> Mapping[str, str]:
+    def environment(self, job: Job) -> dict[str, str]:
         """Give the settings; those that are not named have their defaults."""
         return {
             "STREAMAPP_BROKER": job.broker,
@@ -320,8 +320,12 @@ class PairingStreamapp(Streamapp):
         return [f"{self.bin}/faust", "-A", "pairs", "worker", "-l", "info"]
 
     def environment(self, job: Job) -> Mapping[str, str]:
-        """Give the settings, and where the program is."""
-        return {**super().environment(job), **WINDOWED, "PYTHONPATH": f"{PROGRAMS / 'streamapp'}"}
+        """Give the settings, the topics by their full names, and where the program is."""
+        settings = super().environment(job)
+        for name in ("STREAMAPP_TOPIC_PREFIX", "STREAMAPP_JOINED_TOPIC"):
+            settings.pop(name)
+        topics = {"PURCHASES": f"{job.prefix}purchases", "VIEWS": f"{job.prefix}views", "JOINED": job.joined}
+        return {**settings, **topics, **WINDOWED, "PYTHONPATH": f"{PROGRAMS / 'streamapp'}"}
 
 
 PEERS: Final[tuple[Peer, ...]] = (

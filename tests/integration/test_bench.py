@@ -10,7 +10,8 @@ import pytest
 
 from benchmarks import latency
 from benchmarks.latency import lone_clicks, steady_hop, steady_load
-from benchmarks.peers import Streamapp, exactly_once
+from benchmarks.pairs import Pairs
+from benchmarks.peers import PairingStreamapp, Streamapp, exactly_once
 from benchmarks.recovery import restores
 from benchmarks.runner import PeerError, Runner
 from benchmarks.takeover import take_over
@@ -35,6 +36,14 @@ def test_a_run_joins_every_click_of_the_workload(runner: Runner, peer: Streamapp
     assert run.figures.records == 500
     assert run.progress[-1][1] == 500
     assert run.figures.peak_mb > 10
+
+
+def test_a_run_pairs_all_purchases_with_their_views(runner: Runner) -> None:
+    pairs = Pairs(users=20, each=400)
+    run = runner.run(PairingStreamapp(STREAMAPP.bin), pairs)
+    runner.forget(pairs)
+    assert run.check.ok, str(run.check)
+    assert run.check.right == pairs.results > 400
 
 
 def test_a_run_is_repeated_with_the_table_that_is_there(runner: Runner) -> None:

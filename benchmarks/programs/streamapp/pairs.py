@@ -2,12 +2,11 @@
 
 import os
 
-from streamapp.settings import Settings
-from streamapp.topology import App
-from streamapp.worker.process import Worker
+from streamapp import App
 
-WINDOW, GRACE = (int(os.environ[name]) for name in ("WINDOW_MS", "GRACE_MS"))
+PURCHASES, VIEWS, JOINED = os.environ["PURCHASES"], os.environ["VIEWS"], os.environ["JOINED"]
+WINDOW_MS, GRACE_MS = int(os.environ["WINDOW_MS"]), int(os.environ["GRACE_MS"])
 
-app = App(Settings.load(), origin="pairs", Worker=Worker)
-purchases, views = app.topic("purchases"), app.topic("views")
-purchases.join(views, before=WINDOW, after=WINDOW, grace=GRACE).to(app.sink("joined_data"))
+app = App(origin="pairs")
+purchases, views = app.topic(PURCHASES), app.topic(VIEWS)
+purchases.join(views, before=WINDOW_MS, after=WINDOW_MS, grace=GRACE_MS).to(app.sink(JOINED))
