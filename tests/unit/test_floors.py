@@ -30,6 +30,7 @@ FLOORS = (
     ("formats",),
     ("settings",),
     ("setting_parsers",),
+    ("windows",),
     ("joins",),
     ("extras",),
     ("errors", "loopback", "misspelt", "rate_limit"),
