@@ -23,6 +23,10 @@ class Partitions(Protocol):
 
     def _encode_key(self, key: object) -> bytes: ...
 
+    def _decode_key(self, key: bytes) -> object: ...
+
+    def _decode_value(self, value: bytes) -> object: ...
+
 
 class Table(faust.Table):  # type: ignore[type-arg]
     """A Faust table of `Row`, changelog-backed, keyed by the bytes of the source topic's keys.
