@@ -52,29 +52,23 @@ class ExplainedJoin(Protocol):
     @property
     def table(self) -> Named:
         """The table with its state: the worker that has a partition of it can be asked."""
-        ...
 
     @property
     def inputs(self) -> Sequence[Input]:
         """The topics that it reads."""
-        ...
 
     @property
     def evidence(self) -> Sequence[EvidenceTopic]:
         """The topics with what became of its records."""
-        ...
 
     def read(self, partition: int) -> Mapping[TP, int]:
         """Return of each topic that it reads the offset after the last record that it has joined."""
-        ...
 
     async def commit(self, partition: int) -> None:
         """Wait until all that the state has is committed, with what was sent."""
-        ...
 
     def explain(self, partition: int, source: int, record: Record) -> Explanation:
         """Say why a record that was read joined, or did not, as far as the state has it."""
-        ...
 
 
 class Explainer:

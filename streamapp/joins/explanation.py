@@ -50,12 +50,10 @@ class Timed(Protocol):
     @property
     def timestamp(self) -> int:
         """The event time (ms)."""
-        ...
 
     @property
     def offset(self) -> int:
         """The place in the input partition; -1 = not known."""
-        ...
 
 
 class Lookup(Protocol):
@@ -63,11 +61,9 @@ class Lookup(Protocol):
 
     def at(self, key: bytes, timestamp: int) -> Row | None:
         """Give the row that a record of this key and time (ms) joins."""
-        ...
 
     def keys(self) -> Iterator[bytes]:
         """Go through the keys; to be left before the next change."""
-        ...
 
 
 class Verdict(enum.StrEnum):

@@ -42,7 +42,6 @@ class ConsumerThread(Protocol):
     @property
     def aiokafka(self) -> AIOKafkaConsumer:
         """The consumer."""
-        ...
 
 
 class Group:

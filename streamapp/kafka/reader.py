@@ -37,7 +37,6 @@ class App(Protocol):
     @property
     def conf(self) -> faust.Settings:
         """Faust's settings."""
-        ...
 
 
 class Reader(Service):

@@ -66,11 +66,9 @@ class Processor(Protocol):
     @property
     def partitions(self) -> Mapping[int, Account]:
         """How the partitions of this worker stand."""
-        ...
 
     def looked_up(self, partition: int) -> StreamTableOperator[Any]:
         """Return the operator of a partition, which can be asked for keys of its tables; KeyError = it is gone."""
-        ...
 
 
 @dataclasses.dataclass(eq=False)
