@@ -163,11 +163,7 @@ class Group:
                 await asyncio.sleep(AGAIN)
 
     async def _failed(self, codes: set[int]) -> bool:
-        """Return whether to ask again, after a while.
-
-        Raises:
-            KafkaError: if it is of no use.
-        """
+        """Return whether to ask again, after a while; a KafkaError if it is of no use."""
         for error in map(for_code, codes - {0, UNSTABLE}):
             if error is NotCoordinatorForGroupError:
                 self._coordinator.coordinator_dead()

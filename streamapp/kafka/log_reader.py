@@ -150,11 +150,7 @@ class Log:
         return self._counts[topic]
 
     def record(self, tp: TP, offset: int) -> Logged:
-        """Read a record.
-
-        Raises:
-            MissingError: if there is none at the offset.
-        """
+        """Read a record; a MissingError if there is none at the offset."""
         first, end = self._bounds(tp)
         if not first <= offset < end:
             there = f"offsets {first} to {end - 1}" if first < end else "no records"

@@ -50,11 +50,7 @@ class Reader(Service):
         super().__init__(**kwargs)
 
     async def on_start(self) -> None:
-        """Connect to the broker.
-
-        Raises:
-            KafkaError: if it is not there.
-        """
+        """Connect to the broker; a KafkaError if it is not there."""
         settings, conf = self._app.settings, self._app.conf
         self.consumer = AIOKafkaConsumer(
             **aiokafka(settings),

@@ -102,11 +102,7 @@ class Case(msgspec.Struct, frozen=True):
     grace_ms: int | None = None
 
     def join(self) -> Join[Joined]:
-        """Return the join.
-
-        Raises:
-            ValueError: if the case does not describe one.
-        """
+        """Return the join; a ValueError if the case does not describe one."""
         if len(self.joins) != 1:
             raise ValueError(f"joins must name one kind, not {len(self.joins)}")
         (how,), history, grace, window = self.joins, self.history_retention_ms, self.grace_ms, self.window
@@ -189,11 +185,7 @@ class _File(msgspec.Struct, frozen=True):
 
 
 def read_cases(text: bytes, name: str) -> list[Case]:
-    """Read a file of cases.
-
-    Raises:
-        ReplayError: if it is not one; the text has ``name``.
-    """
+    """Read a file of cases; a ReplayError if it is not one; the text has ``name``."""
     try:
         found = msgspec.json.decode(text, type=_File).cases
     except msgspec.DecodeError as exc:

@@ -124,11 +124,7 @@ def places(
 
 
 def check_clocks(inventory: Inventory, moves: Collection[Move]) -> None:
-    """Make sure that no join whose state is kept takes what is read again for late.
-
-    Raises:
-        ResetError: if one would.
-    """
+    """Make sure that no join whose state is kept takes what is read again for late; a ResetError if one would."""
     back = {move.tp.topic for move in moves if move.before is not None and move.after < move.before}
     for state in inventory.states_of(back):
         if state.declared is not None and state.declared.has_clock:

@@ -134,11 +134,7 @@ class Decoder(Generic[T]):
             return False
 
     def decode(self, record: Record) -> T | None:
-        """Decode a record; None is a tombstone.
-
-        Raises:
-            Undecodable: if the record cannot be used.
-        """
+        """Decode a record; None is a tombstone; an Undecodable if the record cannot be used."""
         if record.value is None:
             if record.key is None:
                 raise Undecodable(Reason.NULL_KEY, "the record has neither a key nor a value")

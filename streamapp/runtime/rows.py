@@ -41,11 +41,7 @@ class Owner(Protocol):
         """The topics whose records are rows of a table in the state."""
 
     def inspect(self, partition: Uncommitted, partitions: int) -> Inspection:
-        """Look at the state of one of so many partitions.
-
-        Raises:
-            StateError: if the join cannot go on with it.
-        """
+        """Look at the state of one of so many partitions; a StateError if the join cannot go on with it."""
 
 
 class PartitionedRows(Protocol):
@@ -75,11 +71,7 @@ class RowTable(Protocol):
         """Full name of the changelog."""
 
     def partition(self, number: int) -> Uncommitted:
-        """Return the rows of a partition that this worker owns.
-
-        Raises:
-            KeyError: if it does not own it.
-        """
+        """Return the rows of a partition that this worker owns; a KeyError if it does not own it."""
 
 
 class Tables(Protocol):

@@ -48,11 +48,7 @@ class Tombstones:
             self._seen.append(form_of(key, field, self._field))
 
     async def key(self, key: bytes | None) -> bytes:
-        """Return the field that the key of a tombstone stands for.
-
-        Raises:
-            Undecodable: if it is not known.
-        """
+        """Return the field that the key of a tombstone stands for; an Undecodable if it is not known."""
         if key is None:
             raise Undecodable(Reason.NULL_KEY, "the record has neither a key nor a value")
         if not self._seen and not self._asked:  # after a restart a tombstone may be the first record to come

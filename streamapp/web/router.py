@@ -46,11 +46,7 @@ class Owner(NamedTuple):
 
 
 def table_of(app: App, name: str) -> Table:
-    """Return a table by its name.
-
-    Raises:
-        NotFound: if there is none.
-    """
+    """Return a table by its name; a NotFound if there is none."""
     try:
         return cast(Table, app.tables[name])
     except KeyError:
@@ -124,11 +120,7 @@ class Router(faust_router.Router):
         return URL(self.app.conf.canonical_url)
 
     async def route_req(self, table_name: str, key: K, web: Web, request: Request) -> Response:
-        """Ask the worker that has a key (used by `faust.App.table_route`).
-
-        Raises:
-            SameNode: if it is this worker.
-        """
+        """Ask the worker that has a key (used by `faust.App.table_route`); a SameNode if it is this worker."""
         asked = cast("aiohttp.web.Request", request)
         owner = self.owners(table_name, key, asked.headers.get(HOP))[0]
         if owner.here:

@@ -44,11 +44,7 @@ class PartitionedStore(SerializedStore[object, object], abc.ABC):
 
     @abc.abstractmethod
     def open(self, partition: int) -> PartitionStore:
-        """Open a partition.
-
-        Raises:
-            StoreError: if it cannot be had.
-        """
+        """Open a partition; a StoreError if it cannot be had."""
 
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
