@@ -219,14 +219,12 @@ class _Question:
                 continue
 
     def _candidate(self, one: Candidate) -> NearRecord:
-        """Describe a candidate that the state has."""
         topic = self.topics.get(one.source)
         place = None if topic is None or one.offset < 0 else Place(topic, self.record.tp.partition, one.offset)
         note = "the row that is there now" if one.source == self.source else ""
         return NearRecord(place, key_text(one.key), one.timestamp, one.outside_by, note)
 
     def _near(self, found: Logged, outside_by: int) -> NearRecord:
-        """Describe a record that was read."""
         note = "it has no value" if found.value is None else ""
         if found.tp.partition != self.record.tp.partition:
             note = "in another partition, where it is not looked for"

@@ -156,7 +156,6 @@ class Feed:
             self.deliver(Fetched(records, barriers, positions))
 
     def _ask(self) -> None:
-        """Ask the broker for end offsets that no fetch told."""
         for unbarred in (self._unbarred, self._held):
             if unbarred.waiting and (unbarred.task is None or unbarred.task.done()):
                 unbarred.task = asyncio.get_running_loop().create_task(self._ask_for_ends(unbarred))

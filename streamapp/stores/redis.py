@@ -191,7 +191,6 @@ class RedisPartition:
         return offset
 
     def _left(self) -> int:
-        """Return the offset that this worker left."""
         return self._ask() if self._known is None else self._known
 
     def _load(self, keys: Sequence[bytes]) -> list[Row | None]:

@@ -127,7 +127,6 @@ class JoinWatch:
         return Example(TP(self.topics[source], partition), one.record.offset, error, self._key(source, one))
 
     def _key(self, source: int, one: SideOutput) -> bytes | None:
-        """Return what a record was looked up by."""
         join = self.join.join if isinstance(self.join, GlobalJoin) else self.join
         key = getattr(join, "key", None)
         try:

@@ -70,7 +70,6 @@ class Tombstones:
         return f"the other keys are of several forms, {', '.join(forms)}"
 
     def _look(self) -> list[KeyForm]:
-        """Look at the newest records of the topic, in a thread."""
         try:
             count = Cluster(self._settings).partitions().get(self._topic, 0)
             records = [(one.key(), one.value()) for one in newest(self._settings, [self._topic], count)]

@@ -133,7 +133,6 @@ def make_changelogs(start: Start) -> None:
 
 
 def _source(start: Start, table: Table) -> str:
-    """Return the topic whose partitions a table has."""
     return table.source or (start.events if isinstance(table, ValueTable) else start.first)
 
 
