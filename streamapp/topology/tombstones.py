@@ -13,12 +13,12 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
-from confluent_kafka import KafkaException
+from faust.types import TP
 
 from streamapp.formats.key_forms import KeyForm, form_of, key_form, read_key
 from streamapp.formats.undecodable import Reason, Undecodable
-from streamapp.kafka.admin import Cluster, ClusterError
-from streamapp.kafka.partitioners import newest
+from streamapp.kafka.log_reader import Log, LogError
+from streamapp.kafka.partitioners import NEWEST, SAMPLE_S
 from streamapp.settings import Settings
 
 __all__ = ["Tombstones"]
@@ -71,9 +71,10 @@ class Tombstones:
 
     def _look(self) -> list[KeyForm]:
         try:
-            count = Cluster(self._settings).partitions().get(self._topic, 0)
-            records = [(one.key(), one.value()) for one in newest(self._settings, [self._topic], count)]
-        except (KafkaException, ClusterError):
+            with Log(self._settings, SAMPLE_S) as log:
+                tps = [TP(self._topic, number) for number in range(log.partitions(self._topic))]
+                records = [(one.key(), one.value()) for one in log.newest(tps, NEWEST)]
+        except LogError:
             return []
         forms = [key_form(key, value, self._field).form for key, value in records if None not in (key, value)]
         return forms[-LOOKED_AT:]
