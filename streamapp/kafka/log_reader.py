@@ -165,10 +165,6 @@ class Log:
             f"{tp.topic}[{tp.partition}] has no record at offset {offset}: it was compacted, or never one"
         )
 
-    def scan(self, tp: TP, offset: int) -> Scan:
-        """Go through a partition from an offset on; from its beginning, if that is later."""
-        return Scan(self, tp, offset)
-
     def all(self, tp: TP, offset: int = 0) -> Iterator[Logged]:
         """Go through all records of a partition from an offset on; the patience is that between two of them.
 
@@ -263,16 +259,14 @@ class Scan:
     tp: TP
     #: Of the first record; None = there are none.
     offset: int | None
-    #: Whether the end was reached; and how many records were read.
+    #: Whether the end was reached.
     complete: bool = False
-    count: int = 0
 
     def __iter__(self) -> Iterator[Logged]:
         self.complete = self.offset is None
         for message in self.log.read({} if self.offset is None else {self.tp: self.offset}):
             error = message.error()
             if error is None:
-                self.count += 1
                 timestamp, key, value = message.timestamp()[1], message.key(), message.value()
                 yield Logged(self.tp, message.offset() or 0, timestamp, key, value, message)
             elif error.name() == "_PARTITION_EOF":

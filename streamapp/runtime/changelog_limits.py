@@ -13,7 +13,7 @@ import asyncio
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, Protocol
 
 from aiokafka.client import AIOKafkaClient
@@ -140,9 +140,8 @@ class BrokerClient(Protocol):
 class ChangelogLimits:
     """The limits of the app's changelogs, as far as they are known."""
 
-    def __init__(self, broker: BrokerClient, now_s: Callable[[], float] = time.time) -> None:
+    def __init__(self, broker: BrokerClient) -> None:
         self._broker = broker
-        self._now_s = now_s
         self._asked: dict[str, Limits] = {}
         #: What refused rows have told.
         self._learned: dict[str, Limits] = {}
@@ -166,7 +165,7 @@ class ChangelogLimits:
             self._check(work)
 
     def _check(self, work: Work) -> None:
-        now = int(self._now_s() * 1000)
+        now = int(time.time() * 1000)
         for rows, changes in work.changes.items():
             topic = rows.changelog.topic
             limits = self._asked[topic]
@@ -181,7 +180,7 @@ class ChangelogLimits:
             RefusedError: if that is for another reason than its size or its timestamp.
         """
         await self._ask([topic])
-        now, (envelope, value) = int(self._now_s() * 1000), result
+        now, (envelope, value) = int(time.time() * 1000), result
         timestamp = envelope.timestamp or 0
         match error.cause:
             case Cause.TOO_LARGE:
