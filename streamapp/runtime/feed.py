@@ -74,7 +74,6 @@ class Feed:
     hops: Hops | None = None
 
     def __post_init__(self) -> None:
-        """Deliver nothing yet."""
         self._wanted: set[TP] = set()
         self._positions: Mapping[TP, int] = {}
         #: Of partitions that are joined with others, and with some behind a hop.

@@ -126,7 +126,6 @@ class Restore:
     inputs: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
-        """Have read nothing yet."""
         #: The wall clock (ms) before it was asked where the changelogs end, and the ids of their topics.
         self._asked_ms = 0
         self.ids: dict[str, str | None] = {}

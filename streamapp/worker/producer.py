@@ -36,7 +36,6 @@ class Producer(driver.Producer):
     _closing: set[asyncio.Task[None]]
 
     def __post_init__(self) -> None:
-        """Have nothing transactional yet."""
         super().__post_init__()
         self._transactional, self._closing = [], set()
 

@@ -34,7 +34,6 @@ class PartitionedStore(SerializedStore[object, object], abc.ABC):
     table: Table
 
     def __post_init__(self) -> None:
-        """Begin without partitions."""
         self.partitions: dict[int, Uncommitted] = {}
 
     @property

@@ -48,7 +48,6 @@ class Stream(faust.Stream[Batch]):
     app: App
 
     def __post_init__(self) -> None:
-        """Begin without work."""
         #: What the agent works on; None = it waits.
         self._turn: Turn | None = None
         #: How often the agent has failed while it waited.
