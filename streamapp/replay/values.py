@@ -57,6 +57,7 @@ class Field:
         self._required = required
 
     def __call__(self, record: Record) -> bytes | None:
+        """Return the field of a record."""
         try:
             fields = self._decode(json_of(record))
         except Undecodable as exc:
