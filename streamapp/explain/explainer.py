@@ -72,12 +72,7 @@ class ExplainedJoin(Protocol):
 
 
 class Explainer:
-    """Answers questions about the records of a join.
-
-    Args:
-        open_log: returns what reads topics, within `ANSWER_TIMEOUT_S`.
-        join: that is asked.
-    """
+    """Answers questions about the records of a join; `open_log` returns what reads topics for `ANSWER_TIMEOUT_S`."""
 
     def __init__(self, open_log: Callable[[], Log], join: ExplainedJoin) -> None:
         self.join = join

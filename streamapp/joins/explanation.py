@@ -123,11 +123,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     untold: Verdict = Verdict.OVER
 
     def settled(self, told: SideOutput | None) -> Explanation:
-        """Say what became of it, by the side outputs, where the state leaves that open.
-
-        Args:
-            told: the side output of the record; None = there is none.
-        """
+        """Say what became of it, by its side output (None = there is none), where the state leaves that open."""
         if told is not None and told.reason in self.reasons:
             verdict = Verdict(told.reason.value)
             detail, none = told.detail or self.detail, frozenset[Reason]()

@@ -80,8 +80,6 @@ class LeftHalf(_Naming):
     """The left side: takes left records (source 0) and answers (source 1); gives results and `Subscription`.
 
     Args:
-        foreign_key: as of the join.
-        how: as of the join.
         exact: whether there are no results but those that the state knows of; after a crash there may be.
     """
 

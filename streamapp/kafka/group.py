@@ -83,7 +83,6 @@ class Group:
         """Return the committed offsets, of partitions that have one, with what was committed along with them.
 
         Args:
-            partitions: the partitions.
             stable: wait until no transaction is under way that may commit others.
         """
         return await self._there(self._committed(partitions, stable))
@@ -118,7 +117,6 @@ class Group:
         fenced.
 
         Args:
-            partitions: the partitions.
             offsets: of those that are not to be read from where aiokafka begins anyway.
         """
         return await self._there(self._begin(partitions, offsets))

@@ -79,7 +79,6 @@ def chosen(inventory: Inventory, topics: Mapping[str, Collection[int]], *, keep_
     """Return the topics that are read from elsewhere.
 
     Args:
-        inventory: what there is.
         topics: that the user named, with the partitions; none = all.
         keep_state: whether the states stay as they are.
 
@@ -113,7 +112,6 @@ def places(
     Tables are read from their beginning, wherever the streams begin: rows do not come again.
 
     Args:
-        inventory: what there is.
         topics: that are read from elsewhere.
         where: from where, the user says.
         named: whether the user named the topics.

@@ -61,7 +61,6 @@ class Output:
         (the topic's ``max.message.bytes``), is not lost: the record that gave it goes to the dead letters.
 
         Args:
-            batch: the batch they are of.
             results: each a record, whose key, event time and headers it gets, and a value.
             rekeyed: some have another key than their batch's records have, and are sent to the partitions of their
                 keys. Otherwise, with as many partitions here as there, no key has to be hashed.

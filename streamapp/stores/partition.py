@@ -78,7 +78,6 @@ def keep_in_step(
     """Take note that a store was in step with its changelog.
 
     Args:
-        store: the store.
         at_ms: the wall clock at which it was, in ms.
         topic_id: of the changelog; None = as before.
         inputs: ids of the topics that are read; None = as before.

@@ -114,7 +114,6 @@ async def look(other: StaticMember, own: URL, *, same_host: bool) -> Sign:
     """Find out whether a member is alive, by its web views.
 
     Args:
-        other: the member.
         own: URL of the views that this worker is about to have, on a port that is free.
         same_host: whether the member was on this host.
     """
