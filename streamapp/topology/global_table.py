@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 from aiokafka.errors import KafkaError
@@ -16,7 +16,7 @@ from faust.types import TP
 from mode import Service
 
 from streamapp.formats.undecodable import Reason
-from streamapp.joins import GlobalTable, Joined, MemoryStore, Operator, Refused, Row, Side, State, StreamTableJoin
+from streamapp.joins import GlobalTable, Joined, MemoryStore, Operator, Refused, Side, State, StreamTableJoin
 from streamapp.joins import Reason as SideReason
 from streamapp.joins import Record as JoinRecord
 from streamapp.joins.declared import Declared, earlier
@@ -62,31 +62,17 @@ class TopicGlobalTable(Service):
         self.topic = topic
         self._check = check
         self._logged = RateLimit(REJECTED_LOG_INTERVAL_S)
-        #: What is looked up, and what is being read: a topic that is made anew is read before its rows count.
-        self._rows = self._reading = _Rows()
+        #: What is being read: a topic that is made anew is read before its rows are shown.
+        self._reading = _Rows()
+        self._show(self._reading)
         #: Set once the table is as far as its topic was when the worker started.
         self.complete = asyncio.Event()
 
-    @property
-    def table(self) -> GlobalTable:
-        """The rows as they are now."""
-        return self._rows.table
-
-    def get(self, key: bytes) -> Row | None:
-        """Return the current row of a key."""
-        return self._rows.table.get(key)
-
-    def get_many(self, keys: Sequence[bytes], /) -> Sequence[Row | None]:
-        """Return the current rows of keys, in their order."""
-        return self._rows.table.get_many(keys)
-
-    def at(self, key: bytes, timestamp: int) -> Row | None:
-        """Return the row that a record of this time (ms) joins: the current one."""
-        return self._rows.table.at(key, timestamp)
-
-    def keys(self) -> Iterator[bytes]:
-        """Go through the keys; to be left before the next change."""
-        return self._rows.table.keys()
+    def _show(self, rows: _Rows) -> None:
+        """Have these rows looked up from now on, as those of a `GlobalTable` are."""
+        self._rows = rows
+        self.table = table = rows.table
+        self.get, self.get_many, self.keys, self.at = table.get, table.get_many, table.keys, table.at
 
     @Service.task
     async def _run(self) -> None:
@@ -201,7 +187,7 @@ class TopicGlobalTable(Service):
         rows.behind = {tp: end for tp, end in rows.behind.items() if positions[tp] < end}
         if not rows.behind and (rows is not self._rows or not self.complete.is_set()):
             self.log.info("%s is read: %d updates", self.topic, rows.table.updates.applied)
-            self._rows = rows
+            self._show(rows)
             self.complete.set()
             self.app.faults.over(self)
 
