@@ -126,11 +126,7 @@ class Case(msgspec.Struct, frozen=True):
                 return ForeignKeyJoin(how=how, foreign_key=_foreign_key)
 
     def record(self, given: Input) -> tuple[Side, Event]:
-        """Return the record of an input, and its side.
-
-        Raises:
-            ValueError: for a left value of a foreign-key join without a foreign key.
-        """
+        """Return the record of an input, and its side; a ValueError for a left value without its foreign key."""
         value = None if given.value is None else given.value.encode()
         names = self.family is Family.FOREIGN_KEY and given.side == "left"
         if names and value is not None and b"|" not in value:

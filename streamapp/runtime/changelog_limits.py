@@ -94,11 +94,7 @@ class Limits:
         )
 
     def check(self, topic: str, changes: Mapping[bytes, Row | None], now: int) -> None:
-        """Compare rows for a changelog, by key, with the limits at a wall time (ms).
-
-        Raises:
-            RowRefusedError: if one is not taken.
-        """
+        """Compare rows for a changelog with the limits at a wall time (ms); a RowRefusedError if one is not taken."""
         sizes = [len(row.value) for row in changes.values() if row is not None]
         if not sizes:
             return
@@ -148,11 +144,7 @@ class ChangelogLimits:
         self._again = RateLimit(DESCRIBE_INTERVAL_S)
 
     async def check(self, work: Work) -> None:
-        """Compare the rows that work has written with what their changelogs take.
-
-        Raises:
-            RowRefusedError: if a row is not taken.
-        """
+        """Compare the rows that work has written with what changelogs take; a RowRefusedError if one is not taken."""
         topics = [rows.changelog.topic for rows in work.changes]
         if unknown := [topic for topic in topics if topic not in self._asked]:
             await self._ask(unknown)

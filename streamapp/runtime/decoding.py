@@ -150,11 +150,7 @@ class Decoder(Generic[T]):
         return value
 
     def key(self, record: Record) -> bytes:
-        """Return the key that a record must have by its value, whatever it has.
-
-        Raises:
-            Undecodable: if the record cannot be used.
-        """
+        """Return the key that a record must have by its value; an Undecodable if the record cannot be used."""
         _, value = self._value(record)
         return str(self._key(value)).encode()
 

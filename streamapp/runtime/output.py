@@ -134,11 +134,7 @@ class DeadLetters(Output):
         return Results(self, letters, source, rekeyed=True) if letters else None
 
     async def refused(self, result: Result, source: TP, record: Record | None, error: RecordRefusedError) -> Results:
-        """Return a dead letter that the broker refuses without what it refuses it for.
-
-        Raises:
-            RefusedError: if the topic takes not even that.
-        """
+        """Return a refused dead letter without what it is refused for; a RefusedError if not even that is taken."""
         letter, value = result
         key, timestamp = letter.key, letter.timestamp
         own, more = list(letter.headers[:OWN_HEADERS]), letter.headers[OWN_HEADERS:]

@@ -116,11 +116,7 @@ class Rows:
         return (key for key, _ in self.rows.items())
 
     def scan(self, start: bytes, stop: bytes | None) -> Iterator[tuple[bytes, Row]]:
-        """Return the rows with ``start <= key < stop`` in order; None is without end.
-
-        Raises:
-            TypeError: if the table is not an ordered one.
-        """
+        """Return the rows with ``start <= key < stop`` in order; None = no end; a TypeError if it is not ordered."""
         if not isinstance(self.rows, OrderedUncommitted):
             raise TypeError("only an ordered table is read in the order of its keys")
         written = SortedDict(self.work.changes.get(self.rows, {}))

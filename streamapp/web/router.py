@@ -134,11 +134,7 @@ class Router(faust_router.Router):
     async def ask(
         self, owner: Owner, request: web.Request, within: aiohttp.ClientTimeout = HOP_TIMEOUT
     ) -> web.Response:
-        """Send a request to another worker and return its response as it is.
-
-        Raises:
-            ServiceUnavailable: if the worker does not answer in time.
-        """
+        """Return another worker's response to a request as it is; a ServiceUnavailable if none comes in time."""
         # As it came: what is done to a URL else makes other keys of ".." and of what is not UTF-8.
         url = URL(f"{owner.url.origin()}{request.rel_url.raw_path_qs}", encoded=True)
         headers = {HOP: str(owner.partition), **authorization(self.app.settings.web_token)}

@@ -66,11 +66,7 @@ class Sign(enum.Enum):
 
 
 def check_alone(start: Start) -> None:
-    """Check, before the worker joins the group, that no other one is alive that has the same static id.
-
-    Raises:
-        ClusterError: if there is one.
-    """
+    """Check that no other worker is alive with the static id of this one; a ClusterError if there is one."""
     asyncio.run(_check_alone(start.app.settings, start.app.conf))
 
 
