@@ -102,7 +102,11 @@ class Case(msgspec.Struct, frozen=True):
     grace_ms: int | None = None
 
     def join(self) -> Join[Joined]:
-        """Return the join; a ValueError if the case does not describe one."""
+        """Return the join.
+
+        Raises:
+            ValueError: if the case does not describe one.
+        """
         if len(self.joins) != 1:
             raise ValueError(f"joins must name one kind, not {len(self.joins)}")
         (how,), history, grace, window = self.joins, self.history_retention_ms, self.grace_ms, self.window
@@ -126,7 +130,11 @@ class Case(msgspec.Struct, frozen=True):
                 return ForeignKeyJoin(how=how, foreign_key=_foreign_key)
 
     def record(self, given: Input) -> tuple[Side, Event]:
-        """Return the record of an input, and its side; a ValueError for a left value without its foreign key."""
+        """Return the record of an input, and its side.
+
+        Raises:
+            ValueError: for a left value of a foreign-key join without a foreign key.
+        """
         value = None if given.value is None else given.value.encode()
         names = self.family is Family.FOREIGN_KEY and given.side == "left"
         if names and value is not None and b"|" not in value:
@@ -181,7 +189,11 @@ class _File(msgspec.Struct, frozen=True):
 
 
 def read_cases(text: bytes, name: str) -> list[Case]:
-    """Read a file of cases; a ReplayError if it is not one; the text has ``name``."""
+    """Read a file of cases.
+
+    Raises:
+        ReplayError: if it is not one; the text has ``name``.
+    """
     try:
         found = msgspec.json.decode(text, type=_File).cases
     except msgspec.DecodeError as exc:

@@ -37,7 +37,11 @@ NONE: Final[Mapping[Reason, Output]] = MappingProxyType({})
 
 
 def milliseconds(duration: Duration) -> int:
-    """Return a duration in whole milliseconds; a JoinError for one of more than 300 years."""
+    """Return a duration in whole milliseconds.
+
+    Raises:
+        JoinError: for one of more than 300 years.
+    """
     found = duration if isinstance(duration, int) else duration // timedelta(milliseconds=1)
     if abs(found) > LONGEST_MS:
         raise JoinError(f"a duration of {found:,} ms is longer than the 300 years that are allowed")

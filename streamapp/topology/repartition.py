@@ -36,8 +36,10 @@ def repartition(
     the internal one, by a hop: joins of streams need a grace that covers this.
 
     Args:
+        app: the app.
         source: full name of the topic.
         name: what the records are keyed by; a part of the internal topic's name.
+        key: gives the key.
         after: full names of topics that are read before the internal one.
         tombstones: whether a record without a value deletes, and goes on under the key that its own key stands for
             (`Tombstones`); otherwise it goes to the dead letters.
