@@ -43,7 +43,11 @@ class TableConsumer(AIOKafkaConsumer):  # type: ignore[misc]
 
     async def start(self) -> None:
         """Connect to the broker; a KafkaError if it is not there."""
-        await super().start()
+        try:
+            await super().start()
+        except BaseException:
+            await self.stop()  # else aiokafka tells in the log that nobody has
+            raise
         # aiokafka would not ask a broker for more while anything of it is not taken yet, for so many seconds (0.1).
         self._fetcher._prefetch_backoff = 0
         keep_bytes(self._fetcher)
