@@ -11,8 +11,9 @@ from typing import Final
 import msgspec
 
 from streamapp.errors import ProduceError
+from streamapp.formats.fields import key_bytes, shown
 from streamapp.joins import Balance, Driver, Event, Joined, Output, Record, Row, Side, SideOutput, Updates
-from streamapp.produce.lines import field_of, key_bytes
+from streamapp.produce.lines import field_of
 from streamapp.produce.source import guess
 from streamapp.produce.times import event_time, shown
 from streamapp.replay.errors import ReplayError
