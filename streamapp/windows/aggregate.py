@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol, TypeVar
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple, Protocol, TypeGuard, TypeVar
 
-__all__ = ["Aggregate", "Place", "Removable"]
+from streamapp.joins import Refused
+
+__all__ = ["Aggregate", "Batched", "Described", "OfField", "Place", "Removable", "batched", "removable", "unusable"]
 
 S = TypeVar("S")
+
+#: Of a value that is refused.
+SHOWN_CHARACTERS: Final = 60
 
 
 class Place(NamedTuple):
@@ -21,12 +28,18 @@ class Aggregate(Protocol[S]):
 
     It describes only: the same object serves all keys, and what it knows of one is in a state, which is of plain types
     that msgpack can write (`state_type`), so that a window is kept in a table and goes on after a restart. A state may
-    be changed in place by `add` and `merge`; what they return counts.
+    be changed in place by `add` and `merge`; what they return counts. Its text (``str``) is what it is declared as, and
+    is kept with the state: two aggregates with one text can go on with each other's states.
     """
 
     @property
     def field(self) -> str | None:
         """The field of the records' values that it takes; None = it takes none, and is given None."""
+        ...
+
+    @property
+    def takes(self) -> Any:
+        """The type of the field's values besides null, for msgspec."""
         ...
 
     @property
@@ -61,3 +74,57 @@ class Removable(Aggregate[S], Protocol[S]):
     def remove(self, state: S, value: Any, place: Place) -> S:
         """Return the state without a record that was added before."""
         ...
+
+
+class Batched(Aggregate[S], Protocol[S]):
+    """An aggregate that is faster with many records of a window at once."""
+
+    def add_many(self, state: S, values: Sequence[Any], places: Sequence[Place]) -> S:
+        """Return the state with these records, as if they were added one by one.
+
+        Raises:
+            Refused: if it cannot use one of the values; the state is as it was.
+        """
+        ...
+
+
+def removable(aggregate: Aggregate[S]) -> TypeGuard[Removable[S]]:
+    """Return whether an aggregate can forget a record."""
+    return getattr(aggregate, "remove", None) is not None
+
+
+def batched(aggregate: Aggregate[S]) -> TypeGuard[Batched[S]]:
+    """Return whether an aggregate is faster with many records at once."""
+    return hasattr(aggregate, "add_many")
+
+
+class Described:
+    """An aggregate that is a dataclass; its text is what makes it: ``Sum("amount")``."""
+
+    def __repr__(self) -> str:
+        told = []
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if value != field.default:
+                text = f'"{value}"' if isinstance(value, str) else repr(value)
+                told.append(text if field.name == "field" else f"{field.name}={text}")
+        return f"{type(self).__name__}({', '.join(told)})"
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class OfField(Described):
+    """An aggregate of a field.
+
+    Args:
+        field: its name.
+    """
+
+    field: str
+
+
+def unusable(aggregate: OfField, value: object, needs: str) -> Refused:
+    """Return the refusal of a value that an aggregate cannot use, which needs another one."""
+    shown = repr(value)
+    if len(shown) > SHOWN_CHARACTERS:
+        shown = f"{shown[:SHOWN_CHARACTERS]}…"
+    return Refused(f"the field {aggregate.field} is {shown}, and {aggregate} needs {needs}", "wrong_type")

@@ -1,0 +1,183 @@
+"""Sums and means, without errors that grow or depend on the order: integers are exact at any size, floats are, too.
+
+A sum of floats is kept as several floats that are the exact sum together. So what was added can be removed without a
+trace, and the result, which is the float closest to the sum, is the same whatever the order of the records.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar, Final, TypeAlias
+
+import msgspec
+
+from streamapp.windows.aggregate import OfField, Place, unusable
+
+__all__ = ["Mean", "Number", "Sum", "Total"]
+
+Number: TypeAlias = int | float
+
+#: No number is larger: the sum of 10^18 of them is a float still.
+LARGEST: Final = 1e290
+#: Integers that msgpack writes.
+INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
+NEEDS: Final = f"a number up to ±{LARGEST:g}"
+
+
+class NotSummableError(ValueError):
+    """What is to be summed is no number, or one that is too large."""
+
+
+class Total(msgspec.Struct, array_like=True, gc=False):
+    """An exact sum of numbers: ``whole`` and all ``parts`` together.
+
+    ``count`` is how many numbers it is of, and ``floats`` how many of them are floats.
+    """
+
+    count: int = 0
+    whole: int = 0
+    floats: int = 0
+    parts: tuple[float, ...] = ()
+
+    def plus(self, value: Number, times: int = 1) -> None:
+        """Add a number, or remove it: -1 times.
+
+        Raises:
+            NotSummableError: if it cannot; then nothing has changed.
+        """
+        if type(value) is int:
+            whole = self.whole + value * times
+            if not INT64_MIN <= whole <= INT64_MAX:
+                self.parts = _exact(*self.parts, *_floats(whole))
+                whole = 0
+            self.whole = whole
+        elif type(value) is float and -LARGEST <= value <= LARGEST:
+            self.parts = _plus(self.parts, value * times)
+            self.floats += times
+        else:
+            raise NotSummableError
+        self.count += times
+
+    def plus_many(self, values: Sequence[Number]) -> None:
+        """Add numbers.
+
+        Raises:
+            NotSummableError: if it cannot; then nothing has changed.
+        """
+        kinds = set(map(type, values))
+        if kinds == {int}:
+            self.plus(sum(values))
+            self.count += len(values) - 1
+        elif kinds == {float} and math.isfinite(sum(values)) and -LARGEST <= min(values) <= max(values) <= LARGEST:
+            self.parts = _exact(*self.parts, *values)
+            self.floats += len(values)
+            self.count += len(values)
+        else:
+            others = Total()
+            for value in values:
+                others.plus(value)
+            self.merge(others)
+
+    def merge(self, other: Total) -> None:
+        """Add another sum."""
+        self.plus(other.whole)
+        self.parts = _exact(*self.parts, *other.parts)
+        self.floats += other.floats
+        self.count += other.count - 1
+
+    @property
+    def value(self) -> Number:
+        """An integer if all numbers are, else the float that is closest to the sum."""
+        if self.floats:
+            return math.fsum((*_floats(self.whole), *self.parts))
+        return self.whole + sum(map(int, self.parts))
+
+
+class Summing(OfField):
+    """An aggregate whose state is a sum."""
+
+    takes = Number
+    state_type: ClassVar[Any] = Total
+
+    def initial(self) -> Total:
+        """Return the sum of no numbers."""
+        return Total()
+
+    def add(self, state: Total, value: Any, place: Place) -> Total:
+        """Return the sum with a number more; null adds nothing."""
+        if value is not None:
+            try:
+                state.plus(value)
+            except NotSummableError:
+                raise unusable(self, value, NEEDS) from None
+        return state
+
+    def add_many(self, state: Total, values: Sequence[Any], places: Sequence[Place]) -> Total:
+        """Return the sum with these numbers, too."""
+        numbers = [value for value in values if value is not None]
+        try:
+            state.plus_many(numbers)
+        except NotSummableError:
+            raise unusable(self, numbers, NEEDS) from None
+        return state
+
+    def remove(self, state: Total, value: Any, place: Place) -> Total:
+        """Return the sum without a number."""
+        if value is not None:
+            state.plus(value, -1)
+        return state
+
+    def merge(self, state: Total, other: Total) -> Total:
+        """Return the sum of both."""
+        state.merge(other)
+        return state
+
+
+class Sum(Summing):
+    """The sum of the numbers in a field; None (null) if all are null."""
+
+    def result(self, state: Total) -> Number | None:
+        """Return the sum."""
+        return state.value if state.count else None
+
+
+class Mean(Summing):
+    """The mean of the numbers in a field, as a float; None (null) if all are null."""
+
+    def result(self, state: Total) -> float | None:
+        """Return the mean."""
+        return state.value / state.count if state.count else None
+
+
+def _floats(whole: int) -> list[float]:
+    """Return floats that are an integer together."""
+    if not -LARGEST <= whole <= LARGEST:
+        raise NotSummableError
+    floats = []
+    while whole:
+        floats.append(float(whole))
+        whole -= int(floats[-1])
+    return floats
+
+
+def _plus(parts: tuple[float, ...], value: float) -> tuple[float, ...]:
+    """Return what is together exactly a float more; the fast way of `_exact`, by Knuth's TwoSum."""
+    if len(parts) == 2:
+        high, low = parts
+        total = high + value
+        virtual = total - high
+        error = (high - (total - virtual)) + (value - virtual)
+        rest = low + error
+        virtual = rest - low
+        if low - (rest - virtual) == virtual - error:
+            return total, rest
+    return _exact(*parts, value)
+
+
+def _exact(*terms: float) -> tuple[float, ...]:
+    """Return two floats, or more if need be, that have exactly the sum of others."""
+    parts: list[float] = []
+    while total := math.fsum((*terms, *(-part for part in parts))):
+        parts.append(total)
+    return tuple(parts) if len(parts) > 1 else (*parts, *(0.0,) * (2 - len(parts)))
