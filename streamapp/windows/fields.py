@@ -88,6 +88,7 @@ class CheckedFields:
 
     Raises:
         Refused: when called, for values that the aggregates cannot use (cause ``wrong_type``).
+        ValueError: when called, if there are not as many values as aggregates.
     """
 
     def __init__(self, aggregates: Iterable[Aggregate[Any]], take: Callable[[Record], Sequence[Any]]) -> None:
@@ -104,13 +105,15 @@ class CheckedFields:
         values = self._take(record)
         try:
             msgspec.convert(values, self._type)
-        except msgspec.ValidationError as exc:
+        except msgspec.ValidationError:
+            if len(values) != len(self._aggregates):
+                raise ValueError(f"{len(values)} values for {len(self._aggregates)} aggregates") from None
             for aggregate, value in zip(self._aggregates, values, strict=True):
                 try:
                     msgspec.convert(value, _takes(aggregate))
-                except msgspec.ValidationError as wrong:
-                    raise Refused(f"{aggregate} does not take {value!r}: {_lower(wrong)}", "wrong_type") from None
-            raise Refused(f"the values are not those of the aggregates: {exc}", "wrong_type") from None
+                except msgspec.ValidationError as exc:
+                    raise Refused(f"{aggregate} does not take {value!r}: {_lower(exc)}", "wrong_type") from None
+            raise
         return values
 
 
