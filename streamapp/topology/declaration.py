@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Final, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 import faust
 
@@ -49,8 +49,8 @@ def milliseconds(duration: Duration) -> int:
 
 
 @dataclasses.dataclass(eq=False)
-class JoinDeclaration(Generic[R]):
-    """What is joined how; `to` says where the results go, and makes the join a part of the app."""
+class Declaration(Generic[R]):
+    """What runs on the records of topics, before it is a part of the app."""
 
     app: JoiningApp
     #: Of the join, and of the table with its state.
@@ -62,6 +62,42 @@ class JoinDeclaration(Generic[R]):
     idle_timeout: int | None = None
     #: What has to be set before the first record is joined.
     needs: Sequence[asyncio.Event] = ()
+    #: What runs it.
+    runs: ClassVar[type[JoinProcessor[Any]]] = JoinProcessor
+
+    @property
+    def topics(self) -> dict[int, str]:
+        """The topic of each source."""
+        return {each.source: each.topic for each in self.inputs}
+
+    def processor(
+        self, outputs: Mapping[Reason, Output] = NONE, tell: Callable[[SideOutput], None] | None = None
+    ) -> JoinProcessor[R]:
+        """Make it a part of the app, with its side outputs; the results are for whoever reads its channel.
+
+        Raises:
+            JoinError: if there is one, or a table, of this name already.
+        """
+        app, noun = self.app, self.runs.noun
+        for other in app.joins:
+            if other.name == self.name:
+                raise JoinError(f"there is a {other.title} already: give the {noun} another name, by name=…")
+        if self.name in app.tables:
+            raise JoinError(f"there is a table named {self.name}: give the {noun} another name, by name=…")
+        title = f"{noun} {self.name}"
+        watch = JoinWatch(title, self.join, self.topics)
+        # What is to go to the dead letters goes there as they are written.
+        named = {reason: output for reason, output in outputs.items() if output.topic != app.dead_letters.topic}
+        sides = SideOutputs(app.dead_letters, title, self.topics, named, watch, tell)
+        processor = self.runs(app, self.name, self.join, self.inputs, sides, watch, self.idle_timeout, self.needs)
+        app.joins.append(processor)
+        watch.begin(app.watch, processor)
+        app.explain(processor)
+        return processor
+
+
+class JoinDeclaration(Declaration[R]):
+    """What is joined how; `to` says where the results go, and makes the join a part of the app."""
 
     def to(
         self,
@@ -105,35 +141,6 @@ class JoinDeclaration(Generic[R]):
         processor.into(self.sink(self.app.sink(output), value, Lineage(self.topics) if lineage else None))
         return processor
 
-    @property
-    def topics(self) -> dict[int, str]:
-        """The topic of each source."""
-        return {each.source: each.topic for each in self.inputs}
-
     def sink(self, output: Output, value: MakeValue | None, lineage: Lineage | None) -> Sink[R]:
         """Make what sends the results to a topic."""
         return Sink(output, value, lineage=lineage, topics=self.topics)
-
-    def processor(
-        self, outputs: Mapping[Reason, Output] = NONE, tell: Callable[[SideOutput], None] | None = None
-    ) -> JoinProcessor[R]:
-        """Make the join a part of the app, with its side outputs; the results are for whoever reads its channel.
-
-        Raises:
-            JoinError: if there is a join or a table of this name already.
-        """
-        if any(other.name == self.name for other in self.app.joins):
-            raise JoinError(f"there are two joins named {self.name}: give one of them another name, by name=…")
-        if self.name in self.app.tables:
-            raise JoinError(f"there is a table named {self.name}: give the join another name, by name=…")
-        watch = JoinWatch(self.name, self.join, self.topics)
-        # What is to go to the dead letters goes there as they are written.
-        named = {reason: output for reason, output in outputs.items() if output.topic != self.app.dead_letters.topic}
-        sides = SideOutputs(self.app.dead_letters, self.name, self.topics, named, watch, tell)
-        processor = JoinProcessor(
-            self.app, self.name, self.join, self.inputs, sides, watch, self.idle_timeout, self.needs
-        )
-        self.app.joins.append(processor)
-        watch.begin(self.app.watch, processor)
-        self.app.explain(processor)
-        return processor
