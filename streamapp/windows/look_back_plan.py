@@ -65,7 +65,7 @@ class Plan:
     """
 
     def __init__(self, aggregates: Sequence[tuple[Aggregate[Any], int]]) -> None:
-        self.aggregates = [aggregate for aggregate, _ in aggregates]
+        self.aggregates: list[Any] = [aggregate for aggregate, _ in aggregates]
         fields = [aggregate.field for aggregate in self.aggregates]
         self.fields = [field for field in dict.fromkeys(fields) if field is not None]
         #: For each field, the first slot that has its values; for each slot, the column that does.

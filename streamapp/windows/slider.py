@@ -7,7 +7,7 @@ queue, which is what sliding windows use as a rule; here the first one never has
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from streamapp.windows.aggregate import Place
@@ -45,6 +45,14 @@ class Slider:
     @property
     def _end(self) -> Position:
         return self._tree.end if self._to is None else self._to
+
+    @property
+    def latest(self) -> int | None:
+        """The time (ms) of the last record in the window; None = there is none."""
+        leaf, index = self._end
+        if not index or leaf.times[index - 1] <= self._bound:
+            return None
+        return leaf.times[index - 1]
 
     def slide(self, timestamp: int, values: Sequence[Any], number: int) -> None:
         """Have it end at the next record, which is in the tree already."""
@@ -96,6 +104,34 @@ class Slider:
             found = [scanned[slot] if slot in over.scanned else state for slot, state in enumerate(found)]
         return [result(found[slot]) for slot, result in over.results]
 
+    def earlier(self, timestamp: int) -> list[Any]:
+        """Return what the aggregates say of the window of this size that ends at an earlier time (ms)."""
+        over, tree, plan = self._over, self._tree, self._plan
+        begin, end = tree.find(timestamp - over.size), tree.find(timestamp)
+        walked = over.walked if timestamp > self._bound else []
+        found = tree.aggregate([slot for slot in over.slots if slot not in walked], begin, end)
+        for slot in walked:
+            self._take_back(slot, end, self._end)
+            found[slot] = self._states[slot]
+        for leaf, first, after in stretches(begin, (self._first, self._index)) if walked else ():
+            plan.add_stretch(found, walked, leaf, first, after)
+        results = [result(found[slot]) for slot, result in over.results]
+        for slot in walked:
+            self._states[slot] = found[slot]
+            self._take_back(slot, begin, (self._first, self._index))
+        for leaf, first, after in stretches(end, self._end) if walked else ():
+            plan.add_stretch(self._states, walked, leaf, first, after)
+        return results
+
+    def _take_back(self, slot: int, begin: Position, end: Position) -> None:
+        """Have an aggregate forget records that need not be the earliest ones."""
+        state, column = self._states[slot], self._plan.column[slot]
+        remove = self._plan.aggregates[slot].remove
+        for leaf, first, after in stretches(begin, end):
+            for value in [None] * (after - first) if column is None else leaf.columns[column][first:after]:
+                state = remove(state, value, NOWHERE)
+        self._states[slot] = state
+
     def inserted(self, leaf: Leaf, index: int, timestamp: int, values: Sequence[Any], number: int) -> None:
         """Take note of a record that was put in before the end of the window."""
         if timestamp <= self._bound:
@@ -130,10 +166,12 @@ class Slider:
         removes, front = self._over.removes, self._front
         while True:
             if index == len(leaf.times):
+                following = leaf.next
                 # It stays there as long as the next one is in the window: what is inserted before that one is, too.
-                if leaf.next is None or not leaf.next.times or leaf.next.times[0] > bound:
+                if following is None or (following.times[0] > bound and not leaf.dropped):
                     break
-                leaf, index = leaf.next, 0
+                leaf, index = following, 0
+                continue
             if leaf.times[index] > bound:
                 break
             for slot, remove, column, placed in removes:
