@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from streamapp.replay.cases import read_cases
+from streamapp.replay.case_files import read_cases
 from streamapp.replay.errors import ReplayError
 from streamapp.replay.files import Accounts, Order, Result, Unjoined, replay_files
 from streamapp.replay.spec import read_spec
