@@ -17,6 +17,7 @@ from streamapp.windows.count import Count
 from streamapp.windows.counts import Distinct
 from streamapp.windows.extremes import Max, Min
 from streamapp.windows.fields import JsonFields
+from streamapp.windows.look_back import LookBack
 from streamapp.windows.numbers import Mean, Sum
 from streamapp.windows.order import Collect, First, Last
 
@@ -142,7 +143,7 @@ class WindowCase(msgspec.Struct, frozen=True):
             case WindowFamily.SESSION:
                 return Sessions(of("gap_ms"))
             case WindowFamily.LOOK_BACK:
-                raise ValueError("look-back windows are not here yet")
+                return LookBack(of("size_ms"))
 
     def check(self) -> None:
         """Raise a ValueError if it describes no windows, or has a record that is none of them."""

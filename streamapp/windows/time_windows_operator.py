@@ -24,6 +24,9 @@ __all__ = ["TimeWindowsOperator"]
 
 _BOUNDS: Final = operator.attrgetter("end", "start")
 _KEY: Final = operator.attrgetter("key")
+#: Of windows whose records are all in their aggregates: one list for all of them, to which nothing is added.
+_NO_ROWS: Final[list[Any]] = []
+_NO_PLACES: Final[list[Place]] = []
 
 
 class _Window:
@@ -35,8 +38,8 @@ class _Window:
         self.key = key
         #: Of the aggregates, without `rows`: the records that came since, and where they stand.
         self.states = states
-        self.rows: list[Any] = []
-        self.places: list[Place] = []
+        self.rows = _NO_ROWS
+        self.places = _NO_PLACES
         #: The time (ms) of the latest record, and how many have this as their first window.
         self.latest = BEGINNING
         self.firsts = 0
@@ -117,15 +120,18 @@ class TimeWindowsOperator(WindowOperator):
             first = 1
             for windows in opened:
                 window = windows[key]
-                if window.rows:
-                    window.rows.append(row)
+                rows = window.rows
+                if rows:
+                    rows.append(row)
                 else:
                     window.rows = [row]
                     windows.touched.append(window)
-                if timestamp > window.latest:
-                    window.latest = timestamp
+                    if placed:
+                        window.places = []
                 if placed:
                     window.places.append(Place(timestamp, number + received))
+                if timestamp > window.latest:
+                    window.latest = timestamp
                 window.firsts += first
                 first = 0
             if partly:
@@ -220,7 +226,7 @@ class TimeWindowsOperator(WindowOperator):
         add, updates = self._states.add, self._updates
         for window in windows.touched:
             add(window.states, window.rows, window.places)
-            window.rows, window.places = [], []
+            window.rows, window.places = _NO_ROWS, _NO_PLACES
             if not window.changed:
                 window.changed = True
                 windows.changed.append(window)
