@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamapp.windows import TimeWindows, hopping, tumbling
@@ -116,6 +116,7 @@ ZONES = st.sampled_from(["Europe/Berlin", "America/Sao_Paulo", "America/Havana",
 TIMES = st.datetimes(datetime(1975, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 
 
+@settings(deadline=None)
 @given(ZONES, st.integers(1, 3), st.integers(1, 3), st.sampled_from([0, HOUR_MS // 2, 23 * HOUR_MS]), TIMES)
 def test_windows_of_a_zone_hold_their_times_and_panes_are_whole(
     zone: str, days: int, step: int, offset: int, when: datetime
@@ -131,6 +132,7 @@ def test_windows_of_a_zone_hold_their_times_and_panes_are_whole(
     assert pane(windows, low - 1).windows != found
 
 
+@settings(deadline=None)
 @given(st.integers(1, 50), st.integers(1, 50), st.integers(0, 49), st.integers(200, 500))
 def test_a_pane_is_as_far_as_the_windows_are_the_same(size: int, advance: int, offset: int, time: int) -> None:
     windows = TimeWindows(size, min(advance, size), offset % min(advance, size))

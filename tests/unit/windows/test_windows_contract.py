@@ -9,6 +9,7 @@ from window_models import aggregated
 
 from streamapp.joins import Driver, Event, MemoryStore, Reason, Record, Refused, State, Verdict, Wall
 from streamapp.windows import Emission, Windowed, WindowedAggregate, Windows, hopping, session, tumbling
+from streamapp.windows.aggregate import Aggregate
 from streamapp.windows.count import Count
 from streamapp.windows.numbers import Sum
 from streamapp.windows.own import Own
@@ -21,7 +22,7 @@ def amount(record: Record) -> tuple[None, int]:
 
 
 def totals(windows: Windows, emission: str = "final", **settings: Any) -> WindowedAggregate:
-    aggregates = {"n": Count(), "total": Sum("amount")}
+    aggregates: dict[str, Aggregate[Any]] = {"n": Count(), "total": Sum("amount")}
     return WindowedAggregate(
         windows=windows, aggregates=aggregates, fields=amount, emission=Emission(emission), **settings
     )
@@ -196,7 +197,7 @@ def test_what_became_of_a_record_is_explained(windows: Windows) -> None:
     records += [Event(None, b"9", 160, 9), Event(b"k", None, 160, 10)]
     for record in records:
         driver.process([(0, record)])
-        matched = {offset for one in driver.results for offset in one.values[1]}
+        matched = {offset for one in driver.results for offset in (one.values or ((), ()))[1]}
         side = {one.record.offset: one for one in driver.side_outputs}
         for one in records[: record.offset + 1]:
             explained = driver.operator.explain(0, one).settled(side.get(one.offset))
@@ -208,7 +209,7 @@ def test_what_became_of_a_record_is_explained(windows: Windows) -> None:
                         assert explained.until is not None
                         assert explained.until > (explained.clock or 0)
                 case told:
-                    assert explained.verdict == told.reason, one
+                    assert explained.verdict == Verdict(told.reason.value), one
 
 
 @pytest.mark.parametrize(
@@ -216,7 +217,6 @@ def test_what_became_of_a_record_is_explained(windows: Windows) -> None:
     [
         ({"grace": -1}, "the grace must not be negative, but is -1 ms"),
         ({"aggregates": {}}, "at least one aggregate, such as n=Count()"),
-        ({"fields": None}, "total: aggregates of a field need fields="),
         ({"every": 10}, "every= is about updates"),
         ({"every": 0, "emission": Emission.BOTH}, "must be more than 0"),
         (
@@ -238,9 +238,3 @@ def test_aggregates_that_cannot_be_are_told_in_one_line(settings: dict[str, Any]
 def test_a_negative_gap_is_told() -> None:
     with pytest.raises(ValueError, match="gap of sessions must not be negative"):
         session(-1)
-
-
-def test_counts_need_no_fields() -> None:
-    driver = Driver(WindowedAggregate(windows=tumbling(10), aggregates={"n": Count()}))
-    send(driver, 5, b"not JSON")
-    assert told(send(driver, 10)) == [(0, 10, (1,), "final")]
