@@ -109,6 +109,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 _IN_WORDS: Final = {
     Verdict.NULL_KEY: "it has no key to be joined by",
     Verdict.NULL_VALUE: "it has no value, and in a stream that is nothing to be joined",
+    Verdict.PARTLY_LATE: "it counts in some of its windows; the others were closed when it came",
     Verdict.SUPERSEDED: "its table had a newer row of its key already",
     Verdict.REFUSED: "it was refused",
 }

@@ -165,12 +165,14 @@ class SessionsOperator(WindowOperator):
         if record.key is None or record.value is None:
             return self._rejected(record)
         clock, time = self.clock, record.timestamp
-        around = [one for one in self._sessions.get(record.key, ()) if one.start <= time <= one.end]
+        sessions = self._sessions.get(record.key, ())
+        found = next((one for one in sessions if one.start <= time <= one.end), None)
         return Explanation(
-            verdict=Verdict.PENDING if around else Verdict.OVER,
+            verdict=Verdict.OVER if found is None else Verdict.PENDING,
             clock=clock.now,
+            window=None if found is None else (found.start, found.end),
             grace=self.join.grace,
-            until=around[0].end + self._reach + 1 if around else None,
+            until=None if found is None else found.end + self._reach + 1,
             untold=Verdict.MATCHED,
             reasons=frozenset({Reason.LATE, Reason.REFUSED}),
         )

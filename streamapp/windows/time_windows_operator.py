@@ -160,17 +160,16 @@ class TimeWindowsOperator(WindowOperator):
             return self._rejected(record)
         horizon = self._horizon.time
         opened = [window for window in windows if window[1] > horizon]
-        if len(opened) == len(windows):
-            verdict, reasons = Verdict.PENDING, {Reason.REFUSED}
-        else:
-            verdict, reasons = Verdict.OVER, {Reason.LATE, Reason.PARTLY_LATE, Reason.REFUSED}
+        whole = len(opened) == len(windows)
+        start, end = opened[0] if opened else windows[0]
         return Explanation(
-            verdict=verdict,
+            verdict=Verdict.PENDING if whole else Verdict.OVER,
             clock=clock.now,
+            window=(start, end - 1),
             grace=self.join.grace,
-            until=windows[0][1] + self.join.grace,
+            until=end + self.join.grace,
             untold=Verdict.MATCHED,
-            reasons=frozenset(reasons),
+            reasons=frozenset({Reason.REFUSED} if whole else {Reason.LATE, Reason.PARTLY_LATE, Reason.REFUSED}),
         )
 
     def windows(self, key: bytes) -> Iterator[Windowed]:
