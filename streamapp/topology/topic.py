@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 import faust
 
+from streamapp.formats.fields import Field
 from streamapp.joins import (
     AsOfJoin,
     Direction,
@@ -33,15 +35,19 @@ from streamapp.topology.global_table import GlobalJoin, TopicGlobalTable
 from streamapp.topology.processor import JoinError
 from streamapp.topology.repartition import KeyOf as RecordKey
 from streamapp.topology.repartition import repartition
+from streamapp.topology.windowing import WindowedStream
+from streamapp.windows.emission import Emission
 
 if TYPE_CHECKING:
     from streamapp.joins import Record
     from streamapp.joins.foreign_key import ForeignKeyOf
     from streamapp.joins.stream_table import KeyOf
+    from streamapp.windows.windowed_aggregate import Windows
 
 __all__ = ["Topic", "TopicTable"]
 
 A = TypeVar("A")
+K = TypeVar("K", bound=enum.StrEnum)
 R = TypeVar("R")
 
 
@@ -83,6 +89,48 @@ class Topic(faust.Topic):
         topic.check = self.check
         topic.keyed_by = name
         return topic
+
+    def window(
+        self,
+        windows: Windows,
+        *,
+        by: str | None = None,
+        grace: Duration = 0,
+        emission: Emission | str = Emission.FINAL,
+        every: Duration | None = None,
+        idle_timeout: Duration | None = None,
+        name: str = "",
+    ) -> WindowedStream:
+        """Put the records of this stream into windows, by key; what is made of them, its `agg` says.
+
+        Args:
+            windows: such as ``tumbling("1m")``.
+            by: a field of the values, which are JSON objects: the records are written once more, keyed by it, unless
+                they are keyed by it already. None = they count by their keys.
+            grace: how far a record may be behind the event clock: a window is closed so long after its end.
+            emission: whether a window gives one final result when it is closed, updates, or both.
+            every: how often (event time) a window gives an update at most; None = each time that it is changed.
+            idle_timeout: after how long a silence of a partition event time goes on with the wall clock, so that windows
+                close; what comes after that and is behind by more than the grace is late. None = never.
+            name: of the window; its state is kept under it, and looked at as the table of that name. By default that of
+                the topic of the results.
+
+        Raises:
+            JoinError: for arguments that do not go together.
+        """
+        topic = self
+        if by is not None and by != self.keyed_by:
+            topic = self.rekey(Field(by, required=True), name=by)
+        return WindowedStream(
+            self.app,
+            topic.source(0),
+            windows,
+            milliseconds(grace),
+            _of(Emission, emission, "emission"),
+            None if every is None else milliseconds(every),
+            _timeout(idle_timeout),
+            name,
+        )
 
     def table(self, *, ttl: Duration = 0, history: Duration | None = None, name: str = "") -> TopicTable:
         """Take the topic's records as the updates of a table: of each key the last one counts, null deletes.
@@ -176,7 +224,7 @@ class Topic(faust.Topic):
         Raises:
             JoinError: for arguments that do not go together.
         """
-        how = _how(how)
+        how = _of(How, how, "how")
         if isinstance(other, Topic):
             if before is None or after is None or grace is None or more:
                 raise JoinError("a join of two streams needs before, after and grace, and takes no tables")
@@ -225,8 +273,8 @@ class Topic(faust.Topic):
             AsOfJoin,
             tolerance=milliseconds(tolerance),
             grace=milliseconds(grace),
-            direction=Direction(direction),
-            how=_how(how),
+            direction=_of(Direction, direction, "direction"),
+            how=_of(How, how, "how"),
         )
         return _declare(self.app, name, join, self.source(0), other.source(1), idle_timeout=idle_timeout)
 
@@ -298,11 +346,11 @@ class TopicTable:
         if foreign_key is not None:
             if self.history is not None or other.history is not None:
                 raise JoinError("tables that are joined by a foreign key have no history")
-            checked = _checked(ForeignKeyJoin, foreign_key=foreign_key, how=_how(how))
+            checked = _checked(ForeignKeyJoin, foreign_key=foreign_key, how=_of(How, how, "how"))
             left, right = self.source(0), other.source(1)
             name = name or _name([left, right], self.topic.app.settings.topic_prefix)
             return cast(JoinDeclaration[Joined], ForeignKeyDeclaration(self.topic.app, name, left, right, checked))
-        join = _checked(TableTableJoin, how=_how(how), left_history=self.history, right_history=other.history)
+        join = _checked(TableTableJoin, how=_of(How, how, "how"), left_history=self.history, right_history=other.history)
         return _declare(self.topic.app, name, join, self.source(0), other.source(1))
 
     def _looked_up(self, how: How, grace: Duration | None) -> StreamTableJoin:
@@ -316,11 +364,19 @@ class TopicTable:
         )
 
 
-def _how(how: How | str) -> How:
+def _of(kinds: type[K], given: str, argument: str) -> K:
+    """Return the one of some kinds that an argument names."""
     try:
-        return How(how)
+        return kinds(given)
     except ValueError:
-        raise JoinError(f"how={how!r} is none of {', '.join(How)}") from None
+        raise JoinError(f"{argument}={given!r} is none of {', '.join(kinds)}") from None
+
+
+def _timeout(idle_timeout: Duration | None) -> int | None:
+    timeout = None if idle_timeout is None else milliseconds(idle_timeout)
+    if timeout is not None and timeout <= 0:
+        raise JoinError(f"the idle timeout must be more than nothing, but is {timeout} ms")
+    return timeout
 
 
 def _checked(make: Callable[..., R], *args: Any, **settings: Any) -> R:
@@ -334,10 +390,8 @@ def _checked(make: Callable[..., R], *args: Any, **settings: Any) -> R:
 def _declare(
     app: JoiningApp, name: str | None, join: Join[R], *inputs: Input, idle_timeout: Duration | None = None
 ) -> JoinDeclaration[R]:
-    timeout = None if idle_timeout is None else milliseconds(idle_timeout)
-    if timeout is not None and timeout <= 0:
-        raise JoinError(f"the idle timeout must be more than nothing, but is {timeout} ms")
-    return JoinDeclaration(app, name or _name(inputs, app.settings.topic_prefix), join, inputs, timeout)
+    name = name or _name(inputs, app.settings.topic_prefix)
+    return JoinDeclaration(app, name, join, inputs, _timeout(idle_timeout))
 
 
 def _name(inputs: Sequence[Input], prefix: str) -> str:

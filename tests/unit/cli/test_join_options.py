@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from streamapp.cli.join_options import JoinOptions, check_options, part_of_name
+from streamapp.cli.join_options import JoinOptions, check_options
 from streamapp.topology import JoinError
 
 GIVEN: dict[str, Any] = {
