@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, Protocol, cast
 
 import msgspec
@@ -19,7 +19,6 @@ from streamapp.joins import SideOutput
 from streamapp.kafka.record import Envelope, Headers, Result
 from streamapp.runtime.batch import Batch
 from streamapp.runtime.inputs import Input
-from streamapp.runtime.output import Output
 from streamapp.topology.base import JoiningApp
 from streamapp.topology.declaration import Declaration, SinkLike
 from streamapp.topology.processor import JoinError, JoinProcessor
@@ -204,8 +203,8 @@ class WindowedStream:
         Raises:
             JoinError: if there are none, or they do not go together with the windows.
         """
-        fields = JsonFields(aggregates.values())
         try:
+            fields = JsonFields(aggregates.values())
             join = WindowedAggregate(
                 windows=self.windows,
                 aggregates=aggregates,
