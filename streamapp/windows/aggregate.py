@@ -25,8 +25,8 @@ __all__ = [
 
 S = TypeVar("S")
 
-#: Floats that aggregates take are not larger, so that the sum of 10^18 of them is a float, too.
-LARGEST: Final = 1e290
+#: Floats that aggregates take are not larger, so that the sum of the squares of 10^18 of them is a float, too.
+LARGEST: Final = 1e140
 #: A finite number: an integer of 64 bits or a float; true and false are none.
 Number: TypeAlias = (
     Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)] | Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]

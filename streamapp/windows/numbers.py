@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import msgspec
 
@@ -19,7 +19,9 @@ __all__ = ["Mean", "Sum", "Total"]
 #: Integers that msgpack writes.
 INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
 #: So many floats are added faster one by one.
-FEW = 8
+FEW: Final = 8
+#: Floats that are a sum together; more are made as few as can be.
+MANY: Final = 4
 
 
 class Total(msgspec.Struct, array_like=True, gc=False):
@@ -69,10 +71,16 @@ class Total(msgspec.Struct, array_like=True, gc=False):
 
     @property
     def value(self) -> float:
-        """An integer if all numbers are, else the float that is closest to the sum."""
+        """The sum: an integer if all numbers are, else the float that is closest."""
         if self.floats:
             return math.fsum((*_floats(self.whole), *self.parts))
         return self.whole + sum(map(int, self.parts))
+
+    def ratio(self) -> tuple[int, int]:
+        """Return the sum as a fraction: a numerator, and a denominator, which is a power of two."""
+        ratios = [part.as_integer_ratio() for part in self.parts]
+        denominator = max([divisor for _, divisor in ratios], default=1)
+        return sum([part * (denominator // divisor) for part, divisor in ratios], self.whole * denominator), denominator
 
 
 class Summing(OfField):
@@ -109,7 +117,10 @@ class Summing(OfField):
 
 
 class Sum(Summing):
-    """The sum of the numbers in a field; None (null) if all are null."""
+    """The sum of the numbers in a field that are not null; None (null) if all are.
+
+    It is an integer if all numbers are, else the float that is closest to the sum.
+    """
 
     def result(self, state: Total) -> float | None:
         """Return the sum."""
@@ -117,7 +128,7 @@ class Sum(Summing):
 
 
 class Mean(Summing):
-    """The mean of the numbers in a field, as a float; None (null) if all are null."""
+    """The mean of the numbers in a field that are not null, as a float; None (null) if all are."""
 
     def result(self, state: Total) -> float | None:
         """Return the mean."""
@@ -134,22 +145,23 @@ def _floats(whole: int) -> list[float]:
 
 
 def _plus(parts: tuple[float, ...], value: float) -> tuple[float, ...]:
-    """Return what is together exactly a float more; the fast way of `_exact`, by Knuth's TwoSum."""
-    if len(parts) == 2:
-        high, low = parts
-        total = high + value
-        virtual = total - high
-        error = (high - (total - virtual)) + (value - virtual)
-        rest = low + error
-        virtual = rest - low
-        if low - (rest - virtual) == virtual - error:
-            return total, rest
-    return _exact(*parts, value)
+    """Return floats that are exactly the sum of others and one more (Knuth's TwoSum, one after the other)."""
+    sums = []
+    for part in parts:
+        total = part + value
+        virtual = total - part
+        value = (part - (total - virtual)) + (value - virtual)
+        sums.append(total)
+    if value:
+        sums.append(value)
+        if len(sums) > MANY:
+            return _exact(*sums)
+    return tuple(sums)
 
 
 def _exact(*terms: float) -> tuple[float, ...]:
-    """Return two floats, or more if need be, that have exactly the sum of others."""
+    """Return as few floats as are exactly the sum of others."""
     parts: list[float] = []
-    while total := math.fsum((*terms, *(-part for part in parts))):
-        parts.append(total)
-    return tuple(parts) if len(parts) > 1 else (*parts, *(0.0,) * (2 - len(parts)))
+    while rest := math.fsum((*terms, *(-part for part in parts))):
+        parts.append(rest)
+    return tuple(parts)
