@@ -132,7 +132,7 @@ class Task(Generic[R]):
 
     def due(self) -> int | None:
         """Return the event time (ms) to move the clock to, if no record came for so long and something waits for it."""
-        if self._idle is None or not self.operator.balance.pending:
+        if self._idle is None or not self.operator.waiting:
             return None
         self._wall.refresh()
         due = self._idle.due(_steady())

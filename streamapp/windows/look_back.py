@@ -186,8 +186,8 @@ class LookBackOperator(Accounting[Windowed]):
             verdict=fate if in_time else Verdict.OVER,
             clock=clock.now,
             grace=grace,
-            window=(time - self._size + 1, time),
             until=until,
+            windows=[(time - self._size, time)],
             untold=fate,
             reasons=frozenset({Reason.REFUSED} if in_time else {Reason.LATE, Reason.REFUSED}),
         )

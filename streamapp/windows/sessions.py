@@ -171,6 +171,7 @@ class SessionsOperator(WindowOperator):
             clock=clock.now,
             grace=self.join.grace,
             until=around[0].end + self._reach + 1 if around else None,
+            windows=[(one.start, one.end) for one in around],
             untold=Verdict.MATCHED,
             reasons=frozenset({Reason.LATE, Reason.REFUSED}),
         )

@@ -90,6 +90,11 @@ class TimeWindowsOperator(WindowOperator):
                 window.untold = True
                 windows.untold.append(window)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a window is open; the first one of all its records may have given its result."""
+        return bool(self._open)
+
     def process(self, batch: Batch) -> Output[Windowed]:
         """Put records into their windows, and close those whose time has come."""
         clock, ledger, values = self.clock, self._ledger, self._values
@@ -169,6 +174,7 @@ class TimeWindowsOperator(WindowOperator):
             clock=clock.now,
             grace=self.join.grace,
             until=windows[0][1] + self.join.grace,
+            windows=windows,
             untold=Verdict.MATCHED,
             reasons=frozenset(reasons),
         )
