@@ -180,9 +180,9 @@ class SessionsOperator(WindowOperator):
         return Explanation(
             verdict=Verdict.OVER if found is None else Verdict.PENDING,
             clock=clock.now,
-            window=None if found is None else (found.start, found.end),
             grace=self.join.grace,
             until=None if found is None else found.end + self._reach + 1,
+            windows=None if found is None else [(found.start, found.end)],
             untold=Verdict.MATCHED,
             reasons=frozenset({Reason.LATE, Reason.REFUSED}),
         )
