@@ -128,7 +128,13 @@ class LookBackOperator(Accounting[Windowed]):
 
     def process(self, batch: Batch) -> Output[Windowed]:
         """Put records in, and tell what they change, and what is final by now."""
-        ledger, horizon, values, histories, size = self._ledger, self._horizon, self._values, self._histories, self._size
+        ledger, horizon, values, histories, size = (
+            self._ledger,
+            self._horizon,
+            self._values,
+            self._histories,
+            self._size,
+        )
         waiting, updates, results = self._waiting, self._updates, ledger.results
         now, limit, grace = self.clock.time, self.clock.wall.limit, self.join.grace
         since, received = horizon.at(now), 0
@@ -189,8 +195,8 @@ class LookBackOperator(Accounting[Windowed]):
             verdict=fate if in_time else Verdict.OVER,
             clock=clock.now,
             grace=grace,
-            window=(time - self._size + 1, time),
             until=until,
+            windows=[(time - self._size, time)],
             untold=fate,
             reasons=frozenset({Reason.REFUSED} if in_time else {Reason.LATE, Reason.REFUSED}),
         )

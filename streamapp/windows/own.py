@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
@@ -55,7 +56,8 @@ class Own(Generic[S]):
         #: None unless there is such a function: `mergeable`, `removable`.
         self.merge: Any = merge
         self.remove: Any = remove and _of_values(remove)
-        self.result: Callable[[S], Any] = result or (lambda state: state)
+        #: Of the state a copy, since that may be changed in place while a result of it is under way.
+        self.result: Callable[[S], Any] = result or copy.deepcopy
         try:
             msgspec.msgpack.decode(msgspec.msgpack.encode(initial()), type=state_type)
         except (TypeError, OverflowError, msgspec.ValidationError) as exc:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import heapq
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from streamapp.joins import ordering
@@ -26,6 +27,7 @@ from streamapp.windows.windowed_aggregate import WindowedAggregate
 __all__ = ["Sessions", "SessionsOperator", "session"]
 
 _ORDER: Final = operator.attrgetter("end", "start", "key")
+_START: Final = operator.attrgetter("start")
 
 #: The first and the last time (ms) of a session.
 Bounds = tuple[int, int]
@@ -70,7 +72,7 @@ class _Session:
     """A session of a key that is open."""
 
     __slots__ = (
-        "changed", "count", "end", "key", "merged", "places", "rows", "start", "states", "stored", "told", "untold"
+        "changed", "count", "end", "key", "over", "places", "rows", "start", "states", "stored", "told", "untold"
     )  # fmt: skip
 
     def __init__(self, key: bytes, time: int, states: list[Any]) -> None:
@@ -87,8 +89,8 @@ class _Session:
         #: Whether an update is to tell of it, and the bounds that updates have told and not taken back.
         self.untold = False
         self.told: list[Bounds] = []
-        #: Whether it became a part of another one.
-        self.merged = False
+        #: Whether it is closed, or became a part of another one.
+        self.over = False
 
 
 class SessionsOperator(WindowOperator):
@@ -99,6 +101,7 @@ class SessionsOperator(WindowOperator):
         self._gap = gap
         #: How far (ms) the clock may go past the end of a session.
         self._reach = gap + join.grace
+        #: By key, in the order of their times: they are more than a gap apart.
         self._sessions: dict[bytes, list[_Session]] = {}
         #: When to look whether a session is over: an end that it had (ms), and a number that no other one has.
         self._ends: list[tuple[int, int, _Session]] = []
@@ -115,7 +118,7 @@ class SessionsOperator(WindowOperator):
         clock, ledger, values, gap = self.clock, self._ledger, self._values, self._gap
         now, limit = clock.time, clock.wall.limit
         self._pass(now)
-        received = counted = 0
+        sessions, received, counted = self._sessions, 0, 0
         number, placed, at_once = self.balance.received, self._states.placed, self._at_once
         for source, record in batch:
             received += 1
@@ -123,7 +126,13 @@ class SessionsOperator(WindowOperator):
             if key is None or record.value is None:
                 self._reject(source, record)
                 continue
-            near = [one for one in self._sessions.get(key, ()) if one.start - gap <= timestamp <= one.end + gap]
+            near: Sequence[_Session] = ()
+            if opened := sessions.get(key):
+                last = opened[-1]
+                if timestamp < last.start:
+                    near = _near(opened, timestamp, gap)
+                elif timestamp <= last.end + gap:
+                    near = (last,)
             if not near and timestamp + gap < now and timestamp + gap < (horizon := self._horizon.at(now)):
                 ledger.late(self.balance, source, record, horizon - timestamp)
                 continue
@@ -146,7 +155,8 @@ class SessionsOperator(WindowOperator):
             if placed:
                 one.places.append(Place(timestamp, number + received))
             if not one.changed:
-                self._change(one)
+                one.changed = True
+                self._changed.append(one)
             if at_once:
                 self._tell(one)
             if timestamp > now:
@@ -170,9 +180,9 @@ class SessionsOperator(WindowOperator):
         return Explanation(
             verdict=Verdict.OVER if found is None else Verdict.PENDING,
             clock=clock.now,
-            window=None if found is None else (found.start, found.end),
             grace=self.join.grace,
             until=None if found is None else found.end + self._reach + 1,
+            windows=None if found is None else [(found.start, found.end)],
             untold=Verdict.MATCHED,
             reasons=frozenset({Reason.LATE, Reason.REFUSED}),
         )
@@ -184,7 +194,11 @@ class SessionsOperator(WindowOperator):
 
     def _open(self, key: bytes, time: int, states: list[Any]) -> _Session:
         one = _Session(key, time, states)
-        self._sessions.setdefault(key, []).append(one)
+        opened = self._sessions.get(key)
+        if opened is None:
+            self._sessions[key] = [one]
+        else:
+            bisect.insort(opened, one, key=_START)
         self._look_at(one)
         self._due = min(self._due, self._ends[0][0] + self._reach + 1)
         return one
@@ -193,8 +207,8 @@ class SessionsOperator(WindowOperator):
         heapq.heappush(self._ends, (one.end, self._next, one))
         self._next += 1
 
-    def _merge(self, sessions: list[_Session]) -> _Session:
-        one, *others = sorted(sessions, key=_ORDER)
+    def _merge(self, sessions: Sequence[_Session]) -> _Session:
+        one, *others = sessions
         self._fold(one)
         for other in others:
             self._fold(other)
@@ -202,22 +216,18 @@ class SessionsOperator(WindowOperator):
             one.end = max(one.end, other.end)
             one.count += other.count
             one.told += other.told
-            other.merged = True
             self._forget(other)
         return one
 
     def _forget(self, one: _Session) -> None:
         """Have no such session any more."""
+        one.over = True
         sessions = self._sessions[one.key]
         sessions.remove(one)
         if not sessions:
             del self._sessions[one.key]
         if one.stored is not None:
             self._changes[ordering.time(one.stored) + one.key] = None
-
-    def _change(self, one: _Session) -> None:
-        one.changed = True
-        self._changed.append(one)
 
     def _pass(self, now: int) -> None:
         """Close the sessions that the clock has passed, and tell of those that changed if there was a tick."""
@@ -226,7 +236,7 @@ class SessionsOperator(WindowOperator):
         over, ends, before = [], self._ends, self._horizon.at(now) - self._gap
         while ends and ends[0][0] < before:
             end, _, one = heapq.heappop(ends)
-            if one.merged:
+            if one.over:
                 continue
             if one.end > end:
                 self._look_at(one)
@@ -248,7 +258,6 @@ class SessionsOperator(WindowOperator):
             self._withdraw(one)
         if (final := self.join.emission.final) or one.untold:
             self._ledger.results.append(self._told(one, final=final))
-        one.merged = True
         self._forget(one)
         self.balance.pending -= one.count
         self.balance.matched += one.count
@@ -266,7 +275,8 @@ class SessionsOperator(WindowOperator):
         self._ledger.results.append(self._told(one, final=False))
         one.told, one.untold = [(one.start, one.end)], False
         if not one.changed:
-            self._change(one)
+            one.changed = True
+            self._changed.append(one)
 
     def _withdraw(self, one: _Session) -> None:
         """Say of the bounds that updates have told that there is no such session, unless they are still the same."""
@@ -281,7 +291,7 @@ class SessionsOperator(WindowOperator):
         changes = self._changes
         for one in self._changed:
             one.changed = False
-            if one.merged:
+            if one.over:
                 continue
             self._fold(one)
             if one.stored is not None and one.stored != one.start:
@@ -291,3 +301,12 @@ class SessionsOperator(WindowOperator):
             )
             one.stored = one.start
         self._changed = []
+
+
+def _near(sessions: list[_Session], timestamp: int, gap: int) -> list[_Session]:
+    """Return the sessions of a key that are at most a gap away from a time (ms); all that are, are two."""
+    after = bisect.bisect_right(sessions, timestamp + gap, key=_START)
+    first = after
+    while first and sessions[first - 1].end + gap >= timestamp:
+        first -= 1
+    return sessions[first:after]

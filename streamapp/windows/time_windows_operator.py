@@ -90,6 +90,11 @@ class TimeWindowsOperator(WindowOperator):
                 window.untold = True
                 windows.untold.append(window)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a window is open; the first one of all its records may have given its result."""
+        return any(self._open.values())
+
     def process(self, batch: Batch) -> Output[Windowed]:
         """Put records into their windows, and close those whose time has come."""
         clock, ledger, values = self.clock, self._ledger, self._values
@@ -161,13 +166,13 @@ class TimeWindowsOperator(WindowOperator):
         horizon = self._horizon.time
         opened = [window for window in windows if window[1] > horizon]
         whole = len(opened) == len(windows)
-        start, end = opened[0] if opened else windows[0]
+        _, end = opened[0] if opened else windows[0]
         return Explanation(
             verdict=Verdict.PENDING if whole else Verdict.OVER,
             clock=clock.now,
-            window=(start, end - 1),
             grace=self.join.grace,
             until=end + self.join.grace,
+            windows=windows,
             untold=Verdict.MATCHED,
             reasons=frozenset({Reason.REFUSED} if whole else {Reason.LATE, Reason.PARTLY_LATE, Reason.REFUSED}),
         )

@@ -238,3 +238,21 @@ def test_aggregates_that_cannot_be_are_told_in_one_line(settings: dict[str, Any]
 def test_a_negative_gap_is_told() -> None:
     with pytest.raises(ValueError, match="gap of sessions must not be negative"):
         session(-1)
+
+
+def test_an_update_stays_as_it_was_when_the_window_goes_on() -> None:
+    def add(state: list[int], value: int) -> list[int]:
+        state.append(value)
+        return state
+
+    own = Own("x", name="list", initial=list, add=add, state_type=list[int])
+    driver = Driver(
+        WindowedAggregate(
+            windows=tumbling(10),
+            aggregates={"own": own},
+            fields=lambda record: [record.timestamp],
+            emission=Emission.UPDATES,
+        )
+    )
+    output = driver.process([(0, Event(b"k", b"x", 1)), (0, Event(b"k", b"x", 2))])
+    assert [one.values for one in output.results] == [([1],), ([1, 2],)]
