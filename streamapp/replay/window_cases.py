@@ -14,8 +14,8 @@ from streamapp.replay.keys import Key, Time, decode_key, encode_key
 from streamapp.windows import Emission, Sessions, TimeWindows, Windowed, WindowedAggregate, Windows
 from streamapp.windows.aggregate import Aggregate
 from streamapp.windows.count import Count
-from streamapp.windows.counts import Distinct
 from streamapp.windows.extremes import Max, Min
+from streamapp.windows.frequencies import Distinct
 from streamapp.windows.look_back import LookBack
 from streamapp.windows.numbers import Mean, Sum
 from streamapp.windows.order import Collect, First, Last

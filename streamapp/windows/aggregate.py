@@ -12,7 +12,6 @@ __all__ = [
     "LARGEST",
     "Aggregate",
     "Batched",
-    "Described",
     "Number",
     "OfField",
     "Place",
@@ -21,6 +20,7 @@ __all__ = [
     "batched",
     "mergeable",
     "removable",
+    "text",
 ]
 
 S = TypeVar("S")
@@ -114,21 +114,19 @@ def batched(aggregate: Aggregate[S]) -> TypeGuard[Batched[S]]:
     return hasattr(aggregate, "add_many")
 
 
-class Described:
-    """An aggregate that is a dataclass; its text is what makes it: ``Sum("amount")``."""
-
-    def __repr__(self) -> str:
-        told = []
-        for field in dataclasses.fields(self):  # type: ignore[arg-type]
-            value = getattr(self, field.name)
-            if value != field.default:
-                text = f'"{value}"' if isinstance(value, str) else repr(value)
-                told.append(text if field.name == "field" else f"{field.name}={text}")
-        return f"{type(self).__name__}({', '.join(told)})"
+def text(aggregate: Any) -> str:
+    """Return what makes an aggregate that is a dataclass: ``Sum("amount")``."""
+    told = []
+    for field in dataclasses.fields(aggregate):
+        value = getattr(aggregate, field.name)
+        if value != field.default:
+            shown = f'"{value}"' if isinstance(value, str) else repr(value)
+            told.append(shown if field.name == "field" else f"{field.name}={shown}")
+    return f"{type(aggregate).__name__}({', '.join(told)})"
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class OfField(Described):
+class OfField:
     """An aggregate of a field.
 
     Args:
@@ -136,3 +134,4 @@ class OfField(Described):
     """
 
     field: str
+    __repr__ = text
