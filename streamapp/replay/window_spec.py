@@ -28,9 +28,9 @@ from streamapp.replay.spec import Fields
 from streamapp.windows import Emission, WindowedAggregate, Windows, hopping, session, tumbling
 from streamapp.windows.aggregate import Aggregate
 from streamapp.windows.count import Count
-from streamapp.windows.counts import Distinct
 from streamapp.windows.durations import milliseconds
 from streamapp.windows.extremes import Max, Min
+from streamapp.windows.frequencies import Distinct
 from streamapp.windows.look_back import look_back
 from streamapp.windows.numbers import Mean, Sum
 from streamapp.windows.order import Collect, First, Last

@@ -7,10 +7,10 @@ what they promise.
 
 from streamapp.windows.aggregate import Aggregate, Place
 from streamapp.windows.count import Count
-from streamapp.windows.counts import ApproxTopK, Distinct, TopK
 from streamapp.windows.emission import Emission
 from streamapp.windows.extremes import Max, Min
 from streamapp.windows.fields import Fields
+from streamapp.windows.frequencies import ApproxTopK, Distinct, TopK
 from streamapp.windows.numbers import Mean, Sum
 from streamapp.windows.order import Collect, First, Last
 from streamapp.windows.own import Own
