@@ -6,7 +6,7 @@ import bisect
 import dataclasses
 import heapq
 import operator
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from streamapp.joins import ordering
@@ -106,12 +106,17 @@ class SessionsOperator(WindowOperator):
         #: When to look whether a session is over: an end that it had (ms), and a number that no other one has.
         self._ends: list[tuple[int, int, _Session]] = []
         self._next = 0
+        #: Those to be written, and those to be told at the next tick.
         self._changed: list[_Session] = []
+        self._untold: list[_Session] = []
         self._due = self._ticks.due
         for key, (end, count, untold, told), states in self._states.read(self._state):
             found = self._open(key[ordering.TIME :], ordering.time_of(key), states)
             found.end, found.count, found.stored = end, count, found.start
-            found.untold, found.told = untold and self._updates, told if self._updates else []
+            if self._updates:
+                found.untold, found.told = untold, told
+                if untold:
+                    self._untold.append(found)
 
     def process(self, batch: Batch) -> Output[Windowed]:
         """Put records into their sessions, and close those whose time has come."""
@@ -245,12 +250,12 @@ class SessionsOperator(WindowOperator):
         for one in sorted(over, key=_ORDER):
             self._close(one)
         if self._ticks.passed(now):
-            for one in sorted((one for one in self._all() if one.rows or one.untold), key=_ORDER):
+            for one in self._changed:
+                self._fold(one)
+            for one in sorted((one for one in self._untold if not one.over), key=_ORDER):
                 self._tell(one)
+            self._untold = []
         self._due = min(self._ticks.due, ends[0][0] + self._reach + 1 if ends else END)
-
-    def _all(self) -> Iterable[_Session]:
-        return (one for sessions in self._sessions.values() for one in sessions)
 
     def _close(self, one: _Session) -> None:
         self._fold(one)
@@ -267,7 +272,10 @@ class SessionsOperator(WindowOperator):
         if one.rows:
             self._states.add(one.states, one.rows, one.places)
             one.rows, one.places = [], []
-            one.untold = self._updates
+            if self._updates and not one.untold:
+                one.untold = True
+                if not self._at_once:
+                    self._untold.append(one)
 
     def _tell(self, one: _Session) -> None:
         self._fold(one)
