@@ -83,7 +83,9 @@ class TimeWindowsOperator(WindowOperator):
         self._open: dict[int, _Open] = {}
         self._due = self._ticks.due
         for key, (latest, firsts, untold), states in self._states.read(self._state):
-            windows = self._opened(start := ordering.time_of(key), assignment.pane(start).windows[-1][1])
+            windows = self._open.get(start := ordering.time_of(key))
+            if windows is None:
+                windows = self._opened(start, assignment.pane(start).windows[-1][1])
             window = windows[key[ordering.TIME :]]
             window.states, window.latest, window.firsts, window.stored = states, latest, firsts, True
             if untold and self._updates:
