@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 import msgspec
 
@@ -108,7 +108,10 @@ class Enrichment(Described):
         """Return an enrichment whose state has the records of the one that wrote it, or raise a StateMismatch."""
         match dict(declared.settings):
             case {"grace": int(grace), "longest": int(longest), "fields": str(fields)}:
-                kept = {field: Feature(_Kept(field), longest) for field in ("", *fields.split(SEPARATOR))}
+                kept = {
+                    field: Feature(cast(Aggregate[Any], _Kept(field)), longest)
+                    for field in ("", *fields.split(SEPARATOR))
+                }
                 return dataclasses.replace(self, features=kept, grace=grace, fields=lambda _: ())
         raise StateMismatch(f"it is that of {declared}, which this version of streamapp does not know")
 
@@ -119,7 +122,7 @@ class Enrichment(Described):
             if (feature.aggregate.field or "") not in was.features:
                 notes.append(f"{name} is new: it lacks the field {feature.aggregate.field} of the records so far")
             elif feature.size > was.longest:
-                notes.append(f"{name} looks back by {duration(feature.size)}: what had left the state before is missing")
+                notes.append(f"{name} looks back by {duration(feature.size)}: what had left the state is missing")
         if self.grace > was.grace:
             notes.append(f"{changes(was, self, 'grace')}: what was late before stays late")
         return notes
@@ -145,7 +148,7 @@ class EnrichmentOperator(Accounting[Featured]):
     def process(self, batch: Batch) -> Output[Featured]:
         """Tell of each record its features."""
         ledger, horizon, values, histories = self._ledger, self._horizon, self._values, self._histories
-        results, features = ledger.results, self._histories.features
+        results = ledger.results
         now, limit = self.clock.time, self.clock.wall.limit
         since, over = horizon.at(now), now - self._reach
         received, counted = 0, len(results)
@@ -165,8 +168,10 @@ class EnrichmentOperator(Accounting[Featured]):
                 ledger.rejected(self.balance, source, record, Reason.REFUSED, refused)
                 continue
             history = histories[key]
-            latest = histories.add(history, timestamp, row, over)
-            results.append(Featured(history.key, record, features(history, None if latest else timestamp), timestamp))
+            told = histories.add(history, timestamp, row, over)
+            if told is None:
+                told = histories.earlier(history, timestamp)
+            results.append(Featured(history.key, record, tuple(told), timestamp))
             if timestamp > now:
                 if timestamp > limit:
                     self.clock.advance(timestamp)

@@ -11,9 +11,8 @@ from __future__ import annotations
 import dataclasses
 import heapq
 from collections.abc import Iterator
-from typing import Any
 
-from streamapp.joins.clock import BEGINNING, END
+from streamapp.joins.clock import END
 from streamapp.joins.declared import earlier
 from streamapp.joins.explanation import Explanation, Verdict, unusable
 from streamapp.joins.horizon import Horizon
@@ -125,8 +124,8 @@ class LookBackOperator(Accounting[Windowed]):
 
     def process(self, batch: Batch) -> Output[Windowed]:
         """Put records in, and tell what they change, and what is final by now."""
-        ledger, horizon, values, histories, size = self._ledger, self._horizon, self._values, self._histories, self._size
-        waiting, updates, results = self._waiting, self._updates, ledger.results
+        ledger, horizon, values, histories = self._ledger, self._horizon, self._values, self._histories
+        waiting, updates, results, size = self._waiting, self._updates, ledger.results, self._size
         now, limit, grace = self.clock.time, self.clock.wall.limit, self.join.grace
         since, received = horizon.at(now), 0
         # What was over before this batch: the results of what waits come at its end.
@@ -147,14 +146,13 @@ class LookBackOperator(Accounting[Windowed]):
                 ledger.rejected(self.balance, source, record, Reason.REFUSED, refused)
                 continue
             history = histories[key]
-            latest = histories.add(history, timestamp, row, over)
+            told = histories.add(history, timestamp, row, over)
             waiting.add(timestamp, history)
             if updates:
-                if latest:
-                    told = tuple(history.heads[0].results())
-                    results.append(Windowed(history.key, timestamp - size, timestamp, told, timestamp, False))
-                else:
+                if told is None:
                     self._again(history, timestamp)
+                else:
+                    results.append(Windowed(history.key, timestamp - size, timestamp, tuple(told), timestamp, False))
             if timestamp > now:
                 if timestamp > limit:
                     self.clock.advance(timestamp)
@@ -203,13 +201,15 @@ class LookBackOperator(Accounting[Windowed]):
 
     def _again(self, history: History, timestamp: int) -> None:
         """Tell the result of a record that was put in among others, and those of the others that have changed."""
+        size, results = self._size, self._ledger.results
         slider = Slider(self._plan, self._plan.overs[0], history.tree, timestamp)
-        end: int | None = timestamp
-        while end is not None:
-            told = tuple(slider.results())
-            self._ledger.results.append(Windowed(history.key, end - self._size, end, told, end, final=False))
+        end, told = timestamp, slider.results()
+        while True:
+            results.append(Windowed(history.key, end - size, end, tuple(told), end, False))
             following = slider.next_time()
-            end = slider.step() if following is not None and following < timestamp + self._size else None
+            if following is None or following >= timestamp + size:
+                return
+            end, told = slider.step()
 
     def _release(self, until: int) -> None:
         """Give the final results of records up to a time (ms)."""
