@@ -9,10 +9,8 @@ can come any more that is before a record, and its result is final. (pandas' ``r
 from __future__ import annotations
 
 import dataclasses
-import heapq
 from collections.abc import Iterator
 
-from streamapp.joins.clock import END
 from streamapp.joins.declared import earlier
 from streamapp.joins.explanation import Explanation, Verdict, unusable
 from streamapp.joins.horizon import Horizon
@@ -25,6 +23,7 @@ from streamapp.windows.durations import Duration, milliseconds
 from streamapp.windows.histories import Histories, History
 from streamapp.windows.look_back_plan import Plan
 from streamapp.windows.slider import Slider
+from streamapp.windows.waiting import Waiting
 from streamapp.windows.windowed import Windowed
 from streamapp.windows.windowed_aggregate import WindowedAggregate
 
@@ -65,36 +64,6 @@ def look_back(size: Duration) -> LookBack:
     return LookBack(milliseconds(size))
 
 
-class _Waiting:
-    """Histories of the records that wait for the clock, in the order of (time, arrival)."""
-
-    def __init__(self) -> None:
-        self._times: list[int] = []
-        self._at: dict[int, list[History]] = {}
-        self.count = 0
-
-    def add(self, timestamp: int, history: History) -> None:
-        self.count += 1
-        at = self._at.get(timestamp)
-        if at is None:
-            self._at[timestamp] = [history]
-            heapq.heappush(self._times, timestamp)
-        else:
-            at.append(history)
-
-    @property
-    def first(self) -> int:
-        """The time (ms) of the first of them."""
-        return self._times[0] if self._times else END
-
-    def take(self, until: int) -> Iterator[History]:
-        """Take out those up to a time (ms)."""
-        while self._times and self._times[0] <= until:
-            histories = self._at.pop(heapq.heappop(self._times))
-            self.count -= len(histories)
-            yield from histories
-
-
 class LookBackOperator(Accounting[Windowed]):
     """Aggregates in look-back windows at work on one partition.
 
@@ -115,7 +84,8 @@ class LookBackOperator(Accounting[Windowed]):
         self._histories = Histories(
             self._plan, state.section(b"records/"), join.grace + size, heads=self._updates, final=self._final
         )
-        self._waiting = _Waiting()
+        #: The histories of the records whose results are not final.
+        self._waiting: Waiting[History] = Waiting()
         # Where the clock is set back, what has given its final result is not there any more: it would give it again.
         set_back, given = self._ledger.set_back, max(self._ledger.reached - was.grace, self._horizon.floor)
         since = given if set_back else given - size
@@ -215,7 +185,7 @@ class LookBackOperator(Accounting[Windowed]):
         """Give the final results of records up to a time (ms)."""
         results, size, following, final = self._ledger.results, self._size, self._histories.next, self._final
         before = self._waiting.count
-        for history in self._waiting.take(until):
+        for _, history in self._waiting.take(until):
             if final:
                 end, values = following(history)
                 results.append(Windowed(history.key, end - size, end, tuple(values), end, True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
@@ -17,10 +16,20 @@ NOWHERE: Final = Place(0, 0)
 class Columns(Protocol):
     """Records in the order of (time, arrival), in columns."""
 
-    times: array[int]
-    numbers: array[int]
-    #: A list of values for each field.
-    columns: tuple[list[Any], ...]
+    @property
+    def times(self) -> Sequence[int]:
+        """Their times (ms)."""
+        ...
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """In which order they came, if the plan is `placed`."""
+        ...
+
+    @property
+    def columns(self) -> Sequence[list[Any]]:
+        """A list of values for each field."""
+        ...
 
 
 class Over:
