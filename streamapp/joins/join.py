@@ -27,6 +27,11 @@ class Operator(Protocol[R]):
     balance: Balance
     updates: Updates
 
+    @property
+    def waiting(self) -> bool:
+        """Whether something waits for the clock."""
+        ...
+
     def refuse(self, source: int, record: Record, detail: object) -> None:
         """Reject a record that is not to be joined, and say why; it comes out at the side with the next batch."""
         ...

@@ -136,6 +136,11 @@ class Accounting(Generic[R]):
         self._ledger: Ledger[R] = Ledger(state, updates_from)
         self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
 
+    @property
+    def waiting(self) -> bool:
+        """Whether something waits for the clock: records that are pending, as a rule."""
+        return self.balance.pending > 0
+
     def refuse(self, source: int, record: Record, detail: object) -> None:
         """Reject a record of an input, which does not move the clock; it comes out at the side with the next batch."""
         self._ledger.refused(source, record, detail)

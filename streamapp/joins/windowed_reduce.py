@@ -18,6 +18,7 @@ from streamapp.joins import ordering
 from streamapp.joins.clock import BEGINNING
 from streamapp.joins.declared import Declared, Described, StateMismatch, changes, earlier
 from streamapp.joins.explanation import Explanation, Verdict, unusable
+from streamapp.joins.hopping import starts
 from streamapp.joins.horizon import Horizon
 from streamapp.joins.ledger import Accounting, Refused
 from streamapp.joins.output import Output, Reason
@@ -80,7 +81,7 @@ class WindowedReduce(Described, Generic[A]):
 
     def starts(self, timestamp: int) -> range:
         """Give the starts of the windows that hold a time (ms)."""
-        return range(((timestamp - self.size) // self.step + 1) * self.step, timestamp + 1, self.step)
+        return starts(timestamp, self.size, self.step)
 
     def start(self, state: State) -> WindowedReduceOperator[A]:
         """Begin, or go on, with what the state holds."""
@@ -137,6 +138,11 @@ class WindowedReduceOperator(Accounting[WindowedValue[A]], Generic[A]):
                 windows[key[ordering.TIME :]] = _Window(*decode(row))
         except msgspec.ValidationError as exc:
             raise StateMismatch(f"its values are not of {join.value!r}: {exc}") from None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a window is open; the first one of all its records may have given its result."""
+        return bool(self._windows)
 
     def process(self, batch: Batch) -> Output[WindowedValue[A]]:
         """Put records into their windows, and close those whose time has come."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import enum
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
@@ -20,15 +20,27 @@ from streamapp.topology.join_watch import JoinWatch
 from streamapp.topology.processor import JoinError, JoinProcessor
 from streamapp.topology.side_outputs import SideOutputs, by_reason
 from streamapp.topology.sink import MakeValue, Sink
+from streamapp.windows import durations
+from streamapp.windows.durations import Duration
 
-__all__ = ["Duration", "JoinDeclaration", "milliseconds"]
+__all__ = [
+    "Declaration",
+    "Duration",
+    "JoinDeclaration",
+    "SinkLike",
+    "checked",
+    "declare",
+    "milliseconds",
+    "named",
+    "one_of",
+    "timeout",
+]
 
+K = TypeVar("K", bound=enum.StrEnum)
 R = TypeVar("R")
 
 #: How a topic for results is named.
 SinkLike = str | faust.Topic | Output
-#: Whole milliseconds, or a `timedelta`.
-Duration = int | timedelta
 
 #: 300 years (ms): an event time, and so much more or less, is still a number of 64 bits.
 LONGEST_MS: Final = 10**13
@@ -40,9 +52,12 @@ def milliseconds(duration: Duration) -> int:
     """Return a duration in whole milliseconds.
 
     Raises:
-        JoinError: for one of more than 300 years.
+        JoinError: for what is none, or one of more than 300 years.
     """
-    found = duration if isinstance(duration, int) else duration // timedelta(milliseconds=1)
+    try:
+        found = durations.milliseconds(duration)
+    except ValueError as exc:
+        raise JoinError(str(exc)) from None
     if abs(found) > LONGEST_MS:
         raise JoinError(f"a duration of {found:,} ms is longer than the 300 years that are allowed")
     return found
@@ -144,3 +159,41 @@ class JoinDeclaration(Declaration[R]):
     def sink(self, output: Output, value: MakeValue | None, lineage: Lineage | None) -> Sink[R]:
         """Make what sends the results to a topic."""
         return Sink(output, value, lineage=lineage, topics=self.topics)
+
+
+def one_of(kinds: type[K], given: str, argument: str) -> K:
+    """Return the one of some kinds that an argument names."""
+    try:
+        return kinds(given)
+    except ValueError:
+        raise JoinError(f"{argument}={given!r} is none of {', '.join(kinds)}") from None
+
+
+def timeout(idle_timeout: Duration | None) -> int | None:
+    """Return an idle timeout in ms; None = there is none."""
+    found = None if idle_timeout is None else milliseconds(idle_timeout)
+    if found is not None and found <= 0:
+        raise JoinError(f"the idle timeout must be more than nothing, but is {found} ms")
+    return found
+
+
+def checked(make: Callable[..., R], *args: Any, **settings: Any) -> R:
+    """Make a join of the library, which knows what goes together."""
+    try:
+        return make(*args, **settings)
+    except ValueError as exc:
+        raise JoinError(str(exc)) from None
+
+
+def declare(
+    app: JoiningApp, name: str | None, join: Join[R], *inputs: Input, idle_timeout: Duration | None = None
+) -> JoinDeclaration[R]:
+    """Declare a join of topics, by default named after them."""
+    name = name or named(inputs, app.settings.topic_prefix)
+    return JoinDeclaration(app, name, join, inputs, timeout(idle_timeout))
+
+
+def named(inputs: Sequence[Input], prefix: str) -> str:
+    """Name a join after its topics, in the order of its sides."""
+    topics = [each.topic.removeprefix(prefix) for each in sorted(inputs, key=lambda each: each.source)]
+    return "-".join([*topics, "join"])

@@ -1,14 +1,15 @@
 """Windows by count: each so many records of a key, or for each record the last so many.
 
-They are counted in the order of (event time, arrival), and not in that in which they happen to come: so results are the
-same for any order of arrival within the grace, and when old data are read again. A record is counted once the clock is
-at ``timestamp + grace``, for then none can come any more that is before it. Without a grace that is at once, and a record
-that is behind the clock is late.
+They are counted in the order of (event time, arrival), and not in that in which they happen to come: so results are
+the same for any order of arrival within the grace, and when old data are read again. A record is counted once the clock
+is at ``timestamp + grace``, for then none can come any more that is before it. Without a grace that is at once, and a
+record that is behind the clock is late.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -42,25 +43,40 @@ class CountWindows:
     The start of a window is the time of its first record, its end that of its last one.
 
     Args:
-        count: how many records.
-        sliding: whether each record has a window, of it and those before it; there may be fewer at first. Otherwise each
-            record is in one, which gives its result when it is full.
+        records: which: ``each 100``, for windows that follow each other and give their results when they are full; or
+            ``last 100``, for a window for each record, of it and those before it, of which there may be fewer at first.
 
     Raises:
-        ValueError: if that is less than 1, or more than 10,000.
+        ValueError: for another text, or a number that is less than 1 or more than 10,000.
     """
 
-    count: int
-    sliding: bool
+    records: str
 
     def __post_init__(self) -> None:
+        if not re.fullmatch(r"(each|last) \d+", self.records):
+            raise ValueError(f"windows by count are such as each 100, or last 100, and not {self.records}")
         if not 1 <= self.count <= COUNT_MAX:
             raise ValueError(f"a window by count has 1 to {COUNT_MAX:,} records, and not {self.count:,}")
+
+    @property
+    def count(self) -> int:
+        """How many records a window has."""
+        return int(self.records.split()[1])
+
+    @property
+    def sliding(self) -> bool:
+        """Whether each record has a window."""
+        return self.records.startswith("last")
 
     @property
     def kind(self) -> str:
         """What they are called in a declaration."""
         return "aggregates in windows by count"
+
+    def check(self, join: WindowedAggregate) -> None:
+        """Take any aggregates, for final results."""
+        if join.emission is not Emission.FINAL:
+            raise ValueError(f"windows by count have final results only, and no emission={join.emission.value!r}")
 
     def start(self, join: WindowedAggregate, state: State) -> Operator[Windowed]:
         """Begin, or go on, with what the state of a partition holds."""
@@ -69,12 +85,12 @@ class CountWindows:
 
 def each(count: int) -> CountWindows:
     """Return windows that follow each other, of so many records of a key."""
-    return CountWindows(count, sliding=False)
+    return CountWindows(f"each {count}")
 
 
 def last(count: int) -> CountWindows:
     """Return for each record the window of the last so many of its key, which it is in itself."""
-    return CountWindows(count, sliding=True)
+    return CountWindows(f"last {count}")
 
 
 class _Open(msgspec.Struct, array_like=True):
@@ -101,12 +117,10 @@ class CountWindowsOperator(Accounting[Windowed]):
     """
 
     def __init__(self, join: WindowedAggregate, windows: CountWindows, state: State) -> None:
-        if join.emission is not Emission.FINAL:
-            raise ValueError(f"windows by count have final results only, and no emission={join.emission.value!r}")
         self.join = join
         was, _ = earlier(state, join)
         super().__init__(state)
-        self._windows = windows
+        self._window_records, self._sliding = windows.count, windows.sliding
         self._values = join.values
         self._horizon = Horizon(state, self.clock, join.grace, was.grace)
         self._plan = plan = Plan([(aggregate, 1) for aggregate in join.aggregates.values()])
@@ -189,7 +203,7 @@ class CountWindowsOperator(Accounting[Windowed]):
             return unusable(record, self.clock, None)
         until, opened = record.timestamp + self.join.grace, self._open.get(record.key)
         in_time = record.timestamp >= self._horizon.time
-        unfinished = not self._windows.sliding and opened is not None and opened.times[0] <= record.timestamp
+        unfinished = not self._sliding and opened is not None and opened.times[0] <= record.timestamp
         fate = Verdict.PENDING if until > self.clock.time or unfinished else Verdict.MATCHED
         return Explanation(
             verdict=fate if in_time else Verdict.OVER,
@@ -215,8 +229,8 @@ class CountWindowsOperator(Accounting[Windowed]):
         for column, value in zip(opened.columns, values, strict=True):
             column.append(value)
         self._changed.add(key)
-        count = self._windows.count
-        if self._windows.sliding:
+        count = self._window_records
+        if self._sliding:
             for column in (opened.times, *opened.columns):
                 del column[:-count]
             self._ledger.results.append(self._told(key, opened, final=True))

@@ -42,8 +42,7 @@ class Extreme(OfField):
 
     def add_many(self, state: Ordered | None, values: Sequence[Any]) -> Ordered | None:
         """Return the one that it is with these values, too."""
-        kinds = set(map(type, values))
-        if len(kinds) == 1 and float not in kinds:
+        if len(set(map(type, values))) == 1 and values[0] is not None:
             return self.merge(state, self.choose(values))
         for value in values:
             state = self.merge(state, value)

@@ -54,6 +54,11 @@ class LookBack:
         """What they are called in a declaration."""
         return "aggregates in look-back windows"
 
+    def check(self, join: WindowedAggregate) -> None:
+        """Take any aggregates, and no ``every``."""
+        if join.every is not None:
+            raise ValueError("every= is not for look-back windows: each record has one of its own")
+
     def start(self, join: WindowedAggregate, state: State) -> Operator[Windowed]:
         """Begin, or go on, with what the state of a partition holds."""
         return LookBackOperator(join, self.size, state)
@@ -71,8 +76,6 @@ class LookBackOperator(Accounting[Windowed]):
     """
 
     def __init__(self, join: WindowedAggregate, size: int, state: State) -> None:
-        if join.every is not None:
-            raise ValueError("every= is not for look-back windows: each record has a window of its own")
         self.join = join
         was, _ = earlier(state, join)
         super().__init__(state)
@@ -154,7 +157,7 @@ class LookBackOperator(Accounting[Windowed]):
             verdict=fate if in_time else Verdict.OVER,
             clock=clock.now,
             grace=grace,
-            window=(time - self._size + 1, time),
+            windows=[(time - self._size, time)],
             until=until,
             untold=fate,
             reasons=frozenset({Reason.REFUSED} if in_time else {Reason.LATE, Reason.REFUSED}),
