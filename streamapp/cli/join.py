@@ -16,11 +16,11 @@ from streamapp.formats.fields import Field
 from streamapp.formats.key_forms import key_form
 from streamapp.formats.undecodable import Reason
 from streamapp.joins import How, Record, Refused
-from streamapp.replay.values import duration as read_duration
 from streamapp.reset.beginning import begin
 from streamapp.reset.where import WhereType
 from streamapp.settings import Create
 from streamapp.topology import JoinDeclaration, JoinError, Topic
+from streamapp.windows.durations import milliseconds
 from streamapp.worker.process import Worker
 
 __all__ = ["join"]
@@ -31,7 +31,7 @@ SIDES: Final = ("left", "right")
 def duration(value: str | int) -> int:
     """Read a duration, in ms."""
     try:
-        return int(value) if str(value).lstrip("-").isdecimal() else read_duration(value)
+        return int(value) if str(value).lstrip("-").isdecimal() else milliseconds(value)
     except ValueError as exc:
         raise click.BadParameter(str(exc)) from None
 
