@@ -168,7 +168,9 @@ class TimeWindowsOperator(WindowOperator):
         if len(opened) == len(windows):
             verdict, reasons = Verdict.PENDING, {Reason.REFUSED}
         else:
-            verdict, reasons = Verdict.OVER, {Reason.LATE, Reason.PARTLY_LATE, Reason.REFUSED}
+            verdict, reasons = Verdict.OVER, {Reason.LATE, Reason.REFUSED}
+            if len(windows) > 1:
+                reasons.add(Reason.PARTLY_LATE)
         return Explanation(
             verdict=verdict,
             clock=clock.now,
