@@ -169,4 +169,3 @@ class Histories(dict[bytes, History]):
             history.final = Slider(plan, plan.overs[0], tree, self._given)
         history.sliders = sliders = [*history.heads, *([history.final] if history.final else ())]
         return sliders
-

@@ -56,6 +56,9 @@ class LookBack:
         """What they are called in a declaration."""
         return "aggregates in look-back windows"
 
+    def check(self, join: WindowedAggregate) -> None:
+        """Take any aggregates."""
+
     def start(self, join: WindowedAggregate, state: State) -> Operator[Windowed]:
         """Begin, or go on, with what the state of a partition holds."""
         return LookBackOperator(join, self.size, state)
@@ -125,7 +128,13 @@ class LookBackOperator(Accounting[Windowed]):
 
     def process(self, batch: Batch) -> Output[Windowed]:
         """Put records in, and tell what they change, and what is final by now."""
-        ledger, horizon, values, histories, size = self._ledger, self._horizon, self._values, self._histories, self._size
+        ledger, horizon, values, histories, size = (
+            self._ledger,
+            self._horizon,
+            self._values,
+            self._histories,
+            self._size,
+        )
         waiting, updates, results = self._waiting, self._updates, ledger.results
         now, limit, grace = self.clock.time, self.clock.wall.limit, self.join.grace
         since, received = horizon.at(now), 0

@@ -26,7 +26,9 @@ class Columns(Protocol):
 class Over:
     """The aggregates over one size of window, by their slots: their places in the plan."""
 
-    def __init__(self, size: int, aggregates: Sequence[tuple[int, Aggregate[Any]]], column: Sequence[int | None]) -> None:
+    def __init__(
+        self, size: int, aggregates: Sequence[tuple[int, Aggregate[Any]]], column: Sequence[int | None]
+    ) -> None:
         #: (ms).
         self.size = size
         self.slots = [slot for slot, _ in aggregates]

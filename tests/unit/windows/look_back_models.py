@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from streamapp.joins import Event, Record
 from streamapp.windows.aggregate import Aggregate
 from streamapp.windows.count import Count
-from streamapp.windows.counts import Distinct
 from streamapp.windows.extremes import Max, Min
+from streamapp.windows.frequencies import Distinct
 from streamapp.windows.numbers import Mean, Sum
 from streamapp.windows.order import Collect, First, Last
 from streamapp.windows.own import Own
