@@ -8,8 +8,7 @@ In: declarations, and the batches of their topics, merged by event time. Out: wo
 """
 
 from streamapp.topology.app import App
-from streamapp.topology.declaration import JoinDeclaration
 from streamapp.topology.processor import JoinError, JoinProcessor
-from streamapp.topology.topic import Topic, TopicTable
+from streamapp.topology.topic import JoinDeclaration, Topic, TopicTable
 
 __all__ = ["App", "JoinDeclaration", "JoinError", "JoinProcessor", "Topic", "TopicTable"]

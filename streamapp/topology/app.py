@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
-from streamapp.formats.content import json_of
-from streamapp.formats.undecodable import Undecodable
-from streamapp.formats.value_forms import not_json
-from streamapp.joins import Record, Refused
 from streamapp.settings import Settings
 from streamapp.topology.base import JoiningApp
+from streamapp.topology.decoding import decoder
 from streamapp.topology.stream import Stream
 from streamapp.topology.topic import Topic
 
@@ -44,28 +38,11 @@ class App(JoiningApp):
 
         Args:
             topics: names without the prefix (``STREAMAPP_TOPIC_PREFIX``).
-            type: what the JSON of a value must be, for msgspec, if it is to be joined; None = anything.
+            type: what the JSON of a value must be, for msgspec, if it is to be joined, and what functions get; None =
+                anything.
             options: those of `streamapp.worker.app.App.topic`, and of Faust's.
         """
         topic: Topic = super().topic(*topics, **options)
-        topic.check = None if type is None else _check(type)
+        if type is not None:
+            topic.check = topic.decoded_by = decoder(type)
         return topic
-
-
-def _check(type_: Any) -> Callable[[Record], None]:
-    """Make what refuses records whose value is not JSON of a type; tombstones are not looked at."""
-    decode = msgspec.json.Decoder(type_).decode
-
-    def check(record: Record) -> None:
-        try:
-            if record.value is not None:
-                decode(json_of(record))
-        except Undecodable as exc:
-            raise Refused(str(exc), exc.reason) from None
-        except msgspec.ValidationError as exc:
-            cause = "missing_field" if "missing required field" in str(exc) else "wrong_type"
-            raise Refused(not_json(exc, record.value or b""), cause) from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-            raise Refused(not_json(exc, record.value or b""), "not_json") from None
-
-    return check

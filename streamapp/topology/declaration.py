@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
@@ -20,6 +19,8 @@ from streamapp.topology.join_watch import JoinWatch
 from streamapp.topology.processor import JoinError, JoinProcessor
 from streamapp.topology.side_outputs import SideOutputs, by_reason
 from streamapp.topology.sink import MakeValue, Sink
+from streamapp.windows import durations
+from streamapp.windows.durations import Duration
 
 __all__ = ["Duration", "JoinDeclaration", "milliseconds"]
 
@@ -27,8 +28,6 @@ R = TypeVar("R")
 
 #: How a topic for results is named.
 SinkLike = str | faust.Topic | Output
-#: Whole milliseconds, or a `timedelta`.
-Duration = int | timedelta
 
 #: 300 years (ms): an event time, and so much more or less, is still a number of 64 bits.
 LONGEST_MS: Final = 10**13
@@ -40,9 +39,12 @@ def milliseconds(duration: Duration) -> int:
     """Return a duration in whole milliseconds.
 
     Raises:
-        JoinError: for one of more than 300 years.
+        JoinError: for what is none, or one of more than 300 years.
     """
-    found = duration if isinstance(duration, int) else duration // timedelta(milliseconds=1)
+    try:
+        found = durations.milliseconds(duration)
+    except ValueError as exc:
+        raise JoinError(str(exc)) from None
     if abs(found) > LONGEST_MS:
         raise JoinError(f"a duration of {found:,} ms is longer than the 300 years that are allowed")
     return found

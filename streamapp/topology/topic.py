@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 import faust
 
+from streamapp.formats.fields import Field
 from streamapp.joins import (
     AsOfJoin,
     Direction,
@@ -26,26 +27,30 @@ from streamapp.joins import (
 )
 from streamapp.runtime.batch import BatchSchema
 from streamapp.runtime.inputs import Input
+from streamapp.topology import declaration
 from streamapp.topology.base import JoiningApp
-from streamapp.topology.declaration import Duration, JoinDeclaration, milliseconds
+from streamapp.topology.declaration import Declaration, Duration, SinkLike, milliseconds
 from streamapp.topology.foreign_key import ForeignKeyDeclaration
 from streamapp.topology.global_table import GlobalJoin, TopicGlobalTable
 from streamapp.topology.processor import JoinError
 from streamapp.topology.repartition import KeyOf as RecordKey
 from streamapp.topology.repartition import repartition
+from streamapp.topology.roots import Part, ResultRoot, Results
+from streamapp.topology.side_outputs import by_reason
+from streamapp.topology.steps import Steps
 
 if TYPE_CHECKING:
     from streamapp.joins import Record
     from streamapp.joins.foreign_key import ForeignKeyOf
     from streamapp.joins.stream_table import KeyOf
 
-__all__ = ["Topic", "TopicTable"]
+__all__ = ["JoinDeclaration", "Topic", "TopicTable"]
 
 A = TypeVar("A")
 R = TypeVar("R")
 
 
-class Topic(faust.Topic):
+class Topic(Steps, faust.Topic):
     """A Faust topic whose records, as a stream or as a table, can be joined with those of others.
 
     A join needs topics with equally many partitions, whose keys are partitioned alike.
@@ -58,8 +63,20 @@ class Topic(faust.Topic):
     keyed_by: str = ""
 
     def source(self, number: int) -> Input:
-        """Take the topic for the source of a join with this number."""
-        return Input(self.name, number, self.check, key=self.keyed_by)
+        """Take the topic for the source of a join with this number; streams that are merged go through one."""
+        if not self._ways:
+            return Input(self.name, number, self.check, key=self.keyed_by)
+        found = self._inputs(encoded=True) if len(self._ways) == 1 else [self.through().source(number)]
+        return found[0]._replace(source=number)
+
+    @classmethod
+    def of(cls, results: Declaration[Any], **sides: SinkLike) -> Topic:
+        """Return the results of what is declared as a stream; it becomes a part of the app once it goes somewhere."""
+        app = results.app
+        outputs = by_reason({name: app.sink(side) for name, side in sides.items()})
+        stream = cast(Topic, app.topic(results.name))
+        stream._ways = (Part(ResultRoot(Results(results, outputs))),)  # noqa: SLF001 - of this class
+        return stream
 
     @property
     def name(self) -> str:
@@ -69,18 +86,37 @@ class Topic(faust.Topic):
 
     def rekey(
         self,
-        key: RecordKey,
+        key: RecordKey | str | None = None,
         *,
-        name: str,
+        name: str = "",
         after: Sequence[Topic] = (),
         tombstones: bool = False,
     ) -> Topic:
-        """Return the topic's records once more under another key, in an internal topic; see `repartition`."""
+        """Return the records once more under another key, in an internal topic; see `repartition`.
+
+        Args:
+            key: a field of the values, or what makes a key of a `Record`; None = the keys that steps have given.
+            name: what they are keyed by, a part of the name of the topic; for a field its name.
+            after: topics that are read before the internal one.
+            tombstones: whether a record without a value deletes, under the key that its own key stands for.
+
+        Raises:
+            JoinError: for arguments that do not go together.
+        """
+        if self._ways or key is None:
+            if after or tombstones:
+                raise JoinError("rekey(after=…, tombstones=…) are of the records of a topic, without steps before")
+            return self._rekeyed(key, name)
+        name = name or (key if isinstance(key, str) else "")
+        if not name:
+            raise JoinError("rekey(…) by a function needs a name of what the records are keyed by: name=…")
+        if isinstance(key, str):
+            return self.rekey(Field(key, required=True), name=name, after=after, tombstones=tombstones)
         before = [other.name for other in after]
         internal = repartition(self.app, self.name, name, key, after=before, tombstones=tombstones)
         self.app.note(f"{self.name}: joined by {name} of the value, through {internal}", logging.INFO)
         topic = cast(Topic, self.app.subscription(internal, schema=BatchSchema(after=before)))
-        topic.check = self.check
+        topic.check, topic.decoded_by = self.check, self.decoded_by
         topic.keyed_by = name
         return topic
 
@@ -94,10 +130,14 @@ class Topic(faust.Topic):
             history: how far back past rows can be joined, which makes it a versioned table; None = plain.
             name: of the table; by default that of the topic, for the first join that takes it.
         """
+        if self._ways:
+            return self.through().table(ttl=ttl, history=history, name=name)
         return TopicTable(self, milliseconds(ttl), None if history is None else milliseconds(history), name)
 
     def global_table(self) -> TopicGlobalTable:
         """Take the topic for a table that every worker has as a whole, so that it can be looked up by any key."""
+        if self._ways:
+            raise JoinError("a global table is of a topic: send the stream to one, .to(…), and take that")
         return self.app.global_table(self.name, self.check)
 
     @overload
@@ -314,6 +354,18 @@ class TopicTable:
             grace=None if grace is None else milliseconds(grace),
             kept=int(self.topic.app.settings.keep_expired * 1000),
         )
+
+
+class JoinDeclaration(declaration.JoinDeclaration[R]):
+    """What is joined how; `to` says where the results go, `stream` goes on with them."""
+
+    def stream(self, **sides: SinkLike) -> Topic:
+        """Return the results as a stream; functions get records whose values are results, such as `Joined`.
+
+        Args:
+            sides: topics for records that are not matched: unmatched, late, expired, null_key, rejected.
+        """
+        return Topic.of(self, **sides)
 
 
 def _how(how: How | str) -> How:

@@ -30,6 +30,7 @@ FLOORS = (
     ("formats",),
     ("settings",),
     ("setting_parsers",),
+    ("functions",),
     ("windows",),
     ("joins",),
     ("extras",),
