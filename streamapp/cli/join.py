@@ -10,7 +10,7 @@ import click
 
 from streamapp.application import App
 from streamapp.cli.group import Command, current_settings
-from streamapp.cli.join_options import JoinOptions, check_options, part_of_name
+from streamapp.cli.join_options import JoinOptions, check_options
 from streamapp.formats.content import json_of
 from streamapp.formats.fields import Field
 from streamapp.formats.key_forms import key_form
@@ -108,7 +108,7 @@ def _side(app: App, options: JoinOptions, side: str) -> Topic:
     topic = app.topic(getattr(options, side))
     if side in options.repartition:
         tombstones = side == "right" and not options.windowed
-        topic = topic.rekey(field, name=part_of_name(field.name), tombstones=tombstones)
+        topic = topic.rekey(field, name=field.name, tombstones=tombstones)
     topic.check = _keyed_by(field, side)
     topic.keyed_by = field.name
     return topic

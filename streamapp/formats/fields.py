@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -13,7 +13,7 @@ from streamapp.formats.value_forms import not_json
 from streamapp.joins import Record, Refused
 from streamapp.misspelt import meant
 
-__all__ = ["Field", "key_bytes", "shown"]
+__all__ = ["Field", "key_bytes", "missing", "shown"]
 
 #: Characters of a value that an error shows.
 SHOWN: Final = 60
@@ -60,22 +60,34 @@ class Field:
             raise Refused(str(exc), "wrong_type") from None
 
     def _missing(self, fields: Mapping[str, msgspec.Raw]) -> str:
-        text = f"the value has no field {self.name}"
         head, _, rest = self.name.partition(".")
         if rest and head in fields:
-            return f"{text}, as a field of the object itself; fields of fields, as in {head}, are not looked at"
-        if near := meant(self.name, fields):
-            return f"{text}; is {' or '.join(near)} meant?"
-        if inside := [name for name, value in fields.items() if self._inside(value)]:
-            return f"{text}; {inside[0]}, a field of it, has one, but fields of fields are not looked at"
-        names = ", ".join(name[:NAME_CHARACTERS] for name in list(fields)[:FIELDS_NAMED])
-        return f"{text}; {f'it has {names}' if names else 'it has none at all'}"
+            return (
+                f"the value has no field {self.name}, as a field of the object itself; "
+                f"fields of fields, as in {head}, are not looked at"
+            )
+        inside = [name for name, value in fields.items() if self._inside(value)]
+        if inside and not meant(self.name, fields):
+            return (
+                f"the value has no field {self.name}; {inside[0]}, a field of it, has one, "
+                "but fields of fields are not looked at"
+            )
+        return missing(self.name, fields)
 
     def _inside(self, value: msgspec.Raw) -> bool:
         try:
             return self.name in self._decode(value)
         except (msgspec.DecodeError, RecursionError):
             return False
+
+
+def missing(field: str, fields: Iterable[str], of: str = "") -> str:
+    """Return, in words, that a value, or an object ``of.`` it, has other fields but not this one."""
+    text = f"the value has no field {of}{field}"
+    if near := meant(field, fields):
+        return f"{text}; is {' or '.join(of + name for name in near)} meant?"
+    names = ", ".join(name[:NAME_CHARACTERS] for name in list(fields)[:FIELDS_NAMED])
+    return f"{text}; {f'it has {names}' if names else 'it has none at all'}"
 
 
 def key_bytes(value: msgspec.Raw, name: str) -> bytes:

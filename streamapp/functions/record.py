@@ -43,9 +43,8 @@ class TypedRecord(msgspec.Struct, Generic[V], frozen=True, gc=False):
         return msgspec.structs.replace(self, **changes)
 
 
-def typed(record: Record, value: V) -> TypedRecord[V]:
-    """Return a record of a topic with its value decoded."""
-    headers: Sequence[tuple[str, bytes]] = getattr(record, "headers", ())
+def typed(record: Record, value: V, headers: Sequence[tuple[str, bytes]] = ()) -> TypedRecord[V]:
+    """Return a record of a topic with its value decoded, and the headers that are its own."""
     return TypedRecord(record.key, value, record.timestamp, headers, record, record.value)
 
 

@@ -6,9 +6,15 @@ from typing import Any
 
 from streamapp.settings import Settings
 from streamapp.topology.base import JoiningApp
+from streamapp.topology.declaration import Declaration, SinkLike
 from streamapp.topology.decoding import decoder
+from streamapp.topology.foreign_key import ForeignKeyDeclaration
+from streamapp.topology.processor import JoinError
+from streamapp.topology.roots import Results
+from streamapp.topology.side_outputs import by_reason
 from streamapp.topology.stream import Stream
 from streamapp.topology.topic import Topic
+from streamapp.topology.windowing import WindowDeclaration, result_values
 
 __all__ = ["App"]
 
@@ -46,3 +52,23 @@ class App(JoiningApp):
         if type is not None:
             topic.check = topic.decoded_by = decoder(type)
         return topic
+
+    def results(self, of: Declaration[Any], **sides: SinkLike) -> Topic:
+        """Return the results of a join or of windows as a stream, which can be joined and windowed again.
+
+        Functions get records whose values are the results: such as `Joined`, and of windows what their JSON has.
+
+        Args:
+            of: what is declared; it becomes a part of the app once the stream goes somewhere.
+            sides: topics for records that are not matched, as in its `to`: unmatched, late and so on.
+
+        Raises:
+            JoinError: if it is a foreign-key join, or has no name.
+        """
+        if isinstance(of, ForeignKeyDeclaration):
+            raise JoinError("the results of a foreign-key join go to a topic, .to(…); a stream can go on from there")
+        if not of.name:
+            raise JoinError("windows whose results go on have a name of their own: .window(…, name=…)")
+        outputs = by_reason({name: self.sink(side) for name, side in sides.items()})
+        encode = result_values(of) if isinstance(of, WindowDeclaration) else None
+        return self.topic(of.name).begun(Results(of, outputs, encode=encode))

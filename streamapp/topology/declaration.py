@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import enum
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, Generic, TypeVar
@@ -22,8 +23,20 @@ from streamapp.topology.sink import MakeValue, Sink
 from streamapp.windows import durations
 from streamapp.windows.durations import Duration
 
-__all__ = ["Duration", "JoinDeclaration", "milliseconds"]
+__all__ = [
+    "Declaration",
+    "Duration",
+    "JoinDeclaration",
+    "SinkLike",
+    "checked",
+    "declare",
+    "milliseconds",
+    "named",
+    "one_of",
+    "timeout",
+]
 
+K = TypeVar("K", bound=enum.StrEnum)
 R = TypeVar("R")
 
 #: How a topic for results is named.
@@ -146,3 +159,41 @@ class JoinDeclaration(Declaration[R]):
     def sink(self, output: Output, value: MakeValue | None, lineage: Lineage | None) -> Sink[R]:
         """Make what sends the results to a topic."""
         return Sink(output, value, lineage=lineage, topics=self.topics)
+
+
+def one_of(kinds: type[K], given: str, argument: str) -> K:
+    """Return the one of some kinds that an argument names."""
+    try:
+        return kinds(given)
+    except ValueError:
+        raise JoinError(f"{argument}={given!r} is none of {', '.join(kinds)}") from None
+
+
+def timeout(idle_timeout: Duration | None) -> int | None:
+    """Return an idle timeout in ms; None = there is none."""
+    found = None if idle_timeout is None else milliseconds(idle_timeout)
+    if found is not None and found <= 0:
+        raise JoinError(f"the idle timeout must be more than nothing, but is {found} ms")
+    return found
+
+
+def checked(make: Callable[..., R], *args: Any, **settings: Any) -> R:
+    """Make a join of the library, which knows what goes together."""
+    try:
+        return make(*args, **settings)
+    except ValueError as exc:
+        raise JoinError(str(exc)) from None
+
+
+def declare(
+    app: JoiningApp, name: str | None, join: Join[R], *inputs: Input, idle_timeout: Duration | None = None
+) -> JoinDeclaration[R]:
+    """Declare a join of topics, by default named after them."""
+    name = name or named(inputs, app.settings.topic_prefix)
+    return JoinDeclaration(app, name, join, inputs, timeout(idle_timeout))
+
+
+def named(inputs: Sequence[Input], prefix: str) -> str:
+    """Name a join after its topics, in the order of its sides."""
+    topics = [each.topic.removeprefix(prefix) for each in sorted(inputs, key=lambda each: each.source)]
+    return "-".join([*topics, "join"])

@@ -13,7 +13,7 @@ What is asked and answered is for `streamapp.joins.foreign_key` to say; here it 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NoReturn, cast
+from typing import cast
 
 import msgspec
 from faust.types import TP
@@ -32,7 +32,6 @@ from streamapp.runtime.work import Origin, Results
 from streamapp.settings import Guarantee
 from streamapp.topology.base import JoiningApp
 from streamapp.topology.declaration import JoinDeclaration
-from streamapp.topology.processor import JoinError
 from streamapp.topology.sink import NO_HEADERS, MakeValue, Sink
 
 __all__ = ["ForeignKeyDeclaration"]
@@ -64,10 +63,6 @@ class ForeignKeyDeclaration(JoinDeclaration[Message]):
         sink = _LeftSink(output, value, lineage=lineage, topics=self.topics)
         sink.subscriptions = self._subscriptions
         return sink
-
-    def stream(self, **_sides: object) -> NoReturn:
-        """Refuse: what comes of the halves goes between them, too."""
-        raise JoinError("the results of a foreign-key join go to a topic, .to(…); a stream can go on from there")
 
 
 def _send(

@@ -74,8 +74,9 @@ class Passing:
                 if root.topic == topic:
                     for end, several in tree.run(list(_decoded(root, records, reject)), reject):
                         made[end] += several
+        ids = self.app.resumption.positions.ids if any(end.copied for end in made) else {}
         for end, several in made.items():
-            end.send(batch, several, place=place)
+            end.send(batch, several, place=place, topic_id=ids.get(self.topics[0], "").encode())
         self.app.dead_letters.reject(batch, rejected.values())
 
     def _runs(self, batch: Batch) -> Iterator[tuple[str, Sequence[Record]]]:

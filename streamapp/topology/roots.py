@@ -13,6 +13,7 @@ from streamapp.functions.steps import Path
 from streamapp.joins import Reason, Record, Refused, SideOutput
 from streamapp.runtime.output import Output
 from streamapp.settings import OnFailure
+from streamapp.topology.copies import without_mark
 from streamapp.topology.declaration import Declaration
 from streamapp.topology.decoding import Decode
 from streamapp.topology.ends import End, value_of
@@ -44,7 +45,8 @@ class TopicRoot:
         """
         if self.check is not None:
             self.check(record)
-        return typed(record, self.decode(record))
+        headers = getattr(record, "headers", ())
+        return typed(record, self.decode(record), without_mark(headers) if headers else headers)
 
 
 class Results:
@@ -56,12 +58,14 @@ class Results:
         outputs: Mapping[Reason, Output],
         tell: Callable[[SideOutput], None] | None = None,
         sides: set[str] | None = None,
+        encode: Callable[[Any], bytes] | None = None,
     ) -> None:
         self.declaration = declaration
         self._outputs = outputs
         self._tell = tell
         #: The side outputs that are declared, if it can have some.
         self.sides = sides
+        self._encode = encode
         self._sink: StepSink[Any] | None = None
 
     def add(self, side: str, path: Path, end: End) -> None:
@@ -73,6 +77,7 @@ class Results:
                 end.output,
                 topics=declaration.topics,
                 dead_letters=declaration.app.dead_letters,
+                encode=self._encode,
                 stop=declaration.app.settings.on_failure is OnFailure.STOP,
             )
             processor.into(self._sink)

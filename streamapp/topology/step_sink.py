@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
 
+import msgspec
 from faust.types import TP
 
 from streamapp.formats.undecodable import Reason as Letter
@@ -25,7 +26,8 @@ from streamapp.topology.sink import Sink, stamped
 __all__ = ["StepSink", "letter"]
 
 R = TypeVar("R")
-CAUSES = frozenset(Letter)
+CAUSES: Final = frozenset(Letter)
+_decode: Final = msgspec.json.Decoder().decode
 
 
 @dataclasses.dataclass(eq=False)
@@ -36,6 +38,8 @@ class StepSink(Sink[R]):
     """
 
     _: dataclasses.KW_ONLY
+    #: Makes the JSON of a result, which a step gets decoded; None = it gets the result.
+    encode: Callable[[Any], bytes] | None = None
     #: Takes what a step fails on.
     dead_letters: Any = None
     #: Whether an error of a step goes on up; otherwise the record that gave the result is rejected.
@@ -59,8 +63,10 @@ class StepSink(Sink[R]):
         """Send what comes of results of a batch once the agent is done with it."""
         records: defaultdict[str, list[TypedRecord[Any]]] = defaultdict(list)
         for result in results:
-            side, record = _typed(result)
-            records[side].append(record)
+            if isinstance(result, Emitted):
+                records[result.side].append(result.record.replace(origin=result))
+            else:
+                records[""].append(self._typed(result))
         made: defaultdict[End, list[TypedRecord[Any]]] = defaultdict(list)
         rejected: list[Rejected] = []
 
@@ -78,6 +84,13 @@ class StepSink(Sink[R]):
             end.send(batch, sent, origin=self._origin)
         self.dead_letters.reject(batch, rejected)
 
+    def _typed(self, result: Any) -> TypedRecord[Any]:
+        headers = stamped(result).headers
+        if self.encode is None:
+            return TypedRecord(result.key, result, result.timestamp, headers, result)
+        encoded = self.encode(result)
+        return TypedRecord(result.key, _decode(encoded), result.timestamp, headers, result, encoded)
+
     def _origin(self, sent: Stamped) -> tuple[str, Record] | None:
         return self._found(sent.source if isinstance(sent, Envelope) else sent)
 
@@ -87,13 +100,6 @@ class StepSink(Sink[R]):
             return super()._origin(result)
         record = result.record.origin
         return (self.topics[result.source], record) if getattr(record, "offset", -1) >= 0 else None
-
-
-def _typed(result: Any) -> tuple[str, TypedRecord[Any]]:
-    if isinstance(result, Emitted):
-        return result.side, result.record.replace(origin=result)
-    headers = stamped(result).headers
-    return "", TypedRecord(result.key, result, result.timestamp, headers, result)
 
 
 def letter(tp: TP, record: Record, error: Exception) -> Rejected:

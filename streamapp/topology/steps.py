@@ -24,9 +24,9 @@ from streamapp.joins import Record, SideOutput
 from streamapp.runtime.batch import BatchSchema
 from streamapp.runtime.inputs import Input
 from streamapp.runtime.output import Output
-from streamapp.settings import OnFailure
+from streamapp.settings import Guarantee, OnFailure
 from streamapp.topology.base import JoiningApp
-from streamapp.topology.declaration import Declaration, Duration, SinkLike, milliseconds
+from streamapp.topology.declaration import Declaration, Duration, SinkLike, milliseconds, timeout
 from streamapp.topology.decoding import Decode, decoder
 from streamapp.topology.ends import End, value_of
 from streamapp.topology.passing import Passing
@@ -166,8 +166,8 @@ class Steps:
             raise JoinError(str(exc)) from None
         inputs = self._inputs(encoded=False)
         topics = dict.fromkeys(each.topic.removeprefix(app.settings.topic_prefix) for each in inputs)
-        timeout = None if idle_timeout is None else milliseconds(idle_timeout)
-        declaration = ProcessDeclaration(app, name or "-".join([*topics, "process"]), process, inputs, timeout)
+        idle = timeout(idle_timeout)
+        declaration = ProcessDeclaration(app, name or "-".join([*topics, "process"]), process, inputs, idle)
         named = {"late": late, "null_key": null_key, "rejected": rejected}
         outputs = by_reason({side: app.sink(output) for side, output in named.items() if output is not None})
         results = Results(declaration, outputs, tell, sides)
@@ -221,10 +221,17 @@ class Steps:
         output = app.declared.internal[topic] = Output(app, topic)
         app.declared.hops[topic] = self._first()
         app.declared.read(topic)
-        self._end(End(output, rekeyed=True), whole=whole)
+        copied = self._one_each and app.settings.processing_guarantee is Guarantee.AT_LEAST_ONCE
+        if copied:
+            app.declared.copied.add(topic)
+        self._end(End(output, rekeyed=True, copied=copied), whole=whole)
         found = cast(Self, app.subscription(topic, schema=BatchSchema()))
         found.check = found.decoded_by = self.decoded_by
         return found
+
+    def begun(self, results: Results) -> Self:
+        """Return the stream of the results of what is declared."""
+        return self._stream((Part(ResultRoot(results)),), None, "")
 
     def _then(self, step: Step, type_: Any) -> Self:
         return self._stream(self._ways_with(step), None if type_ is None else decoder(type_), "")
@@ -271,6 +278,13 @@ class Steps:
             for number, (root, path) in enumerate(ways)
             if isinstance(root, TopicRoot)
         ]
+
+    @property
+    def _one_each(self) -> bool:
+        """Whether there is at most one record for each of one topic, so that it can be told when it comes again."""
+        root, path = self.ways[0]
+        several = any(isinstance(step, FlatMap) for step in path)
+        return len(self.ways) == 1 and isinstance(root, TopicRoot) and not several
 
     @property
     def _stops(self) -> bool:

@@ -4,16 +4,35 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple, Protocol, TypeGuard, TypeVar
+from typing import Annotated, Any, Final, NamedTuple, Protocol, TypeAlias, TypeGuard, TypeVar
 
-from streamapp.joins import Refused
+from msgspec import Meta
 
-__all__ = ["Aggregate", "Batched", "Described", "OfField", "Place", "Removable", "batched", "removable", "unusable"]
+__all__ = [
+    "LARGEST",
+    "Aggregate",
+    "Batched",
+    "Described",
+    "Number",
+    "OfField",
+    "Place",
+    "Removable",
+    "Scalar",
+    "batched",
+    "mergeable",
+    "removable",
+]
 
 S = TypeVar("S")
 
-#: Of a value that is refused.
-SHOWN_CHARACTERS: Final = 60
+#: Floats that aggregates take are not larger, so that the sum of the squares of 10^18 of them is a float, too.
+LARGEST: Final = 1e140
+#: A finite number: an integer of 64 bits or a float; true and false are none.
+Number: TypeAlias = (
+    Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)] | Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]
+)
+#: A JSON value that is no object and no array.
+Scalar: TypeAlias = str | bool | Number
 
 
 class Place(NamedTuple):
@@ -28,8 +47,8 @@ class Aggregate(Protocol[S]):
 
     It describes only: the same object serves all keys, and what it knows of one is in a state, which is of plain types
     that msgpack can write (`state_type`), so that a window is kept in a table and goes on after a restart. A state may
-    be changed in place by `add` and `merge`; what they return counts. Its text (``str``) is what it is declared as, and
-    is kept with the state: two aggregates with one text can go on with each other's states.
+    be changed in place by `add` and `merge`; what they return counts. Its text (``repr``) says what it is, and is kept
+    with the state: what has the same text can go on with it.
     """
 
     @property
@@ -39,7 +58,7 @@ class Aggregate(Protocol[S]):
 
     @property
     def takes(self) -> Any:
-        """The type of the field's values besides null, for msgspec."""
+        """The type, for msgspec, of the values that it can use besides None; other records have been refused before."""
         ...
 
     @property
@@ -52,11 +71,7 @@ class Aggregate(Protocol[S]):
         ...
 
     def add(self, state: S, value: Any, place: Place) -> S:
-        """Return the state with one more record.
-
-        Raises:
-            Refused: for a value that it cannot use; the state is as it was.
-        """
+        """Return the state with one more record."""
         ...
 
     def merge(self, state: S, other: S) -> S:
@@ -72,25 +87,26 @@ class Removable(Aggregate[S], Protocol[S]):
     """An aggregate that can forget a record again, so that a look-back window moves on at constant cost."""
 
     def remove(self, state: S, value: Any, place: Place) -> S:
-        """Return the state without a record that was added before."""
+        """Return the state without a record that was added before: the earliest one of those that are left."""
         ...
 
 
 class Batched(Aggregate[S], Protocol[S]):
-    """An aggregate that is faster with many records of a window at once."""
+    """An aggregate to which the order of the records is nothing, and that is faster with many of them at once."""
 
-    def add_many(self, state: S, values: Sequence[Any], places: Sequence[Place]) -> S:
-        """Return the state with these records, as if they were added one by one.
-
-        Raises:
-            Refused: if it cannot use one of the values; the state is as it was.
-        """
+    def add_many(self, state: S, values: Sequence[Any]) -> S:
+        """Return the state with these records, as if they were added one by one."""
         ...
 
 
 def removable(aggregate: Aggregate[S]) -> TypeGuard[Removable[S]]:
     """Return whether an aggregate can forget a record."""
     return getattr(aggregate, "remove", None) is not None
+
+
+def mergeable(aggregate: Aggregate[Any]) -> bool:
+    """Return whether two states of an aggregate can become one, as sessions need it."""
+    return getattr(aggregate, "merge", None) is not None
 
 
 def batched(aggregate: Aggregate[S]) -> TypeGuard[Batched[S]]:
@@ -120,11 +136,3 @@ class OfField(Described):
     """
 
     field: str
-
-
-def unusable(aggregate: OfField, value: object, needs: str) -> Refused:
-    """Return the refusal of a value that an aggregate cannot use, which needs another one."""
-    shown = repr(value)
-    if len(shown) > SHOWN_CHARACTERS:
-        shown = f"{shown[:SHOWN_CHARACTERS]}…"
-    return Refused(f"the field {aggregate.field} is {shown}, and {aggregate} needs {needs}", "wrong_type")

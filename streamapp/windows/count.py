@@ -27,7 +27,7 @@ class Count(Described):
         """Return one more, unless the field is null."""
         return state + (self.field is None or value is not None)
 
-    def add_many(self, state: int, values: Sequence[Any], places: Sequence[Place]) -> int:
+    def add_many(self, state: int, values: Sequence[Any]) -> int:
         """Return as many more as there are values that are not null."""
         return state + len(values) - (0 if self.field is None else values.count(None))
 

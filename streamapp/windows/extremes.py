@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeAlias
 
-from streamapp.windows.aggregate import OfField, Place, unusable
+from streamapp.windows.aggregate import Number, OfField, Place
 
 __all__ = ["Max", "Min"]
 
 Ordered: TypeAlias = int | float | str
-
-#: Integers that msgpack writes.
-INTEGERS_MIN, INTEGERS_MAX = -(1 << 63), (1 << 64) - 1
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -34,7 +30,7 @@ class Extreme(OfField):
     @property
     def takes(self) -> Any:
         """The type of the field's values."""
-        return str if self.text else int | float
+        return str if self.text else Number
 
     def initial(self) -> Ordered | None:
         """Return None."""
@@ -42,20 +38,14 @@ class Extreme(OfField):
 
     def add(self, state: Ordered | None, value: Any, place: Place) -> Ordered | None:
         """Return the one that it is with a value more; null changes nothing."""
-        if value is None:
-            return state
-        if self._usable(value):
-            return self.merge(state, value)
-        raise unusable(self, value, "a string" if self.text else "a finite number of at most 64 bits")
+        return self.merge(state, value)
 
-    def add_many(self, state: Ordered | None, values: Sequence[Any], places: Sequence[Place]) -> Ordered | None:
+    def add_many(self, state: Ordered | None, values: Sequence[Any]) -> Ordered | None:
         """Return the one that it is with these values, too."""
-        kinds = set(map(type, values))
-        if kinds == {str} if self.text else kinds == {int}:
-            first, last = min(values), max(values)
-            return self.add(self.add(state, first, places[0]), last, places[0])
-        for value, place in zip(values, places, strict=True):
-            state = self.add(state, value, place)
+        if len(set(map(type, values))) == 1 and values[0] is not None:
+            return self.merge(state, self.choose(values))
+        for value in values:
+            state = self.merge(state, value)
         return state
 
     def merge(self, state: Ordered | None, other: Ordered | None) -> Ordered | None:
@@ -69,12 +59,6 @@ class Extreme(OfField):
     def result(self, state: Ordered | None) -> Ordered | None:
         """Return it."""
         return state
-
-    def _usable(self, value: Any) -> bool:
-        kind = type(value)
-        if self.text:
-            return kind is str
-        return (kind is int and INTEGERS_MIN <= value <= INTEGERS_MAX) or (kind is float and math.isfinite(value))
 
 
 class Min(Extreme):

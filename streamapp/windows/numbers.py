@@ -8,25 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Any, ClassVar, Final
 
 import msgspec
 
-from streamapp.windows.aggregate import OfField, Place, unusable
+from streamapp.windows.aggregate import Number, OfField, Place
 
-__all__ = ["Mean", "Number", "Sum", "Total"]
+__all__ = ["Mean", "Sum", "Total"]
 
-Number: TypeAlias = int | float
-
-#: No number is larger: the sum of 10^18 of them is a float still.
-LARGEST: Final = 1e290
 #: Integers that msgpack writes.
 INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
-NEEDS: Final = f"a number up to ±{LARGEST:g}"
-
-
-class NotSummableError(ValueError):
-    """What is to be summed is no number, or one that is too large."""
+#: So many floats are added faster one by one.
+FEW: Final = 8
+#: Floats that are a sum together; more are made as few as can be.
+MANY: Final = 4
 
 
 class Total(msgspec.Struct, array_like=True, gc=False):
@@ -40,44 +35,32 @@ class Total(msgspec.Struct, array_like=True, gc=False):
     floats: int = 0
     parts: tuple[float, ...] = ()
 
-    def plus(self, value: Number, times: int = 1) -> None:
-        """Add a number, or remove it: -1 times.
-
-        Raises:
-            NotSummableError: if it cannot; then nothing has changed.
-        """
+    def plus(self, value: float, times: int = 1) -> None:
+        """Add a number, or remove it: -1 times."""
         if type(value) is int:
             whole = self.whole + value * times
             if not INT64_MIN <= whole <= INT64_MAX:
                 self.parts = _exact(*self.parts, *_floats(whole))
                 whole = 0
             self.whole = whole
-        elif type(value) is float and -LARGEST <= value <= LARGEST:
+        else:
             self.parts = _plus(self.parts, value * times)
             self.floats += times
-        else:
-            raise NotSummableError
         self.count += times
 
-    def plus_many(self, values: Sequence[Number]) -> None:
-        """Add numbers.
-
-        Raises:
-            NotSummableError: if it cannot; then nothing has changed.
-        """
-        kinds = set(map(type, values))
-        if kinds == {int}:
-            self.plus(sum(values))
+    def plus_many(self, values: Sequence[float]) -> None:
+        """Add numbers."""
+        total = sum(values)
+        if type(total) is int:
+            self.plus(total)
             self.count += len(values) - 1
-        elif kinds == {float} and math.isfinite(sum(values)) and -LARGEST <= min(values) <= max(values) <= LARGEST:
+        elif len(values) < FEW or int in set(map(type, values)):
+            for value in values:
+                self.plus(value)
+        else:
             self.parts = _exact(*self.parts, *values)
             self.floats += len(values)
             self.count += len(values)
-        else:
-            others = Total()
-            for value in values:
-                others.plus(value)
-            self.merge(others)
 
     def merge(self, other: Total) -> None:
         """Add another sum."""
@@ -87,17 +70,23 @@ class Total(msgspec.Struct, array_like=True, gc=False):
         self.count += other.count - 1
 
     @property
-    def value(self) -> Number:
-        """An integer if all numbers are, else the float that is closest to the sum."""
+    def value(self) -> float:
+        """The sum: an integer if all numbers are, else the float that is closest."""
         if self.floats:
             return math.fsum((*_floats(self.whole), *self.parts))
         return self.whole + sum(map(int, self.parts))
+
+    def ratio(self) -> tuple[int, int]:
+        """Return the sum as a fraction: a numerator, and a denominator, which is a power of two."""
+        ratios = [part.as_integer_ratio() for part in self.parts]
+        denominator = max([divisor for _, divisor in ratios], default=1)
+        return sum([part * (denominator // divisor) for part, divisor in ratios], self.whole * denominator), denominator
 
 
 class Summing(OfField):
     """An aggregate whose state is a sum."""
 
-    takes = Number
+    takes: ClassVar[Any] = Number
     state_type: ClassVar[Any] = Total
 
     def initial(self) -> Total:
@@ -107,19 +96,12 @@ class Summing(OfField):
     def add(self, state: Total, value: Any, place: Place) -> Total:
         """Return the sum with a number more; null adds nothing."""
         if value is not None:
-            try:
-                state.plus(value)
-            except NotSummableError:
-                raise unusable(self, value, NEEDS) from None
+            state.plus(value)
         return state
 
-    def add_many(self, state: Total, values: Sequence[Any], places: Sequence[Place]) -> Total:
+    def add_many(self, state: Total, values: Sequence[Any]) -> Total:
         """Return the sum with these numbers, too."""
-        numbers = [value for value in values if value is not None]
-        try:
-            state.plus_many(numbers)
-        except NotSummableError:
-            raise unusable(self, numbers, NEEDS) from None
+        state.plus_many([value for value in values if value is not None] if None in values else values)
         return state
 
     def remove(self, state: Total, value: Any, place: Place) -> Total:
@@ -135,15 +117,18 @@ class Summing(OfField):
 
 
 class Sum(Summing):
-    """The sum of the numbers in a field; None (null) if all are null."""
+    """The sum of the numbers in a field that are not null; None (null) if all are.
 
-    def result(self, state: Total) -> Number | None:
+    It is an integer if all numbers are, else the float that is closest to the sum.
+    """
+
+    def result(self, state: Total) -> float | None:
         """Return the sum."""
         return state.value if state.count else None
 
 
 class Mean(Summing):
-    """The mean of the numbers in a field, as a float; None (null) if all are null."""
+    """The mean of the numbers in a field that are not null, as a float; None (null) if all are."""
 
     def result(self, state: Total) -> float | None:
         """Return the mean."""
@@ -152,8 +137,6 @@ class Mean(Summing):
 
 def _floats(whole: int) -> list[float]:
     """Return floats that are an integer together."""
-    if not -LARGEST <= whole <= LARGEST:
-        raise NotSummableError
     floats = []
     while whole:
         floats.append(float(whole))
@@ -162,22 +145,23 @@ def _floats(whole: int) -> list[float]:
 
 
 def _plus(parts: tuple[float, ...], value: float) -> tuple[float, ...]:
-    """Return what is together exactly a float more; the fast way of `_exact`, by Knuth's TwoSum."""
-    if len(parts) == 2:
-        high, low = parts
-        total = high + value
-        virtual = total - high
-        error = (high - (total - virtual)) + (value - virtual)
-        rest = low + error
-        virtual = rest - low
-        if low - (rest - virtual) == virtual - error:
-            return total, rest
-    return _exact(*parts, value)
+    """Return floats that are exactly the sum of others and one more (Knuth's TwoSum, one after the other)."""
+    sums = []
+    for part in parts:
+        total = part + value
+        virtual = total - part
+        value = (part - (total - virtual)) + (value - virtual)
+        sums.append(total)
+    if value:
+        sums.append(value)
+        if len(sums) > MANY:
+            return _exact(*sums)
+    return tuple(sums)
 
 
 def _exact(*terms: float) -> tuple[float, ...]:
-    """Return two floats, or more if need be, that have exactly the sum of others."""
+    """Return as few floats as are exactly the sum of others."""
     parts: list[float] = []
-    while total := math.fsum((*terms, *(-part for part in parts))):
-        parts.append(total)
-    return tuple(parts) if len(parts) > 1 else (*parts, *(0.0,) * (2 - len(parts)))
+    while rest := math.fsum((*terms, *(-part for part in parts))):
+        parts.append(rest)
+    return tuple(parts)
