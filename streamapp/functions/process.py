@@ -222,8 +222,10 @@ class ProcessOperator(Accounting[Emitted], Generic[S]):
                 self._over(timer)
 
     def _over(self, timer: Timer) -> None:
-        self._context.begin(timer.key, TypedRecord(timer.key, None, timer.time), timer)
-        refused = self._call(self.join.on_timer, timer, 0, self.clock.time if timer.wall else timer.time)
+        # What comes of a wall time, and had it for its event time, would make later records late for whoever reads it.
+        time = self.clock.now if timer.wall and self.clock.now is not None else timer.time
+        self._context.begin(timer.key, TypedRecord(timer.key, None, time), timer)
+        refused = self._call(self.join.on_timer, timer, 0, time)
         if refused is not None:
             self._ledger.tell(
                 SideOutput(

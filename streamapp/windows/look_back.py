@@ -11,8 +11,9 @@ from __future__ import annotations
 import dataclasses
 import heapq
 from collections.abc import Iterator
+from typing import Any
 
-from streamapp.joins.clock import END
+from streamapp.joins.clock import BEGINNING, END
 from streamapp.joins.declared import earlier
 from streamapp.joins.explanation import Explanation, Verdict, unusable
 from streamapp.joins.horizon import Horizon

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
 from streamapp.windows.aggregate import Place
-from streamapp.windows.look_back_plan import Plan
+from streamapp.windows.look_back_plan import NOWHERE, Plan
 
 __all__ = ["Leaf", "RecordTree"]
 

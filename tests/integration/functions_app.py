@@ -14,6 +14,8 @@ import msgspec
 from commit_steps import end_at
 
 from streamapp import App, Context, Joined, Timer, TypedRecord
+from streamapp.windows.count import Count
+from streamapp.windows.time_windows import tumbling
 
 __all__ = ["app"]
 
@@ -55,15 +57,15 @@ def total(order: TypedRecord[Order], user: Context[Any]) -> None:
 
 
 def named(pair: TypedRecord[Joined]) -> dict[str, Any]:
-    left, right = pair.value.left, pair.value.right
-    return {**msgspec.json.decode(left.value), "name": right and msgspec.json.decode(right.value)["name"]}
+    left, right = (msgspec.json.decode((side and side.value) or b"{}") for side in (pair.value.left, pair.value.right))
+    return {**left, "name": right.get("name")}
 
 
 def six_steps(app: App) -> None:
     """Filter, rekey, process, join with a table, map, sink."""
     orders, users = app.topic("orders", type=Order), app.topic("users").table()
     totals = orders.filter(paid).rekey("user").process(total, state=STATES[os.environ.get("STATE", "total")])
-    totals.join(users, how="left").stream().map(named).to("named_orders")
+    app.results(totals.join(users, how="left")).map(named).to("named_orders")
 
 
 def heard(beat: TypedRecord[Any], machine: Context[int]) -> None:
@@ -113,8 +115,18 @@ def merged(app: App) -> None:
     both.join(app.topic("users").table(), how="left", name="of-users").to("both_named")
 
 
+def again(app: App) -> None:
+    """Join a table, the results with it once more, and count the results of both in windows."""
+    users = app.topic("users")
+    first = app.results(app.topic("clicks").join(users.table(), how="left", name="first"), unmatched="unknown")
+    second = app.results(first.join(users.table(), how="left", name="second"))
+    second.to("joined_twice")
+    counts = app.results(second.window(tumbling("1m"), name="counts").agg(n=Count()))
+    counts.filter(lambda window: window.value["n"] > 1).to("busy_minutes")
+
+
 FLOWS: dict[str, Callable[[App], None]] = {
-    each.__name__: each for each in (six_steps, timers, forgetting, failing, merged)
+    each.__name__: each for each in (six_steps, timers, forgetting, failing, merged, again)
 }
 
 app = App()

@@ -111,6 +111,28 @@ def test_merged_streams_are_in_the_order_of_their_times_and_can_be_joined(topics
     assert [(pair["left"]["n"], pair["right"]["name"]) for pair in joined] == [(n, "Ann") for n in expected]
 
 
+def test_results_are_joined_and_windowed_again_with_the_same_table_too(topics: Topics, tmp_path: Path) -> None:
+    topics.create("clicks", "users")
+    topics.send("users", "u", {"name": "Ann"}, at=-HOUR)
+    for number in range(3):
+        topics.send("clicks", "u", {"n": number}, at=-HOUR + number)
+    topics.send("clicks", "v", {"n": 3}, at=-HOUR)
+    topics.send("clicks", "u", {"n": 4}, at=0)
+    topics.flush()
+    with worker(topics, tmp_path, "again") as running:
+        wait_until(lambda: topics.exists("busy_minutes") and topics.end("busy_minutes") == 1, "a minute is over")
+        wait_until(lambda: topics.end("joined_twice") == 5, "all are joined twice")
+        assert "wait no more" not in running.log
+    (minute,) = values(topics, "busy_minutes")
+    assert (minute["key"], minute["n"]) == ("u", 3)
+    (unknown,) = values(topics, "unknown")
+    assert unknown == {"n": 3}
+    names = [
+        (one["left"]["left"]["n"], one["right"] and one["right"]["name"]) for one in values(topics, "joined_twice")
+    ]
+    assert sorted(names) == [(0, "Ann"), (1, "Ann"), (2, "Ann"), (3, None), (4, "Ann")]
+
+
 def orders(topics: Topics, numbers: range) -> None:
     for number in numbers:
         topics.send(

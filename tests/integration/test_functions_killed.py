@@ -81,6 +81,5 @@ def test_six_steps_lose_nothing_and_exactly_once_double_nothing_wherever_they_ar
         assert survives.problems() == []
         assert survives.terminate() == 0
     found = results(topics)
-    assert {name for *_, name in found} == {f"user {user}" for user in range(USERS)}
-    if guarantee == "exactly_once":
-        assert found == whole
+    # At least once, a result may be there twice; but each order has counted once.
+    assert (found if guarantee == "exactly_once" else sorted(set(found))) == whole

@@ -113,7 +113,8 @@ def test_results_timers_and_late_records_are_those_of_the_model(
 ) -> None:
 
     model = Model(ttl, grace)
-    driver = Driver(Process(function=act, state=dict[str, int], on_timer=over, ttl=ttl, grace=grace))
+    process = Process(function=act, state=dict[str, int], on_timer=over, ttl=ttl, grace=grace)
+    driver = Driver(process)
     rest = [(0, Event(key, msgspec.json.encode(value), time)) for key, value, time in given_]
     for key, value, time in given_:
         model.take(key, list(value), time)
