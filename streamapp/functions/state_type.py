@@ -34,7 +34,8 @@ class StateType(Generic[S]):
             schema = msgspec.json.encode(msgspec.json.schema(type_), order="sorted")
             self._decoder = msgspec.msgpack.Decoder(type_)
         except (TypeError, ValueError) as exc:
-            raise ValueError(f"state={self.name} is no type that can be written: {exc}") from None
+            error = str(exc).splitlines()[-1]
+            raise ValueError(f"state={self.name} is no type that can be written: {error}") from None
         try:
             first = self.make()
         except TypeError as exc:

@@ -129,9 +129,7 @@ class StepsBefore:
             records = step(records, self._raise)
         for one in records:
             if one.key != record.key:
-                error = (
-                    f"a step has given the key {one.key!r} to a record of the key {record.key!r}: .rekey() goes by it"
-                )
+                error = f"a step has given it the key {one.key!r}, and no .rekey() follows"
                 raise Refused(error, Letter.KEY_MISMATCH)
         return [self._encoded(one) for one in records] if self.encoded else records
 
