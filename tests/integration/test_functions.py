@@ -31,15 +31,16 @@ def headers(message: Any) -> dict[str, str]:
     return {name: content.decode() for name, content in message.headers()}
 
 
-def test_timers_of_both_clocks_survive_a_kill(topics: Topics, tmp_path: Path) -> None:
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+def test_timers_of_both_clocks_survive_a_kill(topics: Topics, tmp_path: Path, guarantee: str) -> None:
     topics.create("beats")
     topics.send("beats", "m1", {"wall": "1h"}, at=-HOUR)
     topics.send("beats", "m1", {"wall": "5s"}, at=-HOUR + 5_000)
     topics.flush()
-    with worker(topics, tmp_path, "timers"):
+    with worker(topics, tmp_path, "timers", processing_guarantee=guarantee):
         wait_until(lambda: topics.exists("beats") and topics.committed("beats") == 2, "both are read")
     assert topics.end("silent") == 0
-    with worker(topics, tmp_path, "timers"):
+    with worker(topics, tmp_path, "timers", processing_guarantee=guarantee):
         wait_until(
             lambda: values(topics, "silent") == [{"timer": "wall", "machine": "m1", "beats": 2}], "the wall clock"
         )
