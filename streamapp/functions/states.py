@@ -19,7 +19,7 @@ S = TypeVar("S")
 #: So many keys' states stay in memory after a batch.
 KEPT: Final = 20_000
 #: Of a state that is not kept for ever, so many rows are looked at for each one that may be written: all in their turn.
-SWEPT: Final = 2
+SWEPT: Final = 1
 
 
 class Held(Generic[S]):
@@ -91,14 +91,14 @@ class States(Generic[S]):
 
     def write(self, now: int, count: int) -> None:
         """Write the states that were changed by so many records, and delete some of those whose time is over."""
+        rows = dict[bytes, bytes | None]()
         for key in self._changed:
             held = self._held[key]
-            if held.encoded != self._type.nothing:
-                self._state.put(key, ordering.time(held.time) + held.encoded)
-                held.stored = True
-            elif held.stored:
-                self._state.delete(key)
-                held.stored = False
+            stored = held.encoded != self._type.nothing
+            if stored or held.stored:
+                rows[key] = ordering.time(held.time) + held.encoded if stored else None
+            held.stored = stored
+        self._state.update(rows)
         self._changed.clear()
         if len(self._held) > KEPT:
             self._held.clear()

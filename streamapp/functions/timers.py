@@ -74,12 +74,11 @@ class Timers:
 
     def write(self) -> None:
         """Write what was changed to the state."""
+        rows = dict[bytes, bytes | None]()
         for key, name in self._changed:
-            row, time = ordering.grouped(key) + name.encode(), self._times.get((key, name))
-            if time is None:
-                self._state.delete(row)
-            else:
-                self._state.put(row, ordering.time(time))
+            time = self._times.get((key, name))
+            rows[ordering.grouped(key) + name.encode()] = None if time is None else ordering.time(time)
+        self._state.update(rows)
         self._changed.clear()
 
     def _place(self, id_: Id, time: int) -> None:
