@@ -26,7 +26,7 @@ class JoiningApp(App):
         #: From which topics to which records are repartitioned.
         self.repartitions: list[Flow] = []
         #: What runs steps without a state, by the topics that it reads, and whether all their partitions go together.
-        self.passings: dict[tuple[tuple[str, ...], bool], object] = {}
+        self.step_agents: dict[tuple[tuple[str, ...], bool], object] = {}
         #: Of the topics between the two sides of a foreign key, the one that the records of each are made of.
         self.derived: dict[str, str] = {}
         #: What answers questions about the records of joins, by the joins' names.
@@ -58,7 +58,7 @@ class JoiningApp(App):
 
     def merges(self) -> list[tuple[str, ...]]:
         """Give the topics that are joined, for each join, and those that are merged."""
-        return [*(join.topics for join in self.joins), *(topics for topics, _ in self.passings if len(topics) > 1)]
+        return [*(join.topics for join in self.joins), *(topics for topics, _ in self.step_agents if len(topics) > 1)]
 
     def topics_read(self) -> set[str]:
         """Return the topics that agents read, and those of global tables that are joined."""

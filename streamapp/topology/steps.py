@@ -29,11 +29,11 @@ from streamapp.topology.base import JoiningApp
 from streamapp.topology.declaration import Declaration, Duration, SinkLike, milliseconds, timeout
 from streamapp.topology.decoding import Decode, decoder
 from streamapp.topology.ends import End, value_of
-from streamapp.topology.passing import Passing
 from streamapp.topology.processor import JoinError, JoinProcessor
 from streamapp.topology.repartition import KeyOf
 from streamapp.topology.roots import Part, ResultRoot, Results, StepsBefore, TopicRoot
 from streamapp.topology.side_outputs import by_reason
+from streamapp.topology.step_agent import StepAgent
 
 __all__ = ["Steps"]
 
@@ -217,7 +217,7 @@ class Steps:
         app, name = self.app, re.sub(NO_PART, "_", name)
         topic = f"{app.settings.id}-{name}-repartition"
         if topic in app.declared.internal:
-            raise JoinError(f"there are two streams named {name}: give one of them another name, .through(name)")
+            raise JoinError(f"there are two streams named {name}: give one of them another name (rekey, through)")
         output = app.declared.internal[topic] = Output(app, topic)
         app.declared.hops[topic] = self._first()
         app.declared.read(topic)
@@ -260,12 +260,12 @@ class Steps:
             return
         names = tuple(topics)
         whole = whole and len(names) == 1
-        passing = cast(Passing | None, self.app.passings.get((names, whole)))
-        if passing is None:
-            passing = self.app.passings[names, whole] = Passing(self.app, names, whole=whole)
+        agent = cast(StepAgent | None, self.app.step_agents.get((names, whole)))
+        if agent is None:
+            agent = self.app.step_agents[names, whole] = StepAgent(self.app, names, whole=whole)
         for root, path in self.ways:
             if isinstance(root, TopicRoot):
-                passing.add(root, path, end)
+                agent.add(root, path, end)
 
     def _inputs(self, *, encoded: bool) -> list[Input]:
         """Take the stream for what something with a state reads: the topics, with the steps before."""

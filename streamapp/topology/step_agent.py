@@ -22,10 +22,10 @@ from streamapp.topology.roots import TopicRoot
 from streamapp.topology.step_sink import letter
 from streamapp.worker.growth import REPARTITIONING
 
-__all__ = ["Passing"]
+__all__ = ["StepAgent"]
 
 
-class Passing:
+class StepAgent:
     """Runs steps on the records of topics, merged by event time, and sends what comes of them.
 
     A record at which a step fails goes to the dead letters.
