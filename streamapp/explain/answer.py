@@ -111,6 +111,8 @@ _IN_WORDS: Final = {
     Verdict.NULL_VALUE: "it has no value, and in a stream that is nothing to be joined",
     Verdict.SUPERSEDED: "its table had a newer row of its key already",
     Verdict.REFUSED: "it was refused",
+    Verdict.PROCESSED: "the function was called for it",
+    Verdict.LEFT_OUT: "a step before leaves it out",
 }
 
 

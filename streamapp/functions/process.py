@@ -188,7 +188,7 @@ class ProcessOperator(Accounting[Emitted], Generic[S]):
             verdict=Verdict.OVER,
             clock=clock.now,
             grace=grace,
-            untold=Verdict.MATCHED,
+            untold=Verdict.PROCESSED,
             reasons=frozenset({Reason.REFUSED} if in_time else {Reason.LATE, Reason.REFUSED}),
         )
 

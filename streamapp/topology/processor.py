@@ -227,8 +227,7 @@ class JoinProcessor(Generic[R]):
             if source in self._steps:
                 made = self._steps[source](record)
                 if not made:
-                    detail = "it is left out by the steps before"
-                    return Explanation(verdict=Verdict.OVER, clock=operator.clock.now, detail=detail)
+                    return Explanation(verdict=Verdict.LEFT_OUT, clock=operator.clock.now)
                 record = made[0]
         except Refused as refused:
             return Explanation(verdict=Verdict.REFUSED, clock=operator.clock.now, detail=str(refused))

@@ -209,7 +209,8 @@ class Steps:
         if key is not None:
             function = Field(key, required=True) if isinstance(key, str) else key
             stream = self._go_on(Rekey(function, value_of))
-        found = stream._internal(name or "-by-".join(filter(None, (self._named(), field))), whole=True)  # noqa: SLF001
+        named = "-by-".join(filter(None, (self._named(), name or field)))
+        found = stream._internal(named, whole=True)
         found.keyed_by = field
         return found
 

@@ -150,7 +150,7 @@ class Topic(Steps, faust.Topic):
         """
         topic = self
         if by is not None and by != self.keyed_by:
-            topic = self.rekey(Field(by, required=True), name=by, once=True)
+            topic = self.rekey(by, once=True)
         return WindowedStream(
             self.app,
             topic.source(0),

@@ -31,6 +31,21 @@ def headers(message: Any) -> dict[str, str]:
     return {name: content.decode() for name, content in message.headers()}
 
 
+EXPLAINED = [
+    ("processed", "the function was called for it"),
+    ("refused", "it was refused; ZeroDivisionError('division by zero')"),
+    ("processed", "the function was called for it"),
+    ("refused", "it was refused; "),
+]
+
+
+def verdict(running: Worker, topics: Topics, name: str, offset: int) -> tuple[str, str]:
+    (partition,) = (number for number, end in topics.ends("numbers").items() if end)
+    answer = running.get(f"/joins/{name}/{topics.prefix}numbers/{partition}/{offset}/").json()
+    (told,) = answer if isinstance(answer, list) else answer.get("answers", [answer])
+    return told["verdict"], told["because"]
+
+
 @pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
 def test_timers_of_both_clocks_survive_a_kill(topics: Topics, tmp_path: Path, guarantee: str) -> None:
     topics.create("beats")
@@ -77,6 +92,7 @@ def test_what_a_function_fails_on_is_a_dead_letter_with_its_traceback(topics: To
         wait_until(lambda: topics.end("dead_letters") == 4, "both steps have told both")
         wait_until(lambda: topics.end("counted") == 2 and topics.end("inverse") == 2, "the others went on")
         assert running.problems() == []
+        assert [verdict(running, topics, "fails", offset) for offset in range(4)] == EXPLAINED
     assert values(topics, "inverse") == [1.0, 0.5]
     assert values(topics, "counted") == [{"of": 1, "state": 1}, {"of": 1, "state": 2}]
     told = [headers(message) for message in topics.read("dead_letters")]

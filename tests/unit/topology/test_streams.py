@@ -98,7 +98,7 @@ def test_a_stream_is_keyed_by_a_field_or_by_what_steps_have_given(app: App) -> N
     assert names == [
         "shop-shop.orders-by-user-repartition",
         "shop-orders-steps-by-user-repartition",
-        "shop-users-repartition",
+        "shop-orders-steps-by-users-repartition",
     ]
     assert orders.rekey("user").keyed_by == "user"
 
