@@ -12,13 +12,23 @@ from streamapp.cli.group import Command
 from streamapp.cli.ready_made import check_field, check_topics, duration, made_for, run
 from streamapp.reset.where import Where, WhereType
 from streamapp.topology import Bounds, JoinError
-from streamapp.windows import Emission, Windows, hopping, session, tumbling
-from streamapp.windows.aggregate import Aggregate
-from streamapp.windows.count import Count
-from streamapp.windows.counts import Distinct
-from streamapp.windows.extremes import Max, Min
-from streamapp.windows.look_back import look_back
-from streamapp.windows.numbers import Mean, Sum
+from streamapp.windows import (
+    Aggregate,
+    Count,
+    Distinct,
+    Emission,
+    Max,
+    Mean,
+    Min,
+    Sum,
+    Windows,
+    each,
+    hopping,
+    last,
+    look_back,
+    session,
+    tumbling,
+)
 
 __all__ = ["window"]
 
@@ -33,7 +43,7 @@ OF_FIELDS: Final[dict[str, tuple[Callable[[str], Aggregate[Any]], str]]] = {
     "distinct": (Distinct, "How many different values a field has"),
 }
 #: The options that say which windows there are: one of them has to be given.
-KINDS: Final = ("size", "session", "look_back")
+KINDS: Final = ("size", "session", "last", "each")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,7 +57,9 @@ class WindowOptions:
     size: int | None = None
     advance: int | None = None
     session: int | None = None
-    look_back: int | None = None
+    #: So long (ms), or so many records, in digits.
+    last: str | None = None
+    each: int | None = None
     grace: int = 0
     emission: str = Emission.FINAL
     every: int | None = None
@@ -84,14 +96,16 @@ class WindowOptions:
         """
         given = [kind for kind in KINDS if getattr(self, kind) is not None]
         if len(given) != 1:
-            raise JoinError("which windows? Give --size (and --advance, if they overlap), --session or --last")
+            raise JoinError("which windows? Give --size (and --advance, if they overlap), --session, --last or --each")
         if self.advance is not None and self.size is None:
             raise JoinError("--advance is from the start of one window of a --size to that of the next")
         try:
             if self.session is not None:
                 return session(self.session)
-            if self.look_back is not None:
-                return look_back(self.look_back)
+            if self.each is not None:
+                return each(self.each)
+            if self.last is not None:
+                return last(int(self.last)) if self.last.isdecimal() else look_back(self.last)
             size = self.size or 0
             return tumbling(size) if self.advance is None else hopping(size, self.advance)
         except ValueError as exc:
@@ -112,7 +126,8 @@ def of_fields(command: F) -> F:
 @click.option("--size", type=duration, help="Length of the windows: 10s, 1m, 1h, 1d.")
 @click.option("--advance", type=duration, help="From the start of one to that of the next; default: its size.")
 @click.option("--session", type=duration, help="Instead: sessions, which end after so long without a record.")
-@click.option("--last", "look_back", type=duration, help="Instead: for each record those that are so old at most.")
+@click.option("--last", help="Instead: for each record those of so long (1m), or so many (100), before and with it.")
+@click.option("--each", type=int, help="Instead: windows of so many records.")
 @click.option("--grace", type=duration, default=0, show_default=True, help="How late a record may be.")
 @click.option("--count", is_flag=True, help="How many records there are: count in the results.")
 @of_fields

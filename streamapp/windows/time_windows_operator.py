@@ -93,7 +93,7 @@ class TimeWindowsOperator(WindowOperator):
                 windows.untold.append(window)
 
     @property
-    def waiting(self) -> bool:
+    def waits(self) -> bool:
         """Whether a window is open; the first one of all its records may have given its result."""
         return any(self._open.values())
 

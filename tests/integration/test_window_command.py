@@ -84,7 +84,7 @@ def test_a_misspelt_field_is_told_within_seconds_with_the_one_that_is_meant(
     ("options", "message"),
     [
         ("--to tx", "--to tx is what --topic reads: the window would get what it sends, without end"),
-        ("--session 5m", "which windows? Give --size (and --advance, if they overlap), --session or --last"),
+        ("--session 5m", "which windows? Give --size (and --advance, if they overlap), --session, --last or --each"),
         ("--advance 2m", "windows of 1m cannot advance by 2m"),
         ("--grace soon", "'soon' is no duration"),
         ("--sum=", "--sum '' is no name of a field"),
