@@ -109,6 +109,12 @@ class WindowSink(Sink[Windowed]):
         self.output.send(batch, records, origin=self._origin)
 
 
+def result_values(windows: WindowDeclaration) -> ResultValues:
+    """Return what makes the JSON of the results of windows, with key, start and end in it."""
+    join = cast(WindowedAggregate, windows.join)
+    return ResultValues(list(join.aggregates), Bounds.VALUE, marked=join.emission is Emission.BOTH)
+
+
 class WindowProcessor(JoinProcessor[Windowed]):
     """Windows on Kafka; their state can be looked at, as the results that the open windows have so far."""
 

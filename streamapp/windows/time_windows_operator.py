@@ -90,7 +90,7 @@ class TimeWindowsOperator(WindowOperator):
                 windows.untold.append(window)
 
     @property
-    def waiting(self) -> bool:
+    def waits(self) -> bool:
         """Whether a window is open; the first one of all its records may have given its result."""
         return any(self._open.values())
 
@@ -166,6 +166,7 @@ class TimeWindowsOperator(WindowOperator):
         opened = [window for window in windows if window[1] > horizon]
         whole = len(opened) == len(windows)
         _, end = opened[0] if opened else windows[0]
+        gone = {Reason.LATE, Reason.REFUSED, *([Reason.PARTLY_LATE] if len(windows) > 1 else [])}
         return Explanation(
             verdict=Verdict.PENDING if whole else Verdict.OVER,
             clock=clock.now,
@@ -173,7 +174,7 @@ class TimeWindowsOperator(WindowOperator):
             until=end + self.join.grace,
             windows=windows,
             untold=Verdict.MATCHED,
-            reasons=frozenset({Reason.REFUSED} if whole else {Reason.LATE, Reason.PARTLY_LATE, Reason.REFUSED}),
+            reasons=frozenset({Reason.REFUSED} if whole else gone),
         )
 
     def windows(self, key: bytes) -> Iterator[Windowed]:
