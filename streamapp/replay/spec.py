@@ -28,6 +28,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from streamapp.formats.fields import Field
 from streamapp.joins import (
     AsOfJoin,
     Direction,
@@ -41,7 +42,7 @@ from streamapp.joins import (
 )
 from streamapp.produce.times import Unit
 from streamapp.replay.errors import ReplayError
-from streamapp.replay.values import Field, duration
+from streamapp.windows.durations import milliseconds
 
 __all__ = ["Fields", "Spec", "read_spec"]
 
@@ -110,6 +111,6 @@ def _setting(name: str, value: object) -> object:
             case "lookup" | "foreign_key":
                 return Field(msgspec.convert(value, str))
             case _:
-                return duration(value)
+                return milliseconds(value)
     except ValueError as exc:
         raise ValueError(f"{name}: {exc}") from None

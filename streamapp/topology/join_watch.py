@@ -33,6 +33,7 @@ from streamapp.runtime.unmatched import SAMPLE
 from streamapp.runtime.watch import Finding, Watch, judged
 from streamapp.topology.accounts import Account
 from streamapp.topology.global_table import GlobalJoin
+from streamapp.windows.windowed_aggregate import WindowedAggregate
 
 __all__ = ["CAUSES", "JoinWatch", "Kind"]
 
@@ -75,7 +76,8 @@ class Processor(Protocol):
 class JoinWatch:
     """Counts what became of the records of a join; `topics` has the topic of each source."""
 
-    name: str
+    #: What messages call it.
+    title: str
     join: Join[Any]
     topics: Mapping[int, str]
     #: By source, how many records without a partner there were that need none.
@@ -109,8 +111,8 @@ class JoinWatch:
     def count(self, partition: int, kind: Kind, count: int, last: SideOutput) -> None:
         """Count side outputs of a kind, of a partition; the last one is the example."""
         source, reason, cause, rejected = kind
-        if reason is Reason.SUPERSEDED:
-            return  # it is in the table's history
+        if reason in {Reason.SUPERSEDED, Reason.PARTLY_LATE}:
+            return  # it is in the table's history, or counts in a window
         tally, word = self.tallies[source], cause if cause in CAUSES else reason.value
         if rejected or reason is Reason.LATE:
             tally.rejected[word] += count
@@ -124,6 +126,8 @@ class JoinWatch:
         error = f"late by {one.late_by:,} ms" if one.reason is Reason.LATE else one.detail
         if one.reason is Reason.NULL_KEY and self.topics[source].endswith("-repartition"):
             error = "in the topic as it came, the field is null"
+        elif one.reason is Reason.NULL_KEY and isinstance(self.join, WindowedAggregate):
+            error = "it has no key to count by; by= (--by) counts by a field of the value"
         return Example(TP(self.topics[source], partition), one.record.offset, error, self._key(source, one))
 
     def _key(self, source: int, one: SideOutput) -> bytes | None:
@@ -141,7 +145,7 @@ class _Input:
     def __init__(self, watch: JoinWatch, source: int, processor: Processor) -> None:
         topics = list(watch.topics.values())
         side = f" ({Side(source).name.lower()})" if topics.count(watch.topics[source]) > 1 else ""
-        self.name = f"{watch.topics[source]}{side} in the join {watch.name}"
+        self.name = f"{watch.topics[source]}{side} in the {watch.title}"
         self._watch = watch
         self._source = source
         self._processor = processor
@@ -197,7 +201,7 @@ class _Partners:
     """Whether any record of a join of two sides has found a partner."""
 
     def __init__(self, watch: JoinWatch, processor: Processor) -> None:
-        self.name = f"the join {watch.name}"
+        self.name = f"the {watch.title}"
         self._watch = watch
         self._processor = processor
         self._since: float | None = None
@@ -216,7 +220,7 @@ class _Partners:
         if watch.keeps and any(tally.taken < LEAST for tally in watch.tallies.values()):
             return None  # there are results, and one side is only about to come
         read = " and ".join(f"{tally.taken:,} of {watch.topics[source]}" for source, tally in watch.tallies.items())
-        return Finding(True, f"no record in the join {watch.name} has found a partner, of {read}", self._detail)
+        return Finding(True, f"no record in the {watch.title} has found a partner, of {read}", self._detail)
 
     def _detail(self) -> str:
         watch = self._watch

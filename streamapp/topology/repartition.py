@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterable, Callable, Sequence
 from typing import Final
 
@@ -12,7 +13,9 @@ from streamapp.runtime.batch import Batch, BatchSchema
 from streamapp.runtime.cycles import Flow
 from streamapp.runtime.output import Output
 from streamapp.runtime.work import Rejected
+from streamapp.settings import Guarantee
 from streamapp.topology.base import JoiningApp
+from streamapp.topology.copies import mark, without_mark
 from streamapp.topology.tombstones import Tombstones
 from streamapp.worker.growth import REPARTITIONING
 
@@ -21,12 +24,21 @@ __all__ = ["KeyOf", "repartition"]
 #: Gives the key of a record; raises `Refused`, or an `Undecodable` that says the reason, if it has none.
 KeyOf = Callable[[Record], bytes | None]
 
+#: What a name of a topic cannot have.
+NO_PART: Final = re.compile(r"[^A-Za-z0-9._-]")
 #: Causes of a refusal that dead letters have a word for.
 CAUSES: Final = frozenset(Reason)
 
 
 def repartition(
-    app: JoiningApp, source: str, name: str, key: KeyOf, *, after: Sequence[str] = (), tombstones: bool = False
+    app: JoiningApp,
+    source: str,
+    name: str,
+    key: KeyOf,
+    *,
+    after: Sequence[str] = (),
+    tombstones: bool = False,
+    once: bool = False,
 ) -> str:
     """Have an agent send the records of a topic to an internal one, to the partitions of other keys.
 
@@ -38,16 +50,20 @@ def repartition(
     Args:
         app: the app.
         source: full name of the topic.
-        name: what the records are keyed by; a part of the internal topic's name.
+        name: what the records are keyed by: a field, say; a part of the internal topic's name.
         key: gives the key.
         after: full names of topics that are read before the internal one.
         tombstones: whether a record without a value deletes, and goes on under the key that its own key stands for
             (`Tombstones`); otherwise it goes to the dead letters.
+        once: whether what is declared on the internal topic takes each record in once, although at least once some may
+            be there twice: they get a header that says of which record they are (`Copies`).
 
     Returns:
         the full name of the internal topic.
     """
-    topic = f"{app.settings.id}-{source}-by-{name}-repartition"
+    topic = f"{app.settings.id}-{source}-by-{re.sub(NO_PART, '_', name)}-repartition"
+    if once and app.settings.processing_guarantee is Guarantee.AT_LEAST_ONCE:
+        app.declared.copied.add(topic)
     if topic in app.declared.inputs:
         return topic
     app.declared.read(source)
@@ -59,6 +75,7 @@ def repartition(
     async def run(batches: AsyncIterable[Batch]) -> None:
         async for batch in batches:
             results: list[Result] = []
+            topic_id = app.resumption.positions.ids.get(source, "").encode() if topic in app.declared.copied else None
             for number, record in enumerate(batch):
                 try:
                     found = await deletes(record) if record.value is None else key(record)
@@ -70,7 +87,10 @@ def repartition(
                 else:
                     if deleted is not None and record.value is not None:
                         deleted.learn(record.key, found)
-                    envelope = Envelope(found, record.timestamp, list(record.headers), record, batch.source(number))
+                    tp, headers = batch.source(number), list(without_mark(record.headers))
+                    if topic_id is not None:
+                        headers.append(mark(tp.partition, record.offset, topic_id))
+                    envelope = Envelope(found, record.timestamp, headers, record, tp)
                     results.append((envelope, record.value))
             output.send(batch, results, rekeyed=True)
 

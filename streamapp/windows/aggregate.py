@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol, TypeVar
+import dataclasses
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, NamedTuple, Protocol, TypeAlias, TypeGuard, TypeVar
 
-__all__ = ["Aggregate", "Place", "Removable"]
+from msgspec import Meta
+
+__all__ = [
+    "LARGEST",
+    "Aggregate",
+    "Batched",
+    "Number",
+    "OfField",
+    "Place",
+    "Removable",
+    "Scalar",
+    "batched",
+    "mergeable",
+    "removable",
+    "text",
+]
 
 S = TypeVar("S")
+
+#: Floats that aggregates take are not larger, so that the sum of the squares of 10^18 of them is a float, too.
+LARGEST: Final = 1e140
+#: A finite number: an integer of 64 bits or a float; true and false are none.
+Number: TypeAlias = (
+    Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)] | Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]
+)
+#: A JSON value that is no object and no array.
+Scalar: TypeAlias = str | bool | Number
 
 
 class Place(NamedTuple):
@@ -20,13 +46,19 @@ class Aggregate(Protocol[S]):
     """A function of the records of one window.
 
     It describes only: the same object serves all keys, and what it knows of one is in a state, which is of plain types
-    that msgpack can write (`state_type`), so that a window is kept in a table and goes on after a restart. A state may
-    be changed in place by `add` and `merge`; what they return counts.
+    that msgpack can write (`state_type`), so that a window is kept in a table and goes on after a restart. What returns
+    a state may have changed the one that it was given, which is not used any more. Its text (``repr``) says what it is,
+    and is kept with the states: what has the same text can go on with them.
     """
 
     @property
     def field(self) -> str | None:
         """The field of the records' values that it takes; None = it takes none, and is given None."""
+        ...
+
+    @property
+    def takes(self) -> Any:
+        """The type, for msgspec, of the values that it can use besides None; other records have been refused before."""
         ...
 
     @property
@@ -39,15 +71,11 @@ class Aggregate(Protocol[S]):
         ...
 
     def add(self, state: S, value: Any, place: Place) -> S:
-        """Return the state with one more record.
-
-        Raises:
-            Refused: for a value that it cannot use; the state is as it was.
-        """
+        """Return the state with one more record."""
         ...
 
     def merge(self, state: S, other: S) -> S:
-        """Return the state of the records of both, for sessions that become one; the other one is not used any more."""
+        """Return the state of the records of both; the other one stays as it is."""
         ...
 
     def result(self, state: S) -> Any:
@@ -59,5 +87,51 @@ class Removable(Aggregate[S], Protocol[S]):
     """An aggregate that can forget a record again, so that a look-back window moves on at constant cost."""
 
     def remove(self, state: S, value: Any, place: Place) -> S:
-        """Return the state without a record that was added before."""
+        """Return the state without a record that was added before: the earliest one of those that are left."""
         ...
+
+
+class Batched(Aggregate[S], Protocol[S]):
+    """An aggregate to which the order of the records is nothing, and that is faster with many of them at once."""
+
+    def add_many(self, state: S, values: Sequence[Any]) -> S:
+        """Return the state with these records, as if they were added one by one."""
+        ...
+
+
+def removable(aggregate: Aggregate[S]) -> TypeGuard[Removable[S]]:
+    """Return whether an aggregate can forget a record."""
+    return getattr(aggregate, "remove", None) is not None
+
+
+def mergeable(aggregate: Aggregate[Any]) -> bool:
+    """Return whether two states of an aggregate can become one, as sessions need it."""
+    return getattr(aggregate, "merge", None) is not None
+
+
+def batched(aggregate: Aggregate[S]) -> TypeGuard[Batched[S]]:
+    """Return whether an aggregate is faster with many records at once."""
+    return hasattr(aggregate, "add_many")
+
+
+def text(aggregate: Any) -> str:
+    """Return what makes an aggregate that is a dataclass: ``Sum("amount")``."""
+    told = []
+    for field in dataclasses.fields(aggregate):
+        value = getattr(aggregate, field.name)
+        if value != field.default:
+            shown = f'"{value}"' if isinstance(value, str) else repr(value)
+            told.append(shown if field.name == "field" else f"{field.name}={shown}")
+    return f"{type(aggregate).__name__}({', '.join(told)})"
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class OfField:
+    """An aggregate of a field.
+
+    Args:
+        field: its name.
+    """
+
+    field: str
+    __repr__ = text

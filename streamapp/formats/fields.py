@@ -1,9 +1,8 @@
-"""Values as users write them: durations, and fields of JSON records."""
+"""Fields of values that are JSON objects, as keys."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -13,24 +12,12 @@ from streamapp.formats.undecodable import Undecodable
 from streamapp.formats.value_forms import not_json
 from streamapp.joins import Record, Refused
 from streamapp.misspelt import meant
-from streamapp.produce.lines import key_bytes
 
-__all__ = ["Field", "duration"]
+__all__ = ["Field", "key_bytes", "missing", "shown"]
 
-UNITS_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-DURATION: Final = re.compile(rf"(-?\d+) ?({'|'.join(UNITS_MS)})")
-
-
-def duration(value: object) -> int:
-    """Read a duration in ms: a whole number of them, or text such as 250ms or 10m; a ValueError if it is none."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    found = DURATION.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        raise ValueError(f"{value!r} is no duration: write 250 (ms), or 250ms, 10s, 10m, 1h, 7d in quotes")
-    return int(found[1]) * UNITS_MS[found[2]]
-
-
+#: Characters of a value that an error shows.
+SHOWN: Final = 60
+_KEY: Final = msgspec.json.Decoder(str | int | float)
 #: Fields of a value that are named where another one was looked for.
 FIELDS_NAMED: Final = 10
 #: Characters of each.
@@ -73,19 +60,50 @@ class Field:
             raise Refused(str(exc), "wrong_type") from None
 
     def _missing(self, fields: Mapping[str, msgspec.Raw]) -> str:
-        text = f"the value has no field {self.name}"
         head, _, rest = self.name.partition(".")
         if rest and head in fields:
-            return f"{text}, as a field of the object itself; fields of fields, as in {head}, are not looked at"
-        if near := meant(self.name, fields):
-            return f"{text}; is {' or '.join(near)} meant?"
-        if inside := [name for name, value in fields.items() if self._inside(value)]:
-            return f"{text}; {inside[0]}, a field of it, has one, but fields of fields are not looked at"
-        names = ", ".join(name[:NAME_CHARACTERS] for name in list(fields)[:FIELDS_NAMED])
-        return f"{text}; {f'it has {names}' if names else 'it has none at all'}"
+            return (
+                f"the value has no field {self.name}, as a field of the object itself; "
+                f"fields of fields, as in {head}, are not looked at"
+            )
+        inside = [name for name, value in fields.items() if self._inside(value)]
+        if inside and not meant(self.name, fields):
+            return (
+                f"the value has no field {self.name}; {inside[0]}, a field of it, has one, "
+                "but fields of fields are not looked at"
+            )
+        return missing(self.name, fields)
 
     def _inside(self, value: msgspec.Raw) -> bool:
         try:
             return self.name in self._decode(value)
         except (msgspec.DecodeError, RecursionError):
             return False
+
+
+def missing(field: str, fields: Iterable[str], of: str = "") -> str:
+    """Return, in words, that a value, or an object ``of.`` it, has other fields but not this one."""
+    text = f"the value has no field {of}{field}"
+    if near := meant(field, fields):
+        return f"{text}; is {' or '.join(of + name for name in near)} meant?"
+    names = ", ".join(name[:NAME_CHARACTERS] for name in list(fields)[:FIELDS_NAMED])
+    return f"{text}; {f'it has {names}' if names else 'it has none at all'}"
+
+
+def key_bytes(value: msgspec.Raw, name: str) -> bytes:
+    """Return the key that a field holds: a string as it is, or a number as it is written.
+
+    Raises:
+        ValueError: for any other; the text has the field's `name`.
+    """
+    try:
+        key = _KEY.decode(value)
+    except msgspec.DecodeError:
+        raise ValueError(f"the key, field {name}, must be a string or a number, not {shown(value)}") from None
+    return key.encode() if isinstance(key, str) else bytes(value)
+
+
+def shown(value: bytes | msgspec.Raw) -> str:
+    """Return a JSON value for people, shortened."""
+    text = bytes(value).decode(errors="backslashreplace")
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"

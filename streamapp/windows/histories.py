@@ -1,0 +1,181 @@
+"""The records of all keys of a partition, as far as look-back windows can still reach them."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any, Final
+
+from streamapp.joins.calendar import Calendar
+from streamapp.joins.clock import BEGINNING
+from streamapp.joins.state import State
+from streamapp.windows.look_back_plan import Plan
+from streamapp.windows.record_pages import RecordPages
+from streamapp.windows.record_tree import RecordTree
+from streamapp.windows.slider import Slider
+
+__all__ = ["Histories", "History"]
+
+_TIME: Final = operator.attrgetter("timestamp")
+
+
+class History:
+    """The records of a key."""
+
+    __slots__ = ("final", "head", "heads", "key", "latest", "sliders", "tree")
+
+    def __init__(self, key: bytes, tree: RecordTree) -> None:
+        #: One object for all records of the key.
+        self.key = key
+        self.tree = tree
+        #: The time (ms) of the latest record.
+        self.latest = BEGINNING
+        #: The windows that end at the latest record, one of each size.
+        self.heads: list[Slider] = []
+        #: The only one of these, if there is one size only.
+        self.head: Slider | None = None
+        #: The window that ends at the last record that gave its final result; None if there are none such.
+        self.final: Slider | None = None
+        #: All these; None = not made since the start.
+        self.sliders: list[Slider] | None = None
+
+
+class Histories(dict[bytes, History]):
+    """The histories by key; ``histories[key]`` of a key that is not there makes one.
+
+    Args:
+        reach: how far (ms) the clock goes past a record before it is over.
+        heads: whether there are to be windows that end at the latest record.
+        final: whether there are to be ones that give final results.
+    """
+
+    def __init__(self, plan: Plan, state: State, reach: int, *, heads: bool, final: bool) -> None:
+        super().__init__()
+        self._plan = plan
+        self._reach = reach
+        self._heads = heads
+        self._final = final
+        self._pages = RecordPages(state, plan.fields)
+        self._calendar: Calendar[History] = Calendar(reach // 16)
+        #: Those that are not in the calendar yet.
+        self._made: list[History] = []
+        #: Of the records that are not in the state yet.
+        self._keys: list[bytes] = []
+        self._times: list[int] = []
+        self._rows: list[Sequence[Any]] = []
+        self._number = 0
+        #: Of the records that were there at the start, those up to this time (ms) have given their final results.
+        self._given = BEGINNING
+
+    def __missing__(self, key: bytes) -> History:
+        history = self[key] = History(key, RecordTree(self._plan))
+        self._made.append(history)
+        return history
+
+    def restore(self, since: int, given: int, *, forget: bool) -> list[tuple[int, History]]:
+        """Take the records from the state; first of all.
+
+        Args:
+            since: what is before (ms) is over.
+            given: what is up to this time (ms) has given its final result.
+            forget: whether what is over is to be forgotten for good, since the next start would not know that it is.
+
+        Returns:
+            The times (ms) and histories of the records that have not given their final results, in the order of (time,
+            arrival).
+        """
+        records = sorted(self._pages.read(since), key=_TIME)
+        if forget:
+            self._pages.forget(since)
+        slots = self._plan.column
+        for key, timestamp, values in records:
+            history = self[key]
+            history.latest = timestamp
+            history.tree.append(timestamp, [None if n is None else values[n] for n in slots], self._number)
+            self._number += 1
+        self._given = given
+        return [(record.timestamp, self[record.key]) for record in records if record.timestamp > given]
+
+    def add(self, history: History, timestamp: int, values: Sequence[Any], over: int) -> list[Any] | None:
+        """Put a record in; returns what is said of the windows that end at it, None if it is not the latest of its key.
+
+        What is up to the time ``over`` (ms) may be forgotten. The values are one for each aggregate.
+        """
+        sliders = history.sliders
+        if sliders is None:
+            sliders = self._prepare(history)
+        number = self._number
+        self._number += 1
+        self._keys.append(history.key)
+        self._times.append(timestamp)
+        self._rows.append(values)
+        tree = history.tree
+        if timestamp >= history.latest:
+            history.latest = timestamp
+            if tree.append(timestamp, values, number):
+                tree.trim(over)
+                for slider in sliders:
+                    slider.trimmed()
+            if (head := history.head) is not None:
+                return head.slide(timestamp, values, number)
+            return self._by_slot([head.slide(timestamp, values, number) for head in history.heads])
+        leaf, index, right = tree.insert(timestamp, values, number)
+        for head in history.heads:
+            head.inserted(leaf, index, timestamp, values, number)
+        if right is not None:
+            for slider in sliders:
+                slider.split(leaf, right)
+        return None
+
+    def earlier(self, history: History, timestamp: int) -> list[Any]:
+        """Return what the aggregates say of the windows that end at a time (ms) before the latest record."""
+        return self._by_slot([head.earlier(timestamp) for head in history.heads])
+
+    def next(self, history: History) -> tuple[int, list[Any]]:
+        """Return the time (ms) and the final results of the next record of a history that has not given them."""
+        if history.sliders is None:
+            self._prepare(history)
+        if history.final is None:
+            raise AssertionError("there are no final results")
+        return history.final.step()
+
+    def _by_slot(self, told: Sequence[Sequence[Any]]) -> list[Any]:
+        """Return what is said of the windows of the sizes in the order of the aggregates."""
+        if len(told) <= 1:
+            return list(*told)
+        found: list[Any] = [None] * len(self._plan.aggregates)
+        for over, results in zip(self._plan.overs, told, strict=False):
+            for slot, result in zip(over.slots, results, strict=True):
+                found[slot] = result
+        return found
+
+    def save(self, now: int) -> None:
+        """Write down what was added, and forget what is over, when the clock shows `now` (ms)."""
+        if self._times:
+            columns = [[row[slot] for row in self._rows] for slot in self._plan.picked]
+            self._pages.write(self._keys, self._times, columns, now)
+            self._keys, self._times, self._rows = [], [], []
+        over = now - self._reach
+        self._pages.drop(over)
+        due, self._made = self._made, []
+        due += self._calendar.take(now)
+        for history in due:
+            if history.latest <= over:
+                del self[history.key]
+                continue
+            history.tree.trim(over)
+            for slider in history.sliders or ():
+                slider.trimmed()
+            # One that is ahead must not keep the others.
+            self._calendar.add(min(history.latest, now) + self._reach, history)
+
+    def _prepare(self, history: History) -> list[Slider]:
+        """Make the windows of a history, before the next record is put in."""
+        plan, tree = self._plan, history.tree
+        if self._heads:
+            history.heads = [Slider(plan, over, tree) for over in plan.overs]
+            history.head = history.heads[0] if len(history.heads) == 1 else None
+        if self._final:
+            history.final = Slider(plan, plan.overs[0], tree, self._given)
+        history.sliders = sliders = [*history.heads, *([history.final] if history.final else ())]
+        return sliders
