@@ -65,11 +65,12 @@ class SideOutputs:
     """Sends the side outputs of a join to topics, tells the user's callback of them, and counts them.
 
     In a topic, such a record has its own key, value and event time, and headers that say where it is from and why it is
-    there: ``topic``, ``partition``, ``offset``, ``reason``, ``late_by_ms`` if it was late, ``detail`` if there is one.
-    Its own headers follow, unless the join has kept it for a time.
+    there: ``topic``, ``partition``, ``offset``, ``reason``, ``late_by_ms`` if it was late or partly late, ``detail`` if
+    there is one. Its own headers follow, unless the join has kept it for a time.
 
     Those that cannot be joined go to the dead letters if no topic is named for their reason. An update that is only
-    older than the row that it would update (``superseded``) is counted, as late and unmatched records are.
+    older than the row that it would update (``superseded``) is counted, as late and unmatched records are, and as those
+    that are partly late, which count in other windows.
     """
 
     _dead_letters: DeadLetters
@@ -135,7 +136,7 @@ class SideOutputs:
             ("offset", str(record.offset).encode()),
             ("reason", one.reason.encode()),
         ]
-        if one.reason is Reason.LATE:
+        if one.reason in {Reason.LATE, Reason.PARTLY_LATE}:
             headers.append(("late_by_ms", str(one.late_by).encode()))
         if one.detail:
             headers.append(("detail", one.detail.encode()))

@@ -9,11 +9,8 @@ can come any more that is before a record, and its result is final. (pandas' ``r
 from __future__ import annotations
 
 import dataclasses
-import heapq
 from collections.abc import Iterator
-from typing import Any
 
-from streamapp.joins.clock import BEGINNING, END
 from streamapp.joins.declared import earlier
 from streamapp.joins.explanation import Explanation, Verdict, unusable
 from streamapp.joins.horizon import Horizon
@@ -26,6 +23,7 @@ from streamapp.windows.durations import Duration, milliseconds
 from streamapp.windows.histories import Histories, History
 from streamapp.windows.look_back_plan import Plan
 from streamapp.windows.slider import Slider
+from streamapp.windows.waiting import Waiting
 from streamapp.windows.windowed import Windowed
 from streamapp.windows.windowed_aggregate import WindowedAggregate
 
@@ -56,6 +54,11 @@ class LookBack:
         """What they are called in a declaration."""
         return "aggregates in look-back windows"
 
+    def check(self, join: WindowedAggregate) -> None:
+        """Take any aggregates, and no ``every``."""
+        if join.every is not None:
+            raise ValueError("every= is not for look-back windows: each record has one of its own")
+
     def start(self, join: WindowedAggregate, state: State) -> Operator[Windowed]:
         """Begin, or go on, with what the state of a partition holds."""
         return LookBackOperator(join, self.size, state)
@@ -66,36 +69,6 @@ def look_back(size: Duration) -> LookBack:
     return LookBack(milliseconds(size))
 
 
-class _Waiting:
-    """Histories of the records that wait for the clock, in the order of (time, arrival)."""
-
-    def __init__(self) -> None:
-        self._times: list[int] = []
-        self._at: dict[int, list[History]] = {}
-        self.count = 0
-
-    def add(self, timestamp: int, history: History) -> None:
-        self.count += 1
-        at = self._at.get(timestamp)
-        if at is None:
-            self._at[timestamp] = [history]
-            heapq.heappush(self._times, timestamp)
-        else:
-            at.append(history)
-
-    @property
-    def first(self) -> int:
-        """The time (ms) of the first of them."""
-        return self._times[0] if self._times else END
-
-    def take(self, until: int) -> Iterator[History]:
-        """Take out those up to a time (ms)."""
-        while self._times and self._times[0] <= until:
-            histories = self._at.pop(heapq.heappop(self._times))
-            self.count -= len(histories)
-            yield from histories
-
-
 class LookBackOperator(Accounting[Windowed]):
     """Aggregates in look-back windows at work on one partition.
 
@@ -103,8 +76,6 @@ class LookBackOperator(Accounting[Windowed]):
     """
 
     def __init__(self, join: WindowedAggregate, size: int, state: State) -> None:
-        if join.every is not None:
-            raise ValueError("every= is not for look-back windows: each record has a window of its own")
         self.join = join
         was, _ = earlier(state, join)
         super().__init__(state)
@@ -116,7 +87,8 @@ class LookBackOperator(Accounting[Windowed]):
         self._histories = Histories(
             self._plan, state.section(b"records/"), join.grace + size, heads=self._updates, final=self._final
         )
-        self._waiting = _Waiting()
+        #: The histories of the records whose results are not final.
+        self._waiting: Waiting[History] = Waiting()
         # Where the clock is set back, what has given its final result is not there any more: it would give it again.
         set_back, given = self._ledger.set_back, max(self._ledger.reached - was.grace, self._horizon.floor)
         since = given if set_back else given - size
@@ -125,8 +97,8 @@ class LookBackOperator(Accounting[Windowed]):
 
     def process(self, batch: Batch) -> Output[Windowed]:
         """Put records in, and tell what they change, and what is final by now."""
-        ledger, horizon, values, histories, size = self._ledger, self._horizon, self._values, self._histories, self._size
-        waiting, updates, results = self._waiting, self._updates, ledger.results
+        ledger, horizon, values, histories = self._ledger, self._horizon, self._values, self._histories
+        waiting, updates, results, size = self._waiting, self._updates, ledger.results, self._size
         now, limit, grace = self.clock.time, self.clock.wall.limit, self.join.grace
         since, received = horizon.at(now), 0
         # What was over before this batch: the results of what waits come at its end.
@@ -147,14 +119,13 @@ class LookBackOperator(Accounting[Windowed]):
                 ledger.rejected(self.balance, source, record, Reason.REFUSED, refused)
                 continue
             history = histories[key]
-            latest = histories.add(history, timestamp, row, over)
+            told = histories.add(history, timestamp, row, over)
             waiting.add(timestamp, history)
             if updates:
-                if latest:
-                    told = tuple(history.heads[0].results())
-                    results.append(Windowed(history.key, timestamp - size, timestamp, told, timestamp, False))
-                else:
+                if told is None:
                     self._again(history, timestamp)
+                else:
+                    results.append(Windowed(history.key, timestamp - size, timestamp, tuple(told), timestamp, False))
             if timestamp > now:
                 if timestamp > limit:
                     self.clock.advance(timestamp)
@@ -186,7 +157,7 @@ class LookBackOperator(Accounting[Windowed]):
             verdict=fate if in_time else Verdict.OVER,
             clock=clock.now,
             grace=grace,
-            window=(time - self._size + 1, time),
+            windows=[(time - self._size, time)],
             until=until,
             untold=fate,
             reasons=frozenset({Reason.REFUSED} if in_time else {Reason.LATE, Reason.REFUSED}),
@@ -203,19 +174,21 @@ class LookBackOperator(Accounting[Windowed]):
 
     def _again(self, history: History, timestamp: int) -> None:
         """Tell the result of a record that was put in among others, and those of the others that have changed."""
+        size, results = self._size, self._ledger.results
         slider = Slider(self._plan, self._plan.overs[0], history.tree, timestamp)
-        end: int | None = timestamp
-        while end is not None:
-            told = tuple(slider.results())
-            self._ledger.results.append(Windowed(history.key, end - self._size, end, told, end, final=False))
+        end, told = timestamp, slider.results()
+        while True:
+            results.append(Windowed(history.key, end - size, end, tuple(told), end, False))
             following = slider.next_time()
-            end = slider.step() if following is not None and following < timestamp + self._size else None
+            if following is None or following >= timestamp + size:
+                return
+            end, told = slider.step()
 
     def _release(self, until: int) -> None:
         """Give the final results of records up to a time (ms)."""
         results, size, following, final = self._ledger.results, self._size, self._histories.next, self._final
         before = self._waiting.count
-        for history in self._waiting.take(until):
+        for _, history in self._waiting.take(until):
             if final:
                 end, values = following(history)
                 results.append(Windowed(history.key, end - size, end, tuple(values), end, True))

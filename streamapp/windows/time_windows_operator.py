@@ -83,12 +83,19 @@ class TimeWindowsOperator(WindowOperator):
         self._open: dict[int, _Open] = {}
         self._due = self._ticks.due
         for key, (latest, firsts, untold), states in self._states.read(self._state):
-            windows = self._opened(start := ordering.time_of(key), assignment.pane(start).windows[-1][1])
+            windows = self._open.get(start := ordering.time_of(key))
+            if windows is None:
+                windows = self._opened(start, assignment.pane(start).windows[-1][1])
             window = windows[key[ordering.TIME :]]
             window.states, window.latest, window.firsts, window.stored = states, latest, firsts, True
             if untold and self._updates:
                 window.untold = True
                 windows.untold.append(window)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a window is open; the first one of all its records may have given its result."""
+        return any(self._open.values())
 
     def process(self, batch: Batch) -> Output[Windowed]:
         """Put records into their windows, and close those whose time has come."""
@@ -160,17 +167,17 @@ class TimeWindowsOperator(WindowOperator):
             return self._rejected(record)
         horizon = self._horizon.time
         opened = [window for window in windows if window[1] > horizon]
-        if len(opened) == len(windows):
-            verdict, reasons = Verdict.PENDING, {Reason.REFUSED}
-        else:
-            verdict, reasons = Verdict.OVER, {Reason.LATE, Reason.PARTLY_LATE, Reason.REFUSED}
+        whole = len(opened) == len(windows)
+        _, end = opened[0] if opened else windows[0]
+        gone = {Reason.LATE, Reason.REFUSED, *([Reason.PARTLY_LATE] if len(windows) > 1 else [])}
         return Explanation(
-            verdict=verdict,
+            verdict=Verdict.PENDING if whole else Verdict.OVER,
             clock=clock.now,
             grace=self.join.grace,
-            until=windows[0][1] + self.join.grace,
+            until=end + self.join.grace,
+            windows=windows,
             untold=Verdict.MATCHED,
-            reasons=frozenset(reasons),
+            reasons=frozenset({Reason.REFUSED} if whole else gone),
         )
 
     def windows(self, key: bytes) -> Iterator[Windowed]:
@@ -253,6 +260,6 @@ class TimeWindowsOperator(WindowOperator):
             self._fold(windows)
             head = windows.head
             for window in windows.changed:
-                changes[head + window.key] = row(window.latest, window.firsts, window.untold, states=window.states)
+                changes[head + window.key] = row((window.latest, window.firsts, window.untold), window.states)
                 window.changed, window.stored = False, True
             windows.changed = []

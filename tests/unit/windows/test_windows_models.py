@@ -29,6 +29,7 @@ CUTS = st.sets(st.integers(1, 60), max_size=8)
 EMISSIONS = st.sampled_from(Emission)
 
 
+@settings(deadline=None)
 @given(time_windows(), GRACES, EMISSIONS, arrivals(), CUTS)
 def test_time_windows_do_what_the_model_does(
     windows: TimeWindows, grace: int, emission: Emission, records: list[Arrival], cuts: set[int]
@@ -39,6 +40,7 @@ def test_time_windows_do_what_the_model_does(
     assert driver.operator.balance.received == len(records)
 
 
+@settings(deadline=None)
 @given(SESSIONS, GRACES, EMISSIONS, arrivals(), CUTS)
 def test_sessions_do_what_the_model_does(
     sessions: Sessions, grace: int, emission: Emission, records: list[Arrival], cuts: set[int]
@@ -49,7 +51,7 @@ def test_sessions_do_what_the_model_does(
     assert driver.operator.balance.received == len(records)
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(time_windows() | SESSIONS, GRACES, EMISSIONS, arrivals(), CUTS)
 def test_rocksdb_gives_what_memory_gives(
     windows: TimeWindows | Sessions, grace: int, emission: Emission, records: list[Arrival], cuts: set[int]
@@ -63,6 +65,7 @@ def test_rocksdb_gives_what_memory_gives(
             store.close()
 
 
+@settings(deadline=None)
 @given(time_windows() | SESSIONS, GRACES, arrivals(), st.data())
 def test_final_results_do_not_depend_on_the_order_of_records_that_are_not_late(
     windows: TimeWindows | Sessions, grace: int, records: list[Arrival], data: st.DataObject
@@ -81,6 +84,7 @@ def test_final_results_do_not_depend_on_the_order_of_records_that_are_not_late(
     assert results[0] == results[1]
 
 
+@settings(deadline=None)
 @given(time_windows(), arrivals())
 def test_a_record_that_is_not_late_counts_once_in_each_of_its_windows(
     windows: TimeWindows, records: list[Arrival]
@@ -94,6 +98,7 @@ def test_a_record_that_is_not_late_counts_once_in_each_of_its_windows(
     assert driver.operator.balance.matched == len(usable)
 
 
+@settings(deadline=None)
 @given(time_windows() | SESSIONS, GRACES, arrivals(), CUTS)
 def test_the_last_update_of_a_window_is_its_final_result(
     windows: TimeWindows | Sessions, grace: int, records: list[Arrival], cuts: set[int]
@@ -104,6 +109,7 @@ def test_the_last_update_of_a_window_is_its_final_result(
     assert updates == last([one for one in driver.results if one.final])
 
 
+@settings(deadline=None)
 @given(time_windows() | SESSIONS, GRACES, st.integers(1, 60), arrivals(), CUTS, st.booleans())
 def test_updates_at_most_every_so_often_end_with_what_each_window_came_to(
     windows: TimeWindows | Sessions, grace: int, every: int, records: list[Arrival], cuts: set[int], both: bool
