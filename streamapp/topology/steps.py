@@ -210,7 +210,7 @@ class Steps:
             function = Field(key, required=True) if isinstance(key, str) else key
             stream = self._go_on(Rekey(function, value_of))
         named = "-by-".join(filter(None, (self._named(), name or field)))
-        found = stream._internal(named, whole=True)
+        found = stream._internal(named, whole=True)  # noqa: SLF001 - of this class
         found.keyed_by = field
         return found
 
