@@ -1,4 +1,4 @@
-"""What an app, or a group of ``streamapp join`` or ``window``, has on the broker: topics that it reads, and those of its own."""
+"""What an app, or a group of ``streamapp join`` or ``window``, has on the broker: what it reads, and what is its own."""
 
 from __future__ import annotations
 

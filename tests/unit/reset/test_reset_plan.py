@@ -148,7 +148,8 @@ def test_the_topics_of_windows_by_command_are_known_by_the_name_of_the_group() -
     existing = {"app-ip_minutes-ip_minutes-changelog", "app-ip_minutes-other-changelog"}
     internal = "app-ip_minutes-tx-by-ip-repartition"
     found = of_group("app-ip_minutes", {"tx", internal}, existing, "")
-    assert (found.inputs, found.internal) == ({"tx"}, {internal})
+    assert found.inputs == {"tx"}
+    assert found.internal == {internal}
     assert [state.changelog for state in found.states] == ["app-ip_minutes-ip_minutes-changelog"]
 
 
