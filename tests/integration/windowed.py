@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from random import Random
 from typing import Any, cast
 
@@ -19,7 +19,7 @@ from streamapp.settings import Settings
 from streamapp.topology import App
 from streamapp.windows import Emission, WindowedAggregate
 
-__all__ = ["Expected", "accounts", "expected", "given", "produce", "sides"]
+__all__ = ["Expected", "accounts", "counted", "expected", "given", "produce", "sides"]
 
 #: Key, value and event time of a result.
 Result = tuple[bytes, dict[str, Any], int]
@@ -95,6 +95,15 @@ def sides(topics: Topics, name: str) -> Counter[tuple[bytes, bytes, bytes]]:
             headers = dict(message.headers())
             found[headers["reason"], headers["partition"], headers["offset"]] += 1
     return found
+
+
+def counted(topics: Topics, name: str) -> int:
+    """Sum up how many records the results of tumbling windows have; one that is there twice says the same twice."""
+    values = [json.loads(message.value()) for message in topics.read(f"{name}.results")]
+    found: defaultdict[tuple[str, int], set[int]] = defaultdict(set)
+    for value in values:
+        found[value["key"], value["start"]].add(value["n"])
+    return sum(n for (n,) in found.values())
 
 
 def accounts(worker: Worker, name: str) -> Counter[str]:
