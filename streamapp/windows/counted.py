@@ -178,7 +178,7 @@ class CountWindowsOperator(Accounting[Windowed]):
     def advance(self, to: int) -> Output[Windowed]:
         """Move the clock on to an event time (ms), as a record would that is of no key."""
         self.clock.advance(to)
-        until = self.clock.time - self.join.grace
+        until = self._horizon.time
         for timestamp, (key, values) in self._waiting.take(until):
             self._count(key, timestamp, values)
         # What has been counted is in the rows of its key.
@@ -201,15 +201,15 @@ class CountWindowsOperator(Accounting[Windowed]):
         """Say what became of a record that was taken in, as far as the state tells."""
         if record.key is None or record.value is None:
             return unusable(record, self.clock, None)
-        until, opened = record.timestamp + self.join.grace, self._open.get(record.key)
-        in_time = record.timestamp >= self._horizon.time
+        opened, horizon = self._open.get(record.key), self._horizon.time
+        in_time = record.timestamp >= horizon
         unfinished = not self._sliding and opened is not None and opened.times[0] <= record.timestamp
-        fate = Verdict.PENDING if until > self.clock.time or unfinished else Verdict.MATCHED
+        fate = Verdict.PENDING if record.timestamp > horizon or unfinished else Verdict.MATCHED
         return Explanation(
             verdict=fate if in_time else Verdict.OVER,
             clock=self.clock.now,
             grace=self.join.grace,
-            until=until,
+            until=record.timestamp + self.join.grace,
             untold=fate,
             windows=(),
             reasons=frozenset({Reason.REFUSED} if in_time else {Reason.LATE, Reason.REFUSED}),

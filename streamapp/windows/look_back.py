@@ -99,10 +99,10 @@ class LookBackOperator(Accounting[Windowed]):
         """Put records in, and tell what they change, and what is final by now."""
         ledger, horizon, values, histories = self._ledger, self._horizon, self._values, self._histories
         waiting, updates, results, size = self._waiting, self._updates, ledger.results, self._size
-        now, limit, grace = self.clock.time, self.clock.wall.limit, self.join.grace
+        now, limit = self.clock.time, self.clock.wall.limit
         since, received = horizon.at(now), 0
         # What was over before this batch: the results of what waits come at its end.
-        over = now - grace - size
+        over = now - self.join.grace - size
         for source, record in batch:
             received += 1
             key, timestamp = record.key, record.timestamp
@@ -132,15 +132,15 @@ class LookBackOperator(Accounting[Windowed]):
                 else:
                     now = timestamp
                     since = horizon.at(now)
-            if updates and waiting.first <= now - grace:
-                self._release(now - grace)
+            if updates and waiting.first <= since:
+                self._release(since)
         self.balance.received += received
         return self.advance(now)
 
     def advance(self, to: int) -> Output[Windowed]:
         """Move the clock on to an event time (ms), as a record would that is of no key."""
         self.clock.advance(to)
-        self._release(self.clock.time - self.join.grace)
+        self._release(self._horizon.time)
         self._histories.save(self.clock.time)
         self.balance.pending = self._waiting.count
         return self._ledger.close()
@@ -150,15 +150,14 @@ class LookBackOperator(Accounting[Windowed]):
         clock, grace, time = self.clock, self.join.grace, record.timestamp
         if record.key is None or record.value is None:
             return unusable(record, clock, None)
-        until = time + grace
-        fate = Verdict.PENDING if until > clock.time else Verdict.MATCHED
+        fate = Verdict.PENDING if time > self._horizon.time else Verdict.MATCHED
         in_time = time >= self._horizon.time
         return Explanation(
             verdict=fate if in_time else Verdict.OVER,
             clock=clock.now,
             grace=grace,
             windows=[(time - self._size, time)],
-            until=until,
+            until=time + grace,
             untold=fate,
             reasons=frozenset({Reason.REFUSED} if in_time else {Reason.LATE, Reason.REFUSED}),
         )

@@ -83,7 +83,8 @@ class Plan:
             Over(size, [(slot, one) for slot, (one, its) in enumerate(aggregates) if its == size], self.column)
             for size in self.sizes
         ]
-        self.longest = max(self.sizes)
+        #: Whether there are aggregates that cannot forget.
+        self.stacked = any(over.stacked for over in self.overs)
         #: Whether there are aggregates to which it matters where a record stands.
         self.placed = not all(batched(one) for one in self.aggregates)
         self._many = [one.add_many if batched(one) else None for one in self.aggregates]

@@ -169,6 +169,9 @@ class RecordTree:
         leaf.next = self.last = self._leaf()
         self.last.first = timestamp
         self._attach(leaf, self.last)
+        if self._plan.stacked and leaf.parent is not None and leaf.parent.parent is not None:
+            # They will be asked for: not for all leaves of a large tree at once.
+            self._states(leaf)
         return self.last
 
     def _leaf(self) -> Leaf:

@@ -20,6 +20,7 @@ from streamapp.joins.records import Batch, Record
 from streamapp.joins.state import State
 from streamapp.windows.aggregate import Place, mergeable
 from streamapp.windows.durations import Duration, milliseconds
+from streamapp.windows.states import NO_PLACES, NO_ROWS
 from streamapp.windows.window_operator import WindowOperator
 from streamapp.windows.windowed import Windowed
 from streamapp.windows.windowed_aggregate import WindowedAggregate
@@ -81,14 +82,14 @@ class _Session:
         self.count = 0
         #: Of the aggregates, without `rows`: the records that came since, and where they stand.
         self.states = states
-        self.rows: list[Any] = []
-        self.places: list[Place] = []
+        self.rows = NO_ROWS
+        self.places = NO_PLACES
         #: Whether it is to be written to the state, and with which start it is there.
         self.changed = False
         self.stored: int | None = None
         #: Whether an update is to tell of it, and the bounds that updates have told and not taken back.
         self.untold = False
-        self.told: list[Bounds] = []
+        self.told: Sequence[Bounds] = ()
         #: Whether it is closed, or became a part of another one.
         self.over = False
 
@@ -97,7 +98,7 @@ class SessionsOperator(WindowOperator):
     """Aggregates in sessions of one partition."""
 
     def __init__(self, join: WindowedAggregate, gap: int, state: State) -> None:
-        super().__init__(join, state, head=(int, int, bool, list[Bounds]))
+        super().__init__(join, state, head=(int, int, bool, tuple[Bounds, ...]))
         self._gap = gap
         #: How far (ms) the clock may go past the end of a session.
         self._reach = gap + join.grace
@@ -156,7 +157,12 @@ class SessionsOperator(WindowOperator):
                 elif timestamp < one.start:
                     one.start = timestamp
             one.count += 1
-            one.rows.append(row)
+            if one.rows:
+                one.rows.append(row)
+            else:
+                one.rows = [row]
+                if placed:
+                    one.places = []
             if placed:
                 one.places.append(Place(timestamp, number + received))
             if not one.changed:
@@ -220,7 +226,7 @@ class SessionsOperator(WindowOperator):
             self._states.merge(one.states, other.states)
             one.end = max(one.end, other.end)
             one.count += other.count
-            one.told += other.told
+            one.told = (*one.told, *other.told)
             self._forget(other)
         return one
 
@@ -271,7 +277,7 @@ class SessionsOperator(WindowOperator):
         """Have the aggregates take the records that came."""
         if one.rows:
             self._states.add(one.states, one.rows, one.places)
-            one.rows, one.places = [], []
+            one.rows, one.places = NO_ROWS, NO_PLACES
             if self._updates and not one.untold:
                 one.untold = True
                 if not self._at_once:
@@ -281,7 +287,7 @@ class SessionsOperator(WindowOperator):
         self._fold(one)
         self._withdraw(one)
         self._ledger.results.append(self._told(one, final=False))
-        one.told, one.untold = [(one.start, one.end)], False
+        one.told, one.untold = ((one.start, one.end),), False
         if not one.changed:
             one.changed = True
             self._changed.append(one)

@@ -15,7 +15,7 @@ from streamapp.joins.records import Batch, Record
 from streamapp.joins.state import State
 from streamapp.windows.aggregate import Place
 from streamapp.windows.assignment import Assignment
-from streamapp.windows.states import States
+from streamapp.windows.states import NO_PLACES, NO_ROWS, States
 from streamapp.windows.window_operator import WindowOperator
 from streamapp.windows.windowed import Windowed
 from streamapp.windows.windowed_aggregate import WindowedAggregate
@@ -24,9 +24,6 @@ __all__ = ["TimeWindowsOperator"]
 
 _BOUNDS: Final = operator.attrgetter("end", "start")
 _KEY: Final = operator.attrgetter("key")
-#: Of windows whose records are all in their aggregates: one list for all of them, to which nothing is added.
-_NO_ROWS: Final[list[Any]] = []
-_NO_PLACES: Final[list[Place]] = []
 
 
 class _Window:
@@ -38,8 +35,8 @@ class _Window:
         self.key = key
         #: Of the aggregates, without `rows`: the records that came since, and where they stand.
         self.states = states
-        self.rows = _NO_ROWS
-        self.places = _NO_PLACES
+        self.rows = NO_ROWS
+        self.places = NO_PLACES
         #: The time (ms) of the latest record, and how many have this as their first window.
         self.latest = BEGINNING
         self.firsts = 0
@@ -233,7 +230,7 @@ class TimeWindowsOperator(WindowOperator):
         add, updates = self._states.add, self._updates
         for window in windows.touched:
             add(window.states, window.rows, window.places)
-            window.rows, window.places = _NO_ROWS, _NO_PLACES
+            window.rows, window.places = NO_ROWS, NO_PLACES
             if not window.changed:
                 window.changed = True
                 windows.changed.append(window)
