@@ -2,8 +2,8 @@
 
 Run it:       faust -A examples.branches worker -l info
 Send:         echo '{"id": "p1", "cents": 5}' | streamapp produce all_payments --key id      (and 500, 50000, 0)
-What it gives: small_payments, payments_to_look_at and large_payments have one each; that of 0 cents is in none of them. A
-              payment that is not such JSON is in dead_letters, with the reason.
+What it gives: small_payments, payments_to_look_at and large_payments have one each; that of 0 cents is in none.
+              A payment that is not such JSON is in dead_letters, with the reason.
 """
 
 from __future__ import annotations

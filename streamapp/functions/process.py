@@ -169,6 +169,7 @@ class ProcessOperator(Accounting[Emitted], Generic[S]):
 
     def advance(self, to: int) -> Output[Emitted]:
         """Move the clock on to an event time (ms); to its end, no timer is called that is set meanwhile."""
+        self._ring()
         self.clock.advance(to)
         if to < END:
             self._fire()

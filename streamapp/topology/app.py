@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
+from streamapp.joins import Join
 from streamapp.settings import Settings
 from streamapp.topology.base import JoiningApp
 from streamapp.topology.declaration import Declaration, SinkLike
 from streamapp.topology.decoding import decoder
 from streamapp.topology.foreign_key import ForeignKeyDeclaration
+from streamapp.topology.operators import Operators
 from streamapp.topology.processor import JoinError
 from streamapp.topology.roots import Results
 from streamapp.topology.side_outputs import by_reason
 from streamapp.topology.stream import Stream
 from streamapp.topology.topic import Topic
 from streamapp.topology.windowing import WindowDeclaration, result_values
+from streamapp.worker.table import OrderedTable
 
 __all__ = ["App"]
+
+R = TypeVar("R")
 
 
 class App(JoiningApp):
@@ -52,6 +57,24 @@ class App(JoiningApp):
         if type is not None:
             topic.check = topic.decoded_by = decoder(type)
         return topic
+
+    def operators(self, name: str, join: Join[R], topic: Topic) -> Operators[R]:
+        """Return the operators of a join or of windows of the library, for an agent that runs them by hand.
+
+        Args:
+            name: of the table that their state is in.
+            join: what they do.
+            topic: whose batches the agent gets.
+
+        Raises:
+            JoinError: if there is a table of this name already.
+        """
+        if name in self.tables:
+            raise JoinError(f"there is a table named {name} already: give the state of the operators another name")
+        table = OrderedTable(self, name=name, beacon=self.tables.beacon, help=f"the state of {name}")
+        table.source = topic.name
+        self.tables.add(table)
+        return Operators(self, join, table)
 
     def results(self, of: Declaration[Any], **sides: SinkLike) -> Topic:
         """Return the results of a join or of windows as a stream, which can be joined and windowed again.

@@ -36,8 +36,9 @@ class StepAgent:
         self.topics = tuple(topics)
         self._stop = app.settings.on_failure is OnFailure.STOP
         self._trees: dict[TopicRoot, Tree[End]] = {}
-        #: Whether records of several ways come together at an end, and so have to go one by one.
+        #: Whether records of a topic come to an end in several ways, and so have to go one by one.
         self._single = False
+        self._ends: set[tuple[str, End]] = set()
         self._outputs: list[str] = []
         for topic in topics:
             app.declared.read(topic)
@@ -49,9 +50,9 @@ class StepAgent:
     def add(self, root: TopicRoot, path: Path, end: End) -> None:
         """Have records of one of the topics sent somewhere through steps."""
         self._trees.setdefault(root, Tree()).add(path, end)
-        if end.output.topic in self._outputs:
-            self._single = True
-        else:
+        self._single = self._single or (root.topic, end) in self._ends
+        self._ends.add((root.topic, end))
+        if end.output.topic not in self._outputs:
             self._outputs.append(end.output.topic)
 
     async def _run(self, batches: AsyncIterable[Batch]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -47,6 +47,8 @@ class StepSink(Sink[R]):
     #: By side output, the steps and where they end.
     trees: defaultdict[str, Tree[End]] = dataclasses.field(default_factory=lambda: defaultdict(Tree))
     ends: list[End] = dataclasses.field(default_factory=list)
+    #: Whether results come to an end in several ways, and so have to go one by one.
+    single: bool = False
 
     @property
     def outputs(self) -> list[Output]:
@@ -56,17 +58,11 @@ class StepSink(Sink[R]):
     def add(self, side: str, path: Path, end: End) -> None:
         """Have results, or a side output of them, sent somewhere through steps."""
         self.trees[side].add(path, end)
-        if end not in self.ends:
-            self.ends.append(end)
+        self.single = self.single or end in self.ends
+        self.ends.append(end)
 
     def send(self, batch: Batch, results: Sequence[R]) -> None:
         """Send what comes of results of a batch once the agent is done with it."""
-        records: defaultdict[str, list[TypedRecord[Any]]] = defaultdict(list)
-        for result in results:
-            if isinstance(result, Emitted):
-                records[result.side].append(result.record.replace(origin=result))
-            else:
-                records[""].append(self._typed(result))
         made: defaultdict[End, list[TypedRecord[Any]]] = defaultdict(list)
         rejected: list[Rejected] = []
 
@@ -76,13 +72,23 @@ class StepSink(Sink[R]):
             topic, found = self._found(record.origin) or (batch.topic, Event(record.key, None, record.timestamp))
             rejected.append(letter(TP(topic, batch.partition), found, error))
 
-        for side, several in records.items():
-            if side in self.trees:
-                for end, sent in self.trees[side].run(several, reject):
+        for some in [[result] for result in results] if self.single else [results]:
+            for side, records in self._records(some).items():
+                for end, sent in self.trees[side].run(records, reject) if side in self.trees else ():
                     made[end] += sent
         for end, sent in made.items():
             end.send(batch, sent, origin=self._origin)
         self.dead_letters.reject(batch, rejected)
+
+    def _records(self, results: Sequence[R]) -> Mapping[str, list[TypedRecord[Any]]]:
+        """Return the records of results, by side output."""
+        records: defaultdict[str, list[TypedRecord[Any]]] = defaultdict(list)
+        for result in results:
+            if isinstance(result, Emitted):
+                records[result.side].append(result.record.replace(origin=result))
+            else:
+                records[""].append(self._typed(result))
+        return records
 
     def _typed(self, result: Any) -> TypedRecord[Any]:
         headers = stamped(result).headers

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 
 from streamapp import App
-from streamapp.windows import hopping, session, tumbling
-from streamapp.windows.count import Count
-from streamapp.windows.numbers import Sum
+from streamapp.windows import Count, Sum, hopping, session, tumbling
 
 app = App(origin="declared_windows_app")
 payments = app.topic("payments")

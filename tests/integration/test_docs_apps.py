@@ -75,6 +75,10 @@ APPS: dict[tuple[str, str], tuple[Sequence[Sent], Seen]] = {
         ],
         sends(totals_of_users={"total": {"orders": 1, "cents": 5}, "user": {"name": "Ann"}}),
     ),
+    ("windows.md", "shop"): (
+        [("transactions", "t", {"ip": "10.0.0.1", "amount": 5}, at) for at in (-600_000, 0)],
+        lambda topics, _worker: [value["total"] for value in values(topics, "ip_minutes")] == [5],
+    ),
     ("joins.md", "page_views"): (
         [("views", "x", {"id": "p1", "user": "ann"}, 0), ("views", "y", {"id": "p1", "user": "bob"}, 0)],
         answers("/table/page_views/p1/", 2),

@@ -113,6 +113,26 @@ EXAMPLES = {
             "dead_letters": [{"id": "p", "cents": "5"}],
         },
     ),
+    "ip_minutes": Example(
+        [
+            ("transactions", "t", {"ip": "10.0.0.1", "amount": amount}, at)
+            for amount, at in ((5, -HOUR), ("much", -HOUR), (7, -HOUR), (1, 0), (9, -HOUR))
+        ],
+        {
+            "ip_minutes": [{"key": "10.0.0.1", "n": 2, "total": 12}],
+            "late_transactions": [{"ip": "10.0.0.1", "amount": 9}],
+            "dead_letters": [{"ip": "10.0.0.1", "amount": "much"}],
+        },
+    ),
+    "busy_cards": Example(
+        [("card_payments", card, {"card": card, "amount": 5}, -HOUR) for card in ("c1", "c1", "c2", "c1", "c1")]
+        + [("card_payments", card, {"card": card, "amount": amount}, 0) for card, amount in (("c1", 1), ("c1", None))]
+        + [("card_payments", "c1", {"card": "c1"}, 0)],
+        {
+            "busy_cards": [{"card": "c1", "n": 4, "total": 20.0}],
+            "unusable_payments": [{"card": "c1"}],
+        },
+    ),
     "balances": Example(
         [("bookings", "ann", {"amount": 5}, 0), ("bookings", "ann", {"amount": -2}, 1), ("bookings", "ann", "?", 2)],
         {"dead_letters": ["?"]},
@@ -163,7 +183,10 @@ def _run(example: Example, topics: Topics, worker: Worker) -> None:
 def _values(topics: Topics, topic: str) -> list[Any]:
     values = [json.loads(message.value()) for message in topics.read(topic)]
     # A time of the test is no text of it.
-    return [{k: v for k, v in value.items() if k != "since"} if isinstance(value, dict) else value for value in values]
+    return [
+        {k: v for k, v in value.items() if k not in {"since", "start", "end"}} if isinstance(value, dict) else value
+        for value in values
+    ]
 
 
 def _same(found: list[Any], expected: list[Any]) -> bool:

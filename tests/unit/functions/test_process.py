@@ -197,6 +197,18 @@ def test_a_timer_of_the_wall_clock_needs_no_record_and_survives_a_restart() -> N
     assert driver.sleep(10_000).results == []
 
 
+def test_a_silence_in_which_event_time_goes_on_is_none_for_the_wall_clock() -> None:
+    def wait(_record: TypedRecord[Any], context: Context[int]) -> None:
+        context.set_timer("event", after=1_000)
+        context.set_wall_timer("wall", after=10)
+
+    driver = run(function=wait, state=int, on_timer=ring, idle_timeout=5)
+    driver.send(0, b"a", b"1", 0)
+    driver.sleep(9)
+    driver.sleep(1)
+    assert [value for _, value, _ in told(driver)] == ["wall"]
+
+
 def test_a_timer_that_is_cancelled_is_not_over() -> None:
     def cancel(record: TypedRecord[Any], context: Context[int]) -> None:
         if record.value:
