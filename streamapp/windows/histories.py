@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import operator
 from collections.abc import Sequence
 from typing import Any, Final
@@ -16,7 +18,8 @@ from streamapp.windows.slider import Slider
 
 __all__ = ["Histories", "History"]
 
-_TIME: Final = operator.attrgetter("timestamp")
+#: The time of a record, and in which order it came.
+_PLACE: Final = operator.itemgetter(0, 1)
 
 
 class History:
@@ -84,17 +87,20 @@ class Histories(dict[bytes, History]):
             The times (ms) and histories of the records that have not given their final results, in the order of (time,
             arrival).
         """
-        records = sorted(self._pages.read(since), key=_TIME)
+        kept = self._pages.read(since)
         if forget:
             self._pages.forget(since)
-        slots = self._plan.column
-        for key, timestamp, values in records:
+        left: list[tuple[int, int, History]] = []
+        for key, records in kept.items():
             history = self[key]
-            history.latest = timestamp
-            history.tree.append(timestamp, [None if n is None else values[n] for n in slots], self._number)
-            self._number += 1
+            history.latest = records.times[-1]
+            history.tree.extend(records.times, records.numbers, records.rows)
+            self._number = max(self._number, max(records.numbers) + 1)
+            first = bisect.bisect_right(records.times, given)
+            left += zip(records.times[first:], records.numbers[first:], itertools.repeat(history))
         self._given = given
-        return [(record.timestamp, self[record.key]) for record in records if record.timestamp > given]
+        left.sort(key=_PLACE)
+        return [(timestamp, history) for timestamp, _, history in left]
 
     def add(self, history: History, timestamp: int, values: Sequence[Any], over: int) -> list[Any] | None:
         """Put a record in; returns what is said of the windows that end at it, None if it is not the latest of its key.
