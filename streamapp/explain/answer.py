@@ -115,6 +115,8 @@ _IN_WORDS: Final = {
     Verdict.NULL_VALUE: "it has no value, and in a stream that is nothing to be joined",
     Verdict.SUPERSEDED: "its table had a newer row of its key already",
     Verdict.REFUSED: "it was refused",
+    Verdict.PROCESSED: "the function was called for it",
+    Verdict.LEFT_OUT: "a step before leaves it out",
 }
 
 
@@ -165,11 +167,11 @@ def _in_windows(explanation: Explanation, missing: str) -> str:
     told = " and ".join(f"{iso_time(start)} to {iso_time(end)}" for start, end in windows[:WINDOWS_NAMED])
     if len(windows) > WINDOWS_NAMED:
         told += f" and {len(windows) - WINDOWS_NAMED} more"
-    named = f"the window{'s' if len(windows) > 1 else ''} {told}" if told else "a window that is closed by now"
+    named = f"the window{'s' if len(windows) > 1 else ''} {told}" if told else "its window"
     match explanation.verdict:
         case Verdict.PENDING:
-            until = "" if explanation.until is None else f" is {iso_time(explanation.until)}"
-            return f"it counts in {named}, with a last result when the event clock, {clock},{until}"
+            until = "goes on" if explanation.until is None else f"is {iso_time(explanation.until)}"
+            return f"it counts in {named}, with a last result when the event clock, {clock}, {until}"
         case Verdict.MATCHED:
             return f"it counted in {named}"
         case Verdict.OVER:

@@ -209,6 +209,10 @@ class _Question:
             possible = msgspec.structs.replace(by_state, reasons=by_state.reasons | {evidence.reason})
             return _Settled(possible.settled(evidence), found)
         unnamed = by_state.reasons.difference(*(one.reasons for one in asked))
+        if Reason.PARTLY_LATE in unnamed:  # then it counts all the same
+            unnamed -= {Reason.PARTLY_LATE}
+            detail = "or in some of them, if it was late for others: a topic would tell (partly_late=)"
+            by_state = msgspec.structs.replace(by_state, detail=detail)
         if complete and not unnamed:
             return _Settled(by_state.settled(None))
         if by_state.verdict is Verdict.OVER:

@@ -78,6 +78,10 @@ class Verdict(enum.StrEnum):
     PENDING = "pending"
     #: It is an update that other records are joined with.
     APPLIED = "applied"
+    #: The function was called for it.
+    PROCESSED = "processed"
+    #: A step before leaves it out.
+    LEFT_OUT = "left_out"
     #: The join has not come to it.
     UNREAD = "unread"
     #: The join is done with it, and its state does not tell any more how that ended.

@@ -28,8 +28,13 @@ class Operator(Protocol[R]):
     updates: Updates
 
     @property
-    def waiting(self) -> bool:
-        """Whether something waits for the clock."""
+    def waits(self) -> bool:
+        """Whether something waits for the event clock."""
+        ...
+
+    @property
+    def due(self) -> bool:
+        """Whether something is due by the wall clock: a batch without records is to be processed."""
         ...
 
     def refuse(self, source: int, record: Record, detail: object) -> None:
@@ -60,6 +65,11 @@ class Join(TakingOver, Protocol[R]):
     @property
     def plain(self) -> frozenset[int]:
         """Those of them whose table is a plain one: its rows may be kept elsewhere (`State.tables`)."""
+        ...
+
+    @property
+    def tick(self) -> int | None:
+        """How often (ms) it is to be looked whether something is due by the wall clock; None = nothing ever is."""
         ...
 
     def start(self, state: State) -> Operator[R]:

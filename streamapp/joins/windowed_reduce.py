@@ -140,7 +140,7 @@ class WindowedReduceOperator(Accounting[WindowedValue[A]], Generic[A]):
             raise StateMismatch(f"its values are not of {join.value!r}: {exc}") from None
 
     @property
-    def waiting(self) -> bool:
+    def waits(self) -> bool:
         """Whether a window is open; the first one of all its records may have given its result."""
         return bool(self._windows)
 

@@ -111,7 +111,9 @@ class SideOutputs:
             if (output := self._outputs.get(one.reason)) is not None:
                 results[output].append((self._envelope(one, batch.partition), one.record.value))
             elif one.rejected and one.reason is not Reason.SUPERSEDED:
-                letters[self._topics[one.side], one.record.offset] = self._letter(one, batch.partition)
+                # What is of no record, such as a timer, has a place of its own.
+                place = one.record.offset if one.record.offset >= 0 else -1 - len(letters)
+                letters[self._topics[one.side], place] = self._letter(one, batch.partition)
         for output, records in results.items():
             output.send(batch, records, origin=self._origin)
         if letters:
@@ -124,7 +126,7 @@ class SideOutputs:
         if reason is None:
             reason = Letter(one.cause) if one.cause in CAUSES else Letter.REFUSED
         error = one.detail or ERRORS.get(one.reason, "")
-        return Rejected(TP(self._topics[one.side], partition), one.record, reason, error, join=self._title)
+        return Rejected(TP(self._topics[one.side], partition), one.record, reason, error, one.traceback, self._title)
 
     def _envelope(self, one: SideOutput, partition: int) -> Envelope:
         record = one.record

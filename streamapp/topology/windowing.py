@@ -26,7 +26,6 @@ from streamapp.topology.side_outputs import by_reason
 from streamapp.topology.sink import NO_HEADERS, MakeValue, Sink, json_value
 from streamapp.windows.aggregate import Aggregate
 from streamapp.windows.emission import Emission
-from streamapp.windows.fields import JsonFields
 from streamapp.windows.windowed import Windowed
 from streamapp.windows.windowed_aggregate import WindowedAggregate, Windows
 
@@ -108,6 +107,12 @@ class WindowSink(Sink[Windowed]):
                 made = msgspec.json.encode(made)
             records.append((Envelope(result.key, result.timestamp, headers, result), made))
         self.output.send(batch, records, origin=self._origin)
+
+
+def result_values(windows: WindowDeclaration) -> ResultValues:
+    """Return what makes the JSON of the results of windows, with key, start and end in it."""
+    join = cast(WindowedAggregate, windows.join)
+    return ResultValues(list(join.aggregates), Bounds.VALUE, marked=join.emission is Emission.BOTH)
 
 
 class WindowProcessor(JoinProcessor[Windowed]):
@@ -204,12 +209,10 @@ class WindowedStream:
             JoinError: if there are none, or they do not go together with the windows.
         """
         try:
-            fields = JsonFields(aggregates.values())
             join = WindowedAggregate(
                 windows=self.windows,
                 aggregates=aggregates,
                 grace=self.grace,
-                fields=fields,
                 emission=self.emission,
                 every=self.every,
             )

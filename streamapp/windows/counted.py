@@ -217,6 +217,7 @@ class CountWindowsOperator(Accounting[Windowed]):
             grace=self.join.grace,
             until=record.timestamp + self.join.grace,
             untold=fate,
+            windows=(),
             reasons=frozenset({Reason.REFUSED} if in_time else {Reason.LATE, Reason.REFUSED}),
         )
 

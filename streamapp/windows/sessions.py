@@ -6,7 +6,7 @@ import bisect
 import dataclasses
 import heapq
 import operator
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from streamapp.joins import ordering
@@ -20,6 +20,7 @@ from streamapp.joins.records import Batch, Record
 from streamapp.joins.state import State
 from streamapp.windows.aggregate import Place, mergeable
 from streamapp.windows.durations import Duration, milliseconds
+from streamapp.windows.states import NO_PLACES, NO_ROWS
 from streamapp.windows.window_operator import WindowOperator
 from streamapp.windows.windowed import Windowed
 from streamapp.windows.windowed_aggregate import WindowedAggregate
@@ -81,14 +82,14 @@ class _Session:
         self.count = 0
         #: Of the aggregates, without `rows`: the records that came since, and where they stand.
         self.states = states
-        self.rows: list[Any] = []
-        self.places: list[Place] = []
+        self.rows = NO_ROWS
+        self.places = NO_PLACES
         #: Whether it is to be written to the state, and with which start it is there.
         self.changed = False
         self.stored: int | None = None
         #: Whether an update is to tell of it, and the bounds that updates have told and not taken back.
         self.untold = False
-        self.told: list[Bounds] = []
+        self.told: Sequence[Bounds] = ()
         #: Whether it is closed, or became a part of another one.
         self.over = False
 
@@ -97,7 +98,7 @@ class SessionsOperator(WindowOperator):
     """Aggregates in sessions of one partition."""
 
     def __init__(self, join: WindowedAggregate, gap: int, state: State) -> None:
-        super().__init__(join, state, head=(int, int, bool, list[Bounds]))
+        super().__init__(join, state, head=(int, int, bool, tuple[Bounds, ...]))
         self._gap = gap
         #: How far (ms) the clock may go past the end of a session.
         self._reach = gap + join.grace
@@ -106,12 +107,17 @@ class SessionsOperator(WindowOperator):
         #: When to look whether a session is over: an end that it had (ms), and a number that no other one has.
         self._ends: list[tuple[int, int, _Session]] = []
         self._next = 0
+        #: Those to be written, and those to be told at the next tick.
         self._changed: list[_Session] = []
+        self._untold: list[_Session] = []
         self._due = self._ticks.due
         for key, (end, count, untold, told), states in self._states.read(self._state):
             found = self._open(key[ordering.TIME :], ordering.time_of(key), states)
             found.end, found.count, found.stored = end, count, found.start
-            found.untold, found.told = untold and self._updates, told if self._updates else []
+            if self._updates:
+                found.untold, found.told = untold, told
+                if untold:
+                    self._untold.append(found)
 
     def process(self, batch: Batch) -> Output[Windowed]:
         """Put records into their sessions, and close those whose time has come."""
@@ -151,7 +157,12 @@ class SessionsOperator(WindowOperator):
                 elif timestamp < one.start:
                     one.start = timestamp
             one.count += 1
-            one.rows.append(row)
+            if one.rows:
+                one.rows.append(row)
+            else:
+                one.rows = [row]
+                if placed:
+                    one.places = []
             if placed:
                 one.places.append(Place(timestamp, number + received))
             if not one.changed:
@@ -215,7 +226,7 @@ class SessionsOperator(WindowOperator):
             self._states.merge(one.states, other.states)
             one.end = max(one.end, other.end)
             one.count += other.count
-            one.told += other.told
+            one.told = (*one.told, *other.told)
             self._forget(other)
         return one
 
@@ -245,12 +256,12 @@ class SessionsOperator(WindowOperator):
         for one in sorted(over, key=_ORDER):
             self._close(one)
         if self._ticks.passed(now):
-            for one in sorted((one for one in self._all() if one.rows or one.untold), key=_ORDER):
+            for one in self._changed:
+                self._fold(one)
+            for one in sorted((one for one in self._untold if not one.over), key=_ORDER):
                 self._tell(one)
+            self._untold = []
         self._due = min(self._ticks.due, ends[0][0] + self._reach + 1 if ends else END)
-
-    def _all(self) -> Iterable[_Session]:
-        return (one for sessions in self._sessions.values() for one in sessions)
 
     def _close(self, one: _Session) -> None:
         self._fold(one)
@@ -266,14 +277,17 @@ class SessionsOperator(WindowOperator):
         """Have the aggregates take the records that came."""
         if one.rows:
             self._states.add(one.states, one.rows, one.places)
-            one.rows, one.places = [], []
-            one.untold = self._updates
+            one.rows, one.places = NO_ROWS, NO_PLACES
+            if self._updates and not one.untold:
+                one.untold = True
+                if not self._at_once:
+                    self._untold.append(one)
 
     def _tell(self, one: _Session) -> None:
         self._fold(one)
         self._withdraw(one)
         self._ledger.results.append(self._told(one, final=False))
-        one.told, one.untold = [(one.start, one.end)], False
+        one.told, one.untold = ((one.start, one.end),), False
         if not one.changed:
             one.changed = True
             self._changed.append(one)

@@ -67,6 +67,14 @@ APPS: dict[tuple[str, str], tuple[Sequence[Sent], Seen]] = {
         ],
         lambda _topics, worker: "ann has paid 7 after /tea" in worker.log,
     ),
+    ("functions.md", "totals"): (
+        [
+            ("users", "ann", {"name": "Ann"}, -1_000),
+            ("orders", "o1", {"user": "ann", "cents": 5}, 0),
+            ("orders", "o2", {"user": "ann", "cents": 0}, 1),
+        ],
+        sends(totals_of_users={"total": {"orders": 1, "cents": 5}, "user": {"name": "Ann"}}),
+    ),
     ("joins.md", "page_views"): (
         [("views", "x", {"id": "p1", "user": "ann"}, 0), ("views", "y", {"id": "p1", "user": "bob"}, 0)],
         answers("/table/page_views/p1/", 2),

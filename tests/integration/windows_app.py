@@ -12,13 +12,13 @@ from commit_steps import end_at
 
 from streamapp import App
 from streamapp.topology import Topic, WindowDeclaration
-from streamapp.windows import hopping, tumbling
+from streamapp.windows import hopping, session, tumbling
 from streamapp.windows.count import Count
 from streamapp.windows.numbers import Sum
 
 SIDES = ("late", "partly_late", "null_key", "rejected")
 #: All kinds of windows that are here.
-KINDS = ("tumbling", "hopping", "by-ip")
+KINDS = ("tumbling", "hopping", "session", "by-ip")
 
 
 def declared(app: App) -> dict[str, WindowDeclaration]:
@@ -27,6 +27,7 @@ def declared(app: App) -> dict[str, WindowDeclaration]:
     found = [
         made(payments, tumbling(500), "tumbling"),
         made(payments, hopping(500, 250), "hopping"),
+        made(payments, session("20ms"), "session"),
         made(payments, tumbling(500), "by-ip", by="ip"),
     ]
     return {window.name: window for window in found}
