@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from streamapp.functions.record import TypedRecord, key_of, made_of
 from streamapp.windows.durations import Duration, milliseconds
 
-__all__ = ["Context", "Emitted", "Timer", "TimerSetter"]
+__all__ = ["Context", "Emitted", "Timer"]
 
 S = TypeVar("S")
 
@@ -58,18 +58,6 @@ class Emitted(msgspec.Struct, frozen=True, gc=False):
     def timestamp(self) -> int:
         """The event time (ms)."""
         return self.record.timestamp
-
-
-class TimerSetter(Protocol):
-    """Sets the timers of a key, of one clock."""
-
-    def set(self, key: bytes, name: str, time: int, /) -> None:
-        """Set a timer for a time (ms), in place of the one of this name."""
-        ...
-
-    def cancel(self, key: bytes, name: str, /) -> None:
-        """Forget a timer, if there is one."""
-        ...
 
 
 class Change(NamedTuple):

@@ -95,7 +95,7 @@ def windows_of(group: str) -> list[str]:
 
 def _root(app: App, topic: str) -> str:
     """Return the topic of somebody else that the records of one of our own come from."""
-    origins = {**app.declared.hops, **app.derived}
+    origins = {topic: firsts[0] for topic, firsts in app.declared.hops.items()} | app.derived
     while topic in origins:
         topic = origins[topic]
     return topic

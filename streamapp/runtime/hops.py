@@ -12,7 +12,7 @@ import asyncio
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from faust.types import TP
@@ -37,8 +37,8 @@ HOPS_LOG_INTERVAL_S: Final = 10.0
 class Hops:
     """Tells when what was in the first topics has come through to the second ones."""
 
-    #: By each second topic, the one that it is written from.
-    first: Mapping[str, str]
+    #: By each second topic, those that it is written from.
+    first: Mapping[str, Sequence[str]]
     reader: Reader
     alignment: Alignment
     group: Group
@@ -60,11 +60,14 @@ class Hops:
         """
         found: dict[str, None] = {}
         for topic in {tp.topic for tp in partitions}:
-            beside, way = self.alignment.joined.get(topic, ()), [topic]
-            while way[-1] in self.first:
-                way.append(self.first[way[-1]])
-            found.update(dict.fromkeys(before for before in reversed(way[1:]) if before not in beside))
+            beside = self.alignment.joined.get(topic, ())
+            found.update(dict.fromkeys(before for before in self._before(topic) if before not in beside))
         return tuple(found)
+
+    def _before(self, topic: str) -> Iterator[str]:
+        for first in self.first.get(topic, ()):
+            yield from self._before(first)
+            yield first
 
     async def written_so_far(self, partitions: Iterable[TP]) -> dict[TP, int]:
         """Return up to where partitions of second topics may have records of other workers, or earlier generations.

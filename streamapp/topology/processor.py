@@ -131,7 +131,7 @@ class JoinProcessor(Generic[R]):
 
     def _row_table(self, each: Input) -> Table:
         """Make the table that the rows of a topic are in, under the name of the topic if that is not taken yet."""
-        topic = self.app.declared.hops.get(each.topic, each.topic)  # of one that is written once more, the first one
+        topic = self.app.declared.hops.get(each.topic, (each.topic,))[0]  # of one written once more, the first
         taken, name = self.app.tables, each.table or topic.removeprefix(self.app.settings.topic_prefix)
         if name in taken:
             if each.table:

@@ -220,7 +220,7 @@ class Steps:
         if topic in app.declared.internal:
             raise JoinError(f"there are two streams named {name}: give one of them another name (rekey, through)")
         output = app.declared.internal[topic] = Output(app, topic)
-        app.declared.hops[topic] = self._first()
+        app.declared.hops[topic] = self._firsts()
         app.declared.read(topic)
         copied = self._one_each and app.settings.processing_guarantee is Guarantee.AT_LEAST_ONCE
         if copied:
@@ -291,13 +291,17 @@ class Steps:
     def _stops(self) -> bool:
         return self.app.settings.on_failure is OnFailure.STOP
 
-    def _first(self) -> str:
-        """Return the topic that the records are waited for in: that of the first way."""
-        root = self.ways[0].root
-        if isinstance(root, TopicRoot):
-            return root.topic
-        declared = root.results.declaration
-        return declared.topics[min(declared.topics)]
+    def _firsts(self) -> tuple[str, ...]:
+        """Return the topics that the records are waited for in: of a join the streams, if there are any."""
+        firsts: dict[str, None] = {}
+        for root, _ in self.ways:
+            if isinstance(root, TopicRoot):
+                firsts[root.topic] = None
+            else:
+                topics, tables = root.results.declaration.topics, root.results.declaration.join.tables
+                streams = [topic for source, topic in topics.items() if source not in tables]
+                firsts |= dict.fromkeys(streams or topics.values())
+        return tuple(firsts)
 
     def _named(self) -> str:
         names = dict.fromkeys(

@@ -10,7 +10,7 @@ from faust.types import TP
 
 from streamapp.runtime.hops import Hops
 
-FIRST = {"by_user": "orders", "totals": "by_user", "of_table": "joined"}
+FIRST = {"by_user": ("orders",), "totals": ("by_user",), "of_table": ("joined",), "merged": ("by_user", "clicks")}
 
 
 def hops(**joined: tuple[str, ...]) -> Hops:
@@ -20,6 +20,10 @@ def hops(**joined: tuple[str, ...]) -> Hops:
 
 def test_several_hops_are_waited_for_one_after_the_other() -> None:
     assert hops().over([TP("totals", 0), TP("users", 0)]) == ("orders", "by_user")
+
+
+def test_all_that_are_merged_are_waited_for() -> None:
+    assert hops().over([TP("merged", 0)]) == ("orders", "by_user", "clicks")
 
 
 def test_what_is_aligned_with_a_partition_is_not_waited_for_as_it_waits_itself() -> None:

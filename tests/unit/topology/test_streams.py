@@ -69,7 +69,7 @@ def test_what_has_a_state_is_joined_again_through_an_internal_topic(app: App) ->
     kept = app.topic("orders").process(keep, state=int, name="kept")
     for name in ("first", "second"):
         kept.join(app.topic("users").table(), name=name).to(name)
-    assert app.declared.hops == {"shop-kept-repartition": "shop.orders"}
+    assert app.declared.hops == {"shop-kept-repartition": ("shop.orders",)}
     assert flows(app)[0] == (["shop.orders"], ["shop-kept-repartition"])
 
 
