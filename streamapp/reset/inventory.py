@@ -1,4 +1,4 @@
-"""What an app, or a group of ``streamapp join`` or ``window``, has on the broker: what it reads, and what is its own."""
+"""What an app, or a group of ``streamapp join`` or ``window``, has on the broker: what it reads, and its own topics."""
 
 from __future__ import annotations
 

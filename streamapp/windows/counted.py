@@ -9,6 +9,7 @@ record that is behind the clock is late.
 from __future__ import annotations
 
 import dataclasses
+import operator
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -126,8 +127,8 @@ class CountWindowsOperator(Accounting[Windowed]):
         self._plan = plan = Plan([(aggregate, 1) for aggregate in join.aggregates.values()])
         self._rows = state.section(b"open/")
         self._open: dict[bytes, _Open] = {}
-        for key, row in self._rows.scan():
-            stored = _decode(row)
+        for key, encoded in self._rows.scan():
+            stored = _decode(encoded)
             found = dict(zip(stored.fields, stored.columns, strict=True))
             columns = [found.get(field, [None] * len(stored.times)) for field in plan.fields]
             self._open[key] = _Open(plan.fields, stored.times, columns)
@@ -138,8 +139,13 @@ class CountWindowsOperator(Accounting[Windowed]):
         #: The same of this batch, with their times (ms).
         self._added: list[tuple[bytes, int, Sequence[Any]]] = []
         counted = max(self._ledger.reached - was.grace, self._horizon.floor)
-        for key, timestamp, values in self._pages.read(counted + 1):
-            self._waiting.add(timestamp, (key, values))
+        waiting = [
+            (timestamp, number, name, row)
+            for name, kept in self._pages.read(counted + 1).items()
+            for timestamp, number, row in zip(kept.times, kept.numbers, kept.rows, strict=True)
+        ]
+        for timestamp, _, name, row in sorted(waiting, key=operator.itemgetter(1)):
+            self._waiting.add(timestamp, (name, row))
         if self._ledger.set_back:
             self._pages.forget(counted + 1)
 

@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from streamapp.joins.clock import BEGINNING
+from streamapp.joins.clock import END
 from streamapp.joins.declared import Declared, Described, StateMismatch, changes, duration, earlier
 from streamapp.joins.explanation import Explanation, Verdict, unusable
 from streamapp.joins.horizon import Horizon
@@ -146,7 +146,7 @@ class EnrichmentOperator(Accounting[Featured]):
         records = state.section(b"records/")
         self._histories = Histories(Plan(features), records, self._reach, heads=True, final=False)
         since = self._ledger.reached - was.grace - was.longest
-        self._histories.restore(since + 1, BEGINNING, forget=self._ledger.set_back or was is not join)
+        self._histories.restore(since + 1, END, forget=self._ledger.set_back or was is not join)
 
     def process(self, batch: Batch) -> Output[Featured]:
         """Tell of each record its features."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import operator
 from collections.abc import Sequence
 from typing import Any, Final
@@ -16,18 +18,19 @@ from streamapp.windows.slider import Slider
 
 __all__ = ["Histories", "History"]
 
-_TIME: Final = operator.attrgetter("timestamp")
+#: The time of a record, and in which order it came.
+_PLACE: Final = operator.itemgetter(0, 1)
 
 
-class History:
-    """The records of a key."""
+class History(RecordTree):
+    """The records of a key, and its windows."""
 
-    __slots__ = ("final", "head", "heads", "key", "latest", "sliders", "tree")
+    __slots__ = ("final", "head", "heads", "key", "latest", "sliders")
 
-    def __init__(self, key: bytes, tree: RecordTree) -> None:
+    def __init__(self, key: bytes, plan: Plan) -> None:
+        super().__init__(plan)
         #: One object for all records of the key.
         self.key = key
-        self.tree = tree
         #: The time (ms) of the latest record.
         self.latest = BEGINNING
         #: The windows that end at the latest record, one of each size.
@@ -68,7 +71,7 @@ class Histories(dict[bytes, History]):
         self._given = BEGINNING
 
     def __missing__(self, key: bytes) -> History:
-        history = self[key] = History(key, RecordTree(self._plan))
+        history = self[key] = History(key, self._plan)
         self._made.append(history)
         return history
 
@@ -84,17 +87,20 @@ class Histories(dict[bytes, History]):
             The times (ms) and histories of the records that have not given their final results, in the order of (time,
             arrival).
         """
-        records = sorted(self._pages.read(since), key=_TIME)
+        kept = self._pages.read(since)
         if forget:
             self._pages.forget(since)
-        slots = self._plan.column
-        for key, timestamp, values in records:
+        left: list[tuple[int, int, History]] = []
+        for key, records in kept.items():
             history = self[key]
-            history.latest = timestamp
-            history.tree.append(timestamp, [None if n is None else values[n] for n in slots], self._number)
-            self._number += 1
+            history.latest = records.times[-1]
+            history.extend(records.times, records.numbers, records.rows)
+            self._number = max(self._number, max(records.numbers) + 1)
+            first = bisect.bisect_right(records.times, given)
+            left += zip(records.times[first:], records.numbers[first:], itertools.repeat(history))
         self._given = given
-        return [(record.timestamp, self[record.key]) for record in records if record.timestamp > given]
+        left.sort(key=_PLACE)
+        return [(timestamp, history) for timestamp, _, history in left]
 
     def add(self, history: History, timestamp: int, values: Sequence[Any], over: int) -> list[Any] | None:
         """Put a record in; returns what is said of the windows that end at it, None if it is not the latest of its key.
@@ -109,17 +115,16 @@ class Histories(dict[bytes, History]):
         self._keys.append(history.key)
         self._times.append(timestamp)
         self._rows.append(values)
-        tree = history.tree
         if timestamp >= history.latest:
             history.latest = timestamp
-            if tree.append(timestamp, values, number):
-                tree.trim(over)
+            if history.append(timestamp, values, number):
+                history.trim(over)
                 for slider in sliders:
                     slider.trimmed()
             if (head := history.head) is not None:
                 return head.slide(timestamp, values, number)
             return self._by_slot([head.slide(timestamp, values, number) for head in history.heads])
-        leaf, index, right = tree.insert(timestamp, values, number)
+        leaf, index, right = history.insert(timestamp, values, number)
         for head in history.heads:
             head.inserted(leaf, index, timestamp, values, number)
         if right is not None:
@@ -163,7 +168,7 @@ class Histories(dict[bytes, History]):
             if history.latest <= over:
                 del self[history.key]
                 continue
-            history.tree.trim(over)
+            history.trim(over)
             for slider in history.sliders or ():
                 slider.trimmed()
             # One that is ahead must not keep the others.
@@ -171,11 +176,11 @@ class Histories(dict[bytes, History]):
 
     def _prepare(self, history: History) -> list[Slider]:
         """Make the windows of a history, before the next record is put in."""
-        plan, tree = self._plan, history.tree
+        plan = self._plan
         if self._heads:
-            history.heads = [Slider(plan, over, tree) for over in plan.overs]
+            history.heads = [Slider(plan, over, history) for over in plan.overs]
             history.head = history.heads[0] if len(history.heads) == 1 else None
         if self._final:
-            history.final = Slider(plan, plan.overs[0], tree, self._given)
+            history.final = Slider(plan, plan.overs[0], history, self._given)
         history.sliders = sliders = [*history.heads, *([history.final] if history.final else ())]
         return sliders

@@ -167,14 +167,14 @@ class LookBackOperator(Accounting[Windowed]):
         now, history = self.clock.time, self._histories.get(key)
         if history is None:
             return
-        slider = Slider(self._plan, self._plan.overs[0], history.tree, now)
+        slider = Slider(self._plan, self._plan.overs[0], history, now)
         if (latest := slider.latest) is not None:
             yield Windowed(key, now - self._size, now, tuple(slider.results()), latest, final=False)
 
     def _again(self, history: History, timestamp: int) -> None:
         """Tell the result of a record that was put in among others, and those of the others that have changed."""
         size, results = self._size, self._ledger.results
-        slider = Slider(self._plan, self._plan.overs[0], history.tree, timestamp)
+        slider = Slider(self._plan, self._plan.overs[0], history, timestamp)
         end, told = timestamp, slider.results()
         while True:
             results.append(Windowed(history.key, end - size, end, tuple(told), end, False))

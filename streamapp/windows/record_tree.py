@@ -95,6 +95,18 @@ class RecordTree:
             self._count(leaf, timestamp, values, number)
         return grown
 
+    def extend(self, times: Sequence[int], numbers: Sequence[int], rows: Sequence[Sequence[Any]]) -> None:
+        """Put records, in their order, into an empty tree; a row has the values of the fields."""
+        plan = self._plan
+        for begin in range(0, len(times), LEAF_RECORDS):
+            end = begin + LEAF_RECORDS
+            leaf = self._grow(times[begin]) if begin else self.last
+            leaf.times.extend(times[begin:end])
+            for column, values in zip(leaf.columns, zip(*rows[begin:end], strict=True), strict=True):
+                column.extend(values)
+            if plan.placed:
+                leaf.numbers.extend(numbers[begin:end])
+
     def insert(self, timestamp: int, values: Sequence[Any], number: int) -> tuple[Leaf, int, Leaf | None]:
         """Put a record among others; returns where, and the leaf to which the second half of that one went after it."""
         plan = self._plan

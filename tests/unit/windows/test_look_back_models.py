@@ -24,7 +24,7 @@ from streamapp.windows.look_back import LookBack
 SPANS = st.integers(0, 60)
 SIZES = st.integers(1, 60) | st.integers(100, 1_000)
 CHOSEN = st.lists(st.sampled_from(range(len(AGGREGATES))), min_size=1, max_size=4, unique=True)
-examples = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+examples = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @st.composite
