@@ -10,12 +10,13 @@ import click
 
 from streamapp.application import App
 from streamapp.cli.group import Command, current_settings
-from streamapp.cli.join_options import JoinOptions, check_options, part_of_name
+from streamapp.cli.join_options import JoinOptions, check_options
 from streamapp.formats.content import json_of
+from streamapp.formats.fields import Field
 from streamapp.formats.key_forms import key_form
 from streamapp.formats.undecodable import Reason
 from streamapp.joins import How, Record, Refused
-from streamapp.replay import values
+from streamapp.replay.values import duration as read_duration
 from streamapp.reset.beginning import begin
 from streamapp.reset.where import WhereType
 from streamapp.settings import Create
@@ -30,7 +31,7 @@ SIDES: Final = ("left", "right")
 def duration(value: str | int) -> int:
     """Read a duration, in ms."""
     try:
-        return int(value) if str(value).lstrip("-").isdecimal() else values.duration(value)
+        return int(value) if str(value).lstrip("-").isdecimal() else read_duration(value)
     except ValueError as exc:
         raise click.BadParameter(str(exc)) from None
 
@@ -103,17 +104,17 @@ def _declare(app: App, options: JoinOptions) -> JoinDeclaration[Any]:
 
 
 def _side(app: App, options: JoinOptions, side: str) -> Topic:
-    field = values.Field(options.field, required=True)
+    field = Field(options.field, required=True)
     topic = app.topic(getattr(options, side))
     if side in options.repartition:
         tombstones = side == "right" and not options.windowed
-        topic = topic.rekey(field, name=part_of_name(field.name), tombstones=tombstones)
+        topic = topic.rekey(field, name=field.name, tombstones=tombstones)
     topic.check = _keyed_by(field, side)
     topic.keyed_by = field.name
     return topic
 
 
-def _keyed_by(field: values.Field, side: str) -> Callable[[Record], None]:
+def _keyed_by(field: Field, side: str) -> Callable[[Record], None]:
     """Return what refuses records that have another key than the field's, and says what they have instead."""
     remedy = f"--repartition {side} goes by {field.name} of the value"
 

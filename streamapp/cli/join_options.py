@@ -10,7 +10,7 @@ from streamapp.joins import How
 from streamapp.reset.where import Where
 from streamapp.topology import JoinError
 
-__all__ = ["JoinOptions", "check_options", "part_of_name"]
+__all__ = ["JoinOptions", "check_options"]
 
 #: Kafka's own rule; it also refuses "." and "..".
 _TOPIC: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
@@ -79,8 +79,3 @@ def check_options(options: JoinOptions) -> None:
             f"--left and --right are both {options.left}: as a table it would join each record with itself; with "
             "--before, --after and --grace its records are joined with each other"
         )
-
-
-def part_of_name(field: str) -> str:
-    """Return a field's name as a part of a topic's."""
-    return re.sub(r"[^A-Za-z0-9._-]", "_", field)

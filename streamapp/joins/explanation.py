@@ -83,6 +83,7 @@ class Verdict(enum.StrEnum):
     #: The join is done with it, and its state does not tell any more how that ended.
     OVER = "over"
     LATE = "late"
+    PARTLY_LATE = "partly_late"
     UNMATCHED = "unmatched"
     EXPIRED = "expired"
     NULL_KEY = "null_key"

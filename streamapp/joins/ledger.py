@@ -87,6 +87,10 @@ class Ledger(Generic[R]):
         account.late += 1
         self._side.append(SideOutput(Reason.LATE, side, record, late_by))
 
+    def partly_late(self, side: int, record: Record, late_by: int) -> None:
+        """Tell of a record that came ``late_by`` ms after the grace, and still counts in a window that is open."""
+        self._side.append(SideOutput(Reason.PARTLY_LATE, side, record, late_by))
+
     def rejected(
         self, account: Balance | Updates, side: int, record: Record, reason: Reason, detail: object = ""
     ) -> None:

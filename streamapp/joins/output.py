@@ -38,6 +38,8 @@ class Reason(enum.StrEnum):
 
     #: It came later than the grace allows.
     LATE = "late"
+    #: It counts in some of its windows, and others were closed.
+    PARTLY_LATE = "partly_late"
     #: There was no partner until its window closed, or there is no row in the table.
     UNMATCHED = "unmatched"
     #: The row is older than the TTL; or it is an update of a versioned table, older than the history retention.

@@ -99,6 +99,11 @@ class State:
         """Write a row."""
         self._changes[self._prefix + key] = row
 
+    def update(self, changes: Changes) -> None:
+        """Write and delete many rows, which is faster than one by one."""
+        prefix = self._prefix
+        self._changes.update({prefix + key: row for key, row in changes.items()})
+
     def delete(self, key: bytes) -> None:
         """Delete a row, if there is one."""
         self._changes[self._prefix + key] = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -18,6 +18,7 @@ from streamapp.joins import ordering
 from streamapp.joins.clock import BEGINNING
 from streamapp.joins.declared import Declared, Described, StateMismatch, changes, earlier
 from streamapp.joins.explanation import Explanation, Verdict, unusable
+from streamapp.joins.horizon import Horizon
 from streamapp.joins.ledger import Accounting, Refused
 from streamapp.joins.output import Output, Reason
 from streamapp.joins.records import Batch, Record
@@ -26,9 +27,6 @@ from streamapp.joins.state import State
 __all__ = ["WindowedReduce", "WindowedReduceOperator", "WindowedValue"]
 
 A = TypeVar("A")
-
-#: The row of the time before which all is late; before that of the declaration, see `DECLARED`.
-_FLOOR: Final = b"~closed"
 
 
 class WindowedValue(msgspec.Struct, Generic[A], frozen=True):
@@ -126,12 +124,7 @@ class WindowedReduceOperator(Accounting[WindowedValue[A]], Generic[A]):
         self.join = join
         was, _ = earlier(state, join)
         super().__init__(state)
-        stored = state.get(_FLOOR)
-        #: What is older (ms) is late: from when the grace was shorter, its windows have given their results.
-        self._floor = BEGINNING if stored is None else ordering.time_of(stored)
-        if was.grace < join.grace and self.clock.time - was.grace > self._floor:
-            self._floor = self.clock.time - was.grace
-            state.put(_FLOOR, ordering.time(self._floor))
+        self._horizon = Horizon(state, self.clock, join.grace, was.grace)
         self._state = state.section(b"windows/")
         #: Windows by start, then by key.
         self._windows: dict[int, dict[bytes, _Window[A]]] = {}
@@ -149,7 +142,7 @@ class WindowedReduceOperator(Accounting[WindowedValue[A]], Generic[A]):
         """Put records into their windows, and close those whose time has come."""
         for side, record in batch:
             self.balance.received += 1
-            late_by = max(self.clock.time - self.join.grace, self._floor) - record.timestamp
+            late_by = self._horizon.time - record.timestamp
             if record.value is None:
                 self._ledger.rejected(self.balance, side, record, Reason.NULL_VALUE)
             elif late_by > 0:
@@ -180,7 +173,7 @@ class WindowedReduceOperator(Accounting[WindowedValue[A]], Generic[A]):
             return unusable(record, clock, self.join.grace)
         until = self.join.starts(time)[0] + self.join.size + self.join.grace
         fate = Verdict.PENDING if until > clock.time else Verdict.MATCHED
-        in_time = time >= max(clock.time - self.join.grace, self._floor)
+        in_time = time >= self._horizon.time
         return Explanation(
             verdict=fate if in_time else Verdict.OVER,
             clock=clock.now,

@@ -8,14 +8,14 @@ from typing import Final
 import msgspec
 
 from streamapp.errors import ProduceError
+from streamapp.formats.fields import key_bytes, shown
 from streamapp.produce.source import guess
-from streamapp.produce.times import Unit, event_time, shown
+from streamapp.produce.times import Unit, event_time
 
-__all__ = ["JsonLines", "Line", "field_of", "key_bytes"]
+__all__ = ["JsonLines", "Line", "field_of"]
 
 _FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ANYTHING: Final = msgspec.json.Decoder(msgspec.Raw)
-_KEY: Final = msgspec.json.Decoder(str | int | float)
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):
@@ -92,16 +92,3 @@ def field_of(fields: dict[str, msgspec.Raw], name: str) -> msgspec.Raw:
         raise ValueError(f"there is no field {name}") from None
     except msgspec.DecodeError:
         raise ValueError(f"there is no field {name}: {shown(found)} has none") from None
-
-
-def key_bytes(value: msgspec.Raw, name: str) -> bytes:
-    """Return the key that a field holds: a string as it is, or a number as it is written.
-
-    Raises:
-        ValueError: for any other; the text has the field's `name`.
-    """
-    try:
-        key = _KEY.decode(value)
-    except msgspec.DecodeError:
-        raise ValueError(f"the key, field {name}, must be a string or a number, not {shown(value)}") from None
-    return key.encode() if isinstance(key, str) else bytes(value)

@@ -15,7 +15,9 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["END_MS", "Unit", "event_time", "shown"]
+from streamapp.formats.fields import shown
+
+__all__ = ["END_MS", "Unit", "event_time"]
 
 #: The end of the times that are taken: 2200-01-01T00:00:00Z.
 END_MS: Final = 7_258_118_400_000
@@ -30,8 +32,6 @@ DATE: Final = re.compile(
 #: What is larger than all of them.
 DATES_END: Final = 10**17
 DIGITS: Final = re.compile(r"-?\d+(\.\d+)?")
-#: Characters of a value that an error shows.
-SHOWN: Final = 60
 
 
 class Unit(enum.StrEnum):
@@ -83,12 +83,6 @@ def event_time(value: msgspec.Raw, name: str, unit: Unit | None = None) -> int:
         f"the timestamp, field {name}, must be a time from 1970 to 2199, in s, ms, us or ns since 1970 or as ISO-8601 "
         f"text: {shown(value)} {why}"
     )
-
-
-def shown(value: bytes | msgspec.Raw) -> str:
-    """Return a JSON value for people, shortened."""
-    text = bytes(value).decode(errors="backslashreplace")
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def _number(text: str, unit: Unit | None) -> Decimal:

@@ -11,10 +11,11 @@ from typing import Final
 import msgspec
 
 from streamapp.errors import ProduceError
+from streamapp.formats.fields import key_bytes, shown
 from streamapp.joins import Balance, Driver, Event, Joined, Output, Record, Row, Side, SideOutput, Updates
-from streamapp.produce.lines import field_of, key_bytes
+from streamapp.produce.lines import field_of
 from streamapp.produce.source import guess
-from streamapp.produce.times import event_time, shown
+from streamapp.produce.times import event_time
 from streamapp.replay.errors import ReplayError
 from streamapp.replay.spec import Fields, Spec
 

@@ -28,6 +28,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from streamapp.formats.fields import Field
 from streamapp.joins import (
     AsOfJoin,
     Direction,
@@ -41,7 +42,7 @@ from streamapp.joins import (
 )
 from streamapp.produce.times import Unit
 from streamapp.replay.errors import ReplayError
-from streamapp.replay.values import Field, duration
+from streamapp.replay.values import duration
 
 __all__ = ["Fields", "Spec", "read_spec"]
 

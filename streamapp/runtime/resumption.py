@@ -195,10 +195,10 @@ class Resumption:
                 committed = self._committed.get(tp)
                 if self.positions.ends_before(tp, (state.taken or {}).get(topic)):
                     self._placements[tp] = new_placement()
-                found = committed and judge(owner.name, tp, committed, state, table=topic in owner.tables)
+                found = committed and judge(owner.title, tp, committed, state, table=topic in owner.tables)
                 findings += [found] if found else []
         for note in noted:
-            logger.warning("Join %s goes on with the state of another declaration: %s", owner.name, note)
+            logger.warning("The %s goes on with the state of another declaration: %s", owner.title, note)
         return findings
 
     def _tell_anew(self, owner: Owner, number: int, topics: Iterable[str]) -> None:
@@ -207,7 +207,7 @@ class Resumption:
             committed = self._committed.get(tp)
             if committed is not None and committed.by is By.NONE:
                 text = (
-                    f"{tp.topic}[{tp.partition}] was made anew since the join {owner.name} has read it: it is read "
+                    f"{tp.topic}[{tp.partition}] was made anew since the {owner.title} has read it: it is read "
                     "from its beginning; what was not read of the former one is gone"
                 )
                 logger.error("%s", text)
@@ -270,17 +270,17 @@ class Resumption:
             found[finding.misfit].append(finding)
         if back := found[Misfit.BACK]:
             raise StateError(
-                f"offsets were set back by hand ({_first(back)}), but the state of the join {back[0].join} has taken "
-                f"in what is read again: it would be late, or joined twice; {self._way_out}"
+                f"offsets were set back by hand ({_first(back)}), but the state of the {back[0].join} has taken "
+                f"in what is read again: it would be late, or taken in twice; {self._way_out}"
             )
         if missed := found[Misfit.MISSED]:
             raise StateError(
-                f"the join {missed[0].join} is new, or its changelog was deleted, but the group has read before what "
+                f"the {missed[0].join} is new, or its changelog was deleted, but the group has read before what "
                 f"its table is made of ({_first(missed)}): these rows would be missing; {self._way_out}"
             )
         for begun in {finding.join: finding for finding in found[Misfit.BEGUN]}.values():
             logger.warning(
-                "The join %s is new, or its changelog was deleted: it begins with the records that come now, and has "
+                "The %s is new, or its changelog was deleted: it begins with the records that come now, and has "
                 "nothing of those that the group has read before (%s)",
                 begun.join,
                 _first([begun]),

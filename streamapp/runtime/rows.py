@@ -32,9 +32,12 @@ class Inspection(NamedTuple):
 class Owner(Protocol):
     """A join, as far as its state is asked for."""
 
-    name: str
     #: That it reads.
     topics: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """What messages call it."""
 
     @property
     def tables(self) -> frozenset[str]:

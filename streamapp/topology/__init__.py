@@ -10,6 +10,18 @@ In: declarations, and the batches of their topics, merged by event time. Out: wo
 from streamapp.topology.app import App
 from streamapp.topology.declaration import JoinDeclaration
 from streamapp.topology.processor import JoinError, JoinProcessor
-from streamapp.topology.topic import Topic, TopicTable
+from streamapp.topology.topic import Topic
+from streamapp.topology.topic_table import TopicTable
+from streamapp.topology.windowing import Bounds, WindowDeclaration, WindowProcessor
 
-__all__ = ["App", "JoinDeclaration", "JoinError", "JoinProcessor", "Topic", "TopicTable"]
+__all__ = [
+    "App",
+    "Bounds",
+    "JoinDeclaration",
+    "JoinError",
+    "JoinProcessor",
+    "Topic",
+    "TopicTable",
+    "WindowDeclaration",
+    "WindowProcessor",
+]

@@ -45,9 +45,9 @@ class Account(msgspec.Struct, frozen=True):
 
 @dataclasses.dataclass
 class Accounts:
-    """What the partitions of a join of this name came to, of this worker."""
+    """What the partitions of a join came to, of this worker; the title is what messages call it."""
 
-    name: str
+    title: str
     _last: dict[int, Account] = dataclasses.field(default_factory=dict)
     #: By partition, what is wrong with its balance.
     _wrong: dict[int, str] = dataclasses.field(default_factory=dict)
@@ -62,7 +62,7 @@ class Accounts:
         else:
             return
         if partition not in self._wrong:
-            logger.error("Join %s, partition %d: %s", self.name, partition, wrong)
+            logger.error("The %s, partition %d: %s", self.title, partition, wrong)
         self._wrong[partition] = wrong
 
     def of(self, partitions: Collection[int]) -> dict[int, Account]:
@@ -72,4 +72,4 @@ class Accounts:
     @property
     def problems(self) -> list[str]:
         """What is wrong, in words; a balance that was wrong once stays so until the worker starts again."""
-        return [f"join {self.name}, partition {number}: {wrong}" for number, wrong in sorted(self._wrong.items())]
+        return [f"{self.title}, partition {number}: {wrong}" for number, wrong in sorted(self._wrong.items())]

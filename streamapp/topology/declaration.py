@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import enum
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from types import MappingProxyType
-from typing import Final, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 import faust
 
@@ -20,15 +20,27 @@ from streamapp.topology.join_watch import JoinWatch
 from streamapp.topology.processor import JoinError, JoinProcessor
 from streamapp.topology.side_outputs import SideOutputs, by_reason
 from streamapp.topology.sink import MakeValue, Sink
+from streamapp.windows import durations
+from streamapp.windows.durations import Duration
 
-__all__ = ["Duration", "JoinDeclaration", "milliseconds"]
+__all__ = [
+    "Declaration",
+    "Duration",
+    "JoinDeclaration",
+    "SinkLike",
+    "checked",
+    "declare",
+    "milliseconds",
+    "named",
+    "one_of",
+    "timeout",
+]
 
+K = TypeVar("K", bound=enum.StrEnum)
 R = TypeVar("R")
 
 #: How a topic for results is named.
 SinkLike = str | faust.Topic | Output
-#: Whole milliseconds, or a `timedelta`.
-Duration = int | timedelta
 
 #: 300 years (ms): an event time, and so much more or less, is still a number of 64 bits.
 LONGEST_MS: Final = 10**13
@@ -40,17 +52,20 @@ def milliseconds(duration: Duration) -> int:
     """Return a duration in whole milliseconds.
 
     Raises:
-        JoinError: for one of more than 300 years.
+        JoinError: for what is none, or one of more than 300 years.
     """
-    found = duration if isinstance(duration, int) else duration // timedelta(milliseconds=1)
+    try:
+        found = durations.milliseconds(duration)
+    except ValueError as exc:
+        raise JoinError(str(exc)) from None
     if abs(found) > LONGEST_MS:
         raise JoinError(f"a duration of {found:,} ms is longer than the 300 years that are allowed")
     return found
 
 
 @dataclasses.dataclass(eq=False)
-class JoinDeclaration(Generic[R]):
-    """What is joined how; `to` says where the results go, and makes the join a part of the app."""
+class Declaration(Generic[R]):
+    """What runs on the records of topics, before it is a part of the app."""
 
     app: JoiningApp
     #: Of the join, and of the table with its state.
@@ -62,6 +77,42 @@ class JoinDeclaration(Generic[R]):
     idle_timeout: int | None = None
     #: What has to be set before the first record is joined.
     needs: Sequence[asyncio.Event] = ()
+    #: What runs it.
+    runs: ClassVar[type[JoinProcessor[Any]]] = JoinProcessor
+
+    @property
+    def topics(self) -> dict[int, str]:
+        """The topic of each source."""
+        return {each.source: each.topic for each in self.inputs}
+
+    def processor(
+        self, outputs: Mapping[Reason, Output] = NONE, tell: Callable[[SideOutput], None] | None = None
+    ) -> JoinProcessor[R]:
+        """Make it a part of the app, with its side outputs; the results are for whoever reads its channel.
+
+        Raises:
+            JoinError: if there is one, or a table, of this name already.
+        """
+        app, noun = self.app, self.runs.noun
+        for other in app.joins:
+            if other.name == self.name:
+                raise JoinError(f"there is a {other.title} already: give the {noun} another name, by name=…")
+        if self.name in app.tables:
+            raise JoinError(f"there is a table named {self.name}: give the {noun} another name, by name=…")
+        title = f"{noun} {self.name}"
+        watch = JoinWatch(title, self.join, self.topics)
+        # What is to go to the dead letters goes there as they are written.
+        named = {reason: output for reason, output in outputs.items() if output.topic != app.dead_letters.topic}
+        sides = SideOutputs(app.dead_letters, title, self.topics, named, watch, tell)
+        processor = self.runs(app, self.name, self.join, self.inputs, sides, watch, self.idle_timeout, self.needs)
+        app.joins.append(processor)
+        watch.begin(app.watch, processor)
+        app.explain(processor)
+        return processor
+
+
+class JoinDeclaration(Declaration[R]):
+    """What is joined how; `to` says where the results go, and makes the join a part of the app."""
 
     def to(
         self,
@@ -105,35 +156,44 @@ class JoinDeclaration(Generic[R]):
         processor.into(self.sink(self.app.sink(output), value, Lineage(self.topics) if lineage else None))
         return processor
 
-    @property
-    def topics(self) -> dict[int, str]:
-        """The topic of each source."""
-        return {each.source: each.topic for each in self.inputs}
-
     def sink(self, output: Output, value: MakeValue | None, lineage: Lineage | None) -> Sink[R]:
         """Make what sends the results to a topic."""
         return Sink(output, value, lineage=lineage, topics=self.topics)
 
-    def processor(
-        self, outputs: Mapping[Reason, Output] = NONE, tell: Callable[[SideOutput], None] | None = None
-    ) -> JoinProcessor[R]:
-        """Make the join a part of the app, with its side outputs; the results are for whoever reads its channel.
 
-        Raises:
-            JoinError: if there is a join or a table of this name already.
-        """
-        if any(other.name == self.name for other in self.app.joins):
-            raise JoinError(f"there are two joins named {self.name}: give one of them another name, by name=…")
-        if self.name in self.app.tables:
-            raise JoinError(f"there is a table named {self.name}: give the join another name, by name=…")
-        watch = JoinWatch(self.name, self.join, self.topics)
-        # What is to go to the dead letters goes there as they are written.
-        named = {reason: output for reason, output in outputs.items() if output.topic != self.app.dead_letters.topic}
-        sides = SideOutputs(self.app.dead_letters, self.name, self.topics, named, watch, tell)
-        processor = JoinProcessor(
-            self.app, self.name, self.join, self.inputs, sides, watch, self.idle_timeout, self.needs
-        )
-        self.app.joins.append(processor)
-        watch.begin(self.app.watch, processor)
-        self.app.explain(processor)
-        return processor
+def one_of(kinds: type[K], given: str, argument: str) -> K:
+    """Return the one of some kinds that an argument names."""
+    try:
+        return kinds(given)
+    except ValueError:
+        raise JoinError(f"{argument}={given!r} is none of {', '.join(kinds)}") from None
+
+
+def timeout(idle_timeout: Duration | None) -> int | None:
+    """Return an idle timeout in ms; None = there is none."""
+    found = None if idle_timeout is None else milliseconds(idle_timeout)
+    if found is not None and found <= 0:
+        raise JoinError(f"the idle timeout must be more than nothing, but is {found} ms")
+    return found
+
+
+def checked(make: Callable[..., R], *args: Any, **settings: Any) -> R:
+    """Make a join of the library, which knows what goes together."""
+    try:
+        return make(*args, **settings)
+    except ValueError as exc:
+        raise JoinError(str(exc)) from None
+
+
+def declare(
+    app: JoiningApp, name: str | None, join: Join[R], *inputs: Input, idle_timeout: Duration | None = None
+) -> JoinDeclaration[R]:
+    """Declare a join of topics, by default named after them."""
+    name = name or named(inputs, app.settings.topic_prefix)
+    return JoinDeclaration(app, name, join, inputs, timeout(idle_timeout))
+
+
+def named(inputs: Sequence[Input], prefix: str) -> str:
+    """Name a join after its topics, in the order of its sides."""
+    topics = [each.topic.removeprefix(prefix) for each in sorted(inputs, key=lambda each: each.source)]
+    return "-".join([*topics, "join"])

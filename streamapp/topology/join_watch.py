@@ -77,7 +77,8 @@ class Processor(Protocol):
 class JoinWatch:
     """Counts what became of the records of a join; `topics` has the topic of each source."""
 
-    name: str
+    #: What messages call it.
+    title: str
     join: Join[Any]
     topics: Mapping[int, str]
     #: By source, how many records without a partner there were that need none.
@@ -144,7 +145,7 @@ class _Input:
     def __init__(self, watch: JoinWatch, source: int, processor: Processor) -> None:
         topics = list(watch.topics.values())
         side = f" ({Side(source).name.lower()})" if topics.count(watch.topics[source]) > 1 else ""
-        self.name = f"{watch.topics[source]}{side} in the join {watch.name}"
+        self.name = f"{watch.topics[source]}{side} in the {watch.title}"
         self._watch = watch
         self._source = source
         self._processor = processor
@@ -200,7 +201,7 @@ class _Partners:
     """Whether any record of a join of two sides has found a partner."""
 
     def __init__(self, watch: JoinWatch, processor: Processor) -> None:
-        self.name = f"the join {watch.name}"
+        self.name = f"the {watch.title}"
         self._watch = watch
         self._processor = processor
         self._since: float | None = None
@@ -219,7 +220,7 @@ class _Partners:
         if watch.keeps and any(tally.taken < LEAST for tally in watch.tallies.values()):
             return None  # there are results, and one side is only about to come
         read = " and ".join(f"{tally.taken:,} of {watch.topics[source]}" for source, tally in watch.tallies.items())
-        return Finding(True, f"no record in the join {watch.name} has found a partner, of {read}", self._detail)
+        return Finding(True, f"no record in the {watch.title} has found a partner, of {read}", self._detail)
 
     def _detail(self) -> str:
         watch = self._watch

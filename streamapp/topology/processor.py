@@ -9,7 +9,7 @@ import logging
 from collections import defaultdict
 from collections.abc import AsyncIterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar, cast
 
 import msgspec
 from faust.types import TP
@@ -80,10 +80,12 @@ class JoinProcessor(Generic[R]):
     traced: bool = False
     #: Where the results go.
     sink: Sink[R] | None = None
+    #: What messages call it, before its name.
+    noun: ClassVar[str] = "join"
 
     def __post_init__(self) -> None:
         app, tables = self.app, self.app.tables
-        self.accounts = Accounts(self.name)
+        self.accounts = Accounts(self.title)
         sources: dict[str, list[int]] = defaultdict(list)
         for each in self.inputs:
             sources[each.topic].append(each.source)
@@ -97,7 +99,7 @@ class JoinProcessor(Generic[R]):
         self._only = [numbers[0] for numbers in self._sources]
         self._checks = {each.source: each.check for each in self.inputs if each.check is not None}
         self._converters = {each.source: each.convert for each in self.inputs if each.convert is not None}
-        self.table = OrderedTable(app, name=self.name, beacon=tables.beacon, help=f"the state of the join {self.name}")
+        self.table = OrderedTable(app, name=self.name, beacon=tables.beacon, help=f"the state of the {self.title}")
         self._own(self.table, self.topics[0])
         #: By source, the tables that the rows of plain ones are in.
         self.row_tables: Mapping[int, Table] = {
@@ -115,6 +117,11 @@ class JoinProcessor(Generic[R]):
         self.channel = app.subscription(*self.topics, schema=BatchSchema(merged=True, tick=tick))
         self._tasks: dict[int, Task[R]] = {}
 
+    @property
+    def title(self) -> str:
+        """What messages call it."""
+        return f"{self.noun} {self.name}"
+
     def _own(self, table: Table, source: str) -> None:
         """Have a table that goes with a topic."""
         table.source, table.owner = source, self
@@ -128,7 +135,7 @@ class JoinProcessor(Generic[R]):
             if each.table:
                 raise JoinError(f"there is a table named {name} already: give that of the join another name")
             name = f"{self.name}-table{each.source}"
-        table = Table(self.app, name=name, beacon=taken.beacon, help=f"{topic} in the join {self.name}")
+        table = Table(self.app, name=name, beacon=taken.beacon, help=f"{topic} in the {self.title}")
         self._own(table, each.topic)
         return table
 
@@ -179,7 +186,7 @@ class JoinProcessor(Generic[R]):
                 self.provenance.go_on(was)
                 self._check_rows(was, partition.changelog.partition)
         except StateMismatch as exc:
-            raise StateError(f"join {self.name} cannot go on with its state: {exc}") from None
+            raise StateError(f"the {self.title} cannot go on with its state: {exc}") from None
         fresh = state.get(LEDGER) is None
         if was is None:
             return Inspection(notes, taken=None, anew=(), fresh=fresh)
@@ -231,19 +238,19 @@ class JoinProcessor(Generic[R]):
         """From which topics it reads, and to which it sends."""
         results = [] if self.sink is None else [output.topic for output in self.sink.outputs]
         sides = [output.topic for output in self.side_outputs.outputs]
-        return Flow(f"the join {self.name}", self.topics, results, sides)
+        return Flow(f"the {self.title}", self.topics, results, sides)
 
     def _process(self, batch: Merged) -> Sequence[R]:
         task = self._task(batch.partition)
         task.begin(batch.work)
         came = len(batch)
         batch, redone = task.redone.divided(batch)
-        where = f"{self.name}, partition {batch.partition}"
+        where = f"{self.title}, partition {batch.partition}"
         if batch.records and (stored := task.set_back(batch)) is not None:
-            self.app.ahead.set_back(f"join {where}", stored)
+            self.app.ahead.set_back(where, stored)
         before = Account.of(task.operator)
         if redone is not None:
-            told = "Join %s: %d records that its state has from before a crash are not joined again"
+            told = "The %s: %d records that its state has from before a crash are not taken in again"
             logger.info(told, where, len(redone))
             task.write(record for record in self._records(redone) if not self._refuses(*record))
         if batch.records:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterable, Callable, Sequence
 from typing import Final
 
@@ -21,6 +22,8 @@ __all__ = ["KeyOf", "repartition"]
 #: Gives the key of a record; raises `Refused`, or an `Undecodable` that says the reason, if it has none.
 KeyOf = Callable[[Record], bytes | None]
 
+#: What a name of a topic cannot have.
+NO_PART: Final = re.compile(r"[^A-Za-z0-9._-]")
 #: Causes of a refusal that dead letters have a word for.
 CAUSES: Final = frozenset(Reason)
 
@@ -38,7 +41,7 @@ def repartition(
     Args:
         app: the app.
         source: full name of the topic.
-        name: what the records are keyed by; a part of the internal topic's name.
+        name: what the records are keyed by: a field, say; a part of the internal topic's name.
         key: gives the key.
         after: full names of topics that are read before the internal one.
         tombstones: whether a record without a value deletes, and goes on under the key that its own key stands for
@@ -47,7 +50,7 @@ def repartition(
     Returns:
         the full name of the internal topic.
     """
-    topic = f"{app.settings.id}-{source}-by-{name}-repartition"
+    topic = f"{app.settings.id}-{source}-by-{re.sub(NO_PART, '_', name)}-repartition"
     if topic in app.declared.inputs:
         return topic
     app.declared.read(source)

@@ -72,8 +72,8 @@ class SideOutputs:
     """
 
     _dead_letters: DeadLetters
-    #: The name of the join, and the topic of each source.
-    _join: str
+    #: What messages call the join, and the topic of each source.
+    _title: str
     _topics: Mapping[int, str]
     #: Where the records go, by reason.
     _outputs: Mapping[Reason, Output]
@@ -122,7 +122,7 @@ class SideOutputs:
         if reason is None:
             reason = Letter(one.cause) if one.cause in CAUSES else Letter.REFUSED
         error = one.detail or ERRORS.get(one.reason, "")
-        return Rejected(TP(self._topics[one.side], partition), one.record, reason, error, join=self._join)
+        return Rejected(TP(self._topics[one.side], partition), one.record, reason, error, join=self._title)
 
     def _envelope(self, one: SideOutput, partition: int) -> Envelope:
         record = one.record
@@ -151,9 +151,9 @@ class SideOutputs:
             self.counts[about] += count
             if about.reason is Reason.LATE and Reason.LATE not in self._outputs and self._logged.due(about):
                 logger.warning(
-                    "Join %s: %d records of %s were late so far, the last one by %d ms; they go to a topic only if one "
+                    "The %s: %d records of %s were late so far, the last one by %d ms; they go to a topic only if one "
                     "is named for them (late=, --late)",
-                    self._join,
+                    self._title,
                     self.counts[about],
                     about.topic,
                     last[kind].late_by,

@@ -2,46 +2,57 @@
 
 from __future__ import annotations
 
-import dataclasses
+import enum
 import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 import faust
 
+from streamapp.formats.fields import Field
 from streamapp.joins import (
     AsOfJoin,
     Direction,
     Enriched,
-    ForeignKeyJoin,
     How,
     Join,
     Joined,
     NWayJoin,
     StreamStreamJoin,
     StreamTableJoin,
-    TableTableJoin,
     WindowedReduce,
     WindowedValue,
 )
 from streamapp.runtime.batch import BatchSchema
 from streamapp.runtime.inputs import Input
 from streamapp.topology.base import JoiningApp
-from streamapp.topology.declaration import Duration, JoinDeclaration, milliseconds
-from streamapp.topology.foreign_key import ForeignKeyDeclaration
+from streamapp.topology.declaration import (
+    Duration,
+    JoinDeclaration,
+    checked,
+    declare,
+    milliseconds,
+    named,
+    one_of,
+    timeout,
+)
 from streamapp.topology.global_table import GlobalJoin, TopicGlobalTable
 from streamapp.topology.processor import JoinError
 from streamapp.topology.repartition import KeyOf as RecordKey
 from streamapp.topology.repartition import repartition
+from streamapp.topology.topic_table import TopicTable
+from streamapp.topology.windowing import WindowedStream
+from streamapp.windows.emission import Emission
 
 if TYPE_CHECKING:
     from streamapp.joins import Record
-    from streamapp.joins.foreign_key import ForeignKeyOf
     from streamapp.joins.stream_table import KeyOf
+    from streamapp.windows.windowed_aggregate import Windows
 
-__all__ = ["Topic", "TopicTable"]
+__all__ = ["Topic"]
 
 A = TypeVar("A")
+K = TypeVar("K", bound=enum.StrEnum)
 R = TypeVar("R")
 
 
@@ -83,6 +94,48 @@ class Topic(faust.Topic):
         topic.check = self.check
         topic.keyed_by = name
         return topic
+
+    def window(
+        self,
+        windows: Windows,
+        *,
+        by: str | None = None,
+        grace: Duration = 0,
+        emission: Emission | str = Emission.FINAL,
+        every: Duration | None = None,
+        idle_timeout: Duration | None = None,
+        name: str = "",
+    ) -> WindowedStream:
+        """Put the records of this stream into windows, by key; what is made of them, its `agg` says.
+
+        Args:
+            windows: such as ``tumbling("1m")``.
+            by: a field of the values, which are JSON objects: the records are written once more, keyed by it, unless
+                they are keyed by it already. None = they count by their keys.
+            grace: how far a record may be behind the event clock: a window is closed so long after its end.
+            emission: whether a window gives one final result when it is closed, updates, or both.
+            every: how often (event time) a window gives an update at most; None = each time that it is changed.
+            idle_timeout: after how long a silence of a partition event time goes on with the wall clock, so that
+                windows close; what comes after that and is behind by more than the grace is late. None = never.
+            name: of the window; its state is kept under it, and looked at as the table of that name. By default that of
+                the topic of the results.
+
+        Raises:
+            JoinError: for arguments that do not go together.
+        """
+        topic = self
+        if by is not None and by != self.keyed_by:
+            topic = self.rekey(Field(by, required=True), name=by)
+        return WindowedStream(
+            self.app,
+            topic.source(0),
+            windows,
+            milliseconds(grace),
+            one_of(Emission, emission, "emission"),
+            None if every is None else milliseconds(every),
+            timeout(idle_timeout),
+            name,
+        )
 
     def table(self, *, ttl: Duration = 0, history: Duration | None = None, name: str = "") -> TopicTable:
         """Take the topic's records as the updates of a table: of each key the last one counts, null deletes.
@@ -176,29 +229,29 @@ class Topic(faust.Topic):
         Raises:
             JoinError: for arguments that do not go together.
         """
-        how = _how(how)
+        how = one_of(How, how, "how")
         if isinstance(other, Topic):
             if before is None or after is None or grace is None or more:
                 raise JoinError("a join of two streams needs before, after and grace, and takes no tables")
             window = {"before": milliseconds(before), "after": milliseconds(after), "grace": milliseconds(grace)}
-            join: Join[Any] = _checked(StreamStreamJoin, **window, how=how)
-            return _declare(self.app, name, join, self.source(0), other.source(1), idle_timeout=idle_timeout)
+            join: Join[Any] = checked(StreamStreamJoin, **window, how=how)
+            return declare(self.app, name, join, self.source(0), other.source(1), idle_timeout=idle_timeout)
         if isinstance(other, TopicGlobalTable):
             if more or grace is not None or before is not None or after is not None:
                 raise JoinError("a global table is joined alone, and takes neither grace nor before and after")
-            found = GlobalJoin(_checked(StreamTableJoin, how=how, key=key), other)
-            name = name or _name([self.source(0), Input(other.topic, 1)], self.app.settings.topic_prefix)
+            found = GlobalJoin(checked(StreamTableJoin, how=how, key=key), other)
+            name = name or named([self.source(0), Input(other.topic, 1)], self.app.settings.topic_prefix)
             return JoinDeclaration(self.app, name, found, [self.source(0)], needs=[other.complete])
         if key is not None:
             raise JoinError("key is for the join with a global table; others are joined by the records' keys: rekey(…)")
         if before is not None or after is not None:
             raise JoinError("before and after are for the join of two streams; a table takes ttl and history")
         tables = (other, *more)
-        joins = tuple(table._looked_up(how, grace) for table in tables)  # noqa: SLF001 - of this module
+        joins = tuple(table.looked_up(how, grace) for table in tables)
         inputs = [table.source(number) for number, table in enumerate(tables, 1)]
-        join = joins[0] if not more else _checked(NWayJoin, joins)
+        join = joins[0] if not more else checked(NWayJoin, joins)
         # A table is up to date before the stream's records of the same time.
-        return _declare(self.app, name, join, *inputs, self.source(0), idle_timeout=idle_timeout)
+        return declare(self.app, name, join, *inputs, self.source(0), idle_timeout=idle_timeout)
 
     def join_asof(
         self,
@@ -221,14 +274,14 @@ class Topic(faust.Topic):
         Raises:
             JoinError: for arguments that do not go together.
         """
-        join = _checked(
+        join = checked(
             AsOfJoin,
             tolerance=milliseconds(tolerance),
             grace=milliseconds(grace),
-            direction=Direction(direction),
-            how=_how(how),
+            direction=one_of(Direction, direction, "direction"),
+            how=one_of(How, how, "how"),
         )
-        return _declare(self.app, name, join, self.source(0), other.source(1), idle_timeout=idle_timeout)
+        return declare(self.app, name, join, self.source(0), other.source(1), idle_timeout=idle_timeout)
 
     def reduce_windows(
         self,
@@ -248,7 +301,7 @@ class Topic(faust.Topic):
         Raises:
             JoinError: for arguments that do not go together.
         """
-        join: Join[WindowedValue[A]] = _checked(
+        join: Join[WindowedValue[A]] = checked(
             WindowedReduce,
             size=milliseconds(size),
             grace=milliseconds(grace),
@@ -257,90 +310,4 @@ class Topic(faust.Topic):
             reduce=reduce,
             value=value,
         )
-        return _declare(self.app, name, join, self.source(0), other.source(1), idle_timeout=idle_timeout)
-
-
-@dataclasses.dataclass(frozen=True)
-class TopicTable:
-    """A topic whose records are the updates of a table; made by `Topic.table`, which has the settings (ms)."""
-
-    topic: Topic
-    ttl: int = 0
-    history: int | None = None
-    name: str = ""
-
-    def source(self, number: int) -> Input:
-        """Take the table for the source of a join with this number."""
-        return self.topic.source(number)._replace(table=self.name)
-
-    def join(
-        self,
-        other: TopicTable,
-        *,
-        foreign_key: ForeignKeyOf | None = None,
-        how: How | str = How.INNER,
-        name: str | None = None,
-    ) -> JoinDeclaration[Joined]:
-        """Join the rows of this table with those of another one: the results are the updates of the joined table.
-
-        Args:
-            other: the other table.
-            foreign_key: gives the key of the row of the other table that a record of this one names; None = the row
-                with the same key. The topics then need not have equally many partitions.
-            how: inner, left, right or outer; by a foreign key inner or left.
-            name: of the join, by default made of the topics' names; its state is kept under it.
-
-        Raises:
-            JoinError: for arguments that do not go together.
-        """
-        if self.ttl or other.ttl:
-            raise JoinError("rows of a table that is joined with another table have no ttl")
-        if foreign_key is not None:
-            if self.history is not None or other.history is not None:
-                raise JoinError("tables that are joined by a foreign key have no history")
-            checked = _checked(ForeignKeyJoin, foreign_key=foreign_key, how=_how(how))
-            left, right = self.source(0), other.source(1)
-            name = name or _name([left, right], self.topic.app.settings.topic_prefix)
-            return cast(JoinDeclaration[Joined], ForeignKeyDeclaration(self.topic.app, name, left, right, checked))
-        join = _checked(TableTableJoin, how=_how(how), left_history=self.history, right_history=other.history)
-        return _declare(self.topic.app, name, join, self.source(0), other.source(1))
-
-    def _looked_up(self, how: How, grace: Duration | None) -> StreamTableJoin:
-        return _checked(
-            StreamTableJoin,
-            how=how,
-            ttl=self.ttl,
-            history=self.history,
-            grace=None if grace is None else milliseconds(grace),
-            kept=int(self.topic.app.settings.keep_expired * 1000),
-        )
-
-
-def _how(how: How | str) -> How:
-    try:
-        return How(how)
-    except ValueError:
-        raise JoinError(f"how={how!r} is none of {', '.join(How)}") from None
-
-
-def _checked(make: Callable[..., R], *args: Any, **settings: Any) -> R:
-    """Make a join of the library, which knows what goes together."""
-    try:
-        return make(*args, **settings)
-    except ValueError as exc:
-        raise JoinError(str(exc)) from None
-
-
-def _declare(
-    app: JoiningApp, name: str | None, join: Join[R], *inputs: Input, idle_timeout: Duration | None = None
-) -> JoinDeclaration[R]:
-    timeout = None if idle_timeout is None else milliseconds(idle_timeout)
-    if timeout is not None and timeout <= 0:
-        raise JoinError(f"the idle timeout must be more than nothing, but is {timeout} ms")
-    return JoinDeclaration(app, name or _name(inputs, app.settings.topic_prefix), join, inputs, timeout)
-
-
-def _name(inputs: Sequence[Input], prefix: str) -> str:
-    """Name a join after its topics, in the order of its sides."""
-    topics = [each.topic.removeprefix(prefix) for each in sorted(inputs, key=lambda each: each.source)]
-    return "-".join([*topics, "join"])
+        return declare(self.app, name, join, self.source(0), other.source(1), idle_timeout=idle_timeout)

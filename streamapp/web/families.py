@@ -42,24 +42,35 @@ def flow(app: App) -> Iterable[Metric]:
 
 
 def joins(app: App) -> Iterable[Metric]:
-    """Return the balance of each join and partition: ``received = matched + unmatched + pending + late + rejected``."""
-    accounts = [(join.name, str(number), one) for join in app.joins for number, one in join.partitions.items()]
-    balance = (((*of, name), count) for *of, one in accounts for name, count in asdict(one.balance).items())
-    updates = (((*of, name), count) for *of, one in accounts for name, count in asdict(one.updates).items())
-    clock = (((join, number), one.clock / 1000) for join, number, one in accounts if one.clock is not None)
-    side = (((join.name, *about), count) for join in app.joins for about, count in join.side_outputs.counts.items())
+    """Return the balance of each join and partition: ``received = matched + unmatched + pending + late + rejected``.
+
+    Windows have theirs, in families of their own: of a record that is matched, a window has given its last result.
+    """
     tables: Counter[tuple[str, str]] = Counter()
     for table in app.global_tables:
         for name, count in asdict(table.table.updates).items():
             tables[table.topic, name] += count
-    by_account = ("join", "partition", "account")
+    nouns = dict.fromkeys(["join", *(join.noun for join in app.joins)])
     return [
-        _gauge("join_records", "records that can have a result, by account", balance, by_account),
-        _gauge("join_updates", "records that others are joined with", updates, by_account),
-        _gauge("join_clock_seconds", "event time", clock, ("join", "partition")),
-        _counter("join_side_outputs", "records that are not matched", side, ("join", "topic", "reason")),
+        *(family for noun in nouns for family in _accounts(app, noun)),
         _gauge("global_table_updates", "updates of global tables, by account", tables.items(), ("topic", "account")),
     ]
+
+
+def _accounts(app: App, noun: str) -> Iterable[Metric]:
+    """Return the families of those joins that are called so."""
+    joins = [join for join in app.joins if join.noun == noun]
+    accounts = [(join.name, str(number), one) for join in joins for number, one in join.partitions.items()]
+    balance = (((*of, name), count) for *of, one in accounts for name, count in asdict(one.balance).items())
+    updates = (((*of, name), count) for *of, one in accounts for name, count in asdict(one.updates).items())
+    clock = (((join, number), one.clock / 1000) for join, number, one in accounts if one.clock is not None)
+    side = (((join.name, *about), count) for join in joins for about, count in join.side_outputs.counts.items())
+    by_account = (noun, "partition", "account")
+    yield _gauge(f"{noun}_records", "records that can have a result, by account", balance, by_account)
+    if noun == "join":
+        yield _gauge("join_updates", "records that others are joined with", updates, by_account)
+    yield _gauge(f"{noun}_clock_seconds", "event time", clock, (noun, "partition"))
+    yield _counter(f"{noun}_side_outputs", "records that are not matched", side, (noun, "topic", "reason"))
 
 
 def _counter(name: str, text: str, values: Values, labels: Sequence[str] = ("topic",)) -> Metric:

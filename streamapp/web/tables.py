@@ -1,4 +1,7 @@
-"""Table views: the rows, from whichever worker has them, once it has recovered them."""
+"""Table views: the rows, from whichever worker has them, once it has recovered them.
+
+The state of windows is such a table, too: its rows are the results that the open windows of a key have so far.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,10 @@ from aiohttp import web
 from faust.types import TP
 from faust.web.exceptions import NotFound, ServiceUnavailable
 
-from streamapp.topology import App
+from streamapp.topology import App, WindowProcessor
 from streamapp.web.answers import answer, error
 from streamapp.web.health import State, state_of
-from streamapp.web.requests import APP, key_in_path, parameters, shown
+from streamapp.web.requests import APP, INT64_MAX, key_in_path, number, parameters, shown
 from streamapp.web.router import EVENT_TIME, HOP, router_of, table_of
 from streamapp.worker.table import Table
 
@@ -35,7 +38,7 @@ async def tables(request: web.Request) -> web.Response:
     app = request.app[APP]
     check_recovered(app)
     found = (table_of(app, name) for name in sorted(app.tables))
-    return answer([_info(app, table) for table in found if not table.ordered])
+    return answer([_info(app, table) for table in found if _windows_of(table) or not table.ordered])
 
 
 async def table(request: web.Request) -> web.StreamResponse:
@@ -49,7 +52,7 @@ async def table(request: web.Request) -> web.StreamResponse:
 
 
 async def row(request: web.Request) -> web.StreamResponse:
-    """Look a row up: the value's JSON, with its event time in a header."""
+    """Look a row up: the value's JSON, with its event time in a header; of windows, those of a key that are open."""
     return await _row(request, _table(request), key_in_path(request, 2))
 
 
@@ -67,7 +70,7 @@ def check_recovered(app: App) -> None:
 def _table(request: web.Request) -> Table:
     name = request.match_info["name"]
     found = table_of(request.app[APP], name)
-    if found.ordered:  # the inner state of a join is none to be looked at
+    if found.ordered and _windows_of(found) is None:  # the inner state of a join is none to be looked at
         raise NotFound("unknown table", name=name)
     return found
 
@@ -79,8 +82,15 @@ async def _row(request: web.Request, table: Table, key: bytes) -> web.StreamResp
     taken for a 404.
     """
     app, router = request.app[APP], router_of(request.app[APP])
+    windows = _windows_of(table)
+    start = None if windows is None else parameters(request).get("start")
     for owner in router.owners(table.name, key, request.headers.get(HOP)):
-        response = _look_up(app, table, owner.partition, key) if owner.here else await router.ask(owner, request)
+        if not owner.here:
+            response = await router.ask(owner, request)
+        elif windows is None:
+            response = _look_up(app, table, owner.partition, key)
+        else:
+            response = _open(app, windows, owner.partition, key, start)
         if response.status != HTTPStatus.NOT_FOUND:
             break
     return response
@@ -97,6 +107,33 @@ def _look_up(app: App, table: Table, partition: int, key: bytes) -> web.Response
         return error(HTTPStatus.NOT_FOUND, "key not found", key=shown(key), table=table.name)
     headers = {EVENT_TIME: str(found.timestamp)}
     return web.Response(body=found.value, content_type="application/json", headers=headers)
+
+
+def _windows_of(table: Table) -> WindowProcessor | None:
+    """Return the windows that a table is the state of."""
+    return table.owner if table.ordered and isinstance(table.owner, WindowProcessor) else None
+
+
+def _open(app: App, windows: WindowProcessor, partition: int, key: bytes, start: bytes | None) -> web.Response:
+    """Answer with the open windows of a key, as their results are so far; or with the one that has this start (ms)."""
+    check_recovered(app)
+    at = None if start is None else number(start.decode(errors="replace"), "start", INT64_MAX)
+    try:
+        found = windows.open_windows(partition, key)
+    except KeyError:  # a rebalance came while another worker was asked
+        raise router_of(app).moving() from None
+    about = {"key": shown(key), "table": windows.name}
+    if not found:
+        return error(HTTPStatus.NOT_FOUND, "no window of this key is open", **about)
+    made = list(map(windows.shown, found))
+    if at is None:
+        return web.Response(body=b"[%b]" % b",".join(made), content_type="application/json")
+    for window, value in zip(found, made, strict=True):
+        if window.start == at:
+            headers = {EVENT_TIME: str(window.timestamp)}
+            return web.Response(body=value, content_type="application/json", headers=headers)
+    starts = [window.start for window in found]
+    return error(HTTPStatus.NOT_FOUND, "no window of this key that is open starts then", **about, open=starts)
 
 
 def _info(app: App, table: Table) -> TableInfo:

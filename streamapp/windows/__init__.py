@@ -4,3 +4,10 @@ In: records of a partition in the order in which they came; a state, which is a 
 each key and window (`Windowed`), side outputs, changes of the state, and accounts that add up. `docs/windows.md` is
 what they promise.
 """
+
+from streamapp.windows.emission import Emission
+from streamapp.windows.time_windows import TimeWindows, hopping, tumbling
+from streamapp.windows.windowed import Windowed
+from streamapp.windows.windowed_aggregate import Fields, WindowedAggregate, Windows
+
+__all__ = ["Emission", "Fields", "TimeWindows", "Windowed", "WindowedAggregate", "Windows", "hopping", "tumbling"]

@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol, TypeVar
+import dataclasses
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, NamedTuple, Protocol, TypeAlias, TypeGuard, TypeVar
 
-__all__ = ["Aggregate", "Place", "Removable"]
+from msgspec import Meta
+
+__all__ = [
+    "LARGEST",
+    "Aggregate",
+    "Batched",
+    "Described",
+    "Number",
+    "OfField",
+    "Place",
+    "Removable",
+    "Scalar",
+    "batched",
+    "mergeable",
+    "removable",
+]
 
 S = TypeVar("S")
+
+#: Floats that aggregates take are not larger, so that the sum of the squares of 10^18 of them is a float, too.
+LARGEST: Final = 1e140
+#: A finite number: an integer of 64 bits or a float; true and false are none.
+Number: TypeAlias = (
+    Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)] | Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]
+)
+#: A JSON value that is no object and no array.
+Scalar: TypeAlias = str | bool | Number
 
 
 class Place(NamedTuple):
@@ -21,12 +47,18 @@ class Aggregate(Protocol[S]):
 
     It describes only: the same object serves all keys, and what it knows of one is in a state, which is of plain types
     that msgpack can write (`state_type`), so that a window is kept in a table and goes on after a restart. A state may
-    be changed in place by `add` and `merge`; what they return counts.
+    be changed in place by `add` and `merge`; what they return counts. Its text (``repr``) says what it is, and is kept
+    with the state: what has the same text can go on with it.
     """
 
     @property
     def field(self) -> str | None:
         """The field of the records' values that it takes; None = it takes none, and is given None."""
+        ...
+
+    @property
+    def takes(self) -> Any:
+        """The type, for msgspec, of the values that it can use besides None; other records have been refused before."""
         ...
 
     @property
@@ -39,11 +71,7 @@ class Aggregate(Protocol[S]):
         ...
 
     def add(self, state: S, value: Any, place: Place) -> S:
-        """Return the state with one more record.
-
-        Raises:
-            Refused: for a value that it cannot use; the state is as it was.
-        """
+        """Return the state with one more record."""
         ...
 
     def merge(self, state: S, other: S) -> S:
@@ -59,5 +87,52 @@ class Removable(Aggregate[S], Protocol[S]):
     """An aggregate that can forget a record again, so that a look-back window moves on at constant cost."""
 
     def remove(self, state: S, value: Any, place: Place) -> S:
-        """Return the state without a record that was added before."""
+        """Return the state without a record that was added before: the earliest one of those that are left."""
         ...
+
+
+class Batched(Aggregate[S], Protocol[S]):
+    """An aggregate to which the order of the records is nothing, and that is faster with many of them at once."""
+
+    def add_many(self, state: S, values: Sequence[Any]) -> S:
+        """Return the state with these records, as if they were added one by one."""
+        ...
+
+
+def removable(aggregate: Aggregate[S]) -> TypeGuard[Removable[S]]:
+    """Return whether an aggregate can forget a record."""
+    return getattr(aggregate, "remove", None) is not None
+
+
+def mergeable(aggregate: Aggregate[Any]) -> bool:
+    """Return whether two states of an aggregate can become one, as sessions need it."""
+    return getattr(aggregate, "merge", None) is not None
+
+
+def batched(aggregate: Aggregate[S]) -> TypeGuard[Batched[S]]:
+    """Return whether an aggregate is faster with many records at once."""
+    return hasattr(aggregate, "add_many")
+
+
+class Described:
+    """An aggregate that is a dataclass; its text is what makes it: ``Sum("amount")``."""
+
+    def __repr__(self) -> str:
+        told = []
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if value != field.default:
+                text = f'"{value}"' if isinstance(value, str) else repr(value)
+                told.append(text if field.name == "field" else f"{field.name}={text}")
+        return f"{type(self).__name__}({', '.join(told)})"
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class OfField(Described):
+    """An aggregate of a field.
+
+    Args:
+        field: its name.
+    """
+
+    field: str

@@ -157,7 +157,7 @@ class App(faust.App):
         elif isinstance(found, ValueTable):
             raise TypeError(f"{name} is declared by app.Table(…) already, as a table of Faust's")
         elif (join := cast(Table, found).owner) is not None:
-            raise TypeError(f"{name} is the table of the join {join.name}, which writes it: name yours otherwise")
+            raise TypeError(f"{name} is the table of the {join.title}, which writes it: name yours otherwise")
         return cast(Table, found)
 
     def GlobalTable(self, name: str, **_options: object) -> NoReturn:  # noqa: N802 - Faust's name

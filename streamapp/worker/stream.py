@@ -153,11 +153,15 @@ class Stream(faust.Stream[Batch]):
         batch = cast(Batch, event.value)
         if not self._topic.schema.merged:
             return [event]
-        generation = event.message.generation_id
-        place = WHOLE if self._topic.schema.whole else batch.partition
+        generation, whole = event.message.generation_id, self._topic.schema.whole
+        place = WHOLE if whole else batch.partition
         events = [one for one in self._gathered.pop(place, ()) if one.message.generation_id == generation]
         events.append(event)
-        if len(events) == sum(tp.topic in self._topic.topics for tp in batch.round):
+        # All partitions may go together only because another agent wants them so.
+        mine = [
+            tp for tp in batch.round if tp.topic in self._topic.topics and (whole or tp.partition == batch.partition)
+        ]
+        if len(events) == len(mine):
             return events
         self._gathered[place] = events
         return []

@@ -54,7 +54,7 @@ def test_no_record_is_joined_twice_or_late_and_each_result_is_there(
         for topic in TOPICS:
             wait_until(lambda topic=topic: topics.committed(topic) == topics.end(topic), f"{topic} is read")
         balances = {join: +balance(worker, join) for join in joins}
-        assert "records that its state has from before a crash are not joined again" in worker.log
+        assert "records that its state has from before a crash are not taken in again" in worker.log
     for join in joins:
         whole = expected(topics, join, tmp_path)
         assert balances[join] == +whole.balance, join  # what is late too

@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from topics import Topics
 from worker import wait_until
 
-from streamapp.replay.values import Field
+from streamapp.formats.fields import Field
 from streamapp.runtime import purge
 from streamapp.settings import Guarantee, Settings
 from streamapp.topology import App

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from streamapp.cli.join_options import JoinOptions, check_options, part_of_name
+from streamapp.cli.join_options import JoinOptions, check_options
 from streamapp.topology import JoinError
 
 GIVEN: dict[str, Any] = {
@@ -59,8 +59,3 @@ def test_what_cannot_be_is_refused_and_the_option_is_named(options: dict[str, An
 )
 def test_what_can_be_is_not_refused(options: dict[str, Any]) -> None:
     check_options(JoinOptions(**(GIVEN | options)))
-
-
-def test_a_field_is_a_part_of_a_topics_name_whatever_it_is_called() -> None:
-    assert part_of_name("customer_id") == "customer_id"
-    assert part_of_name("Nr. ü") == "Nr.__"

@@ -34,7 +34,7 @@ PROGRESS = CommitMetadata(topic_id="a")
 class Join:
     """A join whose state says what it has taken in."""
 
-    name = "paid"
+    title = "join paid"
     topics = ("clicks", "orders")
     tables = frozenset({"orders"})
 

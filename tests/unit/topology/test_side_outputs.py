@@ -31,7 +31,7 @@ class App:
 
 def sent(sides: list[SideOutput], outputs: Mapping[Reason, Output] | None = None) -> tuple[Batch, SideOutputs]:
     outputs = outputs or {}
-    side_outputs = SideOutputs(App().dead_letters, "paid", TOPICS, outputs, JoinWatch("paid", JOIN, TOPICS))
+    side_outputs = SideOutputs(App().dead_letters, "join paid", TOPICS, outputs, JoinWatch("join paid", JOIN, TOPICS))
     batch = Batch(TP("orders", 3), [Event(b"k", b"v", 0, 7)])  # type: ignore[list-item]
     side_outputs.send(batch, sides)
     for effect in batch.work.effects:
@@ -57,7 +57,7 @@ def side(reason: Reason, *, source: int = 0, offset: int = 7, **more: Any) -> Si
 def test_what_cannot_be_joined_is_a_dead_letter_with_its_reason(one: SideOutput, reason: Letter, error: str) -> None:
     batch, _ = sent([one])
     (letter,) = batch.work.rejected
-    assert (letter.tp, letter.record, letter.reason, letter.join) == (TP("orders", 3), one.record, reason, "paid")
+    assert (letter.tp, letter.record, letter.reason, letter.join) == (TP("orders", 3), one.record, reason, "join paid")
     assert error in letter.error
 
 
@@ -93,7 +93,7 @@ def test_late_records_that_are_in_no_topic_are_told_once_in_a_while(caplog: pyte
     caplog.set_level(logging.WARNING)
     sent([side(Reason.LATE, late_by=5), side(Reason.LATE, late_by=70)])
     (line,) = caplog.messages
-    assert line.startswith("Join paid: 2 records of orders were late so far, the last one by 70 ms")
+    assert line.startswith("The join paid: 2 records of orders were late so far, the last one by 70 ms")
     sent([side(Reason.LATE, late_by=5)], {Reason.LATE: Output(App(), "late")})
     assert len(caplog.messages) == 1
 

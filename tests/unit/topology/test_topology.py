@@ -116,7 +116,7 @@ def twice(app: App) -> None:
             "lineage=True: what a window is reduced to is made of many records",
         ),
         (one_table_for_two, "there is a table named b already: give that of the join another name"),
-        (twice, "there are two joins named a-b-join: give one of them another name"),
+        (twice, "there is a join a-b-join already: give the join another name"),
     ],
 )
 def test_what_does_not_go_together_is_told_in_one_line(app: App, make: Make, message: str) -> None:

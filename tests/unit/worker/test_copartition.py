@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from streamapp.errors import StreamappError
+from streamapp.formats.fields import Field
 from streamapp.kafka.admin import Cluster, ClusterError
 from streamapp.kafka.topic_configs import Config
-from streamapp.replay.values import Field
 from streamapp.settings import Create, Settings
 from streamapp.topology import App
 from streamapp.worker.copartition import make_changelogs, make_inputs, make_outputs

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from streamapp.replay.values import Field
+from streamapp.formats.fields import Field
 from streamapp.runtime.batch import Batch
 from streamapp.settings import Settings
 from streamapp.topology import App

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from streamapp.formats.fields import Field
 from streamapp.joins import Event, Refused
-from streamapp.replay.values import Field
 
 
 def record(value: Any) -> Event:

@@ -1,0 +1,44 @@
+"""How many records."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from streamapp.windows.aggregate import Described, Place
+
+__all__ = ["Count"]
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Count(Described):
+    """How many records a window has; with a field, how many have a value in it that is not null."""
+
+    field: str | None = None
+    takes = Any
+    state_type = int
+
+    def initial(self) -> int:
+        """Return 0."""
+        return 0
+
+    def add(self, state: int, value: Any, place: Place) -> int:
+        """Return one more, unless the field is null."""
+        return state + (self.field is None or value is not None)
+
+    def add_many(self, state: int, values: Sequence[Any]) -> int:
+        """Return as many more as there are values that are not null."""
+        return state + len(values) - (0 if self.field is None else values.count(None))
+
+    def remove(self, state: int, value: Any, place: Place) -> int:
+        """Return one less, unless the field is null."""
+        return state - (self.field is None or value is not None)
+
+    def merge(self, state: int, other: int) -> int:
+        """Return how many both have."""
+        return state + other
+
+    def result(self, state: int) -> int:
+        """Return how many there are."""
+        return state

@@ -1,0 +1,68 @@
+"""Aggregates of functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from streamapp.windows.aggregate import Place
+
+__all__ = ["Own"]
+
+S = TypeVar("S")
+
+
+class Own(Generic[S]):
+    """An aggregate that is made of functions; null is not given to them.
+
+    ``Own("rate", name="product", initial=lambda: 1.0, add=lambda state, value: state * value, state_type=float)``
+
+    Args:
+        field: the field of the values that it takes.
+        name: tells it from others in the declaration that is kept with states; to be changed with the functions.
+        initial: returns the state of a window without records.
+        add: returns the state with a value more.
+        state_type: the type of a state, of what msgpack can write.
+        merge: returns the state of two, one of which is the later part of a session; None = not for sessions.
+        remove: returns the state without a value that was added; None = look-back windows keep all values.
+        result: returns what a state comes to, of what JSON can write; None = the state.
+        takes: the type of the values that it can use; records with others are refused.
+
+    Raises:
+        ValueError: if msgpack cannot write the state of a window without records, or not read it as of its type.
+    """
+
+    def __init__(
+        self,
+        field: str,
+        *,
+        name: str,
+        initial: Callable[[], S],
+        add: Callable[[S, Any], S],
+        state_type: Any,
+        merge: Callable[[S, S], S] | None = None,
+        remove: Callable[[S, Any], S] | None = None,
+        result: Callable[[S], Any] | None = None,
+        takes: Any = Any,
+    ) -> None:
+        self.field, self.takes, self.state_type = field, takes, state_type
+        self._name = name
+        self.initial = initial
+        self.add = _of_values(add)
+        #: None unless there is such a function: `mergeable`, `removable`.
+        self.merge: Any = merge
+        self.remove: Any = remove and _of_values(remove)
+        self.result: Callable[[S], Any] = result or (lambda state: state)
+        try:
+            msgspec.msgpack.decode(msgspec.msgpack.encode(initial()), type=state_type)
+        except (TypeError, OverflowError, msgspec.ValidationError) as exc:
+            raise ValueError(f"{self}: initial() returns no state of {state_type}: {exc}") from None
+
+    def __repr__(self) -> str:
+        return f'Own("{self.field}", name="{self._name}")'
+
+
+def _of_values(function: Callable[[S, Any], S]) -> Callable[[S, Any, Place], S]:
+    return lambda state, value, _: state if value is None else function(state, value)

@@ -1,0 +1,89 @@
+"""The states of the aggregates of a window: how they are added to, and how they are kept as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from streamapp.joins.declared import StateMismatch
+from streamapp.joins.state import State
+from streamapp.windows.aggregate import Place, batched
+from streamapp.windows.windowed_aggregate import WindowedAggregate
+
+__all__ = ["States"]
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+
+class States:
+    """What a `WindowedAggregate` keeps of each window: a list with the state of each aggregate, as they are declared.
+
+    A row has what the kind of windows keeps itself, and then these by the names of the aggregates: so other aggregates
+    can go on with it.
+
+    Args:
+        join: the aggregates.
+        head: the types of what comes before the states in a row.
+    """
+
+    def __init__(self, join: WindowedAggregate, head: Sequence[Any]) -> None:
+        self._names = list(join.aggregates)
+        self._aggregates = aggregates = list(join.aggregates.values())
+        #: Those that take many records at once, and those that want to know of each where it stands.
+        self._many = [(n, one.add_many) for n, one in enumerate(aggregates) if batched(one)]
+        self._placed = [(n, one.add) for n, one in enumerate(aggregates) if not batched(one)]
+        #: Whether records are added with their places.
+        self.placed = bool(self._placed)
+        self._initial = [one.initial for one in aggregates]
+        self._results = [one.result for one in aggregates]
+        slots = [f"_{n}" for n in range(len(aggregates))]
+        by_name = msgspec.defstruct(
+            "ByName",
+            [(slot, one.state_type, msgspec.UNSET) for slot, one in zip(slots, aggregates, strict=True)],
+            rename=dict(zip(slots, self._names, strict=True)),
+        )
+        row: Any = tuple[*head, by_name]  # type: ignore[valid-type]
+        self._decode = msgspec.msgpack.Decoder(row).decode
+
+    def initial(self) -> list[Any]:
+        """Return the states of a window without records."""
+        return [initial() for initial in self._initial]
+
+    def add(self, states: list[Any], rows: Sequence[Sequence[Any]], places: Sequence[Place]) -> None:
+        """Add records: their values, and where they stand, which may be left out if none is `placed`."""
+        for n, add_many in self._many:
+            states[n] = add_many(states[n], [row[n] for row in rows])
+        for n, add in self._placed:
+            state = states[n]
+            for row, place in zip(rows, places, strict=True):
+                state = add(state, row[n], place)
+            states[n] = state
+
+    def merge(self, states: list[Any], others: list[Any]) -> None:
+        """Add the records of another window, whose states are not used any more."""
+        for n, aggregate in enumerate(self._aggregates):
+            states[n] = aggregate.merge(states[n], others[n])
+
+    def results(self, states: list[Any]) -> tuple[Any, ...]:
+        """Return the aggregates' values."""
+        return tuple([result(state) for result, state in zip(self._results, states, strict=True)])
+
+    def row(self, *head: Any, states: list[Any]) -> bytes:
+        """Return the row of a window."""
+        return _encode((*head, dict(zip(self._names, states, strict=True))))
+
+    def read(self, state: State) -> Iterator[tuple[bytes, Sequence[Any], list[Any]]]:
+        """Go through the rows: the key, what comes before the states, and the states.
+
+        Raises:
+            StateMismatch: for a state that is not of its aggregate's type.
+        """
+        for key, row in state.scan():
+            try:
+                *head, found = self._decode(row)
+            except msgspec.ValidationError as exc:
+                raise StateMismatch(f"the state of an aggregate is of another type: {exc}") from None
+            stored = zip(msgspec.structs.astuple(found), self._initial, strict=True)
+            yield key, head, [initial() if state is msgspec.UNSET else state for state, initial in stored]

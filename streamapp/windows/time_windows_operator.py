@@ -1,0 +1,275 @@
+"""Tumbling and hopping windows at work on a partition."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from streamapp.joins import ordering
+from streamapp.joins.clock import BEGINNING, END
+from streamapp.joins.declared import earlier
+from streamapp.joins.explanation import Explanation, Verdict
+from streamapp.joins.horizon import Horizon
+from streamapp.joins.ledger import Accounting, Refused
+from streamapp.joins.output import Output, Reason
+from streamapp.joins.records import Batch, Record
+from streamapp.joins.state import State
+from streamapp.windows.aggregate import Place
+from streamapp.windows.assignment import Assignment
+from streamapp.windows.states import States
+from streamapp.windows.ticks import Ticks
+from streamapp.windows.windowed import Windowed
+from streamapp.windows.windowed_aggregate import WindowedAggregate
+
+__all__ = ["TimeWindowsOperator"]
+
+_BOUNDS: Final = operator.attrgetter("end", "start")
+_KEY: Final = operator.attrgetter("key")
+
+
+class _Window:
+    """A window of a key."""
+
+    __slots__ = ("changed", "firsts", "key", "latest", "places", "rows", "states", "stored", "untold")
+
+    def __init__(self, key: bytes, states: list[Any]) -> None:
+        self.key = key
+        #: Of the aggregates, without `rows`: the records that came since, and where they stand.
+        self.states = states
+        self.rows: list[Any] = []
+        self.places: list[Place] = []
+        #: The time (ms) of the latest record, and how many have this as their first window.
+        self.latest = BEGINNING
+        self.firsts = 0
+        #: Whether it is to be written to the state, whether it is there, and whether an update is to tell of it.
+        self.changed = False
+        self.stored = False
+        self.untold = False
+
+
+class _Open(dict[bytes, _Window]):
+    """The windows of all keys from a start to an end (ms) that is to come; ``open[key]`` makes one."""
+
+    __slots__ = ("_states", "changed", "end", "head", "start", "touched", "untold")
+
+    def __init__(self, start: int, end: int, states: States) -> None:
+        self.start = start
+        self.end = end
+        #: How the keys of their rows begin.
+        self.head = ordering.time(start)
+        self._states = states
+        #: Those with records that are not in their aggregates yet; those to be written; those to be told.
+        self.touched: list[_Window] = []
+        self.changed: list[_Window] = []
+        self.untold: list[_Window] = []
+
+    def __missing__(self, key: bytes) -> _Window:
+        window = self[key] = _Window(key, self._states.initial())
+        return window
+
+
+class TimeWindowsOperator(Accounting[Windowed]):
+    """Aggregates in tumbling or hopping windows of one partition.
+
+    All records count in its balance; one is matched when the first of its windows gives its last result.
+    """
+
+    def __init__(self, join: WindowedAggregate, assignment: Assignment, state: State) -> None:
+        self.join = join
+        was, _ = earlier(state, join)
+        super().__init__(state)
+        self._assignment = assignment
+        self._values = join.values
+        self._horizon = Horizon(state, self.clock, join.grace, was.grace)
+        self._state = state.section(b"windows/")
+        self._states = States(join, head=(int, int, bool))
+        self._updates = join.emission.updates
+        self._at_once = self._updates and join.every is None
+        self._ticks = Ticks(join.every, self.clock.time)
+        #: The windows by start, and the time (ms) at which the first of them closes, or the next tick comes.
+        self._open: dict[int, _Open] = {}
+        self._due = self._ticks.due
+        #: Rows to be written or deleted.
+        self._changes: dict[bytes, bytes | None] = {}
+        for key, (latest, firsts, untold), states in self._states.read(self._state):
+            windows = self._opened(start := ordering.time_of(key), assignment.pane(start).windows[-1][1])
+            window = windows[key[ordering.TIME :]]
+            window.states, window.latest, window.firsts, window.stored = states, latest, firsts, True
+            if untold and self._updates:
+                window.untold = True
+                windows.untold.append(window)
+
+    def process(self, batch: Batch) -> Output[Windowed]:
+        """Put records into their windows, and close those whose time has come."""
+        clock, ledger, values = self.clock, self._ledger, self._values
+        placed, at_once = self._states.placed, self._at_once
+        now, limit = clock.time, clock.wall.limit
+        self._pass(now)
+        low = high = due = received = counted = 0
+        opened: list[_Open] = []
+        partly, number = False, self.balance.received
+        for source, record in batch:
+            received += 1
+            key, timestamp = record.key, record.timestamp
+            if key is None or record.value is None:
+                reason = Reason.NULL_VALUE if record.value is None else Reason.NULL_KEY
+                ledger.rejected(self.balance, source, record, reason)
+                continue
+            if not low <= timestamp < high:
+                low, high, opened, partly = self._pane(timestamp, now)
+                due = self._due
+            if not opened:
+                ledger.late(self.balance, source, record, self._horizon.at(now) - timestamp)
+                continue
+            try:
+                row = values(record)
+            except Refused as refused:
+                ledger.rejected(self.balance, source, record, Reason.REFUSED, refused)
+                continue
+            counted += 1
+            first = 1
+            for windows in opened:
+                window = windows[key]
+                if window.rows:
+                    window.rows.append(row)
+                else:
+                    window.rows = [row]
+                    windows.touched.append(window)
+                if timestamp > window.latest:
+                    window.latest = timestamp
+                if placed:
+                    window.places.append(Place(timestamp, number + received))
+                window.firsts += first
+                first = 0
+            if partly:
+                ledger.partly_late(source, record, self._horizon.at(now) - timestamp)
+            if at_once:
+                for windows in opened:
+                    self._fold(windows)
+                    self._tell(windows, windows.untold)
+                    windows.untold = []
+            if timestamp > now:
+                if timestamp > limit:
+                    clock.advance(timestamp)
+                else:
+                    now = timestamp
+                    if now >= due:
+                        self._pass(now)
+                        low = high = 0
+        self.balance.received += received
+        self.balance.pending += counted
+        return self.advance(now)
+
+    def advance(self, to: int) -> Output[Windowed]:
+        """Move the clock on to an event time (ms), as a record would that is of no key."""
+        self.clock.advance(to)
+        self._pass(self.clock.time)
+        for windows in self._open.values():
+            self._save(windows)
+        self._state.update(self._changes)
+        self._changes = {}
+        return self._ledger.close()
+
+    def explain(self, source: int, record: Record) -> Explanation:
+        """Say what became of a record that was taken in, as far as the state tells: in its first window."""
+        clock, windows = self.clock, self._assignment.pane(record.timestamp).windows
+        if record.key is None or record.value is None:
+            verdict = Verdict.NULL_VALUE if record.value is None else Verdict.NULL_KEY
+            return Explanation(verdict=verdict, clock=clock.now)
+        horizon = self._horizon.time
+        opened = [window for window in windows if window[1] > horizon]
+        if len(opened) == len(windows):
+            verdict, reasons = Verdict.PENDING, {Reason.REFUSED}
+        else:
+            verdict, reasons = Verdict.OVER, {Reason.LATE, Reason.PARTLY_LATE, Reason.REFUSED}
+        return Explanation(
+            verdict=verdict,
+            clock=clock.now,
+            grace=self.join.grace,
+            until=windows[0][1] + self.join.grace,
+            untold=Verdict.MATCHED,
+            reasons=frozenset(reasons),
+        )
+
+    def windows(self, key: bytes) -> Iterator[Windowed]:
+        """Go through the open windows of a key as they are now, the earliest first."""
+        for windows in sorted(self._open.values(), key=_BOUNDS):
+            if key in windows:
+                yield self._told(windows, windows[key], final=False)
+
+    def _pane(self, timestamp: int, now: int) -> tuple[int, int, list[_Open], bool]:
+        """Return the times (ms) that are in the same windows, those that are open, and whether others are closed."""
+        low, high, windows = self._assignment.pane(timestamp)
+        horizon = self._horizon.at(now)
+        opened = [self._opened(start, end) for start, end in windows if end > horizon]
+        return low, high, opened, len(opened) < len(windows)
+
+    def _opened(self, start: int, end: int) -> _Open:
+        windows = self._open.get(start)
+        if windows is None:
+            windows = self._open[start] = _Open(start, end, self._states)
+            self._due = min(self._due, end + self.join.grace)
+        return windows
+
+    def _pass(self, now: int) -> None:
+        """Close the windows that the clock has passed, and tell of those that changed if there was a tick."""
+        if now < self._due:
+            return
+        horizon = self._horizon.at(now)
+        for windows in sorted(self._open.values(), key=_BOUNDS):
+            if windows.end <= horizon:
+                del self._open[windows.start]
+                self._close(windows)
+        if self._ticks.passed(now):
+            for windows in sorted(self._open.values(), key=_BOUNDS):
+                self._fold(windows)
+                self._tell(windows, sorted(windows.untold, key=_KEY))
+                windows.untold = []
+        ends = (windows.end + self.join.grace for windows in self._open.values())
+        self._due = min(self._ticks.due, min(ends, default=END))
+
+    def _close(self, windows: _Open) -> None:
+        self._fold(windows)
+        final, head = self.join.emission.final, windows.head
+        for key, window in sorted(windows.items()):
+            if final or window.untold:
+                self._ledger.results.append(self._told(windows, window, final=final))
+            if window.stored:
+                self._changes[head + key] = None
+            self.balance.pending -= window.firsts
+            self.balance.matched += window.firsts
+
+    def _fold(self, windows: _Open) -> None:
+        """Have the aggregates take the records that came."""
+        add, updates = self._states.add, self._updates
+        for window in windows.touched:
+            add(window.states, window.rows, window.places)
+            window.rows, window.places = [], []
+            if not window.changed:
+                window.changed = True
+                windows.changed.append(window)
+            if updates and not window.untold:
+                window.untold = True
+                windows.untold.append(window)
+        windows.touched = []
+
+    def _tell(self, windows: _Open, untold: Iterable[_Window]) -> None:
+        for window in untold:
+            self._ledger.results.append(self._told(windows, window, final=False))
+            window.untold = False
+            if not window.changed:
+                window.changed = True
+                windows.changed.append(window)
+
+    def _told(self, windows: _Open, window: _Window, *, final: bool) -> Windowed:
+        values = self._states.results(window.states)
+        return Windowed(window.key, windows.start, windows.end, values, window.latest, final)
+
+    def _save(self, windows: _Open) -> None:
+        self._fold(windows)
+        row, changes, head = self._states.row, self._changes, windows.head
+        for window in windows.changed:
+            changes[head + window.key] = row(window.latest, window.firsts, window.untold, states=window.states)
+            window.changed, window.stored = False, True
+        windows.changed = []

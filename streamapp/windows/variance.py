@@ -1,0 +1,101 @@
+"""How far numbers are spread."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any, ClassVar, Final
+
+import msgspec
+
+from streamapp.windows.aggregate import Number, OfField, Place
+from streamapp.windows.numbers import Total
+
+__all__ = ["Spread", "StdDev", "Variance"]
+
+#: It splits a float into two of half its digits (Veltkamp).
+SPLITTER: Final = float((1 << 27) + 1)
+
+
+class Spread(msgspec.Struct, array_like=True, gc=False):
+    """The exact sums of numbers and of their squares."""
+
+    numbers: Total = msgspec.field(default_factory=Total)
+    squares: Total = msgspec.field(default_factory=Total)
+
+    def plus(self, value: float, times: int = 1) -> None:
+        """Add a number, or remove it: -1 times."""
+        self.numbers.plus(value, times)
+        if type(value) is int:
+            self.squares.plus(value * value, times)
+        else:
+            square = value * value
+            self.squares.plus(square, times)
+            self.squares.plus(_rest(value, square), times)
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Variance(OfField):
+    """The variance of the numbers in a field that are not null, as a float; None (null) if there are too few.
+
+    It is of the sums of the numbers and of their squares, which are exact: nothing is lost by removal, or where numbers
+    are large and close together. Numbers smaller than 1e-140 count as 0.
+
+    Args:
+        field: its name.
+        population: whether the numbers are all there are; one is enough then. Otherwise they are a sample, of two at
+            least: the sum of the squared distances from the mean is divided by one less than their number.
+    """
+
+    population: bool = False
+    takes: ClassVar[Any] = Number
+    state_type: ClassVar[Any] = Spread
+
+    def initial(self) -> Spread:
+        """Return the sums of no numbers."""
+        return Spread()
+
+    def add(self, state: Spread, value: Any, place: Place) -> Spread:
+        """Return the sums with a number more."""
+        if value is not None:
+            state.plus(value)
+        return state
+
+    def remove(self, state: Spread, value: Any, place: Place) -> Spread:
+        """Return the sums without a number."""
+        if value is not None:
+            state.plus(value, -1)
+        return state
+
+    def merge(self, state: Spread, other: Spread) -> Spread:
+        """Return the sums of both."""
+        state.numbers.merge(other.numbers)
+        state.squares.merge(other.squares)
+        return state
+
+    def result(self, state: Spread) -> float | None:
+        """Return the variance."""
+        count = state.numbers.count
+        freedom = count - (not self.population)
+        if freedom <= 0:
+            return None
+        total, unit = state.numbers.ratio()
+        squares, square_unit = state.squares.ratio()
+        spread = count * squares * unit * unit - total * total * square_unit
+        return max(0, spread) / (count * freedom * unit * unit * square_unit)
+
+
+class StdDev(Variance):
+    """The standard deviation of the numbers in a field that are not null: the root of their `Variance`."""
+
+    def result(self, state: Spread) -> float | None:
+        """Return the standard deviation."""
+        variance = super().result(state)
+        return None if variance is None else math.sqrt(variance)
+
+
+def _rest(value: float, square: float) -> float:
+    """Return what is missing in the square of a float that has been rounded to a float (Dekker)."""
+    high = SPLITTER * value - (SPLITTER * value - value)
+    low = value - high
+    return low * low - ((square - high * high) - 2 * high * low)
