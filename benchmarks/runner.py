@@ -25,8 +25,8 @@ L = TypeVar("L", bound=Load)
 
 #: Seconds between two samples: a peer that needs two seconds for all still has a hundred of them.
 EVERY: Final = 0.02
-#: Seconds without a new record after which no more are waited for; some peers write in bursts.
-STALL: Final = 15.0
+#: Seconds without a new record after which no more are waited for; some peers write in bursts, and windows end in them.
+STALL: Final = 30.0
 #: Seconds until a peer must have given its first record, and what each record to be read adds to that.
 START: Final = 120.0
 START_PER_RECORD: Final = 1e-4

@@ -46,9 +46,9 @@ class WindowingKafkaStreams(KafkaStreams):
 
     def environment(self, job: Job) -> Mapping[str, str]:
         """Give the job, the windows and when they give results."""
-        # Changes are held back until a commit, by default for up to 30 s.
-        emission = {"EMISSION": "updates", "COMMIT_MS": "1000"} if self.updates else {"EMISSION": "final"}
-        return {**super().environment(job), **WINDOWED, **emission, "WINDOW": self.kind}
+        # Until a commit its cache holds back all changes, by default for 30 s, also from what gives final results.
+        own = {"WINDOW": self.kind, "EMISSION": "updates" if self.updates else "final", "COMMIT_MS": "1000"}
+        return {**super().environment(job), **WINDOWED, **own}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +96,9 @@ WINDOWING: Final[Mapping[Kind, tuple[Peer, ...]]] = MappingProxyType(
         Kind.TUMBLING: (
             *_kafka_streams(Kind.TUMBLING),
             WindowingKafkaStreams("kafka_streams_updates", "Kafka Streams, each change", updates=True),
-            WindowingProgram("pathway", "Pathway", "memory; nothing is left (its persistence is off)"),
+            WindowingProgram(
+                "pathway", "Pathway, each change", "memory; nothing is left (its persistence is off)", updates=True
+            ),
             _bytewax(Kind.TUMBLING),
             _quix_streams(Kind.TUMBLING),
             WindowingProgram(

@@ -1,11 +1,15 @@
-"""Windows in Pathway: each gives one result, once the latest time of all partitions is past its end and the grace."""
+"""Windows in Pathway, which give each change.
+
+Final results would need a clock, and there is only one, for all partitions together: as these are read, one goes ahead,
+and most transactions of the others are late (`exactly_once_behavior` lost four tenths of them).
+"""
 
 import os
 
 import pathway as pw
 
 KAFKA = {"bootstrap.servers": os.environ["BROKER"]}
-SIZE_MS, GAP_MS, GRACE_MS = (int(os.environ[name]) for name in ("SIZE_MS", "GAP_MS", "GRACE_MS"))
+SIZE_MS = int(os.environ["SIZE_MS"])
 
 
 class Transaction(pw.Schema):
@@ -24,7 +28,6 @@ results = transactions.windowby(
     transactions.time,
     window=pw.temporal.tumbling(duration=SIZE_MS),
     instance=transactions.ip,
-    behavior=pw.temporal.exactly_once_behavior(shift=GRACE_MS),
 ).reduce(
     ip=pw.this._pw_instance,
     start=pw.this._pw_window_start,
