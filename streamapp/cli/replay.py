@@ -13,7 +13,7 @@ import msgspec
 
 from streamapp.cli.group import Command
 from streamapp.produce.source import read_lines
-from streamapp.replay.cases import read_cases
+from streamapp.replay.case_files import read_cases
 from streamapp.replay.errors import ReplayError
 from streamapp.replay.files import Order, replay_files
 from streamapp.replay.spec import read_spec
@@ -37,8 +37,8 @@ FILE = click.Path(path_type=Path)
 def replay(cases: Path | None, join: Path | None, left: Path | None, right: Path | None, order: str) -> None:
     """Run joins over files, without a broker.
 
-    With CASES, a JSON file of join cases, a line of JSON is printed for each step. With --join, --left and --right, two
-    files of JSON lines are joined: results and unmatched records are printed, and then the balance.
+    With CASES, a JSON file of cases of joins or windows, a line of JSON is printed for each step. With --join, --left
+    and --right, two files of JSON lines are joined: results and unmatched records are printed, and then the balance.
     """
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end quietly when the reader of our output does
     lines: Iterator[object]

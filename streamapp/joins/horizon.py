@@ -26,10 +26,11 @@ class Horizon:
         self._clock = clock
         self._grace = grace
         stored = state.get(_FLOOR)
-        self._floor = BEGINNING if stored is None else ordering.time_of(stored)
-        if was < grace and clock.time - was > self._floor:
-            self._floor = clock.time - was
-            state.put(_FLOOR, ordering.time(self._floor))
+        #: What is older (ms) is late, whatever the grace.
+        self.floor = BEGINNING if stored is None else ordering.time_of(stored)
+        if was < grace and clock.time - was > self.floor:
+            self.floor = clock.time - was
+            state.put(_FLOOR, ordering.time(self.floor))
 
     @property
     def time(self) -> int:
@@ -38,4 +39,4 @@ class Horizon:
 
     def at(self, now: int) -> int:
         """Return the same for when the clock shows ``now`` (ms)."""
-        return max(now - self._grace, self._floor)
+        return max(now - self._grace, self.floor)

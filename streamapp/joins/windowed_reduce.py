@@ -18,6 +18,7 @@ from streamapp.joins import ordering
 from streamapp.joins.clock import BEGINNING
 from streamapp.joins.declared import Declared, Described, StateMismatch, changes, earlier
 from streamapp.joins.explanation import Explanation, Verdict, unusable
+from streamapp.joins.hopping import starts
 from streamapp.joins.horizon import Horizon
 from streamapp.joins.ledger import Accounting, Refused
 from streamapp.joins.output import Output, Reason
@@ -80,7 +81,7 @@ class WindowedReduce(Described, Generic[A]):
 
     def starts(self, timestamp: int) -> range:
         """Give the starts of the windows that hold a time (ms)."""
-        return range(((timestamp - self.size) // self.step + 1) * self.step, timestamp + 1, self.step)
+        return starts(timestamp, self.size, self.step)
 
     def start(self, state: State) -> WindowedReduceOperator[A]:
         """Begin, or go on, with what the state holds."""

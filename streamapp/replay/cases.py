@@ -1,11 +1,11 @@
-"""Cases: files of inputs for joins, step by step, as those of the conformance tests."""
+"""Cases of joins: what is sent to one, step by step, as in the conformance tests."""
 
 from __future__ import annotations
 
 import enum
 import re
 from collections.abc import Iterator
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -24,12 +24,10 @@ from streamapp.joins import (
     StreamTableJoin,
     TableTableJoin,
 )
-from streamapp.replay.errors import ReplayError
+from streamapp.replay.keys import Key, Time, decode_key, encode_key
 
-__all__ = ["Case", "Family", "Result", "Step", "StepOutput", "read_cases"]
+__all__ = ["Case", "Family", "Result", "Step", "StepOutput"]
 
-Time = Annotated[int, msgspec.Meta(ge=-(1 << 60), le=1 << 60)]
-Key = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)] | str | None
 #: A foreign key that is a number.
 NUMBER: Final = re.compile(r"-?[0-9]{1,18}")
 
@@ -129,6 +127,12 @@ class Case(msgspec.Struct, frozen=True):
                     raise ValueError("tables of a foreign-key join are not versioned")
                 return ForeignKeyJoin(how=how, foreign_key=_foreign_key)
 
+    def check(self) -> None:
+        """Raise a ValueError if it describes no join, or has a record that is none of it."""
+        self.join()
+        for given in (given for step in self.steps for given in step.inputs):
+            self.record(given)
+
     def record(self, given: Input) -> tuple[Side, Event]:
         """Return the record of an input, and its side.
 
@@ -139,7 +143,7 @@ class Case(msgspec.Struct, frozen=True):
         names = self.family is Family.FOREIGN_KEY and given.side == "left"
         if names and value is not None and b"|" not in value:
             raise ValueError(f"the left value {given.value} must be name|foreign key")
-        return Side[given.side.upper()], Event(_encode_key(given.key), value, given.ts)
+        return Side[given.side.upper()], Event(encode_key(given.key), value, given.ts)
 
     def run(self, store: Store | None = None) -> Iterator[StepOutput]:
         """Send the steps one by one."""
@@ -154,25 +158,12 @@ class Case(msgspec.Struct, frozen=True):
         """Write a result as cases do: ``left-right``, or ``(left,right)`` of a foreign-key join."""
         form = "({},{})" if self.family is Family.FOREIGN_KEY else "{}-{}"
         value = None if joined.tombstone else form.format(_text(joined.left), _text(joined.right))
-        return Result(_decode_key(joined.key), value, joined.timestamp)
+        return Result(decode_key(joined.key), value, joined.timestamp)
 
 
 def _foreign_key(record: Record) -> bytes | None:
     _, _, name = (record.value or b"").decode().rpartition("|")
-    return _encode_key(int(name) if NUMBER.fullmatch(name) else name or None)
-
-
-def _encode_key(key: Key) -> bytes | None:
-    """Write a key so that it sorts as Kafka Streams' serializers have it."""
-    if isinstance(key, str):
-        return b"s" + key.encode()
-    return None if key is None else b"i" + key.to_bytes(8, "big", signed=True)
-
-
-def _decode_key(data: bytes | None) -> Key:
-    if data is None:
-        return None
-    return data[1:].decode() if data[:1] == b"s" else int.from_bytes(data[1:], "big", signed=True)
+    return encode_key(int(name) if NUMBER.fullmatch(name) else name or None)
 
 
 def _text(side: Record | Row | None) -> str:
@@ -182,27 +173,3 @@ def _text(side: Record | Row | None) -> str:
 def _counts(driver: Driver[Joined]) -> tuple[int, int]:
     balance, updates = driver.operator.balance, driver.operator.updates
     return balance.late + updates.late, balance.rejected + updates.rejected
-
-
-class _File(msgspec.Struct, frozen=True):
-    cases: list[Case]
-
-
-def read_cases(text: bytes, name: str) -> list[Case]:
-    """Read a file of cases.
-
-    Raises:
-        ReplayError: if it is not one; the text has ``name``.
-    """
-    try:
-        found = msgspec.json.decode(text, type=_File).cases
-    except msgspec.DecodeError as exc:
-        raise ReplayError(f"{name}: {exc}") from None
-    for case in found:
-        try:
-            case.join()
-            for given in (given for step in case.steps for given in step.inputs):
-                case.record(given)
-        except ValueError as exc:
-            raise ReplayError(f"{name}: case {case.id}: {exc}") from None
-    return found

@@ -286,6 +286,7 @@ class JoinProcessor(Generic[R]):
                 self.app.resumption.begins(self.topics, number),
                 idle_timeout=self.idle_timeout,
                 traced=self.traced,
+                copied=self.app.declared.copied.intersection(self.topics),
             )
         return task
 

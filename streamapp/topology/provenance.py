@@ -10,17 +10,20 @@ or join the same records twice. Only the rows of plain tables are written once m
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
 from streamapp.joins.declared import StateMismatch
 from streamapp.runtime.batch import Merged
+from streamapp.topology.copies import Copies, Copy
 
 __all__ = ["TAKEN", "Provenance", "Redone"]
 
 #: Behind the ledger, in the changelog too: after a crash amid a commit it is not ahead of the rows.
 TAKEN: Final = b"~taken"
+NO_COPIES: Final[Mapping[str, Copies]] = MappingProxyType({})
 
 
 class Provenance(msgspec.Struct, frozen=True):
@@ -43,10 +46,22 @@ class Provenance(msgspec.Struct, frozen=True):
     written: frozenset[int] = frozenset()
     #: By topic, since which placement its partition is read (`CommitMetadata.placement`), as far as that is known.
     placements: Mapping[str, str] = msgspec.field(default_factory=dict)
+    #: Of each topic with copies, by the partition that they are of, the furthest one that the state has taken in.
+    copies: Mapping[str, Mapping[int, Copy]] = msgspec.field(default_factory=dict)
 
-    def with_taken(self, offsets: Mapping[str, int], written: Iterable[int] = ()) -> Provenance:
+    def with_taken(
+        self,
+        offsets: Mapping[str, int],
+        written: Iterable[int] = (),
+        copies: Mapping[str, Copies] = NO_COPIES,
+    ) -> Provenance:
         """Return it after more records were taken in, and rows of some sources written."""
-        return msgspec.structs.replace(self, taken={**self.taken, **offsets}, written=self.written.union(written))
+        return msgspec.structs.replace(
+            self,
+            taken={**self.taken, **offsets},
+            written=self.written.union(written),
+            copies={**self.copies, **{topic: one.furthest for topic, one in copies.items()}},
+        )
 
     def anew(self, was: Provenance) -> frozenset[str]:
         """Return the topics that were made anew since a state was written."""
@@ -61,6 +76,7 @@ class Provenance(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(
             self.with_taken(offsets, was.written),
             ids={**known, **self.ids},
+            copies={topic: copies for topic, copies in was.copies.items() if topic not in anew},
             placements={**was.placements, **self.placements},
         )
 
@@ -103,23 +119,47 @@ class Provenance(msgspec.Struct, frozen=True):
 class Redone:
     """Tells apart what is new in the batches of a partition, and what its state has taken in already."""
 
-    def __init__(self, taken: Mapping[str, int], begins: Mapping[str, int]) -> None:
-        """By topic, the offset after the last record that is in the state, and the one from which it is read."""
+    def __init__(
+        self, taken: Mapping[str, int], begins: Mapping[str, int], copies: Mapping[str, Copies] = NO_COPIES
+    ) -> None:
+        """By topic, the offset after the last record in the state, the one from which it is read, and its copies."""
         #: Of the topics of which what comes next may be in the state.
         self._taken = {topic: offset for topic, offset in taken.items() if begins.get(topic, 0) < offset}
+        self._copies = copies
 
     def divided(self, batch: Merged) -> tuple[Merged, Merged | None]:
         """Return what is new in a batch: all of it, but for some moments after a crash; and what is not."""
-        return self._divided(batch) if self._taken else (batch, None)
+        old = self._known(batch) if self._taken else []
+        if self._copies:
+            old = sorted({*old, *self._again(batch)})
+        if not old:
+            return batch, None
+        new = sorted(set(range(len(batch))).difference(old))
+        return _part(batch, new), _part(batch, old)
 
-    def _divided(self, batch: Merged) -> tuple[Merged, Merged | None]:
+    def _known(self, batch: Merged) -> list[int]:
+        """Return the numbers of the records whose offsets the state has taken in."""
         firsts = [self._taken.get(tp.topic, 0) for tp in batch.tps]
-        new, old = list[int](), list[int]()
+        old, new = list[int](), set[int]()
         for number, (source, record) in enumerate(zip(batch.sources, batch.records, strict=True)):
-            (new if record.offset >= firsts[source] else old).append(number)
-        for source in {batch.sources[number] for number in new}:
+            if record.offset < firsts[source]:
+                old.append(number)
+            else:
+                new.add(source)
+        for source in new:
             self._taken.pop(batch.tps[source].topic, None)
-        return (_part(batch, new), _part(batch, old)) if old else (batch, None)
+        return old
+
+    def _again(self, batch: Merged) -> list[int]:
+        """Return the numbers of the copies that are there for the second time."""
+        if len(batch.tps) == 1:
+            return self._copies[batch.topic].again(batch.records)
+        again = list[int]()
+        for source, tp in enumerate(batch.tps):
+            if (copies := self._copies.get(tp.topic)) is not None:
+                numbers = [number for number, one in enumerate(batch.sources) if one == source]
+                again += [numbers[one] for one in copies.again([batch.records[number] for number in numbers])]
+        return again
 
 
 def _part(batch: Merged, numbers: Sequence[int]) -> Merged:

@@ -13,7 +13,9 @@ from streamapp.runtime.batch import Batch, BatchSchema
 from streamapp.runtime.cycles import Flow
 from streamapp.runtime.output import Output
 from streamapp.runtime.work import Rejected
+from streamapp.settings import Guarantee
 from streamapp.topology.base import JoiningApp
+from streamapp.topology.copies import mark, without_mark
 from streamapp.topology.tombstones import Tombstones
 from streamapp.worker.growth import REPARTITIONING
 
@@ -29,7 +31,14 @@ CAUSES: Final = frozenset(Reason)
 
 
 def repartition(
-    app: JoiningApp, source: str, name: str, key: KeyOf, *, after: Sequence[str] = (), tombstones: bool = False
+    app: JoiningApp,
+    source: str,
+    name: str,
+    key: KeyOf,
+    *,
+    after: Sequence[str] = (),
+    tombstones: bool = False,
+    once: bool = False,
 ) -> str:
     """Have an agent send the records of a topic to an internal one, to the partitions of other keys.
 
@@ -46,11 +55,15 @@ def repartition(
         after: full names of topics that are read before the internal one.
         tombstones: whether a record without a value deletes, and goes on under the key that its own key stands for
             (`Tombstones`); otherwise it goes to the dead letters.
+        once: whether what is declared on the internal topic takes each record in once, although at least once some may
+            be there twice: they get a header that says of which record they are (`Copies`).
 
     Returns:
         the full name of the internal topic.
     """
     topic = f"{app.settings.id}-{source}-by-{re.sub(NO_PART, '_', name)}-repartition"
+    if once and app.settings.processing_guarantee is Guarantee.AT_LEAST_ONCE:
+        app.declared.copied.add(topic)
     if topic in app.declared.inputs:
         return topic
     app.declared.read(source)
@@ -62,6 +75,7 @@ def repartition(
     async def run(batches: AsyncIterable[Batch]) -> None:
         async for batch in batches:
             results: list[Result] = []
+            topic_id = app.resumption.positions.ids.get(source, "").encode() if topic in app.declared.copied else None
             for number, record in enumerate(batch):
                 try:
                     found = await deletes(record) if record.value is None else key(record)
@@ -73,7 +87,10 @@ def repartition(
                 else:
                     if deleted is not None and record.value is not None:
                         deleted.learn(record.key, found)
-                    envelope = Envelope(found, record.timestamp, list(record.headers), record, batch.source(number))
+                    tp, headers = batch.source(number), list(without_mark(record.headers))
+                    if topic_id is not None:
+                        headers.append(mark(tp.partition, record.offset, topic_id))
+                    envelope = Envelope(found, record.timestamp, headers, record, tp)
                     results.append((envelope, record.value))
             output.send(batch, results, rekeyed=True)
 

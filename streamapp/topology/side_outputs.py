@@ -18,6 +18,7 @@ from streamapp.kafka.record import Envelope, Record, Result, Stamped
 from streamapp.rate_limit import RateLimit
 from streamapp.runtime.output import DeadLetters, Output
 from streamapp.runtime.work import Rejected
+from streamapp.topology.copies import without_mark
 from streamapp.topology.join_watch import CAUSES, Kind
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class SideOutputs:
             headers.append(("late_by_ms", str(one.late_by).encode()))
         if one.detail:
             headers.append(("detail", one.detail.encode()))
-        return Envelope(record.key, record.timestamp, [*headers, *getattr(record, "headers", ())], one)
+        return Envelope(record.key, record.timestamp, [*headers, *without_mark(getattr(record, "headers", ()))], one)
 
     def _origin(self, stamped: Stamped) -> tuple[str, Record]:
         one: SideOutput = cast(Envelope, stamped).source

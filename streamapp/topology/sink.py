@@ -15,6 +15,7 @@ from streamapp.joins.records import Buffered
 from streamapp.kafka.record import Envelope, Headers, Result, Stamped
 from streamapp.runtime.batch import Batch
 from streamapp.runtime.output import Output
+from streamapp.topology.copies import HEADER, without_mark
 
 __all__ = ["NO_HEADERS", "MakeValue", "Sink", "json_value"]
 
@@ -106,9 +107,16 @@ def _stamped(result: Any) -> Stamped:
     record: Any = result.left if kind is Joined else result.record if kind is Enriched else None
     if type(record) in WITHOUT_HEADERS or record.timestamp != result.timestamp:
         return Envelope(result.key, result.timestamp, NO_HEADERS, result)
-    if record.headers and content_of(content_type(record.headers)) is Content.EVENT:
-        return Envelope(result.key, result.timestamp, headers_of_result(record.headers), result)
+    if record.headers and (own := _own(record.headers)) is not None:
+        return Envelope(result.key, result.timestamp, own, result)
     return cast(Stamped, record)
+
+
+def _own(headers: Sequence[tuple[str, bytes]]) -> Headers | None:
+    """Return the headers of a result that is made of a record with these; None = the same."""
+    if content_of(content_type(headers)) is Content.EVENT:
+        return headers_of_result(without_mark(headers))
+    return list(headers[:-1]) if headers[-1][0] == HEADER else None
 
 
 def _with(record: Stamped, headers: Headers) -> Envelope:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from streamapp.joins import IdleTimeout, Join, Output, Row, State
@@ -17,6 +17,7 @@ from streamapp.runtime.resumption import Begin
 from streamapp.runtime.rows import Rows
 from streamapp.runtime.uncommitted import Uncommitted
 from streamapp.runtime.work import Work
+from streamapp.topology.copies import Copies
 from streamapp.topology.provenance import TAKEN, Provenance, Redone
 
 __all__ = ["RowStore", "Task"]
@@ -39,6 +40,7 @@ class Task(Generic[R]):
         begins: by topic, where it is read from.
         idle_timeout: after how long (ms) without a record event time goes on by itself; None = never.
         traced: whether the offsets of the updates of plain tables are kept.
+        copied: the topics whose records are copies (`Copies`).
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Task(Generic[R]):
         *,
         idle_timeout: int | None,
         traced: bool,
+        copied: Iterable[str] = (),
     ) -> None:
         self._join = join
         self._wall = wall
@@ -64,8 +67,10 @@ class Task(Generic[R]):
         taken = self._store.get(TAKEN)
         provenance = provenance.placed({topic: begin.placement for topic, begin in begins.items()})
         self._provenance = provenance if taken is None else provenance.after(Provenance.decode(taken))
+        self._copies = {topic: Copies(self._provenance.copies.get(topic, {})) for topic in copied}
         #: Leaves out what the state has already.
-        self.redone = Redone(self._provenance.taken, {topic: begin.offset for topic, begin in begins.items()})
+        offsets = {topic: begin.offset for topic, begin in begins.items()}
+        self.redone = Redone(self._provenance.taken, offsets, self._copies)
         self._idle = None if idle_timeout is None else IdleTimeout(idle_timeout, _steady())
         self._note()
 
@@ -113,7 +118,7 @@ class Task(Generic[R]):
         self._wall.refresh()
         output = self._changed(self.operator.process(batch))
         written = [source for source, rows in self._tables.items() if rows.written]
-        self._provenance = self._provenance.with_taken(taken, written)
+        self._provenance = self._provenance.with_taken(taken, written, self._copies)
         self._store.write({TAKEN: self._provenance.encode()})
         self._note()
         return output

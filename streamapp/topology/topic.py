@@ -85,11 +85,12 @@ class Topic(faust.Topic):
         name: str,
         after: Sequence[Topic] = (),
         tombstones: bool = False,
+        once: bool = False,
     ) -> Topic:
         """Return the topic's records once more under another key, in an internal topic; see `repartition`."""
         before = [other.name for other in after]
-        internal = repartition(self.app, self.name, name, key, after=before, tombstones=tombstones)
-        self.app.note(f"{self.name}: joined by {name} of the value, through {internal}", logging.INFO)
+        internal = repartition(self.app, self.name, name, key, after=before, tombstones=tombstones, once=once)
+        self.app.note(f"{self.name}: keyed by {name} of the value, through {internal}", logging.INFO)
         topic = cast(Topic, self.app.subscription(internal, schema=BatchSchema(after=before)))
         topic.check = self.check
         topic.keyed_by = name
@@ -125,7 +126,7 @@ class Topic(faust.Topic):
         """
         topic = self
         if by is not None and by != self.keyed_by:
-            topic = self.rekey(Field(by, required=True), name=by)
+            topic = self.rekey(Field(by, required=True), name=by, once=True)
         return WindowedStream(
             self.app,
             topic.source(0),

@@ -6,8 +6,20 @@ what they promise.
 """
 
 from streamapp.windows.emission import Emission
+from streamapp.windows.sessions import Sessions, session
 from streamapp.windows.time_windows import TimeWindows, hopping, tumbling
 from streamapp.windows.windowed import Windowed
 from streamapp.windows.windowed_aggregate import Fields, WindowedAggregate, Windows
 
-__all__ = ["Emission", "Fields", "TimeWindows", "Windowed", "WindowedAggregate", "Windows", "hopping", "tumbling"]
+__all__ = [
+    "Emission",
+    "Fields",
+    "Sessions",
+    "TimeWindows",
+    "Windowed",
+    "WindowedAggregate",
+    "Windows",
+    "hopping",
+    "session",
+    "tumbling",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from streamapp.joins.hopping import starts
 from streamapp.windows.zones import Zone
 
 __all__ = ["Assignment", "Pane"]
@@ -39,11 +40,10 @@ class Assignment:
         return Pane(low, high, windows)
 
     def _plain(self, timestamp: int) -> Pane:
-        size, advance, offset = self._size, self._advance, self._offset
-        first = ((timestamp - offset - size) // advance + 1) * advance + offset
-        last = (timestamp - offset) // advance * advance + offset
-        windows = [(start, start + size) for start in range(first, last + 1, advance)]
-        return Pane(max(last, first - advance + size), min(last + advance, first + size), windows)
+        size, advance = self._size, self._advance
+        begins = starts(timestamp, size, advance, self._offset)
+        low, high = max(begins[-1], begins[0] - advance + size), min(begins[-1] + advance, begins[0] + size)
+        return Pane(low, high, [(start, start + size) for start in begins])
 
     def _zoned(self, timestamp: int, zone: Zone) -> Pane:
         number = (zone.wall(timestamp) - self._offset) // self._advance

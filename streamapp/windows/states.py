@@ -29,20 +29,20 @@ class States:
     """
 
     def __init__(self, join: WindowedAggregate, head: Sequence[Any]) -> None:
-        self._names = list(join.aggregates)
         self._aggregates = aggregates = list(join.aggregates.values())
         #: Those that take many records at once, and those that want to know of each where it stands.
-        self._many = [(n, one.add_many) for n, one in enumerate(aggregates) if batched(one)]
+        self._many = [(n, one.field is not None, one.add_many) for n, one in enumerate(aggregates) if batched(one)]
         self._placed = [(n, one.add) for n, one in enumerate(aggregates) if not batched(one)]
         #: Whether records are added with their places.
         self.placed = bool(self._placed)
         self._initial = [one.initial for one in aggregates]
         self._results = [one.result for one in aggregates]
         slots = [f"_{n}" for n in range(len(aggregates))]
-        by_name = msgspec.defstruct(
+        self._by_name = by_name = msgspec.defstruct(
             "ByName",
             [(slot, one.state_type, msgspec.UNSET) for slot, one in zip(slots, aggregates, strict=True)],
-            rename=dict(zip(slots, self._names, strict=True)),
+            rename=dict(zip(slots, join.aggregates, strict=True)),
+            gc=False,
         )
         row: Any = tuple[*head, by_name]  # type: ignore[valid-type]
         self._decode = msgspec.msgpack.Decoder(row).decode
@@ -53,8 +53,9 @@ class States:
 
     def add(self, states: list[Any], rows: Sequence[Sequence[Any]], places: Sequence[Place]) -> None:
         """Add records: their values, and where they stand, which may be left out if none is `placed`."""
-        for n, add_many in self._many:
-            states[n] = add_many(states[n], [row[n] for row in rows])
+        for n, of_field, add_many in self._many:
+            values = [row[n] for row in rows] if of_field else rows
+            states[n] = add_many(states[n], values)
         for n, add in self._placed:
             state = states[n]
             for row, place in zip(rows, places, strict=True):
@@ -72,7 +73,7 @@ class States:
 
     def row(self, *head: Any, states: list[Any]) -> bytes:
         """Return the row of a window."""
-        return _encode((*head, dict(zip(self._names, states, strict=True))))
+        return _encode((*head, self._by_name(*states)))
 
     def read(self, state: State) -> Iterator[tuple[bytes, Sequence[Any], list[Any]]]:
         """Go through the rows: the key, what comes before the states, and the states.

@@ -59,6 +59,9 @@ class TimeWindows:
         """What they are called in a declaration."""
         return "aggregates in time windows"
 
+    def check(self, join: WindowedAggregate) -> None:
+        """Take any aggregates."""
+
     def start(self, join: WindowedAggregate, state: State) -> Operator[Windowed]:
         """Begin, or go on, with what the state of a partition holds."""
         zone = None if self.zone is None else zone_of(self.zone)

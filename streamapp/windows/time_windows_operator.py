@@ -8,17 +8,15 @@ from typing import Any, Final
 
 from streamapp.joins import ordering
 from streamapp.joins.clock import BEGINNING, END
-from streamapp.joins.declared import earlier
 from streamapp.joins.explanation import Explanation, Verdict
-from streamapp.joins.horizon import Horizon
-from streamapp.joins.ledger import Accounting, Refused
+from streamapp.joins.ledger import Refused
 from streamapp.joins.output import Output, Reason
 from streamapp.joins.records import Batch, Record
 from streamapp.joins.state import State
 from streamapp.windows.aggregate import Place
 from streamapp.windows.assignment import Assignment
 from streamapp.windows.states import States
-from streamapp.windows.ticks import Ticks
+from streamapp.windows.window_operator import WindowOperator
 from streamapp.windows.windowed import Windowed
 from streamapp.windows.windowed_aggregate import WindowedAggregate
 
@@ -26,6 +24,9 @@ __all__ = ["TimeWindowsOperator"]
 
 _BOUNDS: Final = operator.attrgetter("end", "start")
 _KEY: Final = operator.attrgetter("key")
+#: Of windows whose records are all in their aggregates: one list for all of them, to which nothing is added.
+_NO_ROWS: Final[list[Any]] = []
+_NO_PLACES: Final[list[Place]] = []
 
 
 class _Window:
@@ -37,8 +38,8 @@ class _Window:
         self.key = key
         #: Of the aggregates, without `rows`: the records that came since, and where they stand.
         self.states = states
-        self.rows: list[Any] = []
-        self.places: list[Place] = []
+        self.rows = _NO_ROWS
+        self.places = _NO_PLACES
         #: The time (ms) of the latest record, and how many have this as their first window.
         self.latest = BEGINNING
         self.firsts = 0
@@ -69,29 +70,18 @@ class _Open(dict[bytes, _Window]):
         return window
 
 
-class TimeWindowsOperator(Accounting[Windowed]):
+class TimeWindowsOperator(WindowOperator):
     """Aggregates in tumbling or hopping windows of one partition.
 
     All records count in its balance; one is matched when the first of its windows gives its last result.
     """
 
     def __init__(self, join: WindowedAggregate, assignment: Assignment, state: State) -> None:
-        self.join = join
-        was, _ = earlier(state, join)
-        super().__init__(state)
+        super().__init__(join, state, head=(int, int, bool))
         self._assignment = assignment
-        self._values = join.values
-        self._horizon = Horizon(state, self.clock, join.grace, was.grace)
-        self._state = state.section(b"windows/")
-        self._states = States(join, head=(int, int, bool))
-        self._updates = join.emission.updates
-        self._at_once = self._updates and join.every is None
-        self._ticks = Ticks(join.every, self.clock.time)
         #: The windows by start, and the time (ms) at which the first of them closes, or the next tick comes.
         self._open: dict[int, _Open] = {}
         self._due = self._ticks.due
-        #: Rows to be written or deleted.
-        self._changes: dict[bytes, bytes | None] = {}
         for key, (latest, firsts, untold), states in self._states.read(self._state):
             windows = self._opened(start := ordering.time_of(key), assignment.pane(start).windows[-1][1])
             window = windows[key[ordering.TIME :]]
@@ -113,8 +103,7 @@ class TimeWindowsOperator(Accounting[Windowed]):
             received += 1
             key, timestamp = record.key, record.timestamp
             if key is None or record.value is None:
-                reason = Reason.NULL_VALUE if record.value is None else Reason.NULL_KEY
-                ledger.rejected(self.balance, source, record, reason)
+                self._reject(source, record)
                 continue
             if not low <= timestamp < high:
                 low, high, opened, partly = self._pane(timestamp, now)
@@ -131,15 +120,18 @@ class TimeWindowsOperator(Accounting[Windowed]):
             first = 1
             for windows in opened:
                 window = windows[key]
-                if window.rows:
-                    window.rows.append(row)
+                rows = window.rows
+                if rows:
+                    rows.append(row)
                 else:
                     window.rows = [row]
                     windows.touched.append(window)
-                if timestamp > window.latest:
-                    window.latest = timestamp
+                    if placed:
+                        window.places = []
                 if placed:
                     window.places.append(Place(timestamp, number + received))
+                if timestamp > window.latest:
+                    window.latest = timestamp
                 window.firsts += first
                 first = 0
             if partly:
@@ -161,22 +153,11 @@ class TimeWindowsOperator(Accounting[Windowed]):
         self.balance.pending += counted
         return self.advance(now)
 
-    def advance(self, to: int) -> Output[Windowed]:
-        """Move the clock on to an event time (ms), as a record would that is of no key."""
-        self.clock.advance(to)
-        self._pass(self.clock.time)
-        for windows in self._open.values():
-            self._save(windows)
-        self._state.update(self._changes)
-        self._changes = {}
-        return self._ledger.close()
-
     def explain(self, source: int, record: Record) -> Explanation:
         """Say what became of a record that was taken in, as far as the state tells: in its first window."""
         clock, windows = self.clock, self._assignment.pane(record.timestamp).windows
         if record.key is None or record.value is None:
-            verdict = Verdict.NULL_VALUE if record.value is None else Verdict.NULL_KEY
-            return Explanation(verdict=verdict, clock=clock.now)
+            return self._rejected(record)
         horizon = self._horizon.time
         opened = [window for window in windows if window[1] > horizon]
         if len(opened) == len(windows):
@@ -245,7 +226,7 @@ class TimeWindowsOperator(Accounting[Windowed]):
         add, updates = self._states.add, self._updates
         for window in windows.touched:
             add(window.states, window.rows, window.places)
-            window.rows, window.places = [], []
+            window.rows, window.places = _NO_ROWS, _NO_PLACES
             if not window.changed:
                 window.changed = True
                 windows.changed.append(window)
@@ -266,10 +247,12 @@ class TimeWindowsOperator(Accounting[Windowed]):
         values = self._states.results(window.states)
         return Windowed(window.key, windows.start, windows.end, values, window.latest, final)
 
-    def _save(self, windows: _Open) -> None:
-        self._fold(windows)
-        row, changes, head = self._states.row, self._changes, windows.head
-        for window in windows.changed:
-            changes[head + window.key] = row(window.latest, window.firsts, window.untold, states=window.states)
-            window.changed, window.stored = False, True
-        windows.changed = []
+    def _save(self) -> None:
+        row, changes = self._states.row, self._changes
+        for windows in self._open.values():
+            self._fold(windows)
+            head = windows.head
+            for window in windows.changed:
+                changes[head + window.key] = row(window.latest, window.firsts, window.untold, states=window.states)
+                window.changed, window.stored = False, True
+            windows.changed = []

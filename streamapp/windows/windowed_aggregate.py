@@ -32,6 +32,10 @@ class Windows(Protocol):
         """What they are called in a declaration."""
         ...
 
+    def check(self, join: WindowedAggregate) -> None:
+        """Raise a ValueError for aggregates that are not for such windows."""
+        ...
+
     def start(self, join: WindowedAggregate, state: State) -> Operator[Windowed]:
         """Begin, or go on, with what the state of a partition holds."""
         ...
@@ -84,6 +88,7 @@ class WindowedAggregate(Described):
             raise ValueError(f"updates every {self.every} ms: this must be more than 0")
         if self.every is not None and not self.emission.updates:
             raise ValueError("every= is about updates, and there are none: emission must be updates or both")
+        self.windows.check(self)
 
     @property
     def values(self) -> Fields:

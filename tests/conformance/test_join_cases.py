@@ -15,7 +15,8 @@ import pytest
 
 from streamapp.joins import Driver, MemoryStore, Store
 from streamapp.joins.rocksdb import RocksDBStore
-from streamapp.replay.cases import Case, Family, Result, read_cases
+from streamapp.replay.case_files import read_cases
+from streamapp.replay.cases import Case, Family, Result
 
 FILE = Path(__file__).with_name("join_cases.json")
 CASES = read_cases(FILE.read_bytes(), FILE.name)

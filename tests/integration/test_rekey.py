@@ -73,8 +73,8 @@ def test_each_click_joins_the_profile_of_its_time_at_a_cold_start(
         wait_done(topics, len(expected))
         for topic in ("user_clicks", "user_profiles"):
             through = f"{topics.id}-{topics.prefix}{topic}-by-user_id-repartition"
-            way = f"user_id of the value, through {through}" if topic in rekey else "the record key"
-            assert f"{topics.prefix}{topic}: joined by {way}" in worker.log
+            way = f"keyed by user_id of the value, through {through}" if topic in rekey else "joined by the record key"
+            assert f"{topics.prefix}{topic}: {way}" in worker.log
     assert joined(topics) == expected
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,8 @@ from worker import Worker, wait_until
 
 #: A worker that is killed comes back as the same member of the group.
 PORT = free_port()
-
-Start = Callable[[], Worker]
+#: Those whose records are not written once more: for them it is known in which order they come.
+DIRECT = tuple(kind for kind in KINDS if kind != "by-ip")
 
 
 @pytest.fixture
@@ -31,30 +30,78 @@ def store(request: pytest.FixtureRequest, redis: RedisServer) -> str:
     return redis.url if request.param == "redis://" else request.param
 
 
+@pytest.fixture(autouse=True)
+def _windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WINDOWS", ",".join(KINDS))
+
+
 def wait_done(topics: Topics, worker: Worker) -> None:
     worker.wait_ready()
     wait_until(lambda: topics.committed("payments") == topics.end("payments"), "the payments are read")
+    for name in KINDS:
+        wait_until(lambda name=name: accounts(worker, name)["received"] == topics.end("payments"), f"{name} is done")
 
 
-def source(topics: Topics, name: str) -> str:
-    """Return the full name of the topic that windows read."""
-    payments = f"{topics.prefix}payments"
-    return f"{topics.id}-{payments}-by-ip-repartition" if name == "by-ip" else payments
+def wait_results(topics: Topics, worker: Worker) -> None:
+    """Wait until a worker sends results, which is before it commits."""
+    before = topics.end("tumbling.results")
+    wait_until(
+        lambda: worker.exit_code is not None or topics.end("tumbling.results") > max(before, 0), "there are some"
+    )
 
 
-def test_windows_count_each_record_in_each_of_its_windows_once(
-    topics: Topics, tmp_path: Path, store: str, monkeypatch
-) -> None:
-    monkeypatch.setenv("WINDOWS", ",".join(KINDS))
-    produce(topics, 400)
+def part(topics: Topics, number: int) -> None:
+    """Send some payments; all of the first part are older than all of the second one."""
+    produce(topics, 300, seed=number, start=1_000 * number)
+
+
+def test_windows_count_each_record_in_each_of_its_windows(topics: Topics, tmp_path: Path, store: str) -> None:
+    part(topics, 0)
     with Worker(tmp_path, app="windows_app", store=store, **topics.settings) as worker:
         wait_done(topics, worker)
-        for name in KINDS:
-            whole = expected(topics, name, source(topics, name), full_name=True)
-            received = whole.balance["received"]
-            wait_until(lambda name=name, n=received: accounts(worker, name)["received"] == n, f"{name} is done")
-            assert accounts(worker, name) == whole.balance
-    for name in KINDS:
-        whole = expected(topics, name, source(topics, name), full_name=True)
+        balances = {name: accounts(worker, name) for name in DIRECT}
+        assert worker.terminate() == 0
+    for name in DIRECT:
+        whole = expected(topics, name)
+        assert balances[name] == whole.balance
         assert given(topics, name) == whole.results
         assert sides(topics, name) == whole.sides
+
+
+def test_after_a_restart_windows_go_on_as_if_nothing_had_been(topics: Topics, tmp_path: Path, store: str) -> None:
+    for number in range(3):
+        part(topics, number)
+        with Worker(tmp_path, app="windows_app", store=store, **topics.settings) as worker:
+            wait_results(topics, worker)
+            assert worker.terminate() == 0
+    with Worker(tmp_path, app="windows_app", store=store, **topics.settings) as worker:
+        worker.wait_ready()
+        wait_until(lambda: topics.committed("payments") == topics.end("payments"), "the payments are read")
+        assert worker.terminate() == 0
+    for name in DIRECT:
+        assert given(topics, name) == expected(topics, name).results
+        assert sides(topics, name) == expected(topics, name).sides
+
+
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+def test_after_kills_the_totals_are_those_of_all_that_was_sent(
+    topics: Topics, tmp_path: Path, store: str, guarantee: str
+) -> None:
+    settings = {"store": store, "processing_guarantee": guarantee, "web_port": PORT, **topics.settings}
+    for number in range(3):
+        part(topics, number)
+        with Worker(tmp_path, app="windows_app", **settings) as worker:
+            wait_results(topics, worker)
+            worker.kill()
+    part(topics, 3)  # a worker tells the balance of a partition once it has got a record of it
+    with Worker(tmp_path, app="windows_app", **settings) as worker:
+        wait_done(topics, worker)
+        balances = {name: accounts(worker, name) for name in KINDS}
+        assert worker.terminate() == 0
+    for name in DIRECT:
+        whole = expected(topics, name)
+        assert balances[name] == whole.balance
+        assert given(topics, name).keys() == whole.results.keys()
+        if guarantee == "exactly_once":
+            assert given(topics, name) == whole.results
+            assert sides(topics, name) == whole.sides

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from streamapp.replay.cases import read_cases
+from streamapp.replay.case_files import read_cases
+from streamapp.replay.cases import Case
 from streamapp.replay.errors import ReplayError
 from streamapp.replay.files import Accounts, Order, Result, Unjoined, replay_files
 from streamapp.replay.spec import read_spec
@@ -56,6 +57,7 @@ def step(*inputs: tuple[str, Any, Any, Any]) -> dict[str, Any]:
 
 def run(text: bytes) -> list[Any]:
     (case,) = read_cases(text, "cases.json")
+    assert isinstance(case, Case)
     return [[(r.key, r.value, r.ts) for r in output.results] + [output.late, output.dropped] for output in case.run()]
 
 

@@ -1,0 +1,205 @@
+"""Each record with what just happened to its key: features such as how many there were in the last minute.
+
+They are as of the record's own time, and as of the moment at which it came: what comes later and is earlier by event
+time counts for those after it only. Each record that is not late comes out once, at once, in the order in which they
+came.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Final, Self
+
+import msgspec
+
+from streamapp.joins.clock import BEGINNING
+from streamapp.joins.declared import Declared, Described, StateMismatch, changes, duration, earlier
+from streamapp.joins.explanation import Explanation, Verdict, unusable
+from streamapp.joins.horizon import Horizon
+from streamapp.joins.ledger import Accounting, Refused
+from streamapp.joins.output import Output, Reason
+from streamapp.joins.records import Batch, Record
+from streamapp.joins.state import State
+from streamapp.windows.aggregate import Aggregate
+from streamapp.windows.histories import Histories
+from streamapp.windows.look_back_plan import Plan
+from streamapp.windows.windowed_aggregate import Fields
+
+__all__ = ["Enrichment", "EnrichmentOperator", "Feature", "Featured"]
+
+#: Between the names of fields in a declaration.
+SEPARATOR: Final = ", "
+
+
+class Featured(msgspec.Struct, frozen=True, gc=False):
+    """A record with its features, in the order in which they are declared."""
+
+    key: bytes
+    record: Record
+    values: tuple[Any, ...]
+    timestamp: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Feature:
+    """An aggregate of the records of a key in ``(timestamp - size, timestamp]``, the record itself included.
+
+    Args:
+        aggregate: such as ``Count()``.
+        size: how far (ms) it looks back.
+
+    Raises:
+        ValueError: if that is not more than 0.
+    """
+
+    aggregate: Aggregate[Any]
+    size: int
+
+    def __post_init__(self) -> None:
+        if self.size <= 0:
+            raise ValueError(f"a feature looks back by more than 0, and not by {self.size} ms")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Enrichment(Described):
+    """Gives each record of a stream, which is source 0, features of its key.
+
+    Args:
+        features: by their names, in the order of the results' values.
+        grace: how far (ms) a record may be behind the clock.
+        fields: makes the values that the features' aggregates take of a record; may be left out if none takes any.
+
+    Raises:
+        ValueError: for a negative grace, or no features.
+    """
+
+    features: Mapping[str, Feature]
+    grace: int = 0
+    fields: Fields | None = None
+
+    def __post_init__(self) -> None:
+        if self.grace < 0:
+            raise ValueError(f"the grace must not be negative, but is {self.grace} ms")
+        if not self.features:
+            raise ValueError("there must be at least one feature, such as n=Feature(Count(), 60_000)")
+        named = [name for name, feature in self.features.items() if feature.aggregate.field is not None]
+        if named and self.fields is None:
+            raise ValueError(f"{', '.join(named)}: aggregates of a field need fields=, which takes it out of a record")
+
+    @property
+    def longest(self) -> int:
+        """How far (ms) its features look back."""
+        return max(feature.size for feature in self.features.values())
+
+    def start(self, state: State) -> EnrichmentOperator:
+        """Begin, or go on, with what the state holds."""
+        return EnrichmentOperator(self, state)
+
+    def declared(self) -> Declared:
+        """Return what is kept with the state of what is declared."""
+        fields = sorted({feature.aggregate.field for feature in self.features.values()} - {None}, key=str)
+        return Declared(
+            "features of records",
+            {"grace": self.grace, "longest": self.longest, "fields": SEPARATOR.join(map(str, fields))},
+        )
+
+    def written_by(self, declared: Declared) -> Self:
+        """Return an enrichment whose state has the records of the one that wrote it, or raise a StateMismatch."""
+        match dict(declared.settings):
+            case {"grace": int(grace), "longest": int(longest), "fields": str(fields)}:
+                kept = {field: Feature(_Kept(field), longest) for field in ("", *fields.split(SEPARATOR))}
+                return dataclasses.replace(self, features=kept, grace=grace, fields=lambda _: ())
+        raise StateMismatch(f"it is that of {declared}, which this version of streamapp does not know")
+
+    def take_over(self, was: Self) -> list[str]:
+        """Return what may be missing in the results after the state of another enrichment is taken over."""
+        notes = []
+        for name, feature in self.features.items():
+            if (feature.aggregate.field or "") not in was.features:
+                notes.append(f"{name} is new: it lacks the field {feature.aggregate.field} of the records so far")
+            elif feature.size > was.longest:
+                notes.append(f"{name} looks back by {duration(feature.size)}: what had left the state before is missing")
+        if self.grace > was.grace:
+            notes.append(f"{changes(was, self, 'grace')}: what was late before stays late")
+        return notes
+
+
+class EnrichmentOperator(Accounting[Featured]):
+    """An enrichment at work on one partition; all records count in its balance, matched are those that come out."""
+
+    def __init__(self, join: Enrichment, state: State) -> None:
+        self.join = join
+        was, _ = earlier(state, join)
+        super().__init__(state)
+        features = [(feature.aggregate, feature.size) for feature in join.features.values()]
+        nothing = (None,) * len(features)
+        self._values: Fields = join.fields or (lambda _: nothing)
+        self._horizon = Horizon(state, self.clock, join.grace, was.grace)
+        self._reach = join.grace + join.longest
+        records = state.section(b"records/")
+        self._histories = Histories(Plan(features), records, self._reach, heads=True, final=False)
+        since = self._ledger.reached - was.grace - was.longest
+        self._histories.restore(since + 1, BEGINNING, forget=self._ledger.set_back or was is not join)
+
+    def process(self, batch: Batch) -> Output[Featured]:
+        """Tell of each record its features."""
+        ledger, horizon, values, histories = self._ledger, self._horizon, self._values, self._histories
+        results, features = ledger.results, self._histories.features
+        now, limit = self.clock.time, self.clock.wall.limit
+        since, over = horizon.at(now), now - self._reach
+        received, counted = 0, len(results)
+        for source, record in batch:
+            received += 1
+            key, timestamp = record.key, record.timestamp
+            if key is None or record.value is None:
+                reason = Reason.NULL_VALUE if record.value is None else Reason.NULL_KEY
+                ledger.rejected(self.balance, source, record, reason)
+                continue
+            if timestamp < since:
+                ledger.late(self.balance, source, record, since - timestamp)
+                continue
+            try:
+                row = values(record)
+            except Refused as refused:
+                ledger.rejected(self.balance, source, record, Reason.REFUSED, refused)
+                continue
+            history = histories[key]
+            latest = histories.add(history, timestamp, row, over)
+            results.append(Featured(history.key, record, features(history, None if latest else timestamp), timestamp))
+            if timestamp > now:
+                if timestamp > limit:
+                    self.clock.advance(timestamp)
+                else:
+                    now = timestamp
+                    since, over = horizon.at(now), now - self._reach
+        self.balance.received += received
+        self.balance.matched += len(results) - counted
+        return self.advance(now)
+
+    def advance(self, to: int) -> Output[Featured]:
+        """Move the clock on to an event time (ms), as a record would that is of no key."""
+        self.clock.advance(to)
+        self._histories.save(self.clock.time)
+        return self._ledger.close()
+
+    def explain(self, source: int, record: Record) -> Explanation:
+        """Say what became of a record that was taken in, as far as the state tells."""
+        if record.key is None or record.value is None:
+            return unusable(record, self.clock, None)
+        in_time = record.timestamp >= self._horizon.time
+        return Explanation(
+            verdict=Verdict.MATCHED if in_time else Verdict.OVER,
+            clock=self.clock.now,
+            grace=self.join.grace,
+            window=(record.timestamp - self.join.longest + 1, record.timestamp),
+            untold=Verdict.MATCHED,
+            reasons=frozenset({Reason.REFUSED} if in_time else {Reason.LATE, Reason.REFUSED}),
+        )
+
+
+class _Kept:
+    """A field of the records in a state."""
+
+    def __init__(self, field: str) -> None:
+        self.field = field or None

@@ -1,0 +1,222 @@
+"""Look-back windows: for each record the aggregates of those of its key that came before it by event time.
+
+A record's window is ``(timestamp - size, timestamp]``; of several records at one time those that came before it are in
+it, and it itself. What is late is ``timestamp < clock - grace``: so once the clock is at ``timestamp + grace`` nothing
+can come any more that is before a record, and its result is final. (pandas' ``rolling(…, closed="right")``, SQL's
+``RANGE BETWEEN … PRECEDING AND CURRENT ROW``.)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import heapq
+from collections.abc import Iterator
+from typing import Any
+
+from streamapp.joins.clock import BEGINNING, END
+from streamapp.joins.declared import earlier
+from streamapp.joins.explanation import Explanation, Verdict, unusable
+from streamapp.joins.horizon import Horizon
+from streamapp.joins.join import Operator
+from streamapp.joins.ledger import Accounting, Refused
+from streamapp.joins.output import Output, Reason
+from streamapp.joins.records import Batch, Record
+from streamapp.joins.state import State
+from streamapp.windows.durations import Duration, milliseconds
+from streamapp.windows.histories import Histories, History
+from streamapp.windows.look_back_plan import Plan
+from streamapp.windows.slider import Slider
+from streamapp.windows.windowed import Windowed
+from streamapp.windows.windowed_aggregate import WindowedAggregate
+
+__all__ = ["LookBack", "LookBackOperator", "look_back"]
+
+
+@dataclasses.dataclass(frozen=True)
+class LookBack:
+    """For each record a window ``(timestamp - size, timestamp]`` of its key.
+
+    Updates are, at once, the result of each record and again that of each one after it which has it in its window.
+
+    Args:
+        size: length of the windows (ms).
+
+    Raises:
+        ValueError: if that is not more than 0.
+    """
+
+    size: int
+
+    def __post_init__(self) -> None:
+        if self.size <= 0:
+            raise ValueError(f"the size of windows must be more than 0, but is {self.size} ms")
+
+    @property
+    def kind(self) -> str:
+        """What they are called in a declaration."""
+        return "aggregates in look-back windows"
+
+    def start(self, join: WindowedAggregate, state: State) -> Operator[Windowed]:
+        """Begin, or go on, with what the state of a partition holds."""
+        return LookBackOperator(join, self.size, state)
+
+
+def look_back(size: Duration) -> LookBack:
+    """Return for each record the window of the last ``1m`` of its key, a `timedelta` or ms, which it is in itself."""
+    return LookBack(milliseconds(size))
+
+
+class _Waiting:
+    """Histories of the records that wait for the clock, in the order of (time, arrival)."""
+
+    def __init__(self) -> None:
+        self._times: list[int] = []
+        self._at: dict[int, list[History]] = {}
+        self.count = 0
+
+    def add(self, timestamp: int, history: History) -> None:
+        self.count += 1
+        at = self._at.get(timestamp)
+        if at is None:
+            self._at[timestamp] = [history]
+            heapq.heappush(self._times, timestamp)
+        else:
+            at.append(history)
+
+    @property
+    def first(self) -> int:
+        """The time (ms) of the first of them."""
+        return self._times[0] if self._times else END
+
+    def take(self, until: int) -> Iterator[History]:
+        """Take out those up to a time (ms)."""
+        while self._times and self._times[0] <= until:
+            histories = self._at.pop(heapq.heappop(self._times))
+            self.count -= len(histories)
+            yield from histories
+
+
+class LookBackOperator(Accounting[Windowed]):
+    """Aggregates in look-back windows at work on one partition.
+
+    All records count in its balance; one is matched when its result is final.
+    """
+
+    def __init__(self, join: WindowedAggregate, size: int, state: State) -> None:
+        if join.every is not None:
+            raise ValueError("every= is not for look-back windows: each record has a window of its own")
+        self.join = join
+        was, _ = earlier(state, join)
+        super().__init__(state)
+        self._size = size
+        self._values = join.values
+        self._horizon = Horizon(state, self.clock, join.grace, was.grace)
+        self._plan = Plan([(aggregate, size) for aggregate in join.aggregates.values()])
+        self._updates, self._final = join.emission.updates, join.emission.final
+        self._histories = Histories(
+            self._plan, state.section(b"records/"), join.grace + size, heads=self._updates, final=self._final
+        )
+        self._waiting = _Waiting()
+        # Where the clock is set back, what has given its final result is not there any more: it would give it again.
+        set_back, given = self._ledger.set_back, max(self._ledger.reached - was.grace, self._horizon.floor)
+        since = given if set_back else given - size
+        for timestamp, history in self._histories.restore(since + 1, given, forget=set_back):
+            self._waiting.add(timestamp, history)
+
+    def process(self, batch: Batch) -> Output[Windowed]:
+        """Put records in, and tell what they change, and what is final by now."""
+        ledger, horizon, values, histories, size = self._ledger, self._horizon, self._values, self._histories, self._size
+        waiting, updates, results = self._waiting, self._updates, ledger.results
+        now, limit, grace = self.clock.time, self.clock.wall.limit, self.join.grace
+        since, received = horizon.at(now), 0
+        # What was over before this batch: the results of what waits come at its end.
+        over = now - grace - size
+        for source, record in batch:
+            received += 1
+            key, timestamp = record.key, record.timestamp
+            if key is None or record.value is None:
+                reason = Reason.NULL_VALUE if record.value is None else Reason.NULL_KEY
+                ledger.rejected(self.balance, source, record, reason)
+                continue
+            if timestamp < since:
+                ledger.late(self.balance, source, record, since - timestamp)
+                continue
+            try:
+                row = values(record)
+            except Refused as refused:
+                ledger.rejected(self.balance, source, record, Reason.REFUSED, refused)
+                continue
+            history = histories[key]
+            latest = histories.add(history, timestamp, row, over)
+            waiting.add(timestamp, history)
+            if updates:
+                if latest:
+                    told = tuple(history.heads[0].results())
+                    results.append(Windowed(history.key, timestamp - size, timestamp, told, timestamp, False))
+                else:
+                    self._again(history, timestamp)
+            if timestamp > now:
+                if timestamp > limit:
+                    self.clock.advance(timestamp)
+                else:
+                    now = timestamp
+                    since = horizon.at(now)
+            if updates and waiting.first <= now - grace:
+                self._release(now - grace)
+        self.balance.received += received
+        return self.advance(now)
+
+    def advance(self, to: int) -> Output[Windowed]:
+        """Move the clock on to an event time (ms), as a record would that is of no key."""
+        self.clock.advance(to)
+        self._release(self.clock.time - self.join.grace)
+        self._histories.save(self.clock.time)
+        self.balance.pending = self._waiting.count
+        return self._ledger.close()
+
+    def explain(self, source: int, record: Record) -> Explanation:
+        """Say what became of a record that was taken in, as far as the state tells."""
+        clock, grace, time = self.clock, self.join.grace, record.timestamp
+        if record.key is None or record.value is None:
+            return unusable(record, clock, None)
+        until = time + grace
+        fate = Verdict.PENDING if until > clock.time else Verdict.MATCHED
+        in_time = time >= self._horizon.time
+        return Explanation(
+            verdict=fate if in_time else Verdict.OVER,
+            clock=clock.now,
+            grace=grace,
+            window=(time - self._size + 1, time),
+            until=until,
+            untold=fate,
+            reasons=frozenset({Reason.REFUSED} if in_time else {Reason.LATE, Reason.REFUSED}),
+        )
+
+    def windows(self, key: bytes) -> Iterator[Windowed]:
+        """Return the window of a key that ends where the clock is, if it has records in it."""
+        now, history = self.clock.time, self._histories.get(key)
+        if history is None:
+            return
+        slider = Slider(self._plan, self._plan.overs[0], history.tree, now)
+        if (latest := slider.latest) is not None:
+            yield Windowed(key, now - self._size, now, tuple(slider.results()), latest, final=False)
+
+    def _again(self, history: History, timestamp: int) -> None:
+        """Tell the result of a record that was put in among others, and those of the others that have changed."""
+        slider = Slider(self._plan, self._plan.overs[0], history.tree, timestamp)
+        end: int | None = timestamp
+        while end is not None:
+            told = tuple(slider.results())
+            self._ledger.results.append(Windowed(history.key, end - self._size, end, told, end, final=False))
+            following = slider.next_time()
+            end = slider.step() if following is not None and following < timestamp + self._size else None
+
+    def _release(self, until: int) -> None:
+        """Give the final results of records up to a time (ms)."""
+        results, size, following, final = self._ledger.results, self._size, self._histories.next, self._final
+        before = self._waiting.count
+        for history in self._waiting.take(until):
+            if final:
+                end, values = following(history)
+                results.append(Windowed(history.key, end - size, end, tuple(values), end, True))
+        self.balance.matched += before - self._waiting.count

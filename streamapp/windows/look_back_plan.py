@@ -1,0 +1,120 @@
+"""What is computed of the records that a key has in look-back windows: which aggregates, over which sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
+
+from streamapp.windows.aggregate import Aggregate, Place, batched, mergeable, removable
+
+__all__ = ["Columns", "Over", "Plan"]
+
+#: Where records stand of whose places an aggregate takes no note.
+NOWHERE: Final = Place(0, 0)
+
+
+class Columns(Protocol):
+    """Records in the order of (time, arrival), in columns."""
+
+    times: list[int]
+    #: The numbers that tell in which order they came, if the plan is `placed`.
+    numbers: list[int]
+    #: A list of values for each field.
+    columns: tuple[list[Any], ...]
+
+
+class Over:
+    """The aggregates over one size of window, by their slots: their places in the plan."""
+
+    def __init__(self, size: int, aggregates: Sequence[tuple[int, Aggregate[Any]]], column: Sequence[int | None]) -> None:
+        #: (ms).
+        self.size = size
+        self.slots = [slot for slot, _ in aggregates]
+        #: Those that forget records, with the columns of their values; the others that can be merged; and the rest.
+        self.removes: list[tuple[int, Callable[..., Any], int | None, bool]] = []
+        self.stacked: list[int] = []
+        self.scanned: list[int] = []
+        #: Those that take a record as it comes.
+        self.adds: list[tuple[int, Callable[..., Any], bool]] = []
+        #: Those that can take any record back, not just the earliest, and whose states grow with the records: to take
+        #: some back is cheaper than to merge.
+        self.walked: list[int] = []
+        self.results = [(slot, aggregate.result) for slot, aggregate in aggregates]
+        for slot, aggregate in aggregates:
+            placed = not batched(aggregate)
+            if removable(aggregate):
+                self.removes.append((slot, aggregate.remove, column[slot], placed))
+                if not placed and isinstance(aggregate.initial(), (dict, list, set)):
+                    self.walked.append(slot)
+            elif mergeable(aggregate):
+                self.stacked.append(slot)
+            else:
+                self.scanned.append(slot)
+                continue
+            self.adds.append((slot, aggregate.add, placed))
+
+
+class Plan:
+    """Aggregates over sizes of windows: the same for all keys.
+
+    The values of a record are a sequence with one for each aggregate, in their order; what several take of one field is
+    kept once.
+
+    Args:
+        aggregates: with the size (ms) of the window of each.
+    """
+
+    def __init__(self, aggregates: Sequence[tuple[Aggregate[Any], int]]) -> None:
+        self.aggregates: list[Any] = [aggregate for aggregate, _ in aggregates]
+        fields = [aggregate.field for aggregate in self.aggregates]
+        self.fields = [field for field in dict.fromkeys(fields) if field is not None]
+        #: For each field, the first slot that has its values; for each slot, the column that does.
+        self.picked = [fields.index(field) for field in self.fields]
+        self.column = [None if field is None else self.fields.index(field) for field in fields]
+        self.sizes = list(dict.fromkeys(size for _, size in aggregates))
+        self.overs = [
+            Over(size, [(slot, one) for slot, (one, its) in enumerate(aggregates) if its == size], self.column)
+            for size in self.sizes
+        ]
+        self.longest = max(self.sizes)
+        #: Whether there are aggregates to which it matters where a record stands.
+        self.placed = not all(batched(one) for one in self.aggregates)
+        self._many = [one.add_many if batched(one) else None for one in self.aggregates]
+        walked = {slot for over in self.overs for slot in over.walked}
+        #: The slots of which parts of the records have states, for they can be merged.
+        self.merged = [slot for slot, one in enumerate(self.aggregates) if mergeable(one) and slot not in walked]
+        self._adds = [(slot, self.aggregates[slot].add) for slot in self.merged]
+
+    def initial(self) -> list[Any]:
+        """Return the states of no records, by slot."""
+        return [aggregate.initial() for aggregate in self.aggregates]
+
+    def values(self, records: Columns, index: int) -> list[Any]:
+        """Return the values of a record, by slot."""
+        columns = records.columns
+        return [None if column is None else columns[column][index] for column in self.column]
+
+    def add(self, states: list[Any], values: Sequence[Any], place: Place) -> None:
+        """Add a record to the states that can be merged."""
+        for slot, add in self._adds:
+            states[slot] = add(states[slot], values[slot], place)
+
+    def add_stretch(self, states: list[Any], slots: Sequence[int], records: Columns, begin: int, end: int) -> None:
+        """Add the records from one index up to another one."""
+        if begin == end:
+            return
+        for slot in slots:
+            column = self.column[slot]
+            values = [None] * (end - begin) if column is None else records.columns[column][begin:end]
+            if (add_many := self._many[slot]) is not None:
+                states[slot] = add_many(states[slot], values)
+                continue
+            state, add = states[slot], self.aggregates[slot].add
+            for value, *place in zip(values, records.times[begin:end], records.numbers[begin:end], strict=True):
+                state = add(state, value, Place(*place))
+            states[slot] = state
+
+    def merge(self, states: list[Any], slots: Sequence[int], others: Sequence[Any]) -> None:
+        """Merge other states into these; they stay as they are."""
+        for slot in slots:
+            states[slot] = self.aggregates[slot].merge(states[slot], others[slot])

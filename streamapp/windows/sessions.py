@@ -1,0 +1,291 @@
+"""Session windows: records of a key that follow each other within a gap."""
+
+from __future__ import annotations
+
+import dataclasses
+import heapq
+import operator
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from streamapp.joins import ordering
+from streamapp.joins.clock import END
+from streamapp.joins.declared import duration
+from streamapp.joins.explanation import Explanation, Verdict
+from streamapp.joins.join import Operator
+from streamapp.joins.ledger import Refused
+from streamapp.joins.output import Output, Reason
+from streamapp.joins.records import Batch, Record
+from streamapp.joins.state import State
+from streamapp.windows.aggregate import Place, mergeable
+from streamapp.windows.durations import Duration, milliseconds
+from streamapp.windows.window_operator import WindowOperator
+from streamapp.windows.windowed import Windowed
+from streamapp.windows.windowed_aggregate import WindowedAggregate
+
+__all__ = ["Sessions", "SessionsOperator", "session"]
+
+_ORDER: Final = operator.attrgetter("end", "start", "key")
+
+#: The first and the last time (ms) of a session.
+Bounds = tuple[int, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class Sessions:
+    """Windows of the records of a key whose times differ by no more than a gap (ms), from the first to the last one.
+
+    Raises:
+        ValueError: for a negative gap.
+    """
+
+    gap: int
+
+    def __post_init__(self) -> None:
+        if self.gap < 0:
+            raise ValueError(f"the gap of sessions must not be negative, but is {duration(self.gap)}")
+
+    @property
+    def kind(self) -> str:
+        """What they are called in a declaration."""
+        return "aggregates in sessions"
+
+    def check(self, join: WindowedAggregate) -> None:
+        """Raise a ValueError for aggregates that cannot be merged, as sessions are by a record between them."""
+        for name, aggregate in join.aggregates.items():
+            if not mergeable(aggregate):
+                raise ValueError(f"{name}={aggregate} has no merge: sessions need it, since two may become one")
+
+    def start(self, join: WindowedAggregate, state: State) -> Operator[Windowed]:
+        """Begin, or go on, with what the state of a partition holds."""
+        return SessionsOperator(join, self.gap, state)
+
+
+def session(gap: Duration) -> Sessions:
+    """Return sessions, each of which ends when nothing of its key came for longer than a gap: ``30m``, or ms."""
+    return Sessions(milliseconds(gap))
+
+
+class _Session:
+    """A session of a key that is open."""
+
+    __slots__ = (
+        "changed", "count", "end", "key", "merged", "places", "rows", "start", "states", "stored", "told", "untold"
+    )  # fmt: skip
+
+    def __init__(self, key: bytes, time: int, states: list[Any]) -> None:
+        self.key = key
+        self.start = self.end = time
+        self.count = 0
+        #: Of the aggregates, without `rows`: the records that came since, and where they stand.
+        self.states = states
+        self.rows: list[Any] = []
+        self.places: list[Place] = []
+        #: Whether it is to be written to the state, and with which start it is there.
+        self.changed = False
+        self.stored: int | None = None
+        #: Whether an update is to tell of it, and the bounds that updates have told and not taken back.
+        self.untold = False
+        self.told: list[Bounds] = []
+        #: Whether it became a part of another one.
+        self.merged = False
+
+
+class SessionsOperator(WindowOperator):
+    """Aggregates in sessions of one partition."""
+
+    def __init__(self, join: WindowedAggregate, gap: int, state: State) -> None:
+        super().__init__(join, state, head=(int, int, bool, list[Bounds]))
+        self._gap = gap
+        #: How far (ms) the clock may go past the end of a session.
+        self._reach = gap + join.grace
+        self._sessions: dict[bytes, list[_Session]] = {}
+        #: When to look whether a session is over: an end that it had (ms), and a number that no other one has.
+        self._ends: list[tuple[int, int, _Session]] = []
+        self._next = 0
+        self._changed: list[_Session] = []
+        self._due = self._ticks.due
+        for key, (end, count, untold, told), states in self._states.read(self._state):
+            found = self._open(key[ordering.TIME :], ordering.time_of(key), states)
+            found.end, found.count, found.stored = end, count, found.start
+            found.untold, found.told = untold and self._updates, told if self._updates else []
+
+    def process(self, batch: Batch) -> Output[Windowed]:
+        """Put records into their sessions, and close those whose time has come."""
+        clock, ledger, values, gap = self.clock, self._ledger, self._values, self._gap
+        now, limit = clock.time, clock.wall.limit
+        self._pass(now)
+        received = counted = 0
+        number, placed, at_once = self.balance.received, self._states.placed, self._at_once
+        for source, record in batch:
+            received += 1
+            key, timestamp = record.key, record.timestamp
+            if key is None or record.value is None:
+                self._reject(source, record)
+                continue
+            near = [one for one in self._sessions.get(key, ()) if one.start - gap <= timestamp <= one.end + gap]
+            if not near and timestamp + gap < now and timestamp + gap < (horizon := self._horizon.at(now)):
+                ledger.late(self.balance, source, record, horizon - timestamp)
+                continue
+            try:
+                row = values(record)
+            except Refused as refused:
+                ledger.rejected(self.balance, source, record, Reason.REFUSED, refused)
+                continue
+            counted += 1
+            if not near:
+                one = self._open(key, timestamp, self._states.initial())
+            else:
+                one = near[0] if len(near) == 1 else self._merge(near)
+                if timestamp > one.end:
+                    one.end = timestamp
+                elif timestamp < one.start:
+                    one.start = timestamp
+            one.count += 1
+            one.rows.append(row)
+            if placed:
+                one.places.append(Place(timestamp, number + received))
+            if not one.changed:
+                self._change(one)
+            if at_once:
+                self._tell(one)
+            if timestamp > now:
+                if timestamp > limit:
+                    clock.advance(timestamp)
+                else:
+                    now = timestamp
+                    if now >= self._due:
+                        self._pass(now)
+        self.balance.received += received
+        self.balance.pending += counted
+        return self.advance(now)
+
+    def explain(self, source: int, record: Record) -> Explanation:
+        """Say what became of a record that was taken in, as far as the state tells."""
+        if record.key is None or record.value is None:
+            return self._rejected(record)
+        clock, time = self.clock, record.timestamp
+        around = [one for one in self._sessions.get(record.key, ()) if one.start <= time <= one.end]
+        return Explanation(
+            verdict=Verdict.PENDING if around else Verdict.OVER,
+            clock=clock.now,
+            grace=self.join.grace,
+            until=around[0].end + self._reach + 1 if around else None,
+            untold=Verdict.MATCHED,
+            reasons=frozenset({Reason.LATE, Reason.REFUSED}),
+        )
+
+    def windows(self, key: bytes) -> Iterator[Windowed]:
+        """Go through the open sessions of a key as they are now, the earliest first."""
+        for one in sorted(self._sessions.get(key, ()), key=_ORDER):
+            yield self._told(one, final=False)
+
+    def _open(self, key: bytes, time: int, states: list[Any]) -> _Session:
+        one = _Session(key, time, states)
+        self._sessions.setdefault(key, []).append(one)
+        self._look_at(one)
+        self._due = min(self._due, self._ends[0][0] + self._reach + 1)
+        return one
+
+    def _look_at(self, one: _Session) -> None:
+        heapq.heappush(self._ends, (one.end, self._next, one))
+        self._next += 1
+
+    def _merge(self, sessions: list[_Session]) -> _Session:
+        one, *others = sorted(sessions, key=_ORDER)
+        self._fold(one)
+        for other in others:
+            self._fold(other)
+            self._states.merge(one.states, other.states)
+            one.end = max(one.end, other.end)
+            one.count += other.count
+            one.told += other.told
+            other.merged = True
+            self._forget(other)
+        return one
+
+    def _forget(self, one: _Session) -> None:
+        """Have no such session any more."""
+        sessions = self._sessions[one.key]
+        sessions.remove(one)
+        if not sessions:
+            del self._sessions[one.key]
+        if one.stored is not None:
+            self._changes[ordering.time(one.stored) + one.key] = None
+
+    def _change(self, one: _Session) -> None:
+        one.changed = True
+        self._changed.append(one)
+
+    def _pass(self, now: int) -> None:
+        """Close the sessions that the clock has passed, and tell of those that changed if there was a tick."""
+        if now < self._due:
+            return
+        over, ends, before = [], self._ends, self._horizon.at(now) - self._gap
+        while ends and ends[0][0] < before:
+            end, _, one = heapq.heappop(ends)
+            if one.merged:
+                continue
+            if one.end > end:
+                self._look_at(one)
+            else:
+                over.append(one)
+        for one in sorted(over, key=_ORDER):
+            self._close(one)
+        if self._ticks.passed(now):
+            for one in sorted((one for one in self._all() if one.rows or one.untold), key=_ORDER):
+                self._tell(one)
+        self._due = min(self._ticks.due, ends[0][0] + self._reach + 1 if ends else END)
+
+    def _all(self) -> Iterable[_Session]:
+        return (one for sessions in self._sessions.values() for one in sessions)
+
+    def _close(self, one: _Session) -> None:
+        self._fold(one)
+        if one.untold:
+            self._withdraw(one)
+        if (final := self.join.emission.final) or one.untold:
+            self._ledger.results.append(self._told(one, final=final))
+        one.merged = True
+        self._forget(one)
+        self.balance.pending -= one.count
+        self.balance.matched += one.count
+
+    def _fold(self, one: _Session) -> None:
+        """Have the aggregates take the records that came."""
+        if one.rows:
+            self._states.add(one.states, one.rows, one.places)
+            one.rows, one.places = [], []
+            one.untold = self._updates
+
+    def _tell(self, one: _Session) -> None:
+        self._fold(one)
+        self._withdraw(one)
+        self._ledger.results.append(self._told(one, final=False))
+        one.told, one.untold = [(one.start, one.end)], False
+        if not one.changed:
+            self._change(one)
+
+    def _withdraw(self, one: _Session) -> None:
+        """Say of the bounds that updates have told that there is no such session, unless they are still the same."""
+        for start, end in sorted(one.told):
+            if (start, end) != (one.start, one.end):
+                self._ledger.results.append(Windowed(one.key, start, end, None, end, False))
+
+    def _told(self, one: _Session, *, final: bool) -> Windowed:
+        return Windowed(one.key, one.start, one.end, self._states.results(one.states), one.end, final)
+
+    def _save(self) -> None:
+        changes = self._changes
+        for one in self._changed:
+            one.changed = False
+            if one.merged:
+                continue
+            self._fold(one)
+            if one.stored is not None and one.stored != one.start:
+                changes[ordering.time(one.stored) + one.key] = None
+            changes[ordering.time(one.start) + one.key] = self._states.row(
+                one.end, one.count, one.untold, one.told, states=one.states
+            )
+            one.stored = one.start
+        self._changed = []
