@@ -56,6 +56,9 @@ class LookBack:
         """What they are called in a declaration."""
         return "aggregates in look-back windows"
 
+    def check(self, join: WindowedAggregate) -> None:
+        """Take any aggregates."""
+
     def start(self, join: WindowedAggregate, state: State) -> Operator[Windowed]:
         """Begin, or go on, with what the state of a partition holds."""
         return LookBackOperator(join, self.size, state)

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from streamapp.replay.case_files import read_cases
@@ -51,6 +52,16 @@ def cases(**fields: Any) -> bytes:
     return json.dumps({"cases": [case]}).encode()
 
 
+def window_case(**fields: Any) -> bytes:
+    described = {
+        "family": "tumbling",
+        "aggregate": "count",
+        "emission": "final",
+        "window": {"size_ms": 10, "grace_ms": 0},
+    }
+    return json.dumps({"cases": [{"id": "w", "steps": [], **described, **fields}]}).encode()
+
+
 def step(*inputs: tuple[str, Any, Any, Any]) -> dict[str, Any]:
     return {"inputs": [dict(zip(("side", "key", "value", "ts"), given, strict=True)) for given in inputs]}
 
@@ -59,6 +70,21 @@ def run(text: bytes) -> list[Any]:
     (case,) = read_cases(text, "cases.json")
     assert isinstance(case, Case)
     return [[(r.key, r.value, r.ts) for r in output.results] + [output.late, output.dropped] for output in case.run()]
+
+
+def test_a_step_of_windows_tells_results_and_what_was_late_partly_late_or_ignored() -> None:
+    inputs = [("a", 1, 12), ("b", "two", 31), ("a", 3, 22), (None, 4, 99), ("a", None, 99), ("a", 5, 9), ("a", 6, 41)]
+    steps = [{"input": {"key": key, "value": value, "ts": time}} for key, value, time in inputs]
+    window = {"size_ms": 20, "advance_ms": 10, "grace_ms": 0}
+    (case,) = read_cases(window_case(family="hopping", aggregate="collect", window=window, steps=steps), "cases.json")
+    told = [msgspec.to_builtins(output) for output in case.run()]
+    assert [(one["late"], one["partly_late"], one["ignored"]) for one in told] == [
+        (0, 0, 0), (0, 0, 0), (0, 1, 0), (0, 0, 1), (0, 0, 1), (1, 0, 0), (0, 0, 0),
+    ]  # fmt: skip
+    assert [[tuple(result.values()) for result in one["results"]] for one in told if one["results"]] == [
+        [("a", 0, 20, [1], 12), ("a", 10, 30, [1], 12)],
+        [("a", 20, 40, [3], 22), ("b", 20, 40, ["two"], 31)],
+    ]
 
 
 WINDOW = {"before_ms": 10, "after_ms": 10, "grace_ms": 5}
@@ -96,7 +122,14 @@ def test_a_foreign_key_may_be_a_number_a_text_or_none() -> None:
         (cases(window=WINDOW, steps=[step(("middle", 1, "x", 1))]), "middle"),
         (cases(window=WINDOW, steps=[step(("left", 1, "x", "now"))]), "Expected `int`"),
         (cases(window=WINDOW, steps=[step(("left", 1 << 70, "x", 1))]), "key"),
-        (cases(window=WINDOW, steps=[step(("left", "\ud800", "x", 1))]), "surrogate"),
+        (cases(window=WINDOW, steps=[step(("left", "\ud800", "x", 1))]), "malformed"),
+        (window_case(window={"grace_ms": 0}), "window needs size_ms"),
+        (window_case(family="hopping"), "window needs advance_ms"),
+        (window_case(family="session"), "window needs gap_ms"),
+        (window_case(window={"grace_ms": -1, "size_ms": 10}), "grace must not be negative"),
+        (window_case(aggregate="median"), "aggregate must be one of count, sum"),
+        (window_case(emission="never"), "never"),
+        (window_case(steps=[{"input": {"key": 1, "value": 1}}]), "ts"),
     ],
 )
 def test_a_malformed_file_of_cases_is_told_in_one_line_that_names_it(text: bytes, words: str) -> None:
