@@ -16,7 +16,6 @@ from streamapp.windows.aggregate import Aggregate
 from streamapp.windows.count import Count
 from streamapp.windows.counts import Distinct
 from streamapp.windows.extremes import Max, Min
-from streamapp.windows.fields import JsonFields
 from streamapp.windows.look_back import LookBack
 from streamapp.windows.numbers import Mean, Sum
 from streamapp.windows.order import Collect, First, Last
@@ -124,12 +123,10 @@ class WindowCase(msgspec.Struct, frozen=True):
         make = AGGREGATES.get(self.aggregate)
         if make is None:
             raise ValueError(f"aggregate must be one of {', '.join(AGGREGATES)}, not {self.aggregate!r}")
-        aggregate = make()
         return WindowedAggregate(
             windows=self._windows(),
-            aggregates={self.aggregate: aggregate},
+            aggregates={self.aggregate: make()},
             grace=self.window.grace_ms,
-            fields=JsonFields([aggregate]),
             emission=self.emission,
         )
 

@@ -5,17 +5,45 @@ each key and window (`Windowed`), side outputs, changes of the state, and accoun
 what they promise.
 """
 
+from streamapp.windows.aggregate import Aggregate, Place
+from streamapp.windows.count import Count
+from streamapp.windows.counts import ApproxTopK, Distinct, TopK
 from streamapp.windows.emission import Emission
+from streamapp.windows.extremes import Max, Min
+from streamapp.windows.fields import Fields
+from streamapp.windows.numbers import Mean, Sum
+from streamapp.windows.order import Collect, First, Last
+from streamapp.windows.own import Own
 from streamapp.windows.sessions import Sessions, session
+from streamapp.windows.sketches import ApproxDistinct, Quantiles
 from streamapp.windows.time_windows import TimeWindows, hopping, tumbling
+from streamapp.windows.variance import StdDev, Variance
 from streamapp.windows.windowed import Windowed
-from streamapp.windows.windowed_aggregate import Fields, WindowedAggregate, Windows
+from streamapp.windows.windowed_aggregate import WindowedAggregate, Windows
 
 __all__ = [
+    "Aggregate",
+    "ApproxDistinct",
+    "ApproxTopK",
+    "Collect",
+    "Count",
+    "Distinct",
     "Emission",
     "Fields",
+    "First",
+    "Last",
+    "Max",
+    "Mean",
+    "Min",
+    "Own",
+    "Place",
+    "Quantiles",
     "Sessions",
+    "StdDev",
+    "Sum",
     "TimeWindows",
+    "TopK",
+    "Variance",
     "Windowed",
     "WindowedAggregate",
     "Windows",

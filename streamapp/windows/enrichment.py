@@ -22,9 +22,9 @@ from streamapp.joins.output import Output, Reason
 from streamapp.joins.records import Batch, Record
 from streamapp.joins.state import State
 from streamapp.windows.aggregate import Aggregate
+from streamapp.windows.fields import Fields, JsonFields, fields_for
 from streamapp.windows.histories import Histories
 from streamapp.windows.look_back_plan import Plan
-from streamapp.windows.windowed_aggregate import Fields
 
 __all__ = ["Enrichment", "EnrichmentOperator", "Feature", "Featured"]
 
@@ -68,10 +68,11 @@ class Enrichment(Described):
     Args:
         features: by their names, in the order of the results' values.
         grace: how far (ms) a record may be behind the clock.
-        fields: makes the values that the features' aggregates take of a record; may be left out if none takes any.
+        fields: returns for a record the values that the features' aggregates take, in their order; None = those of the
+            fields of the JSON object that its value is (`JsonFields`).
 
     Raises:
-        ValueError: for a negative grace, or no features.
+        ValueError: for a negative grace, no features, or some whose aggregates are not for one field together.
     """
 
     features: Mapping[str, Feature]
@@ -83,9 +84,13 @@ class Enrichment(Described):
             raise ValueError(f"the grace must not be negative, but is {self.grace} ms")
         if not self.features:
             raise ValueError("there must be at least one feature, such as n=Feature(Count(), 60_000)")
-        named = [name for name, feature in self.features.items() if feature.aggregate.field is not None]
-        if named and self.fields is None:
-            raise ValueError(f"{', '.join(named)}: aggregates of a field need fields=, which takes it out of a record")
+        if self.fields is None:
+            JsonFields(self.aggregates)
+
+    @property
+    def aggregates(self) -> list[Aggregate[Any]]:
+        """Those of the features."""
+        return [feature.aggregate for feature in self.features.values()]
 
     @property
     def longest(self) -> int:
@@ -119,7 +124,9 @@ class Enrichment(Described):
             if (feature.aggregate.field or "") not in was.features:
                 notes.append(f"{name} is new: it lacks the field {feature.aggregate.field} of the records so far")
             elif feature.size > was.longest:
-                notes.append(f"{name} looks back by {duration(feature.size)}: what had left the state before is missing")
+                notes.append(
+                    f"{name} looks back by {duration(feature.size)}: what had left the state before is missing"
+                )
         if self.grace > was.grace:
             notes.append(f"{changes(was, self, 'grace')}: what was late before stays late")
         return notes
@@ -133,8 +140,7 @@ class EnrichmentOperator(Accounting[Featured]):
         was, _ = earlier(state, join)
         super().__init__(state)
         features = [(feature.aggregate, feature.size) for feature in join.features.values()]
-        nothing = (None,) * len(features)
-        self._values: Fields = join.fields or (lambda _: nothing)
+        self._values = fields_for(join.aggregates, join.fields)
         self._horizon = Horizon(state, self.clock, join.grace, was.grace)
         self._reach = join.grace + join.longest
         records = state.section(b"records/")

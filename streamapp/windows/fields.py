@@ -17,8 +17,10 @@ from streamapp.formats.value_forms import not_json
 from streamapp.joins import Record, Refused
 from streamapp.windows.aggregate import Aggregate
 
-__all__ = ["CheckedFields", "JsonFields"]
+__all__ = ["CheckedFields", "Fields", "JsonFields", "fields_for"]
 
+#: Returns for a record the values that aggregates take, in their order; raises `Refused` for one that has them not.
+Fields: TypeAlias = Callable[[Record], Sequence[Any]]
 Object: TypeAlias = Mapping[str, msgspec.Raw]
 #: Names of fields with the types of their values, or for an object with its fields.
 Tree: TypeAlias = dict[str, Any]
@@ -91,7 +93,7 @@ class CheckedFields:
         ValueError: when called, if there are not as many values as aggregates.
     """
 
-    def __init__(self, aggregates: Iterable[Aggregate[Any]], take: Callable[[Record], Sequence[Any]]) -> None:
+    def __init__(self, aggregates: Iterable[Aggregate[Any]], take: Fields) -> None:
         self._aggregates, self._take = tuple(aggregates), take
         self._type: Any = msgspec.defstruct(
             "Values",
@@ -115,6 +117,15 @@ class CheckedFields:
                     raise Refused(f"{aggregate} does not take {value!r}: {_lower(exc)}", "wrong_type") from None
             raise
         return values
+
+
+def fields_for(aggregates: Iterable[Aggregate[Any]], take: Fields | None) -> Fields:
+    """Return what takes the values of aggregates of a record: of the JSON that its value is, or by a function.
+
+    Raises:
+        ValueError: if aggregates cannot take values of one field together.
+    """
+    return JsonFields(aggregates) if take is None else CheckedFields(aggregates, take)
 
 
 def _tree(aggregates: Iterable[Aggregate[Any]]) -> Tree:

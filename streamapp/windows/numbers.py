@@ -18,9 +18,7 @@ __all__ = ["Mean", "Sum", "Total"]
 
 #: Integers that msgpack writes.
 INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
-#: So many floats are added faster one by one.
-FEW: Final = 8
-#: Floats that are a sum together; more are made as few as can be.
+#: More floats than these are made as few as can be.
 MANY: Final = 4
 
 
@@ -38,11 +36,7 @@ class Total(msgspec.Struct, array_like=True, gc=False):
     def plus(self, value: float, times: int = 1) -> None:
         """Add a number, or remove it: -1 times."""
         if type(value) is int:
-            whole = self.whole + value * times
-            if not INT64_MIN <= whole <= INT64_MAX:
-                self.parts = _exact(*self.parts, *_floats(whole))
-                whole = 0
-            self.whole = whole
+            self._plus_whole(value * times)
         else:
             self.parts = _plus(self.parts, value * times)
             self.floats += times
@@ -52,22 +46,21 @@ class Total(msgspec.Struct, array_like=True, gc=False):
         """Add numbers."""
         total = sum(values)
         if type(total) is int:
-            self.plus(total)
-            self.count += len(values) - 1
-        elif len(values) < FEW or int in set(map(type, values)):
-            for value in values:
-                self.plus(value)
+            self._plus_whole(total)
         else:
-            self.parts = _exact(*self.parts, *values)
-            self.floats += len(values)
-            self.count += len(values)
+            floats = [value for value in values if type(value) is float]
+            self.parts = _plus(self.parts, total) if len(values) == 1 else _exact([*self.parts, *floats])
+            self.floats += len(floats)
+            if len(floats) < len(values):
+                self._plus_whole(sum([value for value in values if type(value) is int]))
+        self.count += len(values)
 
     def merge(self, other: Total) -> None:
         """Add another sum."""
-        self.plus(other.whole)
-        self.parts = _exact(*self.parts, *other.parts)
+        self._plus_whole(other.whole)
+        self.parts = _exact([*self.parts, *other.parts])
         self.floats += other.floats
-        self.count += other.count - 1
+        self.count += other.count
 
     @property
     def value(self) -> float:
@@ -81,6 +74,13 @@ class Total(msgspec.Struct, array_like=True, gc=False):
         ratios = [part.as_integer_ratio() for part in self.parts]
         denominator = max([divisor for _, divisor in ratios], default=1)
         return sum([part * (denominator // divisor) for part, divisor in ratios], self.whole * denominator), denominator
+
+    def _plus_whole(self, value: int) -> None:
+        whole = self.whole + value
+        if not INT64_MIN <= whole <= INT64_MAX:
+            self.parts = _exact([*self.parts, *_floats(whole)])
+            whole = 0
+        self.whole = whole
 
 
 class Summing(OfField):
@@ -145,7 +145,7 @@ def _floats(whole: int) -> list[float]:
 
 
 def _plus(parts: tuple[float, ...], value: float) -> tuple[float, ...]:
-    """Return floats that are exactly the sum of others and one more (Knuth's TwoSum, one after the other)."""
+    """Return floats that are exactly the sum of others and one more: by Knuth's TwoSum, faster than `_exact`."""
     sums = []
     for part in parts:
         total = part + value
@@ -154,14 +154,13 @@ def _plus(parts: tuple[float, ...], value: float) -> tuple[float, ...]:
         sums.append(total)
     if value:
         sums.append(value)
-        if len(sums) > MANY:
-            return _exact(*sums)
-    return tuple(sums)
+    return tuple(sums) if len(sums) <= MANY else _exact(sums)
 
 
-def _exact(*terms: float) -> tuple[float, ...]:
-    """Return as few floats as are exactly the sum of others."""
-    parts: list[float] = []
-    while rest := math.fsum((*terms, *(-part for part in parts))):
+def _exact(terms: list[float]) -> tuple[float, ...]:
+    """Return as few floats as are exactly the sum of others, whose list is used up."""
+    parts = []
+    while rest := math.fsum(terms):
         parts.append(rest)
+        terms.append(-rest)
     return tuple(parts)

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol, Self, TypeAlias
+import functools
+from collections.abc import Mapping
+from typing import Any, Final, Protocol, Self
 
 from streamapp.joins.declared import Declared, Described, StateMismatch, changes
 from streamapp.joins.join import Operator
-from streamapp.joins.records import Record
 from streamapp.joins.state import State
 from streamapp.windows.aggregate import Aggregate
+from streamapp.windows.count import Count
 from streamapp.windows.emission import Emission
+from streamapp.windows.fields import Fields, fields_for
 from streamapp.windows.windowed import Windowed
 
-__all__ = ["Fields", "WindowedAggregate", "Windows"]
-
-#: Returns the values that the aggregates take of a record, in the order in which these are declared; raises `Refused`
-#: for a record that one of them cannot use.
-Fields: TypeAlias = Callable[[Record], Sequence[Any]]
+__all__ = ["WindowedAggregate", "Windows"]
 
 #: Before the name of an aggregate in a declaration.
 AGGREGATE: Final = "aggregate "
@@ -41,14 +39,14 @@ class Windows(Protocol):
         ...
 
 
-class _Gone:
+@dataclasses.dataclass(frozen=True, repr=False)
+class _Gone(Count):
     """An aggregate that wrote a state, and is not declared any more."""
 
-    def __init__(self, told: str) -> None:
-        self._told = told
+    told: str = ""
 
     def __repr__(self) -> str:
-        return self._told
+        return self.told
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,14 +57,16 @@ class WindowedAggregate(Described):
         windows: such as ``tumbling("1m")``.
         aggregates: by their names, in the order of the results' values.
         grace: how far (ms) a record may be behind the clock.
-        fields: makes the values that the aggregates take of a record; may be left out if none takes any.
+        fields: returns for a record the values that the aggregates take, in their order; None = those of the fields
+            of the JSON object that its value is (`JsonFields`).
         emission: when windows give results.
         every: how often (ms of event time) a window gives an update at most: when the clock comes to a multiple of it,
             each window that was changed since gives one. By event time results are the same whatever the batches, after
             a restart, and when old data are read again. None = at each record that changes it.
 
     Raises:
-        ValueError: for a negative grace, no aggregates, or an ``every`` that is no use.
+        ValueError: for a negative grace, no aggregates or some that are not for such windows or not for one field
+            together, or an ``every`` that is no use.
     """
 
     windows: Windows
@@ -81,20 +81,17 @@ class WindowedAggregate(Described):
             raise ValueError(f"the grace must not be negative, but is {self.grace} ms")
         if not self.aggregates:
             raise ValueError("windows need at least one aggregate, such as n=Count()")
-        named = [name for name, aggregate in self.aggregates.items() if aggregate.field is not None]
-        if named and self.fields is None:
-            raise ValueError(f"{', '.join(named)}: aggregates of a field need fields=, which takes it out of a record")
         if self.every is not None and self.every <= 0:
             raise ValueError(f"updates every {self.every} ms: this must be more than 0")
         if self.every is not None and not self.emission.updates:
             raise ValueError("every= is about updates, and there are none: emission must be updates or both")
         self.windows.check(self)
+        self.values  # noqa: B018 - what is wrong with the fields is told here, and not by the first partition
 
-    @property
+    @functools.cached_property
     def values(self) -> Fields:
         """Returns the values that the aggregates take of a record."""
-        nothing = (None,) * len(self.aggregates)
-        return self.fields or (lambda _: nothing)
+        return fields_for(self.aggregates.values(), self.fields)
 
     def start(self, state: State) -> Operator[Windowed]:
         """Begin, or go on, with what the state holds."""
@@ -123,7 +120,6 @@ class WindowedAggregate(Described):
                     for name, told in given.items()
                     if name.startswith(AGGREGATE)
                 },
-                fields=self.values,
             )
         except (KeyError, TypeError, ValueError):
             raise StateMismatch(f"it is that of {declared}, which this version of streamapp does not know") from None
@@ -151,7 +147,7 @@ class WindowedAggregate(Described):
     def _known(self, name: str, told: str) -> Any:
         """Return an aggregate that a state has: the one that is declared, if it is the same."""
         aggregate = self.aggregates.get(name)
-        return aggregate if str(aggregate) == told else _Gone(told)
+        return aggregate if str(aggregate) == told else _Gone(told=told)
 
 
 def _settings(windows: Any) -> list[str]:
