@@ -50,7 +50,9 @@ transactions = op.map("transaction", op.input("transactions", flow, source), tra
 clock = win.EventClock(
     timestamp,
     wait_for_system_duration=timedelta(milliseconds=GRACE_MS),
-    now_getter=lambda: EPOCH,  # or windows close while their partition waits for others to be read
+    # By the clock of the system, too, windows close while their partition waits for others to be read.
+    now_getter=lambda: EPOCH,
+    to_system_utc=lambda _time: None,
 )
 windower = (
     win.TumblingWindower(length=timedelta(milliseconds=SIZE_MS), align_to=EPOCH)

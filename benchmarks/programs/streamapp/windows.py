@@ -3,12 +3,11 @@
 import os
 
 from streamapp import App
-from streamapp.windows import tumbling
-from streamapp.windows.count import Count
-from streamapp.windows.numbers import Sum
+from streamapp.windows import Count, Sum, session, tumbling
+from streamapp.windows.look_back import look_back
 
 SIZE_MS, GAP_MS, GRACE_MS = (int(os.environ[name]) for name in ("SIZE_MS", "GAP_MS", "GRACE_MS"))
-WINDOWS = {"tumbling": tumbling(SIZE_MS)}
+WINDOWS = {"tumbling": tumbling(SIZE_MS), "session": session(GAP_MS), "look_back": look_back(SIZE_MS)}
 
 app = App(origin="windows")
 transactions = app.topic(os.environ["TRANSACTIONS"])
