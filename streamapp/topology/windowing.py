@@ -26,7 +26,6 @@ from streamapp.topology.side_outputs import by_reason
 from streamapp.topology.sink import NO_HEADERS, MakeValue, Sink, json_value
 from streamapp.windows.aggregate import Aggregate
 from streamapp.windows.emission import Emission
-from streamapp.windows.fields import JsonFields
 from streamapp.windows.windowed import Windowed
 from streamapp.windows.windowed_aggregate import WindowedAggregate, Windows
 
@@ -204,12 +203,10 @@ class WindowedStream:
             JoinError: if there are none, or they do not go together with the windows.
         """
         try:
-            fields = JsonFields(aggregates.values())
             join = WindowedAggregate(
                 windows=self.windows,
                 aggregates=aggregates,
                 grace=self.grace,
-                fields=fields,
                 emission=self.emission,
                 every=self.every,
             )
