@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 
-from benchmarks.workload import Load
+from benchmarks.workload import Load, Output
 
 __all__ = ["Check", "check"]
 
@@ -50,7 +50,7 @@ class Check:
         return f"{found} of {self.right + self.missing:,}"
 
 
-def check(load: Load, output: Iterable[tuple[bytes | None, bytes | None]]) -> Check:
+def check(load: Load, output: Iterable[Output]) -> Check:
     """Check keys and values of all records of an output topic against what was to be joined."""
     seen = bytearray(load.results)
     right = repeated = wrong = 0

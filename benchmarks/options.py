@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from benchmarks.peers import PAIRING, PEERS, PairingStreamapp, Peer, Streamapp
 from benchmarks.results import Part
+from benchmarks.windowing import WINDOWING, WindowingStreamapp
+from benchmarks.windows import Kind
 
 __all__ = ["Options", "parse"]
 
@@ -23,7 +26,7 @@ class Options:
 
     Args:
         parts: to run.
-        clicks: to join in each run, or records of two streams together; slow peers get fewer.
+        clicks: to join in each run, or records of two streams together, or transactions; slow peers get fewer.
         users: rows of the table, or keys of the streams.
         most_users: up to which the table is made to grow.
         rounds: how often everything is run.
@@ -31,6 +34,7 @@ class Options:
         steady: seconds of the steady load.
         peers: programs to compare, of which streamapp is the first if it is one of them.
         pairing: the same, of those that join two streams.
+        windowing: the same, of those that aggregate in windows, by the kind of these.
         streamapp: the app of this project.
         cache: where venvs and builds are kept.
         docs: where the page, the plots and the results go.
@@ -46,6 +50,7 @@ class Options:
     steady: float
     peers: Sequence[Peer]
     pairing: Sequence[Peer]
+    windowing: Mapping[Kind, Sequence[Peer]]
     streamapp: Streamapp
     cache: Path
     docs: Path
@@ -66,6 +71,10 @@ def parse(arguments: Sequence[str]) -> Options:
         steady=given.steady,
         peers=[peer for peer in (streamapp, *PEERS) if peer.name in given.peers],
         pairing=[peer for peer in (PairingStreamapp(streamapp.bin), *PAIRING) if peer.name in given.peers],
+        windowing={
+            kind: [peer for peer in (WindowingStreamapp(streamapp.bin, kind=kind), *peers) if peer.name in given.peers]
+            for kind, peers in WINDOWING.items()
+        },
         streamapp=streamapp,
         cache=given.cache.absolute(),
         docs=given.docs,
@@ -74,7 +83,7 @@ def parse(arguments: Sequence[str]) -> Options:
 
 
 def _parser() -> argparse.ArgumentParser:
-    peers: Sequence[Peer] = (Streamapp(Path()), *PEERS, *PAIRING)
+    peers: Sequence[Peer] = (Streamapp(Path()), *PEERS, *PAIRING, *itertools.chain(*WINDOWING.values()))
     parser = argparse.ArgumentParser(
         prog='make bench BENCH="…"',
         description="The same join here and in other programs, side by side, into docs/benchmarks.md.",
@@ -84,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     names = list(dict.fromkeys(peer.name for peer in peers))
     parser.add_argument("--peers", type=_some(names), default=",".join(names), help="programs")
     parser.add_argument(
-        "--clicks", type=int, default=1_000_000, help="clicks to join in each run; records of two streams"
+        "--clicks", type=int, default=1_000_000, help="clicks to join in each run; records of two streams; transactions"
     )
     parser.add_argument("--users", type=int, default=10_000, help="rows of the table; keys of the streams")
     parser.add_argument("--most-users", type=int, default=10_000_000, help="of the part that makes the table grow")

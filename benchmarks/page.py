@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,9 +14,12 @@ from benchmarks.pairs import DISORDER, GRACE, WINDOW, Pairs
 from benchmarks.peers import KAFKA_STREAMS, PAIRING, PEERS, Peer, Streamapp, exactly_once
 from benchmarks.results import Guarantees, Latency, Percentiles, Profile, Recovery, Results, Runs, Takeover, Takeovers
 from benchmarks.runner import Run, median, median_again
+from benchmarks.windowing import WINDOWING, per_transaction
+from benchmarks.windows import DISORDER as BEHIND
+from benchmarks.windows import SPAN, Kind, Windows
 from benchmarks.workload import Workload
 
-__all__ = ["STREAMAPP", "render", "title"]
+__all__ = ["STREAMAPP", "of_kind", "render", "title"]
 
 #: Functions and libraries with a smaller share of the time are not shown.
 SHOWN: Final = 0.01
@@ -38,7 +42,11 @@ STREAMAPP: Final = _OURS.name
 #: By the name of a program that processes at least once, that of the same one exactly once.
 STRICT: Final = {peer.name: exactly_once(peer).name for peer in (_OURS, KAFKA_STREAMS)}
 KNOWN: Final[dict[str, Peer]] = {
-    peer.name: peer for peer in (_OURS, *PEERS, *PAIRING, exactly_once(_OURS), exactly_once(KAFKA_STREAMS))
+    peer.name: peer
+    for peer in (
+        *(peer for peers in WINDOWING.values() for peer in peers),
+        *(_OURS, *PEERS, *PAIRING, exactly_once(_OURS), exactly_once(KAFKA_STREAMS)),
+    )
 }
 
 TEXT: Final = Path(__file__).with_name("page.md")
@@ -51,6 +59,8 @@ def render(results: Results) -> str:
         programs=_programs(results.throughput) if results.throughput else NOTHING,
         guarantees=_guarantees(results.guarantees) if results.guarantees else NOTHING,
         pairs=_pairs(results.pairs) if results.pairs else NOTHING,
+        **{kind: _windows(results.windows, kind) if results.windows else NOTHING for kind in Kind},
+        window_programs=_programs(results.windows) if results.windows else NOTHING,
         latency=_latency(results.latency) if results.latency else NOTHING,
         users=_scaling(results.users, "users", lambda one: one.users) if results.users else NOTHING,
         sizes=_sizes(results.sizes) if results.sizes else NOTHING,
@@ -66,6 +76,12 @@ def render(results: Results) -> str:
 def title(peer: str) -> str:
     """Say how people call a peer."""
     return KNOWN[peer].title if peer in KNOWN else peer
+
+
+def of_kind(measured: Runs[Windows], kind: Kind) -> Runs[Windows]:
+    """Return the runs with one kind of windows, their figures a transaction."""
+    runs = [per_transaction(run) for run in measured.runs if run.workload.kind is kind]
+    return dataclasses.replace(measured, runs=runs)
 
 
 def _throughput(measured: Runs[Workload]) -> str:
@@ -108,7 +124,7 @@ def _side_by_side(groups: Mapping[str, Sequence[Run[Any]]], per_record: float = 
     return rows
 
 
-def _programs(measured: Runs[Workload]) -> str:
+def _programs(measured: Runs[Any]) -> str:
     peers = [KNOWN[peer] for peer in measured.by_peer() if peer in KNOWN]
     rows = [[peer.title, peer.version, peer.keeps] for peer in peers]
     return _table(["", "version", "where the table is, and what a crash leaves of it"], rows, numbers=False)
@@ -164,6 +180,26 @@ def _pairs(measured: Runs[Pairs]) -> str:
         _others(measured.runs),
         _about(measured.about),
         _left_out(measured.left_out),
+    )
+
+
+def _windows(measured: Runs[Windows], kind: Kind) -> str:
+    some = of_kind(measured, kind)
+    groups = some.by_peer()
+    if not groups:
+        return NOTHING
+    loads = {peer: runs[0].workload for peer, runs in groups.items()}
+    whole = max(loads.values(), key=lambda load: load.transactions)
+    fewer = [f" ({title(peer)}: {one.transactions:,})" for peer, one in loads.items() if one != whole]
+    results = next(run.check.right + run.check.missing for run in some.runs if run.workload == whole)
+    return _blocks(
+        f"{whole.transactions:,} transactions{''.join(fewer)}, {whole.keys:,} addresses, "
+        f"{whole.partitions} partitions, {SPAN / 60_000:g} minutes of event time, "
+        f"records up to {BEHIND / 1000:g} s behind those before them; {results:,} results. {_rounds(groups)}.",
+        _table(["", "records/s", *HEADS], _side_by_side(groups)),
+        _others(some.runs),
+        _about(some.about),
+        _left_out(some.left_out),
     )
 
 

@@ -14,6 +14,7 @@ from benchmarks.pairs import Pairs
 from benchmarks.peers import KAFKA_STREAMS, Peer, UnavailableError, exactly_once
 from benchmarks.results import Guarantees, Latency, Part, Profile, Recovery, Runs, Takeovers
 from benchmarks.runner import PeerError, Run, Runner
+from benchmarks.windows import Windows
 from benchmarks.workload import Load, Workload
 
 __all__ = ["PARTS"]
@@ -39,6 +40,20 @@ def throughput(runner: Runner, options: Options) -> Runs[Workload]:
 def join_streams(runner: Runner, options: Options) -> Runs[Pairs]:
     """Let peers join the same purchases and views."""
     return _compare(runner, options, options.pairing, lambda _: Pairs(options.users, options.clicks // 2))
+
+
+def aggregate(runner: Runner, options: Options) -> Runs[Windows]:
+    """Let peers aggregate the same transactions in windows, one kind of windows after the other."""
+
+    def compare(load: Windows) -> Runs[Windows]:
+        return _compare(runner, options, options.windowing[load.kind], lambda peer: load.part(peer.slower))
+
+    compared = [compare(load) for load in Windows.now(options.users, options.clicks)]
+    return Runs(
+        About.now(options.command, options.streamapp.bin),
+        [run for one in compared for run in one.runs],
+        {peer: why for one in compared for peer, why in one.left_out.items()},
+    )
 
 
 def guarantees(runner: Runner, options: Options) -> Guarantees:
@@ -117,6 +132,7 @@ PARTS: Final[Mapping[Part, Callable[[Runner, Options], object]]] = MappingProxyT
         Part.THROUGHPUT: throughput,
         Part.GUARANTEES: guarantees,
         Part.PAIRS: join_streams,
+        Part.WINDOWS: aggregate,
         Part.LATENCY: time_clicks,
         Part.USERS: grow_table,
         Part.SIZES: grow_clicks,

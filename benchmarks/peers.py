@@ -109,6 +109,10 @@ class Peer(Protocol):
         """Whether it commits its results and the offsets of its input in transactions."""
 
     @property
+    def updates(self) -> bool:
+        """Whether it gives a result for each change, so that only the last one counts."""
+
+    @property
     def version(self) -> str:
         """The version of the library that it is made with."""
 
@@ -135,6 +139,8 @@ class PythonProgram:
         launcher: arguments of Python before the program.
         arguments: of the program.
         folder: where it is, if not at its name.
+        program: its file there.
+        updates: see `Peer`.
     """
 
     name: str
@@ -144,6 +150,8 @@ class PythonProgram:
     launcher: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     folder: str = ""
+    program: str = "join.py"
+    updates: bool = False
     python: Path = Path("python")
     exactly_once: ClassVar[bool] = False
 
@@ -166,7 +174,7 @@ class PythonProgram:
 
     def command(self, job: Job) -> list[str]:
         """Give the command that starts it."""
-        return [f"{self.python}", *self.launcher, f"{self._source / 'join.py'}", *self.arguments]
+        return [f"{self.python}", *self.launcher, f"{self._source / self.program}", *self.arguments]
 
     def environment(self, job: Job) -> Mapping[str, str]:
         """Give the job."""
@@ -188,7 +196,7 @@ class KafkaStreams:
     Args:
         name, title: see `Peer`.
         threads: stream threads.
-        exactly_once: see `Peer`.
+        exactly_once, updates: see `Peer`.
         main: the class that is run.
     """
 
@@ -199,6 +207,7 @@ class KafkaStreams:
     keeps: str = "RocksDB and changelog"
     slower: int = 1
     exactly_once: bool = False
+    updates: bool = False
     target: Path = Path("target")
 
     @property
@@ -257,7 +266,7 @@ class Streamapp:
     Args:
         bin: of the venv that it is installed in.
         store: URL of the table store.
-        exactly_once: see `Peer`.
+        exactly_once, updates: see `Peer`.
         standbys: workers that keep the rows of a partition besides its owner.
     """
 
@@ -268,6 +277,7 @@ class Streamapp:
     keeps: str = "RocksDB and changelog"
     slower: int = 1
     exactly_once: bool = False
+    updates: bool = False
     standbys: int = 0
 
     @property

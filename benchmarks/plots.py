@@ -12,9 +12,10 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from benchmarks.page import STREAMAPP, title
+from benchmarks.page import STREAMAPP, of_kind, title
 from benchmarks.results import Latency, Profile, Results, Runs
 from benchmarks.runner import median
+from benchmarks.windows import Kind
 from benchmarks.workload import Workload
 
 __all__ = ["draw"]
@@ -51,6 +52,8 @@ def draw(results: Results, directory: Path) -> None:
             _progress(results.throughput, directory / "progress.svg")
         if results.pairs and results.pairs.runs:
             _throughput(results.pairs, directory / "pairs.svg")
+        if results.windows and (tumbling := of_kind(results.windows, Kind.TUMBLING)).runs:
+            _throughput(tumbling, directory / "windows.svg", "records a second (median; least to most)")
         if results.latency:
             _latency(results.latency, directory / "latency.svg")
         if results.users:
@@ -65,7 +68,9 @@ def draw(results: Results, directory: Path) -> None:
             _profile(results.profile, directory / "profile.svg")
 
 
-def _throughput(measured: Runs[Any], file: Path) -> None:
+def _throughput(
+    measured: Runs[Any], file: Path, heading: str = "joined records a second (median; least to most)"
+) -> None:
     groups = measured.by_peer()
     peers = list(groups)[::-1]
     with _figure(file, width=9, height=0.6 + 0.38 * len(peers)) as figure:
@@ -80,7 +85,7 @@ def _throughput(measured: Runs[Any], file: Path) -> None:
         )
         rate.bar_label(bars, [f"{one.per_s:,.0f}" for one in figures], padding=4)
         rate.margins(x=0.18)
-        rate.set_title("joined records a second (median; least to most)")
+        rate.set_title(heading)
         rate.xaxis.set_major_locator(MaxNLocator(5))
         rate.xaxis.set_major_formatter(THOUSANDS)
         bars = cpu.barh([title(peer) for peer in peers], [one.cpu_us for one in figures], color=colours)

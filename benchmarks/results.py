@@ -13,6 +13,7 @@ import msgspec
 from benchmarks.machine import About
 from benchmarks.pairs import Pairs
 from benchmarks.runner import Run, median
+from benchmarks.windows import Windows
 from benchmarks.workload import Load, Workload
 
 __all__ = [
@@ -42,6 +43,7 @@ class Part(enum.StrEnum):
     THROUGHPUT = "throughput"
     GUARANTEES = "guarantees"
     PAIRS = "pairs"
+    WINDOWS = "windows"
     LATENCY = "latency"
     USERS = "users"
     SIZES = "sizes"
@@ -270,6 +272,7 @@ class Profile:
 KINDS: Final = {
     Part.GUARANTEES: Guarantees,
     Part.PAIRS: Runs[Pairs],
+    Part.WINDOWS: Runs[Windows],
     Part.LATENCY: Latency,
     Part.RECOVERY: Recovery,
     Part.TAKEOVER: Takeovers,
@@ -284,6 +287,7 @@ class Results:
     throughput: Runs[Workload] | None = None
     guarantees: Guarantees | None = None
     pairs: Runs[Pairs] | None = None
+    windows: Runs[Windows] | None = None
     latency: Latency | None = None
     users: Runs[Workload] | None = None
     sizes: Runs[Workload] | None = None

@@ -25,8 +25,8 @@ L = TypeVar("L", bound=Load)
 
 #: Seconds between two samples: a peer that needs two seconds for all still has a hundred of them.
 EVERY: Final = 0.02
-#: Seconds without a new record after which no more are waited for; some peers write in bursts.
-STALL: Final = 15.0
+#: Seconds without a new record after which no more are waited for; some peers write in bursts, and windows end in them.
+STALL: Final = 30.0
 #: Seconds until a peer must have given its first record, and what each record to be read adds to that.
 START: Final = 120.0
 START_PER_RECORD: Final = 1e-4
@@ -135,8 +135,9 @@ class Runner:
     def _once(self, peer: Peer, job: Job, workload: Load, results: int) -> tuple[list[Sample], Check]:
         with self.process(peer, job) as process:
             samples = self._watch(process, job, peer, START + START_PER_RECORD * workload.records, results)
-        output = self.topics.read(job.joined, workload.partitions)
-        return samples, check(workload, ((message.key(), message.value()) for message in output))
+        messages = self.topics.read(job.joined, workload.partitions)
+        output = ((message.key(), message.value()) for message in messages)
+        return samples, check(workload, workload.settled(output) if peer.updates else output)
 
     def _with_new_output(self, job: Job) -> Job:
         other = dataclasses.replace(job, joined=f"{job.joined}-again")
@@ -235,7 +236,7 @@ class Runner:
         sampler = Sampler(process.pid, self._broker_pid)
         samples = [sampler.sample(0)]
         deadline = time.monotonic() + patience
-        while samples[-1].records < results and time.monotonic() < deadline:
+        while (peer.updates or samples[-1].records < results) and time.monotonic() < deadline:
             self.check_alive(process, job)
             begin = time.monotonic()
             samples.append(sampler.sample(self._joined(job, peer)))

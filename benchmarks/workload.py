@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, Protocol
 
 import orjson
 
-__all__ = ["SPAN", "Input", "Load", "Record", "Workload"]
+__all__ = ["SPAN", "Input", "Load", "Output", "Record", "Workload"]
 
 #: Event time (ms) that all profiles cover, and after them all clicks: together less than the life of a profile (300 s),
 #: so that every click has a profile to join, in apps that let profiles expire and in those that do not.
@@ -21,6 +21,9 @@ TEXT: Final = 1 << 20
 
 Record = tuple[bytes, bytes, int]
 """Key, value and event time (ms)."""
+
+Output = tuple[bytes | None, bytes | None]
+"""Key and value of a record of the output."""
 
 
 class Input(NamedTuple):
@@ -58,6 +61,9 @@ class Load(Protocol):
 
     def result(self, key: bytes | None, value: bytes | None) -> int | None:
         """Tell which of the results a record of the output is, if it is a right one; None = it is none of them."""
+
+    def settled(self, output: Iterable[Output]) -> Iterable[Output]:
+        """Return what counts at the end of an output that has results of the same thing again and again."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,6 +128,10 @@ class Workload:
             and result.get("diff", 1) == 1
         )
         return number if right else None
+
+    def settled(self, output: Iterable[Output]) -> Iterable[Output]:
+        """Return all: a click is joined once."""
+        return output
 
     @property
     def bytes_of_a_click(self) -> int:

@@ -27,7 +27,7 @@ async def tell(key, value):
 
 counts = app.Table("counts", default=int, on_window_close=tell).tumbling(MINUTE, expires=MINUTE)
 by_field = app.Table("by_field", default=int).hopping(2 * MINUTE, MINUTE, expires=timedelta(days=1))
-by_field = by_field.relative_to_field(Reading.at)
+by_field = by_field.relative_to_field(Reading.at)  # type: ignore[arg-type]  # of the class it is a descriptor
 
 
 @app.agent(readings)

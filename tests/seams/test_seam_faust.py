@@ -14,7 +14,9 @@ from faust.agents.agent import Agent
 from faust.app.base import App
 from faust.assignor.client_assignment import ClientMetadata
 from faust.assignor.partition_assignor import PartitionAssignor
+from faust.tables.base import Collection
 from faust.tables.manager import TableManager
+from faust.tables.wrappers import WindowSet, WindowWrapper
 from faust.transport.conductor import Conductor
 from faust.transport.consumer import Consumer, Fetcher, ThreadDelegateConsumer
 from faust.transport.drivers import aiokafka as driver
@@ -49,6 +51,10 @@ def used(function: Any) -> list[str]:
         (App._on_partitions_assigned, "on_rebalance"),
         (TableManager.on_partitions_revoked, "recovery"),
         (Agent._prepare_actor, "_execute_actor"),
+        (Collection._clean_data, "_del_old_keys"),
+        (WindowSet.apply, "_apply_window_op"),
+        (WindowWrapper.__setitem__, "_set_windowed"),
+        (Collection._windowed_now, "_relative_now"),
     ],
     ids=lambda there: there if isinstance(there, str) else "",
 )

@@ -40,7 +40,7 @@ DEFINED: dict[type, set[str]] = {
     Collection: {"_serializer_from_type"},
     KafkaError: {"_WAIT_COORD"},
     ProduceRequest: {"_CLASSES"},
-    Store: {"_encode_key"},
+    Store: {"_decode_key", "_decode_value", "_encode_key"},
 }
 
 

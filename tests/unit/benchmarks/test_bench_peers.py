@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from benchmarks.options import parse
 from benchmarks.peers import PAIRING, PEERS, PROGRAMS, Job, KafkaStreams, PythonProgram, Streamapp, UnavailableError
+from benchmarks.windowing import WINDOWING
 from streamapp.pipelines.settings import AppSettings
 
 JOB = Job("127.0.0.1:9092", "prefix.", "out", "group", Path("/state"), 4, 50)
@@ -19,7 +21,7 @@ def test_each_peer_has_a_name_of_its_own() -> None:
     assert len({*names, "streamapp"}) == len(names) + 1
 
 
-@pytest.mark.parametrize("peer", [*PEERS, *PAIRING], ids=lambda peer: peer.name)
+@pytest.mark.parametrize("peer", [*PEERS, *PAIRING, *itertools.chain(*WINDOWING.values())], ids=lambda peer: peer.name)
 def test_each_peer_names_the_version_that_it_is_made_with(peer: PythonProgram | KafkaStreams) -> None:
     assert peer.version[0].isdigit()
 
@@ -56,7 +58,7 @@ def test_a_peer_that_is_not_known_is_refused(capsys: pytest.CaptureFixture[str])
 
 def test_all_parts_and_peers_are_run_if_none_are_named() -> None:
     options = parse([])
-    assert len(options.parts) == 10
+    assert len(options.parts) == 11
     assert [peer.name for peer in options.peers] == ["streamapp", *(peer.name for peer in PEERS)]
     assert [peer.name for peer in options.pairing] == ["streamapp", *(peer.name for peer in PAIRING)]
     assert options.command == "make bench"

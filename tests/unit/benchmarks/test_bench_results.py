@@ -30,6 +30,7 @@ from benchmarks.results import (
 )
 from benchmarks.runner import Run
 from benchmarks.sampling import Figures
+from benchmarks.windows import Kind, Windows
 from benchmarks.workload import Workload
 
 ABOUT = About("make bench", "2026-11-21 08:00 UTC", "2 cores", {"Kafka": "4.3.1"}, "c0ffee")
@@ -47,10 +48,11 @@ FIGURES = Figures(
 )
 WORKLOAD = Workload(10, 1_000)
 PAIRS = Pairs(10, 500)
+TUMBLING, SESSION, LOOK_BACK = (Windows(10, 2_000, kind, 60_000_000) for kind in Kind)
 RIGHT = Check(1_000, 0, 0, 0)
 
 
-def run(peer: str, per_s: float, *, check: Check = RIGHT, workload: Workload = WORKLOAD) -> Run:
+def run(peer: str, per_s: float, *, check: Check = RIGHT, workload: Workload | Windows = WORKLOAD) -> Run:
     return Run(peer, workload, dataclasses.replace(FIGURES, per_s=per_s), check, [(0.0, 0), (4.0, 1_000)])
 
 
@@ -66,6 +68,9 @@ AGAIN = dataclasses.replace(FIGURES, per_s=4_321.0, steady_cpu_us=2.5)
 RESULTS = {
     Part.THROUGHPUT: Runs(ABOUT, [run("streamapp", 3_000.0)], {"pathway": "not today"}),
     Part.PAIRS: Runs(ABOUT, [Run("streamapp", PAIRS, FIGURES, RIGHT, [(0.0, 0), (4.0, 1_000)])], {}),
+    Part.WINDOWS: Runs(
+        ABOUT, [run("streamapp", 1_000.0, workload=load) for load in (TUMBLING, SESSION, LOOK_BACK)], {}
+    ),
     Part.LATENCY: Latency(
         ABOUT,
         {"streamapp": Lone(Percentiles.of([1.0]), Percentiles.of([2.0]))},
@@ -117,7 +122,7 @@ def test_percentiles_are_of_the_times_themselves() -> None:
 
 
 def test_the_page_says_what_was_not_measured() -> None:
-    assert render(Results()).count("Not measured yet.") == 11
+    assert render(Results()).count("Not measured yet.") == 15
 
 
 def test_the_page_has_a_table_for_each_part_with_its_origin(tmp_path: Path) -> None:
@@ -125,7 +130,10 @@ def test_the_page_has_a_table_for_each_part_with_its_origin(tmp_path: Path) -> N
         save(tmp_path, part, result)
     page = render(Results.load(tmp_path))
     assert "Not measured yet." not in page
-    assert page.count("`make bench`, 2026-11-21 08:00 UTC, commit c0ffee; 2 cores; Kafka 4.3.1.") == len(Part)
+    assert (
+        page.count("`make bench`, 2026-11-21 08:00 UTC, commit c0ffee; 2 cores; Kafka 4.3.1.")
+        == len(Part) + len(Kind) - 1
+    )
 
 
 def test_programs_come_fastest_first_with_how_many_times_as_fast_streamapp_is() -> None:
@@ -175,6 +183,21 @@ def test_the_slowest_takeover_is_shown() -> None:
 def test_functions_below_a_hundredth_are_not_shown(number: int, shown: bool) -> None:
     profile = Profile(ABOUT, 1_000, 1_000, {"f (a.py)": number}, {})
     assert ("f (a.py)" in render(Results(profile=profile))) is shown
+
+
+def test_figures_of_windows_are_those_of_transactions() -> None:
+    page = render(Results(windows=Runs(ABOUT, [run("streamapp", 1_000.0, workload=LOOK_BACK)], {})))
+    ours = dict(zip(row(page, ""), row(page, "**streamapp**"), strict=True))
+    # A thousand results of two thousand transactions, of which a sixtieth are read before the first result.
+    assert ours["records/s"] == "1,967"
+    assert (ours["steady/s"], ours["with start/s"], ours["CPU µs"], ours["broker µs"]) == ("2,200", "500", "2.5", "1.5")
+
+
+def test_nothing_comes_late_of_a_program_that_gives_each_change() -> None:
+    runs = [run(peer, 1_000.0, workload=TUMBLING) for peer in ("kafka_streams", "kafka_streams_updates")]
+    page = render(Results(windows=Runs(ABOUT, runs, {})))
+    assert row(page, "Kafka Streams")[1] == f"{2_000 * (1 - 70_000 / 600_000):,.0f}"
+    assert row(page, "Kafka Streams, each change")[1] == "2,000"
 
 
 def test_exactly_once_programs_are_compared_with_themselves_and_each_other() -> None:

@@ -1,0 +1,15 @@
+"""Transactions counted and summed up in windows, in RocksDB with a changelog."""
+
+import os
+
+from streamapp import App
+from streamapp.windows import Count, Sum, session, tumbling
+from streamapp.windows.look_back import look_back
+
+SIZE_MS, GAP_MS, GRACE_MS = (int(os.environ[name]) for name in ("SIZE_MS", "GAP_MS", "GRACE_MS"))
+WINDOWS = {"tumbling": tumbling(SIZE_MS), "session": session(GAP_MS), "look_back": look_back(SIZE_MS)}
+
+app = App(origin="windows")
+transactions = app.topic(os.environ["TRANSACTIONS"])
+windows = transactions.window(WINDOWS[os.environ["WINDOW"]], grace=GRACE_MS)
+windows.agg(n=Count(), total=Sum("amount")).to(app.sink(os.environ["RESULTS"]))
