@@ -21,6 +21,7 @@ from streamapp.windows import Emission, WindowedAggregate, record_tree
 from streamapp.windows.enrichment import Enrichment, Feature
 from streamapp.windows.look_back import LookBack
 
+KEYS: list[list[bytes | None]] = [[b"a"], [b"a", b"b", b"c", None]]
 SPANS = st.integers(0, 60)
 SIZES = st.integers(1, 60) | st.integers(100, 1_000)
 CHOSEN = st.lists(st.sampled_from(range(len(AGGREGATES))), min_size=1, max_size=4, unique=True)
