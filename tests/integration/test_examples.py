@@ -129,7 +129,7 @@ EXAMPLES = {
         + [("card_payments", card, {"card": card, "amount": amount}, 0) for card, amount in (("c1", 1), ("c1", None))]
         + [("card_payments", "c1", {"card": "c1"}, 0)],
         {
-            "busy_cards": [{"card": "c1", "n": 4, "total": 20.0}],
+            "busy_cards": [{"card": "c1", "n": 4, "total": 20}],
             "unusable_payments": [{"card": "c1"}],
         },
     ),
