@@ -12,10 +12,11 @@ import random
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from streamapp.joins import Event, How, MemoryStore, Side, State, Store, StreamStreamJoin
+from streamapp.joins import Event, How, Join, MemoryStore, Record, Side, State, Store, StreamStreamJoin
 from streamapp.joins.rocksdb import RocksDBStore
 
 RECORDS = 1_000_000
@@ -41,7 +42,7 @@ def traffic(records: int, keys: int) -> Records:
     ]
 
 
-def run(join: StreamStreamJoin, records: Records, size: int, store: Store) -> tuple[float, int, int, int]:
+def run(join: Join[Any], records: Sequence[tuple[int, Record]], size: int, store: Store) -> tuple[float, int, int, int]:
     """Give CPU seconds, results, and rows and bytes of changes."""
     state = State(store)
     operator = join.start(state)
@@ -59,11 +60,13 @@ def run(join: StreamStreamJoin, records: Records, size: int, store: Store) -> tu
     return spent, results, rows, volume
 
 
-def report(name: str, join: StreamStreamJoin, records: Records, size: int, make: Callable[[], Store]) -> None:
+def report(
+    name: str, join: Join[Any], records: Sequence[tuple[int, Record]], size: int, make: Callable[[], Store]
+) -> None:
     spent, results, rows, volume = min(run(join, records, size, make()) for _ in range(3))
     count = len(records)
     print(
-        f"{name:<34} {spent / count * 1e6:6.2f} us a record  {count / spent:10,.0f}/s  {results:9,} results  "
+        f"{name:<39} {spent / count * 1e6:6.2f} us a record  {count / spent:10,.0f}/s  {results:9,} results  "
         f"{rows / count:.4f} rows and {volume / count:.0f} bytes of changes a record",
         flush=True,
     )

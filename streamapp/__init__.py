@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from streamapp.application import App
     from streamapp.errors import StreamappError
+    from streamapp.functions import Context, Timer, TypedRecord
     from streamapp.joins import Clock, Enriched, How, Joined, Record, Refused, Row
     from streamapp.runtime.batch import Batch
     from streamapp.settings import Settings
@@ -22,6 +23,7 @@ __all__ = [
     "App",
     "Batch",
     "Clock",
+    "Context",
     "Enriched",
     "How",
     "JoinError",
@@ -31,7 +33,9 @@ __all__ = [
     "Row",
     "Settings",
     "StreamappError",
+    "Timer",
     "Topic",
+    "TypedRecord",
     "__version__",
 ]
 
@@ -45,6 +49,7 @@ MODULES: Final = {
     "Settings": "streamapp.settings",
     "StreamappError": "streamapp.errors",
     "Topic": "streamapp.topology",
+    **dict.fromkeys(("Context", "Timer", "TypedRecord"), "streamapp.functions"),
     **dict.fromkeys(("Clock", "Enriched", "How", "Joined", "Record", "Refused", "Row"), "streamapp.joins"),
 }
 

@@ -47,7 +47,7 @@ def event_time(value: str) -> int:
 @click.argument("offset", required=False, type=click.IntRange(min=0))
 @click.option("--key", help="Key of the record.")
 @click.option("--time", type=event_time, help="Its event time: ms since 1970, or 2026-01-01T00:00:00.000Z.")
-@click.option("--join", help="Name of the join. [default: each that reads the topic]")
+@click.option("--join", "--window", "join", help="Name of the join or window. [default: each that reads the topic]")
 @click.option("--worker", help="URL of any worker. [default: by STREAMAPP_WEB_HOST and STREAMAPP_WEB_PORT]")
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 def explain(
@@ -60,7 +60,7 @@ def explain(
     worker: str | None,
     as_json: bool,
 ) -> None:
-    """Say why a record joined, or did not.
+    """Say why a record joined, or did not; of windows, in which it counts.
 
     The record at OFFSET of PARTITION of TOPIC, or the first one of --key and --time. The workers are asked: for what
     their joins know of it, what they wrote to their side outputs, and what else of the other side there was.

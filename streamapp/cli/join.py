@@ -9,31 +9,20 @@ from typing import Any, Final
 import click
 
 from streamapp.application import App
-from streamapp.cli.group import Command, current_settings
+from streamapp.cli.group import Command
 from streamapp.cli.join_options import JoinOptions, check_options
+from streamapp.cli.ready_made import duration, made_for, run
 from streamapp.formats.content import json_of
 from streamapp.formats.fields import Field
 from streamapp.formats.key_forms import key_form
 from streamapp.formats.undecodable import Reason
 from streamapp.joins import How, Record, Refused
-from streamapp.replay.values import duration as read_duration
-from streamapp.reset.beginning import begin
 from streamapp.reset.where import WhereType
-from streamapp.settings import Create
 from streamapp.topology import JoinDeclaration, JoinError, Topic
-from streamapp.worker.process import Worker
 
 __all__ = ["join"]
 
 SIDES: Final = ("left", "right")
-
-
-def duration(value: str | int) -> int:
-    """Read a duration, in ms."""
-    try:
-        return int(value) if str(value).lstrip("-").isdecimal() else read_duration(value)
-    except ValueError as exc:
-        raise click.BadParameter(str(exc)) from None
 
 
 @click.command(cls=Command)
@@ -69,27 +58,14 @@ def join(how: str, **given: Any) -> None:
     """
     options = JoinOptions(how=How(how), **given)
     check_options(options)
-    settings = current_settings()
-    # A group and tables of its own, beside those of the app that this command is a part of, and of other joins.
-    group = f"{settings.id}-{options.to}"
-    settings = dataclasses.replace(
-        settings,
-        id=group,
-        datadir=settings.datadir / group,
-        create=Create.MISSING if options.create else settings.create,
-    )
-    app = App(settings=settings, autodiscover=False)
-    app.reset_command = f"streamapp reset --group {group}"
+    app = made_for(options.to, create=options.create)
     unmatched, late, rejected = (
         app.sink(name) if name else None for name in (options.unmatched, options.late, options.rejected)
     )
     _declare(app, options).to(
         app.sink(options.to), unmatched=unmatched, late=late, rejected=rejected, null_key=rejected
     )
-    app.finalize()
-    if options.where is not None:
-        begin(app, options.where)
-    Worker(app, loglevel="info").execute_from_commandline()
+    run(app, options.where)
 
 
 def _declare(app: App, options: JoinOptions) -> JoinDeclaration[Any]:

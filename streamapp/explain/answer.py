@@ -73,7 +73,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What a join says of a record; times are event times (ms)."""
 
     join: str
-    #: Which of its sources the record is from: left, right, or the number of a table.
+    #: Which of its sources the record is from: left, right, or the number of a table; of windows the stream.
     side: str
     record: AskedRecord
     verdict: Verdict
@@ -84,6 +84,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     position: int
     #: Which times of the other side match, both ends included; None = any.
     window: Window | None
+    #: Of windows, the start and the end of those that the record is in, or is too late for; None = it is a join.
+    windows: Sequence[tuple[int, int]] | None = None
     #: Up to when it waits, or stays in the state.
     until: int | None
     #: How far a record may be behind the clock; None = any may.
@@ -106,11 +108,15 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
         return "\n  ".join(lines)
 
 
+#: Windows that are named, however many a record is in.
+WINDOWS_NAMED: Final = 3
 _IN_WORDS: Final = {
     Verdict.NULL_KEY: "it has no key to be joined by",
     Verdict.NULL_VALUE: "it has no value, and in a stream that is nothing to be joined",
     Verdict.SUPERSEDED: "its table had a newer row of its key already",
     Verdict.REFUSED: "it was refused",
+    Verdict.PROCESSED: "the function was called for it",
+    Verdict.LEFT_OUT: "a step before leaves it out",
 }
 
 
@@ -119,6 +125,8 @@ def because(explanation: Explanation, timestamp: int, near: Sequence[NearRecord]
 
     It has so many records of its partition before it that are not read; `missing` is what it takes to know more.
     """
+    if explanation.windows is not None and (text := _in_windows(explanation, missing)):
+        return f"{text}; {explanation.detail}" if explanation.detail else text
     clock = "not set" if explanation.clock is None else iso_time(explanation.clock)
     grace, late_by, detail = explanation.grace or 0, explanation.late_by, explanation.detail
     match explanation.verdict:
@@ -150,6 +158,33 @@ def because(explanation: Explanation, timestamp: int, near: Sequence[NearRecord]
         case _:
             text = _IN_WORDS[explanation.verdict]
     return f"{text}; {detail}" if detail else text
+
+
+def _in_windows(explanation: Explanation, missing: str) -> str:
+    """Say in words what became of a record in windows; empty = the same as in a join."""
+    clock = "not set" if explanation.clock is None else iso_time(explanation.clock)
+    windows, grace, late_by = explanation.windows or (), explanation.grace or 0, explanation.late_by
+    told = " and ".join(f"{iso_time(start)} to {iso_time(end)}" for start, end in windows[:WINDOWS_NAMED])
+    if len(windows) > WINDOWS_NAMED:
+        told += f" and {len(windows) - WINDOWS_NAMED} more"
+    named = f"the window{'s' if len(windows) > 1 else ''} {told}" if told else "its window"
+    match explanation.verdict:
+        case Verdict.PENDING:
+            until = "goes on" if explanation.until is None else f"is {iso_time(explanation.until)}"
+            return f"it counts in {named}, with a last result when the event clock, {clock}, {until}"
+        case Verdict.MATCHED:
+            return f"it counted in {named}"
+        case Verdict.OVER:
+            return f"{named} is over for it, and nothing tells whether it counted or was late: {missing}"
+        case Verdict.LATE if Reason.LATE not in explanation.reasons:
+            return f"it came {late_by:,} ms after the grace of {grace:,} ms, when {named} had given the last result"
+        case Verdict.PARTLY_LATE:
+            return (
+                f"it came {late_by:,} ms after the grace of {grace:,} ms, when some had given the last result of "
+                f"{named}: it counts in the others"
+            )
+        case _:
+            return ""
 
 
 def _unmatched(window: Window | None, near: Sequence[NearRecord], timestamp: int) -> str:

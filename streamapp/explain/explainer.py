@@ -28,7 +28,8 @@ RECORDS_AROUND: Final = 10_000
 LOOKED_UP: Final = 3
 #: The arguments of `JoinDeclaration.to` that name the topics of the side outputs.
 ARGUMENTS: Final = dict.fromkeys(Reason, "rejected") | {
-    reason: reason.value for reason in (Reason.UNMATCHED, Reason.LATE, Reason.EXPIRED, Reason.NULL_KEY)
+    reason: reason.value
+    for reason in (Reason.UNMATCHED, Reason.LATE, Reason.PARTLY_LATE, Reason.EXPIRED, Reason.NULL_KEY)
 }
 #: What needs no look at the other side's topic.
 SETTLED: Final = {Verdict.UNREAD, Verdict.PENDING, Verdict.APPLIED, Verdict.NULL_KEY, Verdict.NULL_VALUE}
@@ -182,13 +183,14 @@ class _Question:
             near = self._around(explanation.window, explanation.verdict) or near
         return Answer(
             join=self.join.name,
-            side=_side(self.source, len(self.join.inputs)),
+            side="stream" if explanation.windows is not None else _side(self.source, len(self.join.inputs)),
             record=AskedRecord(Place.of(record), key_text(record.key), record.timestamp),
             verdict=explanation.verdict,
             because=because(explanation, record.timestamp, near, max(0, record.offset - position), missing),
             clock=explanation.clock,
             position=position,
             window=explanation.window,
+            windows=explanation.windows,
             until=explanation.until,
             grace_ms=explanation.grace,
             late_by_ms=explanation.late_by,
@@ -207,6 +209,10 @@ class _Question:
             possible = msgspec.structs.replace(by_state, reasons=by_state.reasons | {evidence.reason})
             return _Settled(possible.settled(evidence), found)
         unnamed = by_state.reasons.difference(*(one.reasons for one in asked))
+        if Reason.PARTLY_LATE in unnamed:  # then it counts all the same
+            unnamed -= {Reason.PARTLY_LATE}
+            detail = "or in some of them, if it was late for others: a topic would tell (partly_late=)"
+            by_state = msgspec.structs.replace(by_state, detail=detail)
         if complete and not unnamed:
             return _Settled(by_state.settled(None))
         if by_state.verdict is Verdict.OVER:

@@ -24,9 +24,11 @@ class Wall:
     As long as it is not set there is no bound.
     """
 
-    __slots__ = ("beyond", "limit", "now", "passed", "strict")
+    __slots__ = ("beyond", "limit", "now", "passed", "strict", "time")
 
     def __init__(self) -> None:
+        #: The wall time (ms) for what goes by it, whether or not it bounds event clocks.
+        self.time = 0
         #: The wall time (ms).
         self.now = END
         #: The latest event time (ms) to which a record may push a clock.
@@ -40,7 +42,7 @@ class Wall:
 
     def set(self, now: int, max_ahead: int) -> None:
         """Set the wall time (ms), which must not go back, and how far ahead (ms) of it a record may push a clock."""
-        self.now, self.limit, self.passed = now, now + max_ahead, now - max_ahead
+        self.time, self.now, self.limit, self.passed = now, now, now + max_ahead, now - max_ahead
 
 
 class Clock:

@@ -112,6 +112,11 @@ class Described:
         """Those of them whose table is a plain one."""
         return frozenset()
 
+    @property
+    def tick(self) -> int | None:
+        """How often (ms) something may be due by the wall clock: never."""
+        return None
+
     def written_by(self, declared: Declared) -> Self:
         """Return the join that wrote a state, or raise a StateMismatch."""
         return rebuilt(self, declared)  # type: ignore[no-any-return]

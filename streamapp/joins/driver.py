@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Generic, TypeVar
 
-from streamapp.joins.clock import END
+from streamapp.joins.clock import END, Wall
 from streamapp.joins.idle import IdleTimeout
 from streamapp.joins.join import Join, Operator
 from streamapp.joins.output import Output, SideOutput
@@ -36,8 +36,8 @@ class Driver(Generic[R]):
     def __init__(self, join: Join[R], store: Store | None = None, idle_timeout: int | None = None) -> None:
         self._join = join
         self._store = MemoryStore() if store is None else store
-        self._wall = 0
-        self._idle = None if idle_timeout is None else IdleTimeout(idle_timeout, self._wall)
+        self._wall = Wall()
+        self._idle = None if idle_timeout is None else IdleTimeout(idle_timeout, self._wall.time)
         #: All that came out so far.
         self.results: list[R] = []
         self.side_outputs: list[SideOutput] = []
@@ -50,7 +50,7 @@ class Driver(Generic[R]):
 
     def restart(self) -> None:
         """Start again on what was committed, as after a crash."""
-        self._state = State(self._store)
+        self._state = State(self._store, self._wall)
         self._operator = self._join.start(self._state)
 
     def send(self, source: int, key: bytes | None, value: bytes | None, timestamp: int) -> Output[R]:
@@ -61,14 +61,18 @@ class Driver(Generic[R]):
         """Send a batch of records."""
         output = self._commit(self._operator.process(batch))
         if self._idle is not None:
-            self._idle.seen(self._operator.clock.now, self._wall)
+            self._idle.seen(self._operator.clock.now, self._wall.time)
         return output
 
     def sleep(self, duration: int) -> Output[R]:
         """Let wall time (ms) pass; gives what comes of that."""
-        self._wall += duration
-        due = None if self._idle is None else self._idle.due(self._wall)
-        return Output([], []) if due is None else self._commit(self._operator.advance(due))
+        self._wall.time += duration
+        due = None if self._idle is None else self._idle.due(self._wall.time)
+        idle = Output[R]([], []) if due is None else self._commit(self._operator.advance(due))
+        if not self._operator.due:
+            return idle
+        rung = self._commit(self._operator.process(()))
+        return Output(idle.results + rung.results, idle.side_outputs + rung.side_outputs)
 
     def finish(self) -> Output[R]:
         """End the input: all that waits for the clock comes out."""

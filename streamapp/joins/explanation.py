@@ -78,6 +78,10 @@ class Verdict(enum.StrEnum):
     PENDING = "pending"
     #: It is an update that other records are joined with.
     APPLIED = "applied"
+    #: The function was called for it.
+    PROCESSED = "processed"
+    #: A step before leaves it out.
+    LEFT_OUT = "left_out"
     #: The join has not come to it.
     UNREAD = "unread"
     #: The join is done with it, and its state does not tell any more how that ended.
@@ -112,6 +116,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     clock: int | None
     #: Which times of the other side match; None = it is not a matter of time.
     window: Window | None = None
+    #: Of windows of one stream, the start and the end (ms) of those that the record is in, or is too late for.
+    windows: Sequence[tuple[int, int]] | None = None
     #: Of a record that is in the state, the event time (ms) at which the clock ends that.
     until: int | None = None
     #: How far (ms) a record may be behind the clock; None = any may.

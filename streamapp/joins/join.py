@@ -27,6 +27,16 @@ class Operator(Protocol[R]):
     balance: Balance
     updates: Updates
 
+    @property
+    def waits(self) -> bool:
+        """Whether something waits for the event clock."""
+        ...
+
+    @property
+    def due(self) -> bool:
+        """Whether something is due by the wall clock: a batch without records is to be processed."""
+        ...
+
     def refuse(self, source: int, record: Record, detail: object) -> None:
         """Reject a record that is not to be joined, and say why; it comes out at the side with the next batch."""
         ...
@@ -55,6 +65,11 @@ class Join(TakingOver, Protocol[R]):
     @property
     def plain(self) -> frozenset[int]:
         """Those of them whose table is a plain one: its rows may be kept elsewhere (`State.tables`)."""
+        ...
+
+    @property
+    def tick(self) -> int | None:
+        """How often (ms) it is to be looked whether something is due by the wall clock; None = nothing ever is."""
         ...
 
     def start(self, state: State) -> Operator[R]:

@@ -33,6 +33,8 @@ class Refused(Exception):
     def __init__(self, error: object = "", cause: str = "") -> None:
         super().__init__(error)
         self.cause = cause
+        #: Of an error in the function itself.
+        self.traceback = ""
 
 
 class Updated(Protocol):
@@ -96,8 +98,13 @@ class Ledger(Generic[R]):
     ) -> None:
         """Account for a record that cannot be joined."""
         account.rejected += 1
-        cause = detail.cause if isinstance(detail, Refused) else ""
-        self._side.append(SideOutput(reason, side, record, detail=str(detail), cause=cause, rejected=True))
+        cause, traceback = (detail.cause, detail.traceback) if isinstance(detail, Refused) else ("", "")
+        told = SideOutput(reason, side, record, detail=str(detail), cause=cause, rejected=True, traceback=traceback)
+        self._side.append(told)
+
+    def tell(self, side_output: SideOutput) -> None:
+        """Put something out at the side that is no record which came in, and is in no account."""
+        self._side.append(side_output)
 
     def apply(self, table: Updated, source: int, records: Iterable[Record]) -> None:
         """Apply updates to a table that others are joined with, and account for them."""
@@ -135,6 +142,16 @@ class Accounting(Generic[R]):
     def __init__(self, state: State, *, updates_from: int | None = None) -> None:
         self._ledger: Ledger[R] = Ledger(state, updates_from)
         self.clock, self.balance, self.updates = self._ledger.clock, self._ledger.balance, self._ledger.updates
+
+    @property
+    def waits(self) -> bool:
+        """Whether something waits for the event clock."""
+        return self.balance.pending > 0
+
+    @property
+    def due(self) -> bool:
+        """Whether something is due by the wall clock, without a record."""
+        return False
 
     def refuse(self, source: int, record: Record, detail: object) -> None:
         """Reject a record of an input, which does not move the clock; it comes out at the side with the next batch."""

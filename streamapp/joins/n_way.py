@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from streamapp.joins.declared import Declared, earlier, rebuilt
+from streamapp.joins.declared import Declared, Described, earlier, rebuilt
 from streamapp.joins.records import Record
 from streamapp.joins.rows import Row
 from streamapp.joins.state import State
@@ -26,7 +26,7 @@ class Enriched(msgspec.Struct, frozen=True, gc=False):
 
 
 @dataclasses.dataclass(frozen=True)
-class NWayJoin:
+class NWayJoin(Described):
     """A stream joined with several tables; there is a result where each table has a row, or is joined left.
 
     A record counts as matched if it has a row in each table.

@@ -58,7 +58,8 @@ class SideOutput(msgspec.Struct, frozen=True, gc=False):
     """A record that is not matched, and why; ``late_by`` is in ms.
 
     If the join keeps the unmatched records of this side, there is a result for it as well; not for one that is
-    ``rejected``, since it cannot be joined. ``cause`` says of what kind a refusal was, as `Refused` does.
+    ``rejected``, since it cannot be joined. ``cause`` says of what kind a refusal was, as `Refused` does; an error in a
+    function has its ``traceback``.
     """
 
     reason: Reason
@@ -68,6 +69,7 @@ class SideOutput(msgspec.Struct, frozen=True, gc=False):
     detail: str = ""
     cause: str = ""
     rejected: bool = False
+    traceback: str = ""
 
 
 class Output(msgspec.Struct, Generic[R]):

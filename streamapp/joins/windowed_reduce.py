@@ -139,6 +139,11 @@ class WindowedReduceOperator(Accounting[WindowedValue[A]], Generic[A]):
         except msgspec.ValidationError as exc:
             raise StateMismatch(f"its values are not of {join.value!r}: {exc}") from None
 
+    @property
+    def waits(self) -> bool:
+        """Whether a window is open; the first one of all its records may have given its result."""
+        return bool(self._windows)
+
     def process(self, batch: Batch) -> Output[WindowedValue[A]]:
         """Put records into their windows, and close those whose time has come."""
         for side, record in batch:

@@ -91,8 +91,8 @@ def make_plan(app: App, cluster: Cluster, partitions: int | None) -> Plan:
     """
     if joins := [table.name for table in app.row_tables if isinstance(table, OrderedTable)]:
         raise ClusterError(
-            f"the state of a join cannot be moved ({', '.join(joins)}): it has a clock and accounts for each "
-            "partition; `streamapp reset` starts it anew"
+            f"the state of a join or of windows cannot be moved ({', '.join(joins)}): it has a clock and accounts for "
+            "each partition; `streamapp reset` starts it anew"
         )
     if values := [table.name for table in app.row_tables if isinstance(table, ValueTable)]:
         raise ClusterError(

@@ -42,7 +42,7 @@ from streamapp.joins import (
 )
 from streamapp.produce.times import Unit
 from streamapp.replay.errors import ReplayError
-from streamapp.replay.values import duration
+from streamapp.windows.durations import milliseconds
 
 __all__ = ["Fields", "Spec", "read_spec"]
 
@@ -115,6 +115,6 @@ def _setting(name: str, value: object) -> object:
             case "lookup" | "foreign_key":
                 return Field(msgspec.convert(value, str))
             case _:
-                return duration(value)
+                return milliseconds(value)
     except ValueError as exc:
         raise ValueError(f"{name}: {exc}") from None

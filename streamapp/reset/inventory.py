@@ -1,4 +1,4 @@
-"""What an app, or a group of ``streamapp join``, has on the broker: topics that it reads, and those of its own."""
+"""What an app, or a group of ``streamapp join`` or ``window``, has on the broker: what it reads, and its own topics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from streamapp.joins.declared import Declared
 from streamapp.topology.app import App
 from streamapp.worker.table import Table
 
-__all__ = ["Inventory", "State", "of_app", "of_group"]
+__all__ = ["Inventory", "State", "of_app", "of_group", "windows_of"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +70,7 @@ def of_app(app: App) -> Inventory:
 
 
 def of_group(group: str, topics: Collection[str], existing: Collection[str], prefix: str) -> Inventory:
-    """Return what belongs to a group of ``streamapp join``, by how that names it.
+    """Return what belongs to a group of ``streamapp join`` or ``window``, by how they name it.
 
     Args:
         group: its id.
@@ -82,14 +82,20 @@ def of_group(group: str, topics: Collection[str], existing: Collection[str], pre
     inputs = frozenset(topics) - internal
     names = [topic.removeprefix(prefix) for topic in sorted(topics)]
     tables = [*names, *(f"{left}-{right}-join" for left, right in itertools.product(names, repeat=2))]
+    tables += [table for table in windows_of(group) if table not in tables]
     changelogs = {table: f"{group}-{table}-changelog" for table in tables}
     states = [State(table, changelog, inputs) for table, changelog in changelogs.items() if changelog in existing]
     return Inventory(group, inputs, frozenset(), internal, tuple(states))
 
 
+def windows_of(group: str) -> list[str]:
+    """Return what the windows of a group may be called: as the topic of the results, behind the id of the app."""
+    return [group[at + 1 :] for at, letter in enumerate(group) if letter == "-"]
+
+
 def _root(app: App, topic: str) -> str:
     """Return the topic of somebody else that the records of one of our own come from."""
-    origins = {**app.declared.hops, **app.derived}
+    origins = {topic: firsts[0] for topic, firsts in app.declared.hops.items()} | app.derived
     while topic in origins:
         topic = origins[topic]
     return topic

@@ -15,7 +15,7 @@ from streamapp.joins.declared import DECLARED, Declared
 from streamapp.kafka.admin import SPEC, Cluster
 from streamapp.kafka.consumer_group import ConsumerGroup
 from streamapp.kafka.log_reader import Log
-from streamapp.reset.inventory import Inventory, State, of_app, of_group
+from streamapp.reset.inventory import Inventory, State, of_app, of_group, windows_of
 from streamapp.reset.plan import Emptied, Move, Plan, ResetError, check_clocks, chosen, places
 from streamapp.reset.where import Kind, Where
 from streamapp.settings import REDIS
@@ -33,7 +33,7 @@ class Survey:
 
     Args:
         app: whose settings say where the broker is.
-        group: its id; that of the app, or of a ``streamapp join``.
+        group: its id; that of the app, or of a ``streamapp join`` or ``window``.
 
     Raises:
         ResetError: by all methods, for what cannot be.
@@ -51,7 +51,7 @@ class Survey:
         self.committed = {tp: committed[tp][0] for tp in self.partitions(self.counts) if tp in committed}
         self.inventory = of_app(app) if group == app.conf.id else self._of_group(group)
         datadir, tabledir = Path(app.conf.datadir), Path(app.conf.tabledir)
-        # That of a `streamapp join` is in a directory of its own.
+        # That of a `streamapp join` or `window` is in a directory of its own.
         self._tabledir = tabledir if group == app.conf.id else datadir / group / tabledir.relative_to(datadir)
 
     def _of_group(self, group: str) -> Inventory:
@@ -62,7 +62,11 @@ class Survey:
             )
         found = of_group(group, topics, self.counts, self.settings.topic_prefix)
         # The tables that one joins with say nothing of themselves.
-        read = [self._read(state) if state.table.endswith("-join") else (state, ()) for state in found.states]
+        windows = windows_of(group)
+        read = [
+            self._read(state) if state.table.endswith("-join") or state.table in windows else (state, ())
+            for state in found.states
+        ]
         tables = {_source(group, topic) for _, tables in read for topic in tables}
         return dataclasses.replace(found, states=tuple(state for state, _ in read), tables=found.inputs & tables)
 

@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from streamapp.produce.times import END_MS
-from streamapp.replay.values import duration
+from streamapp.windows.durations import milliseconds
 
 __all__ = ["Kind", "Where", "WhereType"]
 
@@ -53,7 +53,7 @@ class Where:
                 raise ValueError(f"{text} is no time in ms since 1970; --offset {text} names an offset")
             return cls._at(int(text), text)
         try:
-            ago = duration(text)
+            ago = milliseconds(text)
         except ValueError:
             pass
         else:

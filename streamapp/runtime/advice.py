@@ -33,7 +33,7 @@ _ADVICE: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 #: What an error has in it that says what helps.
-_HELPFUL: Final = ("--repartition", "STREAMAPP_REKEY", "meant?", "the field is null")
+_HELPFUL: Final = ("--repartition", "--by", "STREAMAPP_REKEY", "meant?", "the field is null")
 
 
 def advice(reason: str, error: str = "") -> str:

@@ -49,10 +49,11 @@ class WallClock(Wall):
 
     def refresh(self) -> None:
         """Look at the clock."""
+        steady = self._steady()
+        self._offset = max(self._offset, self._real() - steady)
+        self.time = steady + self._offset
         if self._max_ahead is not None:
-            steady = self._steady()
-            self._offset = max(self._offset, self._real() - steady)
-            self.set(steady + self._offset, self._max_ahead)
+            self.set(self.time, self._max_ahead)
 
 
 class Ahead:

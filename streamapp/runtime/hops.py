@@ -12,7 +12,7 @@ import asyncio
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from faust.types import TP
@@ -37,8 +37,8 @@ HOPS_LOG_INTERVAL_S: Final = 10.0
 class Hops:
     """Tells when what was in the first topics has come through to the second ones."""
 
-    #: By each second topic, the one that it is written from.
-    first: Mapping[str, str]
+    #: By each second topic, those that it is written from.
+    first: Mapping[str, Sequence[str]]
     reader: Reader
     alignment: Alignment
     group: Group
@@ -53,9 +53,21 @@ class Hops:
         #: By partition, up to where it is committed although it should go further, for so long that it is given up.
         self._stuck: dict[TP, int] = {}
 
-    def over(self, partitions: Iterable[TP]) -> frozenset[str]:
-        """Return the first topics of those partitions that are of second ones."""
-        return frozenset(self.first[tp.topic] for tp in partitions if tp.topic in self.first)
+    def over(self, partitions: Iterable[TP]) -> tuple[str, ...]:
+        """Return what those partitions that are of second topics are written from, over all hops, the first ones first.
+
+        Without those that are aligned with them: they would wait for each other.
+        """
+        found: dict[str, None] = {}
+        for topic in {tp.topic for tp in partitions}:
+            beside = self.alignment.joined.get(topic, ())
+            found.update(dict.fromkeys(before for before in self._before(topic) if before not in beside))
+        return tuple(found)
+
+    def _before(self, topic: str) -> Iterator[str]:
+        for first in self.first.get(topic, ()):
+            yield from self._before(first)
+            yield first
 
     async def written_so_far(self, partitions: Iterable[TP]) -> dict[TP, int]:
         """Return up to where partitions of second topics may have records of other workers, or earlier generations.
@@ -70,10 +82,14 @@ class Hops:
         return ends
 
     async def passed(self, topics: Collection[str], current: Callable[[], bool]) -> bool:
-        """Wait until all that is in first topics now has come through, as long as that is still worth it (`current`).
+        """Wait until all that is in these topics has come through, of one after the other, as long as that is worth it.
 
-        One that gets no further for longer than it takes until another worker has a partition (twice the session
-        timeout) is waited for no more, and told.
+        What is in the first one comes into the second one, and so on. One that gets no further for longer than it takes
+        until another worker has a partition (twice the session timeout) is waited for no more, and told.
+
+        Args:
+            topics: of which one may be written from one before it.
+            current: tells whether it is still worth it.
 
         Returns:
             whether it has; else it is worth it no more.
@@ -81,7 +97,13 @@ class Hops:
         Raises:
             KafkaError: if it is not to be learnt how far they go.
         """
-        missing = await self._ends(topics)
+        for topic in topics:
+            if not await self._passed(topic, current):
+                return False
+        return True
+
+    async def _passed(self, topic: str, current: Callable[[], bool]) -> bool:
+        missing = await self._ends([topic])
         moved = time.monotonic()
         began, look, reached = moved, COMMITTED_CHECK_INTERVAL_S, dict.fromkeys(missing, -1)
         while True:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from streamapp.joins import Record
@@ -19,6 +19,9 @@ class Input(NamedTuple):
     check: Callable[[Record], None] | None = None
     #: Makes of a record of the topic the one that is joined; None = it is that itself.
     convert: Callable[[Record], Record] | None = None
+    #: Makes of a record of the topic those that are taken in; raises `Refused` for one that cannot be used. None = it
+    #: is that itself.
+    steps: Callable[[Record], Sequence[Record]] | None = None
     #: The field of the values that its keys are, as far as that is known.
     key: str = ""
     #: What the table that its rows are in is to be named; none = as the topic.

@@ -21,8 +21,8 @@ class DeclaredTopics:
     inputs: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     #: Of them, those that are this app's own, and are made if they are missing.
     own: set[str] = dataclasses.field(default_factory=set)
-    #: Of them, those that an agent of this app writes from another one, with that one (`streamapp.runtime.hops`).
-    hops: dict[str, str] = dataclasses.field(default_factory=dict)
+    #: Of them, those that an agent of this app writes from others, with these (`streamapp.runtime.hops`).
+    hops: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     #: Of these, those whose records say of which record they are a copy (`streamapp.topology.copies`).
     copied: set[str] = dataclasses.field(default_factory=set)
     #: Topics that results are sent to.

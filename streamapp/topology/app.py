@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
-import msgspec
-
-from streamapp.formats.content import json_of
-from streamapp.formats.undecodable import Undecodable
-from streamapp.formats.value_forms import not_json
-from streamapp.joins import Record, Refused
+from streamapp.joins import Join
 from streamapp.settings import Settings
 from streamapp.topology.base import JoiningApp
+from streamapp.topology.declaration import Declaration, SinkLike
+from streamapp.topology.decoding import decoder
+from streamapp.topology.foreign_key import ForeignKeyDeclaration
+from streamapp.topology.operators import Operators
+from streamapp.topology.processor import JoinError
+from streamapp.topology.roots import Results
+from streamapp.topology.side_outputs import by_reason
 from streamapp.topology.stream import Stream
 from streamapp.topology.topic import Topic
+from streamapp.topology.windowing import WindowDeclaration, result_values
+from streamapp.worker.table import OrderedTable
 
 __all__ = ["App"]
+
+R = TypeVar("R")
 
 
 class App(JoiningApp):
@@ -44,28 +49,49 @@ class App(JoiningApp):
 
         Args:
             topics: names without the prefix (``STREAMAPP_TOPIC_PREFIX``).
-            type: what the JSON of a value must be, for msgspec, if it is to be joined; None = anything.
+            type: what the JSON of a value must be, for msgspec, if it is to be joined, and what functions get; None =
+                anything.
             options: those of `streamapp.worker.app.App.topic`, and of Faust's.
         """
         topic: Topic = super().topic(*topics, **options)
-        topic.check = None if type is None else _check(type)
+        if type is not None:
+            topic.check = topic.decoded_by = decoder(type)
         return topic
 
+    def operators(self, name: str, join: Join[R], topic: Topic) -> Operators[R]:
+        """Return the operators of a join or of windows of the library, for an agent that runs them by hand.
 
-def _check(type_: Any) -> Callable[[Record], None]:
-    """Make what refuses records whose value is not JSON of a type; tombstones are not looked at."""
-    decode = msgspec.json.Decoder(type_).decode
+        Args:
+            name: of the table that their state is in.
+            join: what they do.
+            topic: whose batches the agent gets.
 
-    def check(record: Record) -> None:
-        try:
-            if record.value is not None:
-                decode(json_of(record))
-        except Undecodable as exc:
-            raise Refused(str(exc), exc.reason) from None
-        except msgspec.ValidationError as exc:
-            cause = "missing_field" if "missing required field" in str(exc) else "wrong_type"
-            raise Refused(not_json(exc, record.value or b""), cause) from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-            raise Refused(not_json(exc, record.value or b""), "not_json") from None
+        Raises:
+            JoinError: if there is a table of this name already.
+        """
+        if name in self.tables:
+            raise JoinError(f"there is a table named {name} already: give the state of the operators another name")
+        table = OrderedTable(self, name=name, beacon=self.tables.beacon, help=f"the state of {name}")
+        table.source = topic.name
+        self.tables.add(table)
+        return Operators(self, join, table)
 
-    return check
+    def results(self, of: Declaration[Any], **sides: SinkLike) -> Topic:
+        """Return the results of a join or of windows as a stream, which can be joined and windowed again.
+
+        Functions get records whose values are the results: such as `Joined`, and of windows what their JSON has.
+
+        Args:
+            of: what is declared; it becomes a part of the app once the stream goes somewhere.
+            sides: topics for records that are not matched, as in its `to`: unmatched, late and so on.
+
+        Raises:
+            JoinError: if it is a foreign-key join, or has no name.
+        """
+        if isinstance(of, ForeignKeyDeclaration):
+            raise JoinError("the results of a foreign-key join go to a topic, .to(…); a stream can go on from there")
+        if not of.name:
+            raise JoinError("windows whose results go on have a name of their own: .window(…, name=…)")
+        outputs = by_reason({name: self.sink(side) for name, side in sides.items()})
+        encode = result_values(of) if isinstance(of, WindowDeclaration) else None
+        return self.topic(of.name).begun(Results(of, outputs, encode=encode))

@@ -25,6 +25,8 @@ class JoiningApp(App):
         self.joins: list[JoinProcessor[Any]] = []
         #: From which topics to which records are repartitioned.
         self.repartitions: list[Flow] = []
+        #: What runs steps without a state, by the topics that it reads, and whether all their partitions go together.
+        self.step_agents: dict[tuple[tuple[str, ...], bool], object] = {}
         #: Of the topics between the two sides of a foreign key, the one that the records of each are made of.
         self.derived: dict[str, str] = {}
         #: What answers questions about the records of joins, by the joins' names.
@@ -55,8 +57,8 @@ class JoiningApp(App):
             await self.add_runtime_dependency(table)
 
     def merges(self) -> list[tuple[str, ...]]:
-        """Give the topics that are joined, for each join."""
-        return [join.topics for join in self.joins]
+        """Give the topics that are joined, for each join, and those that are merged."""
+        return [*(join.topics for join in self.joins), *(topics for topics, _ in self.step_agents if len(topics) > 1)]
 
     def topics_read(self) -> set[str]:
         """Return the topics that agents read, and those of global tables that are joined."""

@@ -33,6 +33,7 @@ from streamapp.runtime.unmatched import SAMPLE
 from streamapp.runtime.watch import Finding, Watch, judged
 from streamapp.topology.accounts import Account
 from streamapp.topology.global_table import GlobalJoin
+from streamapp.windows.windowed_aggregate import WindowedAggregate
 
 __all__ = ["CAUSES", "JoinWatch", "Kind"]
 
@@ -112,8 +113,8 @@ class JoinWatch:
     def count(self, partition: int, kind: Kind, count: int, last: SideOutput) -> None:
         """Count side outputs of a kind, of a partition; the last one is the example."""
         source, reason, cause, rejected = kind
-        if reason is Reason.SUPERSEDED:
-            return  # it is in the table's history
+        if reason in {Reason.SUPERSEDED, Reason.PARTLY_LATE}:
+            return  # it is in the table's history, or counts in a window
         tally, word = self.tallies[source], cause if cause in CAUSES else reason.value
         if rejected or reason is Reason.LATE:
             tally.rejected[word] += count
@@ -127,6 +128,8 @@ class JoinWatch:
         error = f"late by {one.late_by:,} ms" if one.reason is Reason.LATE else one.detail
         if one.reason is Reason.NULL_KEY and self.topics[source].endswith("-repartition"):
             error = "in the topic as it came, the field is null"
+        elif one.reason is Reason.NULL_KEY and isinstance(self.join, WindowedAggregate):
+            error = "it has no key to count by; by= (--by) counts by a field of the value"
         return Example(TP(self.topics[source], partition), one.record.offset, error, self._key(source, one))
 
     def _key(self, source: int, one: SideOutput) -> bytes | None:

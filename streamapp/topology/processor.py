@@ -99,6 +99,7 @@ class JoinProcessor(Generic[R]):
         self._only = [numbers[0] for numbers in self._sources]
         self._checks = {each.source: each.check for each in self.inputs if each.check is not None}
         self._converters = {each.source: each.convert for each in self.inputs if each.convert is not None}
+        self._steps = {each.source: each.steps for each in self.inputs if each.steps is not None}
         self.table = OrderedTable(app, name=self.name, beacon=tables.beacon, help=f"the state of the {self.title}")
         self._own(self.table, self.topics[0])
         #: By source, the tables that the rows of plain ones are in.
@@ -113,8 +114,9 @@ class JoinProcessor(Generic[R]):
             rows={source: table.name for source, table in self.row_tables.items()},
         )
         #: Gives batches of all topics.
-        tick = None if self.idle_timeout is None else max(SHORTEST_TICK_S, self.idle_timeout / 1000 / TICKS)
-        self.channel = app.subscription(*self.topics, schema=BatchSchema(merged=True, tick=tick))
+        ticks = [] if self.idle_timeout is None else [max(SHORTEST_TICK_S, self.idle_timeout / 1000 / TICKS)]
+        ticks += [] if self.join.tick is None else [self.join.tick / 1000]
+        self.channel = app.subscription(*self.topics, schema=BatchSchema(merged=True, tick=min(ticks, default=None)))
         self._tasks: dict[int, Task[R]] = {}
 
     @property
@@ -129,7 +131,7 @@ class JoinProcessor(Generic[R]):
 
     def _row_table(self, each: Input) -> Table:
         """Make the table that the rows of a topic are in, under the name of the topic if that is not taken yet."""
-        topic = self.app.declared.hops.get(each.topic, each.topic)  # of one that is written once more, the first one
+        topic = self.app.declared.hops.get(each.topic, (each.topic,))[0]  # of one written once more, the first
         taken, name = self.app.tables, each.table or topic.removeprefix(self.app.settings.topic_prefix)
         if name in taken:
             if each.table:
@@ -179,7 +181,9 @@ class JoinProcessor(Generic[R]):
         self.provenance = msgspec.structs.replace(self.provenance, partitions=partitions, ids=ids)
         state = State(RowStore(Rows(partition, Work())))
         try:
-            _, notes = earlier(state, self.join)
+            written_by, notes = earlier(state, self.join)
+            if written_by is not self.join and not self.join.tables:
+                self.join.start(State(RowStore(Rows(partition, Work()))))  # whether it can read the rows
             row = state.get(TAKEN)
             was = None if row is None else Provenance.decode(row)
             if was is not None:
@@ -220,6 +224,11 @@ class JoinProcessor(Generic[R]):
                 record = self._converters[source](record)
             if source in self._checks:
                 self._checks[source](record)
+            if source in self._steps:
+                made = self._steps[source](record)
+                if not made:
+                    return Explanation(verdict=Verdict.LEFT_OUT, clock=operator.clock.now)
+                record = made[0]
         except Refused as refused:
             return Explanation(verdict=Verdict.REFUSED, clock=operator.clock.now, detail=str(refused))
         return operator.explain(source, record)
@@ -248,23 +257,25 @@ class JoinProcessor(Generic[R]):
         where = f"{self.title}, partition {batch.partition}"
         if batch.records and (stored := task.set_back(batch)) is not None:
             self.app.ahead.set_back(where, stored)
-        before = Account.of(task.operator)
+        before, more = Account.of(task.operator), [0]
         if redone is not None:
             told = "The %s: %d records that its state has from before a crash are not taken in again"
             logger.info(told, where, len(redone))
             task.write(record for record in self._records(redone) if not self._refuses(*record))
         if batch.records:
-            output = task.process(self._usable(task, self._records(batch)), _taken(batch))
+            output = task.process(self._usable(task, self._records(batch), more), _taken(batch))
         elif came:
             output = Output([], [])
         elif (due := task.due()) is not None:
             output = task.advance(due)
+        elif task.rings():
+            output = task.ring()
         else:
             return ()
         self.side_outputs.send(batch, output.side_outputs)
         account = Account.of(task.operator)
         counts = [batch.sources.count(number) for number in range(len(self._sources))]
-        taken = sum(count * len(sources) for count, sources in zip(counts, self._sources, strict=True))
+        taken = sum(count * len(sources) for count, sources in zip(counts, self._sources, strict=True)) + sum(more)
         read = dict(zip(self.topics, counts, strict=True))
         batch.work.effects += [
             partial(self.accounts.settle, batch.partition, before.received, taken, account),
@@ -315,19 +326,24 @@ class JoinProcessor(Generic[R]):
             return True
         return False
 
-    def _usable(self, task: Task[R], records: Records) -> Records:
-        """Leave out the records that cannot be used."""
-        return self._checked(task, records) if self._checks else records
+    def _usable(self, task: Task[R], records: Records, more: list[int]) -> Records:
+        """Leave out the records that cannot be used, and put what steps make of a record in its place."""
+        return self._checked(task, records, more) if self._checks or self._steps else records
 
-    def _checked(self, task: Task[R], records: Records) -> Records:
+    def _checked(self, task: Task[R], records: Records, more: list[int]) -> Records:
+        """Go through them; `more` gets how many more there are than records came."""
+        steps = self._steps
         for source, record in records:
             try:
                 if (check := self._checks.get(source)) is not None:
                     check(record)
+                made = steps[source](record) if source in steps else (record,)
             except Refused as refused:
                 task.operator.refuse(source, record, refused)
             else:
-                yield source, record
+                more[0] += len(made) - 1
+                for one in made:
+                    yield source, one
 
 
 def _taken(batch: Merged) -> dict[str, int]:

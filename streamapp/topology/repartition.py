@@ -68,7 +68,7 @@ def repartition(
         return topic
     app.declared.read(source)
     app.declared.read(topic, after)
-    app.declared.hops[topic] = source
+    app.declared.hops[topic] = (source,)
     output = app.declared.internal[topic] = Output(app, topic)
     deleted = Tombstones(app.settings, source, name) if tombstones else None
 

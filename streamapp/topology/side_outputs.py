@@ -65,11 +65,12 @@ class SideOutputs:
     """Sends the side outputs of a join to topics, tells the user's callback of them, and counts them.
 
     In a topic, such a record has its own key, value and event time, and headers that say where it is from and why it is
-    there: ``topic``, ``partition``, ``offset``, ``reason``, ``late_by_ms`` if it was late, ``detail`` if there is one.
-    Its own headers follow, unless the join has kept it for a time.
+    there: ``topic``, ``partition``, ``offset``, ``reason``, ``late_by_ms`` if it was late or partly late, ``detail`` if
+    there is one. Its own headers follow, unless the join has kept it for a time.
 
     Those that cannot be joined go to the dead letters if no topic is named for their reason. An update that is only
-    older than the row that it would update (``superseded``) is counted, as late and unmatched records are.
+    older than the row that it would update (``superseded``) is counted, as late and unmatched records are, and as those
+    that are partly late, which count in other windows.
     """
 
     _dead_letters: DeadLetters
@@ -110,7 +111,9 @@ class SideOutputs:
             if (output := self._outputs.get(one.reason)) is not None:
                 results[output].append((self._envelope(one, batch.partition), one.record.value))
             elif one.rejected and one.reason is not Reason.SUPERSEDED:
-                letters[self._topics[one.side], one.record.offset] = self._letter(one, batch.partition)
+                # What is of no record, such as a timer, has a place of its own.
+                place = one.record.offset if one.record.offset >= 0 else -1 - len(letters)
+                letters[self._topics[one.side], place] = self._letter(one, batch.partition)
         for output, records in results.items():
             output.send(batch, records, origin=self._origin)
         if letters:
@@ -123,7 +126,7 @@ class SideOutputs:
         if reason is None:
             reason = Letter(one.cause) if one.cause in CAUSES else Letter.REFUSED
         error = one.detail or ERRORS.get(one.reason, "")
-        return Rejected(TP(self._topics[one.side], partition), one.record, reason, error, join=self._title)
+        return Rejected(TP(self._topics[one.side], partition), one.record, reason, error, one.traceback, self._title)
 
     def _envelope(self, one: SideOutput, partition: int) -> Envelope:
         record = one.record
@@ -133,7 +136,7 @@ class SideOutputs:
             ("offset", str(record.offset).encode()),
             ("reason", one.reason.encode()),
         ]
-        if one.reason is Reason.LATE:
+        if one.reason in {Reason.LATE, Reason.PARTLY_LATE}:
             headers.append(("late_by_ms", str(one.late_by).encode()))
         if one.detail:
             headers.append(("detail", one.detail.encode()))

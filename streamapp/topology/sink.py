@@ -17,7 +17,7 @@ from streamapp.runtime.batch import Batch
 from streamapp.runtime.output import Output
 from streamapp.topology.copies import HEADER, without_mark
 
-__all__ = ["NO_HEADERS", "MakeValue", "Sink", "json_value"]
+__all__ = ["NO_HEADERS", "MakeValue", "Sink", "json_value", "stamped"]
 
 R = TypeVar("R")
 #: Makes the value of a result: bytes, None (a tombstone), or what becomes JSON.
@@ -80,15 +80,15 @@ class Sink(Generic[R]):
             made = value(result)
             if made is not None and type(made) is not bytes:
                 made = _encode(made)
-            records.append((_stamped(result), made))
+            records.append((stamped(result), made))
         if (lineage := self.lineage) is not None:
             made_of = [lineage.headers(result, batch.partition) for result in results]
             records = [(_with(record, headers), made) for (record, made), headers in zip(records, made_of, strict=True)]
         self.output.send(batch, records, origin=self._origin)
 
-    def _origin(self, stamped: Stamped) -> tuple[str, Record] | None:
+    def _origin(self, sent: Stamped) -> tuple[str, Record] | None:
         """Find the record that gave a result: that of the left side, if there is one."""
-        result: object = stamped.source if isinstance(stamped, Envelope) else stamped
+        result: object = sent.source if isinstance(sent, Envelope) else sent
         side, found = Side.LEFT, result
         if type(result) is Joined:
             side, found = (Side.LEFT, result.left) if result.left is not None else (Side.RIGHT, result.right)
@@ -97,11 +97,11 @@ class Sink(Generic[R]):
         if found is None or side not in self.topics or getattr(found, "offset", -1) < 0:
             return None  # it is made of many, or of a row that does not tell
         if type(found) is Row:
-            found = Event(stamped.key, found.value, found.timestamp, found.offset)
+            found = Event(sent.key, found.value, found.timestamp, found.offset)
         return self.topics[side], cast(Record, found)
 
 
-def _stamped(result: Any) -> Stamped:
+def stamped(result: Any) -> Stamped:
     """Return what a result is stamped with: the stream record that it is of, with its headers, or an envelope."""
     kind = type(result)
     record: Any = result.left if kind is Joined else result.record if kind is Enriched else None

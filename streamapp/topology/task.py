@@ -132,7 +132,7 @@ class Task(Generic[R]):
 
     def due(self) -> int | None:
         """Return the event time (ms) to move the clock to, if no record came for so long and something waits for it."""
-        if self._idle is None or not self.operator.balance.pending:
+        if self._idle is None or not self.operator.waits:
             return None
         self._wall.refresh()
         due = self._idle.due(_steady())
@@ -148,6 +148,15 @@ class Task(Generic[R]):
     def advance(self, to: int) -> Output[R]:
         """Move the event clock on to a time (ms); the changes of the state go into the work."""
         return self._changed(self.operator.advance(to))
+
+    def rings(self) -> bool:
+        """Tell whether something is due by the wall clock."""
+        self._wall.refresh()
+        return self.operator.due
+
+    def ring(self) -> Output[R]:
+        """Have done what is due by the wall clock; the changes of the state go into the work."""
+        return self._changed(self.operator.process(()))
 
     def _changed(self, output: Output[R]) -> Output[R]:
         self._store.timestamp = max(0, self.operator.clock.now or 0)

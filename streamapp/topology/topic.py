@@ -40,6 +40,7 @@ from streamapp.topology.global_table import GlobalJoin, TopicGlobalTable
 from streamapp.topology.processor import JoinError
 from streamapp.topology.repartition import KeyOf as RecordKey
 from streamapp.topology.repartition import repartition
+from streamapp.topology.steps import Steps
 from streamapp.topology.topic_table import TopicTable
 from streamapp.topology.windowing import WindowedStream
 from streamapp.windows.emission import Emission
@@ -56,7 +57,7 @@ K = TypeVar("K", bound=enum.StrEnum)
 R = TypeVar("R")
 
 
-class Topic(faust.Topic):
+class Topic(Steps, faust.Topic):
     """A Faust topic whose records, as a stream or as a table, can be joined with those of others.
 
     A join needs topics with equally many partitions, whose keys are partitioned alike.
@@ -69,8 +70,11 @@ class Topic(faust.Topic):
     keyed_by: str = ""
 
     def source(self, number: int) -> Input:
-        """Take the topic for the source of a join with this number."""
-        return Input(self.name, number, self.check, key=self.keyed_by)
+        """Take the topic for the source of a join with this number; streams that are merged go through one."""
+        if not self._ways:
+            return Input(self.name, number, self.check, key=self.keyed_by)
+        found = self._inputs(encoded=True) if len(self._ways) == 1 else [self.through().source(number)]
+        return found[0]._replace(source=number)
 
     @property
     def name(self) -> str:
@@ -80,19 +84,39 @@ class Topic(faust.Topic):
 
     def rekey(
         self,
-        key: RecordKey,
+        key: RecordKey | str | None = None,
         *,
-        name: str,
+        name: str = "",
         after: Sequence[Topic] = (),
         tombstones: bool = False,
         once: bool = False,
     ) -> Topic:
-        """Return the topic's records once more under another key, in an internal topic; see `repartition`."""
+        """Return the records once more under another key, in an internal topic; see `repartition`.
+
+        Args:
+            key: a field of the values, or what makes a key of a `Record`; None = the keys that steps have given.
+            name: what they are keyed by, a part of the name of the topic; for a field its name.
+            after: topics that are read before the internal one.
+            tombstones: whether a record without a value deletes, under the key that its own key stands for.
+            once: whether each counts once, at least once too; where there are steps before, it does if it can.
+
+        Raises:
+            JoinError: for arguments that do not go together.
+        """
+        if self._ways or key is None:
+            if after or tombstones:
+                raise JoinError("rekey(after=…, tombstones=…) are of the records of a topic, without steps before")
+            return self._rekeyed(key, name)
+        name = name or (key if isinstance(key, str) else "")
+        if not name:
+            raise JoinError("rekey(…) by a function needs a name of what the records are keyed by: name=…")
+        if isinstance(key, str):
+            return self.rekey(Field(key, required=True), name=name, after=after, tombstones=tombstones, once=True)
         before = [other.name for other in after]
         internal = repartition(self.app, self.name, name, key, after=before, tombstones=tombstones, once=once)
         self.app.note(f"{self.name}: keyed by {name} of the value, through {internal}", logging.INFO)
         topic = cast(Topic, self.app.subscription(internal, schema=BatchSchema(after=before)))
-        topic.check = self.check
+        topic.check, topic.decoded_by = self.check, self.decoded_by
         topic.keyed_by = name
         return topic
 
@@ -126,7 +150,7 @@ class Topic(faust.Topic):
         """
         topic = self
         if by is not None and by != self.keyed_by:
-            topic = self.rekey(Field(by, required=True), name=by, once=True)
+            topic = self.rekey(by, once=True)
         return WindowedStream(
             self.app,
             topic.source(0),
@@ -148,10 +172,14 @@ class Topic(faust.Topic):
             history: how far back past rows can be joined, which makes it a versioned table; None = plain.
             name: of the table; by default that of the topic, for the first join that takes it.
         """
+        if self._ways:
+            return self.through().table(ttl=ttl, history=history, name=name)
         return TopicTable(self, milliseconds(ttl), None if history is None else milliseconds(history), name)
 
     def global_table(self) -> TopicGlobalTable:
         """Take the topic for a table that every worker has as a whole, so that it can be looked up by any key."""
+        if self._ways:
+            raise JoinError("a global table is of a topic: send the stream to one, .to(…), and take that")
         return self.app.global_table(self.name, self.check)
 
     @overload

@@ -20,8 +20,8 @@ from streamapp.kafka.record import Envelope, Headers, Result
 from streamapp.runtime.batch import Batch
 from streamapp.runtime.inputs import Input
 from streamapp.topology.base import JoiningApp
-from streamapp.topology.declaration import Declaration, SinkLike
-from streamapp.topology.processor import JoinError, JoinProcessor
+from streamapp.topology.declaration import Declaration, SinkLike, checked, one_of
+from streamapp.topology.processor import JoinProcessor
 from streamapp.topology.side_outputs import by_reason
 from streamapp.topology.sink import NO_HEADERS, MakeValue, Sink, json_value
 from streamapp.windows.aggregate import Aggregate
@@ -109,6 +109,12 @@ class WindowSink(Sink[Windowed]):
         self.output.send(batch, records, origin=self._origin)
 
 
+def result_values(windows: WindowDeclaration) -> ResultValues:
+    """Return what makes the JSON of the results of windows, with key, start and end in it."""
+    join = cast(WindowedAggregate, windows.join)
+    return ResultValues(list(join.aggregates), Bounds.VALUE, marked=join.emission is Emission.BOTH)
+
+
 class WindowProcessor(JoinProcessor[Windowed]):
     """Windows on Kafka; their state can be looked at, as the results that the open windows have so far."""
 
@@ -171,11 +177,8 @@ class WindowDeclaration(Declaration[Windowed]):
         sink = self.app.sink(output)
         self.name = self.name or sink.topic.removeprefix(self.app.settings.topic_prefix)
         join = cast(WindowedAggregate, self.join)
-        try:
-            where, marked = Bounds(bounds), join.emission is Emission.BOTH
-            make = value or ResultValues(list(join.aggregates), where, marked=marked)
-        except ValueError as exc:
-            raise JoinError(str(exc)) from None
+        where, marked = one_of(Bounds, bounds, "bounds"), join.emission is Emission.BOTH
+        make = value or checked(ResultValues, list(join.aggregates), where, marked=marked)
         sides = {"late": late, "partly_late": partly_late, "null_key": null_key, "rejected": rejected}
         outputs = by_reason({name: self.app.sink(side) for name, side in sides.items() if side is not None})
         processor = cast(WindowProcessor, self.processor(outputs, tell))
@@ -202,14 +205,12 @@ class WindowedStream:
         Raises:
             JoinError: if there are none, or they do not go together with the windows.
         """
-        try:
-            join = WindowedAggregate(
-                windows=self.windows,
-                aggregates=aggregates,
-                grace=self.grace,
-                emission=self.emission,
-                every=self.every,
-            )
-        except ValueError as exc:
-            raise JoinError(str(exc)) from None
+        join = checked(
+            WindowedAggregate,
+            windows=self.windows,
+            aggregates=aggregates,
+            grace=self.grace,
+            emission=self.emission,
+            every=self.every,
+        )
         return WindowDeclaration(self.app, self.name, join, [self.input], self.idle_timeout)

@@ -132,8 +132,7 @@ def _open(app: App, windows: WindowProcessor, partition: int, key: bytes, start:
         if window.start == at:
             headers = {EVENT_TIME: str(window.timestamp)}
             return web.Response(body=value, content_type="application/json", headers=headers)
-    starts = [window.start for window in found]
-    return error(HTTPStatus.NOT_FOUND, "no window of this key that is open starts then", **about, open=starts)
+    return error(HTTPStatus.NOT_FOUND, "no window of this key that starts then is open", **about, start=at)
 
 
 def _info(app: App, table: Table) -> TableInfo:

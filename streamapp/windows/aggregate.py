@@ -12,7 +12,6 @@ __all__ = [
     "LARGEST",
     "Aggregate",
     "Batched",
-    "Described",
     "Number",
     "OfField",
     "Place",
@@ -21,6 +20,7 @@ __all__ = [
     "batched",
     "mergeable",
     "removable",
+    "text",
 ]
 
 S = TypeVar("S")
@@ -46,9 +46,9 @@ class Aggregate(Protocol[S]):
     """A function of the records of one window.
 
     It describes only: the same object serves all keys, and what it knows of one is in a state, which is of plain types
-    that msgpack can write (`state_type`), so that a window is kept in a table and goes on after a restart. A state may
-    be changed in place by `add` and `merge`; what they return counts. Its text (``repr``) says what it is, and is kept
-    with the state: what has the same text can go on with it.
+    that msgpack can write (`state_type`), so that a window is kept in a table and goes on after a restart. What returns
+    a state may have changed the one that it was given, which is not used any more. Its text (``repr``) says what it is,
+    and is kept with the states: what has the same text can go on with them.
     """
 
     @property
@@ -75,7 +75,7 @@ class Aggregate(Protocol[S]):
         ...
 
     def merge(self, state: S, other: S) -> S:
-        """Return the state of the records of both, for sessions that become one; the other one is not used any more."""
+        """Return the state of the records of both; the other one stays as it is."""
         ...
 
     def result(self, state: S) -> Any:
@@ -114,21 +114,19 @@ def batched(aggregate: Aggregate[S]) -> TypeGuard[Batched[S]]:
     return hasattr(aggregate, "add_many")
 
 
-class Described:
-    """An aggregate that is a dataclass; its text is what makes it: ``Sum("amount")``."""
-
-    def __repr__(self) -> str:
-        told = []
-        for field in dataclasses.fields(self):  # type: ignore[arg-type]
-            value = getattr(self, field.name)
-            if value != field.default:
-                text = f'"{value}"' if isinstance(value, str) else repr(value)
-                told.append(text if field.name == "field" else f"{field.name}={text}")
-        return f"{type(self).__name__}({', '.join(told)})"
+def text(aggregate: Any) -> str:
+    """Return what makes an aggregate that is a dataclass: ``Sum("amount")``."""
+    told = []
+    for field in dataclasses.fields(aggregate):
+        value = getattr(aggregate, field.name)
+        if value != field.default:
+            shown = f'"{value}"' if isinstance(value, str) else repr(value)
+            told.append(shown if field.name == "field" else f"{field.name}={shown}")
+    return f"{type(aggregate).__name__}({', '.join(told)})"
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class OfField(Described):
+class OfField:
     """An aggregate of a field.
 
     Args:
@@ -136,3 +134,4 @@ class OfField(Described):
     """
 
     field: str
+    __repr__ = text

@@ -6,18 +6,19 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from streamapp.windows.aggregate import Described, Place
+from streamapp.windows.aggregate import Place, text
 
 __all__ = ["Count"]
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Count(Described):
+class Count:
     """How many records a window has; with a field, how many have a value in it that is not null."""
 
     field: str | None = None
     takes = Any
     state_type = int
+    __repr__ = text
 
     def initial(self) -> int:
         """Return 0."""

@@ -12,7 +12,11 @@ from streamapp.joins.state import State
 from streamapp.windows.aggregate import Place, batched
 from streamapp.windows.windowed_aggregate import WindowedAggregate
 
-__all__ = ["States"]
+__all__ = ["NO_PLACES", "NO_ROWS", "States"]
+
+#: Of windows whose records are all in their aggregates: one list for all of them, to which nothing is added.
+NO_ROWS: Final[list[Any]] = []
+NO_PLACES: Final[list[Place]] = []
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 
@@ -71,7 +75,7 @@ class States:
         """Return the aggregates' values."""
         return tuple([result(state) for result, state in zip(self._results, states, strict=True)])
 
-    def row(self, *head: Any, states: list[Any]) -> bytes:
+    def row(self, head: tuple[Any, ...], states: list[Any]) -> bytes:
         """Return the row of a window."""
         return _encode((*head, self._by_name(*states)))
 

@@ -15,7 +15,7 @@ from streamapp.joins.records import Batch, Record
 from streamapp.joins.state import State
 from streamapp.windows.aggregate import Place
 from streamapp.windows.assignment import Assignment
-from streamapp.windows.states import States
+from streamapp.windows.states import NO_PLACES, NO_ROWS, States
 from streamapp.windows.window_operator import WindowOperator
 from streamapp.windows.windowed import Windowed
 from streamapp.windows.windowed_aggregate import WindowedAggregate
@@ -24,9 +24,6 @@ __all__ = ["TimeWindowsOperator"]
 
 _BOUNDS: Final = operator.attrgetter("end", "start")
 _KEY: Final = operator.attrgetter("key")
-#: Of windows whose records are all in their aggregates: one list for all of them, to which nothing is added.
-_NO_ROWS: Final[list[Any]] = []
-_NO_PLACES: Final[list[Place]] = []
 
 
 class _Window:
@@ -38,8 +35,8 @@ class _Window:
         self.key = key
         #: Of the aggregates, without `rows`: the records that came since, and where they stand.
         self.states = states
-        self.rows = _NO_ROWS
-        self.places = _NO_PLACES
+        self.rows = NO_ROWS
+        self.places = NO_PLACES
         #: The time (ms) of the latest record, and how many have this as their first window.
         self.latest = BEGINNING
         self.firsts = 0
@@ -83,12 +80,19 @@ class TimeWindowsOperator(WindowOperator):
         self._open: dict[int, _Open] = {}
         self._due = self._ticks.due
         for key, (latest, firsts, untold), states in self._states.read(self._state):
-            windows = self._opened(start := ordering.time_of(key), assignment.pane(start).windows[-1][1])
+            windows = self._open.get(start := ordering.time_of(key))
+            if windows is None:
+                windows = self._opened(start, assignment.pane(start).windows[-1][1])
             window = windows[key[ordering.TIME :]]
             window.states, window.latest, window.firsts, window.stored = states, latest, firsts, True
             if untold and self._updates:
                 window.untold = True
                 windows.untold.append(window)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a window is open; the first one of all its records may have given its result."""
+        return any(self._open.values())
 
     def process(self, batch: Batch) -> Output[Windowed]:
         """Put records into their windows, and close those whose time has come."""
@@ -160,17 +164,17 @@ class TimeWindowsOperator(WindowOperator):
             return self._rejected(record)
         horizon = self._horizon.time
         opened = [window for window in windows if window[1] > horizon]
-        if len(opened) == len(windows):
-            verdict, reasons = Verdict.PENDING, {Reason.REFUSED}
-        else:
-            verdict, reasons = Verdict.OVER, {Reason.LATE, Reason.PARTLY_LATE, Reason.REFUSED}
+        whole = len(opened) == len(windows)
+        _, end = opened[0] if opened else windows[0]
+        gone = {Reason.LATE, Reason.REFUSED, *([Reason.PARTLY_LATE] if len(windows) > 1 else [])}
         return Explanation(
-            verdict=verdict,
+            verdict=Verdict.PENDING if whole else Verdict.OVER,
             clock=clock.now,
             grace=self.join.grace,
-            until=windows[0][1] + self.join.grace,
+            until=end + self.join.grace,
+            windows=windows,
             untold=Verdict.MATCHED,
-            reasons=frozenset(reasons),
+            reasons=frozenset({Reason.REFUSED} if whole else gone),
         )
 
     def windows(self, key: bytes) -> Iterator[Windowed]:
@@ -226,7 +230,7 @@ class TimeWindowsOperator(WindowOperator):
         add, updates = self._states.add, self._updates
         for window in windows.touched:
             add(window.states, window.rows, window.places)
-            window.rows, window.places = _NO_ROWS, _NO_PLACES
+            window.rows, window.places = NO_ROWS, NO_PLACES
             if not window.changed:
                 window.changed = True
                 windows.changed.append(window)
@@ -253,6 +257,6 @@ class TimeWindowsOperator(WindowOperator):
             self._fold(windows)
             head = windows.head
             for window in windows.changed:
-                changes[head + window.key] = row(window.latest, window.firsts, window.untold, states=window.states)
+                changes[head + window.key] = row((window.latest, window.firsts, window.untold), window.states)
                 window.changed, window.stored = False, True
             windows.changed = []

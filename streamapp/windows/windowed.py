@@ -19,7 +19,7 @@ class Windowed(msgspec.Struct, frozen=True, gc=False):
         values: of the aggregates, in the order in which they were declared; None says that this window is no more: a
             session whose bounds have changed.
         timestamp: that of the latest record of the window (ms).
-        final: whether it is the last result of this window.
+        final: whether it is the final result of this window, which is never revised; of updates none is.
     """
 
     key: bytes

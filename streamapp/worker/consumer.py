@@ -87,7 +87,11 @@ class Consumer(CommittingConsumer):
             (TP(*tp) for tp in assigned),
             merged=arranged.merged,
             whole=arranged.whole,
-            unordered={topic for topic, first in self.app.declared.hops.items() if not self._has_all(first, assigned)},
+            unordered={
+                topic
+                for topic, firsts in self.app.declared.hops.items()
+                if len(firsts) > 1 or not self._has_all(firsts[0], assigned)
+            },
             max_idle=self.app.settings.max_idle,
             wall=self.app.ahead.wall,
             enforced=self.alignment.enforced,

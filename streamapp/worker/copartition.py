@@ -45,7 +45,7 @@ def _partitions(start: Start, topics: tuple[str, ...]) -> int | None:
     hops = start.app.declared.hops
     if start.existing.keys() & set(topics):
         return None
-    return max((start.existing.get(hops[topic], 0) for topic in topics if topic in hops), default=0) or None
+    return max((start.existing.get(first, 0) for topic in topics for first in hops.get(topic, ())), default=0) or None
 
 
 def _uneven(start: Start, found: Mapping[str, int]) -> str:

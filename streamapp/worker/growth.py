@@ -41,7 +41,10 @@ def free_topics(app: App) -> set[str]:
 def advice(app: App, counts: Mapping[str, int]) -> str:
     """Return what to do about topics that have these many partitions now."""
     if any(isinstance(table, OrderedTable) for table in app.tables.values()):
-        return "the state of a join cannot be moved: with all workers stopped, `streamapp reset` starts it anew"
+        return (
+            "the state of a join or of windows cannot be moved: with all workers stopped, `streamapp reset` starts it "
+            "anew"
+        )
     inputs = {count for topic, count in counts.items() if topic in app.declared.inputs}
     added = f" --partitions {max(inputs)}" if len(inputs) > 1 else ""
     return (

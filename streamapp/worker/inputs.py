@@ -77,8 +77,9 @@ def check_inputs(start: Start) -> None:
 
 
 def _made(topic: str, app: App) -> bool:
-    create = app.settings.create
-    return create is Create.MISSING or (create is Create.OWN and topic in app.declared.own)
+    create, declared = app.settings.create, app.declared
+    # What it sends its own results to is its own.
+    return create is Create.MISSING or (create is Create.OWN and (topic in declared.own or topic in declared.sinks))
 
 
 def _lacking(topics: Sequence[str], settings: Settings, existing: Collection[str]) -> str:
@@ -90,7 +91,7 @@ def _lacking(topics: Sequence[str], settings: Settings, existing: Collection[str
     seen = ", or this user may not see it" if settings.uses_sasl or settings.ssl_certfile else ""
     return (
         f"there {there} {' and '.join(each)} at {settings.broker}{seen}; {they} {are} read, and {are} made only if "
-        f"asked for: {PREFIX}CREATE=missing, or --create of streamapp join"
+        f"asked for: {PREFIX}CREATE=missing, or --create of streamapp join and window"
     )
 
 

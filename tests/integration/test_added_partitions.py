@@ -185,6 +185,6 @@ def test_a_topic_that_is_only_repartitioned_may_get_more_and_one_with_state_may_
         add_partitions(topics, 5, f"{topics.prefix}customers")
         wait_until(lambda: worker.exit_code is not None, "the worker stops", 60)
         assert "customers has 5 partitions now, not 4" in worker.log.replace(topics.prefix, "")
-        assert "the state of a join cannot be moved: with all workers stopped, `streamapp reset`" in worker.log
+        assert "the state of a join or of windows cannot be moved: with all workers stopped" in worker.log
         assert "Traceback" not in worker.log
     assert {json.loads(each.value())["left"]["order"] for each in topics.read("joined")} == {1, 2}

@@ -67,6 +67,18 @@ APPS: dict[tuple[str, str], tuple[Sequence[Sent], Seen]] = {
         ],
         lambda _topics, worker: "ann has paid 7 after /tea" in worker.log,
     ),
+    ("functions.md", "totals"): (
+        [
+            ("users", "ann", {"name": "Ann"}, -1_000),
+            ("orders", "o1", {"user": "ann", "cents": 5}, 0),
+            ("orders", "o2", {"user": "ann", "cents": 0}, 1),
+        ],
+        sends(totals_of_users={"total": {"orders": 1, "cents": 5}, "user": {"name": "Ann"}}),
+    ),
+    ("windows.md", "shop"): (
+        [("transactions", "t", {"ip": "10.0.0.1", "amount": 5}, at) for at in (-600_000, 0)],
+        lambda topics, _worker: [value["total"] for value in values(topics, "ip_minutes")] == [5],
+    ),
     ("joins.md", "page_views"): (
         [("views", "x", {"id": "p1", "user": "ann"}, 0), ("views", "y", {"id": "p1", "user": "bob"}, 0)],
         answers("/table/page_views/p1/", 2),

@@ -80,7 +80,7 @@ def test_a_misspelt_topic_of_a_join_is_not_made_and_the_likely_name_is_told(topi
     command = ["join", "--left", "ordres", "--right", "customers", "--on", "id", "--to", "joined"]
     line = complaint(tmp_path, command=command, **topics.settings).replace(topics.prefix, "")
     assert line.startswith("streamapp: there is no topic ordres (did you mean orders?) at ")
-    assert "STREAMAPP_CREATE=missing, or --create of streamapp join" in line
+    assert "STREAMAPP_CREATE=missing, or --create of streamapp join and window" in line
     assert partitions(topics).keys() == {"orders", "customers"}
     with Worker(tmp_path, command=[*command, "--create"], **topics.settings) as worker:
         worker.wait_ready()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from commit_steps import OFFSETS, STEPS
 from ports import free_port
 from redis_server import RedisServer
 from topics import Topics
-from windowed import accounts, expected, given, produce, sides
+from windowed import accounts, counted, expected, given, produce, sides
 from windows_app import KINDS
 from worker import Worker, wait_until
 
@@ -93,15 +94,55 @@ def test_after_kills_the_totals_are_those_of_all_that_was_sent(
         with Worker(tmp_path, app="windows_app", **settings) as worker:
             wait_results(topics, worker)
             worker.kill()
-    part(topics, 3)  # a worker tells the balance of a partition once it has got a record of it
+    check(topics, Worker(tmp_path, app="windows_app", **settings), exactly=guarantee == "exactly_once")
+
+
+@pytest.mark.parametrize(
+    ("step", "guarantee"), [(OFFSETS, "at_least_once"), *((step, "exactly_once") for step in STEPS)]
+)
+def test_a_worker_killed_at_any_step_of_a_commit_counts_nothing_twice(
+    topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, guarantee: str
+) -> None:
+    settings = {"processing_guarantee": guarantee, "web_port": PORT, **topics.settings}
+    part(topics, 0)
+    monkeypatch.setenv("DIES_AT", step)
     with Worker(tmp_path, app="windows_app", **settings) as worker:
+        wait_until(lambda: worker.exit_code is not None, "the worker is killed")
+    monkeypatch.delenv("DIES_AT")
+    check(topics, Worker(tmp_path, app="windows_app", **settings), exactly=guarantee == "exactly_once")
+
+
+def check(topics: Topics, worker: Worker, *, exactly: bool) -> None:
+    """Check that all that is sent counts once, and each result is there, in the end."""
+    part(topics, 9)  # a worker tells the balance of a partition once it has got a record of it
+    with worker:
         wait_done(topics, worker)
         balances = {name: accounts(worker, name) for name in KINDS}
+        assert worker.problems() == []
         assert worker.terminate() == 0
     for name in DIRECT:
         whole = expected(topics, name)
-        assert balances[name] == whole.balance
-        assert given(topics, name).keys() == whole.results.keys()
-        if guarantee == "exactly_once":
-            assert given(topics, name) == whole.results
-            assert sides(topics, name) == whole.sides
+        assert balances[name] == whole.balance, name
+        assert given(topics, name).keys() == whole.results.keys(), name
+        if exactly:
+            assert given(topics, name) == whole.results, name
+            assert sides(topics, name) == whole.sides, name
+    for name in ("tumbling", "by-ip"):
+        assert counted(topics, name) == balances[name]["matched"], name
+
+
+def test_partitions_that_move_between_workers_take_their_windows_along(topics: Topics, tmp_path: Path) -> None:
+    settings = {"standbys": 1, **topics.settings}
+    for number, (first, second) in enumerate([("one", "two"), ("two", "one")]):
+        part(topics, number)
+        with Worker(tmp_path / first, app="windows_app", **settings) as old:
+            wait_results(topics, old)
+            with Worker(tmp_path / second, app="windows_app", **settings) as new:
+                new.wait_ready()
+                assert old.terminate() == 0
+                new.wait_ready()
+                wait_until(lambda: topics.committed("payments") == topics.end("payments"), "the payments are read")
+                assert new.terminate() == 0
+    check(topics, Worker(tmp_path / "one", app="windows_app", **settings), exactly=False)
+    for name in DIRECT:  # nobody was killed
+        assert given(topics, name) == expected(topics, name).results, name

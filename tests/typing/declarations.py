@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_type
 
-from streamapp import App, Joined, Row, Topic
+from streamapp import App, Context, Joined, Row, Timer, Topic, TypedRecord
 from streamapp.joins import Enriched, Record, WindowedValue
 from streamapp.runtime.output import Output
 from streamapp.topology import JoinDeclaration, JoinProcessor
@@ -56,3 +56,27 @@ orders.join(payments)  # type: ignore[call-overload]
 orders.join(table, before=1)  # type: ignore[call-overload]
 orders.join(table).to("paid", value=of_both)  # type: ignore[arg-type]
 orders.join(table, table).to("paid", value=named)  # type: ignore[arg-type]
+
+
+def paid(order: TypedRecord[int]) -> bool:
+    return order.value > 0
+
+
+def counted(order: TypedRecord[int], user: Context[list[int]]) -> None:
+    assert_type(order.value, int)
+    assert_type(user.state, list[int])
+    user.emit(order)
+
+
+def over(timer: Timer, user: Context[list[int]]) -> None:
+    user.cancel_timer(timer.name)
+
+
+stream = orders.filter(paid).flat_map(lambda order: [order]).rekey("user")
+assert_type(stream, Topic)
+assert_type(stream.branch(paid), tuple[Topic, ...])
+assert_type(stream.merge(orders.map(paid)), Topic)
+assert_type(stream.process(counted, state=list[int], on_timer=over), Topic)
+assert_type(stream.process(counted, state=list[int]).side("late").join(table), JoinDeclaration[Joined])
+assert_type(app.results(orders.join(table)), Topic)
+stream.process(counted, state=list[str])  # type: ignore[arg-type]

@@ -27,6 +27,7 @@ FLOORS = (
     ("runtime",),
     ("stores",),
     ("kafka",),
+    ("functions",),
     ("windows",),
     ("formats",),
     ("settings",),

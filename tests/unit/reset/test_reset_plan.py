@@ -144,6 +144,15 @@ def test_the_topics_of_a_join_by_command_are_known_by_their_names() -> None:
     assert [state.changelog for state in found.states] == ["app-joined-orders-customers-join-changelog"]
 
 
+def test_the_topics_of_windows_by_command_are_known_by_the_name_of_the_group() -> None:
+    existing = {"app-ip_minutes-ip_minutes-changelog", "app-ip_minutes-other-changelog"}
+    internal = "app-ip_minutes-tx-by-ip-repartition"
+    found = of_group("app-ip_minutes", {"tx", internal}, existing, "")
+    assert found.inputs == {"tx"}
+    assert found.internal == {internal}
+    assert [state.changelog for state in found.states] == ["app-ip_minutes-ip_minutes-changelog"]
+
+
 def test_the_stores_of_a_table_are_removed_and_those_of_others_stay(tmp_path: Path) -> None:
     for name in ("a-0.rocksdb", "a-1.rocksdb.removed", "a-b-0.rocksdb", "a-x.rocksdb"):
         (tmp_path / name).mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +23,7 @@ from window_models import (
     told,
 )
 
+from streamapp.joins import Driver, Event, MemoryStore, State, Wall
 from streamapp.joins.rocksdb import RocksDBStore
 from streamapp.windows import Emission, Sessions, TimeWindows, Windowed, WindowedAggregate
 
@@ -29,6 +31,7 @@ CUTS = st.sets(st.integers(1, 60), max_size=8)
 EMISSIONS = st.sampled_from(Emission)
 
 
+@settings(deadline=None)
 @given(time_windows(), GRACES, EMISSIONS, arrivals(), CUTS)
 def test_time_windows_do_what_the_model_does(
     windows: TimeWindows, grace: int, emission: Emission, records: list[Arrival], cuts: set[int]
@@ -39,6 +42,7 @@ def test_time_windows_do_what_the_model_does(
     assert driver.operator.balance.received == len(records)
 
 
+@settings(deadline=None)
 @given(SESSIONS, GRACES, EMISSIONS, arrivals(), CUTS)
 def test_sessions_do_what_the_model_does(
     sessions: Sessions, grace: int, emission: Emission, records: list[Arrival], cuts: set[int]
@@ -49,7 +53,7 @@ def test_sessions_do_what_the_model_does(
     assert driver.operator.balance.received == len(records)
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(time_windows() | SESSIONS, GRACES, EMISSIONS, arrivals(), CUTS)
 def test_rocksdb_gives_what_memory_gives(
     windows: TimeWindows | Sessions, grace: int, emission: Emission, records: list[Arrival], cuts: set[int]
@@ -63,6 +67,7 @@ def test_rocksdb_gives_what_memory_gives(
             store.close()
 
 
+@settings(deadline=None)
 @given(time_windows() | SESSIONS, GRACES, arrivals(), st.data())
 def test_final_results_do_not_depend_on_the_order_of_records_that_are_not_late(
     windows: TimeWindows | Sessions, grace: int, records: list[Arrival], data: st.DataObject
@@ -81,6 +86,7 @@ def test_final_results_do_not_depend_on_the_order_of_records_that_are_not_late(
     assert results[0] == results[1]
 
 
+@settings(deadline=None)
 @given(time_windows(), arrivals())
 def test_a_record_that_is_not_late_counts_once_in_each_of_its_windows(
     windows: TimeWindows, records: list[Arrival]
@@ -94,6 +100,7 @@ def test_a_record_that_is_not_late_counts_once_in_each_of_its_windows(
     assert driver.operator.balance.matched == len(usable)
 
 
+@settings(deadline=None)
 @given(time_windows() | SESSIONS, GRACES, arrivals(), CUTS)
 def test_the_last_update_of_a_window_is_its_final_result(
     windows: TimeWindows | Sessions, grace: int, records: list[Arrival], cuts: set[int]
@@ -104,6 +111,7 @@ def test_the_last_update_of_a_window_is_its_final_result(
     assert updates == last([one for one in driver.results if one.final])
 
 
+@settings(deadline=None)
 @given(time_windows() | SESSIONS, GRACES, st.integers(1, 60), arrivals(), CUTS, st.booleans())
 def test_updates_at_most_every_so_often_end_with_what_each_window_came_to(
     windows: TimeWindows | Sessions, grace: int, every: int, records: list[Arrival], cuts: set[int], both: bool
@@ -112,6 +120,50 @@ def test_updates_at_most_every_so_often_end_with_what_each_window_came_to(
     results = finished(join, records, cuts)
     assert results == finished(join, records, ())
     assert last(results) == last(finished(aggregated(windows, grace), records, ()))
+
+
+@settings(deadline=None)
+@given(
+    time_windows() | SESSIONS, GRACES, EMISSIONS, arrivals(), st.lists(st.integers(0, 200), min_size=60, max_size=60)
+)
+def test_event_time_that_goes_on_by_itself_is_as_good_as_a_record_of_another_key(
+    windows: TimeWindows | Sessions, grace: int, emission: Emission, records: list[Arrival], times: list[int]
+) -> None:
+    silent, told_by_others = (Driver(aggregated(windows, grace, emission)) for _ in range(2))
+    results = []
+    for record, time in zip(records, times, strict=False):
+        silent.process([(0, record)])
+        results += [*silent.operator.advance(time).results]
+        told_by_others.process([(0, record), (0, Event(b"other", b"0", time))])
+    both = silent.results + results
+    assert Counter(map(str, both)) == Counter(str(one) for one in told_by_others.results if one.key != b"other")
+
+
+@settings(deadline=None)
+@given(time_windows() | SESSIONS, GRACES, EMISSIONS, arrivals(), CUTS, st.sets(st.integers(0, 60), max_size=4))
+def test_records_far_ahead_of_the_wall_clock_change_no_result_of_others(
+    windows: TimeWindows | Sessions,
+    grace: int,
+    emission: Emission,
+    records: list[Arrival],
+    cuts: set[int],
+    ahead: set[int],
+) -> None:
+    far = Event(b"a", b"99", 1_000_000, 99)
+    mixed = [one for n, record in enumerate(records) for one in ([far, record] if n in ahead else [record])]
+    results = [bounded(aggregated(windows, grace, emission), batch, cuts) for batch in (records, mixed)]
+    assert results[0] == [one for one in results[1] if one.timestamp < far.timestamp]
+
+
+def bounded(join: WindowedAggregate, records: list[Arrival], cuts: set[int]) -> list[Windowed]:
+    """Return the results where no record may push the clock beyond a wall clock."""
+    wall, store, results = Wall(), MemoryStore(), []
+    wall.set(now=2_000, max_ahead=50)
+    for begin, end in itertools.pairwise([0, *sorted(cut for cut in cuts if cut < len(records)), len(records)]):
+        state = State(store, wall)
+        results += join.start(state).process([(0, record) for record in records[begin:end]]).results
+        state.commit()
+    return results
 
 
 def finished(join: WindowedAggregate, records: list[Arrival], cuts: set[int] | tuple[()]) -> list[Windowed]:

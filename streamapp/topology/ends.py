@@ -1,0 +1,86 @@
+"""Where steps end: a topic that the records of a stream are sent to."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from streamapp.formats.content import Content, content_of, content_type, headers_of_result
+from streamapp.functions.context import Emitted
+from streamapp.functions.record import TypedRecord
+from streamapp.functions.steps import Records
+from streamapp.kafka.partition import TP
+from streamapp.kafka.record import Envelope, Headers, Result
+from streamapp.runtime.batch import Batch
+from streamapp.runtime.output import Output
+from streamapp.runtime.work import Origin
+from streamapp.topology.copies import mark
+from streamapp.topology.sink import NO_HEADERS, json_value
+
+__all__ = ["End", "value_of"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class End:
+    """Sends records to a topic.
+
+    Args:
+        output: the topic.
+        rekeyed: whether they go to the partitions of their keys in any case; otherwise, as long as no step has given a
+            record another key, to those that they are from.
+        copied: whether they say of which record they are (`streamapp.topology.copies`).
+    """
+
+    output: Output
+    rekeyed: bool = False
+    copied: bool = False
+
+    def send(
+        self,
+        batch: Batch,
+        records: Records,
+        *,
+        place: Callable[[TypedRecord[Any]], TP | None] = lambda _: None,
+        origin: Origin | None = None,
+        topic_id: bytes = b"",
+    ) -> None:
+        """Send records of a batch once the agent is done with it.
+
+        Args:
+            batch: the batch.
+            records: what came of it.
+            place: tells where a record is from, if not from the partition of the batch.
+            origin: finds the record that a result is of, as in `Output.send`.
+            topic_id: the id of the topic that copies are of.
+        """
+        envelopes = [_envelope(record, place(record)) for record in records]
+        if self.copied:
+            for record, envelope in zip(records, envelopes, strict=True):
+                partition = batch.partition if envelope.tp is None else envelope.tp.partition
+                envelope.headers = [*envelope.headers, mark(partition, record.offset, topic_id)]
+        results: list[Result] = [(one, value_of(record)) for one, record in zip(envelopes, records, strict=True)]
+        rekeyed = self.rekeyed or any(record.key != _home(record.origin) for record in records)
+        self.output.send(batch, results, rekeyed=rekeyed, origin=origin)
+
+
+def value_of(record: TypedRecord[Any]) -> bytes | None:
+    """Return the value of a record as it is sent: as it came if no step has made it, else as JSON."""
+    value = record.value
+    if record.encoded is not None:
+        return record.encoded
+    return value if value is None or type(value) is bytes else json_value(value)
+
+
+def _envelope(record: TypedRecord[Any], place: TP | None) -> Envelope:
+    headers: Headers = NO_HEADERS
+    if record.headers:
+        event = content_of(content_type(record.headers)) is Content.EVENT and record.encoded is None
+        headers = headers_of_result(record.headers) if event else list(record.headers)
+    return Envelope(record.key, record.timestamp, headers, record.origin, place)
+
+
+def _home(origin: Any) -> bytes | None:
+    """Return the key by which the partition has what a record is made of."""
+    key: bytes | None = origin.home if type(origin) is Emitted else origin.key
+    return key
