@@ -16,6 +16,8 @@ from benchmarks.recovery import restores
 from benchmarks.runner import PeerError, Runner
 from benchmarks.takeover import take_over
 from benchmarks.topics import Topics
+from benchmarks.windowing import WindowingStreamapp, per_transaction
+from benchmarks.windows import Windows
 from benchmarks.workload import Workload
 from streamapp.embedded_kafka import EmbeddedKafka
 
@@ -44,6 +46,15 @@ def test_a_run_pairs_all_purchases_with_their_views(runner: Runner) -> None:
     runner.forget(pairs)
     assert run.check.ok, str(run.check)
     assert run.check.right == pairs.results > 400
+
+
+@pytest.mark.parametrize("load", Windows.now(keys=20, transactions=600), ids=lambda load: load.kind)
+def test_a_run_aggregates_all_transactions_in_windows(runner: Runner, load: Windows) -> None:
+    run = runner.run(WindowingStreamapp(STREAMAPP.bin, kind=load.kind), load)
+    runner.forget(load)
+    assert run.check.ok, f"{run.check} {run.check.first_wrong}"
+    assert run.check.right == load.results > 100
+    assert per_transaction(run).figures.records == 600
 
 
 def test_a_run_is_repeated_with_the_table_that_is_there(runner: Runner) -> None:

@@ -3,8 +3,7 @@
 import os
 
 from streamapp import App
-from streamapp.windows import Count, Sum, session, tumbling
-from streamapp.windows.look_back import look_back
+from streamapp.windows import Count, Sum, look_back, session, tumbling
 
 SIZE_MS, GAP_MS, GRACE_MS = (int(os.environ[name]) for name in ("SIZE_MS", "GAP_MS", "GRACE_MS"))
 WINDOWS = {"tumbling": tumbling(SIZE_MS), "session": session(GAP_MS), "look_back": look_back(SIZE_MS)}
