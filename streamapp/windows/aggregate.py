@@ -31,6 +31,12 @@ LARGEST: Final = 1e140
 Number: TypeAlias = (
     Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)] | Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]
 )
+#: A value of a user's record, or one that is made of them: what JSON can write.
+Value: TypeAlias = Any
+#: A state of one of several aggregates; only that one knows its type.
+Held: TypeAlias = Any
+#: A type, as msgspec takes it (PEP 747's ``TypeForm``, where that is there).
+Form: TypeAlias = Any
 #: A JSON value that is no object and no array.
 Scalar: TypeAlias = str | bool | Number
 
@@ -57,12 +63,12 @@ class Aggregate(Protocol[S]):
         ...
 
     @property
-    def takes(self) -> Any:
+    def takes(self) -> Form:
         """The type, for msgspec, of the values that it can use besides None; other records have been refused before."""
         ...
 
     @property
-    def state_type(self) -> Any:
+    def state_type(self) -> Form:
         """The type of a state, for msgspec."""
         ...
 
@@ -70,7 +76,7 @@ class Aggregate(Protocol[S]):
         """Return the state of a window without records."""
         ...
 
-    def add(self, state: S, value: Any, place: Place) -> S:
+    def add(self, state: S, value: Value, place: Place) -> S:
         """Return the state with one more record."""
         ...
 
@@ -78,7 +84,7 @@ class Aggregate(Protocol[S]):
         """Return the state of the records of both; the other one stays as it is."""
         ...
 
-    def result(self, state: S) -> Any:
+    def result(self, state: S) -> Value:
         """Return the value for what was added so far, of types that JSON can write; the state stays as it is."""
         ...
 
@@ -86,7 +92,7 @@ class Aggregate(Protocol[S]):
 class Removable(Aggregate[S], Protocol[S]):
     """An aggregate that can forget a record again, so that a look-back window moves on at constant cost."""
 
-    def remove(self, state: S, value: Any, place: Place) -> S:
+    def remove(self, state: S, value: Value, place: Place) -> S:
         """Return the state without a record that was added before: the earliest one of those that are left."""
         ...
 
@@ -94,7 +100,7 @@ class Removable(Aggregate[S], Protocol[S]):
 class Batched(Aggregate[S], Protocol[S]):
     """An aggregate to which the order of the records is nothing, and that is faster with many of them at once."""
 
-    def add_many(self, state: S, values: Sequence[Any]) -> S:
+    def add_many(self, state: S, values: Sequence[Value]) -> S:
         """Return the state with these records, as if they were added one by one."""
         ...
 
@@ -104,7 +110,7 @@ def removable(aggregate: Aggregate[S]) -> TypeGuard[Removable[S]]:
     return getattr(aggregate, "remove", None) is not None
 
 
-def mergeable(aggregate: Aggregate[Any]) -> bool:
+def mergeable(aggregate: Aggregate[Held]) -> bool:
     """Return whether two states of an aggregate can become one, as sessions need it."""
     return getattr(aggregate, "merge", None) is not None
 
@@ -114,7 +120,7 @@ def batched(aggregate: Aggregate[S]) -> TypeGuard[Batched[S]]:
     return hasattr(aggregate, "add_many")
 
 
-def text(aggregate: Any) -> str:
+def text(aggregate: Held) -> str:
     """Return what makes an aggregate that is a dataclass: ``Sum("amount")``."""
     told = []
     for field in dataclasses.fields(aggregate):

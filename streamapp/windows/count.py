@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from streamapp.windows.aggregate import Place, text
+from streamapp.windows.aggregate import Place, Value, text
 
 __all__ = ["Count"]
 
@@ -24,15 +24,15 @@ class Count:
         """Return 0."""
         return 0
 
-    def add(self, state: int, value: Any, place: Place) -> int:
+    def add(self, state: int, value: Value, place: Place) -> int:
         """Return one more, unless the field is null."""
         return state + (self.field is None or value is not None)
 
-    def add_many(self, state: int, values: Sequence[Any]) -> int:
+    def add_many(self, state: int, values: Sequence[Value]) -> int:
         """Return as many more as there are values that are not null."""
         return state + len(values) - (0 if self.field is None else values.count(None))
 
-    def remove(self, state: int, value: Any, place: Place) -> int:
+    def remove(self, state: int, value: Value, place: Place) -> int:
         """Return one less, unless the field is null."""
         return state - (self.field is None or value is not None)
 

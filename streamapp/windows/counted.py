@@ -12,7 +12,7 @@ import dataclasses
 import operator
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -24,6 +24,7 @@ from streamapp.joins.ledger import Accounting, Refused
 from streamapp.joins.output import Output, Reason
 from streamapp.joins.records import Batch, Record
 from streamapp.joins.state import State
+from streamapp.windows.aggregate import Value
 from streamapp.windows.emission import Emission
 from streamapp.windows.look_back_plan import Plan
 from streamapp.windows.record_pages import RecordPages
@@ -99,7 +100,7 @@ class _Open(msgspec.Struct, array_like=True):
 
     fields: list[str]
     times: list[int]
-    columns: list[list[Any]]
+    columns: list[list[Value]]
 
     @property
     def numbers(self) -> Sequence[int]:
@@ -135,9 +136,9 @@ class CountWindowsOperator(Accounting[Windowed]):
         self._changed: set[bytes] = set()
         self._pages = RecordPages(state.section(b"waiting/"), plan.fields)
         #: The key and the values, by field, of those that are not counted yet.
-        self._waiting: Waiting[tuple[bytes, Sequence[Any]]] = Waiting()
+        self._waiting: Waiting[tuple[bytes, Sequence[Value]]] = Waiting()
         #: The same of this batch, with their times (ms).
-        self._added: list[tuple[bytes, int, Sequence[Any]]] = []
+        self._added: list[tuple[bytes, int, Sequence[Value]]] = []
         counted = max(self._ledger.reached - was.grace, self._horizon.floor)
         waiting = [
             (timestamp, number, name, row)
@@ -226,7 +227,7 @@ class CountWindowsOperator(Accounting[Windowed]):
         if (opened := self._open.get(key)) is not None:
             yield self._told(key, opened, final=False)
 
-    def _count(self, key: bytes, timestamp: int, values: Sequence[Any]) -> None:
+    def _count(self, key: bytes, timestamp: int, values: Sequence[Value]) -> None:
         """Put a record into the window of its key, and give the result if there is one."""
         opened = self._open.get(key)
         if opened is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import msgspec
 
@@ -22,7 +22,7 @@ from streamapp.joins.ledger import Accounting, Refused
 from streamapp.joins.output import Output, Reason
 from streamapp.joins.records import Batch, Record
 from streamapp.joins.state import State
-from streamapp.windows.aggregate import Aggregate
+from streamapp.windows.aggregate import Aggregate, Held, Value
 from streamapp.windows.count import Count
 from streamapp.windows.fields import Fields, fields_for
 from streamapp.windows.histories import Histories
@@ -39,7 +39,7 @@ class Featured(msgspec.Struct, frozen=True, gc=False):
 
     key: bytes
     record: Record
-    values: tuple[Any, ...]
+    values: tuple[Value, ...]
     timestamp: int
 
 
@@ -55,7 +55,7 @@ class Feature:
         ValueError: if that is not more than 0.
     """
 
-    aggregate: Aggregate[Any]
+    aggregate: Aggregate[Held]
     size: int
 
     def __post_init__(self) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias
 
-from streamapp.windows.aggregate import Number, OfField, Place
+from streamapp.windows.aggregate import Form, Number, OfField, Place, Value
 
 __all__ = ["Max", "Min"]
 
@@ -24,11 +24,11 @@ class Extreme(OfField):
     """
 
     text: bool = False
-    state_type: ClassVar[Any] = Ordered | None
-    choose: ClassVar[Callable[..., Any]]
+    state_type: ClassVar[Form] = Ordered | None
+    choose: ClassVar[Callable[..., Value]]
 
     @property
-    def takes(self) -> Any:
+    def takes(self) -> Form:
         """The type of the field's values."""
         return str if self.text else Number
 
@@ -36,11 +36,11 @@ class Extreme(OfField):
         """Return None."""
         return None
 
-    def add(self, state: Ordered | None, value: Any, place: Place) -> Ordered | None:
+    def add(self, state: Ordered | None, value: Value, place: Place) -> Ordered | None:
         """Return the one that it is with a value more; null changes nothing."""
         return self.merge(state, value)
 
-    def add_many(self, state: Ordered | None, values: Sequence[Any]) -> Ordered | None:
+    def add_many(self, state: Ordered | None, values: Sequence[Value]) -> Ordered | None:
         """Return the one that it is with these values, too."""
         if len(set(map(type, values))) == 1 and values[0] is not None:
             return self.merge(state, self.choose(values))

@@ -15,15 +15,15 @@ from streamapp.formats.fields import missing, shown
 from streamapp.formats.undecodable import Undecodable
 from streamapp.formats.value_forms import not_json
 from streamapp.joins import Record, Refused
-from streamapp.windows.aggregate import Aggregate
+from streamapp.windows.aggregate import Aggregate, Form, Held, Value
 
 __all__ = ["CheckedFields", "Fields", "JsonFields", "fields_for"]
 
 #: Returns for a record the values that aggregates take, in their order; raises `Refused` for one that has them not.
-Fields: TypeAlias = Callable[[Record], Sequence[Any]]
+Fields: TypeAlias = Callable[[Record], Sequence[Value]]
 Object: TypeAlias = Mapping[str, msgspec.Raw]
 #: Names of fields with the types of their values, or for an object with its fields.
-Tree: TypeAlias = dict[str, Any]
+Tree: TypeAlias = dict[str, Value]
 
 _object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 NUMBER_IN_QUOTES: Final = re.compile(rb'"-?[0-9.]+"')
@@ -45,16 +45,16 @@ class JsonFields:
             (``missing_field``), or with another value in it than the aggregates can use (``wrong_type``).
     """
 
-    def __init__(self, aggregates: Iterable[Aggregate[Any]]) -> None:
+    def __init__(self, aggregates: Iterable[Aggregate[Held]]) -> None:
         self._aggregates = tuple(aggregates)
         tree = _tree(self._aggregates)
         self._paths = [_path(tree, aggregate.field) for aggregate in self._aggregates]
         self._decode = msgspec.json.Decoder(_struct(tree)).decode
         values = operator.attrgetter(*self._paths)
-        self._values: Callable[[Any], tuple[Any, ...]]
+        self._values: Callable[[Value], tuple[Value, ...]]
         self._values = values if len(self._paths) > 1 else lambda decoded: (values(decoded),)
 
-    def __call__(self, record: Record) -> tuple[Any, ...]:
+    def __call__(self, record: Record) -> tuple[Value, ...]:
         """Return what the aggregates take of a record."""
         try:
             decoded = self._decode(json_of(record))
@@ -93,16 +93,16 @@ class CheckedFields:
         ValueError: when called, if there are not as many values as aggregates.
     """
 
-    def __init__(self, aggregates: Iterable[Aggregate[Any]], take: Fields) -> None:
+    def __init__(self, aggregates: Iterable[Aggregate[Held]], take: Fields) -> None:
         self._aggregates, self._take = tuple(aggregates), take
-        self._type: Any = msgspec.defstruct(
+        self._type: Form = msgspec.defstruct(
             "Values",
             [(f"_{n}", _takes(aggregate)) for n, aggregate in enumerate(self._aggregates)],
             array_like=True,
             forbid_unknown_fields=True,
         )
 
-    def __call__(self, record: Record) -> Sequence[Any]:
+    def __call__(self, record: Record) -> Sequence[Value]:
         """Return what the aggregates take of a record."""
         values = self._take(record)
         try:
@@ -119,7 +119,7 @@ class CheckedFields:
         return values
 
 
-def fields_for(aggregates: Iterable[Aggregate[Any]], take: Fields | None) -> Fields:
+def fields_for(aggregates: Iterable[Aggregate[Held]], take: Fields | None) -> Fields:
     """Return what takes the values of aggregates of a record: of the JSON that its value is, or by a function.
 
     Raises:
@@ -128,14 +128,14 @@ def fields_for(aggregates: Iterable[Aggregate[Any]], take: Fields | None) -> Fie
     return JsonFields(aggregates) if take is None else CheckedFields(aggregates, take)
 
 
-def _tree(aggregates: Iterable[Aggregate[Any]]) -> Tree:
+def _tree(aggregates: Iterable[Aggregate[Held]]) -> Tree:
     """Return the fields that aggregates take."""
     tree: Tree = {}
     for aggregate in aggregates:
         if aggregate.field is None:
             continue
         *objects, name = aggregate.field.split(".")
-        fields: Any = tree
+        fields: Form = tree
         for outer in objects:
             fields = fields.setdefault(outer, {})
             if not isinstance(fields, dict):
@@ -144,7 +144,7 @@ def _tree(aggregates: Iterable[Aggregate[Any]]) -> Tree:
     return tree
 
 
-def _struct(tree: Tree) -> Any:
+def _struct(tree: Tree) -> Form:
     """Return what fields are decoded to."""
     types_ = [Optional[_struct(kind) if isinstance(kind, dict) else kind] for kind in tree.values()]  # noqa: UP045
     attributes = [f"field_{n}" for n in range(len(tree))]
@@ -158,7 +158,7 @@ def _struct(tree: Tree) -> Any:
     )
 
 
-def _path(tree: Any, field: str | None) -> str:
+def _path(tree: Form, field: str | None) -> str:
     """Return where a field is in what is decoded, as attributes of attributes."""
     if field is None:
         return "nothing"
@@ -169,12 +169,12 @@ def _path(tree: Any, field: str | None) -> str:
     return ".".join(path)
 
 
-def _takes(aggregate: Aggregate[Any]) -> Any:
+def _takes(aggregate: Aggregate[Held]) -> Form:
     """Return the type of what an aggregate can use, null too."""
     return Optional[aggregate.takes]  # noqa: UP045
 
 
-def _both(known: Any, aggregate: Aggregate[Any]) -> Any:
+def _both(known: Form, aggregate: Aggregate[Held]) -> Form:
     """Return the type of what other aggregates take of a field, and this one, too."""
     if known is Any or known == aggregate.takes:
         return aggregate.takes
@@ -188,17 +188,17 @@ def _both(known: Any, aggregate: Aggregate[Any]) -> Any:
     return Union[*both]
 
 
-def _members(kind: Any) -> Sequence[Any]:
+def _members(kind: Form) -> Sequence[Form]:
     return get_args(kind) if get_origin(kind) in {Union, types.UnionType} else (kind,)
 
 
-def _reach(decoded: Any, path: str) -> Any:
+def _reach(decoded: Value, path: str) -> Value:
     for attribute in path.split("."):
         decoded = getattr(decoded, attribute, None)
     return decoded
 
 
-def _check(aggregate: Aggregate[Any], field: str, fields: Object) -> None:
+def _check(aggregate: Aggregate[Held], field: str, fields: Object) -> None:
     """Check that a value's fields have what an aggregate takes, or raise a `Refused` that says what is there."""
     *objects, name = field.split(".")
     of = ""

@@ -6,11 +6,11 @@ import dataclasses
 import heapq
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 import msgspec
 
-from streamapp.windows.aggregate import OfField, Place, Scalar
+from streamapp.windows.aggregate import Form, OfField, Place, Scalar, Value
 
 __all__ = ["ApproxTopK", "Distinct", "Frequent", "TopK", "key_of"]
 
@@ -33,28 +33,28 @@ def key_of(value: Scalar) -> str:
     return MARK + _encode(value).decode()
 
 
-def _value_of(key: str) -> Any:
+def _value_of(key: str) -> Value:
     return _decode(key[1:]) if key.startswith(MARK) else key
 
 
 class _Counting(OfField):
     """An aggregate whose state is how often there is each value that is not null."""
 
-    takes: ClassVar[Any] = Scalar
-    state_type: ClassVar[Any] = Counts
+    takes: ClassVar[Form] = Scalar
+    state_type: ClassVar[Form] = Counts
 
     def initial(self) -> Counts:
         """Return no counts."""
         return {}
 
-    def add(self, state: Counts, value: Any, place: Place) -> Counts:
+    def add(self, state: Counts, value: Value, place: Place) -> Counts:
         """Return the counts with one more of a value."""
         if value is not None:
             key = key_of(value)
             state[key] = state.get(key, 0) + 1
         return state
 
-    def add_many(self, state: Counts, values: Sequence[Any]) -> Counts:
+    def add_many(self, state: Counts, values: Sequence[Value]) -> Counts:
         """Return the counts with these values, too."""
         for value in values:
             if value is not None:
@@ -62,7 +62,7 @@ class _Counting(OfField):
                 state[key] = state.get(key, 0) + 1
         return state
 
-    def remove(self, state: Counts, value: Any, place: Place) -> Counts:
+    def remove(self, state: Counts, value: Value, place: Place) -> Counts:
         """Return the counts with one less of a value."""
         if value is not None:
             key = key_of(value)
@@ -107,7 +107,7 @@ class TopK(_Counting):
     def __post_init__(self) -> None:
         _check(self)
 
-    def result(self, state: Counts) -> list[dict[str, Any]]:
+    def result(self, state: Counts) -> list[dict[str, Value]]:
         """Return the most frequent values."""
         return _most_frequent(state, self.k)
 
@@ -137,8 +137,8 @@ class ApproxTopK(OfField):
 
     k: int = 10
     error: float = 0.001
-    takes: ClassVar[Any] = Scalar
-    state_type: ClassVar[Any] = Frequent
+    takes: ClassVar[Form] = Scalar
+    state_type: ClassVar[Form] = Frequent
 
     def __post_init__(self) -> None:
         _check(self)
@@ -149,11 +149,11 @@ class ApproxTopK(OfField):
         """Return no counts."""
         return Frequent()
 
-    def add(self, state: Frequent, value: Any, place: Place) -> Frequent:
+    def add(self, state: Frequent, value: Value, place: Place) -> Frequent:
         """Return the counts with one more of a value."""
         return self.add_many(state, (value,))
 
-    def add_many(self, state: Frequent, values: Sequence[Any]) -> Frequent:
+    def add_many(self, state: Frequent, values: Sequence[Value]) -> Frequent:
         """Return the counts with these values, too."""
         return self._plus(state, ((key_of(value), 1) for value in values if value is not None))
 
@@ -162,7 +162,7 @@ class ApproxTopK(OfField):
         state.less += other.less
         return self._plus(state, other.counts.items())
 
-    def result(self, state: Frequent) -> list[dict[str, Any]]:
+    def result(self, state: Frequent) -> list[dict[str, Value]]:
         """Return the most frequent values."""
         return _most_frequent(state.counts, self.k)
 
@@ -187,6 +187,6 @@ def _check(aggregate: TopK | ApproxTopK) -> None:
         raise ValueError(f"{aggregate}: k must be at least 1")
 
 
-def _most_frequent(counts: Counts, k: int) -> list[dict[str, Any]]:
+def _most_frequent(counts: Counts, k: int) -> list[dict[str, Value]]:
     found = heapq.nsmallest(k, counts.items(), key=lambda item: (-item[1], item[0]))
     return [{"value": _value_of(key), "count": count} for key, count in found]

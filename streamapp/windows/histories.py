@@ -6,11 +6,12 @@ import bisect
 import itertools
 import operator
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from streamapp.joins.calendar import Calendar
 from streamapp.joins.clock import BEGINNING
 from streamapp.joins.state import State
+from streamapp.windows.aggregate import Held, Value
 from streamapp.windows.look_back_plan import Plan
 from streamapp.windows.record_pages import RecordPages
 from streamapp.windows.record_tree import RecordTree
@@ -65,7 +66,7 @@ class Histories(dict[bytes, History]):
         #: Of the records that are not in the state yet.
         self._keys: list[bytes] = []
         self._times: list[int] = []
-        self._rows: list[Sequence[Any]] = []
+        self._rows: list[Sequence[Value]] = []
         self._number = 0
         #: Of the records that were there at the start, those up to this time (ms) have given their final results.
         self._given = BEGINNING
@@ -102,7 +103,7 @@ class Histories(dict[bytes, History]):
         left.sort(key=_PLACE)
         return [(timestamp, history) for timestamp, _, history in left]
 
-    def add(self, history: History, timestamp: int, values: Sequence[Any], over: int) -> list[Any] | None:
+    def add(self, history: History, timestamp: int, values: Sequence[Value], over: int) -> list[Held] | None:
         """Put a record in; returns what is said of the windows that end at it, None if it is not the latest of its key.
 
         What is up to the time ``over`` (ms) may be forgotten. The values are one for each aggregate.
@@ -132,11 +133,11 @@ class Histories(dict[bytes, History]):
                 slider.split(leaf, right)
         return None
 
-    def earlier(self, history: History, timestamp: int) -> list[Any]:
+    def earlier(self, history: History, timestamp: int) -> list[Held]:
         """Return what the aggregates say of the windows that end at a time (ms) before the latest record."""
         return self._by_slot([head.earlier(timestamp) for head in history.heads])
 
-    def next(self, history: History) -> tuple[int, list[Any]]:
+    def next(self, history: History) -> tuple[int, list[Held]]:
         """Return the time (ms) and the final results of the next record of a history that has not given them."""
         if history.sliders is None:
             self._prepare(history)
@@ -144,11 +145,11 @@ class Histories(dict[bytes, History]):
             raise AssertionError("there are no final results")
         return history.final.step()
 
-    def _by_slot(self, told: Sequence[Sequence[Any]]) -> list[Any]:
+    def _by_slot(self, told: Sequence[Sequence[Value]]) -> list[Held]:
         """Return what is said of the windows of the sizes in the order of the aggregates."""
         if len(told) <= 1:
             return list(*told)
-        found: list[Any] = [None] * len(self._plan.aggregates)
+        found: list[Held] = [None] * len(self._plan.aggregates)
         for over, results in zip(self._plan.overs, told, strict=False):
             for slot, result in zip(over.slots, results, strict=True):
                 found[slot] = result

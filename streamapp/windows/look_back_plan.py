@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-from streamapp.windows.aggregate import Aggregate, Place, batched, mergeable, removable
+from streamapp.windows.aggregate import Aggregate, Held, Place, Value, batched, mergeable, removable
 
 __all__ = ["Columns", "Over", "Plan"]
 
@@ -27,7 +27,7 @@ class Columns(Protocol):
         ...
 
     @property
-    def columns(self) -> Sequence[list[Any]]:
+    def columns(self) -> Sequence[list[Value]]:
         """A list of values for each field."""
         ...
 
@@ -35,7 +35,9 @@ class Columns(Protocol):
 class Over:
     """The aggregates over one size of window, by their slots: their places in the plan."""
 
-    def __init__(self, size: int, aggregates: Sequence[tuple[int, Any]], column: Sequence[int | None]) -> None:
+    def __init__(
+        self, size: int, aggregates: Sequence[tuple[int, Aggregate[Held]]], column: Sequence[int | None]
+    ) -> None:
         #: (ms).
         self.size = size
         self.slots = [slot for slot, _ in aggregates]
@@ -69,8 +71,8 @@ class Plan:
         aggregates: with the size (ms) of the window of each.
     """
 
-    def __init__(self, aggregates: Sequence[tuple[Aggregate[Any], int]]) -> None:
-        self.aggregates: list[Any] = [aggregate for aggregate, _ in aggregates]
+    def __init__(self, aggregates: Sequence[tuple[Aggregate[Held], int]]) -> None:
+        self.aggregates: list[Held] = [aggregate for aggregate, _ in aggregates]
         fields = [aggregate.field for aggregate in self.aggregates]
         self.fields = [field for field in dict.fromkeys(fields) if field is not None]
         #: For each field, the first slot that has its values; for each slot, the column that does.
@@ -93,21 +95,21 @@ class Plan:
         self.merged = [slot for slot, one in enumerate(self.aggregates) if mergeable(one) and slot not in walked]
         self._adds = [(slot, self.aggregates[slot].add) for slot in self.merged]
 
-    def initial(self) -> list[Any]:
+    def initial(self) -> list[Held]:
         """Return the states of no records, by slot."""
         return [aggregate.initial() for aggregate in self.aggregates]
 
-    def values(self, records: Columns, index: int) -> list[Any]:
+    def values(self, records: Columns, index: int) -> list[Value]:
         """Return the values of a record, by slot."""
         columns = records.columns
         return [None if column is None else columns[column][index] for column in self.column]
 
-    def add(self, states: list[Any], values: Sequence[Any], place: Place) -> None:
+    def add(self, states: list[Held], values: Sequence[Value], place: Place) -> None:
         """Add a record to the states that can be merged."""
         for slot, add in self._adds:
             states[slot] = add(states[slot], values[slot], place)
 
-    def add_stretch(self, states: list[Any], slots: Sequence[int], records: Columns, begin: int, end: int) -> None:
+    def add_stretch(self, states: list[Held], slots: Sequence[int], records: Columns, begin: int, end: int) -> None:
         """Add the records from one index up to another one."""
         if begin == end:
             return
@@ -122,7 +124,7 @@ class Plan:
                 state = add(state, value, Place(*place))
             states[slot] = state
 
-    def merge(self, states: list[Any], slots: Sequence[int], others: Sequence[Any]) -> None:
+    def merge(self, states: list[Held], slots: Sequence[int], others: Sequence[Held]) -> None:
         """Merge other states into these; they stay as they are."""
         for slot in slots:
             states[slot] = self.aggregates[slot].merge(states[slot], others[slot])

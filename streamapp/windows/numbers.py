@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import msgspec
 
-from streamapp.windows.aggregate import Number, OfField, Place
+from streamapp.windows.aggregate import Form, Number, OfField, Place, Value
 
 __all__ = ["Mean", "Sum", "Total"]
 
@@ -86,25 +86,25 @@ class Total(msgspec.Struct, array_like=True, gc=False):
 class Summing(OfField):
     """An aggregate whose state is a sum."""
 
-    takes: ClassVar[Any] = Number
-    state_type: ClassVar[Any] = Total
+    takes: ClassVar[Form] = Number
+    state_type: ClassVar[Form] = Total
 
     def initial(self) -> Total:
         """Return the sum of no numbers."""
         return Total()
 
-    def add(self, state: Total, value: Any, place: Place) -> Total:
+    def add(self, state: Total, value: Value, place: Place) -> Total:
         """Return the sum with a number more; null adds nothing."""
         if value is not None:
             state.plus(value)
         return state
 
-    def add_many(self, state: Total, values: Sequence[Any]) -> Total:
+    def add_many(self, state: Total, values: Sequence[Value]) -> Total:
         """Return the sum with these numbers, too."""
         state.plus_many([value for value in values if value is not None] if None in values else values)
         return state
 
-    def remove(self, state: Total, value: Any, place: Place) -> Total:
+    def remove(self, state: Total, value: Value, place: Place) -> Total:
         """Return the sum without a number."""
         if value is not None:
             state.plus(value, -1)

@@ -6,11 +6,11 @@ import bisect
 import dataclasses
 import operator
 from collections.abc import Callable
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 import msgspec
 
-from streamapp.windows.aggregate import OfField, Place, Scalar
+from streamapp.windows.aggregate import Form, OfField, Place, Scalar, Value
 
 __all__ = ["Collect", "Collected", "First", "Last"]
 
@@ -24,15 +24,15 @@ _value: Final = operator.itemgetter(2)
 class _End(OfField):
     """One of the two ends of the values in a field that are not null."""
 
-    takes: ClassVar[Any] = Scalar
-    state_type: ClassVar[Any] = Placed | None
-    choose: ClassVar[Callable[..., Any]]
+    takes: ClassVar[Form] = Scalar
+    state_type: ClassVar[Form] = Placed | None
+    choose: ClassVar[Callable[..., Value]]
 
     def initial(self) -> Placed | None:
         """Return None."""
         return None
 
-    def add(self, state: Placed | None, value: Any, place: Place) -> Placed | None:
+    def add(self, state: Placed | None, value: Value, place: Place) -> Placed | None:
         """Return the end with a value more."""
         return state if value is None else self.merge(state, (*place, value))
 
@@ -82,8 +82,8 @@ class Collect(OfField):
     """
 
     at_most: int = 1_000
-    takes: ClassVar[Any] = Scalar
-    state_type: ClassVar[Any] = Collected
+    takes: ClassVar[Form] = Scalar
+    state_type: ClassVar[Form] = Collected
 
     def __post_init__(self) -> None:
         if self.at_most <= 0:
@@ -93,14 +93,14 @@ class Collect(OfField):
         """Return no values."""
         return Collected()
 
-    def add(self, state: Collected, value: Any, place: Place) -> Collected:
+    def add(self, state: Collected, value: Value, place: Place) -> Collected:
         """Return the values with one more."""
         if value is not None:
             bisect.insort(state.values, (*place, value), key=_place)
             self._cut(state)
         return state
 
-    def remove(self, state: Collected, value: Any, place: Place) -> Collected:
+    def remove(self, state: Collected, value: Value, place: Place) -> Collected:
         """Return the values without the earliest one."""
         if value is None:
             return state
@@ -118,7 +118,7 @@ class Collect(OfField):
         self._cut(state)
         return state
 
-    def result(self, state: Collected) -> Any:
+    def result(self, state: Collected) -> Value:
         """Return a list of the values, or if some are left out the last ones and how many those are."""
         values = list(map(_value, state.values))
         return {"left_out": state.left_out, "last": values} if state.left_out else values

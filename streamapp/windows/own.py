@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from streamapp.windows.aggregate import Place
+from streamapp.windows.aggregate import Form, Place, Value
 
 __all__ = ["Own"]
 
@@ -42,22 +42,22 @@ class Own(Generic[S]):
         *,
         name: str,
         initial: Callable[[], S],
-        add: Callable[[S, Any], S],
-        state_type: Any,
+        add: Callable[[S, Value], S],
+        state_type: Form,
         merge: Callable[[S, S], S] | None = None,
-        remove: Callable[[S, Any], S] | None = None,
-        result: Callable[[S], Any] | None = None,
-        takes: Any = Any,
+        remove: Callable[[S, Value], S] | None = None,
+        result: Callable[[S], Value] | None = None,
+        takes: Form = Any,
     ) -> None:
         self.field, self.takes, self.state_type = field, takes, state_type
         self._name = name
         self.initial = initial
         self.add = _of_values(add)
         #: None unless there is such a function: `mergeable`, `removable`.
-        self.merge: Any = merge
-        self.remove: Any = remove and _of_values(remove)
+        self.merge = merge
+        self.remove = remove and _of_values(remove)
         #: Of the state a copy, since that may be changed in place while a result of it is under way.
-        self.result: Callable[[S], Any] = result or copy.deepcopy
+        self.result: Callable[[S], Value] = result or copy.deepcopy
         try:
             msgspec.msgpack.decode(msgspec.msgpack.encode(initial()), type=state_type)
         except (TypeError, OverflowError, msgspec.ValidationError) as exc:
@@ -67,5 +67,5 @@ class Own(Generic[S]):
         return f'Own("{self.field}", name="{self._name}")'
 
 
-def _of_values(function: Callable[[S, Any], S]) -> Callable[[S, Any, Place], S]:
+def _of_values(function: Callable[[S, Value], S]) -> Callable[[S, Value, Place], S]:
     return lambda state, value, _: state if value is None else function(state, value)

@@ -11,12 +11,13 @@ import heapq
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import repeat
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from streamapp.joins import ordering
 from streamapp.joins.state import State
+from streamapp.windows.aggregate import Value
 
 __all__ = ["Kept", "RecordPages"]
 
@@ -35,7 +36,7 @@ class Kept:
         #: In which order they came among those of all keys.
         self.numbers: list[int] = []
         #: The values of the fields.
-        self.rows: list[tuple[Any, ...]] = []
+        self.rows: list[tuple[Value, ...]] = []
 
     def sort(self, since: int) -> None:
         """Put them into the order of (time, arrival), and leave out what is before a time (ms)."""
@@ -56,7 +57,7 @@ class _Page(msgspec.Struct, array_like=True, gc=False):
     keys: list[bytes]
     which: list[int]
     times: list[int]
-    columns: list[list[Any]]
+    columns: list[list[Value]]
     #: A time (ms) after which there is none.
     end: int
 
@@ -114,12 +115,12 @@ class RecordPages:
                     column[:] = [column[index] for index in left]
                 self._state.put(key, _encode(page))
 
-    def write(self, keys: list[bytes], times: list[int], columns: list[list[Any]], until: int) -> None:
+    def write(self, keys: list[bytes], times: list[int], columns: list[list[Value]], until: int) -> None:
         """Write down the records of a batch, in columns; those after a time (ms) go onto pages of their own."""
         if max(times) > until:
             far = [index for index, timestamp in enumerate(times) if timestamp > until]
             near = [index for index, timestamp in enumerate(times) if timestamp <= until]
-            whole: list[list[Any]] = [keys, times, *columns]
+            whole: list[list[Value]] = [keys, times, *columns]
             groups = [[[column[index] for index in each] for column in whole] for each in (near, far)]
         else:
             groups = [[keys, times, *columns]]
@@ -132,7 +133,7 @@ class RecordPages:
         while self._pages and self._pages[0][0] <= until:
             self._state.delete(ordering.number(heapq.heappop(self._pages)[1]))
 
-    def _write(self, records: list[list[Any]]) -> None:
+    def _write(self, records: list[list[Value]]) -> None:
         keys, times, *columns = records
         names = list(dict.fromkeys(keys))
         which = list(map(dict(zip(names, range(len(names)), strict=True)).__getitem__, keys))

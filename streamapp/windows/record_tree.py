@@ -12,9 +12,9 @@ import bisect
 import operator
 from array import array
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
-from streamapp.windows.aggregate import Place
+from streamapp.windows.aggregate import Held, Place, Value
 from streamapp.windows.look_back_plan import Plan
 
 __all__ = ["Leaf", "RecordTree"]
@@ -30,7 +30,7 @@ class Leaf:
 
     __slots__ = ("columns", "dropped", "first", "next", "numbers", "parent", "states", "times")
 
-    def __init__(self, times: array[int], numbers: array[int], columns: tuple[list[Any], ...]) -> None:
+    def __init__(self, times: array[int], numbers: array[int], columns: tuple[list[Value], ...]) -> None:
         self.times = times
         #: The numbers that tell in which order they came, if the plan is `placed`.
         self.numbers = numbers
@@ -40,7 +40,7 @@ class Leaf:
         self.parent: _Node | None = None
         self.next: Leaf | None = None
         #: Of the records together; None = not asked for so far.
-        self.states: list[Any] | None = None
+        self.states: list[Held] | None = None
         #: Whether it is no more in the tree.
         self.dropped = False
 
@@ -54,7 +54,7 @@ class _Node:
         self.children = children
         self.first: int = children[0].first
         self.parent: _Node | None = None
-        self.states: list[Any] | None = None
+        self.states: list[Held] | None = None
         for child in children:
             child.parent = self
 
@@ -80,7 +80,7 @@ class RecordTree:
         """Where the next record in order goes."""
         return self.last, len(self.last.times)
 
-    def append(self, timestamp: int, values: Sequence[Any], number: int) -> bool:
+    def append(self, timestamp: int, values: Sequence[Value], number: int) -> bool:
         """Put a record behind all others; returns whether it is the first of a leaf."""
         leaf, plan = self.last, self._plan
         if grown := len(leaf.times) >= LEAF_RECORDS:
@@ -95,7 +95,7 @@ class RecordTree:
             self._count(leaf, timestamp, values, number)
         return grown
 
-    def extend(self, times: Sequence[int], numbers: Sequence[int], rows: Sequence[Sequence[Any]]) -> None:
+    def extend(self, times: Sequence[int], numbers: Sequence[int], rows: Sequence[Sequence[Value]]) -> None:
         """Put records, in their order, into an empty tree; a row has the values of the fields."""
         plan = self._plan
         for begin in range(0, len(times), LEAF_RECORDS):
@@ -107,7 +107,7 @@ class RecordTree:
             if plan.placed:
                 leaf.numbers.extend(numbers[begin:end])
 
-    def insert(self, timestamp: int, values: Sequence[Any], number: int) -> tuple[Leaf, int, Leaf | None]:
+    def insert(self, timestamp: int, values: Sequence[Value], number: int) -> tuple[Leaf, int, Leaf | None]:
         """Put a record among others; returns where, and the leaf to which the second half of that one went after it."""
         plan = self._plan
         leaf, index = self.find(timestamp)
@@ -131,7 +131,7 @@ class RecordTree:
         while self.begin is not self.last and self.begin.times[-1] <= until:
             self._drop()
 
-    def aggregate(self, slots: Sequence[int], begin: Position, end: Position) -> list[Any]:
+    def aggregate(self, slots: Sequence[int], begin: Position, end: Position) -> list[Held]:
         """Return the states of the records from one position up to another one, for some slots, which it may change."""
         plan = self._plan
         states = [aggregate.initial() for aggregate in plan.aggregates]
@@ -151,7 +151,7 @@ class RecordTree:
         plan.add_stretch(states, merged, right, 0, after)
         return states
 
-    def _states(self, node: _Any) -> list[Any]:
+    def _states(self, node: _Any) -> list[Held]:
         """Return the states of what is below a node."""
         if node.states is None:
             plan = self._plan
@@ -164,7 +164,7 @@ class RecordTree:
             node.states = states
         return node.states
 
-    def _count(self, leaf: Leaf, timestamp: int, values: Sequence[Any], number: int) -> None:
+    def _count(self, leaf: Leaf, timestamp: int, values: Sequence[Value], number: int) -> None:
         """Have the nodes that a record is below know of it."""
         node: _Any | None = leaf
         while node is not None:

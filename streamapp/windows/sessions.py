@@ -7,7 +7,7 @@ import dataclasses
 import heapq
 import operator
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 from streamapp.joins import ordering
 from streamapp.joins.clock import END
@@ -18,7 +18,7 @@ from streamapp.joins.ledger import Refused
 from streamapp.joins.output import Output, Reason
 from streamapp.joins.records import Batch, Record
 from streamapp.joins.state import State
-from streamapp.windows.aggregate import Place, mergeable
+from streamapp.windows.aggregate import Held, Place, mergeable
 from streamapp.windows.durations import Duration, milliseconds
 from streamapp.windows.states import NO_PLACES, NO_ROWS
 from streamapp.windows.window_operator import WindowOperator
@@ -76,7 +76,7 @@ class _Session:
         "changed", "count", "end", "key", "over", "places", "rows", "start", "states", "stored", "told", "untold"
     )  # fmt: skip
 
-    def __init__(self, key: bytes, time: int, states: list[Any]) -> None:
+    def __init__(self, key: bytes, time: int, states: list[Held]) -> None:
         self.key = key
         self.start = self.end = time
         self.count = 0
@@ -203,7 +203,7 @@ class SessionsOperator(WindowOperator):
         for one in sorted(self._sessions.get(key, ()), key=_ORDER):
             yield self._told(one, final=False)
 
-    def _open(self, key: bytes, time: int, states: list[Any]) -> _Session:
+    def _open(self, key: bytes, time: int, states: list[Held]) -> _Session:
         one = _Session(key, time, states)
         opened = self._sessions.get(key)
         if opened is None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from streamapp.extras import Extra, require
-from streamapp.windows.aggregate import Number, OfField, Place, Scalar
+from streamapp.windows.aggregate import Form, Number, OfField, Place, Scalar, Value
 from streamapp.windows.frequencies import key_of
 
 __all__ = ["ApproxDistinct", "Quantiles"]
@@ -43,8 +43,8 @@ class ApproxDistinct(OfField):
     """
 
     error: float = 0.02
-    takes: ClassVar[Any] = Scalar
-    state_type: ClassVar[Any] = bytes
+    takes: ClassVar[Form] = Scalar
+    state_type: ClassVar[Form] = bytes
 
     def __post_init__(self) -> None:
         if not 0.001 <= self.error <= 0.2:
@@ -55,11 +55,11 @@ class ApproxDistinct(OfField):
         """Return the sketch of no values."""
         return b""
 
-    def add(self, state: bytes, value: Any, place: Place) -> bytes:
+    def add(self, state: bytes, value: Value, place: Place) -> bytes:
         """Return the sketch with a value more."""
         return self.add_many(state, (value,))
 
-    def add_many(self, state: bytes, values: Sequence[Any]) -> bytes:
+    def add_many(self, state: bytes, values: Sequence[Value]) -> bytes:
         """Return the sketch with these values, too."""
         sketches = _library()
         new, known = sketches.hll_sketch, sketches.hll_sketch.deserialize
@@ -107,8 +107,8 @@ class Quantiles(OfField):
 
     ranks: tuple[float, ...] = (0.5, 0.95, 0.99)
     error: float = 0.01
-    takes: ClassVar[Any] = Number
-    state_type: ClassVar[Any] = bytes
+    takes: ClassVar[Form] = Number
+    state_type: ClassVar[Form] = bytes
 
     def __post_init__(self) -> None:
         if not self.ranks or not all(0 <= rank <= 1 for rank in self.ranks):
@@ -121,11 +121,11 @@ class Quantiles(OfField):
         """Return the sketch of no numbers."""
         return b""
 
-    def add(self, state: bytes, value: Any, place: Place) -> bytes:
+    def add(self, state: bytes, value: Value, place: Place) -> bytes:
         """Return the sketch with a number more."""
         return self.add_many(state, (value,))
 
-    def add_many(self, state: bytes, values: Sequence[Any]) -> bytes:
+    def add_many(self, state: bytes, values: Sequence[Value]) -> bytes:
         """Return the sketch with these numbers, too."""
         sketch = self._sketch(state)
         for value in values:

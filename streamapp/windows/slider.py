@@ -8,9 +8,8 @@ queue, which is what sliding windows use as a rule; here the first one never has
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from streamapp.windows.aggregate import Place
+from streamapp.windows.aggregate import Held, Place, Value
 from streamapp.windows.look_back_plan import NOWHERE, Over, Plan
 from streamapp.windows.record_tree import Leaf, Position, RecordTree, stretches
 
@@ -40,7 +39,7 @@ class Slider:
         #: Of those that forget, the states of the whole window; of the others, those of what comes after `_front`.
         self._states = tree.aggregate(over.slots, (self._first, self._index), self._end)
         #: From each of the first records to the last of these, the last one first; None = to be made anew.
-        self._front: list[list[Any]] | None = []
+        self._front: list[list[Held]] | None = []
 
     @property
     def _end(self) -> Position:
@@ -54,7 +53,7 @@ class Slider:
             return None
         return leaf.times[index - 1]
 
-    def slide(self, timestamp: int, values: Sequence[Any], number: int) -> list[Any]:
+    def slide(self, timestamp: int, values: Sequence[Value], number: int) -> list[Held]:
         """Have it end at the next record, which is in the tree already; returns what the aggregates say."""
         over = self._over
         self._bound = bound = timestamp - over.size
@@ -73,7 +72,7 @@ class Slider:
             told.append(result(state))
         return told
 
-    def step(self) -> tuple[int, list[Any]]:
+    def step(self) -> tuple[int, list[Held]]:
         """Have it end at the next record; returns its time (ms) and what the aggregates say."""
         leaf, index = self._end
         if index == len(leaf.times):
@@ -92,7 +91,7 @@ class Slider:
             return None if leaf.next is None else leaf.next.times[0]
         return leaf.times[index]
 
-    def results(self) -> list[Any]:
+    def results(self) -> list[Held]:
         """Return what the aggregates say, in the order of the size's slots."""
         over, found = self._over, self._states
         if over.stacked:
@@ -111,7 +110,7 @@ class Slider:
                 found[slot] = scanned[slot]
         return [result(found[slot]) for slot, result in over.results]
 
-    def earlier(self, timestamp: int) -> list[Any]:
+    def earlier(self, timestamp: int) -> list[Held]:
         """Return what the aggregates say of the window of this size that ends at an earlier time (ms)."""
         over, tree, plan = self._over, self._tree, self._plan
         begin, end = tree.find(timestamp - over.size), tree.find(timestamp)
@@ -139,7 +138,7 @@ class Slider:
                 state = remove(state, value, NOWHERE)
         self._states[slot] = state
 
-    def inserted(self, leaf: Leaf, index: int, timestamp: int, values: Sequence[Any], number: int) -> None:
+    def inserted(self, leaf: Leaf, index: int, timestamp: int, values: Sequence[Value], number: int) -> None:
         """Take note of a record that was put in before the end of the window."""
         if timestamp <= self._bound:
             if leaf is self._first and index <= self._index:
@@ -202,7 +201,7 @@ class Slider:
         for index in range(after - 1, self._index - 1, -1):
             values = plan.values(leaf, index)
             place = Place(leaf.times[index], leaf.numbers[index] if plan.placed else 0)
-            longer: list[Any] = [None] * len(states)
+            longer: list[Held] = [None] * len(states)
             for slot in stacked:
                 aggregate = plan.aggregates[slot]
                 longer[slot] = aggregate.add(aggregate.merge(aggregate.initial(), states[slot]), values[slot], place)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from streamapp.joins.declared import StateMismatch
 from streamapp.joins.state import State
-from streamapp.windows.aggregate import Place, batched
+from streamapp.windows.aggregate import Form, Held, Place, Value, batched
 from streamapp.windows.windowed_aggregate import WindowedAggregate
 
 __all__ = ["NO_PLACES", "NO_ROWS", "States"]
 
 #: Of windows whose records are all in their aggregates: one list for all of them, to which nothing is added.
-NO_ROWS: Final[list[Any]] = []
+NO_ROWS: Final[list[Value]] = []
 NO_PLACES: Final[list[Place]] = []
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -32,7 +32,7 @@ class States:
         head: the types of what comes before the states in a row.
     """
 
-    def __init__(self, join: WindowedAggregate, head: Sequence[Any]) -> None:
+    def __init__(self, join: WindowedAggregate, head: Sequence[Value]) -> None:
         self._aggregates = aggregates = list(join.aggregates.values())
         #: Those that take many records at once, and those that want to know of each where it stands.
         self._many = [(n, one.field is not None, one.add_many) for n, one in enumerate(aggregates) if batched(one)]
@@ -48,14 +48,14 @@ class States:
             rename=dict(zip(slots, join.aggregates, strict=True)),
             gc=False,
         )
-        row: Any = tuple[*head, by_name]  # type: ignore[valid-type]
+        row: Form = tuple[*head, by_name]  # type: ignore[valid-type]
         self._decode = msgspec.msgpack.Decoder(row).decode
 
-    def initial(self) -> list[Any]:
+    def initial(self) -> list[Held]:
         """Return the states of a window without records."""
         return [initial() for initial in self._initial]
 
-    def add(self, states: list[Any], rows: Sequence[Sequence[Any]], places: Sequence[Place]) -> None:
+    def add(self, states: list[Held], rows: Sequence[Sequence[Value]], places: Sequence[Place]) -> None:
         """Add records: their values, and where they stand, which may be left out if none is `placed`."""
         for n, of_field, add_many in self._many:
             values = [row[n] for row in rows] if of_field else rows
@@ -66,20 +66,20 @@ class States:
                 state = add(state, row[n], place)
             states[n] = state
 
-    def merge(self, states: list[Any], others: list[Any]) -> None:
+    def merge(self, states: list[Held], others: list[Held]) -> None:
         """Add the records of another window, whose states are not used any more."""
         for n, aggregate in enumerate(self._aggregates):
             states[n] = aggregate.merge(states[n], others[n])
 
-    def results(self, states: list[Any]) -> tuple[Any, ...]:
+    def results(self, states: list[Held]) -> tuple[Value, ...]:
         """Return the aggregates' values."""
         return tuple([result(state) for result, state in zip(self._results, states, strict=True)])
 
-    def row(self, head: tuple[Any, ...], states: list[Any]) -> bytes:
+    def row(self, head: tuple[Value, ...], states: list[Held]) -> bytes:
         """Return the row of a window."""
         return _encode((*head, self._by_name(*states)))
 
-    def read(self, state: State) -> Iterator[tuple[bytes, Sequence[Any], list[Any]]]:
+    def read(self, state: State) -> Iterator[tuple[bytes, Sequence[Value], list[Held]]]:
         """Go through the rows: the key, what comes before the states, and the states.
 
         Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Final
 
 from streamapp.joins import ordering
 from streamapp.joins.clock import BEGINNING, END
@@ -13,7 +13,7 @@ from streamapp.joins.ledger import Refused
 from streamapp.joins.output import Output, Reason
 from streamapp.joins.records import Batch, Record
 from streamapp.joins.state import State
-from streamapp.windows.aggregate import Place
+from streamapp.windows.aggregate import Held, Place
 from streamapp.windows.assignment import Assignment
 from streamapp.windows.states import NO_PLACES, NO_ROWS, States
 from streamapp.windows.window_operator import WindowOperator
@@ -31,7 +31,7 @@ class _Window:
 
     __slots__ = ("changed", "firsts", "key", "latest", "places", "rows", "states", "stored", "untold")
 
-    def __init__(self, key: bytes, states: list[Any]) -> None:
+    def __init__(self, key: bytes, states: list[Held]) -> None:
         self.key = key
         #: Of the aggregates, without `rows`: the records that came since, and where they stand.
         self.states = states

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import msgspec
 
-from streamapp.windows.aggregate import Number, OfField, Place
+from streamapp.windows.aggregate import Form, Number, OfField, Place, Value
 from streamapp.windows.numbers import Total
 
 __all__ = ["Spread", "StdDev", "Variance"]
@@ -56,25 +56,25 @@ class Variance(OfField):
     """
 
     population: bool = False
-    takes: ClassVar[Any] = Number
-    state_type: ClassVar[Any] = Spread
+    takes: ClassVar[Form] = Number
+    state_type: ClassVar[Form] = Spread
 
     def initial(self) -> Spread:
         """Return the sums of no numbers."""
         return Spread()
 
-    def add(self, state: Spread, value: Any, place: Place) -> Spread:
+    def add(self, state: Spread, value: Value, place: Place) -> Spread:
         """Return the sums with a number more."""
         if value is not None:
             state.plus(value)
         return state
 
-    def add_many(self, state: Spread, values: Sequence[Any]) -> Spread:
+    def add_many(self, state: Spread, values: Sequence[Value]) -> Spread:
         """Return the sums with these numbers, too."""
         state.plus_many([value for value in values if value is not None] if None in values else values)
         return state
 
-    def remove(self, state: Spread, value: Any, place: Place) -> Spread:
+    def remove(self, state: Spread, value: Value, place: Place) -> Spread:
         """Return the sums without a number."""
         if value is not None:
             state.plus(value, -1)

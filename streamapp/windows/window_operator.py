@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
-from typing import Any
 
 from streamapp.joins.declared import earlier
 from streamapp.joins.explanation import Explanation, Verdict
@@ -13,6 +12,7 @@ from streamapp.joins.ledger import Accounting
 from streamapp.joins.output import Output, Reason
 from streamapp.joins.records import Record
 from streamapp.joins.state import State
+from streamapp.windows.aggregate import Value
 from streamapp.windows.states import States
 from streamapp.windows.ticks import Ticks
 from streamapp.windows.windowed import Windowed
@@ -30,7 +30,7 @@ class WindowOperator(Accounting[Windowed], abc.ABC):
         head: the types of what a window keeps beside the states of the aggregates.
     """
 
-    def __init__(self, join: WindowedAggregate, state: State, head: Sequence[Any]) -> None:
+    def __init__(self, join: WindowedAggregate, state: State, head: Sequence[Value]) -> None:
         self.join = join
         was, _ = earlier(state, join)
         super().__init__(state)

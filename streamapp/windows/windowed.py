@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
+
+from streamapp.windows.aggregate import Value
 
 __all__ = ["Windowed"]
 
@@ -25,6 +25,6 @@ class Windowed(msgspec.Struct, frozen=True, gc=False):
     key: bytes
     start: int
     end: int
-    values: tuple[Any, ...] | None
+    values: tuple[Value, ...] | None
     timestamp: int
     final: bool

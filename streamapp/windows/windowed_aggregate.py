@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, Self
 from streamapp.joins.declared import Declared, Described, StateMismatch, changes
 from streamapp.joins.join import Operator
 from streamapp.joins.state import State
-from streamapp.windows.aggregate import Aggregate
+from streamapp.windows.aggregate import Aggregate, Held, Value
 from streamapp.windows.count import Count
 from streamapp.windows.emission import Emission
 from streamapp.windows.fields import Fields, fields_for
@@ -70,7 +70,7 @@ class WindowedAggregate(Described):
     """
 
     windows: Windows
-    aggregates: Mapping[str, Aggregate[Any]]
+    aggregates: Mapping[str, Aggregate[Held]]
     grace: int = 0
     fields: Fields | None = None
     emission: Emission = Emission.FINAL
@@ -106,7 +106,7 @@ class WindowedAggregate(Described):
 
     def written_by(self, declared: Declared) -> Self:
         """Return the aggregates that wrote a state, or raise a StateMismatch."""
-        given: dict[str, Any] = dict(declared.settings)
+        given: dict[str, Value] = dict(declared.settings)
         try:
             windows: Any = self.windows
             return dataclasses.replace(
