@@ -28,7 +28,7 @@ __all__ = ["Feed", "Fetched"]
 logger = logging.getLogger(__name__)
 
 #: Records of a partition that go to an agent at once, at most one record batch more: bounds what a failure repeats.
-MAX_RECORDS: Final = 20_000
+MAX_RECORDS: Final = 5_000
 #: Seconds between two looks at what nothing tells of: positions that moved without a record, end offsets not had yet.
 FEED_CHECK_INTERVAL_S: Final = 1.0
 
