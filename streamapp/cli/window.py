@@ -29,13 +29,14 @@ from streamapp.windows import (
     session,
     tumbling,
 )
+from streamapp.windows.aggregate import Held
 
 __all__ = ["window"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: The options that make an aggregate of a field, which results have under ``OPTION_FIELD``.
-OF_FIELDS: Final[dict[str, tuple[Callable[[str], Aggregate[Any]], str]]] = {
+OF_FIELDS: Final[dict[str, tuple[Callable[[str], Aggregate[Held]], str]]] = {
     "sum": (Sum, "Sum of a field"),
     "mean": (Mean, "Mean of a field"),
     "min": (Min, "Smallest value of a field"),
@@ -168,7 +169,7 @@ def window(**given: Any) -> None:
     fields = {name: given.pop(f"{name}_of") for name in OF_FIELDS}
     options = WindowOptions(**given)
     options.check(fields)
-    aggregates: dict[str, Aggregate[Any]] = {"count": Count()} if options.count else {}
+    aggregates: dict[str, Aggregate[Held]] = {"count": Count()} if options.count else {}
     for name, (make, _) in OF_FIELDS.items():
         aggregates |= {f"{name}_{field}": make(field) for field in fields[name]}
     app = made_for(options.to, create=options.create)

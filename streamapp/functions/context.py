@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from streamapp.functions.record import TypedRecord, key_of, made_of
+from streamapp.windows.aggregate import Value
 from streamapp.windows.durations import Duration, milliseconds
 
 __all__ = ["Context", "Emitted", "Timer"]
@@ -44,7 +45,7 @@ class Emitted(msgspec.Struct, frozen=True, gc=False):
         source: the number of the source that the record is from at which the function was called.
     """
 
-    record: TypedRecord[Any]
+    record: TypedRecord[Value]
     home: bytes
     side: str = ""
     source: int = 0
@@ -85,13 +86,15 @@ class Context(Generic[S]):
         self.clock = 0
         #: The wall clock (ms).
         self.wall_clock = 0
-        self._record: TypedRecord[Any] = TypedRecord(b"", None, 0)
+        self._record: TypedRecord[Value] = TypedRecord(b"", None, 0)
         #: That of the timer for which the function is called: one that it sets for the same clock is later.
         self._timer: Timer | None = None
-        self.emitted: list[tuple[str, TypedRecord[Any]]] = []
+        self.emitted: list[tuple[str, TypedRecord[Value]]] = []
         self.changes: list[Change] = []
 
-    def emit(self, value: Any, *, key: bytes | str | None = None, timestamp: int | None = None, side: str = "") -> None:
+    def emit(
+        self, value: Value, *, key: bytes | str | None = None, timestamp: int | None = None, side: str = ""
+    ) -> None:
         """Give a result: a record, or a value for one with the key, time and headers of the record at hand.
 
         Args:
@@ -152,7 +155,7 @@ class Context(Generic[S]):
             raise ValueError(f"a timer of {self._timer.time} sets one for {time}: it would be over without end")
         self.changes.append(Change(wall, name, time))
 
-    def begin(self, key: bytes, record: TypedRecord[Any], timer: Timer | None = None) -> None:
+    def begin(self, key: bytes, record: TypedRecord[Value], timer: Timer | None = None) -> None:
         """Have the function called for a record, or for a timer."""
         self.key, self._record, self._timer = key, record, timer
         self.emitted, self.changes = [], []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
@@ -22,6 +22,7 @@ from streamapp.joins.ledger import Accounting, Refused
 from streamapp.joins.output import Output, Reason, SideOutput
 from streamapp.joins.records import Batch, Event, Record
 from streamapp.joins.state import State
+from streamapp.windows.aggregate import Value
 
 __all__ = ["OnTimer", "Process", "ProcessOperator", "Processing"]
 
@@ -33,7 +34,7 @@ Processing = Callable[[TypedRecord[V], Context[S]], None]
 #: Is called for a timer that is over.
 OnTimer = Callable[[Timer, Context[S]], None]
 
-Function = Callable[[Any, Context[S]], object]
+Function = Callable[[Value, Context[S]], object]
 
 #: How often (ms) it is looked whether a timer of the wall clock is over.
 TICK_MS: Final = 200
@@ -41,7 +42,7 @@ TICK_MS: Final = 200
 _decode: Final = msgspec.json.Decoder().decode
 
 
-def _json(record: Record) -> Any:
+def _json(record: Record) -> Value:
     """Return the value of a record, which is JSON.
 
     Raises:
@@ -73,14 +74,14 @@ class Process(Described, Generic[S]):
         ValueError: for a state that cannot be written, and for durations that are less than nothing.
     """
 
-    function: Processing[Any, S]
+    function: Processing[Value, S]
     state: type[S]
     initial: Callable[[], S] | None = None
     on_timer: OnTimer[S] | None = None
     ttl: int | None = None
     grace: int | None = None
     sides: AbstractSet[str] | None = None
-    decode: Callable[[Record], Any] = _json
+    decode: Callable[[Record], Value] = _json
     stop: bool = False
     #: Tells the type of the state.
     form: str = ""
@@ -240,7 +241,7 @@ class ProcessOperator(Accounting[Emitted], Generic[S]):
                 )
             )
 
-    def _call(self, function: Function[S] | None, about: Any, source: int, time: int) -> Refused | None:
+    def _call(self, function: Function[S] | None, about: Value, source: int, time: int) -> Refused | None:
         """Call a function; what it raises is returned, and then it has done nothing."""
         context = self._context
         context.clock, context.wall_clock = self.clock.time, self._wall.time

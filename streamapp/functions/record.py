@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from streamapp.joins import Record
+from streamapp.windows.aggregate import Value
 
 __all__ = ["TypedRecord", "key_of", "made_of", "typed"]
 
@@ -38,7 +39,7 @@ class TypedRecord(msgspec.Struct, Generic[V], frozen=True, gc=False):
         """The place in the input partition of the record that it is made of; -1 = there is none."""
         return getattr(self.origin, "offset", -1)
 
-    def replace(self, **changes: Any) -> TypedRecord[Any]:
+    def replace(self, **changes: Value) -> TypedRecord[Value]:
         """Return it with another key, value, timestamp or other headers."""
         return msgspec.structs.replace(self, **changes)
 
@@ -48,7 +49,7 @@ def typed(record: Record, value: V, headers: Sequence[tuple[str, bytes]] = ()) -
     return TypedRecord(record.key, value, record.timestamp, headers, record, record.value)
 
 
-def made_of(record: TypedRecord[Any], result: Any) -> TypedRecord[Any]:
+def made_of(record: TypedRecord[Value], result: Value) -> TypedRecord[Value]:
     """Return what a function made of a record, as a record: a value has the record's key, time and headers.
 
     Raises:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from streamapp.functions.record import TypedRecord, made_of
 from streamapp.joins import Refused
+from streamapp.windows.aggregate import Value
 
 __all__ = ["Branch", "Filter", "FlatMap", "Map", "Path", "Records", "Reject", "Rekey", "Step", "Tree"]
 
 T = TypeVar("T")
 
 #: Records as they go from step to step.
-Records = Sequence[TypedRecord[Any]]
+Records = Sequence[TypedRecord[Value]]
 #: Takes a record at which a step failed, and why; may raise that, which ends the pass.
-Reject = Callable[[TypedRecord[Any], Exception], None]
+Reject = Callable[[TypedRecord[Value], Exception], None]
 
 
 class Step(Protocol):
@@ -35,11 +36,11 @@ Path = tuple[Step, ...]
 class Map:
     """Makes a record of each."""
 
-    function: Callable[[TypedRecord[Any]], Any]
+    function: Callable[[TypedRecord[Value]], Value]
 
     def __call__(self, records: Records, reject: Reject) -> Records:
         """Return a record for each."""
-        made, function = list[TypedRecord[Any]](), self.function
+        made, function = list[TypedRecord[Value]](), self.function
         for record in records:
             if record.value is None:
                 made.append(record)
@@ -55,11 +56,11 @@ class Map:
 class Filter:
     """Leaves out records."""
 
-    function: Callable[[TypedRecord[Any]], object]
+    function: Callable[[TypedRecord[Value]], object]
 
     def __call__(self, records: Records, reject: Reject) -> Records:
         """Return those for which the function says something true."""
-        kept, function = list[TypedRecord[Any]](), self.function
+        kept, function = list[TypedRecord[Value]](), self.function
         for record in records:
             try:
                 if record.value is None or function(record):
@@ -73,11 +74,11 @@ class Filter:
 class FlatMap:
     """Makes any number of records of each."""
 
-    function: Callable[[TypedRecord[Any]], Iterable[Any]]
+    function: Callable[[TypedRecord[Value]], Iterable[Value]]
 
     def __call__(self, records: Records, reject: Reject) -> Records:
         """Return all of them; of a record at which the function fails there is none."""
-        made, function = list[TypedRecord[Any]](), self.function
+        made, function = list[TypedRecord[Value]](), self.function
         for record in records:
             if record.value is None:
                 made.append(record)
@@ -89,7 +90,7 @@ class FlatMap:
         return made
 
 
-def _several(results: Iterable[Any]) -> Iterable[Any]:
+def _several(results: Iterable[Value]) -> Iterable[Value]:
     """Make sure that results are not one alone which could be taken for many."""
     if isinstance(results, (str, bytes, Mapping)):
         raise TypeError(f"flat_map takes a list of results for each record, not {results!r}")
@@ -103,12 +104,12 @@ class Branch:
     A record without a value is of all branches: each of them may have had a record of its key.
     """
 
-    conditions: Sequence[Callable[[TypedRecord[Any]], object]]
+    conditions: Sequence[Callable[[TypedRecord[Value]], object]]
     number: int
 
     def __call__(self, records: Records, reject: Reject) -> Records:
         """Return the records of this branch."""
-        kept, *before = list[TypedRecord[Any]](), *self.conditions[: self.number]
+        kept, *before = list[TypedRecord[Value]](), *self.conditions[: self.number]
         condition = self.conditions[self.number]
         for record in records:
             try:
@@ -126,12 +127,12 @@ class Rekey:
     One without a value has nothing that a key could be made of.
     """
 
-    function: Callable[[Any], bytes | None]
-    encode: Callable[[TypedRecord[Any]], bytes | None]
+    function: Callable[[Value], bytes | None]
+    encode: Callable[[TypedRecord[Value]], bytes | None]
 
     def __call__(self, records: Records, reject: Reject) -> Records:
         """Return the records with their new keys."""
-        made = list[TypedRecord[Any]]()
+        made = list[TypedRecord[Value]]()
         for record in records:
             value = self.encode(record)
             if value is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections import Counter as Counts
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -13,6 +13,7 @@ from streamapp.joins import Driver, Event, Output, Reason, Store
 from streamapp.replay.keys import Key, Time, decode_key, encode_key
 from streamapp.replay.window_spec import OF_FIELDS
 from streamapp.windows import Emission, Sessions, TimeWindows, Windowed, WindowedAggregate, Windows
+from streamapp.windows.aggregate import Value
 from streamapp.windows.look_back import LookBack
 
 __all__ = ["WindowCase", "WindowFamily", "WindowResult", "WindowStep"]
@@ -50,7 +51,7 @@ class WindowInput(msgspec.Struct, frozen=True):
     """A record; ``ts`` is its event time (ms)."""
 
     key: Key
-    value: Any
+    value: Value
     ts: Time
 
 
@@ -60,7 +61,7 @@ class WindowResult(msgspec.Struct, frozen=True):
     key: Key
     start: int
     end: int
-    value: Any
+    value: Value
     ts: int
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import msgspec
 
@@ -12,6 +11,7 @@ from streamapp.joins import Balance, Driver, Event, Output, SideOutput
 from streamapp.replay.files import BATCH_RECORDS, Order, raw, read_records, text, time_of
 from streamapp.replay.window_spec import WindowSpec
 from streamapp.windows import Windowed
+from streamapp.windows.aggregate import Value
 
 __all__ = ["replay_windows"]
 
@@ -22,7 +22,7 @@ class WindowLine(msgspec.Struct, frozen=True):
     key: str | None
     start: int
     end: int
-    values: dict[str, Any] | None
+    values: dict[str, Value] | None
     ts: int
     final: bool
 

@@ -26,7 +26,7 @@ import msgspec
 from streamapp.replay.errors import ReplayError
 from streamapp.replay.spec import Fields
 from streamapp.windows import Emission, WindowedAggregate, Windows, hopping, session, tumbling
-from streamapp.windows.aggregate import Aggregate
+from streamapp.windows.aggregate import Aggregate, Held
 from streamapp.windows.count import Count
 from streamapp.windows.durations import milliseconds
 from streamapp.windows.extremes import Max, Min
@@ -38,7 +38,7 @@ from streamapp.windows.order import Collect, First, Last
 __all__ = ["OF_FIELDS", "WindowSpec", "read_window_spec"]
 
 #: Aggregates of a field.
-OF_FIELDS: Final[Mapping[str, Callable[[str], Aggregate[Any]]]] = {
+OF_FIELDS: Final[Mapping[str, Callable[[str], Aggregate[Held]]]] = {
     "count": Count,
     "sum": Sum,
     "mean": Mean,
@@ -115,7 +115,7 @@ def read_window_spec(text: bytes, name: str) -> WindowSpec:
         raise ReplayError(f"{name}: {exc}") from None
 
 
-def _aggregate(label: str, told: str) -> Aggregate[Any]:
+def _aggregate(label: str, told: str) -> Aggregate[Held]:
     """Return the aggregate of a text such as ``sum amount``."""
     name, _, field = told.partition(" ")
     if name == "count" and not field:

@@ -17,6 +17,7 @@ from streamapp.topology.side_outputs import by_reason
 from streamapp.topology.stream import Stream
 from streamapp.topology.topic import Topic
 from streamapp.topology.windowing import WindowDeclaration, result_values
+from streamapp.windows.aggregate import Form
 from streamapp.worker.table import OrderedTable
 
 __all__ = ["App"]
@@ -44,7 +45,7 @@ class App(JoiningApp):
         }
         super().__init__(settings, **options)
 
-    def topic(self, *topics: str, type: Any = None, **options: Any) -> Topic:  # noqa: A002
+    def topic(self, *topics: str, type: Form = None, **options: Any) -> Topic:  # noqa: A002
         """Declare a topic, which can be joined.
 
         Args:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
@@ -11,18 +10,19 @@ from streamapp.formats.content import json_of
 from streamapp.formats.undecodable import Undecodable
 from streamapp.formats.value_forms import not_json
 from streamapp.joins import Record, Refused
+from streamapp.windows.aggregate import Form, Value
 
 __all__ = ["Decode", "decoder"]
 
 #: Gives the value of a record, None if it has none; raises `Refused` for one that is not as it should be.
-Decode = Callable[[Record], Any]
+Decode = Callable[[Record], Value]
 
 
-def decoder(type_: Any) -> Decode:
+def decoder(type_: Form) -> Decode:
     """Make what decodes values that are JSON of a type."""
     decode = msgspec.json.Decoder(type_).decode
 
-    def decoded(record: Record) -> Any:
+    def decoded(record: Record) -> Value:
         try:
             return None if record.value is None else decode(json_of(record))
         except Undecodable as exc:

@@ -17,6 +17,7 @@ from streamapp.runtime.output import Output
 from streamapp.runtime.work import Origin
 from streamapp.topology.copies import mark
 from streamapp.topology.sink import NO_HEADERS, json_value
+from streamapp.windows.aggregate import Value
 
 __all__ = ["End", "value_of"]
 
@@ -41,7 +42,7 @@ class End:
         batch: Batch,
         records: Records,
         *,
-        place: Callable[[TypedRecord[Any]], TP | None] = lambda _: None,
+        place: Callable[[TypedRecord[Value]], TP | None] = lambda _: None,
         origin: Origin | None = None,
         topic_id: bytes = b"",
     ) -> None:
@@ -64,7 +65,7 @@ class End:
         self.output.send(batch, results, rekeyed=rekeyed, origin=origin)
 
 
-def value_of(record: TypedRecord[Any]) -> bytes | None:
+def value_of(record: TypedRecord[Value]) -> bytes | None:
     """Return the value of a record as it is sent: as it came if no step has made it, else as JSON."""
     value = record.value
     if record.encoded is not None:
@@ -72,7 +73,7 @@ def value_of(record: TypedRecord[Any]) -> bytes | None:
     return value if value is None or type(value) is bytes else json_value(value)
 
 
-def _envelope(record: TypedRecord[Any], place: TP | None) -> Envelope:
+def _envelope(record: TypedRecord[Value], place: TP | None) -> Envelope:
     headers: Headers = NO_HEADERS
     if record.headers:
         event = content_of(content_type(record.headers)) is Content.EVENT and record.encoded is None

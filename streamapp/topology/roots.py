@@ -19,6 +19,7 @@ from streamapp.topology.decoding import Decode
 from streamapp.topology.ends import End, value_of
 from streamapp.topology.processor import JoinProcessor
 from streamapp.topology.step_sink import StepSink
+from streamapp.windows.aggregate import Value
 
 __all__ = ["Part", "ResultRoot", "Results", "StepsBefore", "TopicRoot"]
 
@@ -37,7 +38,7 @@ class TopicRoot:
     decode: Decode
     check: Callable[[Record], None] | None = None
 
-    def record(self, record: Record) -> TypedRecord[Any]:
+    def record(self, record: Record) -> TypedRecord[Value]:
         """Return a record with its value decoded.
 
         Raises:
@@ -58,7 +59,7 @@ class Results:
         outputs: Mapping[Reason, Output],
         tell: Callable[[SideOutput], None] | None = None,
         sides: set[str] | None = None,
-        encode: Callable[[Any], bytes] | None = None,
+        encode: Callable[[Value], bytes] | None = None,
     ) -> None:
         self.declaration = declaration
         self._outputs = outputs
@@ -124,7 +125,7 @@ class StepsBefore:
         """
         if record.value is None:
             return (record,)
-        records: Sequence[TypedRecord[Any]] = [self.root.record(record)]
+        records: Sequence[TypedRecord[Value]] = [self.root.record(record)]
         for step in self.path:
             records = step(records, self._raise)
         for one in records:
@@ -133,9 +134,9 @@ class StepsBefore:
                 raise Refused(error, Letter.KEY_MISMATCH)
         return [self._encoded(one) for one in records] if self.encoded else records
 
-    def _encoded(self, record: TypedRecord[Any]) -> Record:
+    def _encoded(self, record: TypedRecord[Value]) -> Record:
         origin: Record = record.origin
         return origin if record.encoded is not None else record.replace(value=value_of(record))
 
-    def _raise(self, _record: TypedRecord[Any], error: Exception) -> None:
+    def _raise(self, _record: TypedRecord[Value], error: Exception) -> None:
         raise error if self.stop else refusal(error)

@@ -16,12 +16,13 @@ from streamapp.kafka.record import Envelope, Headers, Result, Stamped
 from streamapp.runtime.batch import Batch
 from streamapp.runtime.output import Output
 from streamapp.topology.copies import HEADER, without_mark
+from streamapp.windows.aggregate import Value
 
 __all__ = ["NO_HEADERS", "MakeValue", "Sink", "json_value", "stamped"]
 
 R = TypeVar("R")
 #: Makes the value of a result: bytes, None (a tombstone), or what becomes JSON.
-MakeValue = Callable[[Any], object]
+MakeValue = Callable[[Value], object]
 
 #: What a side of a result may be that is no record as it came: such have no headers.
 WITHOUT_HEADERS: Final = frozenset({type(None), Row, Buffered, Event})
@@ -101,7 +102,7 @@ class Sink(Generic[R]):
         return self.topics[side], cast(Record, found)
 
 
-def stamped(result: Any) -> Stamped:
+def stamped(result: Value) -> Stamped:
     """Return what a result is stamped with: the stream record that it is of, with its headers, or an envelope."""
     kind = type(result)
     record: Any = result.left if kind is Joined else result.record if kind is Enriched else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import AsyncIterable, Callable, Iterator, Sequence
-from typing import Any
 
 from faust.types import TP
 
@@ -20,6 +19,7 @@ from streamapp.topology.base import JoiningApp
 from streamapp.topology.ends import End
 from streamapp.topology.roots import TopicRoot
 from streamapp.topology.step_sink import letter
+from streamapp.windows.aggregate import Value
 from streamapp.worker.growth import REPARTITIONING
 
 __all__ = ["StepAgent"]
@@ -61,11 +61,11 @@ class StepAgent:
 
     def send(self, batch: Batch) -> None:
         """Send what comes of a batch once the agent is done with it."""
-        made: defaultdict[End, list[TypedRecord[Any]]] = defaultdict(list)
+        made: defaultdict[End, list[TypedRecord[Value]]] = defaultdict(list)
         rejected: dict[int, Rejected] = {}
         place = _places(batch)
 
-        def reject(record: TypedRecord[Any], error: Exception) -> None:
+        def reject(record: TypedRecord[Value], error: Exception) -> None:
             if self._stop and not isinstance(error, Refused):
                 raise error
             rejected[id(record.origin)] = letter(place(record), record.origin, error)
@@ -91,7 +91,7 @@ class StepAgent:
                 yield tp.topic, [batch.records[number] for number in numbers]
 
 
-def _places(batch: Batch) -> Callable[[TypedRecord[Any]], TP]:
+def _places(batch: Batch) -> Callable[[TypedRecord[Value]], TP]:
     """Return what tells where a record of a batch is from."""
     if not isinstance(batch, Merged):
         return lambda _record: batch.tp
@@ -99,7 +99,7 @@ def _places(batch: Batch) -> Callable[[TypedRecord[Any]], TP]:
     return lambda record: places[id(record.origin)]
 
 
-def _decoded(root: TopicRoot, records: Sequence[Record], reject: Reject) -> Iterator[TypedRecord[Any]]:
+def _decoded(root: TopicRoot, records: Sequence[Record], reject: Reject) -> Iterator[TypedRecord[Value]]:
     for record in records:
         try:
             yield root.record(record)

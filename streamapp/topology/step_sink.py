@@ -22,6 +22,7 @@ from streamapp.runtime.output import Output
 from streamapp.runtime.work import Rejected
 from streamapp.topology.ends import End
 from streamapp.topology.sink import Sink, stamped
+from streamapp.windows.aggregate import Value
 
 __all__ = ["StepSink", "letter"]
 
@@ -39,7 +40,7 @@ class StepSink(Sink[R]):
 
     _: dataclasses.KW_ONLY
     #: Makes the JSON of a result, which a step gets decoded; None = it gets the result.
-    encode: Callable[[Any], bytes] | None = None
+    encode: Callable[[Value], bytes] | None = None
     #: Takes what a step fails on.
     dead_letters: Any = None
     #: Whether an error of a step goes on up; otherwise the record that gave the result is rejected.
@@ -63,10 +64,10 @@ class StepSink(Sink[R]):
 
     def send(self, batch: Batch, results: Sequence[R]) -> None:
         """Send what comes of results of a batch once the agent is done with it."""
-        made: defaultdict[End, list[TypedRecord[Any]]] = defaultdict(list)
+        made: defaultdict[End, list[TypedRecord[Value]]] = defaultdict(list)
         rejected: list[Rejected] = []
 
-        def reject(record: TypedRecord[Any], error: Exception) -> None:
+        def reject(record: TypedRecord[Value], error: Exception) -> None:
             if self.stop and not isinstance(error, Refused):
                 raise error
             topic, found = self._found(record.origin) or (batch.topic, Event(record.key, None, record.timestamp))
@@ -80,9 +81,9 @@ class StepSink(Sink[R]):
             end.send(batch, sent, origin=self._origin)
         self.dead_letters.reject(batch, rejected)
 
-    def _records(self, results: Sequence[R]) -> Mapping[str, list[TypedRecord[Any]]]:
+    def _records(self, results: Sequence[R]) -> Mapping[str, list[TypedRecord[Value]]]:
         """Return the records of results, by side output."""
-        records: defaultdict[str, list[TypedRecord[Any]]] = defaultdict(list)
+        records: defaultdict[str, list[TypedRecord[Value]]] = defaultdict(list)
         for result in results:
             if isinstance(result, Emitted):
                 records[result.side].append(result.record.replace(origin=result))
@@ -90,7 +91,7 @@ class StepSink(Sink[R]):
                 records[""].append(self._typed(result))
         return records
 
-    def _typed(self, result: Any) -> TypedRecord[Any]:
+    def _typed(self, result: Value) -> TypedRecord[Value]:
         headers = stamped(result).headers
         if self.encode is None:
             return TypedRecord(result.key, result, result.timestamp, headers, result)
@@ -100,7 +101,7 @@ class StepSink(Sink[R]):
     def _origin(self, sent: Stamped) -> tuple[str, Record] | None:
         return self._found(sent.source if isinstance(sent, Envelope) else sent)
 
-    def _found(self, result: Any) -> tuple[str, Record] | None:
+    def _found(self, result: Value) -> tuple[str, Record] | None:
         """Find the record that gave a result, if one alone did."""
         if not isinstance(result, Emitted):
             return super()._origin(result)

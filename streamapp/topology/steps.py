@@ -34,6 +34,7 @@ from streamapp.topology.repartition import KeyOf
 from streamapp.topology.roots import Part, ResultRoot, Results, StepsBefore, TopicRoot
 from streamapp.topology.side_outputs import by_reason
 from streamapp.topology.step_agent import StepAgent
+from streamapp.windows.aggregate import Form, Value
 
 __all__ = ["Steps"]
 
@@ -76,19 +77,19 @@ class Steps:
     #: The topic that they go through where they are joined.
     _through: Self | None = None
 
-    def map(self, function: Callable[[TypedRecord[Any]], Any], *, type: Any = None) -> Self:  # noqa: A002
+    def map(self, function: Callable[[TypedRecord[Value]], Value], *, type: Form = None) -> Self:  # noqa: A002
         """Make a record of each one; `type` is that of the values, for what decodes them behind an internal topic."""
         return self._then(Map(function), type)
 
-    def filter(self, function: Callable[[TypedRecord[Any]], object]) -> Self:
+    def filter(self, function: Callable[[TypedRecord[Value]], object]) -> Self:
         """Go on with the records for which a function says something true."""
         return self._go_on(Filter(function))
 
-    def flat_map(self, function: Callable[[TypedRecord[Any]], Iterable[Any]], *, type: Any = None) -> Self:  # noqa: A002
+    def flat_map(self, function: Callable[[TypedRecord[Value]], Iterable[Value]], *, type: Form = None) -> Self:  # noqa: A002
         """Make any number of records of each one; `type` as in `map`."""
         return self._then(FlatMap(function), type)
 
-    def branch(self, *conditions: Callable[[TypedRecord[Any]], object]) -> tuple[Self, ...]:
+    def branch(self, *conditions: Callable[[TypedRecord[Value]], object]) -> tuple[Self, ...]:
         """Part the records: a stream for each condition, of those for which it holds first, and one of the rest."""
         every = (*conditions, lambda _record: True)
         return tuple(self._go_on(Branch(every, number)) for number in range(len(every)))
@@ -113,7 +114,7 @@ class Steps:
 
     def process(
         self,
-        function: Callable[[TypedRecord[Any], Context[S]], None],
+        function: Callable[[TypedRecord[Value], Context[S]], None],
         *,
         state: type[S],
         initial: Callable[[], S] | None = None,
@@ -122,7 +123,7 @@ class Steps:
         grace: Duration | None = None,
         idle_timeout: Duration | None = None,
         name: str = "",
-        type: Any = None,  # noqa: A002
+        type: Form = None,  # noqa: A002
         late: SinkLike | None = None,
         null_key: SinkLike | None = None,
         rejected: SinkLike | None = None,
@@ -234,7 +235,7 @@ class Steps:
         """Return the stream of the results of what is declared."""
         return self._stream((Part(ResultRoot(results)),), None, "")
 
-    def _then(self, step: Step, type_: Any) -> Self:
+    def _then(self, step: Step, type_: Form) -> Self:
         return self._stream(self._ways_with(step), None if type_ is None else decoder(type_), "")
 
     def _go_on(self, step: Step) -> Self:

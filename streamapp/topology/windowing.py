@@ -24,7 +24,7 @@ from streamapp.topology.declaration import Declaration, SinkLike, checked, one_o
 from streamapp.topology.processor import JoinProcessor
 from streamapp.topology.side_outputs import by_reason
 from streamapp.topology.sink import NO_HEADERS, MakeValue, Sink, json_value
-from streamapp.windows.aggregate import Aggregate
+from streamapp.windows.aggregate import Aggregate, Held, Value
 from streamapp.windows.emission import Emission
 from streamapp.windows.windowed import Windowed
 from streamapp.windows.windowed_aggregate import WindowedAggregate, Windows
@@ -81,7 +81,7 @@ class ResultValues:
         """Return the value of a result."""
         values = self._nothing if result.values is None else result.values
         if self._bounds is Bounds.HEADERS:
-            own: tuple[Any, ...] = (result.final,) if self._marked else ()
+            own: tuple[Value, ...] = (result.final,) if self._marked else ()
         else:
             own = (result.key.decode(errors="backslashreplace"), result.start, result.end)
             own = (*own, result.final) if self._marked else own
@@ -199,7 +199,7 @@ class WindowedStream:
     idle_timeout: int | None
     name: str
 
-    def agg(self, **aggregates: Aggregate[Any]) -> WindowDeclaration:
+    def agg(self, **aggregates: Aggregate[Held]) -> WindowDeclaration:
         """Make aggregates of the records of each key and window, by the names that they have in the results.
 
         Raises:
