@@ -54,8 +54,8 @@ class Own(Generic[S]):
         self.initial = initial
         self.add = _of_values(add)
         #: None unless there is such a function: `mergeable`, `removable`.
-        self.merge = merge
-        self.remove = remove and _of_values(remove)
+        self.merge: Any = merge
+        self.remove: Any = remove and _of_values(remove)
         #: Of the state a copy, since that may be changed in place while a result of it is under way.
         self.result: Callable[[S], Value] = result or copy.deepcopy
         try:
