@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 from faust.types.web import Web
 
@@ -26,7 +25,7 @@ class App(JoiningApp):
         options: further options of `faust.App`.
     """
 
-    def __init__(self, id: str = "", *, settings: Settings | None = None, **options: Any) -> None:  # noqa: A002
+    def __init__(self, id: str = "", *, settings: Settings | None = None, **options: object) -> None:  # noqa: A002
         if settings is None:
             settings = Settings.load(**({"id": id} if id else {}))
         elif id:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
 import click
@@ -33,7 +33,7 @@ from streamapp.windows.aggregate import Held
 
 __all__ = ["window"]
 
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F", bound=Callable[..., object])
 
 #: The options that make an aggregate of a field, which results have under ``OPTION_FIELD``.
 OF_FIELDS: Final[dict[str, tuple[Callable[[str], Aggregate[Held]], str]]] = {
@@ -195,6 +195,6 @@ def window(**given: Any) -> None:
     run(app, options.where)
 
 
-def _listed(names: dict[str, Any]) -> str:
+def _listed(names: Iterable[str]) -> str:
     *some, last = (f"--{name}" for name in names)
     return f"{', '.join(some)} or {last}"

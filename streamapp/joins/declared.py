@@ -68,7 +68,7 @@ class Declared(msgspec.Struct, frozen=True):
         return any(name.startswith("grace") and value is not None for name, value in self.settings.items())
 
     @classmethod
-    def of(cls, kind: str, join: Any, *fields: str, layout: int = LAYOUT) -> Self:
+    def of(cls, kind: str, join: object, *fields: str, layout: int = LAYOUT) -> Self:
         """Make it of some fields of a join."""
         return cls(kind, {name: _plain(getattr(join, name)) for name in fields}, layout)
 
@@ -161,7 +161,7 @@ def rebuilt(join: Any, declared: Declared) -> Any:
         raise StateMismatch(f"it is that of {declared}, which this version of streamapp does not know") from None
 
 
-def changes(was: Any, now: Any, *names: str) -> str:
+def changes(was: object, now: object, *names: str) -> str:
     """Return which of these settings differ between two joins, in words."""
     values = [(name, _plain(getattr(was, name)), _plain(getattr(now, name))) for name in names]
     return ", ".join(f"{name} {_told(old)} → {_told(new)}" for name, old, new in values if old != new)

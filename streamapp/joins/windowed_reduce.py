@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -130,7 +130,7 @@ class WindowedReduceOperator(Accounting[WindowedValue[A]], Generic[A]):
         #: Windows by start, then by key.
         self._windows: dict[int, dict[bytes, _Window[A]]] = {}
         self._changed: set[tuple[int, bytes]] = set()
-        row_type: Any = tuple[join.value, int, int]  # type: ignore[name-defined]
+        row_type: object = tuple[join.value, int, int]  # type: ignore[name-defined]
         decode = msgspec.msgpack.Decoder(row_type).decode
         try:
             for key, row in self._state.scan():

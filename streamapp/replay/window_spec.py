@@ -19,7 +19,7 @@ value; without it, that is the whole line).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -81,10 +81,10 @@ class _Rest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: str
     timestamp: str
     value: str | None = None
-    unit: Any = None
-    grace: Any = 0
+    unit: object = None
+    grace: object = 0
     emission: Emission = Emission.FINAL
-    every: Any = None
+    every: object = None
 
 
 def read_window_spec(text: bytes, name: str) -> WindowSpec:

@@ -33,7 +33,7 @@ class App(JoiningApp):
         options: further options of `faust.App`.
     """
 
-    def __init__(self, settings: Settings, **options: Any) -> None:
+    def __init__(self, settings: Settings, **options: object) -> None:
         options = {
             "Topic": Topic,
             "Stream": Stream,
@@ -77,7 +77,7 @@ class App(JoiningApp):
         self.tables.add(table)
         return Operators(self, join, table)
 
-    def results(self, of: Declaration[Any], **sides: SinkLike) -> Topic:
+    def results(self, of: Declaration[R], **sides: SinkLike) -> Topic:
         """Return the results of a join or of windows as a stream, which can be joined and windowed again.
 
         Functions get records whose values are the results: such as `Joined`, and of windows what their JSON has.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from streamapp.explain.explainer import ANSWER_TIMEOUT_S, ExplainedJoin, Explainer
 from streamapp.joins import Record
@@ -20,9 +19,9 @@ __all__ = ["JoiningApp"]
 class JoiningApp(App):
     """A Faust app made from settings, with joins."""
 
-    def __init__(self, settings: Settings, **options: Any) -> None:
+    def __init__(self, settings: Settings, **options: object) -> None:
         #: The joins that are a part of this app.
-        self.joins: list[JoinProcessor[Any]] = []
+        self.joins: list[JoinProcessor[object]] = []
         #: From which topics to which records are repartitioned.
         self.repartitions: list[Flow] = []
         #: What runs steps without a state, by the topics that it reads, and whether all their partitions go together.

@@ -177,7 +177,7 @@ def timeout(idle_timeout: Duration | None) -> int | None:
     return found
 
 
-def checked(make: Callable[..., R], *args: Any, **settings: Any) -> R:
+def checked(make: Callable[..., R], *args: object, **settings: object) -> R:
     """Make a join of the library, which knows what goes together."""
     try:
         return make(*args, **settings)

@@ -68,7 +68,7 @@ class Processor(Protocol):
     def partitions(self) -> Mapping[int, Account]:
         """How the partitions of this worker stand."""
 
-    def looked_up(self, partition: int) -> StreamTableOperator[Any]:
+    def looked_up(self, partition: int) -> StreamTableOperator[object]:
         """Return the operator of a partition, which can be asked for keys of its tables; KeyError = it is gone."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 from faust.types import TP
@@ -18,7 +18,7 @@ from streamapp.functions.steps import Path, Tree
 from streamapp.joins import Event, Record, Refused
 from streamapp.kafka.record import Envelope, Stamped
 from streamapp.runtime.batch import Batch
-from streamapp.runtime.output import Output
+from streamapp.runtime.output import DeadLetters, Output
 from streamapp.runtime.work import Rejected
 from streamapp.topology.ends import End
 from streamapp.topology.sink import Sink, stamped
@@ -42,7 +42,7 @@ class StepSink(Sink[R]):
     #: Makes the JSON of a result, which a step gets decoded; None = it gets the result.
     encode: Callable[[Value], bytes] | None = None
     #: Takes what a step fails on.
-    dead_letters: Any = None
+    dead_letters: DeadLetters
     #: Whether an error of a step goes on up; otherwise the record that gave the result is rejected.
     stop: bool = False
     #: By side output, the steps and where they end.

@@ -55,7 +55,7 @@ class ProcessProcessor(JoinProcessor[Emitted]):
 class ProcessDeclaration(Declaration[Emitted]):
     """A function with a state, of the records of topics."""
 
-    runs: ClassVar[type[JoinProcessor[Any]]] = ProcessProcessor
+    runs = ProcessProcessor
 
 
 class Steps:

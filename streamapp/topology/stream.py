@@ -29,7 +29,7 @@ from streamapp.worker.stream import Stream as BatchStream
 
 __all__ = ["JoinedStream", "Stream"]
 
-Field = FieldDescriptorT[Any]
+Field = FieldDescriptorT[object]
 
 
 class JoinOptions(TypedDict, total=False):

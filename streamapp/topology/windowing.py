@@ -139,7 +139,7 @@ class WindowProcessor(JoinProcessor[Windowed]):
 class WindowDeclaration(Declaration[Windowed]):
     """Aggregates of a stream's windows; `to` says where the results go, and makes them a part of the app."""
 
-    runs: ClassVar[type[JoinProcessor[Any]]] = WindowProcessor
+    runs = WindowProcessor
 
     def to(
         self,

@@ -144,10 +144,10 @@ class WindowedAggregate(Described):
             notes.append(f"{changes(was, self, 'grace')}: what was late before stays late")
         return notes
 
-    def _known(self, name: str, told: str) -> Any:
+    def _known(self, name: str, told: str) -> Aggregate[Held]:
         """Return an aggregate that a state has: the one that is declared, if it is the same."""
         aggregate = self.aggregates.get(name)
-        return aggregate if str(aggregate) == told else _Gone(told=told)
+        return aggregate if aggregate is not None and str(aggregate) == told else _Gone(told=told)
 
 
 def _settings(windows: Any) -> list[str]:

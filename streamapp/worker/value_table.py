@@ -22,7 +22,7 @@ from streamapp.joins.rows import Row
 from streamapp.kafka.partitioner import partition_of
 from streamapp.rate_limit import RateLimit
 from streamapp.worker.table import Table
-from streamapp.worker.value_windows import ValueWindows
+from streamapp.worker.value_windows import ValueWindows, WindowedKey
 
 __all__ = ["ValueTable"]
 
@@ -118,27 +118,29 @@ class ValueTable(Table):
             yield from ((key, row.value) for key, row in rows if key not in unfinished)
             yield from ((key, row.value) for key, row in unfinished.items() if row is not None)
 
-    def on_key_set(self, key: Any, value: object) -> None:
+    def on_key_set(self, key: WindowedKey, value: object) -> None:
         """Take note of a key that is set, for windows and sensors; Faust would send to the changelog here."""
         if self._should_expire_keys():
             self._windows.add(self.home(self.data._encode_key(key)), key)
         self._sensor_on_set(self, key, value)
 
-    def on_key_del(self, key: Any) -> None:
+    def on_key_del(self, key: WindowedKey) -> None:
         """Take note of a key that is removed."""
         if self._should_expire_keys():
             self._windows.discard(self.home(self.data._encode_key(key)), key)
         self._sensor_on_del(self, key)
 
-    def _apply_window_op(self, op: Callable[[Any, Any], Any], key: Any, value: Any, timestamp: float) -> None:
+    def _apply_window_op(
+        self, op: Callable[[object, object], object], key: object, value: object, timestamp: float
+    ) -> None:
         for window in self._open(key, timestamp):
             self._set_key((key, window), op(self._get_key((key, window)), value))
 
-    def _set_windowed(self, key: Any, value: Any, timestamp: float) -> None:
+    def _set_windowed(self, key: object, value: object, timestamp: float) -> None:
         for window in self._open(key, timestamp):
             self._set_key((key, window), value)
 
-    def _open(self, key: Any, timestamp: float) -> Iterator[WindowRange]:
+    def _open(self, key: object, timestamp: float) -> Iterator[WindowRange]:
         """Return the windows of an event time (s) that have not expired: what they closed with stands."""
         self.app.ahead.wall.refresh()  # type: ignore[attr-defined]  # of ours
         for window in self._window_ranges(timestamp):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 from faust.types.windows import WindowRange, WindowT
 
@@ -19,7 +18,7 @@ from streamapp.joins import Clock
 __all__ = ["ValueWindows", "WindowedKey"]
 
 #: The key of an entry, and its window (s).
-WindowedKey = tuple[Any, WindowRange]
+WindowedKey = tuple[object, WindowRange]
 
 
 class ValueWindows:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from streamapp.app import app, settings
 from streamapp.joins import How
@@ -18,7 +17,9 @@ from streamapp.topology import Topic
 __all__ = ["joined_data", "unmatched_clicks", "user_clicks", "user_profiles"]
 
 
-def _by_user_id(name: str, values: Decoder[Any], *, after: tuple[Topic, ...] = (), tombstones: bool = False) -> Topic:
+def _by_user_id(
+    name: str, values: Decoder[object], *, after: tuple[Topic, ...] = (), tombstones: bool = False
+) -> Topic:
     """Declare a topic that is keyed by the user id, or is written once more by it."""
     if name not in settings.rekey:
         app.note(f"{settings.topic(name)}: joined by the record key", logging.INFO)
