@@ -46,9 +46,9 @@ class Aggregate(Protocol[S]):
     """A function of the records of one window.
 
     It describes only: the same object serves all keys, and what it knows of one is in a state, which is of plain types
-    that msgpack can write (`state_type`), so that a window is kept in a table and goes on after a restart. A state may
-    be changed in place by `add` and `merge`; what they return counts. Its text (``repr``) says what it is, and is kept
-    with the state: what has the same text can go on with it.
+    that msgpack can write (`state_type`), so that a window is kept in a table and goes on after a restart. What returns
+    a state may have changed the one that it was given, which is not used any more. Its text (``repr``) says what it is,
+    and is kept with the states: what has the same text can go on with them.
     """
 
     @property
@@ -75,7 +75,7 @@ class Aggregate(Protocol[S]):
         ...
 
     def merge(self, state: S, other: S) -> S:
-        """Return the state of the records of both, for sessions that become one; the other one is not used any more."""
+        """Return the state of the records of both; the other one stays as it is."""
         ...
 
     def result(self, state: S) -> Any:

@@ -74,8 +74,6 @@ class _Counting(OfField):
 
     def merge(self, state: Counts, other: Counts) -> Counts:
         """Return the counts of both."""
-        if len(state) < len(other):
-            state, other = other, state
         for key, count in other.items():
             state[key] = state.get(key, 0) + count
         return state

@@ -24,10 +24,11 @@ class Own(Generic[S]):
         field: the field of the values that it takes.
         name: tells it from others in the declaration that is kept with states; to be changed with the functions.
         initial: returns the state of a window without records.
-        add: returns the state with a value more.
+        add: returns the state with a value more. Values come in the order of arrival, in look-back windows in that of
+            event times.
         state_type: the type of a state, of what msgpack can write.
-        merge: returns the state of two, one of which is the later part of a session; None = not for sessions.
-        remove: returns the state without a value that was added; None = look-back windows keep all values.
+        merge: returns the state of both, and leaves the second one as it is; None = it is not for sessions.
+        remove: returns the state without the earliest value; None = look-back windows cannot forget at constant cost.
         result: returns what a state comes to, of what JSON can write; None = the state.
         takes: the type of the values that it can use; records with others are refused.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -33,6 +34,13 @@ class Spread(msgspec.Struct, array_like=True, gc=False):
             self.squares.plus(square, times)
             self.squares.plus(_rest(value, square), times)
 
+    def plus_many(self, values: Sequence[float]) -> None:
+        """Add numbers."""
+        squares = [value * value for value in values]
+        rests = [_rest(value, square) for value, square in zip(values, squares, strict=True) if type(value) is float]
+        self.numbers.plus_many(values)
+        self.squares.plus_many([*squares, *rests])
+
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Variance(OfField):
@@ -59,6 +67,11 @@ class Variance(OfField):
         """Return the sums with a number more."""
         if value is not None:
             state.plus(value)
+        return state
+
+    def add_many(self, state: Spread, values: Sequence[Any]) -> Spread:
+        """Return the sums with these numbers, too."""
+        state.plus_many([value for value in values if value is not None] if None in values else values)
         return state
 
     def remove(self, state: Spread, value: Any, place: Place) -> Spread:

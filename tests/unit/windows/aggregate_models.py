@@ -50,8 +50,11 @@ def state_of(aggregate: Aggregate[Any], records: Sequence[Placed], data: st.Data
         case "merge":
             order = data.draw(st.permutations(records))
             cut = data.draw(st.integers(0, len(records)))
-            parts = [state_of(aggregate, part, data, depth - 1) for part in (order[:cut], order[cut:])]
-            return aggregate.merge(*parts)
+            one, other = [state_of(aggregate, part, data, depth - 1) for part in (order[:cut], order[cut:])]
+            before = msgspec.msgpack.encode(other)
+            merged = aggregate.merge(one, other)
+            assert msgspec.msgpack.encode(other) == before
+            return merged
         case "restart":
             row = msgspec.msgpack.encode(state_of(aggregate, records, data, depth - 1))
             return msgspec.msgpack.decode(row, type=aggregate.state_type)
