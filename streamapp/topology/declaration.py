@@ -85,6 +85,11 @@ class Declaration(Generic[R]):
         """The topic of each source."""
         return {each.source: each.topic for each in self.inputs}
 
+    @property
+    def origins(self) -> Mapping[int, str]:
+        """The topic that the records of each source are from, with their offsets."""
+        return self.topics
+
     def processor(
         self, outputs: Mapping[Reason, Output] = NONE, tell: Callable[[SideOutput], None] | None = None
     ) -> JoinProcessor[R]:
@@ -103,7 +108,7 @@ class Declaration(Generic[R]):
         watch = JoinWatch(title, self.join, self.topics)
         # What is to go to the dead letters goes there as they are written.
         named = {reason: output for reason, output in outputs.items() if output.topic != app.dead_letters.topic}
-        sides = SideOutputs(app.dead_letters, title, self.topics, named, watch, tell)
+        sides = SideOutputs(app.dead_letters, title, self.origins, named, watch, tell)
         processor = self.runs(app, self.name, self.join, self.inputs, sides, watch, self.idle_timeout, self.needs)
         app.joins.append(processor)
         watch.begin(app.watch, processor)

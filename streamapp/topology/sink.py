@@ -16,8 +16,10 @@ from streamapp.kafka.record import Envelope, Headers, Result, Stamped
 from streamapp.runtime.batch import Batch
 from streamapp.runtime.output import Output
 from streamapp.topology.copies import HEADER, without_mark
+from streamapp.windows.enrichment import Featured
+from streamapp.windows.gathering import Gathered
 
-__all__ = ["NO_HEADERS", "MakeValue", "Sink", "json_value"]
+__all__ = ["NO_HEADERS", "MakeValue", "Sink", "json_value", "stamped"]
 
 R = TypeVar("R")
 #: Makes the value of a result: bytes, None (a tombstone), or what becomes JSON.
@@ -25,6 +27,8 @@ MakeValue = Callable[[Any], object]
 
 #: What a side of a result may be that is no record as it came: such have no headers.
 WITHOUT_HEADERS: Final = frozenset({type(None), Row, Buffered, Event})
+#: The results that are a record with something.
+WITH_RECORD: Final = frozenset({Enriched, Featured, Gathered})
 #: One list for all results without headers: a new one for each would be more work for the garbage collector.
 NO_HEADERS: Final[Headers] = []
 _encode = msgspec.json.Encoder().encode
@@ -80,7 +84,7 @@ class Sink(Generic[R]):
             made = value(result)
             if made is not None and type(made) is not bytes:
                 made = _encode(made)
-            records.append((_stamped(result), made))
+            records.append((stamped(result), made))
         if (lineage := self.lineage) is not None:
             made_of = [lineage.headers(result, batch.partition) for result in results]
             records = [(_with(record, headers), made) for (record, made), headers in zip(records, made_of, strict=True)]
@@ -92,8 +96,8 @@ class Sink(Generic[R]):
         side, found = Side.LEFT, result
         if type(result) is Joined:
             side, found = (Side.LEFT, result.left) if result.left is not None else (Side.RIGHT, result.right)
-        elif type(result) is Enriched:
-            found = result.record
+        elif type(result) in WITH_RECORD:
+            found = cast(Enriched, result).record
         if found is None or side not in self.topics or getattr(found, "offset", -1) < 0:
             return None  # it is made of many, or of a row that does not tell
         if type(found) is Row:
@@ -101,10 +105,10 @@ class Sink(Generic[R]):
         return self.topics[side], cast(Record, found)
 
 
-def _stamped(result: Any) -> Stamped:
+def stamped(result: Any) -> Stamped:
     """Return what a result is stamped with: the stream record that it is of, with its headers, or an envelope."""
     kind = type(result)
-    record: Any = result.left if kind is Joined else result.record if kind is Enriched else None
+    record: Any = result.left if kind is Joined else result.record if kind in WITH_RECORD else None
     if type(record) in WITHOUT_HEADERS or record.timestamp != result.timestamp:
         return Envelope(result.key, result.timestamp, NO_HEADERS, result)
     if record.headers and (own := _own(record.headers)) is not None:

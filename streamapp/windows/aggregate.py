@@ -8,6 +8,8 @@ from typing import Annotated, Any, Final, NamedTuple, Protocol, TypeAlias, TypeG
 
 from msgspec import Meta
 
+from streamapp.windows.durations import Duration
+
 __all__ = [
     "LARGEST",
     "Aggregate",
@@ -114,12 +116,22 @@ def batched(aggregate: Aggregate[S]) -> TypeGuard[Batched[S]]:
     return hasattr(aggregate, "add_many")
 
 
+@dataclasses.dataclass(frozen=True, repr=False, kw_only=True)
 class Described:
-    """An aggregate that is a dataclass; its text is what makes it: ``Sum("amount")``."""
+    """An aggregate that is a dataclass; its text is what makes it: ``Sum("amount")``.
+
+    Args:
+        over: how far it looks back from a record, if it is a feature of it (`Topic.enrich`).
+        by: the field whose value the records have in common then; None = they have their key in common.
+    """
+
+    over: Duration | None = None
+    by: str | None = None
 
     def __repr__(self) -> str:
         told = []
-        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+        # What is for features comes last.
+        for field in sorted(dataclasses.fields(self), key=lambda field: field.name in {"over", "by"}):
             value = getattr(self, field.name)
             if value != field.default:
                 text = f'"{value}"' if isinstance(value, str) else repr(value)

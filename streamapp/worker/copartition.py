@@ -42,7 +42,7 @@ def _partitions(start: Start, topics: tuple[str, ...]) -> int | None:
 
     None = as many as those of them have that are there.
     """
-    hops = start.app.declared.hops
+    hops = {**start.app.declared.hops, **start.app.declared.alike}
     if start.existing.keys() & set(topics):
         return None
     return max((start.existing.get(hops[topic], 0) for topic in topics if topic in hops), default=0) or None
