@@ -1,4 +1,4 @@
-"""``streamapp replay``: a join over files, without a broker."""
+"""``streamapp replay``: joins and windows over files, without a broker."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from streamapp.replay.case_files import read_cases
 from streamapp.replay.errors import ReplayError
 from streamapp.replay.files import Order, replay_files
 from streamapp.replay.spec import read_spec
+from streamapp.replay.window_file import replay_windows
+from streamapp.replay.window_spec import read_window_spec
 
 __all__ = ["replay"]
 
@@ -28,27 +30,42 @@ FILE = click.Path(path_type=Path)
 @click.option("--join", type=FILE, help="TOML file that describes the join (docs/joins.md says how).")
 @click.option("--left", type=FILE, help="JSON lines of the left side; also compressed, and UTF-16.")
 @click.option("--right", type=FILE, help="JSON lines of the right side.")
+@click.option("--window", type=FILE, help="TOML file that describes windows (docs/windows.md says how).")
+@click.option("--input", "stream", type=FILE, help="JSON lines of the stream that is put into windows.")
 @click.option(
     "--order",
     type=click.Choice([order.value for order in Order]),
     default=Order.ARRIVAL.value,
     help="arrival: lines come as they are in each file, of two the earlier one first; event-time: sorted.",
 )
-def replay(cases: Path | None, join: Path | None, left: Path | None, right: Path | None, order: str) -> None:
-    """Run joins over files, without a broker.
+def replay(
+    cases: Path | None,
+    join: Path | None,
+    left: Path | None,
+    right: Path | None,
+    window: Path | None,
+    stream: Path | None,
+    order: str,
+) -> None:
+    """Run joins and windows over files, without a broker.
 
     With CASES, a JSON file of cases of joins or windows, a line of JSON is printed for each step. With --join, --left
-    and --right, two files of JSON lines are joined: results and unmatched records are printed, and then the balance.
+    and --right, two files of JSON lines are joined; with --window and --input, those of one are put into windows.
+    Results and records that are not matched or do not count are printed, and then the balance.
     """
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end quietly when the reader of our output does
     lines: Iterator[object]
-    if cases and not (join or left or right):
+    given = {name for name, path in locals().items() if isinstance(path, Path)}
+    if cases and given == {"cases"}:
         lines = (line for case in read_cases(_read(cases), str(cases)) for line in case.run())
-    elif join and left and right and not cases:
+    elif join and left and right and given == {"join", "left", "right"}:
         sides = [(str(path), read_lines(path)) for path in (left, right)]
         lines = replay_files(read_spec(_read(join), str(join)), Order(order), *sides)
+    elif window and stream and given == {"window", "stream"}:
+        spec = read_window_spec(_read(window), str(window))
+        lines = replay_windows(spec, Order(order), str(stream), read_lines(stream))
     else:
-        raise click.UsageError("give either CASES, or --join, --left and --right")
+        raise click.UsageError("give either CASES, or --join, --left and --right, or --window and --input")
     for line in lines:
         sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
 

@@ -19,7 +19,7 @@ from streamapp.produce.times import event_time
 from streamapp.replay.errors import ReplayError
 from streamapp.replay.spec import Fields, Spec
 
-__all__ = ["Order", "replay_files"]
+__all__ = ["BATCH_RECORDS", "Order", "raw", "read_records", "replay_files", "text", "time_of"]
 
 #: Records that are joined at a time.
 BATCH_RECORDS: Final = 1_000
@@ -76,9 +76,9 @@ def replay_files(
         ReplayError: for a line that is no record; the text has the file's name and the line's number.
     """
     driver = Driver(spec.join)
-    files = (_read(Side.LEFT, spec.left, *left), _read(Side.RIGHT, spec.right, *right))
+    files = (read_records(Side.LEFT, spec.left, *left), read_records(Side.RIGHT, spec.right, *right))
     ordered = (
-        sorted(itertools.chain(*files), key=_time) if order is Order.EVENT_TIME else heapq.merge(*files, key=_time)
+        sorted(itertools.chain(*files), key=time_of) if order is Order.EVENT_TIME else heapq.merge(*files, key=time_of)
     )
     records = iter(ordered)
     while batch := list(itertools.islice(records, BATCH_RECORDS)):
@@ -87,7 +87,12 @@ def replay_files(
     yield Accounts(driver.operator.balance, driver.operator.updates)
 
 
-def _read(side: Side, fields: Fields, name: str, lines: Iterable[bytes]) -> Iterator[tuple[Side, Event]]:
+def read_records(source: int, fields: Fields, name: str, lines: Iterable[bytes]) -> Iterator[tuple[int, Event]]:
+    """Read the lines of a file, which has a name, as records of a source.
+
+    Raises:
+        ReplayError: for a line that is none.
+    """
     try:
         for number, line in enumerate(map(bytes.strip, lines), start=1):
             if line:
@@ -97,12 +102,13 @@ def _read(side: Side, fields: Fields, name: str, lines: Iterable[bytes]) -> Iter
                     raise ReplayError(f"{name}:{number}: {exc}: {shown(line)}{guess(line)}") from None
                 except ValueError as exc:
                     raise ReplayError(f"{name}:{number}: {exc}") from None
-                yield side, record
+                yield source, record
     except ProduceError as exc:  # of the file
         raise ReplayError(str(exc)) from None
 
 
-def _time(record: tuple[Side, Event]) -> int:
+def time_of(record: tuple[int, Event]) -> int:
+    """Return the event time (ms) of a record."""
     return record[1].timestamp
 
 
@@ -124,19 +130,21 @@ def _record(fields: Fields, line: bytes, number: int) -> Event:
 
 def _printed(output: Output[Joined]) -> Iterator[Result | Unjoined]:
     for joined in output.results:
-        yield Result(_text(joined.key), _raw(joined.left), _raw(joined.right), joined.timestamp)
+        yield Result(text(joined.key), raw(joined.left), raw(joined.right), joined.timestamp)
     for one in output.side_outputs:
         yield _unjoined(one)
 
 
 def _unjoined(one: SideOutput) -> Unjoined:
     record, side = one.record, Side(one.side).name.lower()
-    return Unjoined(one.reason, side, _text(record.key), _raw(record), record.timestamp, one.late_by, one.detail)
+    return Unjoined(one.reason, side, text(record.key), raw(record), record.timestamp, one.late_by, one.detail)
 
 
-def _text(key: bytes | None) -> str | None:
+def text(key: bytes | None) -> str | None:
+    """Return a key as it is printed."""
     return None if key is None else key.decode()
 
 
-def _raw(side: Record | Row | None) -> msgspec.Raw:
+def raw(side: Record | Row | None) -> msgspec.Raw:
+    """Return a value as it is printed."""
     return NULL if side is None or side.value is None else msgspec.Raw(side.value)

@@ -4,40 +4,21 @@ from __future__ import annotations
 
 import enum
 from collections import Counter as Counts
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 
 from streamapp.joins import Driver, Event, Output, Reason, Store
 from streamapp.replay.keys import Key, Time, decode_key, encode_key
+from streamapp.replay.window_spec import OF_FIELDS
 from streamapp.windows import Emission, Sessions, TimeWindows, Windowed, WindowedAggregate, Windows
-from streamapp.windows.aggregate import Aggregate
-from streamapp.windows.count import Count
-from streamapp.windows.counts import Distinct
-from streamapp.windows.extremes import Max, Min
 from streamapp.windows.look_back import LookBack
-from streamapp.windows.numbers import Mean, Sum
-from streamapp.windows.order import Collect, First, Last
 
-__all__ = ["AGGREGATES", "WindowCase", "WindowFamily", "WindowResult", "WindowStep"]
+__all__ = ["WindowCase", "WindowFamily", "WindowResult", "WindowStep"]
 
 #: The field of a record's value that holds the value of an input.
 FIELD: Final = "value"
-#: Values that a list may have.
-COLLECTED: Final = 1_000_000
-
-AGGREGATES: Final[Mapping[str, Callable[[], Aggregate[Any]]]] = {
-    "count": Count,
-    "sum": lambda: Sum(FIELD),
-    "min": lambda: Min(FIELD),
-    "max": lambda: Max(FIELD),
-    "mean": lambda: Mean(FIELD),
-    "first": lambda: First(FIELD),
-    "last": lambda: Last(FIELD),
-    "distinct": lambda: Distinct(FIELD),
-    "collect": lambda: Collect(FIELD, COLLECTED),
-}
 
 
 class WindowFamily(enum.StrEnum):
@@ -120,12 +101,12 @@ class WindowCase(msgspec.Struct, frozen=True):
         Raises:
             ValueError: if the case does not describe one.
         """
-        make = AGGREGATES.get(self.aggregate)
+        make = OF_FIELDS.get(self.aggregate)
         if make is None:
-            raise ValueError(f"aggregate must be one of {', '.join(AGGREGATES)}, not {self.aggregate!r}")
+            raise ValueError(f"aggregate must be one of {', '.join(OF_FIELDS)}, not {self.aggregate!r}")
         return WindowedAggregate(
             windows=self._windows(),
-            aggregates={self.aggregate: make()},
+            aggregates={self.aggregate: make(FIELD)},
             grace=self.window.grace_ms,
             emission=self.emission,
         )

@@ -7,10 +7,13 @@ what they promise.
 
 from streamapp.windows.aggregate import Aggregate, Place
 from streamapp.windows.count import Count
-from streamapp.windows.counts import ApproxTopK, Distinct, TopK
+from streamapp.windows.counted import CountWindows, each, last
 from streamapp.windows.emission import Emission
+from streamapp.windows.enrichment import Enrichment, Feature, Featured
 from streamapp.windows.extremes import Max, Min
 from streamapp.windows.fields import Fields
+from streamapp.windows.frequencies import ApproxTopK, Distinct, TopK
+from streamapp.windows.look_back import LookBack, look_back
 from streamapp.windows.numbers import Mean, Sum
 from streamapp.windows.order import Collect, First, Last
 from streamapp.windows.own import Own
@@ -27,11 +30,16 @@ __all__ = [
     "ApproxTopK",
     "Collect",
     "Count",
+    "CountWindows",
     "Distinct",
     "Emission",
+    "Enrichment",
+    "Feature",
+    "Featured",
     "Fields",
     "First",
     "Last",
+    "LookBack",
     "Max",
     "Mean",
     "Min",
@@ -47,7 +55,10 @@ __all__ = [
     "Windowed",
     "WindowedAggregate",
     "Windows",
+    "each",
     "hopping",
+    "last",
+    "look_back",
     "session",
     "tumbling",
 ]

@@ -14,15 +14,16 @@ __all__ = [
     "LARGEST",
     "Aggregate",
     "Batched",
-    "Described",
     "Number",
     "OfField",
+    "OfRecords",
     "Place",
     "Removable",
     "Scalar",
     "batched",
     "mergeable",
     "removable",
+    "text",
 ]
 
 S = TypeVar("S")
@@ -116,9 +117,21 @@ def batched(aggregate: Aggregate[S]) -> TypeGuard[Batched[S]]:
     return hasattr(aggregate, "add_many")
 
 
+def text(aggregate: Any) -> str:
+    """Return what makes an aggregate that is a dataclass: ``Sum("amount")``."""
+    told = []
+    # What is for features comes last.
+    for field in sorted(dataclasses.fields(aggregate), key=lambda field: field.name in {"over", "by"}):
+        value = getattr(aggregate, field.name)
+        if value != field.default:
+            shown = f'"{value}"' if isinstance(value, str) else repr(value)
+            told.append(shown if field.name == "field" else f"{field.name}={shown}")
+    return f"{type(aggregate).__name__}({', '.join(told)})"
+
+
 @dataclasses.dataclass(frozen=True, repr=False, kw_only=True)
-class Described:
-    """An aggregate that is a dataclass; its text is what makes it: ``Sum("amount")``.
+class OfRecords:
+    """An aggregate that is a dataclass.
 
     Args:
         over: how far it looks back from a record, if it is a feature of it (`Topic.enrich`).
@@ -127,20 +140,11 @@ class Described:
 
     over: Duration | None = None
     by: str | None = None
-
-    def __repr__(self) -> str:
-        told = []
-        # What is for features comes last.
-        for field in sorted(dataclasses.fields(self), key=lambda field: field.name in {"over", "by"}):
-            value = getattr(self, field.name)
-            if value != field.default:
-                text = f'"{value}"' if isinstance(value, str) else repr(value)
-                told.append(text if field.name == "field" else f"{field.name}={text}")
-        return f"{type(self).__name__}({', '.join(told)})"
+    __repr__ = text
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class OfField(Described):
+class OfField(OfRecords):
     """An aggregate of a field.
 
     Args:

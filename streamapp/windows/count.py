@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from streamapp.windows.aggregate import Described, Place
+from streamapp.windows.aggregate import OfRecords, Place
 
 __all__ = ["Count"]
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Count(Described):
+class Count(OfRecords):
     """How many records a window has; with a field, how many have a value in it that is not null."""
 
     field: str | None = None

@@ -8,6 +8,7 @@ late comes out without features, since what was before it may be forgotten, and 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any, Final, Self
 
@@ -22,7 +23,8 @@ from streamapp.joins.output import Output, Reason
 from streamapp.joins.records import Batch, Record
 from streamapp.joins.state import State
 from streamapp.windows.aggregate import Aggregate
-from streamapp.windows.fields import Fields, JsonFields, fields_for
+from streamapp.windows.count import Count
+from streamapp.windows.fields import Fields, fields_for
 from streamapp.windows.histories import Histories
 from streamapp.windows.look_back_plan import Plan
 
@@ -85,13 +87,12 @@ class Enrichment(Described):
             raise ValueError(f"the grace must not be negative, but is {self.grace} ms")
         if not self.features:
             raise ValueError("there must be at least one feature, such as n=Feature(Count(), 60_000)")
-        if self.fields is None:
-            JsonFields(self.aggregates)
+        self.values  # noqa: B018 - what is wrong with the fields is told here, and not by the first partition
 
-    @property
-    def aggregates(self) -> list[Aggregate[Any]]:
-        """Those of the features."""
-        return [feature.aggregate for feature in self.features.values()]
+    @functools.cached_property
+    def values(self) -> Fields:
+        """Returns the values that the features' aggregates take of a record."""
+        return fields_for([feature.aggregate for feature in self.features.values()], self.fields)
 
     @property
     def longest(self) -> int:
@@ -114,8 +115,9 @@ class Enrichment(Described):
         """Return an enrichment whose state has the records of the one that wrote it, or raise a StateMismatch."""
         match dict(declared.settings):
             case {"grace": int(grace), "longest": int(longest), "fields": str(fields)}:
-                kept = {field: Feature(_Kept(field), longest) for field in ("", *fields.split(SEPARATOR))}
-                return dataclasses.replace(self, features=kept, grace=grace, fields=lambda _: ())
+                names = ("", *fields.split(SEPARATOR))
+                kept = {field: Feature(Count(field or None), longest) for field in names}
+                return dataclasses.replace(self, features=kept, grace=grace)
         raise StateMismatch(f"it is that of {declared}, which this version of streamapp does not know")
 
     def take_over(self, was: Self) -> list[str]:
@@ -125,9 +127,7 @@ class Enrichment(Described):
             if (feature.aggregate.field or "") not in was.features:
                 notes.append(f"{name} is new: it lacks the field {feature.aggregate.field} of the records so far")
             elif feature.size > was.longest:
-                notes.append(
-                    f"{name} looks back by {duration(feature.size)}: what had left the state before is missing"
-                )
+                notes.append(f"{name} looks back by {duration(feature.size)}: what had left the state is missing")
         if self.grace > was.grace:
             notes.append(f"{changes(was, self, 'grace')}: what was late before stays late")
         return notes
@@ -141,7 +141,7 @@ class EnrichmentOperator(Accounting[Featured]):
         was, _ = earlier(state, join)
         super().__init__(state)
         features = [(feature.aggregate, feature.size) for feature in join.features.values()]
-        self._values = fields_for(join.aggregates, join.fields)
+        self._values = join.values
         self._horizon = Horizon(state, self.clock, join.grace, was.grace)
         self._reach = join.grace + join.longest
         records = state.section(b"records/")
@@ -152,7 +152,7 @@ class EnrichmentOperator(Accounting[Featured]):
     def process(self, batch: Batch) -> Output[Featured]:
         """Tell of each record its features."""
         ledger, horizon, values, histories = self._ledger, self._horizon, self._values, self._histories
-        results, features = ledger.results, self._histories.features
+        results = ledger.results
         now, limit = self.clock.time, self.clock.wall.limit
         since, over = horizon.at(now), now - self._reach
         received, counted, nothing = 0, len(results), (None,) * len(self.join.features)
@@ -173,8 +173,10 @@ class EnrichmentOperator(Accounting[Featured]):
                 results.append(Featured(key, record, nothing, timestamp, since - timestamp))
                 continue
             history = histories[key]
-            latest = histories.add(history, timestamp, row, over)
-            results.append(Featured(history.key, record, features(history, None if latest else timestamp), timestamp))
+            told = histories.add(history, timestamp, row, over)
+            if told is None:
+                told = histories.earlier(history, timestamp)
+            results.append(Featured(history.key, record, tuple(told), timestamp))
             if timestamp > now:
                 if timestamp > limit:
                     self.clock.advance(timestamp)
@@ -200,14 +202,7 @@ class EnrichmentOperator(Accounting[Featured]):
             verdict=Verdict.MATCHED if in_time else Verdict.OVER,
             clock=self.clock.now,
             grace=self.join.grace,
-            window=(record.timestamp - self.join.longest + 1, record.timestamp),
+            windows=[(record.timestamp - feature.size, record.timestamp) for feature in self.join.features.values()],
             untold=Verdict.MATCHED,
             reasons=frozenset({Reason.REFUSED} if in_time else {Reason.PARTLY_LATE, Reason.REFUSED}),
         )
-
-
-class _Kept:
-    """A field of the records in a state."""
-
-    def __init__(self, field: str) -> None:
-        self.field = field or None

@@ -77,8 +77,8 @@ class JsonFields:
         except Undecodable as exc:
             return Refused(str(exc), exc.reason)
         except UNREADABLE as exc:
-            error = exc
-        return Refused(not_json(error, record.value or b""), "not_json")
+            return Refused(not_json(exc, record.value or b""), "not_json")
+        return Refused(str(error), "wrong_type")  # such as a name that is there twice
 
 
 class CheckedFields:

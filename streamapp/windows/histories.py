@@ -10,7 +10,7 @@ from streamapp.joins.calendar import Calendar
 from streamapp.joins.clock import BEGINNING
 from streamapp.joins.state import State
 from streamapp.windows.look_back_plan import Plan
-from streamapp.windows.record_pages import RecordPages, Taken
+from streamapp.windows.record_pages import RecordPages
 from streamapp.windows.record_tree import RecordTree
 from streamapp.windows.slider import Slider
 
@@ -22,7 +22,7 @@ _TIME: Final = operator.attrgetter("timestamp")
 class History:
     """The records of a key."""
 
-    __slots__ = ("final", "heads", "key", "latest", "sliders", "tree")
+    __slots__ = ("final", "head", "heads", "key", "latest", "sliders", "tree")
 
     def __init__(self, key: bytes, tree: RecordTree) -> None:
         #: One object for all records of the key.
@@ -32,6 +32,8 @@ class History:
         self.latest = BEGINNING
         #: The windows that end at the latest record, one of each size.
         self.heads: list[Slider] = []
+        #: The only one of these, if there is one size only.
+        self.head: Slider | None = None
         #: The window that ends at the last record that gave its final result; None if there are none such.
         self.final: Slider | None = None
         #: All these; None = not made since the start.
@@ -57,7 +59,10 @@ class Histories(dict[bytes, History]):
         self._calendar: Calendar[History] = Calendar(reach // 16)
         #: Those that are not in the calendar yet.
         self._made: list[History] = []
-        self._added: list[Taken] = []
+        #: Of the records that are not in the state yet.
+        self._keys: list[bytes] = []
+        self._times: list[int] = []
+        self._rows: list[Sequence[Any]] = []
         self._number = 0
         #: Of the records that were there at the start, those up to this time (ms) have given their final results.
         self._given = BEGINNING
@@ -91,18 +96,19 @@ class Histories(dict[bytes, History]):
         self._given = given
         return [(record.timestamp, self[record.key]) for record in records if record.timestamp > given]
 
-    def add(self, history: History, timestamp: int, values: Sequence[Any], over: int) -> bool:
-        """Put a record in; returns whether it is the latest of its key, and `heads` end at it.
+    def add(self, history: History, timestamp: int, values: Sequence[Any], over: int) -> list[Any] | None:
+        """Put a record in; returns what is said of the windows that end at it, None if it is not the latest of its key.
 
-        What is up to the time ``over`` (ms) may be forgotten.
+        What is up to the time ``over`` (ms) may be forgotten. The values are one for each aggregate.
         """
         sliders = history.sliders
         if sliders is None:
             sliders = self._prepare(history)
         number = self._number
         self._number += 1
-        picked = [values[slot] for slot in self._plan.picked]
-        self._added.append(Taken(history.key, timestamp, picked))
+        self._keys.append(history.key)
+        self._times.append(timestamp)
+        self._rows.append(values)
         tree = history.tree
         if timestamp >= history.latest:
             history.latest = timestamp
@@ -110,42 +116,45 @@ class Histories(dict[bytes, History]):
                 tree.trim(over)
                 for slider in sliders:
                     slider.trimmed()
-            for head in history.heads:
-                head.slide(timestamp, values, number)
-            return True
+            if (head := history.head) is not None:
+                return head.slide(timestamp, values, number)
+            return self._by_slot([head.slide(timestamp, values, number) for head in history.heads])
         leaf, index, right = tree.insert(timestamp, values, number)
         for head in history.heads:
             head.inserted(leaf, index, timestamp, values, number)
         if right is not None:
             for slider in sliders:
                 slider.split(leaf, right)
-        return False
+        return None
 
-    def features(self, history: History, timestamp: int | None = None) -> tuple[Any, ...]:
-        """Return what the aggregates say of the windows that end at the latest record, or at an earlier time (ms)."""
-        if len(heads := history.heads) == 1:
-            return tuple(heads[0].results() if timestamp is None else heads[0].earlier(timestamp))
-        found: list[Any] = [None] * len(self._plan.aggregates)
-        for head, over in zip(heads, self._plan.overs, strict=True):
-            results = head.results() if timestamp is None else head.earlier(timestamp)
-            for slot, result in zip(over.slots, results, strict=True):
-                found[slot] = result
-        return tuple(found)
+    def earlier(self, history: History, timestamp: int) -> list[Any]:
+        """Return what the aggregates say of the windows that end at a time (ms) before the latest record."""
+        return self._by_slot([head.earlier(timestamp) for head in history.heads])
 
     def next(self, history: History) -> tuple[int, list[Any]]:
         """Return the time (ms) and the final results of the next record of a history that has not given them."""
         if history.sliders is None:
             self._prepare(history)
-        slider = history.final
-        if slider is None or (timestamp := slider.step()) is None:
-            raise AssertionError("there is no record that waits for its final result")
-        return timestamp, slider.results()
+        if history.final is None:
+            raise AssertionError("there are no final results")
+        return history.final.step()
+
+    def _by_slot(self, told: Sequence[Sequence[Any]]) -> list[Any]:
+        """Return what is said of the windows of the sizes in the order of the aggregates."""
+        if len(told) <= 1:
+            return list(*told)
+        found: list[Any] = [None] * len(self._plan.aggregates)
+        for over, results in zip(self._plan.overs, told, strict=False):
+            for slot, result in zip(over.slots, results, strict=True):
+                found[slot] = result
+        return found
 
     def save(self, now: int) -> None:
         """Write down what was added, and forget what is over, when the clock shows `now` (ms)."""
-        if self._added:
-            self._pages.write(self._added, now)
-            self._added = []
+        if self._times:
+            columns = [[row[slot] for row in self._rows] for slot in self._plan.picked]
+            self._pages.write(self._keys, self._times, columns, now)
+            self._keys, self._times, self._rows = [], [], []
         over = now - self._reach
         self._pages.drop(over)
         due, self._made = self._made, []
@@ -165,6 +174,7 @@ class Histories(dict[bytes, History]):
         plan, tree = self._plan, history.tree
         if self._heads:
             history.heads = [Slider(plan, over, tree) for over in plan.overs]
+            history.head = history.heads[0] if len(history.heads) == 1 else None
         if self._final:
             history.final = Slider(plan, plan.overs[0], tree, self._given)
         history.sliders = sliders = [*history.heads, *([history.final] if history.final else ())]

@@ -9,11 +9,8 @@ can come any more that is before a record, and its result is final. (pandas' ``r
 from __future__ import annotations
 
 import dataclasses
-import heapq
 from collections.abc import Iterator
-from typing import Any
 
-from streamapp.joins.clock import BEGINNING, END
 from streamapp.joins.declared import earlier
 from streamapp.joins.explanation import Explanation, Verdict, unusable
 from streamapp.joins.horizon import Horizon
@@ -26,6 +23,7 @@ from streamapp.windows.durations import Duration, milliseconds
 from streamapp.windows.histories import Histories, History
 from streamapp.windows.look_back_plan import Plan
 from streamapp.windows.slider import Slider
+from streamapp.windows.waiting import Waiting
 from streamapp.windows.windowed import Windowed
 from streamapp.windows.windowed_aggregate import WindowedAggregate
 
@@ -57,7 +55,9 @@ class LookBack:
         return "aggregates in look-back windows"
 
     def check(self, join: WindowedAggregate) -> None:
-        """Take any aggregates."""
+        """Take any aggregates, and no ``every``."""
+        if join.every is not None:
+            raise ValueError("every= is not for look-back windows: each record has one of its own")
 
     def start(self, join: WindowedAggregate, state: State) -> Operator[Windowed]:
         """Begin, or go on, with what the state of a partition holds."""
@@ -69,36 +69,6 @@ def look_back(size: Duration) -> LookBack:
     return LookBack(milliseconds(size))
 
 
-class _Waiting:
-    """Histories of the records that wait for the clock, in the order of (time, arrival)."""
-
-    def __init__(self) -> None:
-        self._times: list[int] = []
-        self._at: dict[int, list[History]] = {}
-        self.count = 0
-
-    def add(self, timestamp: int, history: History) -> None:
-        self.count += 1
-        at = self._at.get(timestamp)
-        if at is None:
-            self._at[timestamp] = [history]
-            heapq.heappush(self._times, timestamp)
-        else:
-            at.append(history)
-
-    @property
-    def first(self) -> int:
-        """The time (ms) of the first of them."""
-        return self._times[0] if self._times else END
-
-    def take(self, until: int) -> Iterator[History]:
-        """Take out those up to a time (ms)."""
-        while self._times and self._times[0] <= until:
-            histories = self._at.pop(heapq.heappop(self._times))
-            self.count -= len(histories)
-            yield from histories
-
-
 class LookBackOperator(Accounting[Windowed]):
     """Aggregates in look-back windows at work on one partition.
 
@@ -106,8 +76,6 @@ class LookBackOperator(Accounting[Windowed]):
     """
 
     def __init__(self, join: WindowedAggregate, size: int, state: State) -> None:
-        if join.every is not None:
-            raise ValueError("every= is not for look-back windows: each record has a window of its own")
         self.join = join
         was, _ = earlier(state, join)
         super().__init__(state)
@@ -119,7 +87,8 @@ class LookBackOperator(Accounting[Windowed]):
         self._histories = Histories(
             self._plan, state.section(b"records/"), join.grace + size, heads=self._updates, final=self._final
         )
-        self._waiting = _Waiting()
+        #: The histories of the records whose results are not final.
+        self._waiting: Waiting[History] = Waiting()
         # Where the clock is set back, what has given its final result is not there any more: it would give it again.
         set_back, given = self._ledger.set_back, max(self._ledger.reached - was.grace, self._horizon.floor)
         since = given if set_back else given - size
@@ -128,18 +97,12 @@ class LookBackOperator(Accounting[Windowed]):
 
     def process(self, batch: Batch) -> Output[Windowed]:
         """Put records in, and tell what they change, and what is final by now."""
-        ledger, horizon, values, histories, size = (
-            self._ledger,
-            self._horizon,
-            self._values,
-            self._histories,
-            self._size,
-        )
-        waiting, updates, results = self._waiting, self._updates, ledger.results
-        now, limit, grace = self.clock.time, self.clock.wall.limit, self.join.grace
+        ledger, horizon, values, histories = self._ledger, self._horizon, self._values, self._histories
+        waiting, updates, results, size = self._waiting, self._updates, ledger.results, self._size
+        now, limit = self.clock.time, self.clock.wall.limit
         since, received = horizon.at(now), 0
         # What was over before this batch: the results of what waits come at its end.
-        over = now - grace - size
+        over = now - self.join.grace - size
         for source, record in batch:
             received += 1
             key, timestamp = record.key, record.timestamp
@@ -156,29 +119,28 @@ class LookBackOperator(Accounting[Windowed]):
                 ledger.rejected(self.balance, source, record, Reason.REFUSED, refused)
                 continue
             history = histories[key]
-            latest = histories.add(history, timestamp, row, over)
+            told = histories.add(history, timestamp, row, over)
             waiting.add(timestamp, history)
             if updates:
-                if latest:
-                    told = tuple(history.heads[0].results())
-                    results.append(Windowed(history.key, timestamp - size, timestamp, told, timestamp, False))
-                else:
+                if told is None:
                     self._again(history, timestamp)
+                else:
+                    results.append(Windowed(history.key, timestamp - size, timestamp, tuple(told), timestamp, False))
             if timestamp > now:
                 if timestamp > limit:
                     self.clock.advance(timestamp)
                 else:
                     now = timestamp
                     since = horizon.at(now)
-            if updates and waiting.first <= now - grace:
-                self._release(now - grace)
+            if updates and waiting.first <= since:
+                self._release(since)
         self.balance.received += received
         return self.advance(now)
 
     def advance(self, to: int) -> Output[Windowed]:
         """Move the clock on to an event time (ms), as a record would that is of no key."""
         self.clock.advance(to)
-        self._release(self.clock.time - self.join.grace)
+        self._release(self._horizon.time)
         self._histories.save(self.clock.time)
         self.balance.pending = self._waiting.count
         return self._ledger.close()
@@ -188,15 +150,14 @@ class LookBackOperator(Accounting[Windowed]):
         clock, grace, time = self.clock, self.join.grace, record.timestamp
         if record.key is None or record.value is None:
             return unusable(record, clock, None)
-        until = time + grace
-        fate = Verdict.PENDING if until > clock.time else Verdict.MATCHED
+        fate = Verdict.PENDING if time > self._horizon.time else Verdict.MATCHED
         in_time = time >= self._horizon.time
         return Explanation(
             verdict=fate if in_time else Verdict.OVER,
             clock=clock.now,
             grace=grace,
-            until=until,
             windows=[(time - self._size, time)],
+            until=time + grace,
             untold=fate,
             reasons=frozenset({Reason.REFUSED} if in_time else {Reason.LATE, Reason.REFUSED}),
         )
@@ -212,19 +173,21 @@ class LookBackOperator(Accounting[Windowed]):
 
     def _again(self, history: History, timestamp: int) -> None:
         """Tell the result of a record that was put in among others, and those of the others that have changed."""
+        size, results = self._size, self._ledger.results
         slider = Slider(self._plan, self._plan.overs[0], history.tree, timestamp)
-        end: int | None = timestamp
-        while end is not None:
-            told = tuple(slider.results())
-            self._ledger.results.append(Windowed(history.key, end - self._size, end, told, end, final=False))
+        end, told = timestamp, slider.results()
+        while True:
+            results.append(Windowed(history.key, end - size, end, tuple(told), end, False))
             following = slider.next_time()
-            end = slider.step() if following is not None and following < timestamp + self._size else None
+            if following is None or following >= timestamp + size:
+                return
+            end, told = slider.step()
 
     def _release(self, until: int) -> None:
         """Give the final results of records up to a time (ms)."""
         results, size, following, final = self._ledger.results, self._size, self._histories.next, self._final
         before = self._waiting.count
-        for history in self._waiting.take(until):
+        for _, history in self._waiting.take(until):
             if final:
                 end, values = following(history)
                 results.append(Windowed(history.key, end - size, end, tuple(values), end, True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from streamapp.windows.aggregate import Aggregate, Place, batched, mergeable, removable
@@ -16,44 +16,47 @@ NOWHERE: Final = Place(0, 0)
 class Columns(Protocol):
     """Records in the order of (time, arrival), in columns."""
 
-    times: list[int]
-    #: The numbers that tell in which order they came, if the plan is `placed`.
-    numbers: list[int]
-    #: A list of values for each field.
-    columns: tuple[list[Any], ...]
+    @property
+    def times(self) -> Sequence[int]:
+        """Their times (ms)."""
+        ...
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """In which order they came, if the plan is `placed`."""
+        ...
+
+    @property
+    def columns(self) -> Sequence[list[Any]]:
+        """A list of values for each field."""
+        ...
 
 
 class Over:
     """The aggregates over one size of window, by their slots: their places in the plan."""
 
-    def __init__(
-        self, size: int, aggregates: Sequence[tuple[int, Aggregate[Any]]], column: Sequence[int | None]
-    ) -> None:
+    def __init__(self, size: int, aggregates: Sequence[tuple[int, Any]], column: Sequence[int | None]) -> None:
         #: (ms).
         self.size = size
         self.slots = [slot for slot, _ in aggregates]
         #: Those that forget records, with the columns of their values; the others that can be merged; and the rest.
-        self.removes: list[tuple[int, Callable[..., Any], int | None, bool]] = []
-        self.stacked: list[int] = []
-        self.scanned: list[int] = []
+        self.removes = [(slot, one.remove, column[slot]) for slot, one in aggregates if removable(one)]
+        self.stacked = [slot for slot, one in aggregates if not removable(one) and mergeable(one)]
+        self.scanned = [slot for slot, one in aggregates if not removable(one) and not mergeable(one)]
         #: Those that take a record as it comes.
-        self.adds: list[tuple[int, Callable[..., Any], bool]] = []
-        #: Those that can take any record back, not just the earliest, and whose states grow with the records: to take
-        #: some back is cheaper than to merge.
-        self.walked: list[int] = []
-        self.results = [(slot, aggregate.result) for slot, aggregate in aggregates]
-        for slot, aggregate in aggregates:
-            placed = not batched(aggregate)
-            if removable(aggregate):
-                self.removes.append((slot, aggregate.remove, column[slot], placed))
-                if not placed and isinstance(aggregate.initial(), (dict, list, set)):
-                    self.walked.append(slot)
-            elif mergeable(aggregate):
-                self.stacked.append(slot)
-            else:
-                self.scanned.append(slot)
-                continue
-            self.adds.append((slot, aggregate.add, placed))
+        self.adds = [(slot, one.add, one.result) for slot, one in aggregates if slot not in self.scanned]
+        #: Whether all of them forget, so that their states are those of the window.
+        self.plain = not self.stacked and not self.scanned
+        #: Whether it matters where a record stands.
+        self.placed = not all(batched(one) for _, one in aggregates)
+        self.results = [(slot, one.result) for slot, one in aggregates]
+        #: Those that take any record back, not just the earliest, and whose states grow with the records: to take some
+        #: back is cheaper than to merge.
+        self.walked = [
+            slot
+            for slot, one in aggregates
+            if removable(one) and batched(one) and isinstance(one.initial(), (dict, list, set))
+        ]
 
 
 class Plan:
@@ -72,13 +75,16 @@ class Plan:
         self.fields = [field for field in dict.fromkeys(fields) if field is not None]
         #: For each field, the first slot that has its values; for each slot, the column that does.
         self.picked = [fields.index(field) for field in self.fields]
+        #: Both the columns and these.
+        self.kept = list(enumerate(self.picked))
         self.column = [None if field is None else self.fields.index(field) for field in fields]
         self.sizes = list(dict.fromkeys(size for _, size in aggregates))
         self.overs = [
             Over(size, [(slot, one) for slot, (one, its) in enumerate(aggregates) if its == size], self.column)
             for size in self.sizes
         ]
-        self.longest = max(self.sizes)
+        #: Whether there are aggregates that cannot forget.
+        self.stacked = any(over.stacked for over in self.overs)
         #: Whether there are aggregates to which it matters where a record stands.
         self.placed = not all(batched(one) for one in self.aggregates)
         self._many = [one.add_many if batched(one) else None for one in self.aggregates]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import operator
+from collections.abc import Callable
 from typing import Any, ClassVar, Final, TypeAlias
 
 import msgspec
@@ -21,10 +22,11 @@ _value: Final = operator.itemgetter(2)
 
 
 class _End(OfField):
-    """One of the two ends of the values in a field that are not null; None (null) if all are null."""
+    """One of the two ends of the values in a field that are not null."""
 
     takes: ClassVar[Any] = Scalar
     state_type: ClassVar[Any] = Placed | None
+    choose: ClassVar[Callable[..., Any]]
 
     def initial(self) -> Placed | None:
         """Return None."""
@@ -36,7 +38,9 @@ class _End(OfField):
 
     def merge(self, state: Placed | None, other: Placed | None) -> Placed | None:
         """Return the end of both."""
-        raise NotImplementedError
+        if state is None or other is None:
+            return other if state is None else state
+        return self.choose(state, other, key=_place)  # type: ignore[no-any-return]
 
     def result(self, state: Placed | None) -> Scalar | None:
         """Return the value."""
@@ -46,21 +50,13 @@ class _End(OfField):
 class First(_End):
     """The first of the values in a field that are not null; None (null) if all are null."""
 
-    def merge(self, state: Placed | None, other: Placed | None) -> Placed | None:
-        """Return the first one of both."""
-        if state is None or other is None:
-            return other if state is None else state
-        return other if _place(other) < _place(state) else state
+    choose = staticmethod(min)
 
 
 class Last(_End):
     """The last of the values in a field that are not null; None (null) if all are null."""
 
-    def merge(self, state: Placed | None, other: Placed | None) -> Placed | None:
-        """Return the last one of both."""
-        if state is None or other is None:
-            return other if state is None else state
-        return state if _place(other) < _place(state) else other
+    choose = staticmethod(max)
 
 
 class Collected(msgspec.Struct, array_like=True, gc=False):

@@ -17,7 +17,7 @@ from streamapp.joins.state import State
 
 __all__ = ["RecordPages", "Taken"]
 
-#: Records of a page; its row must stay far below what a changelog takes (1 MiB), so it is cut in two where it is larger.
+#: Records of a page; its row must stay far below what a changelog takes (1 MiB), so one is cut in two if it is larger.
 PAGE_RECORDS: Final = 5_000
 PAGE_BYTES: Final = 256 << 10
 
@@ -88,29 +88,33 @@ class RecordPages:
                     column[:] = [column[index] for index in left]
                 self._state.put(key, _encode(page))
 
-    def write(self, records: Sequence[Taken], until: int) -> None:
-        """Write down the records of a batch, of which those after a time (ms) go onto pages of their own."""
-        far = [record for record in records if record.timestamp > until]
-        near = [record for record in records if record.timestamp <= until] if far else records
-        for group in (near, far):
-            for begin in range(0, len(group), PAGE_RECORDS):
-                self._write(group[begin : begin + PAGE_RECORDS])
+    def write(self, keys: list[bytes], times: list[int], columns: list[list[Any]], until: int) -> None:
+        """Write down the records of a batch, in columns; those after a time (ms) go onto pages of their own."""
+        if max(times) > until:
+            far = [index for index, timestamp in enumerate(times) if timestamp > until]
+            near = [index for index, timestamp in enumerate(times) if timestamp <= until]
+            whole: list[list[Any]] = [keys, times, *columns]
+            groups = [[[column[index] for index in each] for column in whole] for each in (near, far)]
+        else:
+            groups = [[keys, times, *columns]]
+        for group in groups:
+            for begin in range(0, len(group[0]), PAGE_RECORDS):
+                self._write([column[begin : begin + PAGE_RECORDS] for column in group])
 
     def drop(self, until: int) -> None:
         """Delete the pages without a record after a time (ms)."""
         while self._pages and self._pages[0][0] <= until:
             self._state.delete(ordering.number(heapq.heappop(self._pages)[1]))
 
-    def _write(self, records: Sequence[Taken]) -> None:
-        keys, times, rows = zip(*records, strict=True)
+    def _write(self, records: list[list[Any]]) -> None:
+        keys, times, *columns = records
         names = list(dict.fromkeys(keys))
         which = list(map(dict(zip(names, range(len(names)), strict=True)).__getitem__, keys))
-        columns = [list(column) for column in zip(*rows, strict=True)]
-        row = _encode(_Page(self._fields, names, which, list(times), columns, end := max(times)))
-        if len(row) > PAGE_BYTES and len(records) > 1:
-            middle = len(records) // 2
-            self._write(records[:middle])
-            self._write(records[middle:])
+        row = _encode(_Page(self._fields, names, which, times, columns, end := max(times)))
+        if len(row) > PAGE_BYTES and len(times) > 1:
+            middle = len(times) // 2
+            self._write([column[:middle] for column in records])
+            self._write([column[middle:] for column in records])
         else:
             self._state.put(ordering.number(self._next), row)
             self._note(end, self._next)

@@ -2,19 +2,20 @@
 
 A B+ tree whose nodes know the aggregates of what is below them, as soon as they have been asked for. So a stretch costs
 a logarithm of merges, wherever it begins and ends, and so does a record, wherever it is put in; one that comes in order
-costs next to nothing. (Tangwongsan, Hirzel, Schneider: Optimal and General Out-of-Order Sliding-Window Aggregation, VLDB
-2019, have such a tree.)
+costs next to nothing. (Tangwongsan, Hirzel, Schneider: Optimal and General Out-of-Order Sliding-Window Aggregation,
+VLDB 2019, have such a tree.)
 """
 
 from __future__ import annotations
 
 import bisect
 import operator
+from array import array
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
 from streamapp.windows.aggregate import Place
-from streamapp.windows.look_back_plan import NOWHERE, Plan
+from streamapp.windows.look_back_plan import Plan
 
 __all__ = ["Leaf", "RecordTree"]
 
@@ -29,12 +30,13 @@ class Leaf:
 
     __slots__ = ("columns", "dropped", "first", "next", "numbers", "parent", "states", "times")
 
-    def __init__(self, times: list[int], numbers: list[int], columns: tuple[list[Any], ...]) -> None:
+    def __init__(self, times: array[int], numbers: array[int], columns: tuple[list[Any], ...]) -> None:
         self.times = times
+        #: The numbers that tell in which order they came, if the plan is `placed`.
         self.numbers = numbers
         self.columns = columns
         #: A time (ms) before which there is none, unless this is the first leaf.
-        self.first = times[0] if times else 0
+        self.first: int = times[0] if times else 0
         self.parent: _Node | None = None
         self.next: Leaf | None = None
         #: Of the records together; None = not asked for so far.
@@ -50,7 +52,7 @@ class _Node:
 
     def __init__(self, children: list[_Any]) -> None:
         self.children = children
-        self.first = children[0].first
+        self.first: int = children[0].first
         self.parent: _Node | None = None
         self.states: list[Any] | None = None
         for child in children:
@@ -82,21 +84,15 @@ class RecordTree:
         """Put a record behind all others; returns whether it is the first of a leaf."""
         leaf, plan = self.last, self._plan
         if grown := len(leaf.times) >= LEAF_RECORDS:
-            leaf.next = self.last = self._leaf()
-            self.last.first = timestamp
-            leaf.first = min(leaf.first, leaf.times[0])
-            self._attach(leaf, self.last)
-            leaf = self.last
+            leaf = self._grow(timestamp)
         leaf.times.append(timestamp)
-        for column, slot in zip(leaf.columns, plan.picked):  # noqa: B905  # they are as many
-            column.append(values[slot])
+        columns = leaf.columns
+        for column, slot in plan.kept:
+            columns[column].append(values[slot])
         if plan.placed:
             leaf.numbers.append(number)
-        node: _Any | None = leaf
-        while node is not None:
-            if node.states is not None:
-                plan.add(node.states, values, Place(timestamp, number))
-            node = node.parent
+        if leaf.parent is not None or leaf.states is not None:
+            self._count(leaf, timestamp, values, number)
         return grown
 
     def insert(self, timestamp: int, values: Sequence[Any], number: int) -> tuple[Leaf, int, Leaf | None]:
@@ -108,19 +104,13 @@ class RecordTree:
             column.insert(index, values[slot])
         if plan.placed:
             leaf.numbers.insert(index, number)
-        node: _Any | None = leaf
-        while node is not None:
-            if timestamp < node.first:
-                node.first = timestamp
-            if node.states is not None:
-                plan.add(node.states, values, Place(timestamp, number))
-            node = node.parent
+        self._count(leaf, timestamp, values, number)
         return leaf, index, self._split(leaf) if len(leaf.times) > LEAF_RECORDS else None
 
     def find(self, bound: int) -> Position:
         """Return the position of the first record with a time after a bound (ms)."""
         node = self._root
-        while type(node) is _Node:
+        while isinstance(node, _Node):
             node = node.children[max(0, bisect.bisect_right(node.children, bound, key=_FIRST) - 1)]
         return node, bisect.bisect_right(node.times, bound)
 
@@ -154,7 +144,7 @@ class RecordTree:
         if node.states is None:
             plan = self._plan
             states = plan.initial()
-            if type(node) is _Node:
+            if isinstance(node, _Node):
                 for child in node.children:
                     plan.merge(states, plan.merged, self._states(child))
             else:
@@ -162,8 +152,30 @@ class RecordTree:
             node.states = states
         return node.states
 
+    def _count(self, leaf: Leaf, timestamp: int, values: Sequence[Any], number: int) -> None:
+        """Have the nodes that a record is below know of it."""
+        node: _Any | None = leaf
+        while node is not None:
+            if timestamp < node.first:
+                node.first = timestamp
+            if node.states is not None:
+                self._plan.add(node.states, values, Place(timestamp, number))
+            node = node.parent
+
+    def _grow(self, timestamp: int) -> Leaf:
+        """Put a leaf behind all others, for a record of this time (ms)."""
+        leaf = self.last
+        leaf.first = min(leaf.first, leaf.times[0])
+        leaf.next = self.last = self._leaf()
+        self.last.first = timestamp
+        self._attach(leaf, self.last)
+        if self._plan.stacked and leaf.parent is not None and leaf.parent.parent is not None:
+            # They will be asked for: not for all leaves of a large tree at once.
+            self._states(leaf)
+        return self.last
+
     def _leaf(self) -> Leaf:
-        return Leaf([], [], tuple([] for _ in self._plan.fields))
+        return Leaf(array("q"), array("q"), tuple([] for _ in self._plan.fields))
 
     def _split(self, leaf: Leaf) -> Leaf:
         """Put the second half of a leaf into one of its own."""
@@ -198,7 +210,8 @@ class RecordTree:
 
     def _drop(self) -> None:
         """Drop the first leaf."""
-        leaf = node = self.begin
+        leaf = self.begin
+        node: _Any = leaf
         leaf.dropped = True
         if leaf.next is not None:
             self.begin = leaf.next
@@ -210,13 +223,13 @@ class RecordTree:
             parent.states = None
             parent = parent.parent
         leaf.parent = None
-        while type(self._root) is _Node and len(self._root.children) == 1:
+        while isinstance(self._root, _Node) and len(self._root.children) == 1:
             self._root = self._root.children[0]
             self._root.parent = None
 
 
 def stretches(begin: Position, end: Position) -> Iterator[tuple[Leaf, int, int]]:
-    """Go through the leaves from one position up to another one: each with an index in it, and the one after the last."""
+    """Go through the leaves from one position up to another one: each with the indices from which and up to which."""
     leaf, first = begin
     last, after = end
     while leaf is not last:

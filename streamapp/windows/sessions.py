@@ -297,7 +297,7 @@ class SessionsOperator(WindowOperator):
             if one.stored is not None and one.stored != one.start:
                 changes[ordering.time(one.stored) + one.key] = None
             changes[ordering.time(one.start) + one.key] = self._states.row(
-                one.end, one.count, one.untold, one.told, states=one.states
+                (one.end, one.count, one.untold, one.told), one.states
             )
             one.stored = one.start
         self._changed = []

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from streamapp.extras import Extra, require
 from streamapp.windows.aggregate import Number, OfField, Place, Scalar
-from streamapp.windows.counts import key_of
+from streamapp.windows.frequencies import key_of
 
 __all__ = ["ApproxDistinct", "Quantiles"]
 

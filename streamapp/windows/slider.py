@@ -54,29 +54,36 @@ class Slider:
             return None
         return leaf.times[index - 1]
 
-    def slide(self, timestamp: int, values: Sequence[Any], number: int) -> None:
-        """Have it end at the next record, which is in the tree already."""
+    def slide(self, timestamp: int, values: Sequence[Any], number: int) -> list[Any]:
+        """Have it end at the next record, which is in the tree already; returns what the aggregates say."""
         over = self._over
         self._bound = bound = timestamp - over.size
         times = self._first.times
         if self._index == len(times) or times[self._index] <= bound:
             self._forget(bound)
         states = self._states
-        for slot, add, placed in over.adds:
-            states[slot] = add(states[slot], values[slot], Place(timestamp, number) if placed else NOWHERE)
+        place = Place(timestamp, number) if over.placed else NOWHERE
+        if not over.plain:
+            for slot, add, _ in over.adds:
+                states[slot] = add(states[slot], values[slot], place)
+            return self.results()
+        told = []
+        for slot, add, result in over.adds:
+            states[slot] = state = add(states[slot], values[slot], place)
+            told.append(result(state))
+        return told
 
-    def step(self) -> int | None:
-        """Have it end at the next record; returns its time (ms), None = there is none."""
+    def step(self) -> tuple[int, list[Any]]:
+        """Have it end at the next record; returns its time (ms) and what the aggregates say."""
         leaf, index = self._end
         if index == len(leaf.times):
             if leaf.next is None:
-                return None
+                raise AssertionError("there is no record behind the window")
             leaf, index = leaf.next, 0
         self._to = leaf, index + 1
         timestamp = leaf.times[index]
         number = leaf.numbers[index] if self._plan.placed else 0
-        self.slide(timestamp, self._plan.values(leaf, index), number)
-        return timestamp
+        return timestamp, self.slide(timestamp, self._plan.values(leaf, index), number)
 
     def next_time(self) -> int | None:
         """Return the time (ms) of the next record; None = there is none."""
@@ -87,21 +94,21 @@ class Slider:
 
     def results(self) -> list[Any]:
         """Return what the aggregates say, in the order of the size's slots."""
-        over, states = self._over, self._states
-        if not over.stacked and not over.scanned:
-            return [result(states[slot]) for slot, result in over.results]
-        if self._front is None:
-            self._flip()
-        found = states
-        if self._front and over.stacked:
-            found = states.copy()
-            for slot in over.stacked:
-                aggregate = self._plan.aggregates[slot]
-                front = aggregate.merge(aggregate.initial(), self._front[-1][slot])
-                found[slot] = aggregate.merge(front, states[slot])
+        over, found = self._over, self._states
+        if over.stacked:
+            if self._front is None:
+                self._flip()
+            if self._front:
+                found = found.copy()
+                for slot in over.stacked:
+                    aggregate = self._plan.aggregates[slot]
+                    front = aggregate.merge(aggregate.initial(), self._front[-1][slot])
+                    found[slot] = aggregate.merge(front, found[slot])
         if over.scanned:
+            found = found.copy()
             scanned = self._tree.aggregate(over.scanned, (self._first, self._index), self._end)
-            found = [scanned[slot] if slot in over.scanned else state for slot, state in enumerate(found)]
+            for slot in over.scanned:
+                found[slot] = scanned[slot]
         return [result(found[slot]) for slot, result in over.results]
 
     def earlier(self, timestamp: int) -> list[Any]:
@@ -141,8 +148,8 @@ class Slider:
         front = self._front
         if leaf is self._first and front and index < self._index + len(front):
             self._front = None
-        for slot, add, placed in self._over.adds:
-            place = Place(timestamp, number) if placed else NOWHERE
+        place = Place(timestamp, number)
+        for slot, add, _ in self._over.adds:
             self._states[slot] = add(self._states[slot], values[slot], place)
 
     def split(self, leaf: Leaf, right: Leaf) -> None:
@@ -163,7 +170,7 @@ class Slider:
     def _forget(self, bound: int) -> None:
         """Move the begin over the records up to a time (ms)."""
         leaf, index, states = self._first, self._index, self._states
-        removes, front = self._over.removes, self._front
+        removes, front, placed = self._over.removes, self._front, self._over.placed
         while True:
             if index == len(leaf.times):
                 following = leaf.next
@@ -174,9 +181,9 @@ class Slider:
                 continue
             if leaf.times[index] > bound:
                 break
-            for slot, remove, column, placed in removes:
+            place = Place(leaf.times[index], leaf.numbers[index]) if placed else NOWHERE
+            for slot, remove, column in removes:
                 value = None if column is None else leaf.columns[column][index]
-                place = Place(leaf.times[index], leaf.numbers[index]) if placed else NOWHERE
                 states[slot] = remove(states[slot], value, place)
             if front:
                 front.pop()
@@ -190,12 +197,15 @@ class Slider:
         plan, stacked = self._plan, self._over.stacked
         leaf, end = self._first, self._end
         after = end[1] if end[0] is leaf else len(leaf.times)
-        states = plan.initial()
+        states = [aggregate.initial() for aggregate in plan.aggregates]
         self._front = front = []
         for index in range(after - 1, self._index - 1, -1):
-            longer = plan.initial()
-            plan.merge(longer, stacked, states)
-            plan.add_stretch(longer, stacked, leaf, index, index + 1)
+            values = plan.values(leaf, index)
+            place = Place(leaf.times[index], leaf.numbers[index] if plan.placed else 0)
+            longer: list[Any] = [None] * len(states)
+            for slot in stacked:
+                aggregate = plan.aggregates[slot]
+                longer[slot] = aggregate.add(aggregate.merge(aggregate.initial(), states[slot]), values[slot], place)
             front.append(longer)
             states = longer
         rest = self._tree.aggregate(stacked, (leaf, after), end)

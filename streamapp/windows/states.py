@@ -71,7 +71,7 @@ class States:
         """Return the aggregates' values."""
         return tuple([result(state) for result, state in zip(self._results, states, strict=True)])
 
-    def row(self, *head: Any, states: list[Any]) -> bytes:
+    def row(self, head: tuple[Any, ...], states: list[Any]) -> bytes:
         """Return the row of a window."""
         return _encode((*head, self._by_name(*states)))
 

@@ -257,6 +257,6 @@ class TimeWindowsOperator(WindowOperator):
             self._fold(windows)
             head = windows.head
             for window in windows.changed:
-                changes[head + window.key] = row(window.latest, window.firsts, window.untold, states=window.states)
+                changes[head + window.key] = row((window.latest, window.firsts, window.untold), window.states)
                 window.changed, window.stored = False, True
             windows.changed = []

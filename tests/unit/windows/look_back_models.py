@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from streamapp.joins import Event, Record
 from streamapp.windows.aggregate import Aggregate
 from streamapp.windows.count import Count
-from streamapp.windows.counts import Distinct
 from streamapp.windows.extremes import Max, Min
+from streamapp.windows.frequencies import Distinct
 from streamapp.windows.numbers import Mean, Sum
 from streamapp.windows.order import Collect, First, Last
 from streamapp.windows.own import Own
@@ -50,12 +50,27 @@ AGGREGATES: list[tuple[Aggregate[Any], Callable[[Values], Any]]] = [
     (Last("v"), lambda values: values[-1]),
     (Collect("v"), list),
     (
-        Own("v", name="merged", initial=list, add=lambda s, v: [*s, v], merge=lambda s, o: s + o, state_type=list, result=sorted),
+        Own(
+            "v",
+            name="merged",
+            initial=list,
+            add=lambda s, v: [*s, v],
+            merge=lambda s, o: s + o,
+            state_type=list,
+            result=sorted,
+        ),
         sorted,
     ),
     (Own("v", name="scanned", initial=list, add=lambda s, v: [*s, v], state_type=list), list),
     (
-        Own("v", name="removed", initial=list, add=lambda s, v: sorted([*s, v]), remove=lambda s, v: s[:(i := s.index(v))] + s[i + 1 :], state_type=list),
+        Own(
+            "v",
+            name="removed",
+            initial=list,
+            add=lambda s, v: sorted([*s, v]),
+            remove=lambda s, v: s[: (i := s.index(v))] + s[i + 1 :],
+            state_type=list,
+        ),
         sorted,
     ),
 ]

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from streamapp.windows.aggregate import Aggregate, Place, mergeable, removable
 from streamapp.windows.count import Count
-from streamapp.windows.counts import ApproxTopK, Distinct, TopK
 from streamapp.windows.extremes import Max, Min
+from streamapp.windows.frequencies import ApproxTopK, Distinct, TopK
 from streamapp.windows.numbers import Mean, Sum
 from streamapp.windows.order import Collect, First, Last
 from streamapp.windows.sketches import ApproxDistinct, Quantiles
@@ -48,6 +48,7 @@ ALL = [aggregate for aggregate, _, _ in EXACT] + [
 
 
 @pytest.mark.parametrize(("aggregate", "values", "expected"), EXACT, ids=[str(exact[0]) for exact in EXACT])
+@settings(deadline=None)
 @given(data=st.data())
 def test_a_result_is_that_of_the_values_however_its_state_was_made(
     aggregate: Aggregate[Any], values: st.SearchStrategy[Any], expected: Model, data: st.DataObject
@@ -59,12 +60,14 @@ def test_a_result_is_that_of_the_values_however_its_state_was_made(
     assert type(result) is type(told)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_count_without_a_field_counts_all_records(data: st.DataObject) -> None:
     records = data.draw(placed(SCALARS))
     assert Count().result(state_of(Count(), [(None, place) for _, place in records], data)) == len(records)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_mean_is_the_sum_by_the_count(data: st.DataObject) -> None:
     records = data.draw(placed(NUMBERS))
@@ -73,6 +76,7 @@ def test_a_mean_is_the_sum_by_the_count(data: st.DataObject) -> None:
     assert mean == (model.total(values) / len(values) if values else None)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_the_standard_deviation_is_the_root_of_the_variance(data: st.DataObject) -> None:
     records = data.draw(placed(NUMBERS))
@@ -82,6 +86,7 @@ def test_the_standard_deviation_is_the_root_of_the_variance(data: st.DataObject)
 
 
 @pytest.mark.parametrize("aggregate", [TopK("x", k=3), ApproxTopK("x", k=3)], ids=str)
+@settings(deadline=None)
 @given(data=st.data())
 def test_top_k_tells_the_most_frequent_values_and_how_often_they_are_there(
     aggregate: Aggregate[Any], data: st.DataObject
@@ -93,6 +98,7 @@ def test_top_k_tells_the_most_frequent_values_and_how_often_they_are_there(
     assert all(counts[model.same(top["value"])] == top["count"] for top in told)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_few_numbers_have_exact_quantiles(data: st.DataObject) -> None:
     records = data.draw(placed(NUMBERS))
@@ -102,6 +108,7 @@ def test_few_numbers_have_exact_quantiles(data: st.DataObject) -> None:
     assert told == ([values[0], values[(len(values) - 1) // 2], values[-1]] if values else None)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_collect_keeps_the_last_values_and_tells_how_many_are_left_out(data: st.DataObject) -> None:
     records = data.draw(placed(SCALARS))
@@ -112,7 +119,7 @@ def test_collect_keeps_the_last_values_and_tells_how_many_are_left_out(data: st.
 
 
 @pytest.mark.parametrize("aggregate", ALL, ids=str)
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_a_result_is_of_what_json_can_write_and_leaves_the_state_as_it_is(
     aggregate: Aggregate[Any], data: st.DataObject

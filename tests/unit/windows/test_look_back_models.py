@@ -88,9 +88,7 @@ def agree(records: list[Arrival], data: st.DataObject, store: Store) -> None:
         (key, end - size, end, said([told.values[number] for number in inside], chosen), end, final)
         for key, end, inside, final in told.results
     ]
-    assert [
-        (one.key, one.start, one.end, one.values, one.timestamp, one.final) for one in driver.results
-    ] == expected
+    assert [(one.key, one.start, one.end, one.values, one.timestamp, one.final) for one in driver.results] == expected
     late = {side.record.offset: side.late_by for side in driver.side_outputs if side.reason is Reason.LATE}
     rejected = {side.record.offset for side in driver.side_outputs if side.rejected}
     balance = driver.operator.balance

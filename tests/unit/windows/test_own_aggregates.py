@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from aggregate_models import placed, state_of
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamapp.windows.aggregate import Place, mergeable, removable
@@ -19,6 +19,7 @@ def xor(**more: Any) -> Own[int]:
     return Own("x", name="xor", initial=int, add=lambda state, value: state ^ value, state_type=int, **more)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_its_functions_make_and_merge_states_and_remove_values_from_them(data: st.DataObject) -> None:
     own = xor(merge=lambda state, other: state ^ other, remove=lambda state, value: state ^ value, result=hex)

@@ -14,7 +14,7 @@ import pytest
 from streamapp import extras
 from streamapp.extras import MissingExtraError
 from streamapp.windows.aggregate import Batched
-from streamapp.windows.counts import ApproxTopK
+from streamapp.windows.frequencies import ApproxTopK
 from streamapp.windows.sketches import ApproxDistinct, Quantiles
 
 VALUES = 100_000

@@ -11,9 +11,9 @@ import pytest
 
 from streamapp.joins import Event, Refused
 from streamapp.windows.count import Count
-from streamapp.windows.counts import Distinct
 from streamapp.windows.extremes import Max, Min
 from streamapp.windows.fields import CheckedFields, JsonFields
+from streamapp.windows.frequencies import Distinct
 from streamapp.windows.numbers import Mean, Sum
 from streamapp.windows.order import Last
 from streamapp.windows.own import Own
@@ -67,6 +67,7 @@ def test_the_fields_of_a_cloud_event_are_those_of_its_data() -> None:
         ({"amount": [1]}, "wrong_type", "the field amount is [1]"),
         ({"amount": 1e141}, "wrong_type", "float <= 1e+140"),
         ({"amount": 1 << 63}, "wrong_type", "int <= 9223372036854775807"),
+        (b'{"amount": "x", "amount": 1}', "wrong_type", "got `str` - at `$.amount`"),
         (b'{"amount": NaN}', "not_json", "the value is damaged JSON"),
         (b'{"amount": 1e999}', "wrong_type", "out of range"),
         (b"\x00\x00\x00\x00\x11\x04c0", "not_json", "the value is Avro or Protobuf of a schema registry"),
