@@ -101,7 +101,8 @@ class Declaration(Generic[R]):
         app, noun = self.app, self.runs.noun
         for other in app.joins:
             if other.name == self.name:
-                raise JoinError(f"there is a {other.title} already: give the {noun} another name, by name=…")
+                article = "an" if other.noun[0] in "aeiou" else "a"
+                raise JoinError(f"there is {article} {other.title} already: give the {noun} another name, by name=…")
         if self.name in app.tables:
             raise JoinError(f"there is a table named {self.name}: give the {noun} another name, by name=…")
         title = f"{noun} {self.name}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from random import Random
 from typing import Any, NamedTuple
@@ -106,7 +107,8 @@ def numbers(results: list[Enriched]) -> list[int]:
 
 def balance(worker: Worker, kind: str) -> Counter[str]:
     """Sum up the balances of an enrichment that a worker tells of."""
+    pattern = rf'streamapp_enrichment_records{{account="(\w+)",enrichment="{kind}",partition="\d+"}} ([\d.]+)'
     found: Counter[str] = Counter()
-    for partition in worker.get("/joins/").json()["joins"][kind]["partitions"].values():
-        found.update({name: count for name, count in partition["balance"].items() if isinstance(count, int)})
+    for account, count in re.findall(pattern, worker.get("/metrics").body.decode()):
+        found[account] += int(float(count))
     return found
