@@ -156,8 +156,14 @@ class GatheringOperator(Accounting[Gathered]):
         """Say whether a record waits."""
         if record.value is None or (self.join.keyed and record.key is None):
             return unusable(record, self.clock, None)
-        verdict = Verdict.PENDING if record.offset in self._queue else Verdict.MATCHED
-        return Explanation(verdict=verdict, clock=self.clock.now, untold=Verdict.MATCHED)
+        waits = record.offset in self._queue
+        return Explanation(
+            verdict=Verdict.PENDING if waits else Verdict.MATCHED,
+            clock=self.clock.now,
+            windows=None if waits else (),
+            detail="it waits for features, or for one before it that does" if waits else "it is done with",
+            reasons=frozenset() if waits else frozenset({Reason.PARTLY_LATE, Reason.REFUSED}),
+        )
 
     def _wait(self, record: Any) -> None:
         self.balance.received += 1

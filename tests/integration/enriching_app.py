@@ -14,6 +14,7 @@ from streamapp.windows.aggregate import Aggregate
 GRACE = "200ms"
 #: Features by their names, of each kind: by the records' keys, by one other field, by three keys at once.
 KINDS: dict[str, dict[str, Aggregate]] = {
+    "keyed1": {"n": Count(over="1m")},
     "keyed": {"n": Count(over="500ms"), "spent": Sum("amount", over="2s")},
     "by-ip": {"ip_n": Count(over="500ms", by="ip")},
     "several": {
