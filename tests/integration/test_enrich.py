@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 from commit_steps import OFFSETS
-from enriched import balance, enriched, expected, given, numbers, produce
+from enriched import balance, enriched, expected, given, numbers, produce, usable
 from enriching_app import KINDS, SIDES
 from ports import free_port
 from topics import Topics
@@ -56,8 +59,21 @@ def test_records_have_the_features_of_a_plain_model_in_their_order(topics: Topic
         sides = {side: topics.read(f"{kind}.{side}") for side in SIDES}
         assert len(sides["late"]) == late
         assert len(sides["rejected"]) + len(sides["null_key"]) == rejected
+        told = [dict(message.headers()) for messages in sides.values() for message in messages]
+        assert {headers["topic"].decode() for headers in told} == {f"{topics.prefix}payments"}
+        offsets = {int(headers["offset"]) for headers in told}
+        assert offsets.issuperset(numbers_refused(topics, kind))
         accounts = balances[kind]
         assert accounts["received"] == accounts["matched"] + accounts["rejected"] == len(results) + rejected
+
+
+def numbers_refused(topics: Topics, kind: str) -> set[int]:
+    """Return the offsets of the payments that are rejected."""
+    return {
+        message.offset()
+        for message in topics.read("payments")
+        if not usable(kind, message.key(), json.loads(message.value()))
+    }
 
 
 def wait_results(topics: Topics, worker: Worker, before: int) -> None:
@@ -68,10 +84,15 @@ def wait_results(topics: Topics, worker: Worker, before: int) -> None:
     )
 
 
-def go_on(topics: Topics, directory: Path, part: int, **settings: object) -> Worker:
+def go_on(topics: Topics, directory: Path, part: int, **settings: Any) -> Worker:
     """Send a part of the payments, and start a worker."""
     produce(topics, 300, start=300 * part)
     return Worker(directory, app="enriching_app", web_port=PORT, **settings, **topics.settings)
+
+
+def random_text(size: int) -> str:
+    """Return text that cannot be compressed."""
+    return Random(1).randbytes(size).hex()[:size]
 
 
 def check(topics: Topics, guarantee: str) -> None:
@@ -87,7 +108,7 @@ def check(topics: Topics, guarantee: str) -> None:
 
 @pytest.mark.parametrize("guarantee", [EXACTLY_ONCE, AT_LEAST_ONCE])
 def test_after_kills_each_record_has_come_out_with_its_features(topics: Topics, tmp_path: Path, guarantee: str) -> None:
-    settings = {"store": "rocksdb://", "processing_guarantee": guarantee}
+    settings: dict[str, Any] = {"store": "rocksdb://", "processing_guarantee": guarantee}
     before = 0
     for part in range(2):
         with go_on(topics, tmp_path, part, **settings) as worker:
@@ -112,7 +133,7 @@ def test_after_kills_each_record_has_come_out_with_its_features(topics: Topics, 
 def test_killed_amid_a_commit_no_record_is_lost_or_counted_twice(
     topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, guarantee: str
 ) -> None:
-    settings = {"store": "rocksdb://", "processing_guarantee": guarantee}
+    settings: dict[str, Any] = {"store": "rocksdb://", "processing_guarantee": guarantee}
     monkeypatch.setenv("DIES_AT", step)
     for part in range(2):
         with go_on(topics, tmp_path, part, **settings) as worker:
@@ -142,11 +163,16 @@ def test_a_second_worker_that_comes_and_goes_changes_no_order(
     topics = Topics(kafka.bootstrap, "enrich-two", partitions=4)
     topics.create("payments")
     monkeypatch.setenv("GRACE", "1h")
-    settings = {"app": "enriching_app", "store": "memory://", "processing_guarantee": guarantee, **topics.settings}
+    settings: dict[str, Any] = {
+        "app": "enriching_app",
+        "store": "memory://",
+        "processing_guarantee": guarantee,
+        **topics.settings,
+    }
     produce(topics, 1_000, disorder=False)
-    with Worker(tmp_path / "one", **settings) as one:
+    with Worker(tmp_path / "one", app="enriching_app", **settings) as one:
         wait_results(topics, one, 0)
-        with Worker(tmp_path / "two", **settings) as two:
+        with Worker(tmp_path / "two", app="enriching_app", **settings) as two:
             two.wait_running()
             produce(topics, 1_000, start=1_000, disorder=False)
             wait_until(lambda: topics.end("several.results") > 1_000, "both work")
@@ -163,3 +189,26 @@ def test_a_second_worker_that_comes_and_goes_changes_no_order(
             assert guarantee == AT_LEAST_ONCE or len(results) == len(sent)
             if "n" in KINDS[kind]:
                 assert all(result.value["n"] == keyed[result.value["at"]] for result in results)
+
+
+@pytest.mark.parametrize("internal", ["by-ip-questions", "answers"])
+def test_what_is_too_large_to_be_asked_or_told_is_rejected_and_keeps_no_other(
+    topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, internal: str
+) -> None:
+    monkeypatch.setenv("FEATURES", "listed")
+    name = topics.prefix
+    topics.prefix = f"{topics.id}-listed-"
+    topics.create(internal, config={"max.message.bytes": "2000"})
+    topics.prefix = name
+    payment = {"ip": "a", "at": 0, "note": "x"}
+    # The second question is too large, and so is the answer that has both notes.
+    for at, note in enumerate(("x", random_text(3_000), "y")):
+        topics.send("payments", "k", payment | {"at": at, "note": note}, at=1_000 * at)
+    topics.flush()
+    with Worker(tmp_path, app="enriching_app", store="memory://", **topics.settings) as worker:
+        wait_until(lambda: topics.end("listed.results") == 2, "the others come out")
+        wait_until(lambda: topics.end("listed.rejected") == 1, "it is rejected")
+        assert worker.terminate() == 0
+    assert numbers(given(topics, "listed")[0]) == [0, 2]
+    (rejected,) = topics.read("listed.rejected")
+    assert b"it cannot be told its features" in dict(rejected.headers())["detail"]

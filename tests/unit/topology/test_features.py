@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from streamapp import App, Settings
 from streamapp.joins import Event, Refused
-from streamapp.topology import JoinError
+from streamapp.settings import Settings
+from streamapp.topology import App, JoinError
 from streamapp.topology.features import Members, Usable, grouped, with_members
 from streamapp.windows import Count, Distinct, Own, Sum, tumbling
 
@@ -27,7 +27,11 @@ def record(value: Any, key: bytes | None = b"k") -> Event:
 
 
 def test_features_are_grouped_by_the_field_that_they_are_by() -> None:
-    features = {"n": COUNT, "ips": Distinct("ip", over=500), "m": Count(over=timedelta(hours=1), by="ip")}
+    features: dict[str, Any] = {
+        "n": COUNT,
+        "ips": Distinct("ip", over=500),
+        "m": Count(over=timedelta(hours=1), by="ip"),
+    }
     groups = grouped(features, "account")
     assert {by: {name: one.size for name, one in group.items()} for by, group in groups.items()} == {
         "": {"n": 60_000, "ips": 500},

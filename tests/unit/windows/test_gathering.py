@@ -38,6 +38,7 @@ def test_a_record_comes_out_with_its_features_once_all_groups_have_told_theirs()
     driver = Driver(GATHERING)
     assert driver.process([record(7), answer(7, "account")]).results == []
     (result,) = driver.process([answer(7, "ip")]).results
+    assert isinstance(result.record, Original)
     assert (result.features, result.timestamp, result.record.headers) == (
         b'"ip":7,"account":7',
         1_007,
