@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -16,6 +16,7 @@ from streamapp.topology.processor import JoinError
 from streamapp.windows.aggregate import Aggregate
 from streamapp.windows.enrichment import Feature
 from streamapp.windows.fields import JsonFields
+from streamapp.windows.gathering import Original
 
 __all__ = ["BY_KEY", "FeatureFields", "Features", "Members", "Usable", "grouped", "with_members"]
 
@@ -87,9 +88,11 @@ class Usable:
         self.keyed = BY_KEY in groups
 
     def check(self, record: Record) -> None:
-        """Raise `Refused` for a record that has a value, and a key if it needs one, and cannot be counted."""
-        if record.value is not None and not (self.keyed and record.key is None):
-            self(record)
+        """Raise `Refused` for a record that has asked no groups, although it has a value, and a key if it needs one."""
+        if cast(Original, record).groups or record.value is None or (self.keyed and record.key is None):
+            return
+        self(record)
+        raise Refused("it could not be counted when it was read, with what the app had declared then")
 
     def __call__(self, record: Record) -> dict[str, bytes]:
         """Return the keys by group."""

@@ -8,6 +8,7 @@ an answer that says so.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections import defaultdict
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
@@ -39,7 +40,11 @@ from streamapp.worker.growth import REPARTITIONING
 __all__ = ["EnrichmentDeclaration", "EnrichmentProcessor", "enrichment", "gathering"]
 
 ANSWERS: Final = 1
+#: The header, before the mark of a copy, that names the groups which a record has asked; none, if it cannot be counted.
+#: What the app had declared then counts, and not what it has when the record is waited with.
+ASKED: Final = "streamapp-asked"
 _encode: Final = msgspec.msgpack.Encoder().encode
+_decode_groups: Final = msgspec.msgpack.Decoder(tuple[str, ...]).decode
 
 
 class EnrichmentProcessor(JoinProcessor[Any]):
@@ -119,6 +124,7 @@ def _ask(app: JoiningApp, source: str, records: Output, questions: Mapping[str, 
     app.derived[records.topic] = source
     if app.settings.processing_guarantee is Guarantee.AT_LEAST_ONCE:
         app.declared.copied |= internal.keys()
+    all_groups = _encode(list(questions))
 
     async def run(batches: AsyncIterable[Batch]) -> None:
         async for batch in batches:
@@ -127,15 +133,14 @@ def _ask(app: JoiningApp, source: str, records: Output, questions: Mapping[str, 
             asked: dict[str, list[Result]] = {by: [] for by in questions}
             for number, record in enumerate(batch):
                 tp = batch.source(number)
-                marked = mark(tp.partition, record.offset, topic_id)
-                headers = [*without_mark(record.headers), marked]
-                waiting[tp.partition].append(
-                    (Envelope(record.key, record.timestamp, headers, record, tp), record.value)
-                )
                 try:
                     keys = usable(record)
                 except Refused:
-                    continue  # it is told where it waits
+                    keys = {}  # it is told where it waits
+                marked = mark(tp.partition, record.offset, topic_id)
+                headers = [*without_mark(record.headers), (ASKED, all_groups if keys else b""), marked]
+                copy = Envelope(record.key, record.timestamp, headers, record, tp)
+                waiting[tp.partition].append((copy, record.value))
                 for by, key in keys.items():
                     asked[by].append((Envelope(key, record.timestamp, headers, record, tp), record.value))
             for partition, results in waiting.items():
@@ -151,8 +156,15 @@ def _ask(app: JoiningApp, source: str, records: Output, questions: Mapping[str, 
 def _original(record: Record) -> Record:
     """Return the record that one in the topic of those that wait is a copy of."""
     copy: Any = record
-    _, offset = place(copy) or (0, copy.offset)
-    return Original(copy.key, copy.value, copy.timestamp, offset, list(without_mark(copy.headers)))
+    if (placed := place(copy)) is None:
+        raise AssertionError(f"the record at {copy.offset} does not say of which one it is a copy")
+    *own, (_, groups), _ = copy.headers
+    return Original(copy.key, copy.value, copy.timestamp, placed[1], own, _groups(groups))
+
+
+@functools.lru_cache
+def _groups(names: bytes) -> tuple[str, ...]:
+    return _decode_groups(names) if names else ()
 
 
 def _result(answer: Answer, timestamp: int | None) -> Result:

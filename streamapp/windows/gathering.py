@@ -29,13 +29,14 @@ SEPARATOR: Final = ", "
 
 
 class Original(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A record as it came, with its offset there."""
+    """A record as it came, with its offset there, and the groups that were asked for its features."""
 
     key: bytes | None
     value: bytes | None
     timestamp: int
     offset: int
     headers: list[tuple[str, bytes]] = []
+    groups: tuple[str, ...] = ()
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -120,7 +121,7 @@ class GatheringOperator(Accounting[Gathered]):
         for key, row in self._waiting_rows.scan():
             waiting, number = _waiting(row), ordering.number_of(key)
             # Nobody tells it any more what is not declared any more.
-            waiting.groups = tuple(group for group in waiting.groups if group in self._groups)
+            waiting.groups = self._declared(waiting.groups)
             self._queue[waiting.record.offset] = number, waiting
             self._next = number + 1
         #: Of the rows from here on none is in the state.
@@ -165,6 +166,10 @@ class GatheringOperator(Accounting[Gathered]):
             reasons=frozenset() if waits else frozenset({Reason.PARTLY_LATE, Reason.REFUSED}),
         )
 
+    def _declared(self, groups: tuple[str, ...]) -> tuple[str, ...]:
+        """Return those of some groups that there still are."""
+        return groups if groups == self._groups else tuple(group for group in groups if group in self._groups)
+
     def _wait(self, record: Any) -> None:
         self.balance.received += 1
         if record.value is None or (self.join.keyed and record.key is None):
@@ -173,7 +178,7 @@ class GatheringOperator(Accounting[Gathered]):
             return
         early = self._early.pop(record.offset, {})
         told = {group: answer for group, answer in early.items() if group in self._groups}
-        self._queue[record.offset] = self._next, _Waiting(record, self._groups, told)
+        self._queue[record.offset] = self._next, _Waiting(record, self._declared(record.groups), told)
         self._changed.add(record.offset)
         self._next += 1
 

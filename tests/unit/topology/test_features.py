@@ -14,6 +14,7 @@ from streamapp.settings import Settings
 from streamapp.topology import App, JoinError
 from streamapp.topology.features import Members, Usable, grouped, with_members
 from streamapp.windows import Count, Distinct, Own, Sum, tumbling
+from streamapp.windows.gathering import Original
 
 COUNT = Count(over="1m")
 
@@ -116,3 +117,12 @@ def test_features_are_added_to_the_value_which_stays_as_it_came(value: bytes, ex
 def test_values_of_features_are_json() -> None:
     members = Members(["n", "a b"])((None, [1.5, "x"]))
     assert msgspec.json.decode(b"{%b}" % members) == {"n": None, "a b": [1.5, "x"]}
+
+
+def test_what_a_record_has_asked_counts_and_not_what_is_declared_when_it_waits() -> None:
+    usable = Usable(grouped({"spent": Sum("amount", over="1m", by="ip")}, ""), None)
+    usable.check(Original(b"k", b'{"ip":"a"}', 1_000, 0, [], ("ip",)))
+    with pytest.raises(Refused, match="the value has no field amount"):
+        usable.check(Original(b"k", b'{"ip":"a"}', 1_000, 0))
+    with pytest.raises(Refused, match="it could not be counted when it was read"):
+        usable.check(Original(b"k", b'{"ip":"a","amount":1}', 1_000, 0))

@@ -18,7 +18,7 @@ Taken = tuple[int, Record]
 
 
 def record(offset: int, value: bytes | None = b"{}") -> Taken:
-    return 0, Original(b"k", value, 1_000 + offset, offset, [("trace", b"%d" % offset)])
+    return 0, Original(b"k", value, 1_000 + offset, offset, [("trace", b"%d" % offset)], GROUPS)
 
 
 def answer(offset: int, group: str, *, late_by: int = 0, error: str = "") -> Taken:
@@ -117,3 +117,8 @@ def test_which_records_wait_is_explained() -> None:
     driver.process(itertools.chain([record(1), record(2)], told(1)))
     verdicts = [driver.operator.explain(0, one).verdict.value for _, one in (record(1), record(2))]
     assert verdicts == ["matched", "pending"]
+
+
+def test_a_record_waits_for_the_groups_that_it_has_asked_and_not_for_new_ones() -> None:
+    asked = Original(b"k", b"{}", 1_000, 1, [], ("ip",))
+    assert offsets(Driver(GATHERING).process([(0, asked), answer(1, "ip")]).results) == [1]
