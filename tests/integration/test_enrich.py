@@ -164,7 +164,6 @@ def test_a_second_worker_that_comes_and_goes_changes_no_order(
     topics.create("payments")
     monkeypatch.setenv("GRACE", "1h")
     settings: dict[str, Any] = {
-        "app": "enriching_app",
         "store": "memory://",
         "processing_guarantee": guarantee,
         **topics.settings,
