@@ -178,6 +178,8 @@ def _in_windows(explanation: Explanation, missing: str) -> str:
             return f"{named} is over for it, and nothing tells whether it counted or was late: {missing}"
         case Verdict.LATE if Reason.LATE not in explanation.reasons:
             return f"it came {late_by:,} ms after the grace of {grace:,} ms, when {named} had given the last result"
+        case Verdict.PARTLY_LATE if len(windows) == 1:
+            return f"it came {late_by:,} ms after the grace of {grace:,} ms: it came out without what is in {named}"
         case Verdict.PARTLY_LATE:
             return (
                 f"it came {late_by:,} ms after the grace of {grace:,} ms, when some had given the last result of "

@@ -70,6 +70,10 @@ class Output:
         if results:
             batch.work.results.append(Results(self, results, batch.tp, rekeyed, origin))
 
+    def send_to(self, partition: int, batch: Batch, results: Sequence[Result]) -> None:
+        """Send results to a partition, whatever their keys, as `send` does."""
+        batch.work.results.append(Results(self, results, TP(self.topic, partition)))
+
     async def refused(
         self, result: Result, source: TP, record: Record | None, error: RecordRefusedError
     ) -> Results | None:

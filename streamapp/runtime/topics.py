@@ -23,6 +23,8 @@ class DeclaredTopics:
     own: set[str] = dataclasses.field(default_factory=set)
     #: Of them, those that an agent of this app writes from others, with these (`streamapp.runtime.hops`).
     hops: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    #: Topics of this app with as many partitions as another one has, whose records theirs go with.
+    alike: dict[str, str] = dataclasses.field(default_factory=dict)
     #: Of these, those whose records say of which record they are a copy (`streamapp.topology.copies`).
     copied: set[str] = dataclasses.field(default_factory=set)
     #: Topics that results are sent to.

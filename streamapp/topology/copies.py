@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
-__all__ = ["HEADER", "Copies", "Copy", "mark", "without_mark"]
+__all__ = ["HEADER", "Copies", "Copy", "mark", "place", "without_mark"]
 
 #: The last header of a copy: of which partition and offset it is, and the id of the topic.
 HEADER: Final = "streamapp-copy-of"
@@ -35,6 +35,12 @@ class Copy(msgspec.Struct, frozen=True, array_like=True):
 def mark(partition: int, offset: int, topic_id: bytes) -> tuple[str, bytes]:
     """Return the header of a copy."""
     return HEADER, _PLACE.pack(partition, offset) + topic_id
+
+
+def place(record: Any) -> tuple[int, int] | None:
+    """Return the partition and the offset of the record that a copy is of; None = it is no copy."""
+    headers = record.headers
+    return _PLACE.unpack_from(headers[-1][1]) if headers and headers[-1][0] == HEADER else None
 
 
 def without_mark(headers: Headers) -> Headers:

@@ -85,6 +85,11 @@ class Declaration(Generic[R]):
         """The topic of each source."""
         return {each.source: each.topic for each in self.inputs}
 
+    @property
+    def origins(self) -> Mapping[int, str]:
+        """The topic that the records of each source are from, with their offsets."""
+        return self.topics
+
     def processor(
         self, outputs: Mapping[Reason, Output] = NONE, tell: Callable[[SideOutput], None] | None = None
     ) -> JoinProcessor[R]:
@@ -96,14 +101,15 @@ class Declaration(Generic[R]):
         app, noun = self.app, self.runs.noun
         for other in app.joins:
             if other.name == self.name:
-                raise JoinError(f"there is a {other.title} already: give the {noun} another name, by name=…")
+                article = "an" if other.noun[0] in "aeiou" else "a"
+                raise JoinError(f"there is {article} {other.title} already: give the {noun} another name, by name=…")
         if self.name in app.tables:
             raise JoinError(f"there is a table named {self.name}: give the {noun} another name, by name=…")
         title = f"{noun} {self.name}"
         watch = JoinWatch(title, self.join, self.topics)
         # What is to go to the dead letters goes there as they are written.
         named = {reason: output for reason, output in outputs.items() if output.topic != app.dead_letters.topic}
-        sides = SideOutputs(app.dead_letters, title, self.topics, named, watch, tell)
+        sides = SideOutputs(app.dead_letters, title, self.origins, named, watch, tell)
         processor = self.runs(app, self.name, self.join, self.inputs, sides, watch, self.idle_timeout, self.needs)
         app.joins.append(processor)
         watch.begin(app.watch, processor)

@@ -17,6 +17,8 @@ from streamapp.runtime.batch import Batch
 from streamapp.runtime.output import Output
 from streamapp.topology.copies import HEADER, without_mark
 from streamapp.windows.aggregate import Value
+from streamapp.windows.enrichment import Featured
+from streamapp.windows.gathering import Gathered
 
 __all__ = ["NO_HEADERS", "MakeValue", "Sink", "json_value", "stamped"]
 
@@ -26,6 +28,8 @@ MakeValue = Callable[[Value], object]
 
 #: What a side of a result may be that is no record as it came: such have no headers.
 WITHOUT_HEADERS: Final = frozenset({type(None), Row, Buffered, Event})
+#: The results that are a record with something.
+WITH_RECORD: Final = frozenset({Enriched, Featured, Gathered})
 #: One list for all results without headers: a new one for each would be more work for the garbage collector.
 NO_HEADERS: Final[Headers] = []
 _encode = msgspec.json.Encoder().encode
@@ -93,8 +97,8 @@ class Sink(Generic[R]):
         side, found = Side.LEFT, result
         if type(result) is Joined:
             side, found = (Side.LEFT, result.left) if result.left is not None else (Side.RIGHT, result.right)
-        elif type(result) is Enriched:
-            found = result.record
+        elif type(result) in WITH_RECORD:
+            found = cast(Enriched, result).record
         if found is None or side not in self.topics or getattr(found, "offset", -1) < 0:
             return None  # it is made of many, or of a row that does not tell
         if type(found) is Row:
@@ -105,7 +109,7 @@ class Sink(Generic[R]):
 def stamped(result: Value) -> Stamped:
     """Return what a result is stamped with: the stream record that it is of, with its headers, or an envelope."""
     kind = type(result)
-    record: Any = result.left if kind is Joined else result.record if kind is Enriched else None
+    record: Any = result.left if kind is Joined else result.record if kind in WITH_RECORD else None
     if type(record) in WITHOUT_HEADERS or record.timestamp != result.timestamp:
         return Envelope(result.key, result.timestamp, NO_HEADERS, result)
     if record.headers and (own := _own(record.headers)) is not None:

@@ -36,6 +36,8 @@ from streamapp.topology.declaration import (
     one_of,
     timeout,
 )
+from streamapp.topology.enriching import EnrichedStream
+from streamapp.topology.features import Usable, grouped
 from streamapp.topology.global_table import GlobalJoin, TopicGlobalTable
 from streamapp.topology.processor import JoinError
 from streamapp.topology.repartition import KeyOf as RecordKey
@@ -48,6 +50,7 @@ from streamapp.windows.emission import Emission
 if TYPE_CHECKING:
     from streamapp.joins import Record
     from streamapp.joins.stream_table import KeyOf
+    from streamapp.windows.aggregate import Aggregate
     from streamapp.windows.windowed_aggregate import Windows
 
 __all__ = ["Topic"]
@@ -161,6 +164,23 @@ class Topic(Steps, faust.Topic):
             timeout(idle_timeout),
             name,
         )
+
+    def enrich(self, *, grace: Duration = 0, name: str = "", **features: Aggregate[Any]) -> EnrichedStream:
+        """Give each record of this stream what just happened, as of its own time, as fields of its value.
+
+        Args:
+            grace: how far a record may be behind the event clock of its key's partition; later ones come out without
+                features, and count for no other record.
+            name: of the enrichment; its state is kept under it. By default that of the topic of the results.
+            features: aggregates by the names of the fields, such as ``n=Count(over="1m", by="ip")``: of the records
+                that have the same value in a field (`by`), or the same key, in the time before the record (`over`).
+
+        Raises:
+            JoinError: for no features, or some that do not say over what they are, or do not go together.
+        """
+        groups = grouped(features, self.keyed_by)
+        checked(Usable, groups, self.check)
+        return EnrichedStream(self.app, self.source(0), groups, milliseconds(grace), name)
 
     def table(self, *, ttl: Duration = 0, history: Duration | None = None, name: str = "") -> TopicTable:
         """Take the topic's records as the updates of a table: of each key the last one counts, null deletes.

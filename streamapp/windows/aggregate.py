@@ -8,12 +8,15 @@ from typing import Annotated, Any, Final, NamedTuple, Protocol, TypeAlias, TypeG
 
 from msgspec import Meta
 
+from streamapp.windows.durations import Duration
+
 __all__ = [
     "LARGEST",
     "Aggregate",
     "Batched",
     "Number",
     "OfField",
+    "OfRecords",
     "Place",
     "Removable",
     "Scalar",
@@ -123,7 +126,8 @@ def batched(aggregate: Aggregate[S]) -> TypeGuard[Batched[S]]:
 def text(aggregate: Held) -> str:
     """Return what makes an aggregate that is a dataclass: ``Sum("amount")``."""
     told = []
-    for field in dataclasses.fields(aggregate):
+    # What is for features comes last.
+    for field in sorted(dataclasses.fields(aggregate), key=lambda field: field.name in {"over", "by"}):
         value = getattr(aggregate, field.name)
         if value != field.default:
             shown = f'"{value}"' if isinstance(value, str) else repr(value)
@@ -131,8 +135,22 @@ def text(aggregate: Held) -> str:
     return f"{type(aggregate).__name__}({', '.join(told)})"
 
 
+@dataclasses.dataclass(frozen=True, repr=False, kw_only=True)
+class OfRecords:
+    """An aggregate that is a dataclass.
+
+    Args:
+        over: how far it looks back from a record, if it is a feature of it (`Topic.enrich`).
+        by: the field whose value the records have in common then; None = they have their key in common.
+    """
+
+    over: Duration | None = None
+    by: str | None = None
+    __repr__ = text
+
+
 @dataclasses.dataclass(frozen=True, repr=False)
-class OfField:
+class OfField(OfRecords):
     """An aggregate of a field.
 
     Args:
@@ -140,4 +158,3 @@ class OfField:
     """
 
     field: str
-    __repr__ = text

@@ -6,19 +6,18 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from streamapp.windows.aggregate import Place, Value, text
+from streamapp.windows.aggregate import OfRecords, Place, Value
 
 __all__ = ["Count"]
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Count:
+class Count(OfRecords):
     """How many records a window has; with a field, how many have a value in it that is not null."""
 
     field: str | None = None
     takes = Any
     state_type = int
-    __repr__ = text
 
     def initial(self) -> int:
         """Return 0."""

@@ -1,8 +1,8 @@
 """Each record with what just happened to its key: features such as how many there were in the last minute.
 
 They are as of the record's own time, and as of the moment at which it came: what comes later and is earlier by event
-time counts for those after it only. Each record that is not late comes out once, at once, in the order in which they
-came.
+time counts for those after it only. Each record comes out once, at once, in the order in which they came. One that is
+late comes out without features, since what was before it may be forgotten, and counts for no other.
 """
 
 from __future__ import annotations
@@ -35,12 +35,13 @@ SEPARATOR: Final = ", "
 
 
 class Featured(msgspec.Struct, frozen=True, gc=False):
-    """A record with its features, in the order in which they are declared."""
+    """A record with its features, in the order in which they are declared; each is None if it was late (ms)."""
 
     key: bytes
     record: Record
     values: tuple[Value, ...]
     timestamp: int
+    late_by: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,7 +155,7 @@ class EnrichmentOperator(Accounting[Featured]):
         results = ledger.results
         now, limit = self.clock.time, self.clock.wall.limit
         since, over = horizon.at(now), now - self._reach
-        received, counted = 0, len(results)
+        received, counted, nothing = 0, len(results), (None,) * len(self.join.features)
         for source, record in batch:
             received += 1
             key, timestamp = record.key, record.timestamp
@@ -162,13 +163,14 @@ class EnrichmentOperator(Accounting[Featured]):
                 reason = Reason.NULL_VALUE if record.value is None else Reason.NULL_KEY
                 ledger.rejected(self.balance, source, record, reason)
                 continue
-            if timestamp < since:
-                ledger.late(self.balance, source, record, since - timestamp)
-                continue
             try:
                 row = values(record)
             except Refused as refused:
                 ledger.rejected(self.balance, source, record, Reason.REFUSED, refused)
+                continue
+            if timestamp < since:
+                ledger.partly_late(source, record, since - timestamp)
+                results.append(Featured(key, record, nothing, timestamp, since - timestamp))
                 continue
             history = histories[key]
             told = histories.add(history, timestamp, row, over)
@@ -202,5 +204,5 @@ class EnrichmentOperator(Accounting[Featured]):
             grace=self.join.grace,
             windows=[(record.timestamp - feature.size, record.timestamp) for feature in self.join.features.values()],
             untold=Verdict.MATCHED,
-            reasons=frozenset({Reason.REFUSED} if in_time else {Reason.LATE, Reason.REFUSED}),
+            reasons=frozenset({Reason.REFUSED} if in_time else {Reason.PARTLY_LATE, Reason.REFUSED}),
         )

@@ -125,7 +125,9 @@ def fields_for(aggregates: Iterable[Aggregate[Held]], take: Fields | None) -> Fi
     Raises:
         ValueError: if aggregates cannot take values of one field together.
     """
-    return JsonFields(aggregates) if take is None else CheckedFields(aggregates, take)
+    if take is None:
+        return JsonFields(aggregates)
+    return take if isinstance(take, JsonFields) else CheckedFields(aggregates, take)
 
 
 def _tree(aggregates: Iterable[Aggregate[Held]]) -> Tree:

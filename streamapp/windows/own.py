@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from streamapp.windows.aggregate import Form, Place, Value
+from streamapp.windows.durations import Duration
 
 __all__ = ["Own"]
 
@@ -31,6 +32,7 @@ class Own(Generic[S]):
         remove: returns the state without the earliest value; None = look-back windows cannot forget at constant cost.
         result: returns what a state comes to, of what JSON can write; None = the state.
         takes: the type of the values that it can use; records with others are refused.
+        over, by: as of every aggregate.
 
     Raises:
         ValueError: if msgpack cannot write the state of a window without records, or not read it as of its type.
@@ -48,8 +50,11 @@ class Own(Generic[S]):
         remove: Callable[[S, Value], S] | None = None,
         result: Callable[[S], Value] | None = None,
         takes: Form = Any,
+        over: Duration | None = None,
+        by: str | None = None,
     ) -> None:
         self.field, self.takes, self.state_type = field, takes, state_type
+        self.over, self.by = over, by
         self._name = name
         self.initial = initial
         self.add = _of_values(add)

@@ -81,6 +81,9 @@ class WindowedAggregate(Described):
             raise ValueError(f"the grace must not be negative, but is {self.grace} ms")
         if not self.aggregates:
             raise ValueError("windows need at least one aggregate, such as n=Count()")
+        for name, aggregate in self.aggregates.items():
+            if getattr(aggregate, "over", None) is not None or getattr(aggregate, "by", None) is not None:
+                raise ValueError(f"{name}={aggregate}: over= and by= are for enrich(), windows have their own")
         if self.every is not None and self.every <= 0:
             raise ValueError(f"updates every {self.every} ms: this must be more than 0")
         if self.every is not None and not self.emission.updates:

@@ -40,7 +40,8 @@ def _partitions(start: Start, topics: tuple[str, ...]) -> int | None:
 
     None = as many as those of them have that are there.
     """
-    hops = start.app.declared.hops
+    alike = {topic: (first,) for topic, first in start.app.declared.alike.items()}
+    hops = {**start.app.declared.hops, **alike}
     if start.existing.keys() & set(topics):
         return None
     return max((start.existing.get(first, 0) for topic in topics for first in hops.get(topic, ())), default=0) or None

@@ -30,6 +30,11 @@ def sends(**expected: Any) -> Seen:
     return lambda topics, _worker: all(values(topics, topic) == [value] for topic, value in expected.items())
 
 
+def sends_all(topic: str, *expected: Any) -> Seen:
+    """Return what tells that a topic has these results."""
+    return lambda topics, _worker: values(topics, topic) == list(expected)
+
+
 def answers(path: str, expected: Any) -> Seen:
     def seen(_topics: Topics, worker: Worker) -> bool:
         answer = worker.answers(path)
@@ -51,6 +56,17 @@ APPS: dict[tuple[str, str], tuple[Sequence[Sent], Seen]] = {
     ("README.md", "counts"): (
         [("clicks", "ann", {}, 0), ("clicks", "ann", {}, 1)],
         answers("/table/counts/ann/", 2),
+    ),
+    ("enrich.md", "fraud"): (
+        [
+            ("transactions", "x", {"account": "a1", "ip": "10.0.0.1", "amount": 5}, 0),
+            ("transactions", "x", {"account": "a1", "ip": "10.0.0.2", "amount": 7}, 1),
+        ],
+        sends_all(
+            "enriched",
+            {"account": "a1", "ip": "10.0.0.1", "amount": 5, "ip_count": 1, "spent": 5},
+            {"account": "a1", "ip": "10.0.0.2", "amount": 7, "ip_count": 1, "spent": 12},
+        ),
     ),
     ("joins.md", "shop"): (
         [

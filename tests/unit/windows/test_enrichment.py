@@ -48,20 +48,20 @@ def test_different_values_are_counted_out_of_order_too() -> None:
     assert driver.send(0, b"k", b"d", 240).results[0].values == (4,)
 
 
-def test_late_and_unusable_records_come_out_at_the_side_only() -> None:
+def test_late_records_come_out_without_features_and_unusable_ones_not_at_all() -> None:
     driver = Driver(SPENT)
     driver.process([(0, paid(b"ann", 5, 1_000))])
     output = driver.process(
         [(0, paid(b"ann", 5, 949)), (0, Event(b"ann", b"{}", 1_000)), (0, Event(None, b"{}", 1_000))]
     )
-    assert output.results == []
+    assert [(one.values, one.late_by) for one in output.results] == [((None, None, None), 1)]
     assert [(side.reason, side.late_by) for side in output.side_outputs] == [
-        ("late", 1),
+        ("partly_late", 1),
         ("refused", 0),
         ("null_key", 0),
     ]
     balance = driver.operator.balance
-    assert (balance.matched, balance.late, balance.rejected, balance.pending) == (1, 1, 2, 0)
+    assert (balance.matched, balance.late, balance.rejected, balance.pending) == (2, 0, 2, 0)
 
 
 def test_a_restart_goes_on_with_the_records_in_the_windows() -> None:
@@ -77,7 +77,7 @@ def test_a_record_is_explained_as_matched_or_late() -> None:
     late = paid(b"ann", 5, 949)
     (side,) = driver.process([(0, late)]).side_outputs
     assert driver.operator.explain(0, paid(b"ann", 5, 1_000)).verdict is Verdict.MATCHED
-    assert driver.operator.explain(0, late).settled(side).verdict is Verdict.LATE
+    assert driver.operator.explain(0, late).settled(side).verdict is Verdict.PARTLY_LATE
 
 
 def notes(join: Enrichment) -> list[str]:
