@@ -116,12 +116,19 @@ def run(size: int, grace: int, records: Sequence[Arrival], *, updates: bool, fin
     return told
 
 
-def features(sizes: Sequence[int], grace: int, records: Sequence[Arrival]) -> list[tuple[int, list[tuple[int, ...]]]]:
+#: The numbers of the records in each of a record's windows; None = it came too late to be told them.
+Inside = list[tuple[int, ...]] | None
+
+
+def features(sizes: Sequence[int], grace: int, records: Sequence[Arrival]) -> list[tuple[int, Inside]]:
     """Tell the numbers of the records that come out, each with those in its windows as of when it came."""
-    found = []
+    found: list[tuple[int, Inside]] = []
     now, taken = -(1 << 62), list[Arrival]()
     for record in records:
-        if record.key is None or record.value is None or record.timestamp < now - grace:
+        if record.key is None or record.value is None:
+            continue
+        if record.timestamp < now - grace:
+            found.append((record.number, None))
             continue
         now = max(now, record.timestamp)
         taken.append(record)
