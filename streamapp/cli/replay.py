@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,7 +52,6 @@ def replay(
     and --right, two files of JSON lines are joined; with --window and --input, those of one are put into windows.
     Results and records that are not matched or do not count are printed, and then the balance.
     """
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end quietly when the reader of our output does
     lines: Iterator[object]
     given = {name for name, path in locals().items() if isinstance(path, Path)}
     if cases and given == {"cases"}:

@@ -39,6 +39,7 @@ LEFT = [
     b'{"user":"u2","at":1700000030000}',
     b'{"user":"u1","at":1700000011000}',
 ]
+ALL_CASES = Path(__file__).parents[2] / "conformance" / "join_cases.json"
 RIGHT = [b'{"id":"u1","ts":1700000001000,"payload":{"page":1}}', b'{"id":"u2","ts":1700000031000,"payload":null}']
 
 
@@ -278,3 +279,13 @@ def test_the_command_ends_with_1_and_one_line_for_a_file_that_it_cannot_use(tmp_
         assert done.stdout == ""
         assert words in done.stderr
         assert len(done.stderr.splitlines()) == 1
+
+
+def test_it_ends_quietly_when_the_reader_of_its_output_does() -> None:
+    line = [sys.executable, "-m", "streamapp", "replay", f"{ALL_CASES}"]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
