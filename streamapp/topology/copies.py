@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -37,7 +37,16 @@ def mark(partition: int, offset: int, topic_id: bytes) -> tuple[str, bytes]:
     return HEADER, _PLACE.pack(partition, offset) + topic_id
 
 
-def place(record: Any) -> tuple[int, int] | None:
+class Marked(Protocol):
+    """A record that may be a copy."""
+
+    @property
+    def headers(self) -> Headers:
+        """Its headers, the mark behind all others."""
+        ...
+
+
+def place(record: Marked) -> tuple[int, int] | None:
     """Return the partition and the offset of the record that a copy is of; None = it is no copy."""
     headers = record.headers
     return _PLACE.unpack_from(headers[-1][1]) if headers and headers[-1][0] == HEADER else None
@@ -58,7 +67,7 @@ class Copies:
     def __init__(self, furthest: Mapping[int, Copy]) -> None:
         self.furthest = dict(furthest)
 
-    def again(self, records: Sequence[Any]) -> list[int]:
+    def again(self, records: Sequence[Marked]) -> list[int]:
         """Return the numbers of those records that were there before; the others are known from now on."""
         furthest, again = self.furthest, list[int]()
         size, unpack = _PLACE.size, _PLACE.unpack_from

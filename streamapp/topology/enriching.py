@@ -30,6 +30,7 @@ from streamapp.topology.gathering import EnrichmentDeclaration, enrichment, gath
 from streamapp.topology.processor import JoinProcessor
 from streamapp.topology.side_outputs import by_reason
 from streamapp.topology.sink import Sink, stamped
+from streamapp.windows.aggregate import Value
 from streamapp.windows.enrichment import Featured
 from streamapp.windows.gathering import Gathered
 
@@ -41,7 +42,7 @@ class EnrichmentSink(Sink[Featured | Gathered]):
     """Sends records with their features to a topic."""
 
     #: Makes members of the values of features.
-    members: Callable[[Sequence[Any]], bytes] | None = None
+    members: Callable[[Sequence[Value]], bytes] | None = None
 
     def send(self, batch: Batch, results: Sequence[Featured | Gathered]) -> None:
         """Send results of a batch once the agent is done with it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import msgspec
 
@@ -13,7 +13,7 @@ from streamapp.formats.fields import Field
 from streamapp.joins import Record, Refused
 from streamapp.topology.declaration import milliseconds
 from streamapp.topology.processor import JoinError
-from streamapp.windows.aggregate import Aggregate
+from streamapp.windows.aggregate import ANYTHING, Aggregate, Held, Value
 from streamapp.windows.enrichment import Feature
 from streamapp.windows.fields import JsonFields
 from streamapp.windows.gathering import Original
@@ -29,7 +29,7 @@ _encode: Final = msgspec.json.Encoder().encode
 _object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-def grouped(features: Mapping[str, Aggregate[Any]], keyed_by: str) -> dict[str, dict[str, Feature]]:
+def grouped(features: Mapping[str, Aggregate[Held]], keyed_by: str) -> dict[str, dict[str, Feature]]:
     """Return features by the fields that they are by.
 
     Args:
@@ -65,7 +65,7 @@ class FeatureFields(JsonFields):
         self._names = frozenset(names)
         self._named = re.compile(b"|".join(re.escape(_encode(name)) for name in self._names)).search
 
-    def __call__(self, record: Record) -> tuple[Any, ...]:
+    def __call__(self, record: Record) -> tuple[Value, ...]:
         """Return what the aggregates take of a record."""
         values = super().__call__(record)
         if self._named(record.value or b"") and (taken := self._names.intersection(_object(json_of(record)))):
@@ -116,10 +116,10 @@ class Members:
     def __init__(self, names: Sequence[str]) -> None:
         slots = [f"_{number}" for number in range(len(names))]
         self._make = msgspec.defstruct(
-            "Features", [(slot, Any) for slot in slots], rename=dict(zip(slots, names, strict=True))
+            "Features", [(slot, ANYTHING) for slot in slots], rename=dict(zip(slots, names, strict=True))
         )
 
-    def __call__(self, values: Sequence[Any]) -> bytes:
+    def __call__(self, values: Sequence[Value]) -> bytes:
         """Return ``"n":3,"total":4.5``."""
         return _encode(self._make(*values))[1:-1]
 

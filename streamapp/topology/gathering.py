@@ -27,7 +27,7 @@ from streamapp.runtime.output import Output
 from streamapp.runtime.work import Results
 from streamapp.settings import Guarantee
 from streamapp.topology.base import JoiningApp
-from streamapp.topology.copies import mark, place, without_mark
+from streamapp.topology.copies import Marked, mark, place, without_mark
 from streamapp.topology.declaration import Declaration
 from streamapp.topology.features import BY_KEY, FeatureFields, Features, Members, Usable
 from streamapp.topology.processor import JoinError, JoinProcessor
@@ -57,7 +57,7 @@ class EnrichmentProcessor(JoinProcessor[Any]):
 class EnrichmentDeclaration(Declaration[Any]):
     """Features of a stream's records, before they are a part of the app."""
 
-    runs: ClassVar[type[JoinProcessor[Any]]] = EnrichmentProcessor
+    runs = EnrichmentProcessor
     #: The topic that the records are from, if it is another one than that which is read.
     origin: str = ""
 
@@ -183,7 +183,7 @@ class _AnswerSink(Sink[Featured]):
         """Send the answers to a batch once the agent is done with it."""
         answers: defaultdict[int, list[Result]] = defaultdict(list)
         for one in results:
-            if (asked := place(one.record)) is None:
+            if (asked := place(cast(Marked, one.record))) is None:
                 raise AssertionError(f"the question at {one.record.offset} does not say of which record it is")
             partition, offset = asked
             answer = Answer(offset, self.group, self.members(one.values), one.late_by)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, Final, Self, TypeVar, cast
+from typing import ClassVar, Final, Self, TypeVar, cast
 
 from streamapp.formats.fields import Field
 from streamapp.functions.context import Context, Emitted, Timer
@@ -34,7 +34,7 @@ from streamapp.topology.repartition import KeyOf
 from streamapp.topology.roots import Part, ResultRoot, Results, StepsBefore, TopicRoot
 from streamapp.topology.side_outputs import by_reason
 from streamapp.topology.step_agent import StepAgent
-from streamapp.windows.aggregate import Form, Value
+from streamapp.windows.aggregate import ANYTHING, Form, Value
 
 __all__ = ["Steps"]
 
@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 #: What a name of a topic cannot have.
 NO_PART: Final = re.compile(r"[^A-Za-z0-9._-]")
-JSON: Final = decoder(Any)
+JSON: Final = decoder(ANYTHING)
 
 
 class ProcessProcessor(JoinProcessor[Emitted]):

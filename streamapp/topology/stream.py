@@ -25,6 +25,7 @@ from streamapp.topology.declaration import Duration, JoinDeclaration, millisecon
 from streamapp.topology.processor import JoinError, JoinProcessor
 from streamapp.topology.side_outputs import by_reason
 from streamapp.topology.sink import Sink
+from streamapp.windows.aggregate import Value
 from streamapp.worker.stream import Stream as BatchStream
 
 __all__ = ["JoinedStream", "Stream"]
@@ -132,7 +133,7 @@ class Side:
         """Name of the topic without the prefix."""
         return self.topic.removeprefix(self.app.settings.topic_prefix)
 
-    def value(self, record: Record | Row | None) -> Any:
+    def value(self, record: Record | Row | None) -> Value:
         """Decode the value of a record as the topic says; None for no record."""
         if record is None:
             return None
@@ -173,7 +174,7 @@ class JoinedStream:
         self.processor.into(Sink(output, value))
         return self.processor
 
-    async def __aiter__(self) -> AsyncIterator[tuple[Any, Any]]:
+    async def __aiter__(self) -> AsyncIterator[tuple[Value, Value]]:
         self._stream.task_owner = asyncio.current_task()
         async for batch in self._stream:
             with self.processor.working(batch) as results:

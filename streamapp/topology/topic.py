@@ -45,6 +45,7 @@ from streamapp.topology.repartition import repartition
 from streamapp.topology.steps import Steps
 from streamapp.topology.topic_table import TopicTable
 from streamapp.topology.windowing import WindowedStream
+from streamapp.windows.aggregate import Held
 from streamapp.windows.emission import Emission
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ class Topic(Steps, faust.Topic):
             name,
         )
 
-    def enrich(self, *, grace: Duration = 0, name: str = "", **features: Aggregate[Any]) -> EnrichedStream:
+    def enrich(self, *, grace: Duration = 0, name: str = "", **features: Aggregate[Held]) -> EnrichedStream:
         """Give each record of this stream what just happened, as of its own time, as fields of its value.
 
         Args:

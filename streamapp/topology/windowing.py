@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, Protocol, cast
+from typing import ClassVar, Protocol, cast
 
 import msgspec
 
@@ -24,7 +24,7 @@ from streamapp.topology.declaration import Declaration, SinkLike, checked, one_o
 from streamapp.topology.processor import JoinProcessor
 from streamapp.topology.side_outputs import by_reason
 from streamapp.topology.sink import NO_HEADERS, MakeValue, Sink, json_value
-from streamapp.windows.aggregate import Aggregate, Held, Value
+from streamapp.windows.aggregate import ANYTHING, Aggregate, Held, Value
 from streamapp.windows.emission import Emission
 from streamapp.windows.windowed import Windowed
 from streamapp.windows.windowed_aggregate import WindowedAggregate, Windows
@@ -73,7 +73,7 @@ class ResultValues:
         self._nothing = (None,) * len(names)
         slots = [f"_{number}" for number in range(len(self._own) + len(names))]
         self._make = msgspec.defstruct(
-            "Value", [(slot, Any) for slot in slots], rename=dict(zip(slots, [*self._own, *names], strict=True))
+            "Value", [(slot, ANYTHING) for slot in slots], rename=dict(zip(slots, [*self._own, *names], strict=True))
         )
         self._encode = msgspec.json.Encoder().encode
 

@@ -11,6 +11,7 @@ from msgspec import Meta
 from streamapp.windows.durations import Duration
 
 __all__ = [
+    "ANYTHING",
     "LARGEST",
     "Aggregate",
     "Batched",
@@ -40,6 +41,8 @@ Value: TypeAlias = Any
 Held: TypeAlias = Any
 #: A type, as msgspec takes it (PEP 747's ``TypeForm``, where that is there).
 Form: TypeAlias = Any
+#: That of all values.
+ANYTHING: Final[Form] = Any
 #: A JSON value that is no object and no array.
 Scalar: TypeAlias = str | bool | Number
 

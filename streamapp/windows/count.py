@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
-from streamapp.windows.aggregate import OfRecords, Place, Value
+from streamapp.windows.aggregate import ANYTHING, OfRecords, Place, Value
 
 __all__ = ["Count"]
 
@@ -16,7 +15,7 @@ class Count(OfRecords):
     """How many records a window has; with a field, how many have a value in it that is not null."""
 
     field: str | None = None
-    takes = Any
+    takes = ANYTHING
     state_type = int
 
     def initial(self) -> int:

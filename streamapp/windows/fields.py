@@ -6,7 +6,7 @@ import operator
 import re
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Optional, TypeAlias, Union, get_args, get_origin
+from typing import Final, Optional, TypeAlias, Union, get_args, get_origin
 
 import msgspec
 
@@ -15,7 +15,7 @@ from streamapp.formats.fields import missing, shown
 from streamapp.formats.undecodable import Undecodable
 from streamapp.formats.value_forms import not_json
 from streamapp.joins import Record, Refused
-from streamapp.windows.aggregate import Aggregate, Form, Held, Value
+from streamapp.windows.aggregate import ANYTHING, Aggregate, Form, Held, Value
 
 __all__ = ["CheckedFields", "Fields", "JsonFields", "fields_for"]
 
@@ -142,7 +142,7 @@ def _tree(aggregates: Iterable[Aggregate[Held]]) -> Tree:
             fields = fields.setdefault(outer, {})
             if not isinstance(fields, dict):
                 raise ValueError(f"{aggregate}: {outer} cannot be an object, and a value for another aggregate")  # noqa: TRY004
-        fields[name] = _both(fields.get(name, Any), aggregate)
+        fields[name] = _both(fields.get(name, ANYTHING), aggregate)
     return tree
 
 
@@ -178,9 +178,9 @@ def _takes(aggregate: Aggregate[Held]) -> Form:
 
 def _both(known: Form, aggregate: Aggregate[Held]) -> Form:
     """Return the type of what other aggregates take of a field, and this one, too."""
-    if known is Any or known == aggregate.takes:
+    if known is ANYTHING or known == aggregate.takes:
         return aggregate.takes
-    if aggregate.takes is Any:
+    if aggregate.takes is ANYTHING:
         return known
     both = [kind for kind in _members(known) if kind in _members(aggregate.takes)]
     if not both:

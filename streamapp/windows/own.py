@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from streamapp.windows.aggregate import Form, Place, Value
+from streamapp.windows.aggregate import ANYTHING, Form, Place, Value
 from streamapp.windows.durations import Duration
 
 __all__ = ["Own"]
@@ -49,7 +49,7 @@ class Own(Generic[S]):
         merge: Callable[[S, S], S] | None = None,
         remove: Callable[[S, Value], S] | None = None,
         result: Callable[[S], Value] | None = None,
-        takes: Form = Any,
+        takes: Form = ANYTHING,
         over: Duration | None = None,
         by: str | None = None,
     ) -> None:
