@@ -319,7 +319,7 @@ class PairingStreamapp(Streamapp):
         """Give the command that starts a worker."""
         return [f"{self.bin}/faust", "-A", "pairs", "worker", "-l", "info"]
 
-    def environment(self, job: Job) -> Mapping[str, str]:
+    def environment(self, job: Job) -> dict[str, str]:
         """Give the settings, the topics by their full names, and where the program is."""
         settings = super().environment(job)
         for name in ("STREAMAPP_TOPIC_PREFIX", "STREAMAPP_JOINED_TOPIC"):
