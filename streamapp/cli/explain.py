@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 from collections.abc import Sequence
 from typing import Final
 
@@ -15,6 +14,7 @@ from yarl import URL
 from streamapp.cli.group import Command, current_settings
 from streamapp.errors import StreamappError
 from streamapp.explain.answer import Answer
+from streamapp.produce.times import iso_time
 from streamapp.settings import PREFIX, Settings
 from streamapp.web.access import authorization
 from streamapp.web.joins import JoinInfo
@@ -31,14 +31,11 @@ class ExplainError(StreamappError):
 
 def event_time(value: str) -> int:
     """Read an event time, in ms: ms since 1970, or ISO 8601, which is UTC unless it says otherwise."""
-    if value.isdecimal():
-        return int(value)
     try:
-        time = datetime.datetime.fromisoformat(value)
+        return int(value) if value.isdecimal() else iso_time(value)
     except ValueError:
         like = "1767225600000 (ms) or 2026-01-01T00:00:00.000Z"
         raise click.BadParameter(f"{value!r} is no time: write {like}") from None
-    return round((time if time.tzinfo else time.replace(tzinfo=datetime.UTC)).timestamp() * 1000)
 
 
 @click.command(cls=Command)

@@ -36,11 +36,7 @@ class BrokerDirectory:
         return self._meta.exists()
 
     def cluster_id(self) -> str:
-        """Return the id that the storage was formatted with.
-
-        Raises:
-            BrokerError: if the file that has it is damaged.
-        """
+        """Return the id that the storage was formatted with; a BrokerError if the file that has it is damaged."""
         lines = self._meta.read_text("latin-1").splitlines()
         meta = dict(line.split("=", 1) for line in lines if "=" in line)
         if meta.get("node.id") != f"{NODE_ID}" or "cluster.id" not in meta:

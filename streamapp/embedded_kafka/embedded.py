@@ -105,11 +105,7 @@ class EmbeddedKafka:
             self._program = None
 
     async def wait(self) -> None:
-        """Wait until Kafka has ended.
-
-        Raises:
-            BrokerError: if it was not told to.
-        """
+        """Wait until Kafka has ended; a BrokerError if it was not told to."""
         program = self._started()
         status = await program.wait()
         if not program.was_told_to_end:

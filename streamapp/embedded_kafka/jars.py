@@ -140,11 +140,7 @@ def _artifacts(context: MavenContext) -> list[Artifact]:
 
 
 def check_jar(jar: Path) -> None:
-    """Read a jar through, checksums and all: jgo only warns of a damaged one.
-
-    Raises:
-        BrokerError: if it is damaged.
-    """
+    """Read a jar through, checksums and all: jgo only warns of a damaged one; a BrokerError if it is damaged."""
     try:
         with zipfile.ZipFile(jar) as archive:
             damaged = archive.testzip()

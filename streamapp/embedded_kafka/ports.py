@@ -19,11 +19,7 @@ PORTS: Final = range(20_000, 32_000)
 
 
 def check_free(port: int) -> None:
-    """Make sure that a server could listen on the port just now.
-
-    Raises:
-        BrokerError: if it could not.
-    """
+    """Make sure that a server could listen on the port just now; a BrokerError if it could not."""
     with socket.socket() as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -45,11 +45,7 @@ class SearchResult(NamedTuple):
 
 
 def search(log: Log, topics: Iterable[EvidenceTopic], record: Logged) -> SearchResult:
-    """Look through topics, from the time of a record of the input on, for what became of it.
-
-    Raises:
-        LogError: if the broker does not answer.
-    """
+    """Look through topics, from a record's time on, for what became of it; a LogError if the broker does not answer."""
     complete = True
     for topic in topics:
         scan = _scan(log, topic, record)

@@ -52,38 +52,27 @@ class ExplainedJoin(Protocol):
     @property
     def table(self) -> Named:
         """The table with its state: the worker that has a partition of it can be asked."""
-        ...
 
     @property
     def inputs(self) -> Sequence[Input]:
         """The topics that it reads."""
-        ...
 
     @property
     def evidence(self) -> Sequence[EvidenceTopic]:
         """The topics with what became of its records."""
-        ...
 
     def read(self, partition: int) -> Mapping[TP, int]:
         """Return of each topic that it reads the offset after the last record that it has joined."""
-        ...
 
     async def commit(self, partition: int) -> None:
         """Wait until all that the state has is committed, with what was sent."""
-        ...
 
     def explain(self, partition: int, source: int, record: Record) -> Explanation:
         """Say why a record that was read joined, or did not, as far as the state has it."""
-        ...
 
 
 class Explainer:
-    """Answers questions about the records of a join.
-
-    Args:
-        open_log: returns what reads topics, within `ANSWER_TIMEOUT_S`.
-        join: that is asked.
-    """
+    """Answers questions about the records of a join; `open_log` returns what reads topics for `ANSWER_TIMEOUT_S`."""
 
     def __init__(self, open_log: Callable[[], Log], join: ExplainedJoin) -> None:
         self.join = join
@@ -225,14 +214,12 @@ class _Question:
                 continue
 
     def _candidate(self, one: Candidate) -> NearRecord:
-        """Describe a candidate that the state has."""
         topic = self.topics.get(one.source)
         place = None if topic is None or one.offset < 0 else Place(topic, self.record.tp.partition, one.offset)
         note = "the row that is there now" if one.source == self.source else ""
         return NearRecord(place, key_text(one.key), one.timestamp, one.outside_by, note)
 
     def _near(self, found: Logged, outside_by: int) -> NearRecord:
-        """Describe a record that was read."""
         note = "it has no value" if found.value is None else ""
         if found.tp.partition != self.record.tp.partition:
             note = "in another partition, where it is not looked for"

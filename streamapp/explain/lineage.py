@@ -20,9 +20,6 @@ class Lineage:
     A result of a record and the rows of several tables has those of ``record``, ``row1``, ``row2`` and so on. A side
     that is missing has none, nor has a row of which it is not known where it is from: of a global table, or one that an
     earlier version wrote.
-
-    Args:
-        topics: the topic of each source.
     """
 
     def __init__(self, topics: Mapping[int, str]) -> None:

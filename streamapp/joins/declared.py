@@ -78,15 +78,9 @@ class TakingOver(Protocol):
 
     def declared(self) -> Declared:
         """Return what is kept with the state of what is declared."""
-        ...
 
     def written_by(self, declared: Declared) -> Self:
-        """Return the join of this kind that wrote a state.
-
-        Raises:
-            StateMismatch: if there is none.
-        """
-        ...
+        """Return the join of this kind that wrote a state; a StateMismatch if there is none."""
 
     def take_over(self, was: Self) -> list[str]:
         """Return what may be missing in the results after the state of another join of this kind is taken over.
@@ -94,7 +88,6 @@ class TakingOver(Protocol):
         Raises:
             StateMismatch: if it cannot be.
         """
-        ...
 
 
 class Described:

@@ -27,10 +27,9 @@ __all__ = [
     "Window",
     "candidate",
     "closest",
+    "explain_row",
     "explain_update",
-    "is_of",
     "outside",
-    "replaced",
     "unusable",
 ]
 
@@ -50,12 +49,10 @@ class Timed(Protocol):
     @property
     def timestamp(self) -> int:
         """The event time (ms)."""
-        ...
 
     @property
     def offset(self) -> int:
         """The place in the input partition; -1 = not known."""
-        ...
 
 
 class Lookup(Protocol):
@@ -63,11 +60,9 @@ class Lookup(Protocol):
 
     def at(self, key: bytes, timestamp: int) -> Row | None:
         """Give the row that a record of this key and time (ms) joins."""
-        ...
 
     def keys(self) -> Iterator[bytes]:
         """Go through the keys; to be left before the next change."""
-        ...
 
 
 class Verdict(enum.StrEnum):
@@ -127,11 +122,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     untold: Verdict = Verdict.OVER
 
     def settled(self, told: SideOutput | None) -> Explanation:
-        """Say what became of it, by the side outputs, where the state leaves that open.
-
-        Args:
-            told: the side output of the record; None = there is none.
-        """
+        """Say what became of it, by its side output (None = there is none), where the state leaves that open."""
         if told is not None and told.reason in self.reasons:
             verdict = Verdict(told.reason.value)
             detail, none = told.detail or self.detail, frozenset[Reason]()
@@ -184,10 +175,22 @@ def explain_update(
         return Explanation(verdict=Verdict.NULL_KEY, clock=clock.now)
     if is_of(table.at(record.key, record.timestamp), record):
         return Explanation(verdict=Verdict.APPLIED, clock=clock.now)
-    return replaced(source, record.key, table.at(record.key, END), clock, Verdict.APPLIED, reasons)
+    return _replaced(source, record.key, table.at(record.key, END), clock, Verdict.APPLIED, reasons)
 
 
-def replaced(
+def explain_row(
+    source: int, record: Record, row: Row | None, joined: Sequence[Candidate], clock: Clock, more: Iterable[Reason] = ()
+) -> Explanation:
+    """Explain an update of a table that gives results, by the row of its key now, and what that row is joined with."""
+    if record.key is None:
+        return Explanation(verdict=Verdict.NULL_KEY, clock=clock.now)
+    if not is_of(row, record):
+        return _replaced(source, record.key, row, clock, Verdict.MATCHED, [Reason.UNMATCHED, *more])
+    verdict = Verdict.MATCHED if joined else Verdict.UNMATCHED
+    return Explanation(verdict=verdict, clock=clock.now, candidates=joined)
+
+
+def _replaced(
     source: int, key: bytes, row: Row | None, clock: Clock, untold: Verdict, reasons: Iterable[Reason]
 ) -> Explanation:
     """Explain an update that the row of its key is not of, or of no longer: it has this row now."""

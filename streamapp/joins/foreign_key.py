@@ -16,7 +16,7 @@ import msgspec
 
 from streamapp.joins.clock import BEGINNING
 from streamapp.joins.declared import ROWS_APART, Declared, Described, TakingOver, earlier, widened
-from streamapp.joins.explanation import ANY, Explanation, Verdict, candidate, is_of, replaced
+from streamapp.joins.explanation import ANY, Explanation, Verdict, candidate, explain_row
 from streamapp.joins.foreign_key_sides import Answer, ForeignKeyOf, LeftSide, Message, RightSide, Subscription
 from streamapp.joins.how import How
 from streamapp.joins.ledger import Accounting
@@ -80,8 +80,6 @@ class LeftHalf(_Naming):
     """The left side: takes left records (source 0) and answers (source 1); gives results and `Subscription`.
 
     Args:
-        foreign_key: as of the join.
-        how: as of the join.
         exact: whether there are no results but those that the state knows of; after a crash there may be.
     """
 
@@ -172,11 +170,8 @@ class ForeignKeyOperator(_Operator[Joined]):
             return explained
         name = self._left.named(key)
         row, right = (None, None) if name is None else (self._right.follower(name, key), self._right.rows.get(name))
-        if not is_of(row, record):
-            return replaced(side, key, row, self.clock, Verdict.MATCHED, [Reason.UNMATCHED])
-        found = [candidate(Side.RIGHT, name, right, ANY)] if name is not None and right is not None else []
-        verdict = Verdict.MATCHED if found else Verdict.UNMATCHED
-        return Explanation(verdict=verdict, clock=self.clock.now, candidates=found)
+        joined = [candidate(Side.RIGHT, name, right, ANY)] if name is not None and right is not None else []
+        return explain_row(side, record, row, joined, self.clock)
 
 
 class LeftHalfOperator(_Operator[Message]):

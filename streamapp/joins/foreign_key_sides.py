@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from streamapp.joins import ordering
-from streamapp.joins.explanation import ANY, NAMED, Explanation, Verdict, candidate, is_of, replaced
+from streamapp.joins.explanation import ANY, NAMED, Explanation, Verdict, candidate, explain_row
 from streamapp.joins.how import How
 from streamapp.joins.ledger import Ledger, Refused
 from streamapp.joins.output import Joined, Reason
@@ -276,12 +276,6 @@ class RightSide:
 
     def explain(self, record: Record) -> Explanation:
         """Say why a right record that was taken in joined, or did not: by the left rows that follow it now."""
-        clock, key = self._ledger.clock, record.key
-        if key is None:
-            return Explanation(verdict=Verdict.NULL_KEY, clock=clock.now)
-        row = self.rows.get(key)
-        if not is_of(row, record):
-            return replaced(Side.RIGHT, key, row, clock, Verdict.MATCHED, [Reason.UNMATCHED])
-        candidates = [candidate(Side.LEFT, name, left, ANY) for name, left in self.following(key)[:NAMED]]
-        verdict = Verdict.MATCHED if candidates else Verdict.UNMATCHED
-        return Explanation(verdict=verdict, clock=clock.now, candidates=candidates)
+        key = record.key or b""
+        joined = [candidate(Side.LEFT, name, left, ANY) for name, left in self.following(key)[:NAMED]]
+        return explain_row(Side.RIGHT, record, self.rows.get(key), joined, self._ledger.clock)

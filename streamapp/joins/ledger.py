@@ -40,7 +40,6 @@ class Updated(Protocol):
 
     def update(self, records: Iterable[tuple[bytes, Record]], /) -> Sequence[Record]:
         """Apply updates by their keys; returns those that are too old for it."""
-        ...
 
 
 class _Row(msgspec.Struct, array_like=True):

@@ -70,11 +70,7 @@ class NWayJoin:
         return Declared(kind, settings, max(one.layout for one in each))
 
     def written_by(self, declared: Declared) -> NWayJoin:
-        """Return the join that wrote a state.
-
-        Raises:
-            StateMismatch: if there is none.
-        """
+        """Return the join that wrote a state; a StateMismatch if there is none."""
         each = [
             rebuilt(
                 join, Declared("", {name: declared.settings.get(f"{name}{n}") for name in join.declared().settings})

@@ -25,22 +25,18 @@ class Record(Protocol):
     @property
     def key(self) -> bytes | None:
         """What is joined on; None joins nothing."""
-        ...
 
     @property
     def value(self) -> bytes | None:
         """The payload; None is a tombstone, which deletes the key's row where the side is a table."""
-        ...
 
     @property
     def timestamp(self) -> int:
         """The event time (ms)."""
-        ...
 
     @property
     def offset(self) -> int:
         """The place in the input partition, handed on with the results; no join depends on it."""
-        ...
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):

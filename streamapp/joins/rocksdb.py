@@ -14,17 +14,11 @@ __all__ = ["RocksDBStore"]
 
 
 class RocksDBStore:
-    """Rows in a RocksDB database of their own.
+    """Rows in a RocksDB database of their own, in a directory that is made if it is not there."""
 
-    Args:
-        path: its directory; made if it is not there.
-        options: RocksDB's; must be in raw mode.
-    """
-
-    def __init__(self, path: Path, options: Options | None = None) -> None:
-        if options is None:
-            options = Options(raw_mode=True)
-            options.create_if_missing(True)
+    def __init__(self, path: Path) -> None:
+        options = Options(raw_mode=True)
+        options.create_if_missing(True)
         self._rows: Any = Rdict(str(path), options)
 
     def get(self, key: bytes, /) -> bytes | None:

@@ -23,20 +23,15 @@ class Rows(Protocol):
 
     def get(self, key: bytes, /) -> Row | None:
         """Return the row of a key."""
-        ...
 
     def get_many(self, keys: Sequence[bytes], /) -> Sequence[Row | None]:
         """Return the rows of keys, in their order; a key may be there more than once."""
-        ...
 
     def keys(self) -> Iterator[bytes]:
         """Go through the keys; to be left before the next change."""
-        ...
 
     def write(self, changes: Mapping[bytes, Row | None], /) -> None:
         """Write rows; None deletes."""
-        ...
 
     def expire(self, before: int | None, /) -> None:
         """Have the rows that are older than an event time (ms) deleted, now or later; None deletes none."""
-        ...

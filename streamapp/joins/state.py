@@ -31,15 +31,12 @@ class Store(Protocol):
 
     def get(self, key: bytes, /) -> bytes | None:
         """Give the row of a key."""
-        ...
 
     def scan(self, start: bytes, stop: bytes | None, /) -> Iterator[tuple[bytes, bytes]]:
         """Give the rows with ``start <= key < stop`` in order; None is without end."""
-        ...
 
     def write(self, changes: Changes, /) -> None:
         """Write and delete rows, all or nothing."""
-        ...
 
 
 class MemoryStore:

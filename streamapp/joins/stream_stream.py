@@ -12,7 +12,6 @@ As Kafka Streams' KStream-KStream join, less KAFKA-19536 and KAFKA-16123; the ma
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from functools import partial
 
 from streamapp.joins.buffer import Buffer
@@ -189,10 +188,6 @@ class StreamStreamOperator(Accounting[Joined]):
             late_by = clock.time - self.join.grace - time
             return explain(verdict=Verdict.LATE, late_by=late_by, reasons=frozenset({Reason.LATE}))
         return explain(verdict=Verdict.MATCHED if kept.matched else Verdict.PENDING, until=until + 1)
-
-    def buffered(self, side: int, key: bytes) -> Sequence[Buffered]:
-        """Give the records of a key that the buffer of a side holds, for looking at; some of them may be over."""
-        return self._windows.look(key).side(side)
 
     def _without(self, side: int, record: Record, now: int) -> None:
         """Account for a record without a key or a value; it joins nothing, and does not move the clock."""

@@ -127,7 +127,6 @@ class StreamTableOperator(Accounting[R], Generic[R]):
 
     @property
     def _undecided(self) -> int:
-        """The earliest time (ms) of records which still wait for updates."""
         return _undecided(self._joins[0], self.clock.time)
 
     def process(self, batch: Batch) -> Output[R]:

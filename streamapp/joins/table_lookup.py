@@ -30,7 +30,6 @@ class PlainLookup(Lookup, Protocol):
 
     def get_many(self, keys: Sequence[bytes], /) -> Sequence[Row | None]:
         """Return the rows of keys, in their order."""
-        ...
 
 
 class Run(Protocol[T_co]):
@@ -39,12 +38,10 @@ class Run(Protocol[T_co]):
     @property
     def keys(self) -> Sequence[bytes]:
         """The records' keys."""
-        ...
 
     @property
     def timestamps(self) -> Sequence[int]:
         """The records' event times (ms)."""
-        ...
 
     def __iter__(self) -> Iterator[T_co]: ...
 

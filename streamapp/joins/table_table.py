@@ -11,7 +11,7 @@ from typing import Final
 
 from streamapp.joins.clock import BEGINNING
 from streamapp.joins.declared import LAYOUT, ROWS_APART, Declared, Described, changes, earlier, widened
-from streamapp.joins.explanation import ANY, Explanation, Verdict, candidate, is_of, replaced
+from streamapp.joins.explanation import ANY, Explanation, candidate, explain_row
 from streamapp.joins.how import How
 from streamapp.joins.ledger import Accounting
 from streamapp.joins.output import Joined, Output, Reason
@@ -124,17 +124,11 @@ class TableTableOperator(Accounting[Joined]):
 
     def explain(self, side: int, record: Record) -> Explanation:
         """Say why an update that was taken in joined, or did not: by the rows that the tables have now."""
-        clock, key = self.clock, record.key
-        if key is None:
-            return Explanation(verdict=Verdict.NULL_KEY, clock=clock.now)
-        mine, other = self.tables[side].get(key), self.tables[1 - side].get(key)
-        if not is_of(mine, record):
-            late = [Reason.SUPERSEDED, Reason.EXPIRED] if self.tables[side].versioned else []
-            return replaced(side, key, mine, clock, Verdict.MATCHED, [Reason.UNMATCHED, *late])
-        if other is None:
-            return Explanation(verdict=Verdict.UNMATCHED, clock=clock.now)
-        candidates = [candidate(1 - side, key, other, ANY)]
-        return Explanation(verdict=Verdict.MATCHED, clock=clock.now, candidates=candidates)
+        key = record.key or b""
+        mine, other = self.tables[side], self.tables[1 - side].get(key)
+        joined = [] if other is None else [candidate(1 - side, key, other, ANY)]
+        late = (Reason.SUPERSEDED, Reason.EXPIRED) if mine.versioned else ()
+        return explain_row(side, record, mine.get(key), joined, self.clock, late)
 
     def _update(self, side: int, record: Record) -> None:
         key, timestamp = record.key, record.timestamp

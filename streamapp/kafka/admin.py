@@ -209,7 +209,6 @@ class Cluster:
         """Return an offset of each partition, with its time.
 
         Args:
-            tps: the partitions.
             spec: `SPEC.earliest()`, `.latest()`, `.max_timestamp()` or `.for_timestamp(ms)`.
             level: whether the end is that of open transactions, too.
         """

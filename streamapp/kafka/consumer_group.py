@@ -53,11 +53,7 @@ class ConsumerGroup:
         self.name = name
 
     def check_empty(self) -> None:
-        """Make sure that no worker runs.
-
-        Raises:
-            HasWorkersError: if one does.
-        """
+        """Make sure that no worker runs; a HasWorkersError if one does."""
         asked = self._cluster.admin.describe_consumer_groups([self.name], request_timeout=COORDINATOR_S)
         group: ConsumerGroupDescription = self._cluster.answer(asked[self.name], self.name)
         if group.members:

@@ -42,7 +42,6 @@ class ConsumerThread(Protocol):
     @property
     def aiokafka(self) -> AIOKafkaConsumer:
         """The consumer."""
-        ...
 
 
 class Group:
@@ -84,7 +83,6 @@ class Group:
         """Return the committed offsets, of partitions that have one, with what was committed along with them.
 
         Args:
-            partitions: the partitions.
             stable: wait until no transaction is under way that may commit others.
         """
         return await self._there(self._committed(partitions, stable))
@@ -119,7 +117,6 @@ class Group:
         fenced.
 
         Args:
-            partitions: the partitions.
             offsets: of those that are not to be read from where aiokafka begins anyway.
         """
         return await self._there(self._begin(partitions, offsets))
@@ -164,11 +161,7 @@ class Group:
                 await asyncio.sleep(AGAIN)
 
     async def _failed(self, codes: set[int]) -> bool:
-        """Return whether to ask again, after a while.
-
-        Raises:
-            KafkaError: if it is of no use.
-        """
+        """Return whether to ask again, after a while; a KafkaError if it is of no use."""
         for error in map(for_code, codes - {0, UNSTABLE}):
             if error is NotCoordinatorForGroupError:
                 self._coordinator.coordinator_dead()

@@ -98,8 +98,6 @@ class Subscriptions(Protocol):
 
     subscription: Subscription | None
 
-    def is_assigned(self, tp: TP) -> bool: ...
-
 
 class ReadBatch(Protocol):
     """`DefaultRecordBatch`: a record batch that was fetched."""

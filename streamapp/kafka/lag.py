@@ -116,7 +116,6 @@ def _committed(settings: Settings, group: str, tps: Sequence[TP]) -> dict[TP, in
 
 
 def _remaining(settings: Settings, ranges: Mapping[TP, tuple[int, int]]) -> Mapping[TP, Remaining]:
-    """Count what is left to be read."""
     if not ranges:
         return {}
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, Self, TypeVar, cast
 
 from confluent_kafka import KafkaException, Message, TopicPartition
@@ -28,6 +28,8 @@ AT_ONCE: Final = 1_000
 CONSUME_TIMEOUT_S: Final = 0.01
 #: Seconds that the broker has for its answer.
 ANSWER_TIMEOUT_S: Final = 5.0
+#: Less n, the offset of librdkafka for the n-th record from the end (RD_KAFKA_OFFSET_TAIL_BASE in rdkafka.h).
+FROM_END: Final = -2_000
 
 T = TypeVar("T")
 
@@ -150,11 +152,7 @@ class Log:
         return self._counts[topic]
 
     def record(self, tp: TP, offset: int) -> Logged:
-        """Read a record.
-
-        Raises:
-            MissingError: if there is none at the offset.
-        """
+        """Read a record; a MissingError if there is none at the offset."""
         first, end = self._bounds(tp)
         if not first <= offset < end:
             there = f"offsets {first} to {end - 1}" if first < end else "no records"
@@ -166,10 +164,6 @@ class Log:
         raise MissingError(
             f"{tp.topic}[{tp.partition}] has no record at offset {offset}: it was compacted, or never one"
         )
-
-    def scan(self, tp: TP, offset: int) -> Scan:
-        """Go through a partition from an offset on; from its beginning, if that is later."""
-        return Scan(self, tp, offset)
 
     def all(self, tp: TP, offset: int = 0) -> Iterator[Logged]:
         """Go through all records of a partition from an offset on; the patience is that between two of them.
@@ -204,16 +198,27 @@ class Log:
             at_most: records of a partition that are read, about; where there are more, the rest is told by the offsets.
         """
         found = {tp: Remaining(at, end) for tp, (at, end) in ranges.items()}
-        reading = {tp for tp, one in found.items() if one.at < one.end}
-        self._reader.assign([TopicPartition(*tp, found[tp].at) for tp in reading])
-        while reading and self.left:
-            for message in self._asked(lambda: self._reader.consume(AT_ONCE, CONSUME_TIMEOUT_S)):
-                tp = TP(message.topic() or "", message.partition() or 0)
-                if tp in reading and (found[tp].take(message) or found[tp].count >= at_most):
-                    reading.discard(tp)
-                    self._reader.incremental_unassign([TopicPartition(*tp)])
-        self._reader.unassign()
+        reading = {tp: one.at for tp, one in found.items() if one.at < one.end}
+        for message in self.read(dict(reading)):
+            tp = TP(message.topic() or "", message.partition() or 0)
+            if tp in reading and (found[tp].take(message) or found[tp].count >= at_most):
+                del reading[tp]
+                self._reader.incremental_unassign([TopicPartition(*tp)])
+            if not reading:
+                break
         return found
+
+    def newest(self, tps: Iterable[TP], count: int) -> Iterator[Message]:
+        """Read the newest records of partitions, so many of each; one that has no leader yet is waited for."""
+        reading = dict.fromkeys(tps, FROM_END - count)
+        for message in self.read(dict(reading)):
+            error = message.error()
+            if error is None:
+                yield message
+            elif error.name() == "_PARTITION_EOF":
+                reading.pop(TP(message.topic() or "", message.partition() or 0), None)
+            if not reading:
+                return
 
     def committed(self, tps: Sequence[TP]) -> dict[TP, int]:
         """Return up to where the group has read partitions; those that it has not begun are left out.
@@ -230,11 +235,11 @@ class Log:
         read = self.committed([TP(topic, number) for number in range(count)])
         return 1 + max((tp.partition for tp in read), default=count - 1)
 
-    def read(self, tp: TP, offset: int) -> Iterator[Message]:
-        """Read a partition while there is patience; at its end comes an error that says so."""
-        self._reader.assign([TopicPartition(*tp, offset)])
+    def read(self, offsets: Mapping[TP, int]) -> Iterator[Message]:
+        """Read partitions from offsets on while there is patience; at the end of each comes an error that says so."""
+        self._reader.assign([TopicPartition(*tp, offset) for tp, offset in offsets.items()])
         try:
-            while self.left:
+            while offsets and self.left:
                 yield from self._asked(lambda: self._reader.consume(AT_ONCE, CONSUME_TIMEOUT_S))
         finally:
             self._reader.unassign()
@@ -254,16 +259,14 @@ class Scan:
     tp: TP
     #: Of the first record; None = there are none.
     offset: int | None
-    #: Whether the end was reached; and how many records were read.
+    #: Whether the end was reached.
     complete: bool = False
-    count: int = 0
 
     def __iter__(self) -> Iterator[Logged]:
         self.complete = self.offset is None
-        for message in self.log.read(self.tp, self.offset) if self.offset is not None else ():
+        for message in self.log.read({} if self.offset is None else {self.tp: self.offset}):
             error = message.error()
             if error is None:
-                self.count += 1
                 timestamp, key, value = message.timestamp()[1], message.key(), message.value()
                 yield Logged(self.tp, message.offset() or 0, timestamp, key, value, message)
             elif error.name() == "_PARTITION_EOF":

@@ -34,11 +34,7 @@ class StaticMember(NamedTuple):
 
 
 def members(response: Response) -> list[StaticMember]:
-    """Return the static members that a group's description has.
-
-    Raises:
-        KafkaError: if it is none.
-    """
+    """Return the static members that a group's description has; a KafkaError if it is none."""
     ((code, *_, found, _),) = response.groups
     if code:
         raise for_code(code)

@@ -7,25 +7,21 @@ into different partitions, and nothing of a join is found. No broker and no clie
 from __future__ import annotations
 
 import itertools
-import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from confluent_kafka import KafkaException, Message, TopicPartition
-
-from streamapp.kafka.clients import reader
+from streamapp.kafka.log_reader import Log
+from streamapp.kafka.partition import TP
 from streamapp.kafka.partitioner import partition_of
 from streamapp.settings import Settings
 
-__all__ = ["PARTITIONERS", "Sample", "misplaced", "newest", "partitions_of", "placed_by", "sample"]
+__all__ = ["NEWEST", "PARTITIONERS", "SAMPLE_S", "Sample", "misplaced", "partitions_of", "placed_by", "sample"]
 
 #: Records of each partition that are looked at.
 NEWEST: Final = 50
 #: Seconds that this may take; then what was read by then has to do.
 SAMPLE_S: Final = 5.0
-#: Less n, the offset of librdkafka for the n-th record from the end (RD_KAFKA_OFFSET_TAIL_BASE in rdkafka.h).
-FROM_END: Final = -2_000
 
 #: Keys, each with the partition that it was found in.
 Sample = Sequence[tuple[bytes, int]]
@@ -76,39 +72,15 @@ def placed_by(keys: Sample, count: int) -> set[str]:
 
 
 def sample(settings: Settings, topics: Iterable[str], count: int) -> dict[str, Sample]:
-    """Read the keys of the newest records of each partition of topics."""
-    found: dict[str, list[tuple[bytes, int]]] = {topic: [] for topic in topics}
-    for message in newest(settings, found, count):
-        topic, key, partition = message.topic(), message.key(), message.partition()
-        if topic is not None and key is not None and partition is not None:
-            found[topic].append((key, partition))
-    return dict(found)
-
-
-def newest(settings: Settings, topics: Iterable[str], count: int) -> Iterator[Message]:
-    """Read the newest records of each partition of topics, each of which has `count`.
+    """Read the keys of the newest records of each partition of topics, each of which has `count`.
 
     Raises:
-        KafkaException: if the broker does not allow it.
+        LogError: if the broker does not allow it.
     """
-    consumer = reader(settings, f"{settings.id}-sample")
-    # From the end on: a question for the offsets would fail while a topic that was just made has no leader, which a
-    # reader waits for.
-    partitions = [
-        TopicPartition(topic, partition, FROM_END - NEWEST)
-        for topic, partition in itertools.product(topics, range(count))
-    ]
-    missing = len(partitions)
-    deadline = time.monotonic() + SAMPLE_S
-    try:
-        consumer.assign(partitions)
-        while missing and (message := consumer.poll(max(0.0, deadline - time.monotonic()))) is not None:
-            error = message.error()
-            if error is None:
-                yield message
-            elif error.name() == "_PARTITION_EOF":
-                missing -= 1
-            elif error.fatal():
-                raise KafkaException(error)
-    finally:
-        consumer.close()
+    found: dict[str, list[tuple[bytes, int]]] = {topic: [] for topic in topics}
+    with Log(settings, SAMPLE_S) as log:
+        for message in log.newest([TP(topic, number) for topic in found for number in range(count)], NEWEST):
+            topic, key, partition = message.topic(), message.key(), message.partition()
+            if topic is not None and key is not None and partition is not None:
+                found[topic].append((key, partition))
+    return dict(found)

@@ -37,7 +37,6 @@ class App(Protocol):
     @property
     def conf(self) -> faust.Settings:
         """Faust's settings."""
-        ...
 
 
 class Reader(Service):
@@ -51,11 +50,7 @@ class Reader(Service):
         super().__init__(**kwargs)
 
     async def on_start(self) -> None:
-        """Connect to the broker.
-
-        Raises:
-            KafkaError: if it is not there.
-        """
+        """Connect to the broker; a KafkaError if it is not there."""
         settings, conf = self._app.settings, self._app.conf
         self.consumer = AIOKafkaConsumer(
             **aiokafka(settings),
@@ -139,11 +134,7 @@ class Reader(Service):
         return cluster.partitions_for_topic(topic) or set()
 
     async def bounds(self, partitions: Collection[TP]) -> tuple[dict[TP, int], dict[TP, int]]:
-        """Ask for the first offsets of partitions, and for their end offsets.
-
-        Raises:
-            KafkaError: if they are not to be had now.
-        """
+        """Ask for the first and the end offsets of partitions; a KafkaError if they are not to be had now."""
         begins = await end_offsets(self.client, partitions, self.isolation_level, EARLIEST)
         return begins, await end_offsets(self.client, partitions, self.isolation_level)
 

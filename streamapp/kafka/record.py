@@ -20,17 +20,14 @@ class Stamped(Protocol):
     @property
     def key(self) -> bytes | None:
         """The key."""
-        ...
 
     @property
     def timestamp(self) -> int | None:
         """The event time (ms); None = that of sending."""
-        ...
 
     @property
     def headers(self) -> Sequence[tuple[str, bytes]]:
         """The headers, in order."""
-        ...
 
 
 #: A record, whose key, event time and headers the result gets, and the result's value.
@@ -56,14 +53,11 @@ class Record(Stamped, Protocol):
     @property
     def offset(self) -> int:
         """The offset in the partition."""
-        ...
 
     @property
     def timestamp(self) -> int:
         """The event time (ms)."""
-        ...
 
     @property
     def value(self) -> bytes | None:
         """The value, as it came."""
-        ...

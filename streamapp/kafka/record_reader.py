@@ -118,11 +118,7 @@ def _bytes(partition: PartitionRecords) -> memoryview:
 
 
 def _check(batch: ReadBatch, data: memoryview) -> None:
-    """Compare a record batch with its checksum.
-
-    Raises:
-        CorruptRecordException: if it does not have it.
-    """
+    """Compare a record batch with its checksum; a CorruptRecordException if it does not have it."""
     old = data[MAGIC] < 2  # with another checksum
     (told,) = struct.unpack_from(">I", data, CRC)
     if not (batch.validate_crc() if old else told == checksum(data)):

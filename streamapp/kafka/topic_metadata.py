@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from aiokafka.client import ConnectionGroup
+from aiokafka.consumer.fetcher import READ_UNCOMMITTED
 from aiokafka.errors import (
     IncompatibleBrokerVersion,
     LeaderNotAvailableError,
@@ -84,12 +85,10 @@ async def describe(client: Client, topics: Collection[str]) -> dict[str, Describ
     return described
 
 
-async def log_ranges(
-    client: Client, topics: Mapping[str, Described], partitions: Iterable[TP], isolation_level: int = 0
-) -> dict[TP, LogRange]:
+async def log_ranges(client: Client, topics: Mapping[str, Described], partitions: Iterable[TP]) -> dict[TP, LogRange]:
     """Ask for the first offsets and the ends of partitions; those that are not to be had now are left out.
 
-    Topics are as the broker has just described them; at the isolation level 0 the end is that of open transactions.
+    Topics are as the broker has just described them; the end is that of open transactions.
 
     Raises:
         KafkaError: if a broker does not answer.
@@ -97,7 +96,7 @@ async def log_ranges(
     told = {tp: topics[tp.topic].leaders.get(tp.partition) for tp in partitions if tp.topic in topics}
     leaders = {tp: leader for tp, leader in told.items() if leader is not None}
     begins, ends = [
-        {tp: offset for tp, error, offset in await _offsets(client, leaders, which, isolation_level) if not error}
+        {tp: offset for tp, error, offset in await _offsets(client, leaders, which, READ_UNCOMMITTED) if not error}
         for which in (EARLIEST, LATEST)
     ]
     return {tp: LogRange(begins[tp], ends[tp]) for tp in begins.keys() & ends.keys()}

@@ -66,11 +66,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def produce_traffic(settings: Settings, traffic: Traffic, options: Options) -> Report:
-    """Produce generated records to their topics, which are created if need be.
-
-    Raises:
-        StreamappError: if nothing could be sent.
-    """
+    """Produce generated records to their topics, made if need be; a StreamappError if nothing could be sent."""
     topics = {name: settings.topic(name) for name in traffic.topics}
     records = traffic.records(options.rate, time.time_ns() // 1_000_000)
     Cluster(settings, timeout=options.timeout).ensure([*topics.values()])

@@ -39,11 +39,7 @@ class JsonLines(msgspec.Struct, frozen=True, kw_only=True):
     raw: bool = False
 
     def read(self, lines: Iterable[bytes], name: str) -> Iterator[Line]:
-        """Yield the records of `lines`.
-
-        Raises:
-            ProduceError: for a line that cannot be sent; the text has `name` and the line's number.
-        """
+        """Yield the records of `lines`; a ProduceError, with `name` and line number, for one that cannot be sent."""
         for number, text in enumerate(lines, start=1):
             line = text.removesuffix(b"\n").removesuffix(b"\r")
             if not self.raw and not line.strip():

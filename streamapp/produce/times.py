@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["END_MS", "Unit", "event_time", "shown"]
+__all__ = ["END_MS", "Unit", "event_time", "iso_time", "shown"]
 
 #: The end of the times that are taken: 2200-01-01T00:00:00Z.
 END_MS: Final = 7_258_118_400_000
@@ -121,7 +121,7 @@ def _text(text: str, unit: Unit | None) -> Decimal:
             return _number(text, unit)
         if len(text) != 8 or not DATE.fullmatch(text):
             raise _No("is a number as text: state its unit (s, ms, us, ns or date)")
-    return _milliseconds(dt.datetime.fromisoformat(text))
+    return Decimal(iso_time(text))
 
 
 def _date(text: str) -> Decimal:
@@ -129,10 +129,14 @@ def _date(text: str) -> Decimal:
     if found is None:
         raise _No("is no date such as 20231114, 202311141230 or 20231114123000")
     year, month, day, hour, minute, second, ms = (int(part or 0) for part in found.groups())
-    return _milliseconds(dt.datetime(year, month, day, hour, minute, second, ms * 1000, dt.UTC))
+    return Decimal(_milliseconds(dt.datetime(year, month, day, hour, minute, second, ms * 1000, dt.UTC)))
 
 
-def _milliseconds(time: dt.datetime) -> Decimal:
-    """Return a time as ms since 1970; one without a zone is UTC."""
-    since = (time if time.tzinfo else time.replace(tzinfo=dt.UTC)) - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-    return Decimal(since // dt.timedelta(milliseconds=1))
+def iso_time(text: str) -> int:
+    """Read a time in ISO 8601, which is UTC unless it says otherwise, as ms since 1970; a ValueError if it is none."""
+    time = dt.datetime.fromisoformat(text)
+    return _milliseconds(time if time.tzinfo else time.replace(tzinfo=dt.UTC))
+
+
+def _milliseconds(time: dt.datetime) -> int:
+    return (time - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(milliseconds=1)

@@ -81,8 +81,6 @@ def make_plan(app: App, cluster: Cluster, partitions: int | None) -> Plan:
     """Find out what is to be done; nothing is changed.
 
     Args:
-        app: whose tables they are.
-        cluster: where its topics are.
         partitions: that joined topics are to have; None = as many as they have, which must be equally many.
 
     Raises:
@@ -175,8 +173,6 @@ def move_of(table: str, changelog: str, keys: Sequence[tuple[bytes, int]], befor
     """Return how the rows of a table move.
 
     Args:
-        table: its name.
-        changelog: that of its changelog.
         keys: of its rows, with the partitions that they are in.
         before: the partitions that there were.
         after: the partitions that there are to be.

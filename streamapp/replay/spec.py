@@ -82,11 +82,7 @@ class Spec(NamedTuple):
 
 
 def read_spec(text: bytes, name: str) -> Spec:
-    """Read a join from TOML.
-
-    Raises:
-        ReplayError: if it is none; the text has ``name``.
-    """
+    """Read a join from TOML; a ReplayError if it is none; the text has ``name``."""
     try:
         given = msgspec.toml.decode(text, type=dict[str, object])
         left, right = given.pop("left", {}), given.pop("right", {})

@@ -22,11 +22,7 @@ DURATION: Final = re.compile(rf"(-?\d+) ?({'|'.join(UNITS_MS)})")
 
 
 def duration(value: object) -> int:
-    """Read a duration in ms: a whole number of them, or text such as 250ms or 10m.
-
-    Raises:
-        ValueError: if it is none.
-    """
+    """Read a duration in ms: a whole number of them, or text such as 250ms or 10m; a ValueError if it is none."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     found = DURATION.fullmatch(value) if isinstance(value, str) else None

@@ -42,11 +42,7 @@ def begin(app: App, where: Where) -> None:
 
 
 def _has_begun(app: App, group: ConsumerGroup, where: Where) -> bool:
-    """Return whether the group has begun, and there.
-
-    Raises:
-        ResetError: if it has begun elsewhere.
-    """
+    """Return whether the group has begun, and there; a ResetError if it has begun elsewhere."""
     committed = group.committed()
     if not committed:
         return False

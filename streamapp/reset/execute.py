@@ -61,11 +61,7 @@ def execute(plan: Plan, survey: Survey) -> None:
 
 
 def remove(paths: Iterable[Path]) -> None:
-    """Remove databases.
-
-    Raises:
-        ResetError: if one cannot be removed.
-    """
+    """Remove databases; a ResetError if one cannot be removed."""
     from streamapp.stores import rocksdb  # only for who needs it: its import takes a while
 
     try:

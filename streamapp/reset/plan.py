@@ -79,7 +79,6 @@ def chosen(inventory: Inventory, topics: Mapping[str, Collection[int]], *, keep_
     """Return the topics that are read from elsewhere.
 
     Args:
-        inventory: what there is.
         topics: that the user named, with the partitions; none = all.
         keep_state: whether the states stay as they are.
 
@@ -113,7 +112,6 @@ def places(
     Tables are read from their beginning, wherever the streams begin: rows do not come again.
 
     Args:
-        inventory: what there is.
         topics: that are read from elsewhere.
         where: from where, the user says.
         named: whether the user named the topics.
@@ -124,11 +122,7 @@ def places(
 
 
 def check_clocks(inventory: Inventory, moves: Collection[Move]) -> None:
-    """Make sure that no join whose state is kept takes what is read again for late.
-
-    Raises:
-        ResetError: if one would.
-    """
+    """Make sure that no join whose state is kept takes what is read again for late; a ResetError if one would."""
     back = {move.tp.topic for move in moves if move.before is not None and move.after < move.before}
     for state in inventory.states_of(back):
         if state.declared is not None and state.declared.has_clock:

@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from streamapp.produce.times import END_MS
+from streamapp.produce.times import END_MS, iso_time
 from streamapp.replay.values import duration
 
 __all__ = ["Kind", "Where", "WhereType"]
@@ -59,13 +59,12 @@ class Where:
         else:
             return cls._at(int(time.time() * 1000) - ago, text)
         try:
-            moment = datetime.datetime.fromisoformat(text)
+            moment = iso_time(text)
         except ValueError:
             raise ValueError(
                 f"{text!r} is neither beginning nor now, nor a time: 2026-01-31T12:00:00Z, 1767225600000 (ms), 2h (ago)"
             ) from None
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
-        return cls._at(round(moment.timestamp() * 1000), text)
+        return cls._at(moment, text)
 
     @classmethod
     def _at(cls, value: int, text: str) -> Where:

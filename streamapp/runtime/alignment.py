@@ -126,7 +126,6 @@ class Alignment:
     enforced: int = 0
 
     def __post_init__(self) -> None:
-        """Have nothing at hand."""
         self.lanes: defaultdict[TP, Lane] = defaultdict(Lane)
         #: By partition, the offset before which records are in no order, since other workers have written some of them.
         self.mixed: Mapping[TP, int] = {}

@@ -108,8 +108,7 @@ class Merged(Batch):
     The partitions have the same number and are of several topics, or are all those of one topic (`BatchSchema.whole`).
 
     Args:
-        tps: the partitions.
-        sources: for each record, the place of its partition among these.
+        sources: for each record, the place of its partition among `tps`.
         records: the records; there may be none, for what is due by the wall clock.
         work: what is done with the batch, shared by the parts it is cut into.
     """

@@ -13,7 +13,7 @@ import asyncio
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, Protocol
 
 from aiokafka.client import AIOKafkaClient
@@ -94,11 +94,7 @@ class Limits:
         )
 
     def check(self, topic: str, changes: Mapping[bytes, Row | None], now: int) -> None:
-        """Compare rows for a changelog, by key, with the limits at a wall time (ms).
-
-        Raises:
-            RowRefusedError: if one is not taken.
-        """
+        """Compare rows for a changelog with the limits at a wall time (ms); a RowRefusedError if one is not taken."""
         sizes = [len(row.value) for row in changes.values() if row is not None]
         if not sizes:
             return
@@ -140,20 +136,15 @@ class BrokerClient(Protocol):
 class ChangelogLimits:
     """The limits of the app's changelogs, as far as they are known."""
 
-    def __init__(self, broker: BrokerClient, now_s: Callable[[], float] = time.time) -> None:
+    def __init__(self, broker: BrokerClient) -> None:
         self._broker = broker
-        self._now_s = now_s
         self._asked: dict[str, Limits] = {}
         #: What refused rows have told.
         self._learned: dict[str, Limits] = {}
         self._again = RateLimit(DESCRIBE_INTERVAL_S)
 
     async def check(self, work: Work) -> None:
-        """Compare the rows that work has written with what their changelogs take.
-
-        Raises:
-            RowRefusedError: if a row is not taken.
-        """
+        """Compare the rows that work has written with what changelogs take; a RowRefusedError if one is not taken."""
         topics = [rows.changelog.topic for rows in work.changes]
         if unknown := [topic for topic in topics if topic not in self._asked]:
             await self._ask(unknown)
@@ -166,7 +157,7 @@ class ChangelogLimits:
             self._check(work)
 
     def _check(self, work: Work) -> None:
-        now = int(self._now_s() * 1000)
+        now = int(time.time() * 1000)
         for rows, changes in work.changes.items():
             topic = rows.changelog.topic
             limits = self._asked[topic]
@@ -181,7 +172,7 @@ class ChangelogLimits:
             RefusedError: if that is for another reason than its size or its timestamp.
         """
         await self._ask([topic])
-        now, (envelope, value) = int(self._now_s() * 1000), result
+        now, (envelope, value) = int(time.time() * 1000), result
         timestamp = envelope.timestamp or 0
         match error.cause:
             case Cause.TOO_LARGE:

@@ -121,7 +121,6 @@ class Checkpoint:
     group_id: str
 
     def __post_init__(self) -> None:
-        """Begin without work."""
         #: Whether nothing more becomes durable before the next generation: something failed to, or the partitions go.
         self.over = False
         #: Set when so much is not committed that it should not wait for its time.

@@ -27,11 +27,7 @@ class Flow(NamedTuple):
 
 
 def check_flows(flows: Sequence[Flow], dead_letters: str) -> None:
-    """Check that nothing in an app gets its own results again, and that they are not mixed with other records.
-
-    Raises:
-        FlowError: if so.
-    """
+    """Check that nothing in an app gets its own results, alone or mixed with other records; a FlowError if so."""
     for flow in flows:
         for topic in flow.results:
             if topic in flow.sides or topic == dead_letters:

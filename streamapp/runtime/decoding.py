@@ -134,11 +134,7 @@ class Decoder(Generic[T]):
             return False
 
     def decode(self, record: Record) -> T | None:
-        """Decode a record; None is a tombstone.
-
-        Raises:
-            Undecodable: if the record cannot be used.
-        """
+        """Decode a record; None is a tombstone; an Undecodable if the record cannot be used."""
         if record.value is None:
             if record.key is None:
                 raise Undecodable(Reason.NULL_KEY, "the record has neither a key nor a value")
@@ -154,11 +150,7 @@ class Decoder(Generic[T]):
         return value
 
     def key(self, record: Record) -> bytes:
-        """Return the key that a record must have by its value, whatever it has.
-
-        Raises:
-            Undecodable: if the record cannot be used.
-        """
+        """Return the key that a record must have by its value; an Undecodable if the record cannot be used."""
         _, value = self._value(record)
         return str(self._key(value)).encode()
 

@@ -74,7 +74,6 @@ class Feed:
     hops: Hops | None = None
 
     def __post_init__(self) -> None:
-        """Deliver nothing yet."""
         self._wanted: set[TP] = set()
         self._positions: Mapping[TP, int] = {}
         #: Of partitions that are joined with others, and with some behind a hop.
@@ -156,7 +155,6 @@ class Feed:
             self.deliver(Fetched(records, barriers, positions))
 
     def _ask(self) -> None:
-        """Ask the broker for end offsets that no fetch told."""
         for unbarred in (self._unbarred, self._held):
             if unbarred.waiting and (unbarred.task is None or unbarred.task.done()):
                 unbarred.task = asyncio.get_running_loop().create_task(self._ask_for_ends(unbarred))

@@ -47,7 +47,6 @@ class Hops:
     session_timeout_s: float
 
     def __post_init__(self) -> None:
-        """Have waited for nothing yet."""
         self._logged = RateLimit(HOPS_LOG_INTERVAL_S)
         self._due = RateLimit(COMMIT_INTERVAL_S)
         #: By partition, up to where it is committed although it should go further, for so long that it is given up.

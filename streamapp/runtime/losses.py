@@ -93,11 +93,7 @@ class Losses:
     records: Counter[str] = dataclasses.field(default_factory=Counter)
 
     def gaps(self, gaps: Sequence[Gap]) -> None:
-        """Tell of partitions that are read on from elsewhere than where the group got to.
-
-        Raises:
-            LostError: if the worker is to stop.
-        """
+        """Tell of partitions that are read on from elsewhere than they were; a LostError if the worker is to stop."""
         grave = [gap for gap in gaps if gap.why is not Why.BEGUN_LATE and gap.lost != 0]
         for gap in gaps:
             if gap not in grave:

@@ -49,11 +49,7 @@ class KnownTopics(Protocol):
     """Tells what the broker knows of topics."""
 
     async def partition_count(self, topic: str) -> int:
-        """Return the number of partitions of a topic.
-
-        Raises:
-            KafkaError: if the broker does not know the topic.
-        """
+        """Return the number of partitions of a topic; a KafkaError if the broker does not know the topic."""
 
     async def missing(self, partitions: Collection[TP]) -> set[str]:
         """Return the topics of those of the partitions that are not there; none, if the broker does not answer."""

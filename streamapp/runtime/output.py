@@ -61,7 +61,6 @@ class Output:
         (the topic's ``max.message.bytes``), is not lost: the record that gave it goes to the dead letters.
 
         Args:
-            batch: the batch they are of.
             results: each a record, whose key, event time and headers it gets, and a value.
             rekeyed: some have another key than their batch's records have, and are sent to the partitions of their
                 keys. Otherwise, with as many partitions here as there, no key has to be hashed.
@@ -135,11 +134,7 @@ class DeadLetters(Output):
         return Results(self, letters, source, rekeyed=True) if letters else None
 
     async def refused(self, result: Result, source: TP, record: Record | None, error: RecordRefusedError) -> Results:
-        """Return a dead letter that the broker refuses without what it refuses it for.
-
-        Raises:
-            RefusedError: if the topic takes not even that.
-        """
+        """Return a refused dead letter without what it is refused for; a RefusedError if not even that is taken."""
         letter, value = result
         key, timestamp = letter.key, letter.timestamp
         own, more = list(letter.headers[:OWN_HEADERS]), letter.headers[OWN_HEADERS:]

@@ -29,11 +29,7 @@ class Destination(Protocol):
         """Take note that the broker has so many more records, up to (not with) this offset of their partition."""
 
     async def refused(self, result: Result, error: RecordRefusedError) -> Results | None:
-        """Return what is sent in place of a record that the broker refuses.
-
-        Raises:
-            RefusedError: if there is no other place for it.
-        """
+        """Return what is sent in place of a refused record; a RefusedError if there is no other place for it."""
 
 
 class BatchProducer(Protocol):

@@ -150,11 +150,7 @@ class Positions:
         return None
 
     async def ends(self, partitions: Collection[TP]) -> dict[TP, int]:
-        """Return the end offsets of partitions, as far as they are to be had now.
-
-        Raises:
-            KafkaError: if the broker does not allow it.
-        """
+        """Return the end offsets that are to be had now of partitions; a KafkaError if the broker does not allow it."""
         _, logs = await self._ask(partitions)
         return {tp: log.end for tp, log in logs.items()}
 

@@ -16,8 +16,8 @@ from aiokafka.errors import OffsetOutOfRangeError
 from faust.types import TP
 
 from streamapp.joins.rows import Row
-from streamapp.kafka.changelog_consumer import ChangelogConsumer
 from streamapp.kafka.record import Record
+from streamapp.kafka.table_consumer import TableConsumer
 from streamapp.runtime.losses import Losses
 from streamapp.settings import Settings
 from streamapp.stores.partition import PartitionStore, keep_in_step
@@ -126,7 +126,6 @@ class Restore:
     inputs: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
-        """Have read nothing yet."""
         #: The wall clock (ms) before it was asked where the changelogs end, and the ids of their topics.
         self._asked_ms = 0
         self.ids: dict[str, str | None] = {}
@@ -162,7 +161,7 @@ class Restore:
 
     async def _read_to_the_ends(self) -> bool:
         """Return whether it was possible, or a changelog was cut off meanwhile."""
-        async with ChangelogConsumer(self.settings) as reader:
+        async with TableConsumer(self.settings) as reader:
             await self._begin(reader)
             try:
                 while self._ends:
@@ -171,11 +170,11 @@ class Restore:
                 return False
             return True
 
-    async def _begin(self, reader: ChangelogConsumer) -> None:
+    async def _begin(self, reader: TableConsumer) -> None:
         self._asked_ms = int(time.time() * 1000)
         begins = await reader.beginning_offsets(self.stores)
         ends = await reader.end_offsets(self.stores)
-        self.ids = {topic: told.id for topic, told in (await reader.topics_of(self.stores)).items()}
+        self.ids = {topic: told.id for topic, told in (await reader.describe({tp.topic for tp in self.stores})).items()}
         reader.read_committed()
         await self._prepare(
             reader,
@@ -196,7 +195,7 @@ class Restore:
         for tp in self._ends:
             reader.seek(tp, positions[tp])
 
-    async def _prepare(self, reader: ChangelogConsumer, changelogs: Mapping[TP, Changelog]) -> None:
+    async def _prepare(self, reader: TableConsumer, changelogs: Mapping[TP, Changelog]) -> None:
         """Clear stores that do not go with their changelogs, once it is told what is lost."""
         self.succeeding.clear()
         self._waiting.clear()
@@ -217,7 +216,7 @@ class Restore:
             if found is Fit.SUCCEEDS:
                 self._succeed(tp, changelogs[tp])
 
-    async def _fit(self, reader: ChangelogConsumer, tp: TP, changelog: Changelog) -> Fit:
+    async def _fit(self, reader: TableConsumer, tp: TP, changelog: Changelog) -> Fit:
         store = self.stores[tp]
         offset, standing = store.offset, store.standing
         found = fit(offset, standing, changelog)
@@ -248,7 +247,7 @@ class Restore:
         if store.standing.successor is None:  # whatever happens from here on
             store.stand(store.standing.succeeded_by(changelog.topic_id or UNKNOWN))
 
-    async def _read(self, reader: ChangelogConsumer) -> None:
+    async def _read(self, reader: TableConsumer) -> None:
         fetched = reader.fetched()
         taken = reader.take(self._ends, RESTORE_RECORDS, RESTORE_BYTES)
         for tp in list(self._ends):
@@ -271,7 +270,7 @@ class Restore:
         write(_changes(records), position)
         self.records += len(records)
 
-    async def _report(self, reader: ChangelogConsumer) -> None:
+    async def _report(self, reader: TableConsumer) -> None:
         now = time.monotonic()
         if now < self._reported + REPORT_INTERVAL_S:
             return

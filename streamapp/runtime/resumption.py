@@ -110,11 +110,7 @@ class Resumption:
     _placements: dict[TP, str] = dataclasses.field(default_factory=dict)
 
     async def note(self, partitions: Collection[TP]) -> None:
-        """Take note of what is committed of this worker's partitions, before anything else is.
-
-        Raises:
-            KafkaError: if it is not to be had.
-        """
+        """Take note of what is committed of partitions, before all else; a KafkaError if it is not to be had."""
         committed = await self.group.committed_now(partitions)
         self._committed, self._began, self._placements = {}, {}, {}
         for tp in partitions:

@@ -41,11 +41,7 @@ class Owner(Protocol):
         """The topics whose records are rows of a table in the state."""
 
     def inspect(self, partition: Uncommitted, partitions: int) -> Inspection:
-        """Look at the state of one of so many partitions.
-
-        Raises:
-            StateError: if the join cannot go on with it.
-        """
+        """Look at the state of one of so many partitions; a StateError if the join cannot go on with it."""
 
 
 class PartitionedRows(Protocol):
@@ -75,11 +71,7 @@ class RowTable(Protocol):
         """Full name of the changelog."""
 
     def partition(self, number: int) -> Uncommitted:
-        """Return the rows of a partition that this worker owns.
-
-        Raises:
-            KeyError: if it does not own it.
-        """
+        """Return the rows of a partition that this worker owns; a KeyError if it does not own it."""
 
 
 class Tables(Protocol):
@@ -124,11 +116,7 @@ class Rows:
         return (key for key, _ in self.rows.items())
 
     def scan(self, start: bytes, stop: bytes | None) -> Iterator[tuple[bytes, Row]]:
-        """Return the rows with ``start <= key < stop`` in order; None is without end.
-
-        Raises:
-            TypeError: if the table is not an ordered one.
-        """
+        """Return the rows with ``start <= key < stop`` in order; None = no end; a TypeError if it is not ordered."""
         if not isinstance(self.rows, OrderedUncommitted):
             raise TypeError("only an ordered table is read in the order of its keys")
         written = SortedDict(self.work.changes.get(self.rows, {}))

@@ -33,11 +33,7 @@ class DeclaredTopics:
         self.inputs[topic] = tuple(dict.fromkeys([*self.inputs.get(topic, ()), *after]))
 
     def sink(self, topic: str, make: Callable[[], O]) -> O:
-        """Return the topic's sink, which is made if there is none yet.
-
-        Raises:
-            TypeError: if there is one of another kind.
-        """
+        """Return the topic's sink, which is made if there is none yet; a TypeError if there is one of another kind."""
         made = make()
         found = self.sinks.setdefault(topic, made)
         if not isinstance(found, type(made)):

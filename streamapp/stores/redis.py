@@ -191,7 +191,6 @@ class RedisPartition:
         return offset
 
     def _left(self) -> int:
-        """Return the offset that this worker left."""
         return self._ask() if self._known is None else self._known
 
     def _load(self, keys: Sequence[bytes]) -> list[Row | None]:
@@ -199,11 +198,7 @@ class RedisPartition:
         return [None if data is None else _unpack(data) for chunk in chunks for data in chunk]
 
     def _read(self, ask: Callable[[Pipeline], object]) -> list[Any]:
-        """Read rows and the offset in one step.
-
-        Raises:
-            StoreBehindError: if the rows are not those that this worker left.
-        """
+        """Read rows and the offset in one step; a StoreBehindError if the rows are not those that this worker left."""
         oldest = self._left()
         with _explained(self._where), self._client.pipeline() as pipe:
             pipe.get(self._offset)

@@ -94,13 +94,7 @@ def trusted_ms(delete_retention_ms: int) -> int:
 
 
 def fit(offset: int | None, standing: Standing, changelog: Changelog) -> Fit:
-    """Return how a store goes together with its changelog, but for its age.
-
-    Args:
-        offset: of the store; None = nothing was stored.
-        standing: of the store.
-        changelog: of the store.
-    """
+    """Return how a store, by its offset (None = nothing was stored), goes with its changelog, but for its age."""
     if offset is None:
         return Fit.EMPTY
     if standing.successor is not None and standing.successor in (UNKNOWN, changelog.topic_id):

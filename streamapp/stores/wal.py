@@ -31,11 +31,7 @@ TYPES: Final = frozenset({1, 2, 3, 4})
 
 
 def cut_damage(database: Path) -> None:
-    """Cut off what is damaged in the logs of a database, unless another process has it open.
-
-    Raises:
-        OSError: if the disk does not allow it.
-    """
+    """Cut off what is damaged in a database's logs, unless another process has it open; an OSError of the disk's."""
     with contextlib.ExitStack() as stack:
         try:
             lock = stack.enter_context((database / "LOCK").open("r+b"))

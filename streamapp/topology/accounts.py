@@ -6,23 +6,17 @@ import copy
 import dataclasses
 import logging
 from collections.abc import Collection
-from typing import Protocol, Self
+from typing import Self, TypeVar
 
 import msgspec
 
-from streamapp.joins import Balance, Clock, Updates
+from streamapp.joins import Balance, Operator, Updates
 
 __all__ = ["Account", "Accounts"]
 
 logger = logging.getLogger(__name__)
 
-
-class Accountable(Protocol):
-    """An operator, as far as it keeps accounts."""
-
-    clock: Clock
-    balance: Balance
-    updates: Updates
+R = TypeVar("R")
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -33,7 +27,7 @@ class Account(msgspec.Struct, frozen=True):
     clock: int | None
 
     @classmethod
-    def of(cls, operator: Accountable) -> Self:
+    def of(cls, operator: Operator[R]) -> Self:
         """Take down how an operator stands."""
         return cls(copy.copy(operator.balance), copy.copy(operator.updates), operator.clock.now)
 

@@ -7,9 +7,8 @@ used is logged and counted by each worker, and no dead letter: each worker would
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 from aiokafka.errors import KafkaError
@@ -17,19 +16,19 @@ from faust.types import TP
 from mode import Service
 
 from streamapp.formats.undecodable import Reason
-from streamapp.joins import GlobalTable, Joined, MemoryStore, Operator, Refused, Row, Side, State, StreamTableJoin
+from streamapp.joins import GlobalTable, Joined, MemoryStore, Operator, Refused, Side, State, StreamTableJoin
 from streamapp.joins import Reason as SideReason
 from streamapp.joins import Record as JoinRecord
 from streamapp.joins.declared import Declared, earlier
 from streamapp.joins.declared import Described as DescribedJoin
-from streamapp.kafka.reader import Reader
 from streamapp.kafka.record import Record
-from streamapp.kafka.topic_metadata import Described, describe
+from streamapp.kafka.table_consumer import TableConsumer
+from streamapp.kafka.topic_metadata import Described
 from streamapp.kafka.unreadable import Unreadable, UnreadableBatchError
 from streamapp.rate_limit import RateLimit
-from streamapp.runtime.alignment import Alignment
-from streamapp.runtime.feed import Feed, Fetched
+from streamapp.runtime.feed import MAX_RECORDS
 from streamapp.runtime.output import REJECTED_LOG_INTERVAL_S
+from streamapp.settings import Guarantee
 from streamapp.worker.app import App
 
 __all__ = ["GlobalJoin", "TopicGlobalTable"]
@@ -50,8 +49,8 @@ class _Rows:
         self.state = State(MemoryStore())
         self.table = GlobalTable(self.state)
         self.positions: dict[TP, int] = {}
-        #: Where the partitions ended that are not read as far yet; None = not known.
-        self.behind: dict[TP, int] | None = None
+        #: Where the partitions ended that are not read as far yet.
+        self.behind: dict[TP, int] = {}
 
 
 class TopicGlobalTable(Service):
@@ -63,31 +62,17 @@ class TopicGlobalTable(Service):
         self.topic = topic
         self._check = check
         self._logged = RateLimit(REJECTED_LOG_INTERVAL_S)
-        #: What is looked up, and what is being read: a topic that is made anew is read before its rows count.
-        self._rows = self._reading = _Rows()
+        #: What is being read: a topic that is made anew is read before its rows are shown.
+        self._reading = _Rows()
+        self._show(self._reading)
         #: Set once the table is as far as its topic was when the worker started.
         self.complete = asyncio.Event()
 
-    @property
-    def table(self) -> GlobalTable:
-        """The rows as they are now."""
-        return self._rows.table
-
-    def get(self, key: bytes) -> Row | None:
-        """Return the current row of a key."""
-        return self._rows.table.get(key)
-
-    def get_many(self, keys: Sequence[bytes], /) -> Sequence[Row | None]:
-        """Return the current rows of keys, in their order."""
-        return self._rows.table.get_many(keys)
-
-    def at(self, key: bytes, timestamp: int) -> Row | None:
-        """Return the row that a record of this time (ms) joins: the current one."""
-        return self._rows.table.at(key, timestamp)
-
-    def keys(self) -> Iterator[bytes]:
-        """Go through the keys; to be left before the next change."""
-        return self._rows.table.keys()
+    def _show(self, rows: _Rows) -> None:
+        """Have these rows looked up from now on, as those of a `GlobalTable` are."""
+        self._rows = rows
+        self.table = table = rows.table
+        self.get, self.get_many, self.keys, self.at = table.get, table.get_many, table.keys, table.at
 
     @Service.task
     async def _run(self) -> None:
@@ -108,48 +93,33 @@ class TopicGlobalTable(Service):
 
     async def _follow(self) -> None:
         """Read the topic until it is another one, or has more partitions."""
-        reader = Reader(self.app)
-        async with reader:
-            topic = await self._describe(reader)
+        async with TableConsumer(self.app.settings) as consumer:
+            topic = await self._describe(consumer)
             if topic is None:
                 raise OSError(f"there is no topic {self.topic}")
             self._arrange(topic)
-            rows = self._reading
-            tps = {TP(self.topic, number) for number in await reader.partitions(self.topic)}
-            begins, rows.behind = await reader.bounds(tps)
-            positions = {tp: max(begin, rows.positions.get(tp, 0)) for tp, begin in begins.items()}
-            reader.begin({}, positions)
-            feed = self._feed(reader)
-            feed.want(tps)
-            self._read_to(positions)
-            watch = asyncio.create_task(self._watch(reader, feed))
-            try:
-                await feed.run()
-            finally:
-                watch.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await watch
+            if self.app.settings.processing_guarantee is Guarantee.EXACTLY_ONCE:
+                consumer.read_committed()
+            rows, tps = self._reading, [TP(self.topic, number) for number in range(topic.partitions)]
+            begins, rows.behind = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
+            consumer.assign(tps)
+            for tp, begin in begins.items():
+                consumer.seek(tp, max(begin, rows.positions.get(tp, 0)))
+            look = RateLimit(LOOK_S)
+            while not self.should_stop and not (look.due(self) and await self._is_another(consumer)):
+                await self._read(consumer, tps)
 
-    def _feed(self, reader: Reader) -> Feed:
-        loop = asyncio.get_running_loop()
-
-        def deliver(fetched: Fetched) -> None:
-            for tp, records in fetched.records.items():
-                self._update(tp, records)
-            self._reading.positions.update(fetched.positions)
-            self._read_to(fetched.positions)
-            if fetched.records:  # not at once: this is called from within
-                loop.call_soon(feed.want, set(fetched.records))
-
-        feed = Feed(
-            reader,
-            Alignment({}),
-            max_bytes=self.app.settings.buffer,
-            current=lambda: not self.should_stop,
-            deliver=deliver,
-            alive=lambda: None,
-        )
-        return feed
+    async def _read(self, consumer: TableConsumer, tps: Collection[TP]) -> None:
+        """Apply the updates that are there; if there are none, wait for the next fetch."""
+        fetched = consumer.fetched()
+        taken = consumer.take(tps, MAX_RECORDS, self.app.settings.buffer)
+        for tp, records in taken.items():
+            self._update(tp, records)
+            await asyncio.sleep(0)
+        self._read_to({tp: await consumer.position(tp) for tp in tps})
+        if not taken:
+            await asyncio.wait([fetched], timeout=LOOK_S)
+        fetched.cancel()
 
     def _arrange(self, topic: Described) -> None:
         known = self._reading.topic
@@ -160,29 +130,27 @@ class TopicGlobalTable(Service):
             self.log.warning("%s has %d partitions now, not %d", self.topic, topic.partitions, known.partitions)
         self._reading.topic = topic
 
-    async def _watch(self, reader: Reader, feed: Feed) -> None:
-        """End the feed when the topic is another one."""
-        while not self.should_stop:
-            await self.sleep(LOOK_S)
-            known = self._reading.topic
-            try:
-                found = await self._describe(reader)
-            except (KafkaError, OSError) as exc:
-                self._tell("is not followed", exc)
-                continue
-            if found is None:
-                self._tell("is gone: its rows stay as they were", "there is no such topic")
-            elif known is None or (found.id, found.partitions) != (known.id, known.partitions):
-                feed.end()
-                return
-            elif self._reading is self._rows and self.complete.is_set():
-                self.app.faults.over(self)
+    async def _is_another(self, consumer: TableConsumer) -> bool:
+        """Return whether the topic was made anew or has more partitions; what keeps it from being followed is told."""
+        known = self._reading.topic
+        try:
+            found = await self._describe(consumer)
+        except (KafkaError, OSError) as exc:
+            self._tell("is not followed", exc)
+            return False
+        if found is None:
+            self._tell("is gone: its rows stay as they were", "there is no such topic")
+        elif known is None or (found.id, found.partitions) != (known.id, known.partitions):
+            return True
+        elif self._reading is self._rows and self.complete.is_set():
+            self.app.faults.over(self)
+        return False
 
-    async def _describe(self, reader: Reader) -> Described | None:
+    async def _describe(self, consumer: TableConsumer) -> Described | None:
         """Ask the broker for the topic; None = there is none."""
         try:
             async with asyncio.timeout(ANSWER_S):
-                return (await describe(reader.client, [self.topic])).get(self.topic)
+                return (await consumer.describe([self.topic])).get(self.topic)
         except TimeoutError:
             raise TimeoutError("the broker does not answer") from None
 
@@ -215,12 +183,11 @@ class TopicGlobalTable(Service):
 
     def _read_to(self, positions: Mapping[TP, int]) -> None:
         rows = self._reading
-        if rows.behind is None:
-            return
-        rows.behind = {tp: end for tp, end in rows.behind.items() if positions.get(tp, -1) < end}
+        rows.positions.update(positions)
+        rows.behind = {tp: end for tp, end in rows.behind.items() if positions[tp] < end}
         if not rows.behind and (rows is not self._rows or not self.complete.is_set()):
             self.log.info("%s is read: %d updates", self.topic, rows.table.updates.applied)
-            self._rows = rows
+            self._show(rows)
             self.complete.set()
             self.app.faults.over(self)
 

@@ -66,11 +66,9 @@ class Processor(Protocol):
     @property
     def partitions(self) -> Mapping[int, Account]:
         """How the partitions of this worker stand."""
-        ...
 
     def looked_up(self, partition: int) -> StreamTableOperator[Any]:
         """Return the operator of a partition, which can be asked for keys of its tables; KeyError = it is gone."""
-        ...
 
 
 @dataclasses.dataclass(eq=False)
@@ -129,7 +127,6 @@ class JoinWatch:
         return Example(TP(self.topics[source], partition), one.record.offset, error, self._key(source, one))
 
     def _key(self, source: int, one: SideOutput) -> bytes | None:
-        """Return what a record was looked up by."""
         join = self.join.join if isinstance(self.join, GlobalJoin) else self.join
         key = getattr(join, "key", None)
         try:

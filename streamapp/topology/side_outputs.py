@@ -117,7 +117,6 @@ class SideOutputs:
         batch.work.effects.append(partial(self._took_effect, batch.partition, side_outputs))
 
     def _letter(self, one: SideOutput, partition: int) -> Rejected:
-        """Make of a record what the dead letters take."""
         reason = LETTERS.get(one.reason)
         if reason is None:
             reason = Letter(one.cause) if one.cause in CAUSES else Letter.REFUSED

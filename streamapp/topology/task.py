@@ -134,7 +134,6 @@ class Task(Generic[R]):
         return None if due is None else min(due, self._wall.limit)
 
     def _note(self) -> None:
-        """Take note that records came."""
         if self._idle is not None:
             clock, passed = self.operator.clock.now, self._wall.passed
             # All records so far may have been ahead of the wall clock.

@@ -13,12 +13,12 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
-from confluent_kafka import KafkaException
+from faust.types import TP
 
 from streamapp.formats.key_forms import KeyForm, form_of, key_form, read_key
 from streamapp.formats.undecodable import Reason, Undecodable
-from streamapp.kafka.admin import Cluster, ClusterError
-from streamapp.kafka.partitioners import newest
+from streamapp.kafka.log_reader import Log, LogError
+from streamapp.kafka.partitioners import NEWEST, SAMPLE_S
 from streamapp.settings import Settings
 
 __all__ = ["Tombstones"]
@@ -48,11 +48,7 @@ class Tombstones:
             self._seen.append(form_of(key, field, self._field))
 
     async def key(self, key: bytes | None) -> bytes:
-        """Return the field that the key of a tombstone stands for.
-
-        Raises:
-            Undecodable: if it is not known.
-        """
+        """Return the field that the key of a tombstone stands for; an Undecodable if it is not known."""
         if key is None:
             raise Undecodable(Reason.NULL_KEY, "the record has neither a key nor a value")
         if not self._seen and not self._asked:  # after a restart a tombstone may be the first record to come
@@ -74,11 +70,11 @@ class Tombstones:
         return f"the other keys are of several forms, {', '.join(forms)}"
 
     def _look(self) -> list[KeyForm]:
-        """Look at the newest records of the topic, in a thread."""
         try:
-            count = Cluster(self._settings).partitions().get(self._topic, 0)
-            records = [(one.key(), one.value()) for one in newest(self._settings, [self._topic], count)]
-        except (KafkaException, ClusterError):
+            with Log(self._settings, SAMPLE_S) as log:
+                tps = [TP(self._topic, number) for number in range(log.partitions(self._topic))]
+                records = [(one.key(), one.value()) for one in log.newest(tps, NEWEST)]
+        except LogError:
             return []
         forms = [key_form(key, value, self._field).form for key, value in records if None not in (key, value)]
         return forms[-LOOKED_AT:]

@@ -93,7 +93,6 @@ def _explainer(request: web.Request) -> Explainer:
 
 
 def _topic(request: web.Request, explainer: Explainer) -> str:
-    """Return the full name of the topic that a request names."""
     app: App = request.app[APP]
     name = request.match_info["topic"]
     for full_name in (name, app.settings.topic(name)):

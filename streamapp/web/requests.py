@@ -39,11 +39,7 @@ def parameters(request: web.Request) -> dict[str, bytes]:
 
 
 def number(text: str, name: str, largest: int) -> int:
-    """Read a number that is given in ASCII digits.
-
-    Raises:
-        ParseError: if it is none, or too large.
-    """
+    """Read a number that is given in ASCII digits; a ParseError if it is none, or too large."""
     if not DIGITS.fullmatch(text) or int(text) > largest:
         given: dict[str, Any] = {name: shown(text.encode())}
         raise ParseError(f"{name} must be a whole number from 0 to {largest}", **given)

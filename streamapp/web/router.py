@@ -46,11 +46,7 @@ class Owner(NamedTuple):
 
 
 def table_of(app: App, name: str) -> Table:
-    """Return a table by its name.
-
-    Raises:
-        NotFound: if there is none.
-    """
+    """Return a table by its name; a NotFound if there is none."""
     try:
         return cast(Table, app.tables[name])
     except KeyError:
@@ -124,11 +120,7 @@ class Router(faust_router.Router):
         return URL(self.app.conf.canonical_url)
 
     async def route_req(self, table_name: str, key: K, web: Web, request: Request) -> Response:
-        """Ask the worker that has a key (used by `faust.App.table_route`).
-
-        Raises:
-            SameNode: if it is this worker.
-        """
+        """Ask the worker that has a key (used by `faust.App.table_route`); a SameNode if it is this worker."""
         asked = cast("aiohttp.web.Request", request)
         owner = self.owners(table_name, key, asked.headers.get(HOP))[0]
         if owner.here:
@@ -142,11 +134,7 @@ class Router(faust_router.Router):
     async def ask(
         self, owner: Owner, request: web.Request, within: aiohttp.ClientTimeout = HOP_TIMEOUT
     ) -> web.Response:
-        """Send a request to another worker and return its response as it is.
-
-        Raises:
-            ServiceUnavailable: if the worker does not answer in time.
-        """
+        """Return another worker's response to a request as it is; a ServiceUnavailable if none comes in time."""
         # As it came: what is done to a URL else makes other keys of ".." and of what is not UTF-8.
         url = URL(f"{owner.url.origin()}{request.rel_url.raw_path_qs}", encoded=True)
         headers = {HOP: str(owner.partition), **authorization(self.app.settings.web_token)}

@@ -54,11 +54,7 @@ async def row(request: web.Request) -> web.StreamResponse:
 
 
 def check_recovered(app: App) -> None:
-    """Refuse to answer from tables that are not complete.
-
-    Raises:
-        ServiceUnavailable: unless this worker is ready.
-    """
+    """Refuse to answer from tables that are not complete; a ServiceUnavailable unless this worker is ready."""
     state = state_of(app)
     if state is not State.READY:
         raise ServiceUnavailable(f"the worker is {state}; try again", owner=str(router_of(app).url), state=state.value)

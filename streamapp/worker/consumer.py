@@ -186,7 +186,6 @@ class Consumer(CommittingConsumer):
         return Hops(hops, self.reader, self.alignment, self.group, due, timeout_s) if hops else None
 
     def _want(self) -> None:
-        """Ask for a batch of each partition of which none waits, nor is on its way."""
         wanted = (self._get_active_partitions() & self.inputs) - self.alignment.full - self._wanted
         if wanted and self._feed is not None:
             self._wanted |= wanted

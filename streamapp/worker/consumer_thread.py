@@ -48,7 +48,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     app: App
 
     def __post_init__(self) -> None:
-        """Begin without a place in the group."""
         super().__post_init__()
         #: How long this worker may send what comes of its partitions.
         self.lease = Lease()

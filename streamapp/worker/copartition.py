@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from confluent_kafka import KafkaException
-
 from streamapp.kafka.admin import ClusterError
-from streamapp.kafka.log_reader import Log
+from streamapp.kafka.log_reader import Log, LogError
 from streamapp.kafka.partitioner import partition_of
 from streamapp.kafka.partitioners import misplaced, placed_by, sample
 from streamapp.kafka.topic_configs import CHANGELOG, INTERNAL, output_config
@@ -72,8 +70,8 @@ def check_placement(start: Start) -> None:
             continue
         try:
             found = sample(app.settings, [topic for topic in topics if topic not in hops], count)
-        except KafkaException as exc:
-            raise ClusterError(f"cannot read {' and '.join(topics)}: {exc.args[0].str()}") from None
+        except LogError as exc:
+            raise ClusterError(f"cannot read {' and '.join(topics)}: {exc}") from None
         # What this app writes once more lies as the Java client would put it, though nothing may be there yet.
         placed = [(key, partition_of(key, count)) for key in {key for keys in found.values() for key, _ in keys}]
         wrong = misplaced({**found, **{topic: placed for topic in topics if topic in hops}}, count)
@@ -99,8 +97,8 @@ def check_rows(start: Start) -> None:
             before = log.partitions_read(source, count)
         try:
             keys = sample(start.app.settings, [changelog], count)[changelog] if before < count else ()
-        except KafkaException as exc:
-            raise ClusterError(f"cannot read {changelog}: {exc.args[0].str()}") from None
+        except LogError as exc:
+            raise ClusterError(f"cannot read {changelog}: {exc}") from None
         if placed_by(keys, before) and not placed_by(keys, count):
             raise ClusterError(
                 f"{source} and {changelog} have {count} partitions, and had {before} when the rows were written: keys "
@@ -133,7 +131,6 @@ def make_changelogs(start: Start) -> None:
 
 
 def _source(start: Start, table: Table) -> str:
-    """Return the topic whose partitions a table has."""
     return table.source or (start.events if isinstance(table, ValueTable) else start.first)
 
 

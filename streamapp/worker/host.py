@@ -68,11 +68,7 @@ def check_views(start: Start) -> None:
 
 
 def check_port(bind: str, port: int) -> None:
-    """See that a server could listen just now on a TCP port of a host name or an address.
-
-    Raises:
-        SettingsError: if it could not.
-    """
+    """See that a server could listen just now on a TCP port of a name or an address; a SettingsError if not."""
     try:
         addresses = socket.getaddrinfo(bind, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as exc:

@@ -95,7 +95,6 @@ def _lacking(topics: Sequence[str], settings: Settings, existing: Collection[str
 
 
 def _near(topic: str, settings: Settings, existing: Collection[str]) -> list[str]:
-    """Return the topics that may be meant."""
     names = [name for name in existing if not name.startswith("__") and not name.endswith(WORKERS_OWN)]
     prefix = settings.topic_prefix
     bare = topic.removeprefix(prefix)

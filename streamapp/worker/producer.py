@@ -36,7 +36,6 @@ class Producer(driver.Producer):
     _closing: set[asyncio.Task[None]]
 
     def __post_init__(self) -> None:
-        """Have nothing transactional yet."""
         super().__post_init__()
         self._transactional, self._closing = [], set()
 
@@ -92,11 +91,7 @@ class Producer(driver.Producer):
         await given_up.stop()
 
     async def partition_count(self, topic: str) -> int:
-        """Return the number of partitions of a topic.
-
-        Raises:
-            KafkaError: if the broker does not know the topic.
-        """
+        """Return the number of partitions of a topic; a KafkaError if the broker does not know the topic."""
         producer = self.aiokafka
         known = producer.client.cluster.partitions_for_topic(topic)
         return len(known or await producer.partitions_for(topic))

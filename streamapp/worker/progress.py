@@ -17,15 +17,7 @@ POLL_INTERVAL_S: Final = 0.01
 
 
 class Progress:
-    """How far this worker is, partition by partition.
-
-    Args:
-        app: the app.
-        topics: full names.
-
-    Raises:
-        KeyError: by its methods, if this worker does not have the partition.
-    """
+    """How far this worker is, partition by partition; its methods raise a KeyError for one that it does not have."""
 
     def __init__(self, app: App, topics: Collection[str]) -> None:
         self._app = app

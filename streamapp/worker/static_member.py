@@ -66,11 +66,7 @@ class Sign(enum.Enum):
 
 
 def check_alone(start: Start) -> None:
-    """Check, before the worker joins the group, that no other one is alive that has the same static id.
-
-    Raises:
-        ClusterError: if there is one.
-    """
+    """Check that no other worker is alive with the static id of this one; a ClusterError if there is one."""
     asyncio.run(_check_alone(start.app.settings, start.app.conf))
 
 
@@ -114,7 +110,6 @@ async def look(other: StaticMember, own: URL, *, same_host: bool) -> Sign:
     """Find out whether a member is alive, by its web views.
 
     Args:
-        other: the member.
         own: URL of the views that this worker is about to have, on a port that is free.
         same_host: whether the member was on this host.
     """

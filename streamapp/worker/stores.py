@@ -34,7 +34,6 @@ class PartitionedStore(SerializedStore[object, object], abc.ABC):
     table: Table
 
     def __post_init__(self) -> None:
-        """Begin without partitions."""
         self.partitions: dict[int, Uncommitted] = {}
 
     @property
@@ -44,11 +43,7 @@ class PartitionedStore(SerializedStore[object, object], abc.ABC):
 
     @abc.abstractmethod
     def open(self, partition: int) -> PartitionStore:
-        """Open a partition.
-
-        Raises:
-            StoreError: if it cannot be had.
-        """
+        """Open a partition; a StoreError if it cannot be had."""
 
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0

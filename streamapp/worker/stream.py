@@ -48,7 +48,6 @@ class Stream(faust.Stream[Batch]):
     app: App
 
     def __post_init__(self) -> None:
-        """Begin without work."""
         #: What the agent works on; None = it waits.
         self._turn: Turn | None = None
         #: How often the agent has failed while it waited.
@@ -113,11 +112,7 @@ class Stream(faust.Stream[Batch]):
                 self._on_message_out(message.tp, message.offset, message)
 
     async def _next_turn(self) -> Turn | None:
-        """Wait for what the agent is to work on next; None = there is nothing yet.
-
-        Raises:
-            StopAsyncIteration: if nothing more comes.
-        """
+        """Wait for what the agent works on next; None = nothing yet; a StopAsyncIteration if nothing more comes."""
         every, now = self._topic.schema.tick, time.monotonic()
         if every is not None and now >= self._tick_at:
             self._tick_at = now + every

@@ -70,11 +70,7 @@ class Table(faust.Table):  # type: ignore[type-arg]
             rows.read_ahead(keys)
 
     def partition(self, number: int) -> Uncommitted:
-        """Return the rows of a partition that this worker owns.
-
-        Raises:
-            KeyError: if it does not own it.
-        """
+        """Return the rows of a partition that this worker owns; a KeyError if it does not own it."""
         return self.data.partitions[number]
 
     def row(self, key: bytes) -> Row | None:

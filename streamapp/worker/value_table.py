@@ -25,7 +25,6 @@ class ValueTable(Table):
     """A table as Faust documents it: a mapping; an entry is in the partition of the event that it is set for."""
 
     def __post_init__(self) -> None:
-        """Begin with nothing written."""
         #: By the partition that they are of, what was written for events that are not acknowledged yet.
         self._unfinished: dict[TP, dict[bytes, Row | None]] = {}
 

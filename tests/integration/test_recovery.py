@@ -14,7 +14,7 @@ from topics import Topics
 from worker import wait_until
 
 from streamapp.joins import Row
-from streamapp.kafka import changelog_consumer
+from streamapp.kafka import table_consumer
 from streamapp.runtime import restore as restoring
 from streamapp.stores.memory import MemoryPartition
 from streamapp.stores.partition import Changes, PartitionStore
@@ -128,7 +128,7 @@ class Interrupted(MemoryPartition):
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a restore read and write one record batch after the other."""
     monkeypatch.setattr(restoring, "RESTORE_RECORDS", 1)
-    monkeypatch.setattr(changelog_consumer, "FETCH_BYTES", 1)
+    monkeypatch.setattr(table_consumer, "FETCH_BYTES", 1)
 
 
 @pytest.mark.usefixtures("small_steps")

@@ -106,7 +106,7 @@ def two(kafka: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[
     [
         ("/", "application/json"),
         ("/assignment/", "application/json"),
-        ("/graph/", "image/svg+xml"),
+        ("/graph/", "text/plain"),
         ("/table/", "application/json"),
         ("/table/user_profiles/", "application/json"),
         ("/table/user_profiles/user1/", "application/json"),

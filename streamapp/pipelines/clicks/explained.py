@@ -25,12 +25,10 @@ __all__ = ["ClickJoin"]
 
 
 def _unmatched(found: Logged, click: Logged) -> SideOutput | None:
-    """Read a record of the clicks that are not matched."""
     return SideOutput(reason_of(found.value or b""), Side.LEFT, click) if _made_of(found, click) else None
 
 
 def _joined(found: Logged, click: Logged) -> Match | None:
-    """Read a result."""
     return Match() if _made_of(found, click) else None
 
 

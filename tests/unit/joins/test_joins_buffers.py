@@ -113,7 +113,8 @@ def test_once_the_clock_has_passed_all_windows_the_state_is_empty(how: How) -> N
     assert rows == {b"~declared": 1, b"~ledger": 1, b"left": 1}
     assert driver.operator.balance.pending == 1
     operator: Any = driver.operator
-    assert not any(operator.buffered(side, b"%d" % number) for side in Side for number in range(1_000))
+    windows = operator._windows
+    assert not any(windows.look(b"%d" % number).side(side) for side in Side for number in range(1_000))
 
 
 class Counted(int):
@@ -154,7 +155,7 @@ def test_a_buffer_forgets_what_is_over_while_its_key_goes_on() -> None:
     operator = join.start(State(MemoryStore()))
     for timestamp in range(10_000):
         operator.process([(Side.LEFT, Buffered(b"hot", b"", timestamp, 0, 0))])
-    assert len(operator.buffered(Side.LEFT, b"hot")) < 200
+    assert len(operator._windows.look(b"hot").left) < 200
 
 
 def test_looking_at_a_key_leaves_nothing_behind() -> None:

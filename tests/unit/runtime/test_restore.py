@@ -62,8 +62,8 @@ class Reader:
     async def end_offsets(self, partitions: Collection[TP]) -> dict[TP, int]:
         return dict.fromkeys(partitions, self.broker.end)
 
-    async def topics_of(self, partitions: Collection[TP]) -> dict[str, Described]:
-        return {tp.topic: Described(self.broker.topic_id, {}, 1) for tp in partitions}
+    async def describe(self, topics: Collection[str]) -> dict[str, Described]:
+        return {topic: Described(self.broker.topic_id, {}, 1) for topic in topics}
 
     async def delete_retention_ms(self, topic: str) -> int:
         return DAY_MS
@@ -114,7 +114,7 @@ class Case:
 
 @pytest.fixture(autouse=True)
 def _no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "ChangelogConsumer", Reader)
+    monkeypatch.setattr(module, "TableConsumer", Reader)
 
 
 def test_an_empty_store_gets_the_last_row_of_each_key_and_no_deleted_one() -> None:

@@ -1,4 +1,7 @@
-"""The consumer that reads changelogs to their ends; read from aiokafka 0.14.0 (`aiokafka/consumer/fetcher.py`)."""
+"""The consumer of topics whose records are rows of tables: changelogs, and those of global tables.
+
+Read from aiokafka 0.14.0 (`aiokafka/consumer/fetcher.py`).
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,14 @@ from streamapp.kafka.topic_metadata import Described, delete_retention_ms, descr
 from streamapp.kafka.unreadable import keep_bytes
 from streamapp.settings import Settings
 
-__all__ = ["ChangelogConsumer"]
+__all__ = ["TableConsumer"]
 
 #: Bytes that one fetch brings of a partition: few requests, and little memory for a worker with many partitions.
 FETCH_BYTES: Final = 4 << 20
 
 
-class ChangelogConsumer(AIOKafkaConsumer):  # type: ignore[misc]
-    """Reads changelogs as raw records, from offsets that it is told."""
+class TableConsumer(AIOKafkaConsumer):  # type: ignore[misc]
+    """Reads raw records, from offsets that it is told."""
 
     _fetcher: Fetcher
     _client: Client
@@ -34,17 +37,24 @@ class ChangelogConsumer(AIOKafkaConsumer):  # type: ignore[misc]
         super().__init__(
             **aiokafka(settings),
             enable_auto_commit=False,
-            auto_offset_reset="none",  # a changelog cannot be read on from elsewhere
+            auto_offset_reset="none",  # a table cannot be read on from elsewhere
             max_partition_fetch_bytes=FETCH_BYTES,
         )
 
-    async def topics_of(self, partitions: Collection[TP]) -> dict[str, Described]:
-        """Return what the broker tells of the partitions' topics.
+    async def start(self) -> None:
+        """Connect to the broker; a KafkaError if it is not there."""
+        try:
+            await super().start()
+        except BaseException:
+            await self.stop()  # else aiokafka tells in the log that nobody has
+            raise
+        # aiokafka would not ask a broker for more while anything of it is not taken yet, for so many seconds (0.1).
+        self._fetcher._prefetch_backoff = 0
+        keep_bytes(self._fetcher)
 
-        Raises:
-            KafkaError: if it is not to be had.
-        """
-        return await describe(self._client, {tp.topic for tp in partitions})
+    async def describe(self, topics: Collection[str]) -> dict[str, Described]:
+        """Return what the broker tells of topics; see `streamapp.kafka.topic_metadata.describe`."""
+        return await describe(self._client, topics)
 
     async def delete_retention_ms(self, topic: str) -> int:
         """Return how long (ms) a topic keeps tombstones."""
@@ -57,9 +67,6 @@ class ChangelogConsumer(AIOKafkaConsumer):  # type: ignore[misc]
         be committed yet, and a store may be beyond it.
         """
         self._fetcher._isolation_level = READ_COMMITTED
-        # aiokafka would not ask a broker for more while anything of it is not taken yet, for so many seconds (0.1).
-        self._fetcher._prefetch_backoff = 0
-        keep_bytes(self._fetcher)
 
     def fetched(self) -> asyncio.Future[None]:
         """Return what is done when the next fetch has come."""
