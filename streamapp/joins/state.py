@@ -17,6 +17,7 @@ from typing import Final, Protocol
 from sortedcontainers import SortedDict
 
 from streamapp.joins.clock import Wall
+from streamapp.joins.ordered_changes import OrderedChanges
 from streamapp.joins.rows import Rows
 
 __all__ = ["Changes", "MemoryStore", "State", "Store"]
@@ -74,7 +75,7 @@ class State:
         self.wall = wall or Wall()
         self.tables = tables
         self._store = store
-        self._changes: SortedDict[bytes, bytes | None] = SortedDict()
+        self._changes: OrderedChanges[bytes | None] = OrderedChanges()
         self._prefix = b""
 
     def section(self, name: bytes) -> State:
@@ -113,7 +114,7 @@ class State:
         prefix = self._prefix + prefix
         start, stop, cut = prefix + start, _after(prefix), len(self._prefix)
         # Of two rows of one key the changed one comes first and counts.
-        changed = ((key, 0, self._changes[key]) for key in self._changes.irange(start, stop, (True, False)))
+        changed = ((key, 0, self._changes[key]) for key in self._changes.between(start, stop))
         stored = ((key, 1, row) for key, row in self._store.scan(start, stop))
         last = None
         for key, _, row in heapq.merge(changed, stored):

@@ -6,8 +6,7 @@ import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from sortedcontainers import SortedDict
-
+from streamapp.joins.ordered_changes import OrderedChanges
 from streamapp.joins.rows import Row
 from streamapp.runtime.uncommitted import OrderedUncommitted, Uncommitted, in_range, newest
 from streamapp.runtime.work import Work
@@ -122,7 +121,7 @@ class Rows:
         """Return the rows with ``start <= key < stop`` in order; None = no end; a TypeError if it is not ordered."""
         if not isinstance(self.rows, OrderedUncommitted):
             raise TypeError("only an ordered table is read in the order of its keys")
-        written = SortedDict(self.work.changes.get(self.rows, {}))
+        written = OrderedChanges(self.work.changes.get(self.rows, {}))
         return newest(in_range(written, start, stop), self.rows.scan(start, stop))
 
     def write(self, changes: Changes, /) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequenc
 from typing import Final
 
 from faust.types import TP
-from sortedcontainers import SortedDict
 
+from streamapp.joins.ordered_changes import OrderedChanges
 from streamapp.joins.rows import Row
 from streamapp.kafka.record import Envelope, Result
 from streamapp.kafka.refusals import RecordRefusedError
@@ -116,7 +116,7 @@ class Uncommitted:
 
     def undone(self) -> list[Result]:
         """Return changelog records that put what is frozen back to what is in the store."""
-        return _records({key: self.committed.get(key) for key in self._frozen})
+        return _records({key: self.committed.get(key) for key in sorted(self._frozen)})
 
     def delivered(self, count: int, offset: int) -> None:
         """Take note of how far the changelog is."""
@@ -152,11 +152,15 @@ class OrderedUncommitted(Uncommitted):
     """The same for a table whose rows are read in the order of their keys."""
 
     committed: OrderedStore
-    fresh: SortedDict[bytes, Row | None]
-    _frozen: SortedDict[bytes, Row | None]
+    fresh: OrderedChanges[Row | None]
+    _frozen: OrderedChanges[Row | None]
 
     def _none(self) -> MutableMapping[bytes, Row | None]:
-        return SortedDict()
+        return OrderedChanges()
+
+    def records(self) -> list[Result]:
+        """Return what is frozen as changelog records, in the order of their keys, so that a ledger is behind all others."""
+        return _records(dict(sorted(self._frozen.items())))
 
     def scan(self, start: bytes, stop: bytes | None) -> Iterator[tuple[bytes, Row]]:
         """Return the rows with ``start <= key < stop`` in order; None is without end."""
@@ -172,9 +176,9 @@ def _records(changes: Changes) -> list[Result]:
     ]
 
 
-def in_range(changes: SortedDict[bytes, Row | None], start: bytes, stop: bytes | None) -> Scan:
+def in_range(changes: OrderedChanges[Row | None], start: bytes, stop: bytes | None) -> Scan:
     """Go through changes with ``start <= key < stop`` in order; None is without end."""
-    return ((key, changes[key]) for key in changes.irange(start, stop, (True, False)))
+    return ((key, changes[key]) for key in changes.between(start, stop))
 
 
 def newest(*sources: Iterable[tuple[bytes, Row | None]]) -> Iterator[tuple[bytes, Row]]:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from faust.types import TP
 
 from streamapp.joins import Row
-from streamapp.runtime.uncommitted import Uncommitted
-from streamapp.stores.memory import MemoryPartition
+from streamapp.runtime.uncommitted import OrderedUncommitted, Uncommitted
+from streamapp.stores.memory import MemoryPartition, OrderedMemoryPartition
 
 CHANGELOG = TP("changelog", 0)
 
@@ -33,3 +33,11 @@ def test_a_row_is_found_while_a_commit_puts_it_into_the_store() -> None:
     assert rows.freeze()
     assert rows.get_many([b"u1"]) == [Row(b"new", 1)]
     assert rows.committed.get(b"u1") == Row(b"new", 1)
+
+
+def test_an_ordered_table_goes_to_its_changelog_in_the_order_of_its_keys() -> None:
+    rows = OrderedUncommitted(OrderedMemoryPartition(), CHANGELOG)
+    for key in (b"~ledger", b"records/2", b"records/1"):
+        rows.merge({key: Row(b"", 1)})
+    assert rows.freeze()
+    assert [envelope.key for envelope, _ in rows.records()] == [b"records/1", b"records/2", b"~ledger"]
