@@ -159,7 +159,7 @@ class OrderedUncommitted(Uncommitted):
         return OrderedChanges()
 
     def records(self) -> list[Result]:
-        """Return what is frozen as changelog records, in the order of their keys, so that a ledger is behind all others."""
+        """Return what is frozen as changelog records, in the order of their keys: a ledger is behind all others."""
         return _records(dict(sorted(self._frozen.items())))
 
     def scan(self, start: bytes, stop: bytes | None) -> Iterator[tuple[bytes, Row]]:

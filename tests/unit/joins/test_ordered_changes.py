@@ -14,7 +14,8 @@ STEPS = st.lists(st.tuples(st.dictionaries(KEYS, st.integers()), KEYS, st.none()
 
 @given(STEPS)
 def test_they_are_read_like_a_sorted_dict_however_writes_and_scans_alternate(steps):
-    changes, model = OrderedChanges(), SortedDict()
+    changes: OrderedChanges[int] = OrderedChanges()
+    model: SortedDict[bytes, int] = SortedDict()
     for written, start, stop, cleared in steps:
         if cleared:
             changes.clear()
