@@ -1,4 +1,4 @@
-"""One real Redis for all the tests that need one."""
+"""What tests of several rooms use: one real Redis, and both ways in which windows are written to their state."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 from redis_server import RedisServer
+
+from streamapp.windows import unwritten
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +17,13 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     server.start()
     yield server
     server.kill()
+
+
+@pytest.fixture(params=["windows are written", "records are written"], scope="module")
+def written(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Have what a batch brings written as it came, or as the windows that it changes."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "records are written":
+            patch.setattr(unwritten, "PAGE_RECORDS_LEAST", 1)
+            patch.setattr(unwritten, "RECORDS_A_WINDOW", 1_000)
+        yield

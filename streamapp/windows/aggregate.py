@@ -24,6 +24,7 @@ __all__ = [
     "batched",
     "mergeable",
     "removable",
+    "scalar",
     "text",
 ]
 
@@ -124,6 +125,11 @@ def mergeable(aggregate: Aggregate[Held]) -> bool:
 def batched(aggregate: Aggregate[S]) -> TypeGuard[Batched[S]]:
     """Return whether an aggregate is faster with many records at once."""
     return hasattr(aggregate, "add_many")
+
+
+def scalar(aggregate: Aggregate[Held]) -> bool:
+    """Return whether it takes no values but scalars, which are the same once msgpack has written and read them."""
+    return aggregate.field is None or aggregate.takes in (Scalar, Number, str)
 
 
 def text(aggregate: Held) -> str:

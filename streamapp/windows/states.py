@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -54,6 +54,11 @@ class States:
     def initial(self) -> list[Held]:
         """Return the states of a window without records."""
         return [initial() for initial in self._initial]
+
+    def begin(self, states: list[Held], slots: Iterable[int]) -> None:
+        """Have some of the states begin anew."""
+        for slot in slots:
+            states[slot] = self._initial[slot]()
 
     def add(self, states: list[Held], rows: Sequence[Sequence[Value]], places: Sequence[Place]) -> None:
         """Add records: their values, and where they stand, which may be left out if none is `placed`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from streamapp.joins import ordering
@@ -13,9 +13,10 @@ from streamapp.joins.ledger import Refused
 from streamapp.joins.output import Output, Reason
 from streamapp.joins.records import Batch, Record
 from streamapp.joins.state import State
-from streamapp.windows.aggregate import Held, Place
+from streamapp.windows.aggregate import Held, Place, Value, scalar
 from streamapp.windows.assignment import Assignment
 from streamapp.windows.states import NO_PLACES, NO_ROWS, States
+from streamapp.windows.unwritten import Unwritten
 from streamapp.windows.window_operator import WindowOperator
 from streamapp.windows.windowed import Windowed
 from streamapp.windows.windowed_aggregate import WindowedAggregate
@@ -66,6 +67,29 @@ class _Open(dict[bytes, _Window]):
         window = self[key] = _Window(key, self._states.initial())
         return window
 
+    def forget_untold(self) -> None:
+        """Have no update tell of what changed so far."""
+        for window in self.untold:
+            window.untold = False
+        self.untold = []
+
+    def put(self, key: bytes, timestamp: int, row: Sequence[Value], place: Place | None) -> _Window:
+        """Put a record into the window of a key; its place is left out if no aggregate asks for it."""
+        window = self[key]
+        rows = window.rows
+        if rows:
+            rows.append(row)
+        else:
+            window.rows = [row]
+            self.touched.append(window)
+            if place is not None:
+                window.places = []
+        if place is not None:
+            window.places.append(place)
+        if timestamp > window.latest:
+            window.latest = timestamp
+        return window
+
 
 class TimeWindowsOperator(WindowOperator):
     """Aggregates in tumbling or hopping windows of one partition.
@@ -88,6 +112,12 @@ class TimeWindowsOperator(WindowOperator):
             if untold and self._updates:
                 window.untold = True
                 windows.untold.append(window)
+        #: What came since the windows were written, and whether that may be for longer than a batch.
+        self._unwritten = Unwritten(join, state.section(b"pages/"))
+        self._pages = not self._at_once and all(map(scalar, join.aggregates.values()))
+        self._read_again()
+        #: Whether windows are to be written: some were closed or told, or their rows are of another declaration.
+        self._passed = self._was is not join
 
     @property
     def waits(self) -> bool:
@@ -96,8 +126,8 @@ class TimeWindowsOperator(WindowOperator):
 
     def process(self, batch: Batch) -> Output[Windowed]:
         """Put records into their windows, and close those whose time has come."""
-        clock, ledger, values = self.clock, self._ledger, self._values
-        placed, at_once = self._states.placed, self._at_once
+        clock, ledger, values, unwritten = self.clock, self._ledger, self._values, self._unwritten
+        placed, at_once, pages = self._states.placed, self._at_once, self._pages
         now, limit = clock.time, clock.wall.limit
         self._pass(now)
         low = high = due = received = counted = 0
@@ -121,23 +151,15 @@ class TimeWindowsOperator(WindowOperator):
                 ledger.rejected(self.balance, source, record, Reason.REFUSED, refused)
                 continue
             counted += 1
+            place = Place(timestamp, number + received) if placed else None
             first = 1
             for windows in opened:
-                window = windows[key]
-                rows = window.rows
-                if rows:
-                    rows.append(row)
-                else:
-                    window.rows = [row]
-                    windows.touched.append(window)
-                    if placed:
-                        window.places = []
-                if placed:
-                    window.places.append(Place(timestamp, number + received))
-                if timestamp > window.latest:
-                    window.latest = timestamp
-                window.firsts += first
+                windows.put(key, timestamp, row, place).firsts += first
                 first = 0
+            if pages:
+                unwritten.keys.append(key)
+                unwritten.times.append(timestamp)
+                unwritten.rows.append(row)
             if partly:
                 ledger.partly_late(source, record, self._horizon.at(now) - timestamp)
             if at_once:
@@ -183,6 +205,27 @@ class TimeWindowsOperator(WindowOperator):
             if key in windows:
                 yield self._told(windows, windows[key], final=False)
 
+    def _read_again(self) -> None:
+        """Put the records on pages into the windows that they were put into when they came, which are still open."""
+        records = list(self._unwritten.read())
+        number = self.balance.received - len(records)
+        horizon = max(self._ledger.reached - self._was.grace, self._horizon.floor)
+        for key, timestamp, place, row in records:
+            first = 1
+            for start, end in self._assignment.pane(timestamp).windows:
+                if end > horizon:
+                    windows = self._opened(start, end)
+                    windows.put(key, timestamp, row, Place(timestamp, number + place)).firsts += first
+                    first = 0
+        if self._was is self.join:
+            return
+        for windows in self._open.values():
+            self._fold(windows)
+            for window in windows.changed:
+                self._states.begin(window.states, self._new)
+            if not self._was.emission.updates:
+                windows.forget_untold()
+
     def _pane(self, timestamp: int, now: int) -> tuple[int, int, list[_Open], bool]:
         """Return the times (ms) that are in the same windows, those that are open, and whether others are closed."""
         low, high, windows = self._assignment.pane(timestamp)
@@ -201,6 +244,7 @@ class TimeWindowsOperator(WindowOperator):
         """Close the windows that the clock has passed, and tell of those that changed if there was a tick."""
         if now < self._due:
             return
+        self._passed = True
         horizon = self._horizon.at(now)
         for windows in sorted(self._open.values(), key=_BOUNDS):
             if windows.end <= horizon:
@@ -252,6 +296,12 @@ class TimeWindowsOperator(WindowOperator):
         return Windowed(window.key, windows.start, windows.end, values, window.latest, final)
 
     def _save(self) -> None:
+        if self._pages and not self._passed:
+            touched = sum([len(windows.touched) for windows in self._open.values()])
+            if self._unwritten.keep(touched):
+                return
+        self._unwritten.written()
+        self._passed = False
         row, changes = self._states.row, self._changes
         for windows in self._open.values():
             self._fold(windows)

@@ -38,6 +38,9 @@ class WindowOperator(Accounting[Windowed], abc.ABC):
         self._values = join.values
         self._state = state.section(b"windows/")
         self._states = States(join, head)
+        #: What wrote the state, and the slots of the aggregates that it did not have.
+        self._was = was
+        self._new = [slot for slot, name in enumerate(join.aggregates) if name not in was.aggregates]
         self._updates = join.emission.updates
         #: Whether each record gives its updates itself.
         self._at_once = self._updates and join.every is None

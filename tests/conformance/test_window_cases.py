@@ -41,7 +41,9 @@ def test_there_are_all_140_cases() -> None:
 
 @pytest.mark.parametrize("size", [1, 7, 1_000])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_a_case_gives_the_expected_results_in_order_across_restarts(case: WindowCase, size: int, store: Store) -> None:
+def test_a_case_gives_the_expected_results_in_order_across_restarts(
+    case: WindowCase, size: int, store: Store, written: None
+) -> None:
     driver = Driver(case.join(), store)
     records = [case.record(step) for step in case.steps]
     for begin in range(0, len(records), size):

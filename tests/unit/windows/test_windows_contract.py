@@ -256,3 +256,19 @@ def test_an_update_stays_as_it_was_when_the_window_goes_on() -> None:
     )
     output = driver.process([(0, Event(b"k", b"x", 1)), (0, Event(b"k", b"x", 2))])
     assert [one.values for one in output.results] == [([1],), ([1, 2],)]
+
+
+def test_a_large_batch_of_many_keys_is_written_as_it_came_and_a_small_one_as_the_windows_that_it_changes() -> None:
+    store = MemoryStore()
+    driver = Driver(totals(tumbling(10_000)), store)
+    for batch, rows in ((range(600), [b"pages/"]), (range(600, 601), [b"window"] * 601)):
+        driver.process([(0, Event(b"k%d" % number, b"1", 1, number)) for number in batch])
+        assert [key[:6] for key, _ in store.scan(b"", b"~")] == rows
+
+
+def test_a_large_batch_of_few_keys_is_written_as_the_windows_that_it_changes() -> None:
+    store = MemoryStore()
+    Driver(totals(tumbling(10_000)), store).process(
+        [(0, Event(b"k%d" % (number % 10), b"1", 1, number)) for number in range(1_000)]
+    )
+    assert [key[:6] for key, _ in store.scan(b"", b"~")] == [b"window"] * 10

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from window_models import (
@@ -26,6 +27,8 @@ from window_models import (
 from streamapp.joins import Driver, Event, MemoryStore, State, Wall
 from streamapp.joins.rocksdb import RocksDBStore
 from streamapp.windows import Emission, Sessions, TimeWindows, Windowed, WindowedAggregate
+
+pytestmark = pytest.mark.usefixtures("written")
 
 CUTS = st.sets(st.integers(1, 60), max_size=8)
 EMISSIONS = st.sampled_from(Emission)

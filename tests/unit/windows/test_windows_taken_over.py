@@ -11,6 +11,8 @@ from streamapp.joins import Driver, Event, MemoryStore
 from streamapp.joins.declared import StateMismatch
 from streamapp.windows import Count, Emission, First, Windowed, WindowedAggregate, Windows, hopping, session, tumbling
 
+pytestmark = pytest.mark.usefixtures("written")
+
 
 def records(*times: int) -> list[tuple[int, Arrival]]:
     return [(0, Event(b"k", b"%d" % time, time, time)) for time in times]
