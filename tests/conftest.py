@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from redis_server import RedisServer
 
-from streamapp.windows import unwritten
+from streamapp.windows import pending, time_windows_operator
 
 
 @pytest.fixture(scope="session")
@@ -21,9 +21,10 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 @pytest.fixture(params=["windows are written", "records are written"], scope="module")
 def written(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Have what a batch brings written as it came, or as the windows that it changes."""
+    """Have what a batch brings written as the windows that it changes, or taken in together and written as it came."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "records are written":
-            patch.setattr(unwritten, "PAGE_RECORDS_LEAST", 1)
-            patch.setattr(unwritten, "RECORDS_A_WINDOW", 1_000)
+            patch.setattr(time_windows_operator, "TOGETHER_LEAST", 1)
+            patch.setattr(pending, "PAGE_RECORDS_LEAST", 1)
+            patch.setattr(pending, "RECORDS_A_WINDOW", 1_000)
         yield

@@ -72,6 +72,10 @@ class FeatureFields(JsonFields):
             raise Refused(f"the value has a field {min(taken)} already: give the feature another name")
         return values
 
+    def columns(self, records: Sequence[Record]) -> Sequence[Sequence[Value]] | None:
+        """Return the same of many records; None if one is refused, or may have a field of such a name."""
+        return None if any(self._named(record.value or b"") for record in records) else super().columns(records)
+
 
 class Usable:
     """Returns the keys of a record in all groups, if it has all that the features take.

@@ -23,6 +23,7 @@ __all__ = [
     "Scalar",
     "batched",
     "mergeable",
+    "picked",
     "removable",
     "scalar",
     "text",
@@ -125,6 +126,12 @@ def mergeable(aggregate: Aggregate[Held]) -> bool:
 def batched(aggregate: Aggregate[S]) -> TypeGuard[Batched[S]]:
     """Return whether an aggregate is faster with many records at once."""
     return hasattr(aggregate, "add_many")
+
+
+def picked(aggregates: Sequence[Aggregate[Held]]) -> dict[str, int]:
+    """Return the fields that aggregates take, each with the first of their slots that has its values."""
+    fields = [aggregate.field for aggregate in aggregates]
+    return {field: fields.index(field) for field in fields if field is not None}
 
 
 def scalar(aggregate: Aggregate[Held]) -> bool:

@@ -15,7 +15,7 @@ from streamapp.formats.fields import missing, shown
 from streamapp.formats.undecodable import Undecodable
 from streamapp.formats.value_forms import not_json
 from streamapp.joins import Record, Refused
-from streamapp.windows.aggregate import ANYTHING, Aggregate, Form, Held, Value
+from streamapp.windows.aggregate import ANYTHING, Aggregate, Form, Held, Value, picked
 
 __all__ = ["CheckedFields", "Fields", "JsonFields", "fields_for"]
 
@@ -51,6 +51,7 @@ class JsonFields:
         self._paths = [_path(tree, aggregate.field) for aggregate in self._aggregates]
         self._decode = msgspec.json.Decoder(_struct(tree)).decode
         values = operator.attrgetter(*self._paths)
+        self._fields = [operator.attrgetter(self._paths[slot]) for slot in picked(self._aggregates).values()]
         self._values: Callable[[Value], tuple[Value, ...]]
         self._values = values if len(self._paths) > 1 else lambda decoded: (values(decoded),)
 
@@ -64,6 +65,17 @@ class JsonFields:
             return self._values(decoded)
         except AttributeError:  # of None: an object is null
             return tuple([_reach(decoded, path) for path in self._paths])
+
+    def columns(self, records: Sequence[Record]) -> Sequence[Sequence[Value]] | None:
+        """Return the values of each field that they take of many records; None if one is refused, or unusual."""
+        values = [record.value or b"" for record in records]
+        if any(getattr(record, "headers", ()) for record in records) or not all(map(bytes.isascii, values)):
+            return _columns(self, records, self._aggregates)
+        try:
+            decoded = list(map(self._decode, values))
+            return [list(map(value, decoded)) for value in self._fields]
+        except (*UNREADABLE, AttributeError):
+            return None
 
     def _refusal(self, record: Record, error: Exception) -> Refused:
         """Return what is wrong with a record."""
@@ -118,8 +130,22 @@ class CheckedFields:
             raise
         return values
 
+    def columns(self, records: Sequence[Record]) -> Sequence[Sequence[Value]] | None:
+        """Return the values of each field that they take of many records; None if one is refused."""
+        return _columns(self, records, self._aggregates)
 
-def fields_for(aggregates: Iterable[Aggregate[Held]], take: Fields | None) -> Fields:
+
+def _columns(
+    take: Fields, records: Sequence[Record], aggregates: Sequence[Aggregate[Held]]
+) -> Sequence[Sequence[Value]] | None:
+    try:
+        rows = [take(record) for record in records]
+    except Refused:
+        return None
+    return [[row[slot] for row in rows] for slot in picked(aggregates).values()]
+
+
+def fields_for(aggregates: Iterable[Aggregate[Held]], take: Fields | None) -> JsonFields | CheckedFields:
     """Return what takes the values of aggregates of a record: of the JSON that its value is, or by a function.
 
     Raises:

@@ -63,10 +63,8 @@ class Histories(dict[bytes, History]):
         self._calendar: Calendar[History] = Calendar(reach // 16)
         #: Those that are not in the calendar yet.
         self._made: list[History] = []
-        #: Of the records that are not in the state yet.
-        self._keys: list[bytes] = []
-        self._times: list[int] = []
-        self._rows: list[Sequence[Value]] = []
+        #: Keys, times (ms) and values of the records that are not in the state yet, and the number of the first one.
+        self._came: list[tuple[bytes, int, Sequence[Value]]] = []
         self._number = 0
         #: Of the records that were there at the start, those up to this time (ms) have given their final results.
         self._given = BEGINNING
@@ -111,11 +109,9 @@ class Histories(dict[bytes, History]):
         sliders = history.sliders
         if sliders is None:
             sliders = self._prepare(history)
-        number = self._number
-        self._number += 1
-        self._keys.append(history.key)
-        self._times.append(timestamp)
-        self._rows.append(values)
+        came = self._came
+        number = self._number + len(came)
+        came.append((history.key, timestamp, values))
         if timestamp >= history.latest:
             history.latest = timestamp
             if history.append(timestamp, values, number):
@@ -157,10 +153,12 @@ class Histories(dict[bytes, History]):
 
     def save(self, now: int) -> None:
         """Write down what was added, and forget what is over, when the clock shows `now` (ms)."""
-        if self._times:
-            columns = [[row[slot] for row in self._rows] for slot in self._plan.picked]
-            self._pages.write(self._keys, self._times, columns, now)
-            self._keys, self._times, self._rows = [], [], []
+        if self._came:
+            keys, times, rows = map(list, zip(*self._came, strict=True))
+            columns = [[row[slot] for row in rows] for slot in self._plan.picked]
+            self._pages.write(keys, times, columns, now)
+            self._number += len(self._came)
+            self._came = []
         over = now - self._reach
         self._pages.drop(over)
         due, self._made = self._made, []

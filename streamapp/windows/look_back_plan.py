@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from streamapp.windows.aggregate import Aggregate, Held, Place, Value, batched, mergeable, removable
+from streamapp.windows.aggregate import Aggregate, Held, Place, Value, batched, mergeable, picked, removable
 
 __all__ = ["Columns", "Over", "Plan"]
 
@@ -74,9 +74,9 @@ class Plan:
     def __init__(self, aggregates: Sequence[tuple[Aggregate[Held], int]]) -> None:
         self.aggregates: list[Held] = [aggregate for aggregate, _ in aggregates]
         fields = [aggregate.field for aggregate in self.aggregates]
-        self.fields = [field for field in dict.fromkeys(fields) if field is not None]
+        self.fields = list(picked(self.aggregates))
         #: For each field, the first slot that has its values; for each slot, the column that does.
-        self.picked = [fields.index(field) for field in self.fields]
+        self.picked = list(picked(self.aggregates).values())
         #: Both the columns and these.
         self.kept = list(enumerate(self.picked))
         self.column = [None if field is None else self.fields.index(field) for field in fields]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from typing import Final
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from streamapp.joins.declared import StateMismatch
 from streamapp.joins.state import State
 from streamapp.windows.aggregate import Form, Held, Place, Value, batched
+from streamapp.windows.look_back_plan import Plan
 from streamapp.windows.windowed_aggregate import WindowedAggregate
 
 __all__ = ["NO_PLACES", "NO_ROWS", "States"]
@@ -34,9 +36,12 @@ class States:
 
     def __init__(self, join: WindowedAggregate, head: Sequence[Value]) -> None:
         self._aggregates = aggregates = list(join.aggregates.values())
+        plan = Plan([(one, 0) for one in aggregates])
+        #: The columns of fields, each with the first slot that has its values.
+        self.picked = plan.kept
         #: Those that take many records at once, and those that want to know of each where it stands.
-        self._many = [(n, one.field is not None, one.add_many) for n, one in enumerate(aggregates) if batched(one)]
-        self._placed = [(n, one.add) for n, one in enumerate(aggregates) if not batched(one)]
+        self._many = [(n, plan.column[n], one.add_many) for n, one in enumerate(aggregates) if batched(one)]
+        self._placed = [(n, plan.column[n], one.add) for n, one in enumerate(aggregates) if not batched(one)]
         #: Whether records are added with their places.
         self.placed = bool(self._placed)
         self._initial = [one.initial for one in aggregates]
@@ -62,13 +67,18 @@ class States:
 
     def add(self, states: list[Held], rows: Sequence[Sequence[Value]], places: Sequence[Place]) -> None:
         """Add records: their values, and where they stand, which may be left out if none is `placed`."""
-        for n, of_field, add_many in self._many:
-            values = [row[n] for row in rows] if of_field else rows
-            states[n] = add_many(states[n], values)
-        for n, add in self._placed:
+        self.add_columns(states, len(rows), [[row[slot] for row in rows] for _, slot in self.picked], places)
+
+    def add_columns(
+        self, states: list[Held], count: int, columns: Sequence[Sequence[Value]], places: Sequence[Place]
+    ) -> None:
+        """Add so many records: the values of each field, and where they stand."""
+        for n, column, add_many in self._many:
+            states[n] = add_many(states[n], range(count) if column is None else columns[column])
+        for n, column, add in self._placed:
             state = states[n]
-            for row, place in zip(rows, places, strict=True):
-                state = add(state, row[n], place)
+            for value, place in zip(repeat(None, count) if column is None else columns[column], places, strict=True):
+                state = add(state, value, place)
             states[n] = state
 
     def merge(self, states: list[Held], others: list[Held]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -13,15 +14,19 @@ from streamapp.joins.ledger import Refused
 from streamapp.joins.output import Output, Reason
 from streamapp.joins.records import Batch, Record
 from streamapp.joins.state import State
-from streamapp.windows.aggregate import Held, Place, Value, scalar
+from streamapp.windows.aggregate import Held, scalar
 from streamapp.windows.assignment import Assignment
-from streamapp.windows.states import NO_PLACES, NO_ROWS, States
-from streamapp.windows.unwritten import Unwritten
+from streamapp.windows.pending import Arrived, Pages, Pending
+from streamapp.windows.states import States
 from streamapp.windows.window_operator import WindowOperator
 from streamapp.windows.windowed import Windowed
 from streamapp.windows.windowed_aggregate import WindowedAggregate
 
 __all__ = ["TimeWindowsOperator"]
+
+#: Records that are put in together, at least and at most.
+TOGETHER_LEAST: Final = 16
+TOGETHER_MOST: Final = 1_000
 
 _BOUNDS: Final = operator.attrgetter("end", "start")
 _KEY: Final = operator.attrgetter("key")
@@ -30,14 +35,12 @@ _KEY: Final = operator.attrgetter("key")
 class _Window:
     """A window of a key."""
 
-    __slots__ = ("changed", "firsts", "key", "latest", "places", "rows", "states", "stored", "untold")
+    __slots__ = ("changed", "firsts", "key", "latest", "states", "stored", "untold")
 
     def __init__(self, key: bytes, states: list[Held]) -> None:
         self.key = key
-        #: Of the aggregates, without `rows`: the records that came since, and where they stand.
+        #: Of the aggregates.
         self.states = states
-        self.rows = NO_ROWS
-        self.places = NO_PLACES
         #: The time (ms) of the latest record, and how many have this as their first window.
         self.latest = BEGINNING
         self.firsts = 0
@@ -50,7 +53,7 @@ class _Window:
 class _Open(dict[bytes, _Window]):
     """The windows of all keys from a start to an end (ms) that is to come; ``open[key]`` makes one."""
 
-    __slots__ = ("_states", "changed", "end", "head", "start", "touched", "untold")
+    __slots__ = ("_states", "changed", "end", "head", "start", "untold")
 
     def __init__(self, start: int, end: int, states: States) -> None:
         self.start = start
@@ -58,8 +61,7 @@ class _Open(dict[bytes, _Window]):
         #: How the keys of their rows begin.
         self.head = ordering.time(start)
         self._states = states
-        #: Those with records that are not in their aggregates yet; those to be written; those to be told.
-        self.touched: list[_Window] = []
+        #: Those to be written; those to be told.
         self.changed: list[_Window] = []
         self.untold: list[_Window] = []
 
@@ -67,28 +69,25 @@ class _Open(dict[bytes, _Window]):
         window = self[key] = _Window(key, self._states.initial())
         return window
 
+    def put(self, arrived: Arrived, firsts: int, *, updates: bool) -> None:
+        """Have the aggregates of a key take records; this is the first window of so many of them."""
+        window = self[arrived.key]
+        self._states.add_columns(window.states, arrived.records, arrived.columns, arrived.places)
+        window.firsts += firsts
+        if arrived.latest > window.latest:
+            window.latest = arrived.latest
+        if not window.changed:
+            window.changed = True
+            self.changed.append(window)
+        if updates and not window.untold:
+            window.untold = True
+            self.untold.append(window)
+
     def forget_untold(self) -> None:
         """Have no update tell of what changed so far."""
         for window in self.untold:
             window.untold = False
         self.untold = []
-
-    def put(self, key: bytes, timestamp: int, row: Sequence[Value], place: Place | None) -> _Window:
-        """Put a record into the window of a key; its place is left out if no aggregate asks for it."""
-        window = self[key]
-        rows = window.rows
-        if rows:
-            rows.append(row)
-        else:
-            window.rows = [row]
-            self.touched.append(window)
-            if place is not None:
-                window.places = []
-        if place is not None:
-            window.places.append(place)
-        if timestamp > window.latest:
-            window.latest = timestamp
-        return window
 
 
 class TimeWindowsOperator(WindowOperator):
@@ -112,9 +111,10 @@ class TimeWindowsOperator(WindowOperator):
             if untold and self._updates:
                 window.untold = True
                 windows.untold.append(window)
-        #: What came since the windows were written, and whether that may be for longer than a batch.
-        self._unwritten = Unwritten(join, state.section(b"pages/"))
-        self._pages = not self._at_once and all(map(scalar, join.aggregates.values()))
+        #: What is in no window yet, by the beginnings (ms) of panes; and what of it is in the state, if that may be.
+        self._pending: dict[int, Pending[_Open]] = {}
+        self._pages = Pages(join, state.section(b"pages/"))
+        self._paged = not self._at_once and all(map(scalar, join.aggregates.values()))
         self._read_again()
         #: Whether windows are to be written: some were closed or told, or their rows are of another declaration.
         self._passed = self._was is not join
@@ -126,23 +126,56 @@ class TimeWindowsOperator(WindowOperator):
 
     def process(self, batch: Batch) -> Output[Windowed]:
         """Put records into their windows, and close those whose time has come."""
-        clock, ledger, values, unwritten = self.clock, self._ledger, self._values, self._unwritten
-        placed, at_once, pages = self._states.placed, self._at_once, self._pages
-        now, limit = clock.time, clock.wall.limit
+        now, records = self.clock.time, iter(batch)
         self._pass(now)
-        low = high = due = received = counted = 0
-        opened: list[_Open] = []
-        partly, number = False, self.balance.received
+        while some := list(itertools.islice(records, TOGETHER_MOST)):
+            then = self._together(some, now) if len(some) >= TOGETHER_LEAST else None
+            now = self._one_by_one(some, now) if then is None else then
+        return self.advance(now)
+
+    def _together(self, batch: Sequence[tuple[int, Record]], now: int) -> int | None:
+        """Put records in that are all in the same windows, if nothing becomes of them but that.
+
+        Returns the time (ms) that the clock shows then; None = they are to be put in one by one.
+        """
+        records = [record for _, record in batch]
+        times = [record.timestamp for record in records]
+        earliest, latest = min(times), max(times)
+        then = max(now, latest)
+        if self._at_once or then >= self._due or latest > self.clock.wall.limit:
+            return None
+        _, high, bounds = self._assignment.pane(earliest)
+        if latest >= high or bounds[0][1] <= self._horizon.at(then):
+            return None
+        keys = [record.key for record in records if record.key is not None and record.value is not None]
+        if len(keys) < len(records) or (columns := self._values.columns(records)) is None:
+            return None
+        pending = self._pane(earliest, then)
+        first = self.balance.received + 1
+        pending.keys += keys
+        pending.times += times
+        for column, values in zip(pending.columns, columns, strict=True):
+            column += values
+        if self._states.placed:
+            pending.numbers += range(first, first + len(records))
+        self.balance.received += len(records)
+        self.balance.pending += len(records)
+        return then
+
+    def _one_by_one(self, batch: Iterable[tuple[int, Record]], now: int) -> int:
+        """Put records in; returns the time (ms) that the clock shows then."""
+        clock, ledger, values = self.clock, self._ledger, self._values
+        placed, picked, limit = self._states.placed, self._states.picked, clock.wall.limit
+        pending: Pending[_Open] = Pending(0, 0, (), 0, partly=False)
         for source, record in batch:
-            received += 1
+            self.balance.received += 1
             key, timestamp = record.key, record.timestamp
             if key is None or record.value is None:
                 self._reject(source, record)
                 continue
-            if not low <= timestamp < high:
-                low, high, opened, partly = self._pane(timestamp, now)
-                due = self._due
-            if not opened:
+            if not pending.low <= timestamp < pending.high:
+                pending = self._pane(timestamp, now)
+            if not pending.windows:
                 ledger.late(self.balance, source, record, self._horizon.at(now) - timestamp)
                 continue
             try:
@@ -150,34 +183,27 @@ class TimeWindowsOperator(WindowOperator):
             except Refused as refused:
                 ledger.rejected(self.balance, source, record, Reason.REFUSED, refused)
                 continue
-            counted += 1
-            place = Place(timestamp, number + received) if placed else None
-            first = 1
-            for windows in opened:
-                windows.put(key, timestamp, row, place).firsts += first
-                first = 0
-            if pages:
-                unwritten.keys.append(key)
-                unwritten.times.append(timestamp)
-                unwritten.rows.append(row)
-            if partly:
+            self.balance.pending += 1
+            pending.keys.append(key)
+            pending.times.append(timestamp)
+            for column, slot in picked:
+                pending.columns[column].append(row[slot])
+            if placed:
+                pending.numbers.append(self.balance.received)
+            if pending.partly:
                 ledger.partly_late(source, record, self._horizon.at(now) - timestamp)
-            if at_once:
-                for windows in opened:
-                    self._fold(windows)
+            if self._at_once:
+                self._fold(pending)
+                for windows in pending.windows:
                     self._tell(windows, windows.untold)
-                    windows.untold = []
-            if timestamp > now:
-                if timestamp > limit:
-                    clock.advance(timestamp)
-                else:
-                    now = timestamp
-                    if now >= due:
-                        self._pass(now)
-                        low = high = 0
-        self.balance.received += received
-        self.balance.pending += counted
-        return self.advance(now)
+            if timestamp > limit:
+                clock.advance(timestamp)
+            elif timestamp > now:
+                now = timestamp
+                if now >= self._due:
+                    self._pass(now)
+                    pending = self._pane(timestamp, now)
+        return now
 
     def explain(self, source: int, record: Record) -> Explanation:
         """Say what became of a record that was taken in, as far as the state tells: in its first window."""
@@ -201,37 +227,42 @@ class TimeWindowsOperator(WindowOperator):
 
     def windows(self, key: bytes) -> Iterator[Windowed]:
         """Go through the open windows of a key as they are now, the earliest first."""
+        self._fold_all()
         for windows in sorted(self._open.values(), key=_BOUNDS):
             if key in windows:
                 yield self._told(windows, windows[key], final=False)
 
     def _read_again(self) -> None:
         """Put the records on pages into the windows that they were put into when they came, which are still open."""
-        records = list(self._unwritten.read())
-        number = self.balance.received - len(records)
+        records = list(self._pages.read())
+        first = self.balance.received - len(records)
         horizon = max(self._ledger.reached - self._was.grace, self._horizon.floor)
-        for key, timestamp, place, row in records:
-            first = 1
-            for start, end in self._assignment.pane(timestamp).windows:
-                if end > horizon:
-                    windows = self._opened(start, end)
-                    windows.put(key, timestamp, row, Place(timestamp, number + place)).firsts += first
-                    first = 0
-        if self._was is self.join:
-            return
-        for windows in self._open.values():
-            self._fold(windows)
-            for window in windows.changed:
-                self._states.begin(window.states, self._new)
-            if not self._was.emission.updates:
-                windows.forget_untold()
+        for key, timestamp, number, fields in records:
+            pending = self._pane(timestamp, horizon=horizon)
+            pending.keys.append(key)
+            pending.times.append(timestamp)
+            for column, value in zip(pending.columns, fields, strict=True):
+                column.append(value)
+            pending.numbers.append(first + number)
+        self._fold_all()
+        if self._was is not self.join:
+            for windows in self._open.values():
+                for window in windows.changed:
+                    self._states.begin(window.states, self._new)
+                if not self._was.emission.updates:
+                    windows.forget_untold()
 
-    def _pane(self, timestamp: int, now: int) -> tuple[int, int, list[_Open], bool]:
-        """Return the times (ms) that are in the same windows, those that are open, and whether others are closed."""
-        low, high, windows = self._assignment.pane(timestamp)
-        horizon = self._horizon.at(now)
-        opened = [self._opened(start, end) for start, end in windows if end > horizon]
-        return low, high, opened, len(opened) < len(windows)
+    def _pane(self, timestamp: int, now: int = 0, *, horizon: int | None = None) -> Pending[_Open]:
+        """Return what is pending of the times that are in the same windows."""
+        low, high, bounds = self._assignment.pane(timestamp)
+        pending = self._pending.get(low)
+        if pending is None:
+            over = self._horizon.at(now) if horizon is None else horizon
+            opened = [self._opened(start, end) for start, end in bounds if end > over]
+            pending = self._pending[low] = Pending(
+                low, high, opened, len(self._states.picked), partly=len(opened) < len(bounds)
+            )
+        return pending
 
     def _opened(self, start: int, end: int) -> _Open:
         windows = self._open.get(start)
@@ -245,6 +276,7 @@ class TimeWindowsOperator(WindowOperator):
         if now < self._due:
             return
         self._passed = True
+        self._fold_all()
         horizon = self._horizon.at(now)
         for windows in sorted(self._open.values(), key=_BOUNDS):
             if windows.end <= horizon:
@@ -252,14 +284,11 @@ class TimeWindowsOperator(WindowOperator):
                 self._close(windows)
         if self._ticks.passed(now):
             for windows in sorted(self._open.values(), key=_BOUNDS):
-                self._fold(windows)
                 self._tell(windows, sorted(windows.untold, key=_KEY))
-                windows.untold = []
         ends = (windows.end + self.join.grace for windows in self._open.values())
         self._due = min(self._ticks.due, min(ends, default=END))
 
     def _close(self, windows: _Open) -> None:
-        self._fold(windows)
         final, head = self.join.emission.final, windows.head
         for key, window in sorted(windows.items()):
             if final or window.untold:
@@ -269,42 +298,39 @@ class TimeWindowsOperator(WindowOperator):
             self.balance.pending -= window.firsts
             self.balance.matched += window.firsts
 
-    def _fold(self, windows: _Open) -> None:
-        """Have the aggregates take the records that came."""
-        add, updates = self._states.add, self._updates
-        for window in windows.touched:
-            add(window.states, window.rows, window.places)
-            window.rows, window.places = NO_ROWS, NO_PLACES
-            if not window.changed:
-                window.changed = True
-                windows.changed.append(window)
-            if updates and not window.untold:
-                window.untold = True
-                windows.untold.append(window)
-        windows.touched = []
+    def _fold_all(self) -> None:
+        """Have the aggregates take all that is pending."""
+        for pending in self._pending.values():
+            self._fold(pending)
+        self._pending = {}
+
+    def _fold(self, pending: Pending[_Open]) -> None:
+        for arrived in pending.take():
+            firsts = arrived.records
+            for windows in pending.windows:
+                windows.put(arrived, firsts, updates=self._updates)
+                firsts = 0
 
     def _tell(self, windows: _Open, untold: Iterable[_Window]) -> None:
         for window in untold:
             self._ledger.results.append(self._told(windows, window, final=False))
-            window.untold = False
             if not window.changed:
                 window.changed = True
                 windows.changed.append(window)
+        windows.forget_untold()
 
     def _told(self, windows: _Open, window: _Window, *, final: bool) -> Windowed:
         values = self._states.results(window.states)
         return Windowed(window.key, windows.start, windows.end, values, window.latest, final)
 
     def _save(self) -> None:
-        if self._pages and not self._passed:
-            touched = sum([len(windows.touched) for windows in self._open.values()])
-            if self._unwritten.keep(touched):
-                return
-        self._unwritten.written()
+        if self._paged and not self._passed and self._pages.keep(self._pending.values()):
+            return
+        self._pages.drop()
         self._passed = False
+        self._fold_all()
         row, changes = self._states.row, self._changes
         for windows in self._open.values():
-            self._fold(windows)
             head = windows.head
             for window in windows.changed:
                 changes[head + window.key] = row((window.latest, window.firsts, window.untold), window.states)

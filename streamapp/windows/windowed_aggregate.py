@@ -13,7 +13,7 @@ from streamapp.joins.state import State
 from streamapp.windows.aggregate import Aggregate, Held, Value
 from streamapp.windows.count import Count
 from streamapp.windows.emission import Emission
-from streamapp.windows.fields import Fields, fields_for
+from streamapp.windows.fields import CheckedFields, Fields, JsonFields, fields_for
 from streamapp.windows.windowed import Windowed
 
 __all__ = ["WindowedAggregate", "Windows"]
@@ -92,7 +92,7 @@ class WindowedAggregate(Described):
         self.values  # noqa: B018 - what is wrong with the fields is told here, and not by the first partition
 
     @functools.cached_property
-    def values(self) -> Fields:
+    def values(self) -> JsonFields | CheckedFields:
         """Returns the values that the aggregates take of a record."""
         return fields_for(self.aggregates.values(), self.fields)
 
