@@ -30,6 +30,8 @@ __all__ = ["Topics", "ends"]
 T = TypeVar("T")
 
 DEADLINE = 90.0
+#: How long records are collected before they are looked at: a client that has read all to the end waits so long, too.
+POLL_S = 0.02
 #: Errors of a topic or a group that the broker has only just made, or while it comes back.
 NOT_YET = {
     KafkaError.UNKNOWN_LEADER_EPOCH,
@@ -220,7 +222,7 @@ class Topics:
             deadline = time.monotonic() + DEADLINE
             while missing:
                 assert time.monotonic() < deadline, f"{topic}: partitions {missing} were not read to their ends"
-                for message in consumer.consume(10_000, 1.0):
+                for message in consumer.consume(10_000, POLL_S):
                     if message.error() is not None and message.error().code() == KafkaError._PARTITION_EOF:
                         missing.discard(message.partition())  # positions do not count the markers of transactions
                     elif message.error():
@@ -289,6 +291,7 @@ class Topics:
                 "log_level": 0,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
+                "fetch.wait.max.ms": 20,  # at the end of a topic there is nothing to wait for
             }
         )
 

@@ -16,7 +16,7 @@ from streamapp.topology import Topic, WindowDeclaration
 from streamapp.windows import Count, Sum, Windows, each, hopping, last, look_back, session, tumbling
 
 SIDES = ("late", "partly_late", "null_key", "rejected")
-#: All kinds of windows that are here.
+#: All kinds of windows that are here; the minutes are so long that many records are for one.
 KINDS = ("tumbling", "hopping", "session", "look-back", "last", "each", "by-ip")
 
 
@@ -31,6 +31,7 @@ def declared(app: App) -> dict[str, WindowDeclaration]:
         made(payments, last(3), "last"),
         made(payments, each(3), "each"),
         made(payments, tumbling(500), "by-ip", by="ip"),
+        made(payments, tumbling("1m"), "minutes"),
     ]
     return {window.name: window for window in found}
 
