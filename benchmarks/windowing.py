@@ -112,6 +112,7 @@ WINDOWING: Final[Mapping[Kind, tuple[Peer, ...]]] = MappingProxyType(
         ),
         Kind.SESSION: (*_kafka_streams(Kind.SESSION), _bytewax(Kind.SESSION), _quix_streams(Kind.SESSION)),
         Kind.LOOK_BACK: (*_kafka_streams(Kind.LOOK_BACK), _quix_streams(Kind.LOOK_BACK)),
+        Kind.ENRICH: (),
     }
 )
 """All but streamapp, by the kinds of windows that they have."""

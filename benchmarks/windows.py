@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import enum
 import functools
 import random
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -36,6 +38,8 @@ class Kind(enum.StrEnum):
     TUMBLING = "tumbling"
     SESSION = "session"
     LOOK_BACK = "look_back"
+    #: Each transaction comes out with the count, at once.
+    ENRICH = "enrich"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +93,7 @@ class Windows:
     @property
     def lead(self) -> float:
         """The share of the transactions that are read before the first window of a partition closes."""
-        earliest = {Kind.TUMBLING: SIZE + GRACE, Kind.SESSION: GAP + GRACE, Kind.LOOK_BACK: GRACE}
+        earliest = {Kind.TUMBLING: SIZE + GRACE, Kind.SESSION: GAP + GRACE, Kind.LOOK_BACK: GRACE, Kind.ENRICH: 0}
         return earliest[self.kind] / SPAN
 
     def inputs(self, start: int) -> Mapping[str, Input]:
@@ -109,6 +113,8 @@ class Windows:
         expected = self._expected
         try:
             found = orjson.loads(value or b"")
+            if self.kind is Kind.ENRICH:
+                found |= {"start": found["time"] - SIZE, "end": found["time"], "total": found["amount"]}
             number = expected.numbers[key or b"", found["start"] - self.begin]
             right = (
                 found["end"] - self.begin == expected.ends[number]
@@ -161,8 +167,12 @@ def _drawn(keys: int, transactions: int) -> tuple[Sequence[int], Sequence[int], 
 @functools.lru_cache(maxsize=1)
 def _expected(keys: int, transactions: int, kind: Kind) -> _Expected:
     """Let pandas aggregate the transactions."""
-    drawn = zip(*_drawn(keys, transactions), strict=True)
-    frame = pd.DataFrame(drawn, columns=["key", "at", "cents"]).sort_values(["key", "at"], ignore_index=True)
+    drawn = [*zip(*_drawn(keys, transactions), strict=True)]
+    if kind is Kind.ENRICH:
+        drawn += [(key, SPAN + SILENCE, 100) for key in range(keys)]
+    frame = pd.DataFrame(drawn, columns=["key", "at", "cents"])
+    if kind is not Kind.ENRICH:
+        frame = frame.sort_values(["key", "at"], ignore_index=True)
     frame["amount"] = frame["cents"] / 100
     frame["time"] = pd.to_datetime(frame["at"], unit="ms")
     match kind:
@@ -184,11 +194,26 @@ def _expected(keys: int, transactions: int, kind: Kind) -> _Expected:
             rolling = frame.groupby("key").rolling(f"{SIZE}ms", on="time", closed="right")["amount"]
             found = frame.assign(end=frame["at"], start=frame["at"] - SIZE)
             found["count"], found["sum"] = rolling.count().astype(int).to_numpy(), rolling.sum().to_numpy()
+        case Kind.ENRICH:
+            found = frame.assign(
+                end=frame["at"], start=frame["at"] - SIZE, count=_as_they_came(frame), sum=frame["amount"]
+            )
     keys_of, starts = (found[name].tolist() for name in ("key", "start"))
     return _Expected(
         {(_address(key), start): number for number, (key, start) in enumerate(zip(keys_of, starts, strict=True))},
         *(found[name].tolist() for name in ("end", "count", "sum")),
     )
+
+
+def _as_they_came(frame: pd.DataFrame) -> list[int]:
+    """Count for each transaction those of its address in the minute that ends with it, of those that came by then."""
+    times: defaultdict[int, list[int]] = defaultdict(list)
+    counts = []
+    for key, at in zip(frame["key"].tolist(), frame["at"].tolist(), strict=True):
+        before = times[key]
+        bisect.insort(before, at)
+        counts.append(bisect.bisect_right(before, at) - bisect.bisect_right(before, at - SIZE))
+    return counts
 
 
 def _address(key: int) -> bytes:

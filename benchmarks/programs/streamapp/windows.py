@@ -1,4 +1,4 @@
-"""Transactions counted and summed up in windows, in RocksDB with a changelog."""
+"""Transactions counted and summed up in windows, or each with its count; in RocksDB with a changelog."""
 
 import os
 
@@ -10,5 +10,8 @@ WINDOWS = {"tumbling": tumbling(SIZE_MS), "session": session(GAP_MS), "look_back
 
 app = App(origin="windows")
 transactions = app.topic(os.environ["TRANSACTIONS"])
-windows = transactions.window(WINDOWS[os.environ["WINDOW"]], grace=GRACE_MS)
-windows.agg(n=Count(), total=Sum("amount")).to(app.sink(os.environ["RESULTS"]))
+results = app.sink(os.environ["RESULTS"])
+if (kind := os.environ["WINDOW"]) == "enrich":
+    transactions.enrich(n=Count(over=SIZE_MS), grace=GRACE_MS).to(results)
+else:
+    transactions.window(WINDOWS[kind], grace=GRACE_MS).agg(n=Count(), total=Sum("amount")).to(results)

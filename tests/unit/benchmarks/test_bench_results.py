@@ -48,7 +48,7 @@ FIGURES = Figures(
 )
 WORKLOAD = Workload(10, 1_000)
 PAIRS = Pairs(10, 500)
-TUMBLING, SESSION, LOOK_BACK = (Windows(10, 2_000, kind, 60_000_000) for kind in Kind)
+TUMBLING, SESSION, LOOK_BACK, ENRICH = (Windows(10, 2_000, kind, 60_000_000) for kind in Kind)
 RIGHT = Check(1_000, 0, 0, 0)
 
 
@@ -69,7 +69,7 @@ RESULTS = {
     Part.THROUGHPUT: Runs(ABOUT, [run("streamapp", 3_000.0)], {"pathway": "not today"}),
     Part.PAIRS: Runs(ABOUT, [Run("streamapp", PAIRS, FIGURES, RIGHT, [(0.0, 0), (4.0, 1_000)])], {}),
     Part.WINDOWS: Runs(
-        ABOUT, [run("streamapp", 1_000.0, workload=load) for load in (TUMBLING, SESSION, LOOK_BACK)], {}
+        ABOUT, [run("streamapp", 1_000.0, workload=load) for load in (TUMBLING, SESSION, LOOK_BACK, ENRICH)], {}
     ),
     Part.LATENCY: Latency(
         ABOUT,
@@ -122,7 +122,7 @@ def test_percentiles_are_of_the_times_themselves() -> None:
 
 
 def test_the_page_says_what_was_not_measured() -> None:
-    assert render(Results()).count("Not measured yet.") == 15
+    assert render(Results()).count("Not measured yet.") == 16
 
 
 def test_the_page_has_a_table_for_each_part_with_its_origin(tmp_path: Path) -> None:
