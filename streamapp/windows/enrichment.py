@@ -24,7 +24,7 @@ from streamapp.joins.records import Batch, Record
 from streamapp.joins.state import State
 from streamapp.windows.aggregate import Aggregate, Held, Value
 from streamapp.windows.count import Count
-from streamapp.windows.fields import Fields, fields_for
+from streamapp.windows.fields import CheckedFields, Fields, JsonFields, fields_for
 from streamapp.windows.histories import Histories
 from streamapp.windows.look_back_plan import Plan
 
@@ -90,7 +90,7 @@ class Enrichment(Described):
         self.values  # noqa: B018 - what is wrong with the fields is told here, and not by the first partition
 
     @functools.cached_property
-    def values(self) -> Fields:
+    def values(self) -> JsonFields | CheckedFields:
         """Returns the values that the features' aggregates take of a record."""
         return fields_for([feature.aggregate for feature in self.features.values()], self.fields)
 
@@ -145,7 +145,8 @@ class EnrichmentOperator(Accounting[Featured]):
         self._horizon = Horizon(state, self.clock, join.grace, was.grace)
         self._reach = join.grace + join.longest
         records = state.section(b"records/")
-        self._histories = Histories(Plan(features), records, self._reach, heads=True, final=False)
+        self._plan = Plan(features)
+        self._histories = Histories(self._plan, records, self._reach, heads=True, final=False)
         since = self._ledger.reached - was.grace - was.longest
         self._histories.restore(since + 1, END, forget=self._ledger.set_back or was is not join)
 
@@ -156,7 +157,9 @@ class EnrichmentOperator(Accounting[Featured]):
         now, limit = self.clock.time, self.clock.wall.limit
         since, over = horizon.at(now), now - self._reach
         received, counted, nothing = 0, len(results), (None,) * len(self.join.features)
-        for source, record in batch:
+        batch = list(batch)
+        rows = self._plan.rows(values.columns([record for _, record in batch]))
+        for (source, record), row in zip(batch, rows, strict=False):
             received += 1
             key, timestamp = record.key, record.timestamp
             if key is None or record.value is None:
@@ -164,7 +167,7 @@ class EnrichmentOperator(Accounting[Featured]):
                 ledger.rejected(self.balance, source, record, reason)
                 continue
             try:
-                row = values(record)
+                row = values(record) if row is None else row
             except Refused as refused:
                 ledger.rejected(self.balance, source, record, Reason.REFUSED, refused)
                 continue

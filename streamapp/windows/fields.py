@@ -138,6 +138,8 @@ class CheckedFields:
 def _columns(
     take: Fields, records: Sequence[Record], aggregates: Sequence[Aggregate[Held]]
 ) -> Sequence[Sequence[Value]] | None:
+    if any(record.value is None for record in records):
+        return None
     try:
         rows = [take(record) for record in records]
     except Refused:

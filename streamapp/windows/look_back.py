@@ -103,7 +103,9 @@ class LookBackOperator(Accounting[Windowed]):
         since, received = horizon.at(now), 0
         # What was over before this batch: the results of what waits come at its end.
         over = now - self.join.grace - size
-        for source, record in batch:
+        batch = list(batch)
+        rows = self._plan.rows(values.columns([record for _, record in batch]))
+        for (source, record), row in zip(batch, rows, strict=False):
             received += 1
             key, timestamp = record.key, record.timestamp
             if key is None or record.value is None:
@@ -114,7 +116,7 @@ class LookBackOperator(Accounting[Windowed]):
                 ledger.late(self.balance, source, record, since - timestamp)
                 continue
             try:
-                row = values(record)
+                row = values(record) if row is None else row
             except Refused as refused:
                 ledger.rejected(self.balance, source, record, Reason.REFUSED, refused)
                 continue

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import Final, Protocol
 
 from streamapp.windows.aggregate import Aggregate, Held, Place, Value, batched, mergeable, picked, removable
@@ -94,6 +95,12 @@ class Plan:
         #: The slots of which parts of the records have states, for they can be merged.
         self.merged = [slot for slot, one in enumerate(self.aggregates) if mergeable(one) and slot not in walked]
         self._adds = [(slot, self.aggregates[slot].add) for slot in self.merged]
+
+    def rows(self, columns: Sequence[Sequence[Value]] | None) -> Iterable[Sequence[Value] | None]:
+        """Return for each record its values by slot, of the columns of the fields; without columns None for each."""
+        if columns is None:
+            return repeat(None)
+        return zip(*[repeat(None) if column is None else columns[column] for column in self.column], strict=False)
 
     def initial(self) -> list[Held]:
         """Return the states of no records, by slot."""
