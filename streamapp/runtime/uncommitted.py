@@ -160,7 +160,7 @@ class OrderedUncommitted(Uncommitted):
 
     def records(self) -> list[Result]:
         """Return what is frozen as changelog records, in the order of their keys: a ledger is behind all others."""
-        return _records(dict(sorted(self._frozen.items())))
+        return _records({key: self._frozen[key] for key in sorted(self._frozen)})
 
     def scan(self, start: bytes, stop: bytes | None) -> Iterator[tuple[bytes, Row]]:
         """Return the rows with ``start <= key < stop`` in order; None is without end."""

@@ -69,7 +69,8 @@ class JsonFields:
     def columns(self, records: Sequence[Record]) -> Sequence[Sequence[Value]] | None:
         """Return the values of each field that they take of many records; None if one is refused, or unusual."""
         values = [record.value or b"" for record in records]
-        if any(getattr(record, "headers", ()) for record in records) or not all(map(bytes.isascii, values)):
+        headers = [record for record in records if getattr(record, "headers", None)]
+        if headers or not all(map(bytes.isascii, values)):
             return _columns(self, records, self._aggregates)
         try:
             decoded = list(map(self._decode, values))

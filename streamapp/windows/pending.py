@@ -27,7 +27,7 @@ V = TypeVar("V")
 PAGE_RECORDS_LEAST: Final = 500
 PAGES_RECORDS_MOST: Final = 200_000
 #: Records on pages for each window that they change, at most.
-RECORDS_A_WINDOW: Final = 8
+RECORDS_A_WINDOW: Final = 16
 
 
 class Arrived(NamedTuple):
@@ -81,8 +81,13 @@ class Pending(Generic[W]):
                 latest[key] = timestamp
         of_key = [_by_key(keys, column) for column in columns]
         places = _by_key(keys, map(Place, times, numbers)) if numbers else {}
-        for key, count in Counter(keys).items():
-            yield Arrived(key, count, [column[key] for column in of_key], latest[key], places.get(key, ()))
+        counts = Counter(keys) if len(columns) != 1 else {}
+        for key, last in latest.items():
+            if counts:
+                yield Arrived(key, counts[key], [column[key] for column in of_key], last, places.get(key, ()))
+            else:
+                values = of_key[0][key]
+                yield Arrived(key, len(values), (values,), last, places.get(key, ()))
 
 
 def _by_key(keys: Sequence[bytes], values: Iterable[V]) -> Mapping[bytes, list[V]]:

@@ -30,6 +30,7 @@ TOGETHER_MOST: Final = 1_000
 
 _BOUNDS: Final = operator.attrgetter("end", "start")
 _KEY: Final = operator.attrgetter("key")
+_TIME: Final = operator.attrgetter("timestamp")
 
 
 class _Window:
@@ -139,7 +140,7 @@ class TimeWindowsOperator(WindowOperator):
         Returns the time (ms) that the clock shows then; None = they are to be put in one by one.
         """
         records = [record for _, record in batch]
-        times = [record.timestamp for record in records]
+        times: list[int] = list(map(_TIME, records))
         earliest, latest = min(times), max(times)
         then = max(now, latest)
         if self._at_once or then >= self._due or latest > self.clock.wall.limit:
@@ -147,8 +148,8 @@ class TimeWindowsOperator(WindowOperator):
         _, high, bounds = self._assignment.pane(earliest)
         if latest >= high or bounds[0][1] <= self._horizon.at(then):
             return None
-        keys = [record.key for record in records if record.key is not None and record.value is not None]
-        if len(keys) < len(records) or (columns := self._values.columns(records)) is None:
+        keys = list(map(_KEY, records))
+        if not all(keys) or (columns := self._values.columns(records)) is None:
             return None
         pending = self._pane(earliest, then)
         first = self.balance.received + 1
