@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from streamapp.joins import SideOutput
 from streamapp.kafka.record import Result
@@ -41,24 +41,22 @@ __all__ = ["EnrichedStream"]
 class EnrichmentSink(Sink[Featured | Gathered]):
     """Sends records with their features to a topic."""
 
-    #: Makes members of the values of features.
+    #: Makes members of the values of features; None = they are made already.
     members: Callable[[Sequence[Value]], bytes] | None = None
 
     def send(self, batch: Batch, results: Sequence[Featured | Gathered]) -> None:
         """Send results of a batch once the agent is done with it."""
-        told = [self._told(result) for result in results]
+        told = self._told(results)
         records: list[Result] = [
             (stamped(result), with_members(result.record, members))
             for result, members in zip(results, told, strict=True)
         ]
         self.output.send(batch, records, origin=self._origin)
 
-    def _told(self, result: Featured | Gathered) -> bytes:
-        if isinstance(result, Gathered):
-            return result.features
-        if self.members is None:
-            raise AssertionError("nothing makes members of the values of features")
-        return self.members(result.values)
+    def _told(self, results: Sequence[Featured | Gathered]) -> list[bytes]:
+        if (members := self.members) is None:
+            return [cast(Gathered, result).features for result in results]
+        return [members(cast(Featured, result).values) for result in results]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -155,7 +155,8 @@ class EnrichmentOperator(Accounting[Featured]):
         ledger, horizon, values, histories = self._ledger, self._horizon, self._values, self._histories
         results = ledger.results
         now, limit = self.clock.time, self.clock.wall.limit
-        since, over = horizon.at(now), now - self._reach
+        reach, grace, floor = self._reach, self.join.grace, horizon.floor
+        since, over = horizon.at(now), now - reach
         received, counted, nothing = 0, len(results), (None,) * len(self.join.features)
         batch = list(batch)
         rows = self._plan.rows(values.columns([record for _, record in batch]))
@@ -184,8 +185,8 @@ class EnrichmentOperator(Accounting[Featured]):
                 if timestamp > limit:
                     self.clock.advance(timestamp)
                 else:
-                    now = timestamp
-                    since, over = horizon.at(now), now - self._reach
+                    now, over = timestamp, timestamp - reach
+                    since = max(now - grace, floor)
         self.balance.received += received
         self.balance.matched += len(results) - counted
         return self.advance(now)

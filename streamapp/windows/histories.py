@@ -154,10 +154,10 @@ class Histories(dict[bytes, History]):
     def save(self, now: int) -> None:
         """Write down what was added, and forget what is over, when the clock shows `now` (ms)."""
         if self._came:
-            keys, times, rows = map(list, zip(*self._came, strict=True))
-            columns = [[row[slot] for row in rows] for slot in self._plan.picked]
-            self._pages.write(keys, times, columns, now)
-            self._number += len(self._came)
+            came = self._came
+            columns = [[row[slot] for _, _, row in came] for slot in self._plan.picked]
+            self._pages.write([key for key, _, _ in came], [timestamp for _, timestamp, _ in came], columns, now)
+            self._number += len(came)
             self._came = []
         over = now - self._reach
         self._pages.drop(over)

@@ -55,12 +55,10 @@ class Slider:
 
     def slide(self, timestamp: int, values: Sequence[Value], number: int) -> list[Held]:
         """Have it end at the next record, which is in the tree already; returns what the aggregates say."""
-        over = self._over
+        over, states, index, times = self._over, self._states, self._index, self._first.times
         self._bound = bound = timestamp - over.size
-        times = self._first.times
-        if self._index == len(times) or times[self._index] <= bound:
+        if index == len(times) or times[index] <= bound:
             self._forget(bound)
-        states = self._states
         place = Place(timestamp, number) if over.placed else NOWHERE
         if not over.plain:
             for slot, add, _ in over.adds:
