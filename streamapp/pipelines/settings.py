@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from streamapp import setting_parsers as values
 from streamapp.pipelines.clicks.settings import ClickSettings
+from streamapp.pipelines.risk.settings import RiskSettings
 from streamapp.settings import setting
 
 __all__ = ["PIPELINES", "AppSettings", "Pipeline"]
@@ -34,7 +35,7 @@ PIPELINES: Final[Mapping[str, Pipeline]] = MappingProxyType(
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AppSettings(ClickSettings):
+class AppSettings(ClickSettings, RiskSettings):
     """The settings of the library and of all pipelines; those of a pipeline that does not run change nothing."""
 
     pipelines: tuple[str, ...] = setting(
