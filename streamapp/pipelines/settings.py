@@ -29,7 +29,11 @@ PIPELINES: Final[Mapping[str, Pipeline]] = MappingProxyType(
         "clicks": Pipeline(
             ("streamapp.agents.clicks", "streamapp.agents.profiles"),
             "streamapp.pipelines.clicks.traffic",
-        )
+        ),
+        "risk": Pipeline(
+            ("streamapp.agents.accounts", "streamapp.agents.transactions"),
+            "streamapp.pipelines.risk.traffic",
+        ),
     }
 )
 

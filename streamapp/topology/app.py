@@ -10,6 +10,7 @@ from streamapp.topology.base import JoiningApp
 from streamapp.topology.declaration import Declaration, SinkLike
 from streamapp.topology.decoding import decoder
 from streamapp.topology.foreign_key import ForeignKeyDeclaration
+from streamapp.topology.hop import Hop
 from streamapp.topology.operators import Operators, OperatorsDeclaration
 from streamapp.topology.processor import JoinError
 from streamapp.topology.roots import Results
@@ -73,6 +74,18 @@ class App(JoiningApp):
         """
         outputs = by_reason({side: self.sink(output) for side, output in sides.items()})
         return cast(Operators[R], OperatorsDeclaration(self, name, join, [topic.source(0)]).processor(outputs))
+
+    def hop(self, topic: Topic, by: str) -> Hop:
+        """Return an internal topic by which the agent of a topic hands records on to another agent, by other keys.
+
+        Args:
+            topic: whose batches the first agent gets.
+            by: what the records are keyed by, a part of the internal topic's name.
+
+        Raises:
+            JoinError: if the topic is written once more by that already.
+        """
+        return Hop(self, topic.name, by)
 
     def results(self, of: Declaration[R], **sides: SinkLike) -> Topic:
         """Return the results of a join or of windows as a stream, which can be joined and windowed again.
