@@ -5,6 +5,7 @@ from __future__ import annotations
 from faust.types import StreamT
 
 from streamapp.app import app
+from streamapp.pipelines.risk.explained import Decisions
 from streamapp.pipelines.risk.models import Decision, Score, Unscored
 from streamapp.pipelines.risk.results import arrived, on_to_ip, records
 from streamapp.pipelines.risk.tables import profiles
@@ -14,6 +15,7 @@ from streamapp.runtime.batch import Batch
 __all__ = ["ask_account", "score"]
 
 profiles.read_ahead(transactions)
+app.explain(Decisions())
 
 
 @app.agent(transactions)
@@ -37,4 +39,4 @@ async def score(batches: StreamT[Batch]) -> None:
 
 def _interim(case):
     t = case.transaction
-    return Score(transaction_id=t.transaction_id, account=t.account, ip=t.ip, amount=t.amount, time=case.record.timestamp, features=case.features, score=None, unscored=Unscored.NO_MODEL, decision=Decision.ACCEPT, model=None, late=case.late)
+    return Score(transaction_id=t.transaction_id, account=t.account, ip=t.ip, amount=t.amount, time=case.record.timestamp, features=case.features, score=None, unscored=Unscored.LATE if case.late else Unscored.NO_MODEL, decision=Decision.ACCEPT, model=None, late=case.late)
