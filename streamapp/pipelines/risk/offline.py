@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import heapq
 import itertools
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
 
+from streamapp.formats.fields import shown
 from streamapp.joins import Driver, Event, from_side
 from streamapp.pipelines.risk.features import at_account, at_ip, by_account, by_ip
-from streamapp.pipelines.risk.models import AccountProfile, ByIp, Features, Transaction
+from streamapp.pipelines.risk.models import AccountProfile, Candidate, Features, Transaction
 from streamapp.pipelines.risk.settings import RiskSettings
 from streamapp.produce.times import Unit
+from streamapp.replay.errors import ReplayError
 from streamapp.replay.files import BATCH_RECORDS, Order, raw, read_records, text, time_of
 from streamapp.replay.spec import Fields
 from streamapp.windows import Featured
 
-__all__ = ["TRANSACTION", "Offline", "Told", "Unusable", "replay"]
-
-#: What a record is from.
-PROFILE, TRANSACTION = range(2)
+__all__ = ["Counts", "Offline", "Told", "Unusable", "replay"]
 
 _transaction: Final = msgspec.json.Decoder(Transaction).decode
 _profile: Final = msgspec.json.Decoder(AccountProfile).decode
@@ -49,7 +47,7 @@ class Unusable(msgspec.Struct, frozen=True, gc=False):
     time: int
 
 
-class Sum(msgspec.Struct, frozen=True):
+class Counts(msgspec.Struct, frozen=True):
     """The last line."""
 
     transactions: int
@@ -67,61 +65,42 @@ class Offline:
     def __init__(self, grace: int = 0) -> None:
         self._accounts: Driver[Featured] = Driver(by_account(grace))
         self._ips: Driver[Featured] = Driver(by_ip(grace))
-        self._profiles: dict[bytes, AccountProfile] = {}
+        #: By their accounts.
+        self.profiles: dict[str, AccountProfile] = {}
 
     def restart(self) -> None:
         """Start again on what was kept, as after a crash."""
         self._accounts.restart()
         self._ips.restart()
 
-    def process(self, batch: Iterable[tuple[int, Event]]) -> list[Told | Unusable]:
-        """Return what becomes of a batch of profiles and transactions: first of those that cannot be used."""
-        told: list[Told | Unusable] = []
-        usable: list[tuple[Event, Transaction, AccountProfile | None]] = []
-        for source, record in batch:
+    def process(self, batch: Iterable[Event]) -> tuple[list[Candidate], list[Unusable]]:
+        """Return the transactions of a batch with their features, and those that cannot be used."""
+        records: list[Event] = []
+        transactions: list[Transaction] = []
+        unusable = []
+        for record in batch:
             try:
-                if source == PROFILE:
-                    self._keep(record)
-                else:
-                    transaction = _transaction(record.value or b"")
-                    usable.append((record, transaction, self._profiles.get(record.key or b"")))
+                transactions.append(_transaction(record.value or b""))
             except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-                told.append(Unusable(str(exc), text(record.key), raw(record), record.timestamp))
-        return [*told, *self._featured(usable)]
+                unusable.append(Unusable(str(exc), text(record.key), raw(record), record.timestamp))
+            else:
+                records.append(record)
+        return self._featured(records, transactions), unusable
 
-    def _keep(self, record: Event) -> None:
-        key = record.key or b""
-        if record.value is None:
-            self._profiles.pop(key, None)
-        else:
-            self._profiles[key] = _profile(record.value)
-
-    def _featured(self, usable: list[tuple[Event, Transaction, AccountProfile | None]]) -> list[Told]:
-        first = self._accounts.process(from_side(0, [record for record, _, _ in usable])).results
+    def _featured(self, records: list[Event], transactions: list[Transaction]) -> list[Candidate]:
+        told = self._accounts.process(from_side(0, records)).results
         sent = [
-            at_account(featured, transaction, profile)
-            for featured, (_, transaction, profile) in zip(first, usable, strict=True)
+            at_account(featured, transaction, self.profiles.get(transaction.account))
+            for featured, transaction in zip(told, transactions, strict=True)
         ]
-        second = self._ips.process(
-            (0, Event(one.transaction.ip.encode(), _encode(one), record.timestamp))
-            for one, (record, _, _) in zip(sent, usable, strict=True)
-        ).results
+        by_their_ips = [
+            Event(one.transaction.ip.encode(), _encode(one), record.timestamp)
+            for one, record in zip(sent, records, strict=True)
+        ]
+        told = self._ips.process(from_side(0, by_their_ips)).results
         self._accounts.results.clear()
         self._ips.results.clear()
-        return [_told(featured, one) for featured, one in zip(second, sent, strict=True)]
-
-
-def _told(featured: Featured, sent: ByIp) -> Told:
-    transaction = sent.transaction
-    return Told(
-        transaction.transaction_id,
-        transaction.account,
-        transaction.ip,
-        transaction.amount,
-        featured.timestamp,
-        at_ip(featured, sent),
-        bool(featured.late_by or sent.late_by),
-    )
+        return [at_ip(featured, one) for featured, one in zip(told, sent, strict=True)]
 
 
 def replay(
@@ -129,27 +108,40 @@ def replay(
     order: Order,
     transactions: tuple[str, Iterable[bytes]],
     accounts: tuple[str, Iterable[bytes]] | None,
-) -> Iterator[Told | Unusable | Sum]:
+) -> Iterator[Told | Unusable | Counts]:
     """Return the features of the transactions in a file, with the profiles in another one; both with their names.
 
-    The lines are values as on the topics, with the event time in the field ``time`` of a transaction, and in
-    ``opened`` of a profile.
+    The lines are values as on the topics; the event time of a transaction is in its field ``time`` (ms). Of several
+    profiles of an account the last one counts.
 
     Raises:
         ReplayError: for a line that is no record; the text has the file's name and the line's number.
     """
-    files = [read_records(TRANSACTION, Fields("account", "time", unit=Unit.MILLISECONDS), *transactions)]
-    if accounts is not None:
-        files.insert(0, read_records(PROFILE, Fields("account", "opened", unit=Unit.MILLISECONDS), *accounts))
-    if order is Order.EVENT_TIME:
-        records = iter(sorted(itertools.chain(*files), key=time_of))
-    else:
-        records = heapq.merge(*files, key=time_of)
-    offline, counts = Offline(int(settings.risk_grace * 1000)), [0, 0, 0]
+    offline = Offline(int(settings.risk_grace * 1000))
+    for profile in _profiles(*accounts) if accounts else ():
+        offline.profiles[profile.account] = profile
+    numbered = read_records(0, Fields("account", "time", unit=Unit.MILLISECONDS), *transactions)
+    records = (record for _, record in (sorted(numbered, key=time_of) if order is Order.EVENT_TIME else numbered))
+    told = late = rejected = 0
     while batch := list(itertools.islice(records, BATCH_RECORDS)):
-        for one in offline.process(batch):
-            counts[0] += 1
-            counts[1] += isinstance(one, Told) and one.late
-            counts[2] += isinstance(one, Unusable)
-            yield one
-    yield Sum(*counts)
+        candidates, unusable = offline.process(batch)
+        told += len(candidates)
+        late += sum([one.late for one in candidates])
+        rejected += len(unusable)
+        yield from map(_told, candidates)
+        yield from unusable
+    yield Counts(told + rejected, late, rejected)
+
+
+def _profiles(name: str, lines: Iterable[bytes]) -> Iterator[AccountProfile]:
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                yield _profile(line)
+            except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+                raise ReplayError(f"{name}:{number}: {exc}: {shown(line.strip())}") from None
+
+
+def _told(candidate: Candidate) -> Told:
+    one = candidate.transaction
+    return Told(one.transaction_id, one.account, one.ip, one.amount, candidate.time, candidate.features, candidate.late)

@@ -204,8 +204,8 @@ class _Stream:
                 return
         due = heapq.heappop(self._due)
         payment = due.payment
-        kind = Kind.TRANSACTION if due.kind is None else due.kind
-        yield _transaction(self._id(number), kind, payment.account, payment.ip, payment.amount, time, due.case)
+        label: Kind | Fraud = Kind.TRANSACTION if due.kind is None else due.kind
+        yield _transaction(self._id(number), label, payment.account, payment.ip, payment.amount, time, due.case)
 
     def _begin(self, kind: Fraud | Honest, case: int, plan: Plan, time: int) -> Iterator[Record]:
         fraud = kind if isinstance(kind, Fraud) else None
@@ -248,23 +248,20 @@ def _transaction(
 
 
 def _spoiled(kind: Kind, record: Record) -> Record:
-    key, value = record.key or b"", record.value or b""
-    changed: tuple[bytes | None, bytes | None]
+    key, value = record.key, record.value or b""
     before_ip, ip, rest = value.partition(b'"ip":"')
     before_amount, amount, _ = value.partition(b',"amount":')
     match kind:
         case Kind.NOT_JSON:
-            changed = key, value[:-1]
+            value = value[:-1]
         case Kind.NO_AMOUNT:
-            changed = key, before_amount + b"}"
+            value = before_amount + b"}"
         case Kind.NO_MONEY:
-            changed = key, before_amount + amount + b"-1}"
+            value = before_amount + amount + b"-1}"
         case Kind.NO_IP:
-            changed = key, before_ip + ip + b"999." + rest
+            value = before_ip + ip + b"999." + rest
         case Kind.NULL_KEY:
-            changed = None, value
+            key = None
         case Kind.WRONG_KEY:
-            changed = b"not-" + key, value
-        case _:
-            changed = key, None
-    return Record(record.topic, kind, *changed, record.timestamp)
+            key = b"not-%b" % record.key
+    return Record(record.topic, kind, key, None if kind is Kind.TOMBSTONE else value, record.timestamp)
