@@ -22,6 +22,8 @@ class Pipeline(NamedTuple):
     modules: Sequence[str]
     #: The one that generates its input: a class `Traffic` (`streamapp.produce.traffic`), and its options in `OPTIONS`.
     traffic: str
+    #: The one that makes its features of files, by `replay` (`streamapp replay --features`), if there is one.
+    offline: str = ""
 
 
 PIPELINES: Final[Mapping[str, Pipeline]] = MappingProxyType(
@@ -33,6 +35,7 @@ PIPELINES: Final[Mapping[str, Pipeline]] = MappingProxyType(
         "risk": Pipeline(
             ("streamapp.agents.accounts", "streamapp.agents.transactions"),
             "streamapp.pipelines.risk.traffic",
+            "streamapp.pipelines.risk.offline",
         ),
     }
 )

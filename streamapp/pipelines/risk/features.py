@@ -2,7 +2,7 @@
 
 Two enrichments make it, one where the records of an account are, and one where those of an IP are:
 
-    transaction ─► by account ─► `at_account`, with the profile ─► `ByIp` ─► by ip ─► `at_ip` ─► `Features`
+    transaction ─► by account ─► `at_account`, with the profile ─► `ByIp` ─► by ip ─► `at_ip` ─► `Candidate`
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import ClassVar, Final, TypeAlias
 
 from msgspec.structs import astuple, fields
 
-from streamapp.pipelines.risk.models import AccountFeatures, AccountProfile, ByIp, Features, Transaction
+from streamapp.pipelines.risk.models import AccountFeatures, AccountProfile, ByIp, Candidate, Features, Transaction
 from streamapp.windows import Count, Distinct, Enrichment, Feature, Featured, Sum
 from streamapp.windows.aggregate import Form, Number, OfField, Place, Value
 from streamapp.windows.durations import milliseconds
@@ -126,14 +126,15 @@ def at_account(
     return ByIp(transaction, account, featured.late_by, origin)
 
 
-def at_ip(featured: Featured, sent: ByIp) -> Features:
-    """Return all features of a transaction: what `by_ip` told, and what its account did."""
-    return Features(*featured.values, *astuple(sent.account))
+def at_ip(featured: Featured, sent: ByIp) -> Candidate:
+    """Return a transaction with all its features: what `by_ip` told, and what its account did."""
+    features = Features(*featured.values, *astuple(sent.account))
+    return Candidate(sent.transaction, features, featured.timestamp, bool(featured.late_by or sent.late_by))
 
 
-def row(amount: float, features: Features) -> tuple[float | None, ...]:
+def row(candidate: Candidate) -> tuple[float | None, ...]:
     """Return what the model takes of a transaction, as `INPUTS`."""
-    return (amount, *astuple(features))
+    return (candidate.transaction.amount, *astuple(candidate.features))
 
 
 def _unusual(sums: Sums, amount: float) -> tuple[float | None, float | None]:

@@ -19,6 +19,7 @@ __all__ = [
     "AccountFeatures",
     "AccountProfile",
     "ByIp",
+    "Candidate",
     "Decision",
     "Features",
     "Score",
@@ -102,6 +103,18 @@ class Features(msgspec.Struct, frozen=True, gc=False):
     account_deviation: float | None = None
     account_age_days: float | None = None
     account_limit: float | None = None
+
+
+class Candidate(msgspec.Struct, frozen=True, gc=False):
+    """A transaction with its features, to be scored; ``time`` is its event time (ms).
+
+    ``late`` says that it was late for some of them, which are null.
+    """
+
+    transaction: Transaction
+    features: Features
+    time: int
+    late: bool = False
 
 
 class Decision(enum.StrEnum):
