@@ -2,9 +2,9 @@
 
 python -m benchmarks.risk_latency --rate 2000 --seconds 30
 
-The broker stamps transactions as it appends them (``message.timestamp.type=LogAppendTime``), and a score has the time of
-its transaction; so each one read tells how long it took, by one clock, to a millisecond: what was appended within a
-millisecond counts from its beginning.
+The broker stamps transactions as it appends them (``message.timestamp.type=LogAppendTime``), and a score has the time
+of its transaction; so each one read tells how long it took, by one clock, to a millisecond: what was appended within
+a millisecond counts from its beginning.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ def produce(bootstrap: str, rate: int, number: int) -> None:
         for order in range(sent, due):
             account = f"a{rng.randrange(ACCOUNTS)}"
             ip = f"10.0.{rng.randrange(8)}.{rng.randrange(250)}"
-            value = f'{{"transaction_id":"t{order}","account":"{account}","ip":"{ip}","amount":{rng.randrange(1, 9999) / 100}}}'
+            amount = rng.randrange(1, 9_999) / 100
+            value = f'{{"transaction_id":"t{order}","account":"{account}","ip":"{ip}","amount":{amount}}}'
             client.produce("transactions", value.encode(), account.encode())
         sent = due
         client.poll(0)
@@ -122,6 +123,7 @@ def measure(bootstrap: str, directory: Path, options: argparse.Namespace) -> dic
         "PARTITIONS": str(options.partitions),
         "PROCESSING_GUARANTEE": options.guarantee,
         "STORE": options.store,
+        **({"RISK_MODEL": str(options.model)} if options.model else {}),
     }
     environment = {**os.environ, **{f"STREAMAPP_{name}": value for name, value in settings.items()}}
     with (directory / "worker.log").open("wb") as log:
@@ -145,7 +147,7 @@ def _wait_until_ready(worker: subprocess.Popen[bytes], port: int, log: Path) -> 
         if worker.poll() is not None:
             break
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=5):  # noqa: S310 - of ours
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=5):
                 return
         except OSError:
             time.sleep(0.2)
@@ -193,5 +195,7 @@ if __name__ == "__main__":
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--guarantee", default="at_least_once")
     parser.add_argument("--store", default="rocksdb://")
-    parser.add_argument("--topic", default="transaction_scores", help="that is read; transactions: without a worker between")
+    parser.add_argument(
+        "--topic", default="transaction_scores", help="that is read; transactions: without a worker between"
+    )
     asyncio.run(_run(parser.parse_args()))

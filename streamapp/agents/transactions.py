@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from faust.types import StreamT
 
-from streamapp.app import app
+from streamapp.app import app, settings
 from streamapp.pipelines.risk.explained import Decisions
-from streamapp.pipelines.risk.models import Decision, Score, Unscored
+from streamapp.pipelines.risk.judging import Judge
 from streamapp.pipelines.risk.results import arrived, on_to_ip, records
 from streamapp.pipelines.risk.tables import profiles
 from streamapp.pipelines.risk.topics import alerts, by_account, by_ip, scores, through_ip, transactions
@@ -16,6 +16,7 @@ __all__ = ["ask_account", "score"]
 
 profiles.read_ahead(transactions)
 app.explain(Decisions())
+judge = Judge(app, settings)
 
 
 @app.agent(transactions)
@@ -31,12 +32,7 @@ async def ask_account(batches: StreamT[Batch]) -> None:
 async def score(batches: StreamT[Batch]) -> None:
     """Tell of each transaction what just happened to its IP, what the model and the rules say, and so its decision."""
     async for batch in batches:
-        cases = arrived(by_ip.process(batch))
-        told, alarming = records(cases, [_interim(case) for case in cases])
+        featured = by_ip.process(batch)
+        told, alarming = records(featured, await judge.decide(batch, arrived(featured)))
         scores.send(batch, told, rekeyed=True)
         alerts.send(batch, alarming, rekeyed=True)
-
-
-def _interim(case):
-    t = case.transaction
-    return Score(transaction_id=t.transaction_id, account=t.account, ip=t.ip, amount=t.amount, time=case.record.timestamp, features=case.features, score=None, unscored=Unscored.LATE if case.late else Unscored.NO_MODEL, decision=Decision.ACCEPT, model=None, late=case.late)

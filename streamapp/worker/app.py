@@ -78,6 +78,8 @@ class App(faust.App):
         self.declared.sink(self.dead_letters.topic, lambda: self.dead_letters)
         #: How many partitions the input topics and the changelogs had before the start.
         self.partition_counts: dict[str, int] = {}
+        #: Called before the worker joins its group; each may raise a `StreamappError` of one line.
+        self.before_start: list[Callable[[], None]] = []
         #: What is worth to know of the topics, found before the start and told at it.
         self.notes: list[tuple[int, str]] = []
         #: Tells of records that their topics delete for their age.

@@ -53,6 +53,8 @@ def prepare(app: App) -> None:
     start = Start(app)
     for check in CHECKS:
         check(start)
+    for make in app.before_start:
+        make()
     app.partition_counts = {**start.inputs, **start.changelogs}
 
 

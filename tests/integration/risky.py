@@ -176,6 +176,7 @@ def wait_scored(topics: Topics, count: int) -> None:
 def metric(worker: Worker, name: str) -> Counter[str]:
     """Return the values of a metric of a worker by their labels, as they are written."""
     found: Counter[str] = Counter()
-    for labels, value in re.findall(rf"^{name}(?:{{(.*)}})? (\S+)$", worker.get("/metrics").body.decode(), re.M):
+    text = worker.get("/metrics").body.decode()
+    for labels, value in re.findall(rf"^{name}(?:{{(.*)}})? (\S+)$", text, re.MULTILINE):
         found[labels] += float(value)  # type: ignore[assignment]  # of a gauge, too
     return found

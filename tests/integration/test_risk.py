@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from risk_models import write_model
 from risky import BAD, check, metric, produce, profiles, scores, wait_scored
 from topics import Topics
 from worker import Worker, wait_until
@@ -23,23 +22,36 @@ def topics(kafka) -> Topics:
     return topics
 
 
-def test_scores_have_the_features_of_a_plain_model(topics: Topics, tmp_path: Path) -> None:
+@pytest.fixture
+def settings(topics: Topics, tmp_path: Path) -> dict[str, Any]:
+    model = write_model(tmp_path / "model.onnx", "test")
+    return {"pipelines": "risk", "store": "memory://", "risk_model": model, "risk_budget": 5_000, **topics.settings}
+
+
+def test_scores_have_the_features_of_a_plain_model(topics: Topics, tmp_path: Path, settings: dict[str, Any]) -> None:
     profiles(topics, 12)
     produce(topics, 2_000, disorder=3_000)
-    with Worker(tmp_path, pipelines="risk", store="memory://", risk_grace=1, **topics.settings) as worker:
+    with Worker(tmp_path, risk_grace=1, **settings) as worker:
         worker.wait_ready()
         wait_scored(topics, 2_000)
+        names = ("streamapp_risk_scored_total", "streamapp_risk_late_total")
+        counts = {name: metric(worker, name)[""] for name in names}
         assert worker.terminate() == 0
     found = check(topics, once=True, grace=GRACE)
     assert 50 < sum(score["late"] for (score,) in found.values()) < 500
-    assert {score["unscored"] for (score,) in found.values() if score["late"]} == {"late"}
+    for (score,) in found.values():
+        assert score["unscored"] == ("late" if score["late"] else None)
+        assert score["score"] == (None if score["late"] else pytest.approx(min(1.0, score["amount"] / 100)))
+    assert counts["streamapp_risk_scored_total"] + counts["streamapp_risk_late_total"] == 2_000
 
 
-def test_what_is_no_transaction_goes_to_the_dead_letters_with_the_reason(topics: Topics, tmp_path: Path) -> None:
+def test_what_is_no_transaction_goes_to_the_dead_letters_with_the_reason(
+    topics: Topics, tmp_path: Path, settings: dict[str, Any]
+) -> None:
     for at, (key, value, _) in enumerate(BAD):
         topics.send("transactions", key, value, at=at)
     produce(topics, 20)
-    with Worker(tmp_path, pipelines="risk", store="memory://", **topics.settings) as worker:
+    with Worker(tmp_path, **settings) as worker:
         wait_scored(topics, 20)
         wait_until(lambda: topics.end("dead_letters") == len(BAD), "the others are set aside")
         accounts = metric(worker, "streamapp_operator_records")
@@ -53,27 +65,22 @@ def test_what_is_no_transaction_goes_to_the_dead_letters_with_the_reason(topics:
         assert accounts[f'account="{key}",operator="risk_accounts",partition="0"'] == count
 
 
-def test_explain_says_what_was_decided_on_a_transaction_and_why(topics: Topics, tmp_path: Path) -> None:
+def test_explain_says_what_was_decided_on_a_transaction_and_why(
+    topics: Topics, tmp_path: Path, settings: dict[str, Any]
+) -> None:
     profiles(topics, 12)
     produce(topics, 20)
-    topics.send("transactions", "a1", {"transaction_id": "t", "account": "a1", "ip": "10.0.0.256", "amount": 1}, at=9_000)
+    bad = {"transaction_id": "t", "account": "a1", "ip": "10.0.0.256", "amount": 1}
+    topics.send("transactions", "a1", bad, at=9_000)
     topics.flush()
-    with Worker(tmp_path, pipelines="risk", store="memory://", **topics.settings) as worker:
+    with Worker(tmp_path, **settings) as worker:
         wait_scored(topics, 20)
         wait_until(lambda: topics.end("dead_letters") == 1, "one is set aside")
-        decided, refused = explained(worker, 5), explained(worker, 20)
+        decided, refused = ((worker.get(f"/joins/risk/transactions/0/{offset}/").json()[0]) for offset in (5, 20))
         assert worker.terminate() == 0
-    ((value,),) = [found for found in scores(topics).values() if found[0]["transaction_id"] == "t5"]
-    assert f"as {topics.prefix}transaction_scores[0]@" in decided
-    assert f"decided: {value['decision']}" in decided
-    assert f"ip_count_1h={value['features']['ip_count_1h']}" in decided
-    assert "10.0.0.256" in refused
-    assert "no IPv4 or IPv6 address" in refused
-
-
-def explained(worker: Worker, offset: int) -> str:
-    """Return what the command says of a transaction."""
-    command = [sys.executable, "-m", "streamapp", "explain", "transactions", "0", str(offset), "--join", "risk"]
-    environment = {**os.environ, "STREAMAPP_TOPIC_PREFIX": worker.settings["topic_prefix"], "STREAMAPP_PIPELINES": "risk"}
-    found = subprocess.run([*command, "--worker", worker.url], env=environment, capture_output=True, text=True, check=True)
-    return found.stdout
+    (score,) = scores(topics)["t5"]
+    assert (decided["verdict"], decided["evidence"]["topic"]) == ("decided", f"{topics.prefix}transaction_scores")
+    assert decided["because"].startswith(score["decision"])
+    assert f"the model {score['model']} gives {score['score']:.3f}" in decided["because"]
+    assert f"ip_count_1h={score['features']['ip_count_1h']}" in decided["because"]
+    assert (refused["verdict"], "10.0.0.256" in refused["because"]) == ("refused", True)

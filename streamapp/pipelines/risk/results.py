@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple, cast
+from typing import Final, cast
 
 import msgspec
 
@@ -11,12 +11,12 @@ from streamapp.joins import Record, Row
 from streamapp.kafka.record import Envelope, Result
 from streamapp.kafka.record import Record as Received
 from streamapp.pipelines.risk.features import at_account, at_ip
-from streamapp.pipelines.risk.models import AccountProfile, ByIp, Decision, Features, Score, Transaction
+from streamapp.pipelines.risk.models import AccountProfile, ByIp, Candidate, Decision, Score
 from streamapp.pipelines.risk.values import transactions
 from streamapp.topology.copies import without_mark
 from streamapp.windows import Featured
 
-__all__ = ["Case", "arrived", "on_to_ip", "records"]
+__all__ = ["arrived", "on_to_ip", "records"]
 
 _profile: Final = msgspec.json.Decoder(AccountProfile).decode
 _sent: Final = msgspec.json.Decoder(ByIp).decode
@@ -36,31 +36,17 @@ def on_to_ip(
         yield transaction.ip.encode(), one.record, _encode(sent)
 
 
-class Case(NamedTuple):
-    """A transaction with all its features, to be judged."""
-
-    record: Received
-    transaction: Transaction
-    features: Features
-    late: bool
-
-
-def arrived(featured: Sequence[Featured]) -> list[Case]:
+def arrived(featured: Sequence[Featured]) -> list[Candidate]:
     """Return the transactions that came to their IPs, with all features."""
-    cases = []
-    for one in featured:
-        sent = _sent(one.record.value or b"")
-        late = bool(sent.late_by or one.late_by)
-        cases.append(Case(cast(Received, one.record), sent.transaction, at_ip(one, sent), late))
-    return cases
+    return [at_ip(one, _sent(one.record.value or b"")) for one in featured]
 
 
-def records(cases: Sequence[Case], scores: Sequence[Score]) -> tuple[list[Result], list[Result]]:
+def records(featured: Sequence[Featured], scores: Sequence[Score]) -> tuple[list[Result], list[Result]]:
     """Return what goes to the topic of scores, and what of it is an alert, too: both by account."""
     told: list[Result] = []
     alerts: list[Result] = []
-    for case, score in zip(cases, scores, strict=True):
-        record = case.record
+    for one, score in zip(featured, scores, strict=True):
+        record = cast(Received, one.record)
         envelope = Envelope(score.account.encode(), record.timestamp, list(without_mark(record.headers)), record)
         told.append((envelope, _encode(score)))
         if score.decision is not Decision.ACCEPT:
