@@ -130,4 +130,4 @@ def test_without_the_packages_of_the_model_the_start_says_what_to_install(
     )
     with Worker(tmp_path, environment={"PYTHONPATH": str(hidden)}, **settings) as worker:
         wait_until(lambda: worker.exit_code is not None, "it has ended")
-        assert worker.log.strip() == "streamapp: the risk of transactions needs pip install 'streamapp[risk]'"
+        assert worker.log.strip() == "streamapp: the risk pipeline needs pip install 'streamapp[risk]'"

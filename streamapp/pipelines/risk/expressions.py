@@ -171,9 +171,9 @@ class _Compiler:
             return self._among(first, operation, right, depth)
         if type(operation) not in COMPARED:
             raise _error(right, "is compares by ==")
-        second = self._of(first.kind, right, depth)
         if first.kind is Kind.TRUTH:
             raise _error(left, f"{ast.unparse(left)} is {first.kind.value}, and is not compared")
+        second = self._of(first.kind, right, depth)
         if first.kind is Kind.TEXT and not isinstance(operation, ast.Eq | ast.NotEq):
             raise _error(left, f"{ast.unparse(left)} is {first.kind.value}, and has no order")
         compare, one, other = COMPARED[type(operation)], first.evaluate, second.evaluate
