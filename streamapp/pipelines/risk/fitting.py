@@ -88,7 +88,8 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     decline: float
     reviewed: Quality
     declined: Quality
-    #: How far scores of the exported model are from those of the one that was fitted, at most.
+    #: How far scores of the exported model are from those of the one that was fitted, at most: it has thresholds of 32
+    #: bits. The quality is that of the exported one.
     export_error: float
     libraries: Mapping[str, str]
 
