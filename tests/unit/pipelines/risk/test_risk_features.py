@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamapp.joins import Event
-from streamapp.pipelines.risk.features import FEATURES, INPUTS, PARTS, row
+from streamapp.pipelines.risk.amounts import PARTS
+from streamapp.pipelines.risk.features import FEATURES, INPUTS, row
 from streamapp.pipelines.risk.models import Candidate, Features, Transaction
 from streamapp.pipelines.risk.offline import Offline
 from streamapp.pipelines.risk.settings import TRANSACTIONS

@@ -27,7 +27,7 @@ BATCH: Columns = {
 
 
 def holds(text: str, batch: Columns = BATCH) -> list[bool]:
-    return np.broadcast_to(condition(text, KINDS)(batch), 3).tolist()
+    return np.broadcast_to(condition(text, KINDS)[0](batch), 3).tolist()
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ values = numbers.map(float) | st.just(NULL)
 def test_a_condition_means_what_python_does_but_for_null(one: Condition, batch: list[tuple[float, float]]) -> None:
     columns = {"a": np.array([a for a, _ in batch]), "b": np.array([b for _, b in batch])}
 
-    assert condition(one[0], KINDS)(columns).tolist() == [one[1](a, b) for a, b in batch]
+    assert condition(one[0], KINDS)[0](columns).tolist() == [one[1](a, b) for a, b in batch]
 
 
 def rule(name: str = "r", when: str = "amount > 5", decision: Decision = Decision.REVIEW) -> Rule:
@@ -199,6 +199,10 @@ def test_each_record_has_the_rules_that_hold_for_it_in_their_order() -> None:
     held = rules.holding({"amount": np.array([1.0, 9.0])}, 2)
 
     assert [[one.name for one in rules] for rules in held] == [["any"], ["large", "any"]]
+
+
+def test_rules_say_by_which_texts_they_go() -> None:
+    assert Rules([rule(when="ip == 'x' and amount > 1"), rule("s", "account in ['a']")]).texts == {"ip", "account"}
 
 
 def test_rules_can_go_by_all_features_the_score_and_who_it_is() -> None:
