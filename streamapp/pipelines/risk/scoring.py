@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -48,7 +48,7 @@ class Scorer:
     """Runs the model in a thread of its own, piece by piece.
 
     A batch is cut into pieces that take a part of the budget each, as far as the time is known that a row takes. A
-    piece that is not there when its budget is over goes on without scores. If it has not even begun by then, for the
+    piece that is not there when its budget is over goes on without scores. If it has not even begun by then, since the
     model is still at an earlier one, so does the rest of the batch: none waits much longer for a model that hangs.
 
     Args:
@@ -63,6 +63,8 @@ class Scorer:
         #: Seconds that a row takes.
         self._row = budget / PIECE_ROWS[1]
         self._failed = ""
+        #: The latest piece that was still running when its time was over.
+        self._overdue: Future[NDArray[np.float64] | None] | None = None
 
     async def score(self, rows: Matrix) -> Scored:
         """Return the scores of the rows of a batch, by one model."""
@@ -76,8 +78,11 @@ class Scorer:
             running = self._thread.submit(self._run, model, piece)
             await asyncio.wait([asyncio.wrap_future(running)], timeout=self._budget)
             if running.cancel():  # it has not begun
-                break
-            if running.done() and (found := running.result()) is not None:
+                if self._overdue is not None and not self._overdue.done():
+                    break
+            elif not running.done():
+                self._overdue = running
+            elif (found := running.result()) is not None:
                 scores[done : done + len(piece)] = found
             done += len(piece)
         return Scored(model, scores, Unscored.NO_MODEL if self._failed == model.version else Unscored.BUDGET)
