@@ -27,6 +27,7 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.topics import producer
 from streamapp.embedded_kafka import EmbeddedKafka
@@ -35,9 +36,10 @@ from streamapp.embedded_kafka.ports import free_port
 ACCOUNTS: Final = 2_000
 #: Seconds of load that do not count: JVM and worker warm up.
 LEAD_S: Final = 10.0
-#: Seconds between two turns of the producer, which sends what has become due; and how long it waits for more (ms).
+#: Seconds between two turns of the producer, which sends what has become due; and how long it waits for more (ms), as
+#: librdkafka and Java's do by default: without it the broker is busy with requests of one record.
 TURN_S: Final = 0.001
-LINGER_MS: Final = 0
+LINGER_MS: Final = 5
 #: Seconds that nothing comes after which it is over.
 PATIENCE_S: Final = 10.0
 STARTS_IN_S: Final = 120.0
@@ -135,7 +137,7 @@ def measure(bootstrap: str, directory: Path, options: argparse.Namespace) -> dic
         context = multiprocessing.get_context("spawn")
         load = context.Process(target=produce, args=(bootstrap, options.rate, number))
         load.start()
-        return _latencies(bootstrap, options, number, worker.pid)
+        return {**_latencies(bootstrap, options, number, worker.pid), **_model(port)}
     finally:
         worker.terminate()
         worker.wait()
@@ -174,6 +176,19 @@ def _latencies(bootstrap: str, options: argparse.Namespace, number: int, pid: in
         **percentiles(times),
         "worker_cpu_share": round((_cpu_s(pid) - cpu) / max(0.001, (now - since) / 1000 - LEAD_S), 3),
     }
+
+
+def _model(port: int) -> dict[str, float]:
+    """Return how many rows a run of the model had, how long one took, and up to where (ms) 99 of 100 did."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        families = {family.name: family for family in text_string_to_metric_families(answer.read().decode())}
+    seconds = {(one.name, one.labels.get("le")): one.value for one in families["streamapp_risk_model_seconds"].samples}
+    (rows,) = [one.value for one in families["streamapp_risk_model_rows"].samples if one.name.endswith("_total")]
+    runs, total = (seconds[f"streamapp_risk_model_seconds_{name}", None] for name in ("count", "sum"))
+    if not runs:
+        return {}
+    p99 = min(float(bound) for (_, bound), count in seconds.items() if bound and count >= 0.99 * runs)
+    return {"rows_a_run": round(rows / runs, 1), "run_ms": round(1000 * total / runs, 3), "run_p99_ms": 1000 * p99}
 
 
 def _cpu_s(pid: int) -> float:
