@@ -26,6 +26,7 @@ from streamapp.pipelines.risk.rules import read_rules
 from streamapp.pipelines.risk.scoring import Run, Scorer
 from streamapp.pipelines.risk.settings import TRANSACTIONS, RiskSettings
 from streamapp.pipelines.risk.traffic import Traffic
+from streamapp.worker.process import GARBAGE
 
 T = TypeVar("T")
 
@@ -64,6 +65,7 @@ def featured(transactions: int, accounts: int) -> tuple[list[Candidate], float]:
         else:
             offline.keep(record.value or b"")
     gc.freeze()
+    gc.set_threshold(GARBAGE)  # as a worker has it
     found: list[Candidate] = []
     begin = time.process_time()
     for batch in chunks(events, 500):
