@@ -9,15 +9,13 @@ from typing import Final
 from streamapp import setting_parsers as values
 from streamapp.settings import PREFIX, Settings, SettingsError, setting
 
-__all__ = ["ACCOUNTS", "ALERTS", "BY_IP", "SCORES", "TRANSACTIONS", "RiskSettings"]
+__all__ = ["ACCOUNTS", "ALERTS", "SCORES", "TRANSACTIONS", "RiskSettings"]
 
 #: Names of the topics, before the prefix.
 TRANSACTIONS: Final = "transactions"
 ACCOUNTS: Final = "accounts"
 SCORES: Final = "transaction_scores"
 ALERTS: Final = "risk_alerts"
-#: The internal one, by which a transaction gets to the features of its IP.
-BY_IP: Final = "transactions-by-ip"
 
 _threshold = values.within(float, 0.0, 1.0, "a number from 0 to 1")
 
