@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -16,8 +17,10 @@ import click
 import msgspec
 
 import streamapp.pipelines.risk as package
-from streamapp.joins import Event
+from streamapp.joins import Driver, Event, from_side
+from streamapp.joins.state import MemoryStore
 from streamapp.pipelines.risk.deciding import Thresholds, decide
+from streamapp.pipelines.risk.features import by_account
 from streamapp.pipelines.risk.inference import read_model
 from streamapp.pipelines.risk.models import Candidate
 from streamapp.pipelines.risk.offline import Offline
@@ -26,6 +29,7 @@ from streamapp.pipelines.risk.rules import read_rules
 from streamapp.pipelines.risk.scoring import Run, Scorer
 from streamapp.pipelines.risk.settings import TRANSACTIONS, RiskSettings
 from streamapp.pipelines.risk.traffic import Traffic
+from streamapp.worker.process import GARBAGE
 
 T = TypeVar("T")
 
@@ -48,9 +52,19 @@ class Decided(msgspec.Struct):
     unscored: int
 
 
+class Kept(msgspec.Struct):
+    """Of the amounts of an account, of the last 30 days."""
+
+    state_bytes_per_transaction: float
+    memory_bytes_per_transaction: float
+    restore_us_per_transaction: float
+
+
 class Report(msgspec.Struct):
     transactions: int
+    accounts: int
     features_us_per_transaction: float
+    kept: Kept
     decided: list[Decided]
 
 
@@ -64,11 +78,39 @@ def featured(transactions: int, accounts: int) -> tuple[list[Candidate], float]:
         else:
             offline.keep(record.value or b"")
     gc.freeze()
+    gc.set_threshold(GARBAGE)  # as a worker has it
     found: list[Candidate] = []
     begin = time.process_time()
     for batch in chunks(events, 500):
         found += offline.process(batch)[0]
     return found, time.process_time() - begin
+
+
+def kept(accounts: int, transactions: int) -> Kept:
+    """Return what the state of the features of accounts takes."""
+    traffic = Traffic(accounts=accounts, transactions=transactions)
+    records = [one for one in traffic.records(0, time.time_ns() // 1_000_000) if one.topic == TRANSACTIONS]
+    events = [Event(one.key, one.value, one.timestamp) for one in records]
+    store = MemoryStore()
+    driver = Driver(by_account(GRACE_MS), store)
+    for batch in chunks(events, 500):
+        driver.process(from_side(0, batch))
+        driver.results.clear()
+    state = sum(len(key) + len(row) for key, row in store.scan(b"", None))
+    tracemalloc.start()
+    begin = time.process_time()
+    driver.restart()
+    traced = time.process_time() - begin
+    memory, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    begin = time.process_time()
+    driver.restart()
+    seconds = min(traced, time.process_time() - begin)
+    return Kept(
+        state_bytes_per_transaction=round(state / transactions, 1),
+        memory_bytes_per_transaction=round(memory / transactions, 1),
+        restore_us_per_transaction=round(seconds / transactions * 1e6, 2),
+    )
 
 
 async def decided(candidates: Sequence[Candidate], size: int) -> Decided:
@@ -113,7 +155,8 @@ def main(transactions: int, accounts: int) -> None:
     """Measure, and print a line of JSON."""
     candidates, seconds = featured(transactions, accounts)
     found = [asyncio.run(decided(candidates, size)) for size in BATCHES]
-    report = Report(len(candidates), round(seconds / len(candidates) * 1e6, 2), found)
+    spent = round(seconds / len(candidates) * 1e6, 2)
+    report = Report(len(candidates), accounts, spent, kept(accounts, 5 * transactions), found)
     click.echo(msgspec.json.encode(report))
 
 

@@ -104,6 +104,11 @@ def test_results_have_a_topic_of_their_own(name: str) -> None:
         settings(topic_prefix="shop.", joined_topic=f"shop.{name}")
 
 
+def test_what_is_declined_is_not_below_what_is_reviewed() -> None:
+    with pytest.raises(SettingsError, match=r"STREAMAPP_RISK_REVIEW=0.9: it must not be above STREAMAPP_RISK_DECLINE"):
+        settings(risk_review="0.9", risk_decline="0.5")
+
+
 def test_every_setting_is_tested_for_bad_values_or_takes_any_text() -> None:
     names = {field.name for field in dataclasses.fields(AppSettings)}
 

@@ -9,7 +9,7 @@ from typing import ClassVar, Final, TypeAlias
 
 from streamapp.windows.aggregate import Form, Number, OfField, Place, Value
 
-__all__ = ["Amounts", "Totals", "Usual", "without"]
+__all__ = ["Amounts", "Usual", "without"]
 
 #: Amounts are counted in these parts of one.
 PARTS: Final = 10_000
@@ -18,50 +18,8 @@ FEWEST: Final = 3
 #: A standard deviation is taken for so much of the mean at least, for an account that always pays the same.
 LEAST_SPREAD: Final = 0.01
 
-#: How many amounts there are, and their sum in `PARTS`; and that of their squares.
-Totals: TypeAlias = tuple[int, int]
-Squares: TypeAlias = tuple[int, int, int]
-
-
-@dataclasses.dataclass(frozen=True, repr=False)
-class Amounts(OfField):
-    """How many amounts there are in a field, and their sum: ``[3, 24.5]``, in one.
-
-    Args:
-        field: that has the amounts; null counts for nothing.
-    """
-
-    takes: ClassVar[Form] = Number
-    state_type: ClassVar[Form] = Totals
-
-    def initial(self) -> Totals:
-        """Return the sum of no amounts."""
-        return 0, 0
-
-    def add(self, state: Totals, value: Value, place: Place) -> Totals:
-        """Return the sum with an amount more."""
-        if value is None:
-            return state
-        return state[0] + 1, state[1] + round(value * PARTS)
-
-    def add_many(self, state: Totals, values: Sequence[Value]) -> Totals:
-        """Return the sum with these amounts, too."""
-        parts = [round(value * PARTS) for value in values if value is not None]
-        return state[0] + len(parts), state[1] + sum(parts)
-
-    def remove(self, state: Totals, value: Value, place: Place) -> Totals:
-        """Return the sum without an amount."""
-        if value is None:
-            return state
-        return state[0] - 1, state[1] - round(value * PARTS)
-
-    def merge(self, state: Totals, other: Totals) -> Totals:
-        """Return the sum of both."""
-        return state[0] + other[0], state[1] + other[1]
-
-    def result(self, state: Totals) -> tuple[int, float]:
-        """Return how many there are, and their sum."""
-        return state[0], state[1] / PARTS
+#: How many amounts there are, their sum, and that of their squares, in `PARTS`.
+Sums: TypeAlias = tuple[int, int, int]
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -73,41 +31,49 @@ class Usual(OfField):
     """
 
     takes: ClassVar[Form] = Number
-    state_type: ClassVar[Form] = Squares
+    state_type: ClassVar[Form] = Sums
 
-    def initial(self) -> Squares:
+    def initial(self) -> Sums:
         """Return the sums of no amounts."""
         return 0, 0, 0
 
-    def add(self, state: Squares, value: Value, place: Place) -> Squares:
+    def add(self, state: Sums, value: Value, place: Place) -> Sums:
         """Return the sums with an amount more."""
         if value is None:
             return state
         parts = round(value * PARTS)
         return state[0] + 1, state[1] + parts, state[2] + parts * parts
 
-    def add_many(self, state: Squares, values: Sequence[Value]) -> Squares:
+    def add_many(self, state: Sums, values: Sequence[Value]) -> Sums:
         """Return the sums with these amounts, too."""
         parts = [round(value * PARTS) for value in values if value is not None]
         return state[0] + len(parts), state[1] + sum(parts), state[2] + sum([part * part for part in parts])
 
-    def remove(self, state: Squares, value: Value, place: Place) -> Squares:
+    def remove(self, state: Sums, value: Value, place: Place) -> Sums:
         """Return the sums without an amount."""
         if value is None:
             return state
         parts = round(value * PARTS)
         return state[0] - 1, state[1] - parts, state[2] - parts * parts
 
-    def merge(self, state: Squares, other: Squares) -> Squares:
+    def merge(self, state: Sums, other: Sums) -> Sums:
         """Return the sums of both."""
         return state[0] + other[0], state[1] + other[1], state[2] + other[2]
 
-    def result(self, state: Squares) -> Squares:
+    def result(self, state: Sums) -> Value:
         """Return the sums."""
         return state
 
 
-def without(sums: Squares, amount: float) -> tuple[float | None, float | None]:
+class Amounts(Usual):
+    """How many amounts there are in a field, and their sum: ``[3, 24.5]``."""
+
+    def result(self, state: Sums) -> tuple[int, float]:
+        """Return how many there are, and their sum."""
+        return state[0], state[1] / PARTS
+
+
+def without(sums: Sums, amount: float) -> tuple[float | None, float | None]:
     """Return the mean of the other amounts, and how many standard deviations this one is away from it.
 
     Of none there is no mean, and of fewer than three there is nothing to be unusual by.

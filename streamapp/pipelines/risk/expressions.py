@@ -27,6 +27,8 @@ Holds: TypeAlias = Callable[[Columns], NDArray[np.bool_]]
 
 #: Characters of a condition: more is none that somebody wrote, and deep ones cost Python's parser its stack.
 LONGEST: Final = 2_000
+#: Characters of a part of it that an error shows.
+SHOWN: Final = 40
 #: How deep an expression may be.
 DEEPEST: Final = 50
 
@@ -76,12 +78,13 @@ def condition(text: str, names: Mapping[str, Kind]) -> tuple[Holds, set[str]]:
     if len(text) > LONGEST:
         raise ExpressionError(f"it has {len(text):,} characters, and may have {LONGEST:,}")
     try:
-        tree = ast.parse(" ".join(text.splitlines()).strip(), mode="eval")
+        text = " ".join(text.splitlines()).strip()
+        tree = ast.parse(text, mode="eval")
     except SyntaxError as exc:
         raise ExpressionError(f"column {exc.offset or 1}: {exc.msg}") from None
     except (ValueError, RecursionError, MemoryError) as exc:  # a null character; too deep
         raise ExpressionError(f"it cannot be read: {exc or 'it is too deep'}") from None
-    compiler = _Compiler(names)
+    compiler = _Compiler(text, names)
     node = compiler.truth(tree.body, 0)
 
     def holds(columns: Columns) -> NDArray[np.bool_]:
@@ -94,8 +97,8 @@ def condition(text: str, names: Mapping[str, Kind]) -> tuple[Holds, set[str]]:
 class _Compiler:
     """Makes functions of the nodes of an expression."""
 
-    def __init__(self, names: Mapping[str, Kind]) -> None:
-        self._names = names
+    def __init__(self, text: str, names: Mapping[str, Kind]) -> None:
+        self._text, self._names = text.encode(), names
         self.used: set[str] = set()
 
     def truth(self, node: ast.expr, depth: int) -> _Node:
@@ -104,7 +107,7 @@ class _Compiler:
     def _of(self, kind: Kind, node: ast.expr, depth: int) -> _Node:
         found = self._node(node, depth)
         if found.kind is not kind:
-            raise _error(node, f"{ast.unparse(node)} is {found.kind.value}, where {kind.value} is needed")
+            raise _error(node, f"{self._shown(node)} is {found.kind.value}, where {kind.value} is needed")
         return found
 
     def _node(self, node: ast.expr, depth: int) -> _Node:
@@ -133,12 +136,15 @@ class _Compiler:
                 return _Node(Kind.TRUTH, _all(parts, np.logical_and if isinstance(op, ast.And) else np.logical_or))
             case ast.Compare():
                 return self._comparison(node, depth)
-        what = ast.unparse(node)
         raise _error(
             node,
-            f"{what[:40]} is not for conditions, but names, numbers, strings, comparisons, and, or, not, "
+            f"{self._shown(node)} is not for conditions, but names, numbers, strings, comparisons, and, or, not, "
             "in, + - * / are",
         )
+
+    def _shown(self, node: ast.expr) -> str:
+        text = self._text[node.col_offset : node.end_col_offset].decode()
+        return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
     def _name(self, node: ast.expr, name: str) -> _Node:
         kind = self._names.get(name)
@@ -176,10 +182,10 @@ class _Compiler:
         if type(operation) not in COMPARED:
             raise _error(right, "is compares by ==")
         if first.kind is Kind.TRUTH:
-            raise _error(left, f"{ast.unparse(left)} is {first.kind.value}, and is not compared")
+            raise _error(left, f"{self._shown(left)} is {first.kind.value}, and is not compared")
         second = self._of(first.kind, right, depth)
         if first.kind is Kind.TEXT and not isinstance(operation, ast.Eq | ast.NotEq):
-            raise _error(left, f"{ast.unparse(left)} is {first.kind.value}, and has no order")
+            raise _error(left, f"{self._shown(left)} is {first.kind.value}, and has no order")
         compare, one, other = COMPARED[type(operation)], first.evaluate, second.evaluate
         if compare is not np.not_equal or first.kind is Kind.TEXT:
             return lambda columns: compare(one(columns), other(columns))

@@ -116,7 +116,8 @@ def sample(traffic: Traffic, pace: float) -> Sample:
         candidates, _ = offline.process(events)
         rows += map(row, candidates)
         times += [one.time for one in candidates]
-        cases += [_planted(event.value or b"").planted for event in events]
+        planted = {one.transaction_id: one.planted for one in (_planted(event.value or b"") for event in events)}
+        cases += [planted[one.transaction.transaction_id] for one in candidates]
     return Sample(matrix(rows), np.array(times, dtype=np.int64), cases)
 
 

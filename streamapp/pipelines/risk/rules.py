@@ -2,7 +2,7 @@
 
 [[rule]]
 name = "card testing"
-when = "ip_count_1m > 20 and ip_accounts_1h > 10 and amount < 5"
+when = "ip_count_1m > 20 and ip_accounts_1h > 15 and ip_sum_1m / ip_count_1m < 4"
 decision = "review"         # or decline
 reason = "many small amounts from one IP"
 """

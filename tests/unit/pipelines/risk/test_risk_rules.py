@@ -93,6 +93,8 @@ def test_a_division_by_0_is_null() -> None:
         ("a > 1" + "9" * 400, "column 5: the number is too large"),
         ("a > 0 " * 500, "it has 3,000 characters, and may have 2,000"),
         ("-" * 200 + "a > 0", "it is too deep"),
+        ("a" + " ** a" * 300, "column 1: a .* is not for conditions"),
+        ("t == 'ä' and 'ö' > t", "'ö' is a text, and has no order"),
         ("(" * 900 + "a" + ")" * 900, "it cannot be read|too many nested parentheses"),
     ],
 )
