@@ -36,7 +36,7 @@ async def ask_account(batches: StreamT[Batch]) -> None:
 async def score(batches: StreamT[Batch]) -> None:
     """Tell of each transaction what just happened to its IP, what the model and the rules say, and so its decision."""
     async for batch in batches:
-        featured = by_ip.process(batch)
-        told, alarming = records(featured, await judge.decide(batch, arrived(featured)))
+        featured = [one for part in batch.by_partition() for one in by_ip.process(part)]
+        told, alarming = records(batch, featured, await judge.decide(batch, arrived(featured)))
         scores.send(batch, told, rekeyed=True)
         alerts.send(batch, alarming, rekeyed=True)

@@ -85,6 +85,8 @@ class Arrangement:
     merged: Collection[str] = frozenset()
     #: Topics of which all partitions go together.
     whole: Collection[str] = frozenset()
+    #: Of these, those of which all that is at hand goes, in no order.
+    gathered: Collection[str] = frozenset()
     #: By topic, what is to be told of each batch that begins to wait for its agent.
     ahead: Mapping[str, Sequence[Callable[[Batch], None]]] = dataclasses.field(default_factory=dict)
 
@@ -108,7 +110,8 @@ class Arrangement:
             for name in names
             if schema.after or joined[name] == (name,)
         }
-        return cls(frozenset(after), joined, after.keys() - apart, whole, ahead)
+        gathered = {name for names, schema in schemas if not schema.ordered for name in names if name in whole}
+        return cls(frozenset(after), joined, after.keys() - apart, whole, gathered, ahead)
 
 
 @dataclasses.dataclass(eq=False)
@@ -124,6 +127,8 @@ class Alignment:
     merged: Collection[str] = ()
     #: Topics whose partitions all go together.
     whole: Collection[str] = ()
+    #: Of these, those of which all that is at hand goes, in no order.
+    gathered: Collection[str] = ()
     #: Topics whose records are not in the order of their times.
     unordered: Collection[str] = ()
     #: Seconds that records wait for a partition they are joined with to get some, although the broker has none of it;
@@ -156,7 +161,8 @@ class Alignment:
                     group = alike
                 elif tp.topic in whole:
                     self._beside[tp] = tuple(member for member in alike if member.topic == tp.topic and member != tp)
-                self._others[tp], group = tuple(member for member in group if member != tp), alike
+                waited = () if tp.topic in self.gathered else group
+                self._others[tp], group = tuple(member for member in waited if member != tp), alike
             else:
                 self._others[tp] = tuple(member for member in group if member != tp)
             if group[0] == tp:
@@ -248,7 +254,9 @@ class Alignment:
                 lane.compare(ahead)
         heads = sorted([(lane.times[lane.at], order) for order, lane in enumerate(lanes) if lane.waiting is not None])
         merged = len(lanes) > 1 and group[0].topic in self.merged
-        if merged:
+        if group[0].topic in self.gathered:
+            stops = {order: lanes[order].until(None) for _, order in heads}
+        elif merged:
             stops = self._round(lanes, heads, now)
         elif group[-1].topic in self.whole:
             # Each topic has an agent of its own: the records of one go at a time.

@@ -165,17 +165,26 @@ class BatchSchema(faust.Schema):  # type: ignore[type-arg]
             times those of a topic that is named earlier are first.
         whole: the partitions of each topic go together, as far as this worker has them; only together with `merged`,
             and of a topic that is joined itself only with `after`.
+        ordered: whether partitions that go together do so in the order of event times; otherwise all that is at hand
+            goes, and nothing is waited for: only together with `whole`, and of a topic that is joined with none.
         tick: seconds after which the agent gets a batch without records for each partition of which none waits; None =
             never. Only together with `merged`.
     """
 
     def __init__(
-        self, *, after: Iterable[str] = (), merged: bool = False, whole: bool = False, tick: float | None = None
+        self,
+        *,
+        after: Iterable[str] = (),
+        merged: bool = False,
+        whole: bool = False,
+        ordered: bool = True,
+        tick: float | None = None,
     ) -> None:
         super().__init__()
         self.after = tuple(after)
         self.merged = merged
         self.whole = whole
+        self.ordered = ordered
         self.tick = tick
         #: Called with each batch that begins to wait for its agent.
         self.ahead: list[Callable[[Batch], None]] = []

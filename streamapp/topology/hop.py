@@ -12,7 +12,7 @@ from streamapp.formats.content import Content, content_of, content_type, headers
 from streamapp.joins import Record
 from streamapp.kafka.record import Envelope, Result
 from streamapp.kafka.record import Record as Sent
-from streamapp.runtime.batch import Batch
+from streamapp.runtime.batch import Batch, BatchSchema
 from streamapp.runtime.cycles import Flow
 from streamapp.runtime.output import Output
 from streamapp.settings import Guarantee
@@ -49,7 +49,9 @@ class Hop:
             declared.copied.add(name)
         app.repartitions.append(Flow(f"what is made of {self.source} by {self.by}", [self.source], [name]))
         #: For the agent that reads it.
-        self.topic: Topic = app.topic(name, internal=True, batches=True)
+        declared.read(name)
+        schema = BatchSchema(merged=True, whole=True, ordered=False)
+        self.topic: Topic = cast("Topic", app.subscription(name, schema=schema))
 
     def send(self, batch: Batch, records: Iterable[tuple[bytes, Record, bytes]]) -> None:
         """Send new keys and values of a batch's records, at most one of each, once the agent is done with it.

@@ -13,6 +13,7 @@ from streamapp.kafka.record import Record as Received
 from streamapp.pipelines.risk.features import at_account, at_ip
 from streamapp.pipelines.risk.models import AccountProfile, ByIp, Candidate, Decision, Score
 from streamapp.pipelines.risk.values import transactions
+from streamapp.runtime.batch import Batch
 from streamapp.topology.copies import without_mark
 from streamapp.windows import Featured
 
@@ -41,13 +42,16 @@ def arrived(featured: Sequence[Featured]) -> list[Candidate]:
     return [at_ip(one, _sent(one.record.value or b"")) for one in featured]
 
 
-def records(featured: Sequence[Featured], scores: Sequence[Score]) -> tuple[list[Result], list[Result]]:
+def records(batch: Batch, featured: Sequence[Featured], scores: Sequence[Score]) -> tuple[list[Result], list[Result]]:
     """Return what goes to the topic of scores, and what of it is an alert, too: both by account."""
+    places = {id(record): batch.source(number) for number, record in enumerate(batch)}
     told: list[Result] = []
     alerts: list[Result] = []
     for one, score in zip(featured, scores, strict=True):
         record = cast(Received, one.record)
-        envelope = Envelope(score.account.encode(), record.timestamp, list(without_mark(record.headers)), record)
+        envelope = Envelope(
+            score.account.encode(), record.timestamp, list(without_mark(record.headers)), record, places[id(record)]
+        )
         told.append((envelope, _encode(score)))
         if score.decision is not Decision.ACCEPT:
             alerts.append(told[-1])

@@ -306,6 +306,15 @@ def test_a_whole_topic_waits_for_what_the_broker_was_known_to_have_of_it() -> No
     assert taken(alignment) == [("paid", [5]), ("paid", [2])]
 
 
+def test_of_a_topic_that_is_gathered_all_that_is_at_hand_goes_and_nothing_is_waited_for() -> None:
+    one, two, three = (TP("raw", number) for number in range(3))
+    alignment = Alignment({}, [one, two, three], merged={"raw"}, whole={"raw"}, gathered={"raw"})
+    assert alignment.others([one]) == set()
+    alignment.hold(batch(one, 5, 9))
+    alignment.hold(batch(three, 1))
+    assert taken(alignment) == [("raw", [5, 9]), ("raw", [1])]
+
+
 def test_a_topic_without_an_order_goes_first_up_to_what_the_broker_had() -> None:
     alignment = Alignment(JOINED, [CLICKS, PROFILES], unordered={"profiles"})
     alignment.hold(batch(CLICKS, 10))
