@@ -130,6 +130,8 @@ def because(explanation: Explanation, timestamp: int, near: Sequence[NearRecord]
     clock = "not set" if explanation.clock is None else iso_time(explanation.clock)
     grace, late_by, detail = explanation.grace or 0, explanation.late_by, explanation.detail
     match explanation.verdict:
+        case Verdict.DECIDED:
+            return detail
         case Verdict.MATCHED if any(not one.outside_by_ms for one in near):
             text = "it joined"
         case Verdict.MATCHED:

@@ -202,15 +202,18 @@ class _Question:
             unnamed -= {Reason.PARTLY_LATE}
             detail = "or in some of them, if it was late for others: a topic would tell (partly_late=)"
             by_state = msgspec.structs.replace(by_state, detail=detail)
-        if complete and not unnamed:
+        known = complete and not unnamed
+        if known and by_state.untold is not Verdict.OVER:
             return _Settled(by_state.settled(None))
         if by_state.verdict is Verdict.OVER:
             results = [one for one in self.join.evidence if not one.reasons]
             evidence, found, _ = search(self.log, results, self.record)
             if isinstance(evidence, Match):
-                matched = msgspec.structs.replace(by_state, verdict=Verdict.MATCHED)
+                verdict = Verdict.DECIDED if evidence.decision else Verdict.MATCHED
+                detail = evidence.decision or by_state.detail
+                matched = msgspec.structs.replace(by_state, verdict=verdict, detail=detail)
                 return _Settled(matched, found, list(self._partners(evidence)))
-        return _Settled(by_state, missing=_missing(unnamed))
+        return _Settled(by_state, missing="no result has it so far" if known else _missing(unnamed))
 
     def _partners(self, match: Match) -> Iterator[NearRecord]:
         for tp, offset in match.partners:

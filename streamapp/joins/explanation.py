@@ -77,6 +77,8 @@ class Verdict(enum.StrEnum):
     PROCESSED = "processed"
     #: A step before leaves it out.
     LEFT_OUT = "left_out"
+    #: It was decided on, as a result says.
+    DECIDED = "decided"
     #: The join has not come to it.
     UNREAD = "unread"
     #: The join is done with it, and its state does not tell any more how that ended.

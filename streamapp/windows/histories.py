@@ -143,13 +143,9 @@ class Histories(dict[bytes, History]):
 
     def _by_slot(self, told: Sequence[Sequence[Value]]) -> list[Held]:
         """Return what is said of the windows of the sizes in the order of the aggregates."""
-        if len(told) <= 1:
-            return list(*told)
-        found: list[Held] = [None] * len(self._plan.aggregates)
-        for over, results in zip(self._plan.overs, told, strict=False):
-            for slot, result in zip(over.slots, results, strict=True):
-                found[slot] = result
-        return found
+        found = list(itertools.chain.from_iterable(told))
+        places = self._plan.places
+        return found if places is None else [found[place] for place in places]
 
     def save(self, now: int) -> None:
         """Write down what was added, and forget what is over, when the clock shows `now` (ms)."""

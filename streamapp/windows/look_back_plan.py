@@ -86,6 +86,9 @@ class Plan:
             Over(size, [(slot, one) for slot, (one, its) in enumerate(aggregates) if its == size], self.column)
             for size in self.sizes
         ]
+        slots = [slot for over in self.overs for slot in over.slots]
+        #: Where the result of each slot is among those of one size after the other; None = there.
+        self.places = None if slots == sorted(slots) else [slots.index(slot) for slot in range(len(slots))]
         #: Whether there are aggregates that cannot forget.
         self.stacked = any(over.stacked for over in self.overs)
         #: Whether there are aggregates to which it matters where a record stands.

@@ -87,6 +87,7 @@ class Consumer(CommittingConsumer):
             (TP(*tp) for tp in assigned),
             merged=arranged.merged,
             whole=arranged.whole,
+            gathered=arranged.gathered,
             unordered={
                 topic
                 for topic, firsts in self.app.declared.hops.items()

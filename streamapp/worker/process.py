@@ -50,6 +50,8 @@ def prepare(app: App) -> None:
     Raises:
         StreamappError: if the worker cannot start; in one line that says what to do.
     """
+    for make in app.before_start:
+        make()
     start = Start(app)
     for check in CHECKS:
         check(start)

@@ -34,6 +34,12 @@ BAD_VALUES = {
     "rekey": ["clicks", "user_clicks user_profiles", "shop.user_clicks", "yes"],
     "click_type": ["Click", "shop:", ":Click", "shop.py:Click-", "shop/models:Click", "shop:a.b"],
     "profile_type": ["Profile", "1shop:Profile"],
+    "risk_model": [""],
+    "risk_rules": ["  "],
+    "risk_budget": ["0", "-1", "5ms", "inf"],
+    "risk_review": ["", "1.1", "-0.1", "nan"],
+    "risk_decline": ["2", "90%"],
+    "risk_grace": ["-1", "10s"],
     "partitions": ["0", "ten", "10001", "1.5"],
     "replication": ["0", "101"],
     "create": ["", "yes", "all"],
@@ -96,6 +102,11 @@ def test_results_have_a_topic_of_their_own(name: str) -> None:
         SettingsError, match=f"STREAMAPP_JOINED_TOPIC=shop.{name}: the results need a topic of their own"
     ):
         settings(topic_prefix="shop.", joined_topic=f"shop.{name}")
+
+
+def test_what_is_declined_is_not_below_what_is_reviewed() -> None:
+    with pytest.raises(SettingsError, match=r"STREAMAPP_RISK_REVIEW=0.9: it must not be above STREAMAPP_RISK_DECLINE"):
+        settings(risk_review="0.9", risk_decline="0.5")
 
 
 def test_every_setting_is_tested_for_bad_values_or_takes_any_text() -> None:

@@ -12,6 +12,7 @@ import click
 import pytest
 
 from streamapp.cli.group import COMMANDS
+from streamapp.pipelines.settings import PIPELINES
 
 
 def streamapp(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -82,7 +83,8 @@ def test_a_command_is_for_the_app_that_is_named(tmp_path: Path) -> None:
     there = {"STREAMAPP_BROKER": "127.0.0.1:1", "STREAMAPP_DATADIR": "/dev/null", "PYTHONPATH": str(tmp_path)}
     assert "cannot use /dev/null/kafka " in streamapp("-A", "shop", "kafka", **there).stderr
     refused = streamapp("-A", "shop", "produce", **there)
-    assert refused.stderr == "streamapp produce: say what to produce: a TOPIC, or --pipeline clicks\n"
+    pipelines = " or ".join(PIPELINES)
+    assert refused.stderr == f"streamapp produce: say what to produce: a TOPIC, or --pipeline {pipelines}\n"
 
 
 def test_the_worker_has_all_options_of_fausts() -> None:

@@ -10,7 +10,7 @@ from fake_log import FakeLog
 from faust.types import TP
 
 from streamapp.explain.answer import Answer, NearRecord, Place
-from streamapp.explain.evidence import EvidenceTopic, dead_letters, side_output
+from streamapp.explain.evidence import EvidenceTopic, Match, dead_letters, side_output
 from streamapp.explain.explainer import ExplainedJoin, Explainer
 from streamapp.explain.lineage import Lineage
 from streamapp.joins import Driver, Event, Explanation, Joined, Reason, Record, Side, StreamStreamJoin, Verdict
@@ -192,3 +192,37 @@ def test_a_record_that_there_is_not_is_told_with_its_key_and_time(log: FakeLog) 
     log.add(PURCHASES, "ann", 2_000)
     with pytest.raises(MissingError, match=r"no record of key 'ann' and 1970-01-01T00:00:01.000Z in purchases"):
         asyncio.run(explainer.find(PURCHASES, b"ann", 1_000))
+
+
+class Paid:
+    """Payments that are decided on, of which the results alone tell."""
+
+    name = "paid"
+    table = StateTable()
+    inputs = (Input(PURCHASES, Side.LEFT),)
+
+    def __init__(self, decided: Logged | None) -> None:
+        result = EvidenceTopic(
+            "results", frozenset(), lambda found, _asked: Match(decision="declined") if found == decided else None
+        )
+        self.evidence = (dead_letters("dead"), result)
+
+    def read(self, partition: int) -> dict[TP, int]:
+        return {TP(PURCHASES, partition): 1}
+
+    async def commit(self, partition: int) -> None:
+        """There is nothing to commit."""
+
+    def explain(self, partition: int, source: int, record: Record) -> Explanation:
+        return Explanation(verdict=Verdict.OVER, clock=None)
+
+
+def test_what_was_decided_on_a_record_is_told_as_its_result_says(log: FakeLog) -> None:
+    payment, result = log.add(PURCHASES, "ann", 1_000), log.add("results", "ann", 1_000)
+    answer = explained(log, Paid(result), payment)
+    assert (answer.verdict, answer.because, answer.evidence) == (Verdict.DECIDED, "declined", Place("results", 0, 0))
+
+
+def test_a_record_of_which_no_result_tells_yet_is_told_as_such(log: FakeLog) -> None:
+    answer = explained(log, Paid(None), log.add(PURCHASES, "ann", 1_000))
+    assert (answer.verdict, "no result has it so far" in answer.because) == (Verdict.OVER, True)

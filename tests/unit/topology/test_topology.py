@@ -12,6 +12,7 @@ import pytest
 from streamapp.joins import How, StreamStreamJoin
 from streamapp.settings import Settings
 from streamapp.topology import App, JoinError
+from streamapp.windows import Count, WindowedAggregate, tumbling
 
 Make = Callable[[App], Any]
 
@@ -124,3 +125,27 @@ def test_what_does_not_go_together_is_told_in_one_line(app: App, make: Make, mes
         make(app)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_hop_is_an_internal_topic_whose_copies_are_told_apart(app: App) -> None:
+    hop = app.hop(app.topic("payments", batches=True), "ip")
+    assert hop.topic.name == "streamapp-shop.payments-by-ip-repartition"
+    assert hop.topic.name in app.declared.internal
+    assert app.declared.hops[hop.topic.name] == ("shop.payments",)
+    assert hop.topic.name in app.declared.copied
+
+
+def test_a_topic_has_one_hop_by_a_name(app: App) -> None:
+    payments = app.topic("payments", batches=True)
+    app.hop(payments, "ip")
+    with pytest.raises(JoinError, match="written once more by ip already"):
+        app.hop(payments, "ip")
+
+
+def test_operators_by_hand_have_a_table_and_a_balance(app: App) -> None:
+    counts = WindowedAggregate(windows=tumbling("1m"), aggregates={"n": Count()})
+    operators = app.operators("minutes", counts, app.topic("payments", batches=True))
+    assert (operators.table.name, operators.table.source) == ("minutes", "shop.payments")
+    assert operators in app.joins
+    with pytest.raises(JoinError, match="there is an operator minutes already"):
+        app.operators("minutes", counts, app.topic("payments", batches=True))
