@@ -116,6 +116,7 @@ _IN_WORDS: Final = {
     Verdict.SUPERSEDED: "its table had a newer row of its key already",
     Verdict.REFUSED: "it was refused",
     Verdict.PROCESSED: "the function was called for it",
+    Verdict.JUDGED: "it counts",
     Verdict.LEFT_OUT: "a step before leaves it out",
 }
 

@@ -15,9 +15,11 @@ __all__ = ["Evidence", "EvidenceTopic", "Match", "SearchResult", "dead_letters",
 
 
 class Match(NamedTuple):
-    """That a record joined, and the places of the records that it joined, as far as they are named."""
+    """That a record gave a result, and the places of the records that it joined, as far as they are named."""
 
     partners: Sequence[tuple[TP, int]] = ()
+    #: What the result says, in words.
+    detail: str = ""
 
 
 #: What a record of such a topic says of a record of the input.

@@ -197,6 +197,9 @@ class _Question:
         if isinstance(evidence, SideOutput):
             possible = msgspec.structs.replace(by_state, reasons=by_state.reasons | {evidence.reason})
             return _Settled(possible.settled(evidence), found)
+        if isinstance(evidence, Match):
+            told = msgspec.structs.replace(by_state, detail=evidence.detail or by_state.detail)
+            return _Settled(told.settled(None), found, list(self._partners(evidence)))
         unnamed = by_state.reasons.difference(*(one.reasons for one in asked))
         if Reason.PARTLY_LATE in unnamed:  # then it counts all the same
             unnamed -= {Reason.PARTLY_LATE}

@@ -75,6 +75,8 @@ class Verdict(enum.StrEnum):
     APPLIED = "applied"
     #: The function was called for it.
     PROCESSED = "processed"
+    #: An operator of one stream was done with it at once.
+    JUDGED = "judged"
     #: A step before leaves it out.
     LEFT_OUT = "left_out"
     #: The join has not come to it.

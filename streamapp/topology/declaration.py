@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final, Generic, TypeVar
 
 import faust
 
+from streamapp.explain.evidence import EvidenceTopic
 from streamapp.explain.lineage import Lineage
 from streamapp.joins import Join, Reason, SideOutput, WindowedReduce
 from streamapp.runtime.inputs import Input
@@ -27,6 +28,8 @@ __all__ = [
     "Declaration",
     "Duration",
     "JoinDeclaration",
+    "OperatorDeclaration",
+    "OperatorProcessor",
     "SinkLike",
     "checked",
     "declare",
@@ -117,6 +120,22 @@ class Declaration(Generic[R]):
         return processor
 
 
+class OperatorProcessor(JoinProcessor[R]):
+    """An operator of one stream on Kafka that is not the library's own."""
+
+    noun: ClassVar[str] = "operator"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        #: What says more of the records that gave results, where somebody asks.
+        self.told: list[EvidenceTopic] = []
+
+    @property
+    def evidence(self) -> list[EvidenceTopic]:
+        """The topics with what became of the records of the operator."""
+        return [*super().evidence, *self.told]
+
+
 class JoinDeclaration(Declaration[R]):
     """What is joined how; `to` says where the results go, and makes the join a part of the app."""
 
@@ -165,6 +184,12 @@ class JoinDeclaration(Declaration[R]):
     def sink(self, output: Output, value: MakeValue | None, lineage: Lineage | None) -> Sink[R]:
         """Make what sends the results to a topic."""
         return Sink(output, value, lineage=lineage, topics=self.topics)
+
+
+class OperatorDeclaration(JoinDeclaration[R]):
+    """An operator of a stream; `to` says where the results go, and makes it a part of the app."""
+
+    runs = OperatorProcessor
 
 
 def one_of(kinds: type[K], given: str, argument: str) -> K:

@@ -94,6 +94,9 @@ class App(faust.App):
         self.ahead = Ahead(WallClock(settings.max_ahead), f"{PREFIX}MAX_AHEAD={settings.max_ahead:g}")
         self.patience = Patience(self.faults)
         self.row_tables = RowTables(self)
+        #: Called before a worker joins its group, for what takes long and must not be done amid traffic: such as to
+        #: compile something. A `StreamappError` ends the start with one line.
+        self.before_start: list[Callable[[], None]] = []
 
     def _discovery_modules(self) -> list[str]:
         # Faust (0.15.3) adds the whole package of the app, and would import what only some commands need.

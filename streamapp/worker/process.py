@@ -54,6 +54,8 @@ def prepare(app: App) -> None:
     for check in CHECKS:
         check(start)
     app.partition_counts = {**start.inputs, **start.changelogs}
+    for ready in app.before_start:
+        ready()
 
 
 class Worker(faust.Worker):

@@ -22,7 +22,6 @@ from streamapp.pipelines.sensors.kernel import (
     RATE2,
     RESIDUAL2,
     SEASON,
-    SILENT,
     SINCE,
     STUCK,
     TIME,
