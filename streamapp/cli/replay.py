@@ -1,8 +1,9 @@
-"""``streamapp replay``: joins and windows over files, without a broker."""
+"""``streamapp replay``: joins, windows and features over files, without a broker."""
 
 from __future__ import annotations
 
 import codecs
+import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 import msgspec
 
 from streamapp.cli.group import Command
+from streamapp.pipelines.settings import PIPELINES, AppSettings
 from streamapp.produce.source import read_lines
 from streamapp.replay.case_files import read_cases
 from streamapp.replay.errors import ReplayError
@@ -22,6 +24,7 @@ from streamapp.replay.window_spec import read_window_spec
 __all__ = ["replay"]
 
 FILE = click.Path(path_type=Path)
+OFFLINE = {name: pipeline.offline for name, pipeline in PIPELINES.items() if pipeline.offline}
 
 
 @click.command(cls=Command)
@@ -30,7 +33,9 @@ FILE = click.Path(path_type=Path)
 @click.option("--left", type=FILE, help="JSON lines of the left side; also compressed, and UTF-16.")
 @click.option("--right", type=FILE, help="JSON lines of the right side.")
 @click.option("--window", type=FILE, help="TOML file that describes windows (docs/windows.md says how).")
-@click.option("--input", "stream", type=FILE, help="JSON lines of the stream that is put into windows.")
+@click.option("--input", "stream", type=FILE, help="JSON lines of the stream.")
+@click.option("--features", type=click.Choice([*OFFLINE]), help="Pipeline whose features are made of the stream.")
+@click.option("--table", type=FILE, help="JSON lines of the profiles that these features take.")
 @click.option(
     "--order",
     type=click.Choice([order.value for order in Order]),
@@ -44,16 +49,26 @@ def replay(
     right: Path | None,
     window: Path | None,
     stream: Path | None,
+    features: str | None,
+    table: Path | None,
     order: str,
 ) -> None:
     """Run joins and windows over files, without a broker.
 
     With CASES, a JSON file of cases of joins or windows, a line of JSON is printed for each step. With --join, --left
-    and --right, two files of JSON lines are joined; with --window and --input, those of one are put into windows.
-    Results and records that are not matched or do not count are printed, and then the balance.
+    and --right, two files of JSON lines are joined; with --window and --input, those of one are put into windows, and
+    with --features and --input, they get the features of a pipeline. Results and records that are not matched or do
+    not count are printed, and then the balance.
     """
     lines: Iterator[object]
     given = {name for name, path in locals().items() if isinstance(path, Path)}
+    if features and stream and given <= {"stream", "table"}:
+        offline = importlib.import_module(OFFLINE[features])
+        files = [path and (str(path), read_lines(path)) for path in (stream, table)]
+        _print(offline.replay(AppSettings.load(), Order(order), *files))
+        return
+    if features or table:
+        raise click.UsageError("--features needs --input, and takes --table besides")
     if cases and given == {"cases"}:
         lines = (line for case in read_cases(_read(cases), str(cases)) for line in case.run())
     elif join and left and right and given == {"join", "left", "right"}:
@@ -64,6 +79,10 @@ def replay(
         lines = replay_windows(spec, Order(order), str(stream), read_lines(stream))
     else:
         raise click.UsageError("give either CASES, or --join, --left and --right, or --window and --input")
+    _print(lines)
+
+
+def _print(lines: Iterator[object]) -> None:
     for line in lines:
         sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
 

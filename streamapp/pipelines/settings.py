@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from streamapp import setting_parsers as values
 from streamapp.pipelines.clicks.settings import ClickSettings
+from streamapp.pipelines.risk.settings import RiskSettings
 from streamapp.settings import setting
 
 __all__ = ["PIPELINES", "AppSettings", "Pipeline"]
@@ -21,6 +22,8 @@ class Pipeline(NamedTuple):
     modules: Sequence[str]
     #: The one that generates its input: a class `Traffic` (`streamapp.produce.traffic`), and its options in `OPTIONS`.
     traffic: str
+    #: The one that makes its features of files, by `replay` (`streamapp replay --features`), if there is one.
+    offline: str = ""
 
 
 PIPELINES: Final[Mapping[str, Pipeline]] = MappingProxyType(
@@ -28,13 +31,18 @@ PIPELINES: Final[Mapping[str, Pipeline]] = MappingProxyType(
         "clicks": Pipeline(
             ("streamapp.agents.clicks", "streamapp.agents.profiles"),
             "streamapp.pipelines.clicks.traffic",
-        )
+        ),
+        "risk": Pipeline(
+            ("streamapp.agents.transactions",),
+            "streamapp.pipelines.risk.traffic",
+            "streamapp.pipelines.risk.offline",
+        ),
     }
 )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AppSettings(ClickSettings):
+class AppSettings(ClickSettings, RiskSettings):
     """The settings of the library and of all pipelines; those of a pipeline that does not run change nothing."""
 
     pipelines: tuple[str, ...] = setting(

@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
+import click
 import msgspec
 
-__all__ = ["Record", "Traffic"]
+__all__ = ["BAD_SHARE", "ENDLESS", "LATENESS_MS", "LATE_SHARE", "SEED", "Record", "Traffic", "share"]
+
+#: How far a late record is behind its neighbours: the least and the most.
+LATENESS_MS: Final = (60_000, 600_000)
+
+
+def share(name: str, text: str, default: float = 0.0) -> click.Option:
+    """Return an option of `streamapp produce` that is a part of the records, 0 to 1."""
+    return click.Option([name], type=click.FloatRange(0, 1), default=default, help=text)
+
+
+#: The options that all traffic has.
+ENDLESS: Final = click.Option(["--endless"], is_flag=True, help="Records until Ctrl-C; needs --rate.")
+SEED: Final = click.Option(["--seed"], type=int, default=0, help="The same seed gives the same records.")
+LATE_SHARE: Final = share("--late-share", "Part of the records that is 1 to 10 minutes late.")
+BAD_SHARE: Final = share("--bad-share", "Part of the records that cannot be used.")
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):

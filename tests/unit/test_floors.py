@@ -15,7 +15,7 @@ FLOORS = (
     ("pipelines",),
     ("app",),
     ("pipelines.settings",),
-    ("pipelines.clicks.settings",),
+    ("pipelines.clicks.settings", "pipelines.risk.settings"),
     ("application",),
     ("web",),
     ("embedded_kafka", "repartitioning", "reset"),

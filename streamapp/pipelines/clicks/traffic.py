@@ -14,15 +14,14 @@ import msgspec
 
 from streamapp.errors import ProduceError
 from streamapp.pipelines.clicks.settings import CLICKS, PROFILES
-from streamapp.produce.traffic import Record
+from streamapp.produce.timeline import Timeline
+from streamapp.produce.traffic import BAD_SHARE, ENDLESS, LATE_SHARE, LATENESS_MS, SEED, Record, share
 
-__all__ = ["BAD_CLICKS", "OPTIONS", "Generated", "Kind", "Timeline", "Traffic", "generate"]
+__all__ = ["BAD_CLICKS", "OPTIONS", "Generated", "Kind", "Traffic", "generate"]
 
 #: Event time that a backlog covers at most: less than the life of a profile by default, 300 s, so that the first
 #: profiles have not expired when the last clicks are joined.
 BACKLOG_SPAN_MS: Final = 240_000
-#: How far a late click is behind its neighbours: the least and the most.
-LATENESS_MS: Final = (60_000, 600_000)
 
 _FIRST_NAMES: Final = ["Ada", "Barbara", "Dennis", "Edsger", "Frances", "Grace", "Ken", "Leslie", "Niklaus", "Radia"]
 _LAST_NAMES: Final = ["Allen", "Hopper", "Lamport", "Liskov", "Lovelace", "Perlman", "Ritchie", "Thompson", "Wirth"]
@@ -68,24 +67,6 @@ class Generated(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class Timeline(msgspec.Struct, frozen=True):
-    """Event times: record number ``n`` is at ``start + n * step`` (ms); late clicks are behind that."""
-
-    start: float
-    step: float
-
-    @classmethod
-    def live(cls, rate: float, now: int) -> Timeline:
-        """Begin at ``now`` (ms) and follow the wall clock at ``rate`` records a second."""
-        return cls(start=now, step=1_000 / rate)
-
-    @classmethod
-    def backlog(cls, total: int, now: int) -> Timeline:
-        """End at ``now`` (ms), with records 1 ms apart, or closer if they would cover more than 240 s."""
-        step = min(1.0, BACKLOG_SPAN_MS / total)
-        return cls(start=now - (total - 1) * step, step=step)
-
-
 class Traffic(msgspec.Struct, frozen=True, kw_only=True):
     """What to generate: a profile for each user first, then clicks with profile updates between them.
 
@@ -121,12 +102,15 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.endless else self.users + self.clicks + int(self.clicks * self.update_share)
 
     def records(self, rate: float, now: int) -> Iterator[Record]:
-        """Generate the records, live at a rate (a second) or, with 0, as a backlog up to `now` (ms)."""
+        """Generate the records, live at a rate (a second) or, with 0, as a backlog up to `now` (ms).
+
+        A backlog's are 1 ms apart, or closer if they would cover more than 240 s.
+        """
         if rate:
             return generate(self, Timeline.live(rate, now))
         if self.total is None:
             raise ProduceError("clicks without end need a rate (--rate)")
-        return generate(self, Timeline.backlog(self.total, now))
+        return generate(self, Timeline.backlog(self.total, now, min(1.0, BACKLOG_SPAN_MS / self.total)))
 
     def summary(self, kinds: Mapping[str, int]) -> Generated:
         """Sum up what was sent."""
@@ -143,27 +127,23 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def _share(name: str, text: str, default: float = 0.0) -> click.Option:
-    return click.Option([name], type=click.FloatRange(0, 1), default=default, help=text)
-
-
 #: The options of `streamapp produce` that make it.
 OPTIONS: Final = (
     click.Option(["--users"], type=click.IntRange(min=1), default=1_000, help="Users, each with a profile [1,000]."),
     click.Option(["--clicks"], type=click.IntRange(min=0), default=10_000, help="Clicks [10,000]."),
-    click.Option(["--endless"], is_flag=True, help="Clicks until Ctrl-C; needs --rate."),
-    click.Option(["--seed"], type=int, default=0, help="The same seed gives the same records."),
-    _share("--late-share", "Part of the clicks that is 1 to 10 minutes late."),
-    _share("--bad-share", "Part of the clicks that no join can take."),
-    _share("--unmatched-share", "Part of the clicks without a profile."),
-    _share("--update-share", "Profile updates for each click [0.01].", default=0.01),
+    ENDLESS,
+    SEED,
+    LATE_SHARE,
+    BAD_SHARE,
+    share("--unmatched-share", "Part of the clicks without a profile."),
+    share("--update-share", "Profile updates for each click [0.01].", default=0.01),
 )
 
 
 def generate(traffic: Traffic, timeline: Timeline) -> Iterator[Record]:
     """Yield the records of `traffic` in the order of `timeline`: the same for the same two arguments."""
     rng = random.Random(traffic.seed)  # noqa: S311 - reproducible, not secret
-    times = (int(timeline.start + number * timeline.step) for number in itertools.count())
+    times = map(timeline.at, itertools.count())
     for user in range(traffic.users):
         yield _profile(rng, Kind.PROFILE, user, next(times))
     updates = 0

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamapp.pipelines.clicks.models import Click as Joinable
-from streamapp.pipelines.clicks.traffic import BAD_CLICKS, OPTIONS, Kind, Timeline, Traffic, generate
+from streamapp.pipelines.clicks.traffic import BAD_CLICKS, OPTIONS, Kind, Traffic, generate
+from streamapp.produce.timeline import Timeline
 from streamapp.produce.traffic import Record
 
 START = 1_763_000_000_000
@@ -191,21 +192,27 @@ def test_records_follow_the_timeline_and_late_clicks_are_1_to_10_minutes_behind_
         assert 60_000 <= behind <= 600_000 if record.kind is Kind.LATE else behind == 0
 
 
-def test_a_backlog_is_1_ms_apart_and_ends_now() -> None:
-    timeline = Timeline.backlog(100, START)
+def clicks_of(rate: float) -> list[Record]:
+    return [one for one in MIXED.records(rate, START) if one.kind == Kind.CLICK]
 
-    assert timeline == Timeline(start=START - 99, step=1.0)
+
+def test_a_backlog_is_1_ms_apart_and_ends_now() -> None:
+    last = list(MIXED.records(0, START))[-1]
+
+    assert last.timestamp == START
+    assert clicks_of(0)[0].timestamp == pytest.approx(START - 5_000, abs=100)
 
 
 def test_a_large_backlog_is_closer_so_that_no_profile_expires_within_it() -> None:
-    timeline = Timeline.backlog(2_400_000, START)
+    first = next(Traffic(users=1, clicks=2_400_000, update_share=0).records(0, START))
 
-    assert timeline.step == 0.1
-    assert timeline.start == pytest.approx(START - 240_000, abs=1)
+    assert first.timestamp == pytest.approx(START - 240_000, abs=1)
 
 
 def test_live_traffic_begins_now_and_has_the_rate() -> None:
-    assert Timeline.live(rate=200, now=START) == Timeline(start=START, step=5.0)
+    times = [one.timestamp for one in MIXED.records(200, START)][:50]
+
+    assert times == list(range(START, START + 250, 5))
 
 
 def test_traffic_can_be_without_end() -> None:

@@ -1,0 +1,119 @@
+"""Scores of whole batches, within a budget of time: what the model does not get to goes on without one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamapp.pipelines.risk.inference import Matrix, Model
+from streamapp.pipelines.risk.models import Unscored
+from streamapp.pipelines.risk.reloading import Reloaded
+
+__all__ = ["Run", "Scored", "Scorer"]
+
+#: Rows that the model is given at a time: at least, and at most.
+PIECE_ROWS: Final = (16, 1_024)
+#: The part of the budget that a piece is to take, by the time that the ones before took.
+PIECE_SHARE: Final = 0.25
+#: How much the latest piece counts in that.
+LATEST_SHARE: Final = 0.2
+
+log = logging.getLogger(__name__)
+
+
+class Run(NamedTuple):
+    """What the model did at a time: so many rows in so many seconds."""
+
+    rows: int
+    seconds: float
+
+
+class Scored(NamedTuple):
+    """The scores of a batch, NaN where there is none, for the reason ``unscored``, and the model that gave them."""
+
+    model: Model | None
+    scores: NDArray[np.float64]
+    unscored: Unscored
+
+
+class Scorer:
+    """Runs the model in a thread of its own, piece by piece.
+
+    A batch is cut into pieces that take a part of the budget each, as far as the time is known that a row takes. What
+    is not there when its budget is over goes on without a score, and so does all else until the model is done with it.
+
+    Args:
+        models: the model, as it is by now.
+        budget: seconds that a piece may take.
+        observe: called with each run, in the model's thread.
+    """
+
+    def __init__(self, models: Reloaded[Model], budget: float, observe: Callable[[Run], None] | None = None) -> None:
+        self._models, self._budget, self._observe = models, budget, observe
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="risk-model")
+        #: Seconds that a row takes; and what is still running although its time is over.
+        self._row = budget / PIECE_ROWS[1]
+        self._overdue: asyncio.Future[NDArray[np.float64] | None] | None = None
+        self._failed = ""
+
+    async def score(self, rows: Matrix) -> Scored:
+        """Return the scores of the rows of a batch, by one model."""
+        model = self._models.current
+        scores = np.full(len(rows), np.nan)
+        if model is None:
+            return Scored(None, scores, Unscored.NO_MODEL)
+        done = 0
+        while done < len(rows) and not self._busy:
+            piece = rows[done : done + self._piece]
+            found = await self._within_budget(model, piece)
+            if found is not None:
+                scores[done : done + len(piece)] = found
+            done += len(piece)
+        return Scored(model, scores, Unscored.NO_MODEL if self._failed == model.version else Unscored.BUDGET)
+
+    def close(self) -> None:
+        """End the thread, once it is done with what it does."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def _busy(self) -> bool:
+        """Whether the model is still at something that was given up."""
+        if self._overdue is not None and self._overdue.done():
+            self._overdue = None
+        return self._overdue is not None
+
+    @property
+    def _piece(self) -> int:
+        least, most = PIECE_ROWS
+        return min(most, max(least, int(self._budget * PIECE_SHARE / self._row)))
+
+    async def _within_budget(self, model: Model, piece: Matrix) -> NDArray[np.float64] | None:
+        running = asyncio.get_running_loop().run_in_executor(self._thread, self._run, model, piece)
+        done, _ = await asyncio.wait([running], timeout=self._budget)
+        if not done:
+            self._overdue = running
+            return None
+        return running.result()
+
+    def _run(self, model: Model, piece: Matrix) -> NDArray[np.float64] | None:
+        """Run the model, in its thread; None if it fails."""
+        begin = time.perf_counter()
+        try:
+            scores = model.scores(piece)
+        except Exception:  # the runtime raises exceptions of many types
+            if self._failed != model.version:
+                log.exception("The model %s fails on transactions, which go on without a score", model)
+            self._failed = model.version
+            return None
+        seconds = time.perf_counter() - begin
+        self._row += (seconds / len(piece) - self._row) * LATEST_SHARE
+        if self._observe is not None:
+            self._observe(Run(len(piece), seconds))
+        return scores
