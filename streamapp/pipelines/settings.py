@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from streamapp import setting_parsers as values
 from streamapp.pipelines.clicks.settings import ClickSettings
 from streamapp.pipelines.risk.settings import RiskSettings
+from streamapp.pipelines.sensors.settings import SensorSettings
 from streamapp.settings import setting
 
 __all__ = ["PIPELINES", "AppSettings", "Pipeline"]
@@ -37,12 +38,13 @@ PIPELINES: Final[Mapping[str, Pipeline]] = MappingProxyType(
             "streamapp.pipelines.risk.traffic",
             "streamapp.pipelines.risk.offline",
         ),
+        "sensors": Pipeline(("streamapp.agents.readings",), "streamapp.pipelines.sensors.traffic"),
     }
 )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AppSettings(ClickSettings, RiskSettings):
+class AppSettings(ClickSettings, RiskSettings, SensorSettings):
     """The settings of the library and of all pipelines; those of a pipeline that does not run change nothing."""
 
     pipelines: tuple[str, ...] = setting(

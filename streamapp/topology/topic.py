@@ -194,8 +194,8 @@ class Topic(Steps, faust.Topic):
 
         Args:
             join: what is started on the state of each partition.
-            idle_timeout: after how long a silence of a partition event time goes on with the wall clock, while something
-                waits for it. None = never.
+            idle_timeout: after how long a silence of a partition event time goes on with the wall clock, while
+                something waits for it. None = never.
             name: of the operator; its state is kept under it. By default it is made of the topic's name.
         """
         source = self.source(0)

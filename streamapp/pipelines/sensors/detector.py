@@ -162,8 +162,7 @@ class DetectorOperator(Accounting[Anomaly]):
             key, timestamp = record.key, record.timestamp
             try:
                 value = value_of(record)
-                if timestamp > limit:
-                    raise Refused("its time is further ahead of the wall clock than may be", "invalid_timestamp")
+                _check(timestamp, limit)
             except Refused as refused:
                 reason = Reason.NULL_VALUE if record.value is None else Reason.REFUSED
                 self._ledger.rejected(self.balance, source, record, reason, refused if record.value else "")
@@ -218,3 +217,9 @@ class DetectorOperator(Accounting[Anomaly]):
             f"its device has a mean of {known[MEAN]:g} now, and a deviation of {known[VAR] ** 0.5:g}, "
             f"of {known[COUNT]:,.0f} readings"
         )
+
+
+def _check(timestamp: int, limit: int) -> None:
+    """Refuse a reading whose device would be late for all others, if its time is wrong."""
+    if timestamp > limit:
+        raise Refused("its time is further ahead of the wall clock than may be", "invalid_timestamp")
