@@ -63,7 +63,7 @@ VAR: Final = 7
 #: the moving median, and the median of the distances from it;
 MEDIAN: Final = 8
 MAD: Final = 9
-#: the mean square of how fast the value changes (a second), and the mean time (ms) between readings;
+#: the mean square of how fast the value changes (a second), and the moving median of the times (ms) between readings;
 RATE2: Final = 10
 INTERVAL: Final = 11
 #: the mean square of the distances from what the season lets expect, and of how many readings;
@@ -204,10 +204,13 @@ def judge(
             bound = loose * (clip * rate_now)
             step = min(max(rate, -bound), bound)
             row[RATE2] = row[RATE2] + share * (step * step - row[RATE2])
-            elapsed = time - row[TIME]
-            if count >= memory:
-                elapsed = min(elapsed, 10.0 * row[INTERVAL])
-            row[INTERVAL] = row[INTERVAL] + share * (elapsed - row[INTERVAL])
+            elapsed, usual = time - row[TIME], max(row[INTERVAL], 1.0)
+            # Towards the median, since one long pause says nothing of the others; at first in large steps.
+            share = gain if count >= memory else 0.25
+            if count == 1.0:
+                row[INTERVAL] = elapsed
+            elif elapsed != usual:
+                row[INTERVAL] = usual * (1.0 + share) if elapsed > usual else usual * (1.0 - share)
         elif count == 0:
             row[MEAN] = value
             row[MEDIAN] = value

@@ -167,8 +167,10 @@ def _judge(
     bound = loose * (clip * rate_now)
     step = np.minimum(np.maximum(rate, -bound), bound)
     rate2 = row[:, RATE2] + share * (step * step - row[:, RATE2])
-    elapsed = np.where(known, np.minimum(elapsed, 10.0 * row[:, INTERVAL]), elapsed)
-    usual_interval = row[:, INTERVAL] + share * (elapsed - row[:, INTERVAL])
+    usual_interval, share = np.maximum(row[:, INTERVAL], 1.0), np.where(known, gain, 0.25)
+    moved = np.where(elapsed > usual_interval, usual_interval * (1.0 + share), usual_interval * (1.0 - share))
+    moved = np.where(elapsed == usual_interval, row[:, INTERVAL], moved)
+    usual_interval = np.where(count == 1.0, elapsed, moved)
     row[:, MEAN] = np.where(teaches, mean, np.where(seen, row[:, MEAN], value))
     row[:, VAR] = np.where(teaches, var, row[:, VAR])
     row[:, MEDIAN] = np.where(
