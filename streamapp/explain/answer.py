@@ -116,7 +116,6 @@ _IN_WORDS: Final = {
     Verdict.SUPERSEDED: "its table had a newer row of its key already",
     Verdict.REFUSED: "it was refused",
     Verdict.PROCESSED: "the function was called for it",
-    Verdict.JUDGED: "it counts",
     Verdict.LEFT_OUT: "a step before leaves it out",
 }
 
@@ -131,6 +130,8 @@ def because(explanation: Explanation, timestamp: int, near: Sequence[NearRecord]
     clock = "not set" if explanation.clock is None else iso_time(explanation.clock)
     grace, late_by, detail = explanation.grace or 0, explanation.late_by, explanation.detail
     match explanation.verdict:
+        case Verdict.DECIDED:
+            return detail
         case Verdict.MATCHED if any(not one.outside_by_ms for one in near):
             text = "it joined"
         case Verdict.MATCHED:

@@ -18,8 +18,8 @@ class Match(NamedTuple):
     """That a record gave a result, and the places of the records that it joined, as far as they are named."""
 
     partners: Sequence[tuple[TP, int]] = ()
-    #: What the result says, in words.
-    detail: str = ""
+    #: Of a result that is a decision, which that is, and why; none = it says nothing more.
+    decision: str = ""
 
 
 #: What a record of such a topic says of a record of the input.

@@ -198,22 +198,26 @@ class _Question:
             possible = msgspec.structs.replace(by_state, reasons=by_state.reasons | {evidence.reason})
             return _Settled(possible.settled(evidence), found)
         if isinstance(evidence, Match):
-            told = msgspec.structs.replace(by_state, detail=evidence.detail or by_state.detail)
-            return _Settled(told.settled(None), found, list(self._partners(evidence)))
+            return self._matched(by_state, evidence, found)
         unnamed = by_state.reasons.difference(*(one.reasons for one in asked))
         if Reason.PARTLY_LATE in unnamed:  # then it counts all the same
             unnamed -= {Reason.PARTLY_LATE}
             detail = "or in some of them, if it was late for others: a topic would tell (partly_late=)"
             by_state = msgspec.structs.replace(by_state, detail=detail)
-        if complete and not unnamed:
+        known = complete and not unnamed
+        if known and by_state.untold is not Verdict.OVER:
             return _Settled(by_state.settled(None))
         if by_state.verdict is Verdict.OVER:
             results = [one for one in self.join.evidence if not one.reasons]
             evidence, found, _ = search(self.log, results, self.record)
             if isinstance(evidence, Match):
-                matched = msgspec.structs.replace(by_state, verdict=Verdict.MATCHED)
-                return _Settled(matched, found, list(self._partners(evidence)))
-        return _Settled(by_state, missing=_missing(unnamed))
+                return self._matched(by_state, evidence, found)
+        return _Settled(by_state, missing="no result has it so far" if known else _missing(unnamed))
+
+    def _matched(self, by_state: Explanation, match: Match, found: Logged | None) -> _Settled:
+        verdict = Verdict.DECIDED if match.decision else Verdict.MATCHED
+        matched = msgspec.structs.replace(by_state, verdict=verdict, detail=match.decision or by_state.detail)
+        return _Settled(matched, found, list(self._partners(match)))
 
     def _partners(self, match: Match) -> Iterator[NearRecord]:
         for tp, offset in match.partners:

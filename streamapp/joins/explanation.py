@@ -75,10 +75,10 @@ class Verdict(enum.StrEnum):
     APPLIED = "applied"
     #: The function was called for it.
     PROCESSED = "processed"
-    #: An operator of one stream was done with it at once.
-    JUDGED = "judged"
     #: A step before leaves it out.
     LEFT_OUT = "left_out"
+    #: It was decided on, as a result says, or that there is none.
+    DECIDED = "decided"
     #: The join has not come to it.
     UNREAD = "unread"
     #: The join is done with it, and its state does not tell any more how that ended.

@@ -34,7 +34,7 @@ PIPELINES: Final[Mapping[str, Pipeline]] = MappingProxyType(
             "streamapp.pipelines.clicks.traffic",
         ),
         "risk": Pipeline(
-            ("streamapp.agents.transactions",),
+            ("streamapp.agents.accounts", "streamapp.agents.transactions"),
             "streamapp.pipelines.risk.traffic",
             "streamapp.pipelines.risk.offline",
         ),

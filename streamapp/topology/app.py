@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from streamapp.joins import Join
 from streamapp.settings import Settings
@@ -10,7 +10,8 @@ from streamapp.topology.base import JoiningApp
 from streamapp.topology.declaration import Declaration, SinkLike
 from streamapp.topology.decoding import decoder
 from streamapp.topology.foreign_key import ForeignKeyDeclaration
-from streamapp.topology.operators import Operators
+from streamapp.topology.hop import Hop
+from streamapp.topology.operators import Operators, OperatorsDeclaration
 from streamapp.topology.processor import JoinError
 from streamapp.topology.roots import Results
 from streamapp.topology.side_outputs import by_reason
@@ -18,7 +19,6 @@ from streamapp.topology.stream import Stream
 from streamapp.topology.topic import Topic
 from streamapp.topology.windowing import WindowDeclaration, result_values
 from streamapp.windows.aggregate import Form
-from streamapp.worker.table import OrderedTable
 
 __all__ = ["App"]
 
@@ -59,23 +59,33 @@ class App(JoiningApp):
             topic.check = topic.decoded_by = decoder(type)
         return topic
 
-    def operators(self, name: str, join: Join[R], topic: Topic) -> Operators[R]:
+    def operators(self, name: str, join: Join[R], topic: Topic, **sides: SinkLike) -> Operators[R]:
         """Return the operators of a join or of windows of the library, for an agent that runs them by hand.
 
         Args:
             name: of the table that their state is in.
             join: what they do.
             topic: whose batches the agent gets.
+            sides: topics for records that are not used, as in a join's `to`: late, rejected and so on. Without one
+                those that cannot be used go to the dead letters.
 
         Raises:
             JoinError: if there is a table of this name already.
         """
-        if name in self.tables:
-            raise JoinError(f"there is a table named {name} already: give the state of the operators another name")
-        table = OrderedTable(self, name=name, beacon=self.tables.beacon, help=f"the state of {name}")
-        table.source = topic.name
-        self.tables.add(table)
-        return Operators(self, join, table)
+        outputs = by_reason({side: self.sink(output) for side, output in sides.items()})
+        return cast(Operators[R], OperatorsDeclaration(self, name, join, [topic.source(0)]).processor(outputs))
+
+    def hop(self, topic: Topic, by: str) -> Hop:
+        """Return an internal topic by which the agent of a topic hands records on to another agent, by other keys.
+
+        Args:
+            topic: whose batches the first agent gets.
+            by: what the records are keyed by, a part of the internal topic's name.
+
+        Raises:
+            JoinError: if the topic is written once more by that already.
+        """
+        return Hop(self, topic.name, by)
 
     def results(self, of: Declaration[R], **sides: SinkLike) -> Topic:
         """Return the results of a join or of windows as a stream, which can be joined and windowed again.

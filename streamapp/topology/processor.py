@@ -250,7 +250,7 @@ class JoinProcessor(Generic[R]):
         return Flow(f"the {self.title}", self.topics, results, sides)
 
     def _process(self, batch: Merged) -> Sequence[R]:
-        task = self._task(batch.partition)
+        task = self._task(batch.partition, batch.work)
         task.begin(batch.work)
         came = len(batch)
         batch, redone = task.redone.divided(batch)
@@ -283,11 +283,12 @@ class JoinProcessor(Generic[R]):
         ]
         return output.results
 
-    def _task(self, number: int) -> Task[R]:
+    def _task(self, number: int, work: Work | None = None) -> Task[R]:
+        """Return the task of a partition; one that begins amid the work on a batch knows what that has changed."""
         task = self._tasks.get(number)
         partitions = [table.partition(number) for table in (self.table, *self.row_tables.values())]
         if task is None or task.stale(partitions):
-            rows, *tables = (Rows(partition, Work()) for partition in partitions)
+            rows, *tables = (Rows(partition, work or Work()) for partition in partitions)
             task = self._tasks[number] = Task(
                 self.join,
                 rows,

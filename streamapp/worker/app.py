@@ -78,6 +78,8 @@ class App(faust.App):
         self.declared.sink(self.dead_letters.topic, lambda: self.dead_letters)
         #: How many partitions the input topics and the changelogs had before the start.
         self.partition_counts: dict[str, int] = {}
+        #: Called before the worker joins its group; each may raise a `StreamappError` of one line.
+        self.before_start: list[Callable[[], None]] = []
         #: What is worth to know of the topics, found before the start and told at it.
         self.notes: list[tuple[int, str]] = []
         #: Tells of records that their topics delete for their age.
@@ -94,9 +96,6 @@ class App(faust.App):
         self.ahead = Ahead(WallClock(settings.max_ahead), f"{PREFIX}MAX_AHEAD={settings.max_ahead:g}")
         self.patience = Patience(self.faults)
         self.row_tables = RowTables(self)
-        #: Called before a worker joins its group, for what takes long and must not be done amid traffic: such as to
-        #: compile something. A `StreamappError` ends the start with one line.
-        self.before_start: list[Callable[[], None]] = []
 
     def _discovery_modules(self) -> list[str]:
         # Faust (0.15.3) adds the whole package of the app, and would import what only some commands need.

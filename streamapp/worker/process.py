@@ -53,9 +53,9 @@ def prepare(app: App) -> None:
     start = Start(app)
     for check in CHECKS:
         check(start)
+    for make in app.before_start:
+        make()
     app.partition_counts = {**start.inputs, **start.changelogs}
-    for ready in app.before_start:
-        ready()
 
 
 class Worker(faust.Worker):

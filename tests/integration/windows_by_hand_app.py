@@ -7,7 +7,6 @@ import json
 from faust.types import StreamT
 
 from streamapp import App, Batch
-from streamapp.joins import from_side
 from streamapp.kafka.record import Envelope
 from streamapp.windows import Count, WindowedAggregate, tumbling
 
@@ -22,8 +21,7 @@ FAILED: list[object] = []
 async def count(batches: StreamT[Batch]) -> None:
     """Count payments by key and minute."""
     async for batch in batches:
-        with minutes.of(batch) as operator:
-            results = operator.process(from_side(0, batch)).results
+        results = minutes.process(batch)
         told = [(Envelope(b"k", one.timestamp), json.dumps([one.start, one.values]).encode()) for one in results]
         counts.send(batch, told)
         for record in batch:

@@ -148,7 +148,7 @@ class DetectorOperator(Accounting[Anomaly]):
             verdict=Verdict.OVER,
             clock=self.clock.now,
             grace=0,
-            untold=Verdict.JUDGED,
+            untold=Verdict.DECIDED,
             reasons=frozenset({Reason.LATE, Reason.REFUSED}),
             detail=f"nothing is wrong with it, or what is was told before; {self._known_of(record.key)}",
         )

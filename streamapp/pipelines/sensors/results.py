@@ -53,4 +53,4 @@ def _found(found: Logged, reading: Logged) -> Match | None:
     if told.offset != reading.offset:
         return None
     numbers = ", ".join(f"{name.replace('_', ' ')} {number:,.10g}" for name, number in told.evidence.items())
-    return Match(detail=f"it is an anomaly ({', '.join(told.reasons)}): {numbers}")
+    return Match(decision=f"it is an anomaly ({', '.join(told.reasons)}): {numbers}")

@@ -1,0 +1,201 @@
+"""How long a transaction takes from its append at the broker until a reader of committed records has its score.
+
+python -m benchmarks.risk_latency --rate 2000 --seconds 30
+
+The broker stamps transactions as it appends them (``message.timestamp.type=LogAppendTime``), and a score has the time
+of its transaction; so each one read tells how long it took, by one clock, to a millisecond: what was appended within
+a millisecond counts from its beginning.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from benchmarks.topics import producer
+from streamapp.embedded_kafka import EmbeddedKafka
+from streamapp.embedded_kafka.ports import free_port
+
+ACCOUNTS: Final = 2_000
+#: Seconds of load that do not count: JVM and worker warm up.
+LEAD_S: Final = 10.0
+#: Seconds between two turns of the producer, which sends what has become due; and how long it waits for more (ms).
+TURN_S: Final = 0.001
+LINGER_MS: Final = 0
+#: Seconds that nothing comes after which it is over.
+PATIENCE_S: Final = 10.0
+STARTS_IN_S: Final = 120.0
+
+
+def produce(bootstrap: str, rate: int, number: int) -> None:
+    """Produce so many transactions, so many a second."""
+    client, rng = producer(bootstrap, linger_ms=LINGER_MS), random.Random(7)
+    begin, sent = time.monotonic(), 0
+    while sent < number:
+        due = min(number, int((time.monotonic() - begin) * rate))
+        for order in range(sent, due):
+            account = f"a{rng.randrange(ACCOUNTS)}"
+            ip = f"10.0.{rng.randrange(8)}.{rng.randrange(250)}"
+            amount = rng.randrange(1, 9_999) / 100
+            value = f'{{"transaction_id":"t{order}","account":"{account}","ip":"{ip}","amount":{amount}}}'
+            client.produce("transactions", value.encode(), account.encode())
+        sent = due
+        client.poll(0)
+        time.sleep(TURN_S)
+    client.flush()
+
+
+def read(bootstrap: str, topic: str, partitions: int, number: int) -> Iterator[tuple[int, float, bytes]]:
+    """Yield of so many records when they were appended and read (ms), and their values."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "benchmark",
+            "socket.nagle.disable": True,
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+        }
+    )
+    consumer.assign([TopicPartition(topic, partition, 0) for partition in range(partitions)])
+    for _ in range(number):
+        message = consumer.poll(PATIENCE_S)
+        if message is None:
+            break
+        now = time.time() * 1000
+        if message.error():
+            raise KafkaException(message.error())
+        yield message.timestamp()[1], now, message.value() or b""
+    consumer.close()
+
+
+def percentiles(times: list[float]) -> dict[str, float]:
+    """Return what the times (ms) are in the middle, and up to where most are."""
+    times = sorted(times)
+    found = {name: times[min(len(times) - 1, int(share * len(times)))] for name, share in SHARES.items()}
+    return {name: round(value, 2) for name, value in found.items()} | {"most": round(times[-1], 2)}
+
+
+SHARES: Final = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
+
+
+def create(bootstrap: str, partitions: int) -> None:
+    """Make the topics."""
+    stamped = {"message.timestamp.type": "LogAppendTime"}
+    topics = [
+        NewTopic("transactions", partitions, 1, config=stamped),
+        NewTopic("accounts", partitions, 1),
+        NewTopic("transaction_scores", partitions, 1),
+    ]
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    for made in admin.create_topics(topics).values():
+        made.result(60)
+    client = producer(bootstrap, linger_ms=5)
+    for number in range(ACCOUNTS):
+        client.produce("accounts", f'{{"account":"a{number}","limit":100,"opened":0}}'.encode(), f"a{number}".encode())
+    client.flush()
+
+
+def measure(bootstrap: str, directory: Path, options: argparse.Namespace) -> dict[str, object]:
+    """Run a worker under load."""
+    create(bootstrap, options.partitions)
+    port = free_port()
+    settings = {
+        "BROKER": bootstrap,
+        "PIPELINES": "risk",
+        "DATADIR": str(directory / "data"),
+        "WEB_PORT": str(port),
+        "PARTITIONS": str(options.partitions),
+        "PROCESSING_GUARANTEE": options.guarantee,
+        "STORE": options.store,
+        **({"RISK_MODEL": str(options.model)} if options.model else {}),
+    }
+    environment = {**os.environ, **{f"STREAMAPP_{name}": value for name, value in settings.items()}}
+    with (directory / "worker.log").open("wb") as log:
+        command = [sys.executable, "-m", "faust", "-A", "streamapp", "worker", "-l", "info"]
+        worker = subprocess.Popen(command, env=environment, cwd=directory, stdout=log, stderr=log)
+    try:
+        _wait_until_ready(worker, port, directory / "worker.log")
+        number = int(options.rate * (LEAD_S + options.seconds))
+        context = multiprocessing.get_context("spawn")
+        load = context.Process(target=produce, args=(bootstrap, options.rate, number))
+        load.start()
+        return _latencies(bootstrap, options, number, worker.pid)
+    finally:
+        worker.terminate()
+        worker.wait()
+
+
+def _wait_until_ready(worker: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    end = time.monotonic() + STARTS_IN_S
+    while time.monotonic() < end:
+        if worker.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.2)
+    sys.exit(f"the worker is not ready: {log.read_text()[-2000:]}")
+
+
+def _latencies(bootstrap: str, options: argparse.Namespace, number: int, pid: int) -> dict[str, object]:
+    times: list[float] = []
+    unscored, came, since, cpu = 0, 0, 0.0, 0.0
+    for appended, now, value in read(bootstrap, options.topic, options.partitions, number):
+        came += 1
+        since = since or now
+        if now - since < LEAD_S * 1000:
+            cpu = _cpu_s(pid)
+            continue
+        times.append(now - appended)
+        unscored += b'"score":null' in value
+    return {
+        "rate": options.rate,
+        "guarantee": options.guarantee,
+        "records": number,
+        "missing": number - came,
+        "unscored": unscored,
+        **percentiles(times),
+        "worker_cpu_share": round((_cpu_s(pid) - cpu) / max(0.001, (now - since) / 1000 - LEAD_S), 3),
+    }
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def _run(options: argparse.Namespace) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        async with EmbeddedKafka(Path(directory) / "kafka") as kafka:
+            found = await asyncio.to_thread(measure, kafka.bootstrap, Path(directory), options)
+            print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rate", type=int, default=2_000, help="transactions a second")
+    parser.add_argument("--seconds", type=float, default=30.0, help="that count")
+    parser.add_argument("--partitions", type=int, default=4)
+    parser.add_argument("--guarantee", default="at_least_once")
+    parser.add_argument("--store", default="rocksdb://")
+    parser.add_argument(
+        "--topic", default="transaction_scores", help="that is read; transactions: without a worker between"
+    )
+    asyncio.run(_run(parser.parse_args()))

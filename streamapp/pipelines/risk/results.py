@@ -1,0 +1,54 @@
+"""What the agents write: a transaction on its way to its IP, and what is thought of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final, cast
+
+import msgspec
+
+from streamapp.joins import Record, Row
+from streamapp.kafka.record import Envelope, Result
+from streamapp.kafka.record import Record as Received
+from streamapp.pipelines.risk.features import at_account, at_ip
+from streamapp.pipelines.risk.models import AccountProfile, ByIp, Candidate, Decision, Score
+from streamapp.pipelines.risk.values import transactions
+from streamapp.topology.copies import without_mark
+from streamapp.windows import Featured
+
+__all__ = ["arrived", "on_to_ip", "records"]
+
+_profile: Final = msgspec.json.Decoder(AccountProfile).decode
+_sent: Final = msgspec.json.Decoder(ByIp).decode
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def on_to_ip(
+    featured: Sequence[Featured], profiles: Sequence[Row | None], partition: int
+) -> Iterator[tuple[bytes, Record, bytes]]:
+    """Yield for transactions of a partition their IP, themselves, and what their accounts tell of them."""
+    for one, row in zip(featured, profiles, strict=True):
+        transaction = transactions.decode(cast(Received, one.record))
+        if transaction is None:
+            raise AssertionError("a transaction without a value is rejected")
+        profile = None if row is None else _profile(row.value)
+        sent = at_account(one, transaction, profile, (partition, one.record.offset))
+        yield transaction.ip.encode(), one.record, _encode(sent)
+
+
+def arrived(featured: Sequence[Featured]) -> list[Candidate]:
+    """Return the transactions that came to their IPs, with all features."""
+    return [at_ip(one, _sent(one.record.value or b"")) for one in featured]
+
+
+def records(featured: Sequence[Featured], scores: Sequence[Score]) -> tuple[list[Result], list[Result]]:
+    """Return what goes to the topic of scores, and what of it is an alert, too: both by account."""
+    told: list[Result] = []
+    alerts: list[Result] = []
+    for one, score in zip(featured, scores, strict=True):
+        record = cast(Received, one.record)
+        envelope = Envelope(score.account.encode(), record.timestamp, list(without_mark(record.headers)), record)
+        told.append((envelope, _encode(score)))
+        if score.decision is not Decision.ACCEPT:
+            alerts.append(told[-1])
+    return told, alerts

@@ -1,0 +1,67 @@
+"""A hop by hand: the internal topic by which an agent hands its records on to another one, by other keys."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, cast
+
+from streamapp.formats.content import Content, content_of, content_type, headers_of_result
+from streamapp.joins import Record
+from streamapp.kafka.record import Envelope, Result
+from streamapp.kafka.record import Record as Sent
+from streamapp.runtime.batch import Batch
+from streamapp.runtime.cycles import Flow
+from streamapp.runtime.output import Output
+from streamapp.settings import Guarantee
+from streamapp.topology.base import JoiningApp
+from streamapp.topology.copies import mark, without_mark
+from streamapp.topology.declaration import JoinError
+from streamapp.topology.repartition import NO_PART
+
+if TYPE_CHECKING:
+    from streamapp.topology.topic import Topic
+
+__all__ = ["Hop"]
+
+
+@dataclasses.dataclass(eq=False)
+class Hop:
+    """An internal topic that one agent writes and another one reads; made by `App.hop`."""
+
+    app: JoiningApp
+    #: That the first agent reads, and what the records are keyed by in the internal one.
+    source: str
+    by: str
+
+    def __post_init__(self) -> None:
+        app, declared = self.app, self.app.declared
+        name = f"{app.settings.id}-{self.source}-by-{re.sub(NO_PART, '_', self.by)}-repartition"
+        if name in declared.internal:
+            raise JoinError(f"{self.source} is written once more by {self.by} already: give the hop another name")
+        self._output = declared.internal[name] = Output(app, name)
+        declared.hops[name] = (self.source,)
+        #: Whether records say of which ones they are: at least once, some may be there twice.
+        self._copied = app.settings.processing_guarantee is Guarantee.AT_LEAST_ONCE
+        if self._copied:
+            declared.copied.add(name)
+        app.repartitions.append(Flow(f"what is made of {self.source} by {self.by}", [self.source], [name]))
+        #: For the agent that reads it.
+        self.topic: Topic = app.topic(name, internal=True, batches=True)
+
+    def send(self, batch: Batch, records: Iterable[tuple[bytes, Record, bytes]]) -> None:
+        """Send new keys and values of a batch's records, at most one of each, in their order, once the agent is done.
+
+        Event times and headers stay as they are. A record whose new one the broker refuses goes to the dead letters.
+        """
+        topic_id = self.app.resumption.positions.ids.get(batch.topic, "").encode() if self._copied else b""
+        results: list[Result] = []
+        for key, record, value in records:
+            headers = list(without_mark(cast(Sent, record).headers))
+            if headers and content_of(content_type(headers)) is Content.EVENT:  # which what is made of it is not
+                headers = headers_of_result(headers)
+            if self._copied:
+                headers.append(mark(batch.partition, record.offset, topic_id))
+            results.append((Envelope(key, record.timestamp, headers, record, batch.tp), value))
+        self._output.send(batch, results, rekeyed=True)

@@ -1,0 +1,86 @@
+"""Transactions come out with the features of a plain model, each once, and none is lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from risk_models import write_model
+from risky import BAD, check, metric, produce, profiles, scores, wait_scored
+from topics import Topics
+from worker import Worker, wait_until
+
+GRACE = 1_000
+
+
+@pytest.fixture
+def topics(kafka) -> Topics:
+    topics = Topics(kafka.bootstrap, "risk", partitions=1)
+    topics.now -= 2 * 3_600_000
+    topics.create("transactions", "accounts")
+    return topics
+
+
+@pytest.fixture
+def settings(topics: Topics, tmp_path: Path) -> dict[str, Any]:
+    model = write_model(tmp_path / "model.onnx", "test")
+    return {"pipelines": "risk", "store": "memory://", "risk_model": model, "risk_budget": 5_000, **topics.settings}
+
+
+def test_scores_have_the_features_of_a_plain_model(topics: Topics, tmp_path: Path, settings: dict[str, Any]) -> None:
+    profiles(topics, 12)
+    produce(topics, 2_000, disorder=3_000)
+    with Worker(tmp_path, risk_grace=1, **settings) as worker:
+        worker.wait_ready()
+        wait_scored(topics, 2_000)
+        names = ("streamapp_risk_scored_total", "streamapp_risk_late_total")
+        counts = {name: metric(worker, name)[""] for name in names}
+        assert worker.terminate() == 0
+    found = check(topics, once=True, grace=GRACE)
+    assert 50 < sum(score["late"] for (score,) in found.values()) < 500
+    for (score,) in found.values():
+        assert score["unscored"] == ("late" if score["late"] else None)
+        assert score["score"] == (None if score["late"] else pytest.approx(min(1.0, score["amount"] / 100)))
+    assert counts["streamapp_risk_scored_total"] + counts["streamapp_risk_late_total"] == 2_000
+
+
+def test_what_is_no_transaction_goes_to_the_dead_letters_with_the_reason(
+    topics: Topics, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    for at, (key, value, _) in enumerate(BAD):
+        topics.send("transactions", key, value, at=at)
+    produce(topics, 20)
+    with Worker(tmp_path, **settings) as worker:
+        wait_scored(topics, 20)
+        wait_until(lambda: topics.end("dead_letters") == len(BAD), "the others are set aside")
+        accounts = metric(worker, "streamapp_operator_records")
+        assert worker.terminate() == 0
+    letters = sorted(topics.read("dead_letters"), key=lambda letter: letter.timestamp())
+    headers = [dict(letter.headers()) for letter in letters]
+    assert [one["reason"].decode() for one in headers] == [reason for _, _, reason in BAD]
+    assert {one["topic"].decode() for one in headers} == {f"{topics.prefix}transactions"}
+    assert [letter.value() for letter in letters][1] == BAD[1][1]
+    for key, count in (("received", 20 + len(BAD)), ("matched", 20), ("rejected", len(BAD))):
+        assert accounts[f'account="{key}",operator="risk_accounts",partition="0"'] == count
+
+
+def test_explain_says_what_was_decided_on_a_transaction_and_why(
+    topics: Topics, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    profiles(topics, 12)
+    produce(topics, 20)
+    bad = {"transaction_id": "t", "account": "a1", "ip": "10.0.0.256", "amount": 1}
+    topics.send("transactions", "a1", bad, at=9_000)
+    topics.flush()
+    with Worker(tmp_path, **settings) as worker:
+        wait_scored(topics, 20)
+        wait_until(lambda: topics.end("dead_letters") == 1, "one is set aside")
+        decided, refused = ((worker.get(f"/joins/risk/transactions/0/{offset}/").json()[0]) for offset in (5, 20))
+        assert worker.terminate() == 0
+    (score,) = scores(topics)["t5"]
+    assert (decided["verdict"], decided["evidence"]["topic"]) == ("decided", f"{topics.prefix}transaction_scores")
+    assert decided["because"].startswith(score["decision"])
+    assert f"the model {score['model']} gives {score['score']:.3f}" in decided["because"]
+    assert f"ip_count_1h={score['features']['ip_count_1h']}" in decided["because"]
+    assert (refused["verdict"], "10.0.0.256" in refused["because"]) == ("refused", True)
