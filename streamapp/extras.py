@@ -21,7 +21,7 @@ class Extra(Enum):
     PRODUCE = ("produce", "producing", ("tqdm",))
     REDIS = ("redis", "a store in Redis", ("redis",))
     RISK = ("risk", "the risk of transactions", ("numpy", "onnxruntime"))
-    SENSORS = ("sensors", "judging readings of sensors", ("numba", "numpy"))
+    SENSORS = ("sensors", "judging readings of sensors", ("numpy",))
     SKETCHES = ("sketches", "estimating quantiles and how many different values there are", ("datasketches",))
 
     def __init__(self, extra: str, feature: str, modules: tuple[str, ...]) -> None:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from streamapp import setting_parsers as values
+from streamapp.extras import Extra, require
 from streamapp.pipelines.clicks.settings import ClickSettings
 from streamapp.pipelines.risk.settings import RiskSettings
 from streamapp.pipelines.sensors.settings import SensorSettings
@@ -25,6 +26,8 @@ class Pipeline(NamedTuple):
     traffic: str
     #: The one that makes its features of files, by `replay` (`streamapp replay --features`), if there is one.
     offline: str = ""
+    #: What has to be installed for its agents to be imported.
+    needs: Extra | None = None
 
 
 PIPELINES: Final[Mapping[str, Pipeline]] = MappingProxyType(
@@ -38,7 +41,7 @@ PIPELINES: Final[Mapping[str, Pipeline]] = MappingProxyType(
             "streamapp.pipelines.risk.traffic",
             "streamapp.pipelines.risk.offline",
         ),
-        "sensors": Pipeline(("streamapp.agents.readings",), "streamapp.pipelines.sensors.traffic"),
+        "sensors": Pipeline(("streamapp.agents.readings",), "streamapp.pipelines.sensors.traffic", needs=Extra.SENSORS),
     }
 )
 
@@ -50,6 +53,11 @@ class AppSettings(ClickSettings, RiskSettings, SensorSettings):
     pipelines: tuple[str, ...] = setting(
         ("clicks",), values.some_of(PIPELINES, least=1), f"what the worker runs: {', '.join(PIPELINES)}"
     )
+
+    def require(self) -> None:
+        """Check that what the pipelines that run need is installed; a `MissingExtraError` if it is not."""
+        for needed in filter(None, (PIPELINES[name].needs for name in self.pipelines)):
+            require(needed)
 
     @property
     def modules(self) -> list[str]:

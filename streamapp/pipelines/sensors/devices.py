@@ -102,6 +102,7 @@ class Devices:
     def _forget_seasons(self) -> None:
         self.known[:, BIN] = -1.0
         self.known[:, [BIN_SUM, BIN_COUNT, RESIDUAL2, RESIDUALS]] = 0.0
+        self._rows.update(self._packed(self.known, np.arange(len(self.keys))))
         for key in [key for key, _ in self._passes.scan()]:
             self._passes.delete(key)
 

@@ -10,7 +10,7 @@ from typing import TypeAlias, cast
 
 import numpy as np
 
-from streamapp.extras import Extra, require
+from streamapp.extras import MissingExtraError
 from streamapp.pipelines.sensors import kernel, plain, vectors
 from streamapp.pipelines.sensors.arrays import Floats, Integers
 from streamapp.pipelines.sensors.kernel import EVIDENCE
@@ -52,8 +52,8 @@ class Engine:
     """
 
     def __init__(self, kind: Kind = Kind.AUTO) -> None:
-        if kind is Kind.NUMBA:
-            require(Extra.SENSORS)
+        if kind is Kind.NUMBA and find_spec("numba") is None:
+            raise MissingExtraError("judging readings by numba needs pip install 'streamapp[sensors]'")
         #: Whether the one of numpy has to do.
         self.second_choice = kind is Kind.AUTO and find_spec("numba") is None
         if kind is Kind.AUTO:

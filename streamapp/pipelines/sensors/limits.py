@@ -55,9 +55,9 @@ class Limits:
     bins: int = 30
 
     def __post_init__(self) -> None:
-        least = min(self.deviation, self.outlier, self.jump, self.stuck, self.season, self.silence, self.period)
-        if not least >= 0:
-            raise ValueError(f"limits must not be negative, but one is {least:g}")
+        limits = self.deviation, self.outlier, self.jump, self.stuck, self.season, self.silence, self.period
+        if not all(limit >= 0 for limit in limits):
+            raise ValueError(f"limits must be 0 or more, but are {', '.join(map(str, limits))}")
         if self.memory < 2 or self.bins < 2 or not self.resolution > 0:
             raise ValueError("memory and bins must be 2 at least, and the resolution more than 0")
 
