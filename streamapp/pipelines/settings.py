@@ -24,6 +24,8 @@ class Pipeline(NamedTuple):
     modules: Sequence[str]
     #: The one that generates its input: a class `Traffic` (`streamapp.produce.traffic`), and its options in `OPTIONS`.
     traffic: str
+    #: The one that says how the demo shows it, by `demonstrated` (`streamapp.pipelines.demonstrated`).
+    demo: str
     #: The one that makes its features of files, by `replay` (`streamapp replay --features`), if there is one.
     offline: str = ""
     #: What has to be installed for its agents to be imported.
@@ -35,10 +37,12 @@ PIPELINES: Final[Mapping[str, Pipeline]] = MappingProxyType(
         "clicks": Pipeline(
             ("streamapp.agents.clicks", "streamapp.agents.profiles"),
             "streamapp.pipelines.clicks.traffic",
+            "streamapp.pipelines.clicks.demo",
         ),
         "risk": Pipeline(
             ("streamapp.agents.accounts", "streamapp.agents.transactions"),
             "streamapp.pipelines.risk.traffic",
+            "streamapp.pipelines.risk.demo",
             "streamapp.pipelines.risk.offline",
         ),
         "sensors": Pipeline(("streamapp.agents.readings",), "streamapp.pipelines.sensors.traffic", needs=Extra.SENSORS),
