@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from streamapp.pipelines.sensors.results import evidence, result
+from streamapp.app import app
+from streamapp.pipelines.sensors.metrics import SensorMetrics
+from streamapp.pipelines.sensors.results import evidence
 from streamapp.pipelines.sensors.topics import (
     detector,
     device_anomalies,
@@ -17,11 +19,14 @@ from streamapp.windows import Count, Last, Max, Mean, Min, tumbling
 
 __all__ = ["detecting", "minutes"]
 
+metrics = SensorMetrics()
+
 #: A reading is judged by what its device has shown so far; one that is older than the one before it is late.
 detecting = readings.operator(detector, idle_timeout=idle, name="device_state").to(
-    device_anomalies, value=result, late=late_readings
+    device_anomalies, value=metrics.result, late=late_readings
 )
 detecting.told.append(evidence(device_anomalies.topic))
+app.metrics.add(lambda: metrics.families(detecting.partitions))
 
 #: All readings of a minute, in whatever order; of those that are none the detector tells.
 minutes = readings.window(tumbling("1m"), grace=grace, idle_timeout=grace, name="device_minutes").agg(

@@ -45,7 +45,12 @@ PIPELINES: Final[Mapping[str, Pipeline]] = MappingProxyType(
             "streamapp.pipelines.risk.demo",
             "streamapp.pipelines.risk.offline",
         ),
-        "sensors": Pipeline(("streamapp.agents.readings",), "streamapp.pipelines.sensors.traffic", needs=Extra.SENSORS),
+        "sensors": Pipeline(
+            ("streamapp.agents.readings",),
+            "streamapp.pipelines.sensors.traffic",
+            "streamapp.pipelines.sensors.demo",
+            needs=Extra.SENSORS,
+        ),
     }
 )
 

@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Final, Generic, TypeVar
 
 import faust
 
-from streamapp.explain.evidence import EvidenceTopic
 from streamapp.explain.lineage import Lineage
 from streamapp.joins import Join, Reason, SideOutput, WindowedReduce
 from streamapp.runtime.inputs import Input
@@ -124,16 +123,6 @@ class OperatorProcessor(JoinProcessor[R]):
     """An operator of one stream on Kafka that is not the library's own."""
 
     noun: ClassVar[str] = "operator"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        #: What says more of the records that gave results, where somebody asks.
-        self.told: list[EvidenceTopic] = []
-
-    @property
-    def evidence(self) -> list[EvidenceTopic]:
-        """The topics with what became of the records of the operator."""
-        return [*super().evidence, *self.told]
 
 
 class JoinDeclaration(Declaration[R]):
