@@ -128,7 +128,7 @@ def judge(
     """
     deviation, outlier, jump, stuck, season, silence = limits[0], limits[1], limits[2], limits[3], limits[4], limits[5]
     gain, memory, resolution, period = limits[6], limits[7], limits[8], limits[9]
-    clip, passes, season_gain, slow = limits[10], limits[11], limits[12], limits[13]
+    clip, season_clip, passes, season_gain, slow = limits[10], limits[11], limits[12], limits[13], limits[14]
     for number in range(len(slots)):
         slot, time, value = slots[number], times[number], values[number]
         row, expectations = devices[slot], seasons[slot]
@@ -149,11 +149,15 @@ def judge(
         run = row[RUN] + 1.0 if same else 1.0
         since = row[SINCE] if same else time
         if count >= memory:
-            if deviation > 0 and abs(from_mean) > deviation * deviation_now:
+            # What goes on is over when it is less than half of what it takes to begin.
+            limit = 0.5 * deviation if going_on & DEVIATION else deviation
+            if deviation > 0 and abs(from_mean) > limit * deviation_now:
                 bits |= DEVIATION
-            if outlier > 0 and abs(from_median) > outlier * spread_now:
+            limit = 0.5 * outlier if going_on & OUTLIER else outlier
+            if outlier > 0 and abs(from_median) > limit * spread_now:
                 bits |= OUTLIER
-            if jump > 0 and abs(rate) > jump * rate_now:
+            limit = 0.5 * jump if going_on & JUMP else jump
+            if jump > 0 and abs(rate) > limit * rate_now:
                 bits |= JUMP
         unusual = bits != 0
         if stuck > 0 and run > 2.0 and time - since >= stuck:
@@ -172,7 +176,8 @@ def judge(
                 expected = expectations[left] + share * (expectations[right] - expectations[left])
                 residual = value - expected
                 residual_now = max(math.sqrt(row[RESIDUAL2]), resolution)
-                if season > 0 and row[RESIDUALS] >= memory and abs(residual) > season * residual_now:
+                limit = 0.5 * season if going_on & SEASON else season
+                if season > 0 and row[RESIDUALS] >= memory and abs(residual) > limit * residual_now:
                     bits |= SEASON
             else:
                 left = -1
@@ -233,7 +238,7 @@ def judge(
                 taught = value
                 if left >= 0:
                     if row[RESIDUALS] >= 10.0:
-                        bound = clip * residual_now
+                        bound = season_clip * residual_now
                         residual = min(max(residual, -bound), bound)
                         taught = expected + residual
                     share = max(slow, 1.0 / (row[RESIDUALS] + 1.0))

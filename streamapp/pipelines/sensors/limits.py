@@ -9,18 +9,20 @@ import numpy as np
 
 from streamapp.pipelines.sensors.arrays import Floats
 
-__all__ = ["CLIP", "Limits"]
+__all__ = ["Limits"]
 
 #: How many deviations a reading can count for at most in what is learned from it.
 CLIP: Final = 4.0
+#: The same of the distances from the season: less, since a slow drift must not get usual while it goes on.
+SEASON_CLIP: Final = 2.5
 #: The median absolute deviation of normally distributed values, times this, is their standard deviation.
 MAD_SCALE: Final = 1.4826
 #: A part of the season is judged by once it was passed so often.
 PASSES: Final = 2.0
 #: How much the latest pass of a season counts, at least.
 SEASON_GAIN: Final = 0.3
-#: The distances from the season are remembered so many times as long as the values: a slow drift must not get usual.
-RESIDUAL_MEMORY: Final = 20.0
+#: They are remembered so many times as long as the values.
+RESIDUAL_MEMORY: Final = 100.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,7 @@ class Limits:
                 self.resolution,
                 float(self.period),
                 CLIP,
+                SEASON_CLIP,
                 PASSES,
                 SEASON_GAIN,
                 gain / RESIDUAL_MEMORY,

@@ -97,7 +97,7 @@ def _judge(
 ) -> None:
     """Judge the readings of these numbers, each of another device."""
     deviation, outlier, jump, stuck, season, silence, gain, memory, resolution, period = limits[:10].tolist()
-    clip, passes, season_gain, slow = limits[10:].tolist()
+    clip, season_clip, passes, season_gain, slow = limits[10:].tolist()
     slots, time, value, clock = all_slots[numbers], times[numbers], values[numbers], clocks[numbers]
     row = devices[slots]
     count, going_on = row[:, COUNT], row[:, GOING_ON].astype(np.int64)
@@ -114,11 +114,14 @@ def _judge(
     run = np.where(same, row[:, RUN] + 1.0, 1.0)
     since = np.where(same, row[:, SINCE], time)
     if deviation > 0:
-        bits |= np.where(known & (np.abs(from_mean) > deviation * deviation_now), DEVIATION, 0)
+        limit = np.where(going_on & DEVIATION, 0.5 * deviation, deviation)
+        bits |= np.where(known & (np.abs(from_mean) > limit * deviation_now), DEVIATION, 0)
     if outlier > 0:
-        bits |= np.where(known & (np.abs(from_median) > outlier * spread_now), OUTLIER, 0)
+        limit = np.where(going_on & OUTLIER, 0.5 * outlier, outlier)
+        bits |= np.where(known & (np.abs(from_median) > limit * spread_now), OUTLIER, 0)
     if jump > 0:
-        bits |= np.where(known & (np.abs(rate) > jump * rate_now), JUMP, 0)
+        limit = np.where(going_on & JUMP, 0.5 * jump, jump)
+        bits |= np.where(known & (np.abs(rate) > limit * rate_now), JUMP, 0)
     usual = bits == 0
     if stuck > 0:
         bits |= np.where((run > 2.0) & (time - since >= stuck), STUCK, 0)
@@ -140,7 +143,8 @@ def _judge(
         residual = value - expected
         residual_now = np.maximum(np.sqrt(row[:, RESIDUAL2]), resolution)
         if season > 0:
-            far = judged & (row[:, RESIDUALS] >= memory) & (np.abs(residual) > season * residual_now)
+            limit = np.where(going_on & SEASON, 0.5 * season, season)
+            far = judged & (row[:, RESIDUALS] >= memory) & (np.abs(residual) > limit * residual_now)
             bits |= np.where(far, SEASON, 0)
     begun = bits & ~going_on
     if silence > 0:
@@ -192,7 +196,7 @@ def _judge(
         row[over, BIN_COUNT] = 0.0
         taught = usual & fresh
         judged &= taught
-        bound = np.where(row[:, RESIDUALS] >= 10.0, clip * residual_now, np.inf)
+        bound = np.where(row[:, RESIDUALS] >= 10.0, season_clip * residual_now, np.inf)
         residual = np.minimum(np.maximum(residual, -bound), bound)
         lesson = np.where(judged & (row[:, RESIDUALS] >= 10.0), expected + residual, value)
         share = np.maximum(slow, 1.0 / (row[:, RESIDUALS] + 1.0))
