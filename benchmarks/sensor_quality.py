@@ -2,14 +2,15 @@
 
     python -m benchmarks.sensor_quality
 
-The planted ones are those of the generated readings (a seed gives the same), of each kind: how many there are, how many
-were found, how many by the kind of anomalies that is made for them, and how long after their beginning. The precision is
-the part of what was told that is of a planted one; what a device tells when it is well again counts as its end.
+The planted ones are those of the generated readings (a seed gives the same), of each kind: how many there are, how
+many were found, how many by the kind of anomalies that is made for them, and how long after their beginning. The
+precision is the part of what was told that is of a planted one; what a device tells when it is well again counts as
+the end of its case. A drift cannot be found before the season is known, in the first two minutes.
 
-The labelled ones are of Shuttle in river (`pip install --no-deps river`), 49,097 rows of nine sensors of a space shuttle
-of which 7 % are labelled as anomalies: each sensor is taken for a device, and a row for 50 ms. A row counts as told while
-an anomaly of any of its sensors goes on. It is a harder test than a fair one: the rows are shuffled in time, so nothing
-but how far off a value is can tell.
+The labelled ones are of Shuttle in river (`pip install --no-deps river`): 49,097 rows of nine sensors of a space
+shuttle, of which 7 % are labelled as anomalies. Each sensor is taken for a device, and a row for 50 ms; a row counts
+as told while an anomaly of any of its sensors goes on. The rows are not in the order of time, so nothing but how far
+off a value is can tell.
 """
 
 from __future__ import annotations
