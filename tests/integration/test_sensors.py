@@ -80,9 +80,9 @@ def test_each_minute_of_a_device_has_its_summary(topics: Topics, tmp_path: Path)
     found = {key: value for key, value in minutes(topics).items() if key in by_minute}
     assert found.keys() == by_minute.keys()
     for key, values in by_minute.items():
-        one = found[key]
-        assert (one["n"], one["low"], one["high"]) == (len(values), min(values), max(values))
-        assert one["mean"] == pytest.approx(statistics.fmean(values))
+        told = found[key]
+        assert (told["n"], told["low"], told["high"]) == (len(values), min(values), max(values))
+        assert told["mean"] == pytest.approx(statistics.fmean(values))
 
 
 def test_when_all_devices_fall_silent_at_once_each_is_told(topics: Topics, tmp_path: Path) -> None:
