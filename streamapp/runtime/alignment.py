@@ -23,6 +23,10 @@ it, but misses none.
 
 Where one agent reads all the topics that are joined (`BatchSchema.merged`), the records of several partitions go at
 once, as a round, and the agent's stream merges them: topics whose records alternate would make batches of one record.
+
+A topic may go as a whole, and after others: then all its partitions go in rounds, as far as they are older than what
+those others have. Of its other partitions only what the broker had at the last fetch is waited for: nothing is missed
+where one of them is a moment ahead.
 """
 
 from __future__ import annotations
@@ -97,7 +101,13 @@ class Arrangement:
         joined = groups(after, [names for names, schema in schemas if schema.merged])
         # Agents that go one after the other get one batch at a time.
         apart = {other for topic, others in after.items() if others for other in joined[topic]}
-        whole = {name for names, schema in schemas if schema.whole for name in names if joined[name] == (name,)}
+        whole = {
+            name
+            for names, schema in schemas
+            if schema.whole
+            for name in names
+            if schema.after or joined[name] == (name,)
+        }
         return cls(frozenset(after), joined, after.keys() - apart, whole, ahead)
 
 
@@ -112,7 +122,7 @@ class Alignment:
     _: dataclasses.KW_ONLY
     #: Topics whose agent merges them with those that they are joined with.
     merged: Collection[str] = ()
-    #: Topics whose partitions all go together, which are joined with no other.
+    #: Topics whose partitions all go together.
     whole: Collection[str] = ()
     #: Topics whose records are not in the order of their times.
     unordered: Collection[str] = ()
@@ -132,15 +142,23 @@ class Alignment:
         #: The next offset to be fetched from each partition.
         self.positions: dict[TP, int] = {}
         self.assigned = assigned = frozenset(self.assigned)
+        self.whole = whole = frozenset(self.whole)
         self._others: dict[TP, tuple[TP, ...]] = {}
+        #: Of a topic that goes as a whole, and after others, the other partitions.
+        self._beside: dict[TP, tuple[TP, ...]] = {}
         self._groups: list[tuple[TP, ...]] = []
         for tp in sorted(assigned):
-            if tp.topic in self.whole:
-                group = tuple(sorted(member for member in assigned if member.topic == tp.topic))
+            topics = self.joined.get(tp.topic, (tp.topic,))
+            group = tuple(member for topic in topics if (member := TP(topic, tp.partition)) in assigned)
+            if not whole.isdisjoint(topics):
+                alike = tuple(member for topic in topics for member in sorted(assigned) if member.topic == topic)
+                if len(topics) == 1:
+                    group = alike
+                elif tp.topic in whole:
+                    self._beside[tp] = tuple(member for member in alike if member.topic == tp.topic and member != tp)
+                self._others[tp], group = tuple(member for member in group if member != tp), alike
             else:
-                group = tuple(TP(topic, tp.partition) for topic in self.joined.get(tp.topic, (tp.topic,)))
-                group = tuple(member for member in group if member in assigned)
-            self._others[tp] = tuple(member for member in group if member != tp)
+                self._others[tp] = tuple(member for member in group if member != tp)
             if group[0] == tp:
                 self._groups.append(group)
 
@@ -172,6 +190,10 @@ class Alignment:
     def others(self, partitions: Iterable[TP]) -> set[TP]:
         """Return the partitions that these are joined with."""
         return {other for tp in partitions for other in self._others.get(tp, ())}
+
+    def beside(self, tp: TP) -> tuple[TP, ...]:
+        """Return the partitions that this one goes in rounds with, besides those that it is joined with."""
+        return self._beside.get(tp, ())
 
     def hold(self, batch: Batch, now: float = 0) -> None:
         """Put a fetched batch into its lane, which has none waiting: `full` partitions are not fetched."""
@@ -226,10 +248,16 @@ class Alignment:
                 lane.compare(ahead)
         heads = sorted([(lane.times[lane.at], order) for order, lane in enumerate(lanes) if lane.waiting is not None])
         merged = len(lanes) > 1 and group[0].topic in self.merged
-        if not merged and self._goes_first(group, lanes):
+        if merged:
+            stops = self._round(lanes, heads, now)
+        elif group[-1].topic in self.whole:
+            # Each topic has an agent of its own: the records of one go at a time.
+            topic = group[heads[0][1]].topic
+            stops = self._round(lanes, heads, now, [tp.topic == topic for tp in group], self._ended(group, lanes))
+        elif self._goes_first(group, lanes):
             stops = {0: lanes[0].until(None)}
         else:
-            stops = self._round(lanes, heads, now) if merged else self._first(lanes, heads, now)
+            stops = self._first(lanes, heads, now)
         parts = frozenset(group[order] for order in stops)
         taken = []
         for order, stop in sorted(stops.items()):
@@ -258,23 +286,43 @@ class Alignment:
             return {}
         return {order: _stop(lanes[order], order, others[0] if others else None)}
 
-    def _round(self, lanes: list[Lane], heads: list[tuple[int, int]], now: float) -> dict[int, int]:
-        """Return up to where the lanes may go together: as far as it is known which record is the next one."""
+    def _round(
+        self,
+        lanes: list[Lane],
+        heads: list[tuple[int, int]],
+        now: float,
+        may: Sequence[bool] = (),
+        ended: Sequence[bool] = (),
+    ) -> dict[int, int]:
+        """Return up to where the lanes may go together, of those that `may`: as far as the next record is known.
+
+        Of a lane that has `ended` there is none behind the last one at hand.
+        """
         going = []
         limit: tuple[int, int] | None = None
         for head in heads:
             lane = lanes[head[1]]
             if limit is not None and head > limit:
                 break
-            if len(heads) < len(lanes) and not self._may_go_without(lane, now):
+            if (may and not may[head[1]]) or (len(heads) < len(lanes) and not self._may_go_without(lane, now)):
                 limit = head if limit is None else min(limit, head)
                 break
             going.append(head[1])
+            if ended and ended[head[1]]:
+                continue
             # Behind the last record at hand there may be one that is older than what the others have.
             last = (lane.last, head[1])
             limit = last if limit is None else min(limit, last)
         stops = {order: _stop(lanes[order], order, limit) for order in going}
         return {order: stop for order, stop in stops.items() if stop > lanes[order].at}
+
+    def _ended(self, group: tuple[TP, ...], lanes: list[Lane]) -> list[bool]:
+        """Return of which partitions all is at hand that the broker had when the others' records were fetched."""
+        ends: dict[TP, int] = {}
+        for lane in lanes:
+            for tp, end in (lane.barrier or {}).items():
+                ends[tp] = max(end, ends.get(tp, 0))
+        return [tp in ends and self.positions.get(tp, -1) >= ends[tp] for tp in group]
 
     def _may_go_without(self, lane: Lane, now: float) -> bool:
         """Return whether a lane's records may go although a partition they are joined with has nothing at hand."""

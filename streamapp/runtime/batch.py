@@ -89,6 +89,10 @@ class Batch:
         """Return the partition that a record is from, by its place in the batch."""
         return self.tp
 
+    def by_partition(self) -> list[Batch]:
+        """Return the records of each partition, with the same work."""
+        return [self]
+
     def message(self, generation: int) -> ConsumerMessage:
         """Return the Faust message that stands for the batch in a generation: its offset is the last record's."""
         last = self.records[-1]
@@ -139,6 +143,13 @@ class Merged(Batch):
         """Return the partition that a record is from, by its place in the batch."""
         return self.tps[self.sources[number]]
 
+    def by_partition(self) -> list[Batch]:
+        """Return the records of each partition, with the same work."""
+        records: dict[int, list[Record]] = {}
+        for source, record in zip(self.sources, self.records, strict=True):
+            records.setdefault(source, []).append(record)
+        return [Batch(self.tps[source], some, self.work) for source, some in records.items()]
+
     def part(self, start: int, stop: int) -> Merged:
         """Return the records ``start <= number < stop``, with the same work."""
         return Merged(self.tps, self.sources[start:stop], self.records[start:stop], self.work)
@@ -153,7 +164,7 @@ class BatchSchema(faust.Schema):  # type: ignore[type-arg]
         merged: the agent gets the records of all its topics together, in the order of their event times; at equal
             times those of a topic that is named earlier are first.
         whole: the partitions of each topic go together, as far as this worker has them; only together with `merged`,
-            and not of a topic that is joined itself.
+            and of a topic that is joined itself only with `after`.
         tick: seconds after which the agent gets a batch without records for each partition of which none waits; None =
             never. Only together with `merged`.
     """

@@ -150,9 +150,15 @@ class Feed:
 
     def _send(self, records: Mapping[TP, list[Record]], barriers: Mapping[TP, Mapping[TP, int]]) -> None:
         positions = self.reader.read_to()
+        barriers = {tp: {**barrier, **self._beside(tp)} for tp, barrier in barriers.items()}
         if records or barriers or positions != self._positions:
             self._positions = positions
             self.deliver(Fetched(records, barriers, positions))
+
+    def _beside(self, tp: TP) -> dict[TP, int]:
+        """Return the end offsets of the partitions that one goes in rounds with, as they were last told."""
+        ends = {other: self.reader.end_offset(other) for other in self.alignment.beside(tp)}
+        return {other: end for other, end in ends.items() if end is not None}
 
     def _ask(self) -> None:
         for unbarred in (self._unbarred, self._held):

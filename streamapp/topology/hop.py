@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
@@ -51,17 +52,21 @@ class Hop:
         self.topic: Topic = app.topic(name, internal=True, batches=True)
 
     def send(self, batch: Batch, records: Iterable[tuple[bytes, Record, bytes]]) -> None:
-        """Send new keys and values of a batch's records, at most one of each, in their order, once the agent is done.
+        """Send new keys and values of a batch's records, at most one of each, once the agent is done with it.
 
-        Event times and headers stay as they are. A record whose new one the broker refuses goes to the dead letters.
+        They go in the order of the batch. Event times and headers stay as they are. A record whose new one the broker
+        refuses goes to the dead letters.
         """
         topic_id = self.app.resumption.positions.ids.get(batch.topic, "").encode() if self._copied else b""
-        results: list[Result] = []
+        places = {id(record): number for number, record in enumerate(batch)}
+        results: list[tuple[int, Result]] = []
         for key, record, value in records:
-            headers = list(without_mark(cast(Sent, record).headers))
+            number = places[id(record)]
+            tp, headers = batch.source(number), list(without_mark(cast(Sent, record).headers))
             if headers and content_of(content_type(headers)) is Content.EVENT:  # which what is made of it is not
                 headers = headers_of_result(headers)
             if self._copied:
-                headers.append(mark(batch.partition, record.offset, topic_id))
-            results.append((Envelope(key, record.timestamp, headers, record, batch.tp), value))
-        self._output.send(batch, results, rekeyed=True)
+                headers.append(mark(tp.partition, record.offset, topic_id))
+            results.append((number, (Envelope(key, record.timestamp, headers, record, tp), value)))
+        results.sort(key=operator.itemgetter(0))
+        self._output.send(batch, [result for _, result in results], rekeyed=True)

@@ -120,6 +120,7 @@ class App(faust.App):
         *topics: str,
         batches: bool = False,
         after: Sequence[str | faust.Topic] = (),
+        whole: bool = False,
         create: bool = False,
         internal: bool = False,
         **options: Any,
@@ -131,12 +132,14 @@ class App(faust.App):
             batches: whether its agents get whole batches (`Batch`), not an event at a time.
             after: topics that are read before it, partition by partition, as far as the broker has them; only with
                 batches.
+            whole: whether a batch has records of all partitions that this worker has, in the order of their event times
+                (`Batch.by_partition`); only with batches.
             create: whether it is this app's own, and is made if it is missing (``STREAMAPP_CREATE``).
             internal: whether the names are full ones, as those of Faust's own topics are.
             options: the further ones of `faust.App.topic`.
         """
-        if after and not batches:
-            raise ValueError("after=… is of topics that are read in batches: batches=True")
+        if (after or whole) and not batches:
+            raise ValueError("after=… and whole=… are of topics that are read in batches: batches=True")
         names = topics if internal or self.conf.reply_to in topics else tuple(map(self.settings.topic, topics))
         if create:
             self.declared.own.update(names)
@@ -145,7 +148,7 @@ class App(faust.App):
         before = [self.settings.topic(one) if isinstance(one, str) else one.topics[0] for one in after]
         for name in names:
             self.declared.read(name, before)
-        return self.subscription(*names, schema=BatchSchema(after=before), **options)
+        return self.subscription(*names, schema=BatchSchema(after=before, merged=whole, whole=whole), **options)
 
     def subscription(self, *topics: str, schema: BatchSchema, **options: Any) -> TopicT:
         """Return what an agent gets the batches of topics through, which are named in full."""

@@ -50,11 +50,11 @@ def prepare(app: App) -> None:
     Raises:
         StreamappError: if the worker cannot start; in one line that says what to do.
     """
+    for make in app.before_start:
+        make()
     start = Start(app)
     for check in CHECKS:
         check(start)
-    for make in app.before_start:
-        make()
     app.partition_counts = {**start.inputs, **start.changelogs}
 
 

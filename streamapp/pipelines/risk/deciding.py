@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from streamapp.pipelines.risk.expressions import Columns
 from streamapp.pipelines.risk.features import INPUTS, row
 from streamapp.pipelines.risk.inference import Matrix, matrix
 from streamapp.pipelines.risk.models import Candidate, Decision, Score, Unscored
-from streamapp.pipelines.risk.rules import TEXTS, Rule, Rules
+from streamapp.pipelines.risk.rules import Rule, Rules
 from streamapp.pipelines.risk.scoring import Scored, Scorer
 
 __all__ = ["Thresholds", "decide"]
@@ -46,7 +46,8 @@ async def decide(
     if late.any():
         scores = np.full(len(candidates), np.nan)
         scores[~late] = scored.scores
-    holding = (rules or Rules()).holding(_columns(candidates, rows, late, scores), len(candidates))
+    rules = rules or Rules()
+    holding = rules.holding(_columns(candidates, rows, late, scores, rules.texts), len(candidates))
     judged = _Judged(scored, thresholds)
     return [
         judged.score(one, score, held) for one, score, held in zip(candidates, scores.tolist(), holding, strict=True)
@@ -54,11 +55,15 @@ async def decide(
 
 
 def _columns(
-    candidates: Sequence[Candidate], rows: Matrix, late: NDArray[np.bool_], scores: NDArray[np.float64]
+    candidates: Sequence[Candidate],
+    rows: Matrix,
+    late: NDArray[np.bool_],
+    scores: NDArray[np.float64],
+    texts: Iterable[str],
 ) -> Columns:
     """Return what rules go by."""
     columns = {name: rows[:, number] for number, name in enumerate(INPUTS)}
-    for name in TEXTS:
+    for name in texts:
         columns[name] = np.array([getattr(one.transaction, name) for one in candidates], dtype=np.object_)
     return {**columns, "score": scores, "late": late}
 
@@ -73,14 +78,17 @@ class _Judged:
 
     def score(self, one: Candidate, score: float, held: Sequence[Rule]) -> Score:
         transaction, unknown = one.transaction, math.isnan(score)
-        decision, reasons = Decision.ACCEPT, []
+        decision = Decision.ACCEPT
+        names: tuple[str, ...] = ()
+        reasons: tuple[str, ...] = ()
         if score >= self._review:
             decision = Decision.DECLINE if score >= self._decline else Decision.REVIEW
             least = self._decline if decision is Decision.DECLINE else self._review
-            reasons.append(f"score {score:.3f}, {decision} from {least:g}")
-        for rule in held:
-            decision = max(decision, rule.decision, key=STRICTNESS.__getitem__)
-            reasons.append(rule.reason or rule.name)
+            reasons = (f"score {score:.3f}, {decision} from {least:g}",)
+        if held:
+            decision = max([decision, *(rule.decision for rule in held)], key=STRICTNESS.__getitem__)
+            names = tuple(rule.name for rule in held)
+            reasons += tuple(rule.reason or rule.name for rule in held)
         unscored = (Unscored.LATE if one.late else self._unscored) if unknown else None
         return Score(
             transaction_id=transaction.transaction_id,
@@ -93,7 +101,7 @@ class _Judged:
             unscored=unscored,
             decision=decision,
             model=self._version,
-            rules=[rule.name for rule in held],
+            rules=names,
             reasons=reasons,
             late=one.late,
         )

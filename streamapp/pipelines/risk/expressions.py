@@ -23,6 +23,7 @@ Array: TypeAlias = NDArray[Any]
 #: The values of a batch by their names: numbers (NaN is null), texts or truths.
 Columns: TypeAlias = Mapping[str, Array]
 Evaluate: TypeAlias = Callable[[Columns], Any]
+Holds: TypeAlias = Callable[[Columns], NDArray[np.bool_]]
 
 #: Characters of a condition: more is none that somebody wrote, and deep ones cost Python's parser its stack.
 LONGEST: Final = 2_000
@@ -62,8 +63,8 @@ class _Node(NamedTuple):
     evaluate: Evaluate
 
 
-def condition(text: str, names: Mapping[str, Kind]) -> Callable[[Columns], NDArray[np.bool_]]:
-    """Return what tells of each record of a batch whether a condition holds.
+def condition(text: str, names: Mapping[str, Kind]) -> tuple[Holds, set[str]]:
+    """Return what tells of each record of a batch whether a condition holds, and the names that it goes by.
 
     Args:
         text: the condition.
@@ -80,13 +81,14 @@ def condition(text: str, names: Mapping[str, Kind]) -> Callable[[Columns], NDArr
         raise ExpressionError(f"column {exc.offset or 1}: {exc.msg}") from None
     except (ValueError, RecursionError, MemoryError) as exc:  # a null character; too deep
         raise ExpressionError(f"it cannot be read: {exc or 'it is too deep'}") from None
-    node = _Compiler(names).truth(tree.body, 0)
+    compiler = _Compiler(names)
+    node = compiler.truth(tree.body, 0)
 
     def holds(columns: Columns) -> NDArray[np.bool_]:
         with np.errstate(all="ignore"):
             return np.asarray(node.evaluate(columns), dtype=np.bool_)
 
-    return holds
+    return holds, compiler.used
 
 
 class _Compiler:
@@ -94,6 +96,7 @@ class _Compiler:
 
     def __init__(self, names: Mapping[str, Kind]) -> None:
         self._names = names
+        self.used: set[str] = set()
 
     def truth(self, node: ast.expr, depth: int) -> _Node:
         return self._of(Kind.TRUTH, node, depth)
@@ -143,6 +146,7 @@ class _Compiler:
             near = meant(name, self._names)
             hint = f"is {' or '.join(near)} meant?" if near else f"there are {', '.join(self._names)}"
             raise _error(node, f"there is no {name}; {hint}")
+        self.used.add(name)
         return _Node(kind, lambda columns: columns[name])
 
     def _calculated(self, node: ast.BinOp, depth: int) -> _Node:
@@ -171,9 +175,9 @@ class _Compiler:
             return self._among(first, operation, right, depth)
         if type(operation) not in COMPARED:
             raise _error(right, "is compares by ==")
-        second = self._of(first.kind, right, depth)
         if first.kind is Kind.TRUTH:
             raise _error(left, f"{ast.unparse(left)} is {first.kind.value}, and is not compared")
+        second = self._of(first.kind, right, depth)
         if first.kind is Kind.TEXT and not isinstance(operation, ast.Eq | ast.NotEq):
             raise _error(left, f"{ast.unparse(left)} is {first.kind.value}, and has no order")
         compare, one, other = COMPARED[type(operation)], first.evaluate, second.evaluate

@@ -40,10 +40,13 @@ class Honest(enum.StrEnum):
     SPREE: an account pays many times within 20 minutes, as usual otherwise.
 
     RUSH: many accounts pay from one IP within three minutes, in a canteen, say.
+
+    NEWCOMER: an account that was opened a few days ago is used for the first time, by all of a family.
     """
 
     SPREE = "spree"
     RUSH = "rush"
+    NEWCOMER = "newcomer"
 
 
 class Payment(msgspec.Struct, frozen=True, gc=False):
@@ -87,19 +90,19 @@ def _take_over(rng: random.Random, people: People, _number: int) -> Plan:
 
 def _mule(rng: random.Random, people: People, number: int) -> Plan:
     account, ring = f"m{number}", f"172.31.{number // 4 >> 8 & 255}.{number // 4 & 255}"
-    payers = [people.habits(_some(rng, people)).home for _ in range(rng.randint(4, 10))]
     span = int(rng.uniform(5, 20) * MINUTE_MS)
-    came = [
-        Payment(at, account, ip, money(rng.uniform(50.0, 400.0)))
-        for at, ip in zip(_times(rng, len(payers), span), payers, strict=True)
-    ]
+    came = []
+    for at in _times(rng, rng.randint(4, 10), span):
+        payer = _some(rng, people)
+        ip, amount = people.payment(rng, payer)
+        came.append(Payment(at, account, ip, money(amount * rng.uniform(1.0, 3.0))))
     parts = rng.randint(2, 4)
     total = sum(payment.amount for payment in came)
     went = [
         Payment(span + at, account, ring, money(total / parts * rng.uniform(0.8, 1.0)))
         for at in _times(rng, parts, 5 * MINUTE_MS)
     ]
-    return Plan(came + went, (account, rng.uniform(0.5, 20.0), 5_000))
+    return Plan(came + went, (account, rng.uniform(0.5, 20.0), people.habits(_some(rng, people)).limit))
 
 
 def _spree(rng: random.Random, people: People, _number: int) -> Plan:
@@ -114,6 +117,14 @@ def _rush(rng: random.Random, people: People, _number: int) -> Plan:
     return Plan([Payment(at, f"a{_some(rng, people)}", ip, money(rng.uniform(2.0, 14.0))) for at in times])
 
 
+def _newcomer(rng: random.Random, people: People, number: int) -> Plan:
+    like = _some(rng, people)
+    family = [people.habits(_some(rng, people)).home for _ in range(rng.randint(1, 4))]
+    times = _times(rng, rng.randint(4, 12), rng.uniform(5, 30) * MINUTE_MS)
+    payments = [Payment(at, f"n{number}", rng.choice(family), people.payment(rng, like)[1]) for at in times]
+    return Plan(payments, (f"n{number}", rng.uniform(0.1, 30.0), people.habits(like).limit))
+
+
 #: What makes the plan of a case, and how many payments one has in the middle.
 CASES: Final = {
     Fraud.CARD_TESTING: (_card_testing, 40.0),
@@ -121,6 +132,7 @@ CASES: Final = {
     Fraud.MULE: (_mule, 10.0),
     Honest.SPREE: (_spree, 7.0),
     Honest.RUSH: (_rush, 27.5),
+    Honest.NEWCOMER: (_newcomer, 8.0),
 }
 
 

@@ -59,7 +59,7 @@ class Judge:
         from streamapp.pipelines.risk.scoring import Scorer
 
         settings = self.settings
-        self._models = Reloaded("model", settings.risk_model or PACKAGED / "model.onnx", read_model)
+        self._models = Reloaded("model", settings.risk_model or PACKAGED / "model" / "risk.onnx", read_model)
         self._rules = Reloaded("rules", settings.risk_rules or PACKAGED / "rules.toml", read_rules)
         self._scorer = Scorer(self._models, settings.risk_budget / 1000, self._ran)
         self._decide = partial(decide, thresholds=Thresholds(settings.risk_review, settings.risk_decline))

@@ -7,7 +7,6 @@ time is its Kafka timestamp, in milliseconds since 1970.
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -153,6 +152,6 @@ class Score(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     unscored: Unscored | None = None
     decision: Decision
     model: str | None
-    rules: Sequence[str] = ()
-    reasons: Sequence[str] = ()
+    rules: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
     late: bool = False

@@ -15,7 +15,7 @@ from streamapp.pipelines.risk.models import AccountProfile, Candidate, Features,
 from streamapp.pipelines.risk.settings import RiskSettings
 from streamapp.produce.times import Unit
 from streamapp.replay.errors import ReplayError
-from streamapp.replay.files import BATCH_RECORDS, Order, raw, read_records, text, time_of
+from streamapp.replay.files import BATCH_RECORDS, Order, read_records, text, time_of
 from streamapp.replay.spec import Fields
 from streamapp.windows import Featured
 
@@ -65,13 +65,21 @@ class Offline:
     def __init__(self, grace: int = 0) -> None:
         self._accounts: Driver[Featured] = Driver(by_account(grace))
         self._ips: Driver[Featured] = Driver(by_ip(grace))
-        #: By their accounts.
-        self.profiles: dict[str, AccountProfile] = {}
+        self._known: dict[str, AccountProfile] = {}
 
     def restart(self) -> None:
         """Start again on what was kept, as after a crash."""
         self._accounts.restart()
         self._ips.restart()
+
+    def keep(self, profile: bytes) -> None:
+        """Keep the profile of an account.
+
+        Raises:
+            msgspec.DecodeError: if it is none.
+        """
+        found = _profile(profile)
+        self._known[found.account] = found
 
     def process(self, batch: Iterable[Event]) -> tuple[list[Candidate], list[Unusable]]:
         """Return the transactions of a batch with their features, and those that cannot be used."""
@@ -80,9 +88,9 @@ class Offline:
         unusable = []
         for record in batch:
             try:
-                transactions.append(_transaction(record.value or b""))
-            except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-                unusable.append(Unusable(str(exc), text(record.key), raw(record), record.timestamp))
+                transactions.append(_keyed(record))
+            except ValueError as exc:
+                unusable.append(_unusable(record, str(exc)))
             else:
                 records.append(record)
         return self._featured(records, transactions), unusable
@@ -90,7 +98,7 @@ class Offline:
     def _featured(self, records: list[Event], transactions: list[Transaction]) -> list[Candidate]:
         told = self._accounts.process(from_side(0, records)).results
         sent = [
-            at_account(featured, transaction, self.profiles.get(transaction.account))
+            at_account(featured, transaction, self._known.get(transaction.account))
             for featured, transaction in zip(told, transactions, strict=True)
         ]
         by_their_ips = [
@@ -118,8 +126,8 @@ def replay(
         ReplayError: for a line that is no record; the text has the file's name and the line's number.
     """
     offline = Offline(int(settings.risk_grace * 1000))
-    for profile in _profiles(*accounts) if accounts else ():
-        offline.profiles[profile.account] = profile
+    if accounts is not None:
+        _keep(offline, *accounts)
     numbered = read_records(0, Fields("account", "time", unit=Unit.MILLISECONDS), *transactions)
     records = (record for _, record in (sorted(numbered, key=time_of) if order is Order.EVENT_TIME else numbered))
     told = late = rejected = 0
@@ -133,13 +141,32 @@ def replay(
     yield Counts(told + rejected, late, rejected)
 
 
-def _profiles(name: str, lines: Iterable[bytes]) -> Iterator[AccountProfile]:
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            try:
-                yield _profile(line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-                raise ReplayError(f"{name}:{number}: {exc}: {shown(line.strip())}") from None
+def _keyed(record: Event) -> Transaction:
+    """Return the transaction that a record has, by its account; a `ValueError` if it has none."""
+    if record.value is None:
+        raise ValueError("the record has no value")
+    transaction = _transaction(record.value)
+    if record.key != transaction.account.encode():
+        raise ValueError(f"the key {record.key!r} is not the account")
+    return transaction
+
+
+def _unusable(record: Event, why: str) -> Unusable:
+    try:
+        value = msgspec.Raw(record.value or b"null")
+        msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        value = msgspec.Raw(msgspec.json.encode((record.value or b"").decode(errors="backslashreplace")))
+    return Unusable(why, text(record.key), value, record.timestamp)
+
+
+def _keep(offline: Offline, name: str, profiles: Iterable[bytes]) -> None:
+    for number, line in enumerate(map(bytes.strip, profiles), start=1):
+        try:
+            if line:
+                offline.keep(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+            raise ReplayError(f"{name}:{number}: {exc}: {shown(line)}") from None
 
 
 def _told(candidate: Candidate) -> Told:

@@ -19,6 +19,8 @@ LEAST_AMOUNT: Final = 0.5
 #: The part of honest payments that is far larger than usual, and how much larger: at least, and at most.
 LARGE_SHARE: Final = 0.02
 LARGE_FACTOR: Final = (4.0, 12.0)
+#: The part that is for next to nothing, and for how much at most.
+SMALL_SHARE, SMALL_AMOUNT = 0.03, 3.0
 #: The parts of payments that are made at home, and at home or on the way.
 AT_HOME, NEAR_HOME = 0.85, 0.95
 #: One of so many accounts has its IP in common with others, so many of them together.
@@ -72,8 +74,11 @@ class People:
         """Return the IP and the amount of an honest payment."""
         habits = self.habits(account)
         amount = habits.amount * math.exp(rng.gauss(0.0, OF_ACCOUNT))
-        if rng.random() < LARGE_SHARE:
+        unusual = rng.random()
+        if unusual < LARGE_SHARE:
             amount *= rng.uniform(*LARGE_FACTOR)
+        elif unusual < LARGE_SHARE + SMALL_SHARE:
+            amount = rng.uniform(LEAST_AMOUNT, SMALL_AMOUNT)
         place = rng.random()
         ip = habits.home if place < AT_HOME else habits.mobile if place < NEAR_HOME else elsewhere(rng)
         return ip, money(amount)

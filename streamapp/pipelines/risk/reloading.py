@@ -16,7 +16,7 @@ T = TypeVar("T")
 #: Time of the last change (ns), size, inode: a file that was replaced differs in one of them.
 Stamp: TypeAlias = tuple[int, int, int]
 
-#: How often it is looked whether a file has changed.
+#: How often (s) it is to be looked whether a file has changed.
 CHECK_S: Final = 1.0
 
 log = logging.getLogger(__name__)
@@ -47,12 +47,6 @@ class Reloaded(Generic[T]):
             raise StreamappError(f"{path}: there is no such file")
         self._seen: Stamp | None = stamp
         self._take()
-
-    async def watch(self) -> None:
-        """Take each new version of the file, until this is cancelled."""
-        while True:
-            await asyncio.sleep(CHECK_S)
-            await self.check()
 
     async def check(self) -> None:
         """Take the file if it has changed."""

@@ -63,14 +63,18 @@ class Rules:
         names = [rule.name for rule in self.rules]
         if twice := next((name for name in names if names.count(name) > 1), ""):
             raise ValueError(f"two rules are called {twice!r}")
+        #: What they go by that is text.
+        self.texts: set[str] = set()
         self._conditions = []
         for rule in self.rules:
             if rule.decision is Decision.ACCEPT:
                 raise ValueError(f"rule {rule.name!r}: decision: a rule makes it stricter only: review or decline")
             try:
-                self._conditions.append(condition(rule.when, NAMES))
+                holds, used = condition(rule.when, NAMES)
             except ExpressionError as exc:
                 raise ValueError(f"rule {rule.name!r}: when: {exc}") from None
+            self._conditions.append(holds)
+            self.texts |= used.intersection(TEXTS)
 
     def holding(self, columns: Columns, count: int) -> list[list[Rule]]:
         """Return for each of the records of a batch the rules that hold for it."""

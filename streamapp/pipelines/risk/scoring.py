@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -60,7 +60,7 @@ class Scorer:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="risk-model")
         #: Seconds that a row takes; and what is still running although its time is over.
         self._row = budget / PIECE_ROWS[1]
-        self._overdue: asyncio.Future[NDArray[np.float64] | None] | None = None
+        self._overdue: Future[NDArray[np.float64] | None] | None = None
         self._failed = ""
 
     async def score(self, rows: Matrix) -> Scored:
@@ -95,9 +95,9 @@ class Scorer:
         return min(most, max(least, int(self._budget * PIECE_SHARE / self._row)))
 
     async def _within_budget(self, model: Model, piece: Matrix) -> NDArray[np.float64] | None:
-        running = asyncio.get_running_loop().run_in_executor(self._thread, self._run, model, piece)
-        done, _ = await asyncio.wait([running], timeout=self._budget)
-        if not done:
+        running = self._thread.submit(self._run, model, piece)
+        await asyncio.wait([asyncio.wrap_future(running)], timeout=self._budget)
+        if not running.done():
             self._overdue = running
             return None
         return running.result()

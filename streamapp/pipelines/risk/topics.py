@@ -14,8 +14,9 @@ __all__ = ["accounts", "alerts", "by_account", "by_ip", "scores", "through_ip", 
 GRACE_MS: Final = int(settings.risk_grace * 1000)
 
 accounts = app.topic(ACCOUNTS, batches=True, create=True)
-# A transaction must find the profile that was produced before it.
-transactions = app.topic(TRANSACTIONS, batches=True, after=(accounts,), create=True)
+# A transaction must find the profile that was produced before it; and those of an IP, which are in all partitions, have
+# to go on in the order of their event times.
+transactions = app.topic(TRANSACTIONS, batches=True, after=(accounts,), whole=True, create=True)
 transactions.check = usable
 #: Where a transaction goes on to the features of its IP.
 through_ip = app.hop(transactions, "ip")

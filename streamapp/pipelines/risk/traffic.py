@@ -24,13 +24,17 @@ from streamapp.pipelines.risk.settings import ACCOUNTS, TRANSACTIONS
 from streamapp.produce.timeline import Timeline
 from streamapp.produce.traffic import BAD_SHARE, ENDLESS, LATE_SHARE, LATENESS_MS, SEED, Record, share
 
-__all__ = ["BAD", "OPTIONS", "Generated", "Kind", "Traffic", "generate"]
+__all__ = ["BAD", "OPTIONS", "SHARES", "Generated", "Kind", "Traffic", "generate"]
 
 DAY_MS: Final = 86_400_000
 #: In a backlog an account pays so often (ms), in the middle.
 PACE_MS: Final = 180_000
 #: The parts of the payments that look like fraud and are none.
-HONEST_SHARES: Final[Mapping[Fraud | Honest, float]] = {Honest.SPREE: 0.01, Honest.RUSH: 0.01}
+HONEST_SHARES: Final[Mapping[Fraud | Honest, float]] = {
+    Honest.SPREE: 0.01,
+    Honest.RUSH: 0.01,
+    Honest.NEWCOMER: 0.006,
+}
 #: What is planted, taken together, is less than this part of all.
 MOST_PLANTED: Final = 0.5
 
@@ -145,15 +149,19 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+#: The options that say how much fraud is planted.
+SHARES: Final = (
+    share("--card-testing-share", "Part of the transactions that tests cards [0.01].", default=0.01),
+    share("--take-over-share", "Part that is of accounts taken over [0.003].", default=0.003),
+    share("--mule-share", "Part that is of money mules [0.003].", default=0.003),
+)
 #: The options of `streamapp produce` that make it.
 OPTIONS: Final = (
     click.Option(["--accounts"], type=click.IntRange(min=1), default=1_000, help="Accounts with a profile [1,000]."),
     click.Option(["--transactions"], type=click.IntRange(min=0), default=10_000, help="Transactions [10,000]."),
+    *SHARES,
     ENDLESS,
     SEED,
-    share("--card-testing-share", "Part of the transactions that tests cards [0.01].", default=0.01),
-    share("--take-over-share", "Part that is of accounts taken over [0.003].", default=0.003),
-    share("--mule-share", "Part that is of money mules [0.003].", default=0.003),
     LATE_SHARE,
     BAD_SHARE,
 )
@@ -248,7 +256,7 @@ def _transaction(
 
 
 def _spoiled(kind: Kind, record: Record) -> Record:
-    key, value = record.key, record.value or b""
+    key, value = record.key or b"", record.value or b""
     before_ip, ip, rest = value.partition(b'"ip":"')
     before_amount, amount, _ = value.partition(b',"amount":')
     match kind:
@@ -260,8 +268,7 @@ def _spoiled(kind: Kind, record: Record) -> Record:
             value = before_amount + amount + b"-1}"
         case Kind.NO_IP:
             value = before_ip + ip + b"999." + rest
-        case Kind.NULL_KEY:
-            key = None
         case Kind.WRONG_KEY:
-            key = b"not-%b" % record.key
-    return Record(record.topic, kind, key, None if kind is Kind.TOMBSTONE else value, record.timestamp)
+            key = b"not-" + key
+    kept = None if kind is Kind.NULL_KEY else key, None if kind is Kind.TOMBSTONE else value
+    return Record(record.topic, kind, *kept, record.timestamp)

@@ -275,6 +275,37 @@ def test_the_partitions_of_a_topic_that_goes_as_a_whole_are_merged_by_time() -> 
     assert alignment.lane(one).working
 
 
+#: A topic that goes as a whole, after one whose agent is another one.
+PAID, RATES = [TP("paid", 0), TP("paid", 1)], [TP("rates", 0), TP("rates", 1)]
+PAID_AFTER_RATES = groups({"paid": ("rates",), "rates": ()})
+
+
+def test_a_whole_topic_goes_in_rounds_up_to_what_the_topics_before_it_have() -> None:
+    alignment = Alignment(PAID_AFTER_RATES, [*PAID, *RATES], whole={"paid"})
+    for tp, times in ((PAID[0], (1, 5, 9)), (PAID[1], (2, 6)), (RATES[0], (4, 8)), (RATES[1], (6,))):
+        alignment.hold(batch(tp, *times))
+    assert taken(alignment) == [("paid", [1]), ("paid", [2])]
+    assert taken(alignment) == []
+    for tp in PAID:
+        done(alignment, tp)
+    assert taken(alignment) == [("rates", [4])]
+    done(alignment, RATES[0])
+    assert taken(alignment) == [("paid", [5])]
+    done(alignment, PAID[0])
+    assert taken(alignment) == [("rates", [6])]
+
+
+def test_a_whole_topic_waits_for_what_the_broker_was_known_to_have_of_it() -> None:
+    alignment = Alignment(PAID_AFTER_RATES, [*PAID, *RATES], whole={"paid"})
+    assert (alignment.others([PAID[0]]), alignment.beside(PAID[0])) == ({RATES[0]}, (PAID[1],))
+    alignment.hold(batch(PAID[0], 5))
+    alignment.learn({PAID[0]: {RATES[0]: 0, PAID[1]: 1}}, {PAID[0]: 1, PAID[1]: 0, RATES[0]: 0})
+    assert taken(alignment) == []
+    alignment.hold(batch(PAID[1], 2))
+    alignment.learn({PAID[1]: {RATES[1]: 0, PAID[0]: 1}}, {PAID[0]: 1, PAID[1]: 1, RATES[1]: 0})
+    assert taken(alignment) == [("paid", [5]), ("paid", [2])]
+
+
 def test_a_topic_without_an_order_goes_first_up_to_what_the_broker_had() -> None:
     alignment = Alignment(JOINED, [CLICKS, PROFILES], unordered={"profiles"})
     alignment.hold(batch(CLICKS, 10))
