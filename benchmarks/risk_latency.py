@@ -195,6 +195,7 @@ if __name__ == "__main__":
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--guarantee", default="at_least_once")
     parser.add_argument("--store", default="rocksdb://")
+    parser.add_argument("--model", type=Path, help="an ONNX file (default: the one in the package)")
     parser.add_argument(
         "--topic", default="transaction_scores", help="that is read; transactions: without a worker between"
     )

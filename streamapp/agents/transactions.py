@@ -5,6 +5,7 @@ from __future__ import annotations
 from faust.types import StreamT
 
 from streamapp.app import app, settings
+from streamapp.joins import Record
 from streamapp.pipelines.risk.explained import Decisions
 from streamapp.pipelines.risk.judging import Judge
 from streamapp.pipelines.risk.results import arrived, on_to_ip, records
@@ -23,7 +24,7 @@ judge = Judge(app, settings)
 async def ask_account(batches: StreamT[Batch]) -> None:
     """Send each transaction on to its IP, with what just happened to its account, and what is known of that."""
     async for batch in batches:
-        sent = []
+        sent: list[tuple[bytes, Record, bytes]] = []
         for part in batch.by_partition():
             featured = by_account.process(part)
             known = profiles.of(part).get_many([one.key for one in featured])

@@ -18,7 +18,7 @@ from streamapp.runtime.output import Output
 from streamapp.settings import Guarantee
 from streamapp.topology.base import JoiningApp
 from streamapp.topology.copies import mark, without_mark
-from streamapp.topology.declaration import JoinError
+from streamapp.topology.processor import JoinError
 from streamapp.topology.repartition import NO_PART
 
 if TYPE_CHECKING:

@@ -51,15 +51,17 @@ def profiles(topics: Topics, accounts: int) -> None:
     topics.flush()
 
 
-def produce(topics: Topics, count: int, *, start: int = 0, disorder: int = 0, accounts: int = 12) -> None:
+def produce(
+    topics: Topics, count: int, *, start: int = 0, disorder: int = 0, accounts: int = 12, mixed: bool = False
+) -> None:
     """Send transactions 250 ms apart, some older than that by up to `disorder` ms.
 
-    All of an IP are in one partition, since they come in no order to an IP from several.
+    Unless they are `mixed`, all of an IP are in one partition: the order in which several workers send is not known.
     """
     random = Random(start)
     for number in range(start, start + count):
         account = f"a{random.randrange(accounts)}"
-        partition = partition_of(account.encode(), topics.partitions)
+        partition = 0 if mixed else partition_of(account.encode(), topics.partitions)
         ip = random.choice((f"10.0.{partition}.{random.randrange(3)}", f"2001:db8::{partition}"))
         value = {"transaction_id": f"t{number}", "account": account, "ip": ip, "amount": random.randrange(1, 400) / 4}
         late = random.randrange(disorder) if disorder and random.random() < 0.3 else 0
@@ -74,9 +76,11 @@ class Told(NamedTuple):
     late: bool
 
 
-def expected(topics: Topics, grace: int) -> dict[str, Told]:
-    """Return what is to be told of the transactions, by their ids."""
+def expected(topics: Topics, grace: int, *, mixed: bool = False) -> dict[str, Told]:
+    """Return what is to be told of the transactions, by their ids; if they are `mixed`, in the order of their times."""
     known = {message.key().decode(): json.loads(message.value()) for message in topics.read("accounts")}
+    if mixed:
+        return _of_partition(sorted(topics.read("transactions"), key=lambda one: one.timestamp()[1]), known, grace)
     parts: defaultdict[int, list[Received]] = defaultdict(list)
     for message in sorted(topics.read("transactions"), key=lambda one: one.offset()):
         parts[message.partition()].append(message)
@@ -146,9 +150,9 @@ def scores(topics: Topics) -> dict[str, list[dict[str, Any]]]:
     return dict(found)
 
 
-def check(topics: Topics, *, once: bool, grace: int) -> dict[str, list[dict[str, Any]]]:
+def check(topics: Topics, *, once: bool, grace: int, mixed: bool = False) -> dict[str, list[dict[str, Any]]]:
     """Compare what came out with the plain model; if not each `once`, what came twice must be the same."""
-    found, told = scores(topics), expected(topics, grace)
+    found, told = scores(topics), expected(topics, grace, mixed=mixed)
     assert found.keys() == told.keys()
     for name, several in found.items():
         assert not once or len(several) == 1, f"{name} came out {len(several)} times"

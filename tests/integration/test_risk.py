@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from risk_models import write_model
-from risky import BAD, check, metric, produce, profiles, scores, wait_scored
+from risky import BAD, HOUR, check, metric, produce, profiles, scores, wait_scored
 from topics import Topics
 from worker import Worker, wait_until
 
@@ -17,7 +17,7 @@ GRACE = 1_000
 @pytest.fixture
 def topics(kafka) -> Topics:
     topics = Topics(kafka.bootstrap, "risk", partitions=1)
-    topics.now -= 2 * 3_600_000
+    topics.now -= 2 * HOUR
     topics.create("transactions", "accounts")
     return topics
 
@@ -43,6 +43,21 @@ def test_scores_have_the_features_of_a_plain_model(topics: Topics, tmp_path: Pat
         assert score["unscored"] == ("late" if score["late"] else None)
         assert score["score"] == (None if score["late"] else pytest.approx(min(1.0, score["amount"] / 100)))
     assert counts["streamapp_risk_scored_total"] + counts["streamapp_risk_late_total"] == 2_000
+
+
+def test_a_backlog_of_several_partitions_comes_to_ips_in_the_order_of_event_times(kafka, tmp_path: Path) -> None:
+    topics = Topics(kafka.bootstrap, "risk-backlog", partitions=4)
+    topics.now -= 2 * HOUR
+    topics.create("transactions", "accounts")
+    profiles(topics, 12)
+    produce(topics, 2_500, mixed=True)
+    model = write_model(tmp_path / "model.onnx", "test")
+    settings: dict[str, Any] = {"pipelines": "risk", "risk_model": model, "risk_grace": 0, "buffer": 1 << 16}
+    with Worker(tmp_path, **settings, **topics.settings) as worker:
+        wait_scored(topics, 2_500)
+        assert worker.terminate() == 0
+    found = check(topics, once=True, grace=0, mixed=True)
+    assert not any(score["late"] for (score,) in found.values())
 
 
 def test_what_is_no_transaction_goes_to_the_dead_letters_with_the_reason(

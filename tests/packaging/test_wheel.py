@@ -83,6 +83,12 @@ def test_the_wheel_has_all_modules_and_the_marker_of_types(wheel: Path) -> None:
     assert package <= set(zipfile.ZipFile(wheel).namelist())
 
 
+def test_the_wheel_has_the_model_with_its_card_and_the_rules(wheel: Path) -> None:
+    risk = "streamapp/pipelines/risk"
+    data = {f"{risk}/{name}" for name in ("model/risk.onnx", "model/card.json", "model/roc.png", "rules.toml")}
+    assert data <= set(zipfile.ZipFile(wheel).namelist())
+
+
 def test_the_wheel_has_the_license(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         (name,) = [name for name in archive.namelist() if name.endswith("/LICENSE")]

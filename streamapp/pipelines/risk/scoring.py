@@ -22,8 +22,9 @@ __all__ = ["Run", "Scored", "Scorer"]
 PIECE_ROWS: Final = (16, 1_024)
 #: The part of the budget that a piece is to take, by the time that the ones before took.
 PIECE_SHARE: Final = 0.25
-#: How much the latest piece counts in that.
-LATEST_SHARE: Final = 0.2
+#: How much the latest piece counts in that, and how many times as long as before it may seem to have taken: most that
+#: take long do so since the machine has other things to do.
+LATEST_SHARE, MOST_LONGER = 0.2, 2.0
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +47,9 @@ class Scored(NamedTuple):
 class Scorer:
     """Runs the model in a thread of its own, piece by piece.
 
-    A batch is cut into pieces that take a part of the budget each, as far as the time is known that a row takes. What
-    is not there when its budget is over goes on without a score, and so does all else until the model is done with it.
+    A batch is cut into pieces that take a part of the budget each, as far as the time is known that a row takes. A
+    piece that is not there when its budget is over goes on without scores. If it has not even begun by then, since the
+    model is still at an earlier one, so does the rest of the batch: none waits much longer for a model that hangs.
 
     Args:
         models: the model, as it is by now.
@@ -58,10 +60,11 @@ class Scorer:
     def __init__(self, models: Reloaded[Model], budget: float, observe: Callable[[Run], None] | None = None) -> None:
         self._models, self._budget, self._observe = models, budget, observe
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="risk-model")
-        #: Seconds that a row takes; and what is still running although its time is over.
+        #: Seconds that a row takes.
         self._row = budget / PIECE_ROWS[1]
-        self._overdue: Future[NDArray[np.float64] | None] | None = None
         self._failed = ""
+        #: The latest piece that was still running when its time was over.
+        self._overdue: Future[NDArray[np.float64] | None] | None = None
 
     async def score(self, rows: Matrix) -> Scored:
         """Return the scores of the rows of a batch, by one model."""
@@ -70,10 +73,16 @@ class Scorer:
         if model is None:
             return Scored(None, scores, Unscored.NO_MODEL)
         done = 0
-        while done < len(rows) and not self._busy:
+        while done < len(rows):
             piece = rows[done : done + self._piece]
-            found = await self._within_budget(model, piece)
-            if found is not None:
+            running = self._thread.submit(self._run, model, piece)
+            await asyncio.wait([asyncio.wrap_future(running)], timeout=self._budget)
+            if running.cancel():  # it has not begun
+                if self._overdue is not None and not self._overdue.done():
+                    break
+            elif not running.done():
+                self._overdue = running
+            elif (found := running.result()) is not None:
                 scores[done : done + len(piece)] = found
             done += len(piece)
         return Scored(model, scores, Unscored.NO_MODEL if self._failed == model.version else Unscored.BUDGET)
@@ -83,24 +92,9 @@ class Scorer:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     @property
-    def _busy(self) -> bool:
-        """Whether the model is still at something that was given up."""
-        if self._overdue is not None and self._overdue.done():
-            self._overdue = None
-        return self._overdue is not None
-
-    @property
     def _piece(self) -> int:
         least, most = PIECE_ROWS
         return min(most, max(least, int(self._budget * PIECE_SHARE / self._row)))
-
-    async def _within_budget(self, model: Model, piece: Matrix) -> NDArray[np.float64] | None:
-        running = self._thread.submit(self._run, model, piece)
-        await asyncio.wait([asyncio.wrap_future(running)], timeout=self._budget)
-        if not running.done():
-            self._overdue = running
-            return None
-        return running.result()
 
     def _run(self, model: Model, piece: Matrix) -> NDArray[np.float64] | None:
         """Run the model, in its thread; None if it fails."""
@@ -113,7 +107,7 @@ class Scorer:
             self._failed = model.version
             return None
         seconds = time.perf_counter() - begin
-        self._row += (seconds / len(piece) - self._row) * LATEST_SHARE
+        self._row += (min(seconds / len(piece), self._row * MOST_LONGER) - self._row) * LATEST_SHARE
         if self._observe is not None:
             self._observe(Run(len(piece), seconds))
         return scores
