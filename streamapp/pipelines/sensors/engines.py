@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import logging
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -14,6 +13,7 @@ from streamapp.extras import MissingExtraError
 from streamapp.pipelines.sensors import kernel, plain, vectors
 from streamapp.pipelines.sensors.arrays import Floats, Integers
 from streamapp.pipelines.sensors.kernel import EVIDENCE
+from streamapp.pipelines.sensors.settings import Kind
 
 __all__ = ["Engine", "Judge", "Kind"]
 
@@ -29,16 +29,6 @@ SIGNATURE = (
     "void(float64[:,::1], float64[:,::1], int64[::1], float64[::1], float64[::1], float64[::1], float64[::1], "
     "int64[::1], float64[:,::1])"
 )
-
-
-class Kind(enum.StrEnum):
-    """Which version runs."""
-
-    #: That of numba if it is installed, else that of numpy.
-    AUTO = "auto"
-    NUMBA = "numba"
-    NUMPY = "numpy"
-    PYTHON = "python"
 
 
 class Engine:

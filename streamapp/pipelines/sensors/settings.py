@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 from typing import Final
 
 from streamapp import setting_parsers as values
 from streamapp.settings import PREFIX, Settings, SettingsError, setting
 
-__all__ = ["ANOMALIES", "LATE", "MINUTES", "READINGS", "SensorSettings"]
+__all__ = ["ANOMALIES", "LATE", "MINUTES", "READINGS", "Kind", "SensorSettings"]
 
 #: Names of the topics, before the prefix.
 READINGS: Final = "readings"
@@ -16,22 +17,24 @@ ANOMALIES: Final = "device_anomalies"
 MINUTES: Final = "device_minutes"
 LATE: Final = "late_readings"
 
-ENGINES: Final = ("auto", "numba", "numpy", "python")
-
 _limit = values.within(float, 0.0, 1e9, "a number, at least 0 (= never)")
 
 
-def _engine(value: str) -> str:
-    if value not in ENGINES:
-        raise ValueError(f"must be one of {', '.join(ENGINES)}")
-    return value
+class Kind(enum.StrEnum):
+    """Which version of the detector runs."""
+
+    #: That of numba if it is installed, else that of numpy.
+    AUTO = "auto"
+    NUMBA = "numba"
+    NUMPY = "numpy"
+    PYTHON = "python"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SensorSettings(Settings):
     """What can be set of the anomalies of devices; a limit of 0 switches a kind of them off."""
 
-    sensors_engine: str = setting("auto", _engine, f"what judges readings: {', '.join(ENGINES)}")
+    sensors_engine: Kind = setting(Kind.AUTO, values.one_of(Kind), f"what judges readings: {', '.join(Kind)}")
     sensors_deviation: float = setting(8.0, _limit, "standard deviations from the moving mean")
     sensors_outlier: float = setting(8.0, _limit, "standard deviations, by median distances, from the moving median")
     sensors_jump: float = setting(8.0, _limit, "how many times as fast as usual a value changes")

@@ -10,7 +10,7 @@ from streamapp.app import app, settings
 from streamapp.extras import MissingExtraError
 from streamapp.kafka.record import Result
 from streamapp.pipelines.sensors.detector import Detector
-from streamapp.pipelines.sensors.engines import Engine, Kind
+from streamapp.pipelines.sensors.engines import Engine
 from streamapp.pipelines.sensors.limits import Limits
 from streamapp.pipelines.sensors.settings import ANOMALIES, LATE, MINUTES, READINGS
 from streamapp.runtime.batch import Batch
@@ -35,7 +35,7 @@ def _ms(seconds: float) -> int:
 
 def _engine() -> Engine:
     try:
-        engine = Engine(Kind(settings.sensors_engine))
+        engine = Engine(settings.sensors_engine)
     except MissingExtraError as exc:
         raise SystemExit(f"streamapp: {exc}") from None
     if engine.second_choice:

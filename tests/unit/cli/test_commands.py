@@ -82,7 +82,9 @@ def test_a_command_is_for_the_app_that_is_named(tmp_path: Path) -> None:
     there = {"STREAMAPP_BROKER": "127.0.0.1:1", "STREAMAPP_DATADIR": "/dev/null", "PYTHONPATH": str(tmp_path)}
     assert "cannot use /dev/null/kafka " in streamapp("-A", "shop", "kafka", **there).stderr
     refused = streamapp("-A", "shop", "produce", **there)
-    assert refused.stderr == "streamapp produce: say what to produce: a TOPIC, or --pipeline clicks or risk\n"
+    assert (
+        refused.stderr == "streamapp produce: say what to produce: a TOPIC, or --pipeline clicks or risk or sensors\n"
+    )
 
 
 def test_the_worker_has_all_options_of_fausts() -> None:

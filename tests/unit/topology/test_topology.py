@@ -12,6 +12,7 @@ import pytest
 from streamapp.joins import How, StreamStreamJoin
 from streamapp.settings import Settings
 from streamapp.topology import App, JoinError
+from streamapp.windows import Count, WindowedAggregate, tumbling
 
 Make = Callable[[App], Any]
 
@@ -53,6 +54,15 @@ def test_a_second_join_with_a_topic_has_rows_of_its_own(app: App) -> None:
 def test_the_table_of_a_join_is_named_as_the_user_says(app: App) -> None:
     app.topic("orders").join(app.topic("customers").table(name="buyers")).to(app.sink("joined"))
     assert "buyers" in app.tables
+
+
+def test_an_operator_of_ones_own_runs_on_a_stream_and_is_called_so(app: App) -> None:
+    operator = WindowedAggregate(windows=tumbling("1m"), aggregates={"n": Count()})
+    runs = app.topic("orders").operator(operator, idle_timeout="2s").to("counts", late="late_orders")
+    assert (runs.title, runs.table.name, runs.idle_timeout) == ("operator orders-operator", "orders-operator", 2_000)
+    assert [output.topic for output in runs.side_outputs.outputs] == ["shop.late_orders"]
+    with pytest.raises(JoinError, match="there is an operator orders-operator already"):
+        app.topic("orders").operator(operator).to("others")
 
 
 def test_a_table_that_keeps_its_past_is_in_the_state_of_the_join(app: App) -> None:
