@@ -32,7 +32,7 @@ install: .venv/installed  ## make .venv with all that the app needs
 
 dev: .venv/installed-dev  ## the same, with what the tests need
 
-demo: install  ## start Kafka, worker and producer; PIPELINE=clicks|risk|all; RECORDS=N ends by itself
+demo: install  ## start Kafka, worker and producer; PIPELINE=clicks|risk|sensors|all; RECORDS=N ends by itself
 	@$(BIN)/streamapp demo $(if $(PIPELINE),--pipeline $(PIPELINE)) $(if $(RECORDS)$(CLICKS),--records $(or $(RECORDS),$(CLICKS)))
 
 # A test that no signal ends (it hangs in C, or in the cleanup after its time) tells where, and fails, at faulthandler's (the

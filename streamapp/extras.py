@@ -21,14 +21,17 @@ class Extra(Enum):
     PRODUCE = ("produce", "producing", ("tqdm",))
     REDIS = ("redis", "a store in Redis", ("redis",))
     RISK = ("risk", "the risk pipeline", ("numpy", "onnxruntime"))
+    SENSORS = ("sensors", "the sensors pipeline", ("numba", "numpy"), ("numba",))
     SKETCHES = ("sketches", "estimating quantiles and how many different values there are", ("datasketches",))
     TRAINING = ("training", "training a model", ("lightgbm", "matplotlib", "onnx", "onnxmltools", "sklearn"))
 
-    def __init__(self, extra: str, feature: str, modules: tuple[str, ...]) -> None:
+    def __init__(self, extra: str, feature: str, modules: tuple[str, ...], spared: tuple[str, ...] = ()) -> None:
         self.extra, self.feature, self.modules = extra, feature, modules
+        #: Those of the modules without which it goes on, more slowly.
+        self.spared = spared
 
 
 def require(needed: Extra) -> None:
     """Check, without importing them, that an extra's packages are installed; a `MissingExtraError` if one is not."""
-    if not all(map(find_spec, needed.modules)):
+    if not all(find_spec(module) for module in needed.modules if module not in needed.spared):
         raise MissingExtraError(f"{needed.feature} needs pip install 'streamapp[{needed.extra}]'")

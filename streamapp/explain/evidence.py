@@ -15,7 +15,7 @@ __all__ = ["Evidence", "EvidenceTopic", "Match", "SearchResult", "dead_letters",
 
 
 class Match(NamedTuple):
-    """That a record joined, and the places of the records that it joined, as far as they are named."""
+    """That a record gave a result, and the places of the records that it joined, as far as they are named."""
 
     partners: Sequence[tuple[TP, int]] = ()
     #: Of a result that is a decision, which that is, and why; none = it says nothing more.

@@ -197,6 +197,8 @@ class _Question:
         if isinstance(evidence, SideOutput):
             possible = msgspec.structs.replace(by_state, reasons=by_state.reasons | {evidence.reason})
             return _Settled(possible.settled(evidence), found)
+        if isinstance(evidence, Match):
+            return self._matched(by_state, evidence, found)
         unnamed = by_state.reasons.difference(*(one.reasons for one in asked))
         if Reason.PARTLY_LATE in unnamed:  # then it counts all the same
             unnamed -= {Reason.PARTLY_LATE}
@@ -209,11 +211,13 @@ class _Question:
             results = [one for one in self.join.evidence if not one.reasons]
             evidence, found, _ = search(self.log, results, self.record)
             if isinstance(evidence, Match):
-                verdict = Verdict.DECIDED if evidence.decision else Verdict.MATCHED
-                detail = evidence.decision or by_state.detail
-                matched = msgspec.structs.replace(by_state, verdict=verdict, detail=detail)
-                return _Settled(matched, found, list(self._partners(evidence)))
+                return self._matched(by_state, evidence, found)
         return _Settled(by_state, missing="no result has it so far" if known else _missing(unnamed))
+
+    def _matched(self, by_state: Explanation, match: Match, found: Logged | None) -> _Settled:
+        verdict = Verdict.DECIDED if match.decision else Verdict.MATCHED
+        matched = msgspec.structs.replace(by_state, verdict=verdict, detail=match.decision or by_state.detail)
+        return _Settled(matched, found, list(self._partners(match)))
 
     def _partners(self, match: Match) -> Iterator[NearRecord]:
         for tp, offset in match.partners:

@@ -77,7 +77,7 @@ class Verdict(enum.StrEnum):
     PROCESSED = "processed"
     #: A step before leaves it out.
     LEFT_OUT = "left_out"
-    #: It was decided on, as a result says.
+    #: It was decided on, as a result says, or that there is none.
     DECIDED = "decided"
     #: The join has not come to it.
     UNREAD = "unread"

@@ -8,8 +8,10 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from streamapp import setting_parsers as values
+from streamapp.extras import Extra, require
 from streamapp.pipelines.clicks.settings import ClickSettings
 from streamapp.pipelines.risk.settings import RiskSettings
+from streamapp.pipelines.sensors.settings import SensorSettings
 from streamapp.settings import setting
 
 __all__ = ["PIPELINES", "AppSettings", "Pipeline"]
@@ -26,6 +28,8 @@ class Pipeline(NamedTuple):
     demo: str
     #: The one that makes its features of files, by `replay` (`streamapp replay --features`), if there is one.
     offline: str = ""
+    #: What has to be installed for its agents to be imported.
+    needs: Extra | None = None
 
 
 PIPELINES: Final[Mapping[str, Pipeline]] = MappingProxyType(
@@ -41,17 +45,28 @@ PIPELINES: Final[Mapping[str, Pipeline]] = MappingProxyType(
             "streamapp.pipelines.risk.demo",
             "streamapp.pipelines.risk.offline",
         ),
+        "sensors": Pipeline(
+            ("streamapp.agents.readings",),
+            "streamapp.pipelines.sensors.traffic",
+            "streamapp.pipelines.sensors.demo",
+            needs=Extra.SENSORS,
+        ),
     }
 )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AppSettings(ClickSettings, RiskSettings):
+class AppSettings(ClickSettings, RiskSettings, SensorSettings):
     """The settings of the library and of all pipelines; those of a pipeline that does not run change nothing."""
 
     pipelines: tuple[str, ...] = setting(
         ("clicks",), values.some_of(PIPELINES, least=1), f"what the worker runs: {', '.join(PIPELINES)}"
     )
+
+    def require(self) -> None:
+        """Check that what the pipelines that run need is installed; a `MissingExtraError` if it is not."""
+        for needed in filter(None, (PIPELINES[name].needs for name in self.pipelines)):
+            require(needed)
 
     @property
     def modules(self) -> list[str]:

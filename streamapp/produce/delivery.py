@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import truediv
 from typing import Final
 
 import msgspec
@@ -20,7 +21,7 @@ from streamapp.produce.interrupt import Interrupt, Interrupted, listening
 from streamapp.produce.lines import JsonLines
 from streamapp.produce.pacing import paced
 from streamapp.produce.source import lines_of
-from streamapp.produce.traffic import Traffic
+from streamapp.produce.traffic import Bursting, Traffic
 from streamapp.settings import Settings
 
 __all__ = ["Options", "Report", "produce_lines", "produce_traffic"]
@@ -73,7 +74,8 @@ def produce_traffic(settings: Settings, traffic: Traffic, options: Options) -> R
     kinds: Counter[str] = Counter()
     begun = set(traffic.topics[:1])
     with _session(settings, options, traffic.total) as session:
-        for record in paced(records, options.rate, session.producer.poll):
+        due = traffic.due if isinstance(traffic, Bursting) else truediv
+        for record in paced(records, options.rate, session.producer.poll, due=due):
             if record.topic not in begun:
                 # What comes first is there before the first record of the next topic, which could arrive sooner.
                 session.producer.flush(session.deadline)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import click
 import msgspec
 
-__all__ = ["BAD_SHARE", "ENDLESS", "LATENESS_MS", "LATE_SHARE", "SEED", "Record", "Traffic", "share"]
+__all__ = ["BAD_SHARE", "ENDLESS", "LATENESS_MS", "LATE_SHARE", "SEED", "Bursting", "Record", "Traffic", "share"]
 
 #: How far a late record is behind its neighbours: the least and the most.
 LATENESS_MS: Final = (60_000, 600_000)
@@ -57,3 +57,12 @@ class Traffic(Protocol):
 
     def summary(self, kinds: Mapping[str, int]) -> msgspec.Struct:
         """Sum up for the report what was sent, by the kinds of the records."""
+
+
+@runtime_checkable
+class Bursting(Protocol):
+    """Traffic whose rate is not the same all the time."""
+
+    def due(self, number: int, rate: float) -> float:
+        """Return when a record is due, in seconds after the first, if it is sent at a rate (a second) as a rule."""
+        ...

@@ -27,6 +27,8 @@ __all__ = [
     "Declaration",
     "Duration",
     "JoinDeclaration",
+    "OperatorDeclaration",
+    "OperatorProcessor",
     "SinkLike",
     "checked",
     "declare",
@@ -117,6 +119,12 @@ class Declaration(Generic[R]):
         return processor
 
 
+class OperatorProcessor(JoinProcessor[R]):
+    """An operator of one stream on Kafka that is not the library's own."""
+
+    noun: ClassVar[str] = "operator"
+
+
 class JoinDeclaration(Declaration[R]):
     """What is joined how; `to` says where the results go, and makes the join a part of the app."""
 
@@ -165,6 +173,12 @@ class JoinDeclaration(Declaration[R]):
     def sink(self, output: Output, value: MakeValue | None, lineage: Lineage | None) -> Sink[R]:
         """Make what sends the results to a topic."""
         return Sink(output, value, lineage=lineage, topics=self.topics)
+
+
+class OperatorDeclaration(JoinDeclaration[R]):
+    """An operator of a stream; `to` says where the results go, and makes it a part of the app."""
+
+    runs = OperatorProcessor
 
 
 def one_of(kinds: type[K], given: str, argument: str) -> K:

@@ -80,6 +80,8 @@ class JoinProcessor(Generic[R]):
     traced: bool = False
     #: Where the results go.
     sink: Sink[R] | None = None
+    #: What else tells what became of records: such as results that say why they are there.
+    told: list[EvidenceTopic] = dataclasses.field(default_factory=list)
     #: What messages call it, before its name.
     noun: ClassVar[str] = "join"
 
@@ -207,7 +209,7 @@ class JoinProcessor(Generic[R]):
     @property
     def evidence(self) -> list[EvidenceTopic]:
         """The topics with what became of the records of the join."""
-        found = [dead_letters(self.app.dead_letters.topic), *self.side_outputs.evidence]
+        found = [dead_letters(self.app.dead_letters.topic), *self.side_outputs.evidence, *self.told]
         if self.sink is not None and (lineage := self.sink.lineage) is not None:
             found.append(EvidenceTopic(self.sink.output.topic, frozenset(), lineage.read))
         return found

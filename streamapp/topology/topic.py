@@ -29,6 +29,7 @@ from streamapp.topology.base import JoiningApp
 from streamapp.topology.declaration import (
     Duration,
     JoinDeclaration,
+    OperatorDeclaration,
     checked,
     declare,
     milliseconds,
@@ -182,6 +183,24 @@ class Topic(Steps, faust.Topic):
         groups = grouped(features, self.keyed_by)
         checked(Usable, groups, self.check)
         return EnrichedStream(self.app, self.source(0), groups, milliseconds(grace), name)
+
+    def operator(
+        self, join: Join[R], *, idle_timeout: Duration | None = None, name: str = ""
+    ) -> OperatorDeclaration[R]:
+        """Run an operator of your own on the records of this stream, which is its source 0.
+
+        It gets what joins and windows get: its state in a table with a changelog, side outputs, a balance that is
+        checked, an event clock, and answers to `streamapp explain`.
+
+        Args:
+            join: what is started on the state of each partition.
+            idle_timeout: after how long a silence of a partition event time goes on with the wall clock, while
+                something waits for it. None = never.
+            name: of the operator; its state is kept under it. By default it is made of the topic's name.
+        """
+        source = self.source(0)
+        name = name or f"{source.topic.removeprefix(self.app.settings.topic_prefix)}-operator"
+        return OperatorDeclaration(self.app, name, join, [source], timeout(idle_timeout))
 
     def table(self, *, ttl: Duration = 0, history: Duration | None = None, name: str = "") -> TopicTable:
         """Take the topic's records as the updates of a table: of each key the last one counts, null deletes.

@@ -94,3 +94,13 @@ def test_the_demo_of_the_risk_ends_by_itself_with_every_transaction_accounted_fo
     assert report["alerts"] > 0
     assert report["rejected"] > 0
     assert '"model":"shown+' in said
+
+
+def test_the_demo_of_the_sensors_ends_by_itself_with_every_reading_accounted_for(tmp_path: Path) -> None:
+    report, said = report_of(tmp_path, "--pipeline", "sensors", "--records", "20000")
+    assert (report["pipeline"], report["records"], report["unmatched"]) == ("sensors", 20_000, 0)
+    assert report["results"] > 18_000
+    assert report["alerts"] > 0
+    assert report["late"] > 0
+    assert report["rejected"] > 0
+    assert '"reasons":[' in said

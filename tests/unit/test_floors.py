@@ -15,7 +15,7 @@ FLOORS = (
     ("pipelines",),
     ("app",),
     ("pipelines.settings",),
-    ("pipelines.clicks.settings", "pipelines.risk.settings"),
+    ("pipelines.clicks.settings", "pipelines.risk.settings", "pipelines.sensors.settings"),
     ("application",),
     ("web",),
     ("embedded_kafka", "repartitioning", "reset"),

@@ -73,3 +73,9 @@ def test_no_rate_is_no_waiting() -> None:
 
     assert list(paced(range(1_000), 0, clock.wait, clock)) == list(range(1_000))
     assert not clock.waits
+
+
+def test_items_may_be_due_otherwise_than_evenly() -> None:
+    clock = Clock()
+    times = [clock.now - 100 for _ in paced(range(4), 10, clock.wait, clock, lambda number, rate: number**2 / rate)]
+    assert times == pytest.approx([0, 0.1, 0.4, 0.9], abs=0.01)

@@ -56,6 +56,15 @@ def test_the_table_of_a_join_is_named_as_the_user_says(app: App) -> None:
     assert "buyers" in app.tables
 
 
+def test_an_operator_of_ones_own_runs_on_a_stream_and_is_called_so(app: App) -> None:
+    operator = WindowedAggregate(windows=tumbling("1m"), aggregates={"n": Count()})
+    runs = app.topic("orders").operator(operator, idle_timeout="2s").to("counts", late="late_orders")
+    assert (runs.title, runs.table.name, runs.idle_timeout) == ("operator orders-operator", "orders-operator", 2_000)
+    assert [output.topic for output in runs.side_outputs.outputs] == ["shop.late_orders"]
+    with pytest.raises(JoinError, match="there is an operator orders-operator already"):
+        app.topic("orders").operator(operator).to("others")
+
+
 def test_a_table_that_keeps_its_past_is_in_the_state_of_the_join(app: App) -> None:
     app.topic("orders").join(app.topic("customers").table(history=1)).to(app.sink("joined"))
     assert list(app.tables) == ["orders-customers-join"]
