@@ -15,7 +15,8 @@ import orjson
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from benchmarks.peers import Job, Peer
-from benchmarks.results import Lone, Percentiles, SteadyLoad
+from benchmarks.percentiles import Percentiles
+from benchmarks.results import Lone, SteadyLoad
 from benchmarks.runner import PeerError, Runner
 from benchmarks.topics import Topics, producer
 from benchmarks.workload import Workload

@@ -12,6 +12,7 @@ from typing import Final
 
 from benchmarks.peers import PAIRING, PEERS, PairingStreamapp, Peer, Streamapp
 from benchmarks.results import Part
+from benchmarks.risk_peers import Counting, counting
 from benchmarks.windowing import WINDOWING, WindowingStreamapp
 from benchmarks.windows import Kind
 
@@ -35,6 +36,7 @@ class Options:
         peers: programs to compare, of which streamapp is the first if it is one of them.
         pairing: the same, of those that join two streams.
         windowing: the same, of those that aggregate in windows, by the kind of these.
+        counting: the same, of those that count transactions of IP addresses.
         streamapp: the app of this project.
         cache: where venvs and builds are kept.
         docs: where the page, the plots and the results go.
@@ -51,6 +53,7 @@ class Options:
     peers: Sequence[Peer]
     pairing: Sequence[Peer]
     windowing: Mapping[Kind, Sequence[Peer]]
+    counting: Sequence[Counting]
     streamapp: Streamapp
     cache: Path
     docs: Path
@@ -75,6 +78,7 @@ def parse(arguments: Sequence[str]) -> Options:
             kind: [peer for peer in (WindowingStreamapp(streamapp.bin, kind=kind), *peers) if peer.name in given.peers]
             for kind, peers in WINDOWING.items()
         },
+        counting=[peer for peer in counting(streamapp.bin) if peer.name in given.peers],
         streamapp=streamapp,
         cache=given.cache.absolute(),
         docs=given.docs,
@@ -83,7 +87,8 @@ def parse(arguments: Sequence[str]) -> Options:
 
 
 def _parser() -> argparse.ArgumentParser:
-    peers: Sequence[Peer] = (Streamapp(Path()), *PEERS, *PAIRING, *itertools.chain(*WINDOWING.values()))
+    kinds = itertools.chain(*WINDOWING.values())
+    peers: Sequence[Peer] = (Streamapp(Path()), *PEERS, *PAIRING, *kinds, *counting(Path()))
     parser = argparse.ArgumentParser(
         prog='make bench BENCH="…"',
         description="The same join here and in other programs, side by side, into docs/benchmarks.md.",

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from string import Template
 from typing import Any, Final
 
-from benchmarks.machine import About
+from benchmarks.blocks import about, blocks, percentiles, table
 from benchmarks.pairs import DISORDER, GRACE, WINDOW, Pairs
 from benchmarks.peers import KAFKA_STREAMS, PAIRING, PEERS, Peer, Streamapp, exactly_once
-from benchmarks.results import Guarantees, Latency, Percentiles, Profile, Recovery, Results, Runs, Takeover, Takeovers
+from benchmarks.results import Guarantees, Latency, Profile, Recovery, Results, Runs, Takeover, Takeovers
+from benchmarks.risk_page import counts, detector
 from benchmarks.runner import Run, median, median_again
 from benchmarks.windowing import WINDOWING, per_transaction
 from benchmarks.windows import DISORDER as BEHIND
@@ -69,6 +70,8 @@ def render(results: Results) -> str:
         else NOTHING,
         recovery=_recovery(results.recovery) if results.recovery else NOTHING,
         takeover=_takeover(results.takeover) if results.takeover else NOTHING,
+        risk=counts(results.risk) if results.risk else NOTHING,
+        sensors=detector(results.sensors) if results.sensors else NOTHING,
         profile=_profile(results.profile) if results.profile else NOTHING,
     )
 
@@ -86,11 +89,11 @@ def of_kind(measured: Runs[Windows], kind: Kind) -> Runs[Windows]:
 
 def _throughput(measured: Runs[Workload]) -> str:
     groups = measured.by_peer()
-    return _blocks(
+    return blocks(
         _workloads(groups),
-        _table(["", "joined/s", *HEADS], _side_by_side(groups)),
+        table(["", "joined/s", *HEADS], _side_by_side(groups)),
         _others(measured.runs),
-        _about(measured.about),
+        about(measured.about),
         _left_out(measured.left_out),
     )
 
@@ -127,7 +130,7 @@ def _side_by_side(groups: Mapping[str, Sequence[Run[Any]]], per_record: float = 
 def _programs(measured: Runs[Any]) -> str:
     peers = [KNOWN[peer] for peer in measured.by_peer() if peer in KNOWN]
     rows = [[peer.title, peer.version, peer.keeps] for peer in peers]
-    return _table(["", "version", "where the table is, and what a crash leaves of it"], rows, numbers=False)
+    return table(["", "version", "where the table is, and what a crash leaves of it"], rows, numbers=False)
 
 
 def _guarantees(measured: Guarantees) -> str:
@@ -156,11 +159,11 @@ def _guarantees(measured: Guarantees) -> str:
                 ]
             )
     heads = ["joined/s", "of at least once", "times", "steady/s", "CPU µs", "broker µs", "peak MB", "start-up s"]
-    return _blocks(
+    return blocks(
         _workloads(groups),
-        _table(["", *heads, "lone click p50 ms", "p99", "output"], rows),
+        table(["", *heads, "lone click p50 ms", "p99", "output"], rows),
         _others(measured.runs),
-        _about(measured.about),
+        about(measured.about),
         _left_out(measured.left_out),
     )
 
@@ -168,17 +171,17 @@ def _guarantees(measured: Guarantees) -> str:
 def _pairs(measured: Runs[Pairs]) -> str:
     groups = measured.by_peer()
     (load,) = measured.by_workload()
-    table = _side_by_side(groups, load.results / load.records)
+    sides = _side_by_side(groups, load.results / load.records)
     pairs = (f"{median(runs).per_s:,.0f}" for runs in groups.values())
-    rows = [[name, rate, per_s, *figures] for (name, rate, *figures), per_s in zip(table, pairs, strict=True)]
-    return _blocks(
+    rows = [[name, rate, per_s, *figures] for (name, rate, *figures), per_s in zip(sides, pairs, strict=True)]
+    return blocks(
         f"{load.each:,} purchases and {load.each:,} views, {load.users:,} users, {load.partitions} partitions, "
         f"{load.span / 1000:,.0f} s of event time, records up to {DISORDER / 1000:g} s behind those before them; "
         f"window ±{WINDOW / 1000:g} s, grace {GRACE / 1000:g} s: {load.results:,} pairs, "
         f"{load.results / load.each:.2f} of each record. {_rounds(groups)}.",
-        _table(["", "records/s", "pairs/s", *HEADS], rows),
+        table(["", "records/s", "pairs/s", *HEADS], rows),
         _others(measured.runs),
-        _about(measured.about),
+        about(measured.about),
         _left_out(measured.left_out),
     )
 
@@ -192,13 +195,13 @@ def _windows(measured: Runs[Windows], kind: Kind) -> str:
     whole = max(loads.values(), key=lambda load: load.transactions)
     fewer = [f" ({title(peer)}: {one.transactions:,})" for peer, one in loads.items() if one != whole]
     results = next(run.check.right + run.check.missing for run in some.runs if run.workload == whole)
-    return _blocks(
+    return blocks(
         f"{whole.transactions:,} transactions{''.join(fewer)}, {whole.keys:,} addresses, "
         f"{whole.partitions} partitions, {SPAN / 60_000:g} minutes of event time, "
         f"records up to {BEHIND / 1000:g} s behind those before them; {results:,} results. {_rounds(groups)}.",
-        _table(["", "records/s", *HEADS], _side_by_side(groups)),
+        table(["", "records/s", *HEADS], _side_by_side(groups)),
         _others(some.runs),
-        _about(some.about),
+        about(some.about),
         _left_out(some.left_out),
     )
 
@@ -210,14 +213,14 @@ def _ratio(rates: Mapping[str, float], one: str, other: str, form: str) -> str:
 def _latency(measured: Latency) -> str:
     lone = sorted(measured.lone.items(), key=lambda item: item[1].spaced.p50)
     rows = [
-        [name, *_percentiles(times.spaced), *_percentiles(times.straight)]
+        [name, *percentiles(times.spaced), *percentiles(times.straight)]
         for name, times in [("to the broker and back", measured.floor), *((title(peer), times) for peer, times in lone)]
     ]
     heads = ["", "p50 ms", "p90", "p99", "most", "clicks", "straight p50 ms", "p90", "p99", "most", "clicks"]
-    return _blocks(
-        _table(heads, rows),
+    return blocks(
+        table(heads, rows),
         _steady(measured),
-        _about(measured.about),
+        about(measured.about),
         _left_out(measured.left_out),
     )
 
@@ -230,11 +233,11 @@ def _steady(measured: Latency) -> str:
     if not rows:
         return ""
     first = rows[0][1]
-    return _blocks(
+    return blocks(
         f"{first.rate:,} clicks a second for {first.seconds:g} s:",
-        _table(
+        table(
             ["", "p50 ms", "p90", "p99", "most", "clicks", "missing", "repeated"],
-            [[name, *_percentiles(load.times), f"{load.missing:,}", f"{load.repeated:,}"] for name, load in rows],
+            [[name, *percentiles(load.times), f"{load.missing:,}", f"{load.repeated:,}"] for name, load in rows],
         ),
     )
 
@@ -247,9 +250,9 @@ def _sizes(measured: Runs[Workload]) -> str:
         return [f"{median(runs[size]).per_s:,.0f}" if size in runs else "" for size in sizes]
 
     rows = [[title(peer), *rates(peer)] for peer in measured.by_peer()]
-    return _blocks(
+    return blocks(
         _scaling(measured.of(STREAMAPP), "bytes a click", lambda one: one.bytes_of_a_click),
-        _table(["joined/s", *(f"{size.bytes_of_a_click:,} bytes" for size in sizes)], rows) if len(rows) > 1 else "",
+        table(["joined/s", *(f"{size.bytes_of_a_click:,} bytes" for size in sizes)], rows) if len(rows) > 1 else "",
     )
 
 
@@ -283,10 +286,10 @@ def _scaling(measured: Runs[Workload], label: str, value: Callable[[Workload], i
         *(["again: joined/s", "again: CPU µs"] if any(run.again for run in measured.runs) else []),
         "output",
     ]
-    return _blocks(
-        _table([label, *heads], rows),
+    return blocks(
+        table([label, *heads], rows),
         _others(measured.runs),
-        _about(measured.about),
+        about(measured.about),
         _left_out(measured.left_out),
     )
 
@@ -305,10 +308,10 @@ def _recovery(measured: Recovery) -> str:
                 f"{statistics.median(restore.peak_mb for restore in some):,.0f}",
             ]
         )
-    return _blocks(
+    return blocks(
         f"{measured.users:,} rows, 4 partitions.",
-        _table(["store", "changelog records read", "seconds", "rows/s", "start s", "peak MB"], rows),
-        _about(measured.about),
+        table(["store", "changelog records read", "seconds", "rows/s", "start s", "peak MB"], rows),
+        about(measured.about),
     )
 
 
@@ -327,10 +330,10 @@ def _takeover(measured: Takeovers) -> str:
         ]
         for (exactly, users, standby), some in groups.items()
     ]
-    return _blocks(
-        _table(["", "rows taken over", "standby", "stop s", "goes on s", "changelog records read"], rows),
+    return blocks(
+        table(["", "rows taken over", "standby", "stop s", "goes on s", "changelog records read"], rows),
         f"The slowest of {len(measured.takeovers) // len(groups)} each.",
-        _about(measured.about),
+        about(measured.about),
     )
 
 
@@ -339,11 +342,11 @@ def _profile(measured: Profile) -> str:
         shares = {name: number / measured.samples for name, number in counts.items()}
         return [[f"`{name}`", f"{share:.1%}"] for name, share in shares.items() if share >= SHOWN]
 
-    return _blocks(
-        _table(["innermost Python function", "share"], rows(measured.functions)),
-        _table(["what runs beneath it", "share"], rows(measured.libraries)),
+    return blocks(
+        table(["innermost Python function", "share"], rows(measured.functions)),
+        table(["what runs beneath it", "share"], rows(measured.libraries)),
         f"{measured.samples:,} samples while {measured.clicks:,} clicks were joined.",
-        _about(measured.about),
+        about(measured.about),
     )
 
 
@@ -368,27 +371,9 @@ def _outputs(runs: Sequence[Run[Any]]) -> str:
     return str(worst.check)
 
 
-def _percentiles(times: Percentiles) -> list[str]:
-    return [*(f"{time:,.1f}" for time in (times.p50, times.p90, times.p99, times.most)), f"{times.number:,}"]
-
-
-def _about(about: About) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in about.versions.items())
-    return f"`{about.command}`, {about.date}, commit {about.commit or 'unknown'}; {about.machine}; {versions}."
-
-
 def _others(runs: Sequence[Run[Any]]) -> str:
     return f"Other processes had {max(run.figures.others for run in runs):.0%} of the machine's CPU in the worst run."
 
 
 def _left_out(left_out: Mapping[str, str]) -> str:
     return "\n".join(f"Left out: {title(name)}: {why}." for name, why in left_out.items())
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: bool = True) -> str:
-    rule = ["---", *("---:" if numbers else "---" for _ in heads[1:])]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (heads, rule, *rows))
-
-
-def _blocks(*blocks: str) -> str:
-    return "\n\n".join(block for block in blocks if block)

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, TypeVar
 
-from benchmarks import hotspots, latency, recovery, takeover
+from benchmarks import hotspots, latency, recovery, risk, sensor_detector, takeover
 from benchmarks.machine import About
 from benchmarks.options import Options
 from benchmarks.pairs import Pairs
 from benchmarks.peers import KAFKA_STREAMS, Peer, UnavailableError, exactly_once
 from benchmarks.results import Guarantees, Latency, Part, Profile, Recovery, Runs, Takeovers
+from benchmarks.risk_results import Counts, DetectorSpeeds
 from benchmarks.runner import PeerError, Run, Runner
 from benchmarks.windows import Windows
 from benchmarks.workload import Load, Workload
@@ -20,6 +21,7 @@ from benchmarks.workload import Load, Workload
 __all__ = ["PARTS"]
 
 L = TypeVar("L", bound=Load)
+P = TypeVar("P", bound=Peer)
 T = TypeVar("T")
 
 #: What the parts go through that change one thing: rows of the table, bytes of a click, partitions.
@@ -120,6 +122,24 @@ def take_over(runner: Runner, options: Options) -> Takeovers:
     return Takeovers(About.now(options.command, options.streamapp.bin), found)
 
 
+def count_transactions(runner: Runner, options: Options) -> Counts:
+    """Let peers count the transactions of IP addresses, as risk control needs it."""
+    peers, left_out = _install(options, options.counting)
+    counted = _each(peers, left_out, lambda peer: risk.count(runner, peer, options.steady, options.clicks // 5))
+    about = About.now(options.command, options.streamapp.bin)
+    versions = {peer.title: peer.version for peer in peers if peer.version}
+    return Counts(dataclasses.replace(about, versions={**about.versions, **versions}), counted, left_out)
+
+
+def detect(_: Runner, options: Options) -> DetectorSpeeds:
+    """Time the detector of anomalies, in this process."""
+    found = []
+    for speed in sensor_detector.speeds():
+        print(speed, flush=True)
+        found.append(speed)
+    return DetectorSpeeds(About.now(options.command, options.streamapp.bin), found)
+
+
 def profile(runner: Runner, options: Options) -> Profile:
     """Look at the stacks of streamapp."""
     workload = Workload(options.users, options.clicks)
@@ -139,6 +159,8 @@ PARTS: Final[Mapping[Part, Callable[[Runner, Options], object]]] = MappingProxyT
         Part.PARTITIONS: add_partitions,
         Part.RECOVERY: recover,
         Part.TAKEOVER: take_over,
+        Part.RISK: count_transactions,
+        Part.SENSORS: detect,
         Part.PROFILE: profile,
     }
 )
@@ -155,8 +177,8 @@ def _compare(runner: Runner, options: Options, peers: Sequence[Peer], load: Call
     return Runs(About.now(options.command, options.streamapp.bin), runs, left_out)
 
 
-def _install(options: Options, wanted: Sequence[Peer]) -> tuple[list[Peer], dict[str, str]]:
-    peers: list[Peer] = []
+def _install(options: Options, wanted: Sequence[P]) -> tuple[list[P], dict[str, str]]:
+    peers: list[P] = []
     left_out: dict[str, str] = {}
     for peer in wanted:
         try:
@@ -168,7 +190,7 @@ def _install(options: Options, wanted: Sequence[Peer]) -> tuple[list[Peer], dict
     return peers, left_out
 
 
-def _each(peers: Sequence[Peer], left_out: dict[str, str], measure: Callable[[Peer], T]) -> dict[str, T]:
+def _each(peers: Sequence[P], left_out: dict[str, str], measure: Callable[[P], T]) -> dict[str, T]:
     """Measure peers, by name; those that give nothing are left out."""
     found: dict[str, T] = {}
     for peer in peers:

@@ -27,6 +27,7 @@ __all__ = [
     "Streamapp",
     "UnavailableError",
     "exactly_once",
+    "run_once",
 ]
 
 PROGRAMS: Final = Path(__file__).parent / "programs"
@@ -168,8 +169,9 @@ class PythonProgram:
         if installed.exists() and installed.read_text() == wanted:
             return
         print(f"{self.title}: making {venv}", flush=True)
-        _run(sys.executable, "-m", "venv", "--clear", venv)
-        _run(self.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", self._requirements)
+        run_once(sys.executable, "-m", "venv", "--clear", venv)
+        pip = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+        run_once(self.python, *pip, "-r", self._requirements)
         installed.write_text(wanted)
 
     def command(self, job: Job) -> list[str]:
@@ -228,7 +230,7 @@ class KafkaStreams:
         print(f"{self.title}: building {build}", flush=True)
         shutil.rmtree(build, ignore_errors=True)
         shutil.copytree(source, build)
-        _run("mvn", "-q", "--batch-mode", "--file", build / "pom.xml", "package", "dependency:copy-dependencies")
+        run_once("mvn", "-q", "--batch-mode", "--file", build / "pom.xml", "package", "dependency:copy-dependencies")
         built.write_text(wanted)
 
     def command(self, job: Job) -> list[str]:
@@ -374,7 +376,8 @@ PAIRING: Final[tuple[Peer, ...]] = (
 """All that join two streams, but for streamapp."""
 
 
-def _run(*command: str | Path) -> None:
+def run_once(*command: str | Path) -> None:
+    """Run a command to its end; an UnavailableError if it fails."""
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
         output = (done.stderr or done.stdout).strip().splitlines()

@@ -12,6 +12,8 @@ import msgspec
 
 from benchmarks.machine import About
 from benchmarks.pairs import Pairs
+from benchmarks.percentiles import Percentiles
+from benchmarks.risk_results import Counts, DetectorSpeeds
 from benchmarks.runner import Run, median
 from benchmarks.windows import Windows
 from benchmarks.workload import Load, Workload
@@ -21,7 +23,6 @@ __all__ = [
     "Latency",
     "Lone",
     "Part",
-    "Percentiles",
     "Profile",
     "Recovery",
     "Restore",
@@ -50,6 +51,8 @@ class Part(enum.StrEnum):
     PARTITIONS = "partitions"
     RECOVERY = "recovery"
     TAKEOVER = "takeover"
+    RISK = "risk"
+    SENSORS = "sensors"
     PROFILE = "profile"
 
 
@@ -82,32 +85,6 @@ class Runs(Generic[L]):
         for run in self.runs:
             groups[run.workload].append(run)
         return dict(groups)
-
-
-@dataclasses.dataclass(frozen=True)
-class Percentiles:
-    """A distribution of times (ms)."""
-
-    number: int
-    p50: float
-    p90: float
-    p99: float
-    most: float
-
-    def __str__(self) -> str:
-        return (
-            f"p50 {self.p50:.2f} ms, p90 {self.p90:.2f}, p99 {self.p99:.2f}, most {self.most:.2f}, of {self.number:,}"
-        )
-
-    @classmethod
-    def of(cls, times: list[float]) -> Self:
-        """Sum up times, of which there must be at least one; each percentile is one of them."""
-        ordered = sorted(times)
-
-        def at(share: float) -> float:
-            return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 3)
-
-        return cls(len(ordered), at(0.5), at(0.9), at(0.99), at(1.0))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -276,6 +253,8 @@ KINDS: Final = {
     Part.LATENCY: Latency,
     Part.RECOVERY: Recovery,
     Part.TAKEOVER: Takeovers,
+    Part.RISK: Counts,
+    Part.SENSORS: DetectorSpeeds,
     Part.PROFILE: Profile,
 }
 
@@ -294,6 +273,8 @@ class Results:
     partitions: Runs[Workload] | None = None
     recovery: Recovery | None = None
     takeover: Takeovers | None = None
+    risk: Counts | None = None
+    sensors: DetectorSpeeds | None = None
     profile: Profile | None = None
 
     @classmethod

@@ -12,12 +12,13 @@ from __future__ import annotations
 import gc
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
+from benchmarks.risk_results import DetectorSpeed
 from streamapp.joins import Event, MemoryStore, State
 from streamapp.pipelines.sensors.detector import Detector
 from streamapp.pipelines.sensors.engines import Engine, Kind
@@ -44,7 +45,8 @@ def best(run: Callable[[], object]) -> float:
     return min(spent) / READINGS * 1e6
 
 
-def main() -> None:
+def speeds() -> Iterator[DetectorSpeed]:
+    """Yield what a reading costs each version in batches of each size."""
     events = [
         Event(record.key, record.value, record.timestamp, number)
         for number, record in enumerate(Traffic(devices=DEVICES, readings=READINGS).records(0.0, NOW))
@@ -64,8 +66,7 @@ def main() -> None:
         for size in SIZES:
             alone = best(partial(_engine, engine, limits, slots, times, values, size))
             whole = best(partial(_operator, engine, events, size))
-            told = f"{alone:6.2f} µs a reading, {whole:6.2f} with JSON and state"
-            print(f"{kind:<7} batches of {size:>5,}: {told}", flush=True)
+            yield DetectorSpeed(str(kind), size, round(alone, 3), round(whole, 3))
 
 
 def _engine(engine: Engine, limits: Limits, slots: Any, times: Any, values: Any, size: int) -> None:
@@ -87,4 +88,5 @@ def _operator(engine: Engine, events: list[Event], size: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    for speed in speeds():
+        print(speed, flush=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from confluent_kafka import (
@@ -43,13 +44,13 @@ class Topics:
             {"bootstrap.servers": bootstrap, "log_level": 0, "topic.metadata.refresh.interval.ms": -1}
         )
 
-    def create(self, name: str, partitions: int) -> None:
+    def create(self, name: str, partitions: int, config: Mapping[str, str] = MappingProxyType({})) -> None:
         """Make a topic; returns once each of its partitions has a leader.
 
         Raises:
             TimeoutError: if it has none after a minute.
         """
-        topic = NewTopic(name, partitions, 1, config={"max.message.bytes": f"{8 << 20}"})
+        topic = NewTopic(name, partitions, 1, config={"max.message.bytes": f"{8 << 20}", **config})
         self._admin.create_topics([topic])[name].result(DEADLINE)
         end = time.monotonic() + DEADLINE
         while self.count(name, partitions) is None:

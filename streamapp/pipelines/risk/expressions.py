@@ -227,6 +227,8 @@ def _all(parts: Sequence[Evaluate], operation: Callable[[Any, Any], Array]) -> E
     def evaluate(columns: Columns) -> Array:
         found = parts[0](columns)
         for part in parts[1:]:
+            if found.all() if operation is np.logical_or else not found.any():
+                break  # the others change nothing: most rules hold for none of a batch
             found = operation(found, part(columns))
         return np.asarray(found)
 

@@ -15,7 +15,6 @@ from typing import Final
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from streamapp.errors import StreamappError
 from streamapp.pipelines.risk.expressions import Columns, ExpressionError, Kind, condition
@@ -80,9 +79,10 @@ class Rules:
         """Return for each of the records of a batch the rules that hold for it."""
         found: list[list[Rule]] = [[] for _ in range(count)]
         for rule, holds in zip(self.rules, self._conditions, strict=True):
-            told: NDArray[np.bool_] = np.broadcast_to(holds(columns), count)
-            for number in np.flatnonzero(told).tolist():
-                found[number].append(rule)
+            told = holds(columns)
+            if told.any():
+                for number in np.flatnonzero(np.broadcast_to(told, count)).tolist():
+                    found[number].append(rule)
         return found
 
 
