@@ -91,7 +91,9 @@ class Told(NamedTuple):
     late: bool
 
 
-def expected(topics: Topics, grace: int, *, mixed: bool = False, unusable: Collection[bytes] = ()) -> dict[str, Told]:
+def expected(
+    topics: Topics, grace: int, *, mixed: bool = False, unusable: Collection[bytes | None] = ()
+) -> dict[str, Told]:
     """Return what is to be told of the transactions, by their ids; if they are `mixed`, in the order of their times."""
     known = {message.key().decode(): json.loads(message.value()) for message in topics.read("accounts")}
     sent = [message for message in topics.read("transactions") if message.value() not in unusable]
@@ -165,9 +167,11 @@ def scores(topics: Topics) -> dict[str, list[dict[str, Any]]]:
     return dict(found)
 
 
-def check(topics: Topics, *, once: bool, grace: int, mixed: bool = False) -> dict[str, list[dict[str, Any]]]:
+def check(
+    topics: Topics, *, once: bool, grace: int, mixed: bool = False, unusable: Collection[bytes | None] = ()
+) -> dict[str, list[dict[str, Any]]]:
     """Compare what came out with the plain model; if not each `once`, what came twice must be the same."""
-    found, told = scores(topics), expected(topics, grace, mixed=mixed)
+    found, told = scores(topics), expected(topics, grace, mixed=mixed, unusable=unusable)
     assert found.keys() == told.keys()
     for name, several in found.items():
         assert not once or len(several) == 1, f"{name} came out {len(several)} times"

@@ -33,6 +33,7 @@ SETTINGS: Mapping[str, object] = {
 }
 BAD = (
     ("d1", b'{"value": NaN}', "not_json"),
+    ("d1", b'{"value": -Infinity}', "not_json"),
     ("d2", b'{"value": -1e999}', "wrong_type"),
     ("d3", b'{"value": "warm"}', "wrong_type"),
     ("d4", b'{"celsius": 20}', "missing_field"),
