@@ -79,7 +79,7 @@ class Report(NamedTuple):
 
     def __str__(self) -> str:
         counts = self.counts
-        named = "".join(f"{name} {count:,}  " for name, count in counts.named.items())
+        named = "".join(f"{name} {count:,}  " for name, count in counts.named.items() if name != self.pipeline)
         return (
             f"{self.pipeline}: produced {counts.records:,}  {named}results {counts.results:,}  "
             f"alerts {counts.alerts:,}  late {counts.late:,}  rejected {counts.rejected:,}  lag {counts.pending:,}  "
