@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import NamedTuple
 
 __all__ = ["Counts", "Demonstrated", "Measured"]
@@ -22,7 +21,7 @@ class Counts:
     #: Records that came too late.
     late: int = 0
     #: The same in the words of the pipeline, which are told beside.
-    named: Mapping[str, int] = MappingProxyType({})
+    named: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     @property
     def pending(self) -> int:
