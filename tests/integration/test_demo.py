@@ -11,15 +11,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ports import needs_ipv6
+from ports import free_port, needs_ipv6
 from risk_models import write_model
 from worker import wait_until
+
+
+def variables_of(**settings: str) -> dict[str, str]:
+    return {f"STREAMAPP_{name.upper()}": value for name, value in settings.items()}
 
 
 @contextlib.contextmanager
 def running(directory: Path, *arguments: str, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
     variables = {name: value for name, value in os.environ.items() if not name.startswith("STREAMAPP_")}
-    variables |= {f"STREAMAPP_{name.upper()}": value for name, value in settings.items()} | {"TMPDIR": str(directory)}
+    variables |= variables_of(web_port=str(free_port()), **settings) | {"TMPDIR": str(directory)}
     with (directory / "demo.log").open("wb") as log:
         command = [sys.executable, "-m", "streamapp", "demo", *arguments]
         demo = subprocess.Popen(command, env=variables, cwd=directory, stdout=log, stderr=log)
@@ -64,7 +68,7 @@ def report_of(directory: Path, *arguments: str, **settings: str) -> tuple[dict[s
     environment = {name: value for name, value in os.environ.items() if not name.startswith("STREAMAPP_")}
     demo = subprocess.run(
         [sys.executable, "-m", "streamapp", "demo", *arguments],
-        env=environment | {f"STREAMAPP_{name.upper()}": value for name, value in settings.items()},
+        env=environment | variables_of(web_port=str(free_port()), **settings),
         cwd=directory,
         capture_output=True,
         text=True,
