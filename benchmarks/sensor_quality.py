@@ -7,10 +7,10 @@ many were found, how many by the kind of anomalies that is made for them, and ho
 precision is the part of what was told that is of a planted one; what a device tells when it is well again counts as
 the end of its case. A drift cannot be found before the season is known, in the first two minutes.
 
-The labelled ones are of Shuttle in river (`pip install --no-deps river`): 49,097 rows of nine sensors of a space
-shuttle, of which 7 % are labelled as anomalies. Each sensor is taken for a device, and a row for 50 ms; a row counts
-as told while an anomaly of any of its sensors goes on. The rows are not in the order of time, so nothing but how far
-off a value is can tell.
+The labelled ones are of Shuttle, which is in river's package (`make dev` installs it): 49,097 rows of nine sensors of a
+space shuttle, of which 7 % are labelled as anomalies. Each sensor is taken for a device, and a row for 50 ms; a row
+counts as told while an anomaly of any of its sensors goes on. The rows are not in the order of time, so nothing but how
+far off a value is can tell.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import argparse
 import csv
 import gzip
 import json
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
@@ -110,7 +111,7 @@ def shuttle(limits: Limits) -> dict[str, float]:
     """Return what was found of the labelled rows of Shuttle."""
     spec = find_spec("river")
     if spec is None or not spec.submodule_search_locations:
-        return {}
+        sys.exit("the labelled rows are in river's package: pip install river")
     with gzip.open(Path(spec.submodule_search_locations[0]) / "datasets" / "shuttle.csv.gz", "rt") as file:
         rows = [[float(value) for value in row] for row in list(csv.reader(file))[1:]]
     sensors, engine = len(rows[0]) - 1, Engine()

@@ -6,18 +6,14 @@ import asyncio
 import dataclasses
 import signal
 from collections.abc import Sequence
-from typing import Final
 
 import click
-import msgspec
 
 from streamapp.cli.group import Command
-from streamapp.pipelines.demo import Report, run_demo
+from streamapp.pipelines.demo import ALL, Report, run_demo, sum_of
 from streamapp.pipelines.settings import PIPELINES, AppSettings
 
 __all__ = ["demo"]
-
-ALL: Final = "all"
 
 
 @click.command(cls=Command)
@@ -28,8 +24,8 @@ ALL: Final = "all"
 def demo(pipeline: str | None, records: int | None) -> None:
     """Start Kafka, a worker and a producer, and show what goes through.
 
-    With --records it ends by itself, with a last line of JSON a pipeline; otherwise at Ctrl-C. A STREAMAPP_BROKER
-    that is set is used instead of a Kafka of its own.
+    With --records it ends by itself, with a line of JSON a pipeline, and one of their sums if there are several;
+    otherwise at Ctrl-C. A STREAMAPP_BROKER that is set is used instead of a Kafka of its own.
     """
     settings = AppSettings.load()
     if pipeline is not None:
@@ -38,8 +34,8 @@ def demo(pipeline: str | None, records: int | None) -> None:
         reports = asyncio.run(_until_stopped(settings, records))
     except asyncio.CancelledError:
         return
-    for report in reports:
-        click.echo(msgspec.json.encode(report))
+    for report in [*reports, sum_of(reports)] if len(reports) > 1 else reports:
+        click.echo(report.line)
 
 
 async def _until_stopped(settings: AppSettings, records: int | None) -> Sequence[Report]:

@@ -22,6 +22,8 @@ __all__ = ["produce"]
 
 #: What each pipeline generates.
 TRAFFIC: Final = {name: importlib.import_module(pipeline.traffic) for name, pipeline in PIPELINES.items()}
+#: The names of its options.
+OWN: Final = {name: [option.name for option in traffic.OPTIONS] for name, traffic in TRAFFIC.items()}
 #: Options that are of a TOPIC's lines.
 OF_LINES: Final = ("file", "key", "timestamp", "unit", "raw", "create")
 
@@ -64,7 +66,8 @@ def produce(
     """Produce records: the generated traffic of a pipeline, or the lines of a file.
 
     Without TOPIC, what a pipeline generates goes to its topics; that of clicks is one profile for each user, then
-    clicks. With TOPIC (its full name), each line of --file, a JSON object, is sent to it as it is.
+    clicks. An option that only one pipeline has, such as --transactions, says which one is meant. With TOPIC (its full
+    name), each line of --file, a JSON object, is sent to it as it is.
     """
     require(Extra.PRODUCE)
     settings = current_settings()
@@ -78,10 +81,11 @@ def produce(
     else:
         _refuse(ctx, OF_LINES, "needs a TOPIC")
         run = settings.pipelines if isinstance(settings, AppSettings) else ()
-        if not pipeline and len(run) != 1:
-            raise click.UsageError(f"say what to produce: a TOPIC, or --pipeline {' or '.join(run or PIPELINES)}")
-        traffic = TRAFFIC[pipeline or run[0]]
-        own = [option.name for option in traffic.OPTIONS]
+        meant = [pipeline] if pipeline else _meant(ctx) or run
+        if len(meant) != 1:
+            raise click.UsageError(f"say what to produce: a TOPIC, or --pipeline {' or '.join(meant or PIPELINES)}")
+        traffic = TRAFFIC[meant[0]]
+        own = OWN[meant[0]]
         _refuse(ctx, generated.keys() - {*own}, "is for another pipeline")
         try:
             made = traffic.Traffic(**{name: generated[name] for name in own})
@@ -95,6 +99,13 @@ def produce(
 
 
 produce.params += {option.name: option for traffic in TRAFFIC.values() for option in traffic.OPTIONS}.values()
+
+
+def _meant(ctx: click.Context) -> list[str]:
+    """Return the pipelines of which there are options that no other one has."""
+    given = [name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    owners = [[pipeline for pipeline, own in OWN.items() if name in own] for name in given]
+    return sorted({those[0] for those in owners if len(those) == 1})
 
 
 def _refuse(ctx: click.Context, names: Iterable[str], why: str) -> None:

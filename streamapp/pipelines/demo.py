@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import aiohttp
 import msgspec
@@ -31,8 +31,10 @@ from streamapp.settings import PREFIX, Settings, SettingsError
 from streamapp.web.access import authorization
 from streamapp.worker.host import check_port
 
-__all__ = ["DemoError", "Report", "run_demo"]
+__all__ = ["ALL", "DemoError", "Report", "run_demo", "sum_of"]
 
+#: What all pipelines together are called.
+ALL: Final = "all"
 #: How long nothing may go on.
 STALLED_S: Final = 60.0
 #: Seconds between two looks, and that the worker may take to tell its metrics.
@@ -47,46 +49,50 @@ class DemoError(StreamappError):
     """The demo cannot go on; the text is one line that says why and where to look."""
 
 
-class Report(msgspec.Struct, frozen=True):
-    """How it went: ``records = results + unmatched + late + rejected`` when all is done; alerts are results, too."""
+class Report(NamedTuple):
+    """How a pipeline stands after so many seconds."""
 
     pipeline: str
-    records: int
-    results: int
-    unmatched: int
-    alerts: int
-    late: int
-    rejected: int
+    counts: Counts
     seconds: float
-    per_s: int
-
-    @classmethod
-    def of(cls, pipeline: str, counts: Counts, seconds: float) -> Report:
-        """Return it after so many seconds."""
-        done = counts.records - counts.pending
-        return cls(
-            pipeline,
-            counts.records,
-            counts.results,
-            counts.unmatched,
-            counts.alerts,
-            counts.late,
-            counts.rejected,
-            round(seconds, 2),
-            round(done / seconds),
-        )
 
     @property
-    def pending(self) -> int:
-        """Records of which nothing is known yet."""
-        return self.records - self.results - self.unmatched - self.late - self.rejected
+    def per_s(self) -> int:
+        """How many records a second were done."""
+        return round((self.counts.records - self.counts.pending) / self.seconds)
+
+    @property
+    def line(self) -> str:
+        """The line of JSON: ``records = results + late + rejected`` when all is done; alerts are results, too."""
+        counts = self.counts
+        told = {
+            "pipeline": self.pipeline,
+            "records": counts.records,
+            "results": counts.results,
+            "alerts": counts.alerts,
+            "late": counts.late,
+            "rejected": counts.rejected,
+            "seconds": round(self.seconds, 2),
+            "per_s": self.per_s,
+        }
+        return msgspec.json.encode(told | dict(counts.named)).decode()
 
     def __str__(self) -> str:
+        counts = self.counts
+        named = "".join(f"{name} {count:,}  " for name, count in counts.named.items() if name != self.pipeline)
         return (
-            f"{self.pipeline}: produced {self.records:,}  results {self.results:,}  unmatched {self.unmatched:,}  "
-            f"alerts {self.alerts:,}  late {self.late:,}  rejected {self.rejected:,}  lag {self.pending:,}  "
+            f"{self.pipeline}: produced {counts.records:,}  {named}results {counts.results:,}  "
+            f"alerts {counts.alerts:,}  late {counts.late:,}  rejected {counts.rejected:,}  lag {counts.pending:,}  "
             f"{self.per_s:,}/s"
         )
+
+
+def sum_of(reports: Sequence[Report]) -> Report:
+    """Return the sum of those of several pipelines, which ran beside each other."""
+    counts = [report.counts for report in reports]
+    names = ("records", "results", "rejected", "alerts", "late")
+    summed = {name: sum(getattr(one, name) for one in counts) for name in names}
+    return Report(ALL, Counts(**summed), max(report.seconds for report in reports))
 
 
 async def run_demo(settings: AppSettings, records: int | None) -> Sequence[Report]:
@@ -152,7 +158,7 @@ class _Demo:
         changed = time.monotonic()
         while True:
             reports = await self._reports(session)
-            now = [(report.records, report.pending) for report in reports]
+            now = [(report.counts.records, report.counts.pending) for report in reports]
             if now != before:
                 before, changed = now, time.monotonic()
             for report in reports:
@@ -162,12 +168,22 @@ class _Demo:
                 if program.status or (program.status == 0 and name == "worker"):
                     raise DemoError(f"the {name} ended with {program.status}: {self._tail(name)}")
             if self._records is not None and all(
-                report.records >= self._records and report.pending <= 0 for report in reports
+                report.counts.records >= self._records and report.counts.pending <= 0 for report in reports
             ):
-                return reports
+                return await self._settled(reports, session)
             if time.monotonic() - changed > STALLED_S:
                 raise DemoError(f"nothing went on for {STALLED_S:g} s: {self._tail('worker')}")
             await asyncio.sleep(LOOK_INTERVAL_S)
+
+    async def _settled(self, reports: Sequence[Report], session: aiohttp.ClientSession) -> Sequence[Report]:
+        """Return the reports with all alerts, which are sent beside the results; they do not count for the time."""
+        while True:
+            await asyncio.sleep(LOOK_INTERVAL_S)
+            looked = zip(await self._reports(session), reports, strict=True)
+            later = [report._replace(seconds=done.seconds) for report, done in looked]
+            if later == reports:
+                return reports
+            reports = later
 
     async def _reports(self, session: aiohttp.ClientSession) -> Sequence[Report]:
         topics = await asyncio.to_thread(self._ends)
@@ -175,7 +191,7 @@ class _Demo:
         rejected, metrics = await self._metrics(session)
         seconds = time.monotonic() - self._start
         return [
-            Report.of(name, shown.counts(Measured(topics, rejected[shown.topics[0]], metrics)), seconds)
+            Report(name, shown.counts(Measured(topics, rejected[shown.topics[0]], metrics)), seconds)
             for name, shown in self._shown.items()
         ]
 
@@ -206,7 +222,7 @@ class _Demo:
 
     async def _show(self, report: Report) -> None:
         """Show some results of a pipeline, once there are some."""
-        if report.results >= SAMPLE and report.pipeline not in self._sampled:
+        if report.counts.results >= SAMPLE and report.pipeline not in self._sampled:
             self._sampled.add(report.pipeline)
             for value in await asyncio.to_thread(self._sample, self._shown[report.pipeline].sample):
                 _say(f"  {value}")

@@ -6,13 +6,12 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-import msgspec
-
 __all__ = ["Counts", "Demonstrated", "Measured"]
 
 
-class Counts(msgspec.Struct, frozen=True):
-    """What became of the records of a pipeline's input; each is in one of these when all is done, but alerts."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Counts:
+    """What became of the records of a pipeline's input: ``records = results + late + rejected`` when all is done."""
 
     records: int
     results: int
@@ -21,13 +20,13 @@ class Counts(msgspec.Struct, frozen=True):
     alerts: int = 0
     #: Records that came too late.
     late: int = 0
-    #: Those that are joined with others, and found none.
-    unmatched: int = 0
+    #: The same in the words of the pipeline, which are told beside.
+    named: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     @property
     def pending(self) -> int:
         """Records of which nothing is known yet."""
-        return self.records - self.results - self.unmatched - self.late - self.rejected
+        return self.records - self.results - self.late - self.rejected
 
 
 class Measured(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final, NamedTuple, Protocol, TypeAlias, TypeGuard, TypeVar
 
 from msgspec import Meta
@@ -21,12 +21,14 @@ __all__ = [
     "Place",
     "Removable",
     "Scalar",
+    "Whole",
     "batched",
     "mergeable",
     "picked",
     "removable",
     "scalar",
     "text",
+    "value_of",
 ]
 
 S = TypeVar("S")
@@ -113,6 +115,14 @@ class Batched(Aggregate[S], Protocol[S]):
         ...
 
 
+class Whole(Batched[S], Protocol[S]):
+    """An aggregate that is faster without a state, where it is given all records of a window at once."""
+
+    def value_of(self, values: Sequence[Value]) -> Value:
+        """Return the same as `result` for the state with just these records."""
+        ...
+
+
 def removable(aggregate: Aggregate[S]) -> TypeGuard[Removable[S]]:
     """Return whether an aggregate can forget a record."""
     return getattr(aggregate, "remove", None) is not None
@@ -126,6 +136,12 @@ def mergeable(aggregate: Aggregate[Held]) -> bool:
 def batched(aggregate: Aggregate[S]) -> TypeGuard[Batched[S]]:
     """Return whether an aggregate is faster with many records at once."""
     return hasattr(aggregate, "add_many")
+
+
+def value_of(aggregate: Batched[Held]) -> Callable[[Sequence[Value]], Value]:
+    """Return what makes the value of all records of a window; `Whole.value_of`, if it has that."""
+    made: Callable[[Sequence[Value]], Value] | None = getattr(aggregate, "value_of", None)
+    return made or (lambda values: aggregate.result(aggregate.add_many(aggregate.initial(), values)))
 
 
 def picked(aggregates: Sequence[Aggregate[Held]]) -> dict[str, int]:

@@ -30,6 +30,10 @@ class Count(OfRecords):
         """Return as many more as there are values that are not null."""
         return state + len(values) - (0 if self.field is None else values.count(None))
 
+    def value_of(self, values: Sequence[Value]) -> int:
+        """Return how many of the values are not null."""
+        return len(values) if self.field is None else len(values) - values.count(None)
+
     def remove(self, state: int, value: Value, place: Place) -> int:
         """Return one less, unless the field is null."""
         return state - (self.field is None or value is not None)

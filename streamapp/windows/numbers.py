@@ -18,6 +18,7 @@ __all__ = ["Mean", "Sum", "Total"]
 
 #: Integers that msgpack writes.
 INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
+FLOAT: Final = {float}
 #: More floats than these are made as few as can be.
 MANY: Final = 4
 
@@ -125,6 +126,12 @@ class Sum(Summing):
     def result(self, state: Total) -> float | None:
         """Return the sum."""
         return state.value if state.count else None
+
+    def value_of(self, values: Sequence[Value]) -> float | None:
+        """Return the sum of all these numbers."""
+        if set(map(type, values)) == FLOAT:
+            return math.fsum(values)
+        return self.result(self.add_many(self.initial(), values))
 
 
 class Mean(Summing):

@@ -7,8 +7,9 @@ for each: their aggregates take these together, too.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from streamapp.joins.clock import BEGINNING, END
@@ -67,30 +68,42 @@ class Pending(Generic[W]):
         self.paged = 0
         self.seen: set[bytes] = set()
 
+    def put(
+        self, keys: Sequence[bytes], times: Sequence[int], numbers: Sequence[int], *columns: Sequence[Value]
+    ) -> None:
+        """Add records: their keys, times (ms), numbers in the order of arrival, and the values of each field."""
+        self.keys += keys
+        self.times += times
+        self.numbers += numbers
+        for column, values in zip(self.columns, columns, strict=True):
+            column += values
+
     def take(self) -> Iterator[Arrived]:
         """Take the records out, by key."""
         keys, times, columns, numbers = self.keys, self.times, self.columns, self.numbers
-        self.keys, self.times, self.columns, self.numbers, self.paged = [], [], [[] for _ in columns], [], 0
-        self.seen.clear()
+        self.keys, self.times, self.columns, self.numbers = [], [], [[] for _ in columns], []
+        self.unwritten()
         if len(keys) == 1:
-            yield Arrived(keys[0], 1, columns, times[0], [Place(times[0], numbers[0])] if numbers else ())
-            return
-        latest: defaultdict[bytes, int] = defaultdict(lambda: BEGINNING)
-        for key, timestamp in zip(keys, times, strict=True):
-            if timestamp > latest[key]:
-                latest[key] = timestamp
-        of_key = [_by_key(keys, column) for column in columns]
-        places = _by_key(keys, map(Place, times, numbers)) if numbers else {}
-        counts = Counter(keys) if len(columns) != 1 else {}
-        for key, last in latest.items():
-            if counts:
-                yield Arrived(key, counts[key], [column[key] for column in of_key], last, places.get(key, ()))
-            else:
-                values = of_key[0][key]
-                yield Arrived(key, len(values), (values,), last, places.get(key, ()))
+            place = [Place(times[0], numbers[0])] if numbers else ()
+            return iter([Arrived(keys[0], 1, columns, times[0], place)])
+        by_key = _by_key(keys, times)
+        return map(
+            Arrived,
+            by_key,
+            map(len, by_key.values()),
+            zip(*[_by_key(keys, column).values() for column in columns], strict=True) if columns else repeat(()),
+            map(max, by_key.values()),
+            _by_key(keys, map(Place, times, numbers)).values() if numbers else repeat(()),
+        )
+
+    def unwritten(self) -> None:
+        """Take note that none of the records is on a page."""
+        self.paged = 0
+        self.seen.clear()
 
 
 def _by_key(keys: Sequence[bytes], values: Iterable[V]) -> Mapping[bytes, list[V]]:
+    """Return the values of each key; the keys are in the order in which they came."""
     found: defaultdict[bytes, list[V]] = defaultdict(list)
     for key, value in zip(keys, values, strict=True):
         found[key].append(value)
@@ -136,6 +149,6 @@ class Pages:
         return True
 
     def drop(self) -> None:
-        """Take note that all windows are in the state: nothing is to be kept besides."""
+        """Delete the pages."""
         self._pages.drop(END)
         self._count = 0

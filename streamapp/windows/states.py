@@ -10,7 +10,7 @@ import msgspec
 
 from streamapp.joins.declared import StateMismatch
 from streamapp.joins.state import State
-from streamapp.windows.aggregate import Form, Held, Place, Value, batched
+from streamapp.windows.aggregate import Form, Held, Place, Value, batched, value_of
 from streamapp.windows.look_back_plan import Plan
 from streamapp.windows.windowed_aggregate import WindowedAggregate
 
@@ -44,6 +44,7 @@ class States:
         self._placed = [(n, plan.column[n], one.add) for n, one in enumerate(aggregates) if not batched(one)]
         #: Whether records are added with their places.
         self.placed = bool(self._placed)
+        self._values_of = [(plan.column[n], value_of(one)) for n, one in enumerate(aggregates) if batched(one)]
         self._initial = [one.initial for one in aggregates]
         self._results = [one.result for one in aggregates]
         slots = [f"_{n}" for n in range(len(aggregates))]
@@ -80,6 +81,18 @@ class States:
             for value, place in zip(repeat(None, count) if column is None else columns[column], places, strict=True):
                 state = add(state, value, place)
             states[n] = state
+
+    def values(self, counts: Sequence[int], columns: Sequence[Sequence[Sequence[Value]]]) -> list[tuple[Value, ...]]:
+        """Return the aggregates' values for windows: of so many records each, with these values of each field.
+
+        It can be done without a state if none is `placed`.
+        """
+        return list(
+            zip(
+                *[map(of, map(range, counts) if column is None else columns[column]) for column, of in self._values_of],
+                strict=True,
+            )
+        )
 
     def merge(self, states: list[Held], others: list[Held]) -> None:
         """Add the records of another window, whose states are not used any more."""

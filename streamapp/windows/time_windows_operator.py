@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from typing import Final
 
 from streamapp.joins import ordering
@@ -14,7 +15,7 @@ from streamapp.joins.ledger import Refused
 from streamapp.joins.output import Output, Reason
 from streamapp.joins.records import Batch, Record
 from streamapp.joins.state import State
-from streamapp.windows.aggregate import Held, scalar
+from streamapp.windows.aggregate import Held, Value, scalar
 from streamapp.windows.assignment import Assignment
 from streamapp.windows.pending import Arrived, Pages, Pending
 from streamapp.windows.states import States
@@ -114,6 +115,8 @@ class TimeWindowsOperator(WindowOperator):
                 windows.untold.append(window)
         #: What is in no window yet, by the beginnings (ms) of panes; and what of it is in the state, if that may be.
         self._pending: dict[int, Pending[_Open]] = {}
+        #: Whether a window needs no states, if it is over before it is written.
+        self._stateless = not self._updates and not self._states.placed
         self._pages = Pages(join, state.section(b"pages/"))
         self._paged = not self._at_once and all(map(scalar, join.aggregates.values()))
         self._read_again()
@@ -123,7 +126,7 @@ class TimeWindowsOperator(WindowOperator):
     @property
     def waits(self) -> bool:
         """Whether a window is open; the first one of all its records may have given its result."""
-        return any(self._open.values())
+        return any(self._open.values()) or any(pending.keys for pending in self._pending.values())
 
     def process(self, batch: Batch) -> Output[Windowed]:
         """Put records into their windows, and close those whose time has come."""
@@ -135,30 +138,33 @@ class TimeWindowsOperator(WindowOperator):
         return self.advance(now)
 
     def _together(self, batch: Sequence[tuple[int, Record]], now: int) -> int | None:
-        """Put records in that are all in the same windows, if nothing becomes of them but that.
+        """Put records into their windows, if nothing becomes of them but that: all are open, and stay so.
 
         Returns the time (ms) that the clock shows then; None = they are to be put in one by one.
         """
         records = [record for _, record in batch]
-        times: list[int] = list(map(_TIME, records))
+        times: Sequence[int] = list(map(_TIME, records))
         earliest, latest = min(times), max(times)
         then = max(now, latest)
         if self._at_once or then >= self._due or latest > self.clock.wall.limit:
             return None
-        _, high, bounds = self._assignment.pane(earliest)
-        if latest >= high or bounds[0][1] <= self._horizon.at(then):
+        if self._assignment.pane(earliest).windows[0][1] <= self._horizon.at(then):
             return None
         keys = list(map(_KEY, records))
-        if not all(keys) or (columns := self._values.columns(records)) is None:
+        if not all(keys) or (fields := self._values.columns(records)) is None:
             return None
-        pending = self._pane(earliest, then)
         first = self.balance.received + 1
-        pending.keys += keys
-        pending.times += times
-        for column, values in zip(pending.columns, columns, strict=True):
-            column += values
-        if self._states.placed:
-            pending.numbers += range(first, first + len(records))
+        numbers = range(first, first + len(records)) if self._states.placed else ()
+        columns: list[Sequence[Value]] = [keys, times, numbers, *fields]
+        while times:
+            pending = self._pane(min(times), then)
+            inside = [timestamp < pending.high for timestamp in times]
+            if all(inside):
+                pending.put(*columns)
+                break
+            pending.put(*[list(itertools.compress(column, inside)) for column in columns])
+            columns = [list(itertools.compress(column, map(operator.not_, inside))) for column in columns]
+            times = columns[1]
         self.balance.received += len(records)
         self.balance.pending += len(records)
         return then
@@ -277,17 +283,46 @@ class TimeWindowsOperator(WindowOperator):
         if now < self._due:
             return
         self._passed = True
-        self._fold_all()
         horizon = self._horizon.at(now)
+        whole = self._fold_until(horizon)
         for windows in sorted(self._open.values(), key=_BOUNDS):
             if windows.end <= horizon:
                 del self._open[windows.start]
-                self._close(windows)
+                if windows.start in whole:
+                    self._close_whole(windows, whole[windows.start])
+                else:
+                    self._close(windows)
         if self._ticks.passed(now):
             for windows in sorted(self._open.values(), key=_BOUNDS):
                 self._tell(windows, sorted(windows.untold, key=_KEY))
         ends = (windows.end + self.join.grace for windows in self._open.values())
         self._due = min(self._ticks.due, min(ends, default=END))
+
+    def _fold_until(self, horizon: int) -> dict[int, Pending[_Open]]:
+        """Have the aggregates take what is pending of windows that end by then (ms); of all, if there are updates.
+
+        Returns by start (ms) those of which all records are pending: these need no states.
+        """
+        whole = {}
+        for low, pending in list(self._pending.items()):
+            if not pending.keys:
+                del self._pending[low]
+            elif self._updates or any(windows.end <= horizon for windows in pending.windows):
+                del self._pending[low]
+                first = pending.windows[0]
+                if self._stateless and first.end == pending.high and first.start == low and not first:
+                    whole[low] = pending
+                else:
+                    self._fold(pending)
+        return whole
+
+    def _close_whole(self, windows: _Open, pending: Pending[_Open]) -> None:
+        keys, counts, columns, latest, _ = zip(*sorted(pending.take()), strict=True)
+        values = self._states.values(counts, list(zip(*columns, strict=True)))
+        start, end = repeat(windows.start), repeat(windows.end)
+        self._ledger.results += map(Windowed, keys, start, end, values, latest, repeat(True))
+        self.balance.pending -= sum(counts)
+        self.balance.matched += sum(counts)
 
     def _close(self, windows: _Open) -> None:
         final, head = self.join.emission.final, windows.head
@@ -325,6 +360,11 @@ class TimeWindowsOperator(WindowOperator):
         return Windowed(window.key, windows.start, windows.end, values, window.latest, final)
 
     def _save(self) -> None:
+        if self._paged and self._passed and not any(windows.changed for windows in self._open.values()):
+            self._pages.drop()
+            for pending in self._pending.values():
+                pending.unwritten()
+            self._passed = False
         if self._paged and not self._passed and self._pages.keep(self._pending.values()):
             return
         self._pages.drop()

@@ -16,6 +16,8 @@ __all__ = ["Spread", "StdDev", "Variance"]
 
 #: It splits a float into two of half its digits (Veltkamp).
 SPLITTER: Final = float((1 << 27) + 1)
+#: The squares of floats that are smaller (but for 0) are not exact.
+LEAST: Final = 1e-140
 
 
 class Spread(msgspec.Struct, array_like=True, gc=False):
@@ -26,16 +28,18 @@ class Spread(msgspec.Struct, array_like=True, gc=False):
 
     def plus(self, value: float, times: int = 1) -> None:
         """Add a number, or remove it: -1 times."""
-        self.numbers.plus(value, times)
         if type(value) is int:
             self.squares.plus(value * value, times)
         else:
+            value = value if abs(value) >= LEAST else 0.0
             square = value * value
             self.squares.plus(square, times)
             self.squares.plus(_rest(value, square), times)
+        self.numbers.plus(value, times)
 
     def plus_many(self, values: Sequence[float]) -> None:
         """Add numbers."""
+        values = [value if abs(value) >= LEAST else 0 * value for value in values]
         squares = [value * value for value in values]
         rests = [_rest(value, square) for value, square in zip(values, squares, strict=True) if type(value) is float]
         self.numbers.plus_many(values)
@@ -47,7 +51,7 @@ class Variance(OfField):
     """The variance of the numbers in a field that are not null, as a float; None (null) if there are too few.
 
     It is of the sums of the numbers and of their squares, which are exact: nothing is lost by removal, or where numbers
-    are large and close together. Numbers smaller than 1e-140 count as 0.
+    are large and close together. Floats between -1e-140 and 1e-140 count as 0.
 
     Args:
         field: its name.

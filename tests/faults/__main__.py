@@ -11,11 +11,11 @@ from pathlib import Path
 
 from broker import Broker
 from clock import Clock
-from faults import FAULTS, clock_jumps
+from faults import FAULTS, clock_jumps, meets
 from record import Record
 from redis_server import RedisServer
 from report import line, page, table
-from rounds import Outcome, Round
+from rounds import WORKLOADS, Outcome, Round
 
 from streamapp.settings import Guarantee
 
@@ -26,12 +26,13 @@ POSSIBLE = [name for name, fault in FAULTS.items() if fault is not clock_jumps o
 
 
 def main(arguments: list[str]) -> int:
-    """Play the rounds, tell of each, and give 1 if one of them failed."""
+    """Play the rounds, tell of each, and return 1 if one of them failed."""
     parser = argparse.ArgumentParser(prog="make faults", description=__doc__, epilog=f"faults: {', '.join(POSSIBLE)}")
     parser.add_argument(
         "--fault", choices=POSSIBLE, metavar="NAME", action="append", help="only this one; may be given several times"
     )
     parser.add_argument("--guarantee", choices=GUARANTEES, action="append", help="only this one")
+    parser.add_argument("--pipeline", choices=WORKLOADS, action="append", help="only this one")
     parser.add_argument("--rounds", type=int, default=1, help="of each fault with each guarantee (default: 1)")
     parser.add_argument("--seed", type=int, default=1, help="of the first; each further round has the next one")
     parser.add_argument("--keep", type=Path, help="directory for the logs and data of the workers, which are then kept")
@@ -41,18 +42,20 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     record = Record(DOCS / "reliability" / "rounds.jsonl")
     seeds = range(options.seed, options.seed + options.rounds)
-    chosen = itertools.product(seeds, options.guarantee or GUARANTEES, options.fault or POSSIBLE)
+    chosen = itertools.product(
+        seeds, options.pipeline or WORKLOADS, options.guarantee or GUARANTEES, options.fault or POSSIBLE
+    )
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory(prefix="faults-") as temporary, Broker(Path(temporary) / "kafka") as broker:
         directory = options.keep or Path(temporary)
         redis = RedisServer(Path(temporary) / "redis")
         redis.start()
         try:
-            for seed, guarantee, fault in chosen:
-                if options.record and record.has(fault, guarantee, seed):
+            for seed, pipeline, guarantee, fault in chosen:
+                if not meets(pipeline, fault) or (options.record and record.has(pipeline, fault, guarantee, seed)):
                     continue
-                played = Round(FAULTS[fault], seed, guarantee, stores=["rocksdb://", "memory://", redis.url])
-                outcome = played.play(broker, directory / f"{fault}-{guarantee}-{seed}")
+                played = Round(FAULTS[fault], seed, guarantee, pipeline, ["rocksdb://", "memory://", redis.url])
+                outcome = played.play(broker, directory / f"{pipeline}-{fault}-{guarantee}-{seed}")
                 print(line(outcome), flush=True)
                 outcomes.append(outcome)
                 if options.record:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from random import Random
 from types import MappingProxyType
 
+from click_workload import Clicks
 from confluent_kafka import OFFSET_END, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 from system import System
 from workers import SESSION
 
-__all__ = ["FAULTS", "Fault", "clock_jumps"]
+__all__ = ["FAULTS", "Fault", "clock_jumps", "meets"]
 
 Fault = Callable[[System, Random], None]
 
@@ -37,7 +38,7 @@ def worker_killed_at_commit(system: System, chance: Random) -> None:
     for _ in range(4):
         partition = chance.randrange(system.topics.partitions)
         system.workers.wait_ready()
-        name = system.workers.owner(f"{system.topics.prefix}increments", partition)
+        name = system.workers.owner(f"{system.topics.prefix}{system.workload.watched[0]}", partition)
         system.wait_commit(partition)
         time.sleep(chance.uniform(0.0, 0.01))
         system.workers.kill(name)
@@ -139,7 +140,7 @@ def full_producer_buffer(system: System, chance: Random) -> None:
     """10 to 50 KB/s to the broker on each connection for 10 s, and a burst: results pile up, agents have to wait."""
     time.sleep(chance.uniform(0.2, 2.0))
     system.broker.wire.slow_down(chance.randrange(10_000, 50_000))
-    system.workload.burst(15_000)
+    system.workload.burst()
     time.sleep(10.0)
     system.broker.wire.mend()
 
@@ -148,7 +149,7 @@ def slow_consumer(system: System, chance: Random) -> None:
     """Three batches that take 1 to 8 s: the agent waits that long, or holds up the whole worker."""
     for _ in range(3):
         time.sleep(chance.uniform(0.2, 2.0))
-        system.workload.slow(chance.choice(["await", "block"]), chance.uniform(1.0, SESSION + 2.0))
+        _clicks(system).slow(chance.choice(["await", "block"]), chance.uniform(1.0, SESSION + 2.0))
 
 
 def clock_jumps(system: System, chance: Random) -> None:
@@ -178,7 +179,7 @@ def output_topic_deleted(system: System, chance: Random) -> None:
     time.sleep(chance.uniform(0.5, 2.0))
     with system.workload.turn:
         system.topics.delete("joined_data")
-        system.workload.model.excuse_joined()
+        _clicks(system).model.excuse_joined()
     time.sleep(chance.uniform(0.0, 3.0))
     system.topics.create("joined_data")
 
@@ -207,9 +208,16 @@ def changelog_truncated(system: System, chance: Random) -> None:
         if chance.random() < 0.5:
             system.workers.forget_tables()
         system.workers.troubled = True
-        system.workload.renew()
+        _clicks(system).renew()
     for name in names:
         system.workers.start(name)
+
+
+def _clicks(system: System) -> Clicks:
+    """Return the workload of a fault that is for clicks alone."""
+    if not isinstance(system.workload, Clicks):
+        raise TypeError(f"this fault is not for {system.workload.pipeline}")
+    return system.workload
 
 
 _ALL: tuple[Fault, ...] = (
@@ -235,3 +243,10 @@ _ALL: tuple[Fault, ...] = (
 )
 #: The faults by name.
 FAULTS: Mapping[str, Fault] = MappingProxyType({fault.__name__: fault for fault in _ALL})
+#: Those that need an agent, an output or a table of theirs.
+_OF_CLICKS: Collection[Fault] = (slow_consumer, output_topic_deleted, changelog_truncated)
+
+
+def meets(pipeline: str, fault: str) -> bool:
+    """Tell whether a pipeline can meet a fault."""
+    return pipeline == Clicks.pipeline or FAULTS[fault] not in _OF_CLICKS

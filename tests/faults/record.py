@@ -22,9 +22,10 @@ class Record:
         lines = file.read_bytes().splitlines() if file.exists() else []
         self.outcomes = [msgspec.json.decode(line, type=Outcome) for line in lines]
 
-    def has(self, fault: str, guarantee: str, seed: int) -> bool:
+    def has(self, pipeline: str, fault: str, guarantee: str, seed: int) -> bool:
         """Tell whether a round was played."""
-        return any((one.fault, one.guarantee, one.seed) == (fault, guarantee, seed) for one in self.outcomes)
+        played = {(one.pipeline, one.fault, one.guarantee, one.seed) for one in self.outcomes}
+        return (pipeline, fault, guarantee, seed) in played
 
     def add(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)

@@ -20,7 +20,7 @@ COLUMNS = {
     "lost": ("lost", "uncounted"),
     "doubled": ("doubled",),
     "counted twice": ("counted_twice",),
-    "wrong": ("unknown", "outdated", "offsets", "rows"),
+    "wrong": ("unknown", "outdated", "differing", "offsets", "rows"),
 }
 
 
@@ -31,7 +31,8 @@ def line(outcome: Outcome) -> str:
         part
         for part in (
             "ok    " if outcome.passed else "FAILED",
-            f"--fault {outcome.fault} --guarantee {outcome.guarantee} --seed {outcome.seed}:",
+            f"--pipeline {outcome.pipeline} --fault {outcome.fault} --guarantee {outcome.guarantee} "
+            f"--seed {outcome.seed}:",
             f"{outcome.store} {outcome.records} records {outcome.seconds:.1f} s",
             found,
             f"exit codes {list(outcome.crashes)}" if outcome.crashes else "",
@@ -42,16 +43,16 @@ def line(outcome: Outcome) -> str:
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """Give the sums by guarantee and fault, in Markdown."""
-    kinds = sorted({(one.guarantee, list(FAULTS).index(one.fault)) for one in outcomes})
+    """Return the sums by pipeline, guarantee and fault, in Markdown."""
+    kinds = sorted({(one.pipeline, one.guarantee, list(FAULTS).index(one.fault)) for one in outcomes})
     lines = [
-        _row(["guarantee", "fault", "rounds", "seeds", "records", *COLUMNS, "failed", "ended"]),
-        _row(["---", "---", "---:", "---", *["---:"] * (len(COLUMNS) + 3)]),
+        _row(["pipeline", "guarantee", "fault", "rounds", "seeds", "records", *COLUMNS, "failed", "ended"]),
+        _row(["---", "---", "---", "---:", "---", *["---:"] * (len(COLUMNS) + 3)]),
     ]
-    for guarantee, number in kinds:
+    for pipeline, guarantee, number in kinds:
         fault = list(FAULTS)[number]
-        those = [one for one in outcomes if (one.fault, one.guarantee) == (fault, guarantee)]
-        lines.append(_row([f"`{guarantee}`", f"`{fault}`", *_sums(those)]))
+        those = [one for one in outcomes if (one.pipeline, one.guarantee, one.fault) == (pipeline, guarantee, fault)]
+        lines.append(_row([pipeline, f"`{guarantee}`", f"`{fault}`", *_sums(those)]))
     return "\n".join(lines)
 
 

@@ -6,24 +6,28 @@ import dataclasses
 import datetime
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
 
 from broker import Broker
+from click_workload import Clicks
 from clock import Clock
 from faults import Fault, clock_jumps
+from risk_workload import Risk
+from sensor_workload import Sensors
 from system import System, Unsettled
 from topics import Topics
-from verification import Findings, verify
+from verification import Findings
 from workers import Workers
-from workload import INPUTS, Workload
+from workload import Workload
 
-__all__ = ["Outcome", "Round"]
+__all__ = ["WORKLOADS", "Outcome", "Round"]
 
-#: Outputs, which are there before the workers are, so that these need not make them.
-OUTPUTS = ("joined_data", "unmatched_clicks", "dead_letters", "paid_orders")
+#: By pipeline.
+WORKLOADS: Mapping[str, type[Workload]] = MappingProxyType({each.pipeline: each for each in (Clicks, Risk, Sensors)})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Outcome:
     crashes: tuple[int, ...] = ()
     #: Why the workers did not come to the end of the input, if they did not.
     unsettled: str = ""
+    pipeline: str = Clicks.pipeline
 
     @property
     def passed(self) -> bool:
@@ -59,39 +64,42 @@ class Round:
         fault: one of `FAULTS`, or another.
         seed: of all that is random.
         guarantee: of the workers.
+        pipeline: whose workload it meets.
         stores: of which the seed chooses one.
-        clicks: how many are produced in each slice of the workload.
+        records: how many are produced in each slice of the workload, of its main input; None = as many as are usual.
         slices: how many there are at least, five a second; while the fault lasts there are more.
     """
 
     fault: Fault
     seed: int
     guarantee: str
+    pipeline: str = Clicks.pipeline
     stores: Sequence[str] = ("rocksdb://", "memory://")
-    clicks: int = 800
+    records: int | None = None
     slices: int = 25
 
     def play(self, broker: Broker, directory: Path) -> Outcome:
         """Start two workers, produce, inject, wait until all is committed, stop, and compare with the model."""
         chance, begun = Random(f"{self.fault.__name__} {self.seed}"), time.monotonic()
         topics = Topics(broker.bootstrap, f"faults-{self.seed}")
-        topics.create(*INPUTS, *OUTPUTS)
         directory.mkdir(parents=True)
         clock = Clock(directory / "clock")
         store = chance.choice(self.stores)
+        standbys = 0 if store.startswith("redis") else chance.randrange(2)
+        workload = WORKLOADS[self.pipeline](topics, Random(chance.random()), self.records)
+        topics.create(*workload.inputs, *workload.outputs)
         settings = {
             **topics.settings,
+            **workload.settings(directory),
             "max_ahead": -1,  # event times are made up: in a long round they run ahead of the wall clock
             "broker": broker.wired,
             "processing_guarantee": self.guarantee,
-            "profile_ttl": 0,
             "store": store,
-            "standbys": 0 if store.startswith("redis") else chance.randrange(2),
+            "standbys": standbys,
         }
         environment = clock.environment if self.fault is clock_jumps else {}
-        workload = Workload(topics, Random(chance.random()), self.clicks)
         unsettled = ""
-        with Workers(directory, settings, environment) as workers:
+        with Workers(workload.app, directory, settings, environment) as workers:
             try:
                 self._run(System(broker, topics, workers, workload, clock), chance)
             except (Unsettled, AssertionError) as exc:  # the latter from `wait_until`: the worker is never ready
@@ -105,10 +113,11 @@ class Round:
             store.partition(":")[0],
             f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M}",
             round(time.monotonic() - begun, 1),
-            workload.model.sent.total(),
-            verify(workload.model, topics),
+            workload.sent.total(),
+            workload.verify(),
             tuple(workers.crashes),
             unsettled,
+            self.pipeline,
         )
 
     def _run(self, system: System, chance: Random) -> None:

@@ -11,7 +11,7 @@ from clock import Clock
 from confluent_kafka import KafkaException
 from topics import Topics
 from workers import Workers
-from workload import INPUTS, Workload
+from workload import Workload
 
 __all__ = ["System", "Unsettled"]
 
@@ -32,14 +32,14 @@ class System:
     clock: Clock
 
     def committed(self) -> dict[str, int]:
-        """Give how many records of each input topic are committed; -1 = the broker does not answer."""
+        """Return how many records of each input topic are committed; -1 = the broker does not answer."""
         try:
-            return {name: self.topics.committed(name) for name in INPUTS}
+            return {name: self.topics.committed(name) for name in self.workload.inputs}
         except KafkaException:
-            return dict.fromkeys(INPUTS, -1)
+            return dict.fromkeys(self.workload.inputs, -1)
 
     def settle(self) -> None:
-        """Wait until all that was produced is read and committed.
+        """Wait until all that was produced is read and committed, and all is done that has to be.
 
         Raises:
             Unsettled: if it does not come about.
@@ -47,20 +47,26 @@ class System:
 
         def settled() -> bool:
             self.workers.restart_ended()
-            return self.committed() == {name: self.workload.model.sent[name] for name in INPUTS}
+            sent = {name: self.workload.sent[name] for name in self.workload.inputs}
+            return self.committed() == sent and self.workload.done()
 
         if not _within(SETTLE, settled):
-            raise Unsettled(f"committed {self.committed()} of {dict(self.workload.model.sent)}")
+            raise Unsettled(f"committed {self.committed()} of {dict(self.workload.sent)}")
 
     def wait_commit(self, partition: int) -> None:
-        """Produce a slice, and wait until the changelog of the counts gets records: the first step of a commit.
+        """Produce a slice, and wait until a changelog of the tables gets records: the first step of a commit.
 
         Its transaction is open then. Returns after some seconds if there is no commit.
         """
-        before = self.topics.changelog_end("counts", partition)
+        _, tables = self.workload.watched
+
+        def ends() -> list[int]:
+            return [self.topics.changelog_end(table, partition) for table in tables]
+
+        before = ends()
         with self.workload.turn:
             self.workload.slice()
-        _within(5.0, lambda: self.topics.changelog_end("counts", partition) != before, every=0.0)
+        _within(5.0, lambda: ends() != before, every=0.0)
 
 
 def _within(seconds: float, condition: Callable[[], bool], every: float = 0.05) -> bool:

@@ -18,12 +18,12 @@ def of(**changes: Any) -> Outcome:
     return dataclasses.replace(ROUND, **changes)
 
 
-def test_a_line_for_each_fault_and_guarantee_has_the_sums_and_the_seeds() -> None:
+def test_a_line_for_each_pipeline_fault_and_guarantee_has_the_sums_and_the_seeds() -> None:
     failed = of(seed=5, findings=Findings(lost=1, uncounted=2, rows=1), crashes=(1,))
     told = table([*(of(seed=seed) for seed in (3, 1, 2)), failed, of(fault="worker_frozen")])
     assert told.splitlines()[2:] == [
-        "| `at_least_once` | `worker_killed` | 4 | 1–3, 5 | 4,000 | 3 | 6 | 0 | 1 | 1 | 1 |",
-        "| `at_least_once` | `worker_frozen` | 1 | 1 | 1,000 | 0 | 2 | 0 | 0 | 0 | 0 |",
+        "| clicks | `at_least_once` | `worker_killed` | 4 | 1–3, 5 | 4,000 | 3 | 6 | 0 | 1 | 1 | 1 |",
+        "| clicks | `at_least_once` | `worker_frozen` | 1 | 1 | 1,000 | 0 | 2 | 0 | 0 | 0 | 0 |",
     ]
 
 
@@ -44,5 +44,5 @@ def test_what_is_recorded_is_there_the_next_time(tmp_path: Path) -> None:
     Record(tmp_path / "new" / "rounds.jsonl").add(of(seed=2))
     record = Record(tmp_path / "new" / "rounds.jsonl")
     assert record.outcomes == [ROUND, of(seed=2)]
-    assert record.has("worker_killed", "at_least_once", 2)
-    assert not record.has("worker_killed", "at_least_once", 3)
+    assert record.has("clicks", "worker_killed", "at_least_once", 2)
+    assert not record.has("clicks", "worker_killed", "at_least_once", 3)

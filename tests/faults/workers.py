@@ -25,13 +25,14 @@ class Workers:
     """Workers by name; each keeps its directory and its port, and so is the same member after a restart.
 
     Args:
+        app: where Faust finds it.
         directory: of their data and logs.
         settings: of all of them.
         environment: variables of their processes.
     """
 
-    def __init__(self, directory: Path, settings: Mapping[str, Any], environment: Mapping[str, str]) -> None:
-        self.directory = directory
+    def __init__(self, app: str, directory: Path, settings: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+        self.app, self.directory = app, directory
         self._settings = {**settings, "session_timeout": SESSION}
         self._environment = {"PYTHONPATH": str(HERE), **environment}
         self._ports: dict[str, int] = {}
@@ -58,7 +59,7 @@ class Workers:
     def start(self, name: str) -> None:
         self._running[name] = Worker(
             self.directory / name,
-            app="counted_joins",
+            app=self.app,
             web_port=self._ports.setdefault(name, free_port()),
             environment=self._environment,
             **self._settings,

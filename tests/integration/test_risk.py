@@ -78,6 +78,7 @@ def test_what_is_no_transaction_goes_to_the_dead_letters_with_the_reason(
     assert [letter.value() for letter in letters][1] == BAD[1][1]
     for key, count in (("received", 20 + len(BAD)), ("matched", 20), ("rejected", len(BAD))):
         assert accounts[f'account="{key}",operator="risk_accounts",partition="0"'] == count
+    check(topics, once=True, grace=GRACE, unusable={letter.value() for letter in letters})  # they count for no other
 
 
 def test_explain_says_what_was_decided_on_a_transaction_and_why(

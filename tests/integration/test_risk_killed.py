@@ -30,7 +30,7 @@ def topics(kafka) -> Topics:
 def settings(topics: Topics, directory: Path, guarantee: str) -> dict[str, Any]:
     """Return the settings of a worker; what a model takes too long for would have no score, and no other features."""
     model = write_model(directory / "model.onnx", "test")
-    about = {"pipelines": "risk", "risk_grace": 3_600, "risk_model": model}
+    about = {"pipelines": "risk", "risk_grace": 3_600, "risk_model": model, "session_timeout": 6}
     return {**about, "processing_guarantee": guarantee, **topics.settings}
 
 

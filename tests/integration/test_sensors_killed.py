@@ -28,7 +28,7 @@ def topics(kafka) -> Topics:
 
 
 def settings(topics: Topics, guarantee: str) -> dict[str, Any]:
-    return {**topics.settings, **SETTINGS, "processing_guarantee": guarantee}
+    return {**topics.settings, **SETTINGS, "session_timeout": 6, "processing_guarantee": guarantee}
 
 
 def part(topics: Topics, number: int) -> None:

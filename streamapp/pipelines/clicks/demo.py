@@ -20,6 +20,7 @@ def demonstrated(settings: ClickSettings) -> Demonstrated:
         clicks, joined, unmatched = (measured.topics[name] for name in (CLICKS, JOINED, UNMATCHED))
         if settings.join is How.LEFT:  # a left join emits the unmatched ones as well
             joined -= unmatched
-        return Counts(clicks, joined, measured.rejected, unmatched=unmatched)
+        named = {"clicks": clicks, "joined": joined, "unmatched": unmatched}
+        return Counts(records=clicks, results=joined + unmatched, rejected=measured.rejected, named=named)
 
     return Demonstrated(TRAFFIC, "--clicks", 500, (CLICKS, JOINED, UNMATCHED), JOINED, counts)

@@ -21,4 +21,4 @@ def _counts(measured: Measured) -> Counts:
     transactions, scores, alerts = (measured.topics[name] for name in (TRANSACTIONS, SCORES, ALERTS))
     # Those that are late are in the topic of scores, too.
     late = min(scores, int(measured.metrics.get("streamapp_risk_late_total", 0)))
-    return Counts(transactions, scores - late, measured.rejected, alerts=alerts, late=late)
+    return Counts(records=transactions, results=scores - late, rejected=measured.rejected, alerts=alerts, late=late)

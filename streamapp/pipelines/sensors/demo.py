@@ -23,4 +23,4 @@ def demonstrated(_settings: SensorSettings) -> Demonstrated:
 def _counts(measured: Measured) -> Counts:
     readings, anomalies, late = (measured.topics[name] for name in (READINGS, ANOMALIES, LATE))
     judged = int(measured.metrics.get("streamapp_sensors_judged", 0))
-    return Counts(readings, judged, measured.rejected, alerts=anomalies, late=late)
+    return Counts(records=readings, results=judged, rejected=measured.rejected, alerts=anomalies, late=late)

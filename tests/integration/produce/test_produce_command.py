@@ -8,6 +8,8 @@ import pytest
 from produced import Topics, produce
 
 from streamapp.pipelines.clicks.settings import CLICKS
+from streamapp.pipelines.risk.settings import TRANSACTIONS
+from streamapp.pipelines.sensors.settings import READINGS
 from streamapp.settings import Settings
 
 
@@ -28,6 +30,16 @@ def test_it_generates_profiles_and_clicks(settings: Settings, topics: Topics) ->
     assert (done.returncode, done.stderr) == (0, b"")
     assert report["acknowledged"] == 111
     assert topics.size(settings.topic(CLICKS)) == report["generated"]["clicks"] == 100
+
+
+@pytest.mark.parametrize(("option", "topic"), [("transactions", TRANSACTIONS), ("readings", READINGS)])
+def test_an_option_of_one_pipeline_alone_says_whose_traffic(
+    settings: Settings, topics: Topics, option: str, topic: str
+) -> None:
+    done = produce(settings, f"--{option}", "50", "--json")
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert topics.size(settings.topic(topic)) == json.loads(done.stdout)["generated"][option] == 50
 
 
 def test_it_sends_lines_of_stdin(settings: Settings, topic: str, topics: Topics) -> None:
@@ -77,7 +89,15 @@ def refused(settings: Settings, *arguments: str) -> str:
             "streamapp produce: --late-share is for generated traffic, without a TOPIC",
         ),
         (["--users", "0"], "streamapp produce: Invalid value for '--users': 0 is not in the range x>=1."),
-        (["--pipeline", "risks"], "streamapp produce: Invalid value for '--pipeline': 'risks' is not 'clicks'."),
+        (
+            ["--pipeline", "risks"],
+            "streamapp produce: Invalid value for '--pipeline': 'risks' is not one of 'clicks', 'risk', 'sensors'.",
+        ),
+        (["--pipeline", "clicks", "--readings", "5"], "streamapp produce: --readings is for another pipeline"),
+        (
+            ["--clicks", "5", "--readings", "5"],
+            "streamapp produce: say what to produce: a TOPIC, or --pipeline clicks or sensors",
+        ),
         (["--clikcs", "5"], "streamapp produce: No such option: --clikcs Did you mean --clicks?"),
     ],
 )

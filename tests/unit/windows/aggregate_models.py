@@ -90,11 +90,15 @@ def greatest(values: Sequence[Any]) -> Any:
 
 
 def variance(values: Sequence[Any]) -> Any:
-    return float(statistics.variance(map(Fraction, values))) if len(values) > 1 else None
+    return float(statistics.variance(_squared(values))) if len(values) > 1 else None
 
 
 def population_variance(values: Sequence[Any]) -> Any:
-    return float(statistics.pvariance(map(Fraction, values))) if values else None
+    return float(statistics.pvariance(_squared(values))) if values else None
+
+
+def _squared(values: Sequence[Any]) -> list[Fraction]:
+    return [Fraction(value) if abs(value) >= 1e-140 else Fraction(0) for value in values]
 
 
 def same(value: Any) -> Any:

@@ -12,7 +12,7 @@ from aggregate_models import NUMBERS, SCALARS, STRINGS, Model, placed, state_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamapp.windows.aggregate import Aggregate, Place, mergeable, removable
+from streamapp.windows.aggregate import Aggregate, Place, batched, mergeable, removable, value_of
 from streamapp.windows.count import Count
 from streamapp.windows.extremes import Max, Min
 from streamapp.windows.frequencies import ApproxTopK, Distinct, TopK
@@ -58,6 +58,18 @@ def test_a_result_is_that_of_the_values_however_its_state_was_made(
     told = expected([value for value, _ in records if value is not None])
     assert result == told
     assert type(result) is type(told)
+
+
+@pytest.mark.parametrize("aggregate", [one for one in ALL if batched(one)], ids=str)
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+def test_all_values_at_once_give_what_their_state_does(aggregate: Aggregate[Any], data: st.DataObject) -> None:
+    assert batched(aggregate)
+    taken = STRINGS if aggregate.takes is str else NUMBERS
+    values = data.draw(st.lists(taken | st.none(), min_size=1) | st.lists(st.floats(-9, 9), min_size=1))
+    at_once = value_of(aggregate)(values)
+    expected = aggregate.result(state_of(aggregate, [(value, Place(0, n)) for n, value in enumerate(values)], data))
+    assert (at_once, type(at_once)) == (expected, type(expected))
 
 
 @settings(deadline=None)

@@ -163,6 +163,14 @@ def test_silence_closes_windows_if_event_time_goes_on_with_the_wall_clock() -> N
         assert [one.final for one in driver.sleep(due - 999).results] == ([True] if due > 1_000 else [])
 
 
+def test_silence_closes_windows_that_are_not_written_yet() -> None:
+    driver = Driver(totals(tumbling(10)), idle_timeout=1_000)
+    driver.process([(0, Event(b"k%03d" % number, b"1", 7, number)) for number in range(600)])
+    assert driver.operator.waits
+    assert [one.values for one in driver.sleep(1_003).results] == [(1, 1)] * 600
+    assert not driver.operator.waits
+
+
 @pytest.mark.parametrize("windows", [tumbling(10), hopping(20, 10), session(10)])
 def test_a_record_ahead_of_the_wall_clock_counts_by_its_own_time_and_harms_no_other(windows: Windows) -> None:
     wall = Wall()
@@ -264,6 +272,17 @@ def test_a_large_batch_of_many_keys_is_written_as_it_came_and_a_small_one_as_the
     for batch, rows in ((range(600), [b"pages/"]), (range(600, 601), [b"window"] * 601)):
         driver.process([(0, Event(b"k%d" % number, b"1", 1, number)) for number in batch])
         assert [key[:6] for key, _ in store.scan(b"", b"~")] == rows
+
+
+def test_what_is_open_still_is_written_as_it_came_when_other_windows_close() -> None:
+    store = MemoryStore()
+    driver = Driver(totals(tumbling(10)), store)
+    driver.process([(0, Event(b"k%d" % number, b"1", number // 100, number)) for number in range(1_999)])
+    results = driver.process([(0, Event(b"k%d" % number, b"1", 20, number)) for number in range(600)]).results
+    assert len(results) == 999
+    assert [key[:6] for key, _ in store.scan(b"", b"~")] == [b"pages/"]
+    driver.restart()
+    assert [one.values for one in send(driver, 30)] == [(1, 1)] * 600
 
 
 def test_a_large_batch_of_few_keys_is_written_as_the_windows_that_it_changes() -> None:
