@@ -37,7 +37,7 @@ RATES: Final = (2_000, 20_000)
 FIRST: Final = 100
 READY_S: Final = 120.0
 #: Seconds of each rate that do not count: JVMs compile meanwhile.
-LEAD_S: Final = 8.0
+LEAD_S: Final = 15.0
 #: Seconds without a result after which no more come, and for which results may come behind the load.
 PATIENCE_S: Final = 15.0
 BEHIND_S: Final = 30.0

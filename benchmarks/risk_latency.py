@@ -35,11 +35,11 @@ from streamapp.embedded_kafka.ports import free_port
 
 ACCOUNTS: Final = 2_000
 #: Seconds of load that do not count: JVM and worker warm up.
-LEAD_S: Final = 10.0
-#: Seconds between two turns of the producer, which sends what has become due; and how long it waits for more (ms), as
-#: librdkafka and Java's do by default: without it the broker is busy with requests of one record.
-TURN_S: Final = 0.001
-LINGER_MS: Final = 5
+LEAD_S: Final = 20.0
+#: Seconds between two turns of the producer, which sends what has become due, together: as librdkafka and Java's do by
+#: default, which wait so long for more. With a turn each ms, the producer alone had a processor of two.
+TURN_S: Final = 0.005
+LINGER_MS: Final = 0.5
 #: Seconds that nothing comes after which it is over.
 PATIENCE_S: Final = 10.0
 STARTS_IN_S: Final = 120.0

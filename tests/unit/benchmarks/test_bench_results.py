@@ -28,6 +28,7 @@ from benchmarks.results import (
     Takeovers,
     save,
 )
+from benchmarks.risk_results import Counted, CountedRate, Counts, DetectorSpeed, DetectorSpeeds
 from benchmarks.runner import Run
 from benchmarks.sampling import Figures
 from benchmarks.windows import Kind, Windows
@@ -94,6 +95,22 @@ RESULTS = {
     Part.PARTITIONS: Runs(ABOUT, [run("streamapp", 3_000.0)], {}),
     Part.RECOVERY: Recovery(ABOUT, 1_000, [Restore("memory://", False, 1_000, 0.5, 1.5, 90.0)]),
     Part.TAKEOVER: Takeovers(ABOUT, [Takeover(True, False, 2_000, 1_000, 0.5, over) for over in (1.0, 1.5)]),
+    Part.RISK: Counts(
+        ABOUT,
+        {
+            "streamapp_risk": Counted(
+                [CountedRate(2_000, 10.0, Percentiles.of([4.0]), 3, 90.0), CountedRate(20_000, 10.0, None, 9, 60.0)],
+                backlog=1_000,
+                per_s=12_345.0,
+                backlog_cpu_us=50.0,
+                peak_mb=200.0,
+                results=2_000,
+                wrong=1,
+            )
+        },
+        {},
+    ),
+    Part.SENSORS: DetectorSpeeds(ABOUT, [DetectorSpeed("numba", 250, 0.12, 1.5)]),
     Part.PROFILE: Profile(ABOUT, 1_000, 10, {"f (a.py)": 10}, {"interpreter": 10}),
 }
 
@@ -122,7 +139,7 @@ def test_percentiles_are_of_the_times_themselves() -> None:
 
 
 def test_the_page_says_what_was_not_measured() -> None:
-    assert render(Results()).count("Not measured yet.") == 16
+    assert render(Results()).count("Not measured yet.") == 18
 
 
 def test_the_page_has_a_table_for_each_part_with_its_origin(tmp_path: Path) -> None:
@@ -134,6 +151,16 @@ def test_the_page_has_a_table_for_each_part_with_its_origin(tmp_path: Path) -> N
         page.count("`make bench`, 2026-11-21 08:00 UTC, commit c0ffee; 2 cores; Kafka 4.3.1.")
         == len(Part) + len(Kind) - 1
     )
+
+
+def test_the_page_says_how_long_it_took_to_count_transactions_at_each_rate() -> None:
+    page = render(Results(risk=cast("Counts", RESULTS[Part.RISK])))
+    whole = [cells[1:] for cells in rows(page) if cells[0] == "streamapp, the whole pipeline"]
+    assert whole == [
+        ["4.0", "4.0", "4.0", "4.0", "1", "3", "90"],
+        ["", "", "", "", "0", "9", "60"],
+        ["12,345", "1,000", "50", "200", "2,000", "1"],
+    ]
 
 
 def test_programs_come_fastest_first_with_how_many_times_as_fast_streamapp_is() -> None:

@@ -16,7 +16,7 @@ from streamapp.pipelines.risk.features import INPUTS
 from streamapp.pipelines.risk.inference import Matrix, Model, read_model
 from streamapp.pipelines.risk.models import Unscored
 from streamapp.pipelines.risk.reloading import Reloaded
-from streamapp.pipelines.risk.scoring import PIECE_ROWS, Run, Scorer
+from streamapp.pipelines.risk.scoring import PIECE_ROWS, TRIED_RUNS, Run, Scorer
 
 #: Longer than any machine takes for what these models do.
 AMPLE_S = 30.0
@@ -124,6 +124,49 @@ def test_a_model_that_is_slow_gets_smaller_pieces(scorer_of: Callable[..., Score
     asyncio.run(scorer_of(slow, 1.0, runs.append).score(rows(500)))
 
     assert runs[1].rows < runs[0].rows
+
+
+def test_a_model_that_has_kept_its_budget_is_run_without_its_thread(scorer_of: Callable[..., Scorer]) -> None:
+    threads: list[threading.Thread] = []
+
+    def noting(piece: Matrix) -> NDArray[np.float64]:
+        threads.append(threading.current_thread())
+        return first(piece)
+
+    async def run() -> None:
+        scorer = scorer_of(noting, AMPLE_S)
+        for _ in range(TRIED_RUNS + 1):
+            assert (await scorer.score(rows(2))).scores.tolist() == rows(2)[:, 0].tolist()
+
+    asyncio.run(run())
+    here = [thread is threading.main_thread() for thread in threads]
+    assert here == [False] * TRIED_RUNS + [True]
+
+
+def test_a_model_that_exceeds_its_budget_gives_no_score_and_goes_back_to_its_thread(
+    scorer_of: Callable[..., Scorer],
+) -> None:
+    threads: list[threading.Thread] = []
+    wait = threading.Event()
+
+    def slow(piece: Matrix) -> NDArray[np.float64]:
+        threads.append(threading.current_thread())
+        if len(piece) == 3:
+            wait.wait(1.5)
+        return first(piece)
+
+    async def run() -> None:
+        scorer = scorer_of(slow, 1.0)
+        for _ in range(TRIED_RUNS):
+            await scorer.score(rows(2))
+        late = await scorer.score(rows(3))
+        assert np.isnan(late.scores).all()
+        assert late.unscored is Unscored.BUDGET
+        assert (await scorer.score(rows(2))).scores.tolist() == rows(2)[:, 0].tolist()
+
+    asyncio.run(run())
+    assert threads[-2] is threading.main_thread()
+    assert threads[-1] is not threading.main_thread()
 
 
 def test_without_a_model_there_are_no_scores(tmp_path: Path) -> None:
