@@ -28,7 +28,7 @@ class Broker:
 
 def committed(monkeypatch: pytest.MonkeyPatch, error: int) -> dict[TP, int]:
     broker = Broker(error)
-    monkeypatch.setattr(log_reader, "reader", lambda *args: broker)
+    monkeypatch.setattr(log_reader, "reader", lambda *_: broker)
     with Log(Settings(), 5.0) as log:
         return log.committed([TP("clicks", 0)])
 
