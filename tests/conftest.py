@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from redis_server import RedisServer
 
-from streamapp.windows import pending, time_windows_operator
+from streamapp.windows import chunks, pending
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +24,7 @@ def written(request: pytest.FixtureRequest) -> Iterator[None]:
     """Have what a batch brings written as the windows that it changes, or taken in together and written as it came."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "records are written":
-            patch.setattr(time_windows_operator, "TOGETHER_LEAST", 1)
+            patch.setattr(chunks, "TOGETHER_LEAST", 1)
             patch.setattr(pending, "PAGE_RECORDS_LEAST", 1)
             patch.setattr(pending, "RECORDS_A_WINDOW", 1_000)
         yield

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from streamapp.joins import SideOutput
-from streamapp.kafka.record import Result
+from streamapp.kafka.record import Result, Stamped
 from streamapp.runtime.batch import Batch
 from streamapp.runtime.inputs import Input
 from streamapp.topology.base import JoiningApp
@@ -30,7 +30,6 @@ from streamapp.topology.gathering import EnrichmentDeclaration, enrichment, gath
 from streamapp.topology.processor import JoinProcessor
 from streamapp.topology.side_outputs import by_reason
 from streamapp.topology.sink import Sink, stamped
-from streamapp.windows.aggregate import Value
 from streamapp.windows.enrichment import Featured
 from streamapp.windows.gathering import Gathered
 
@@ -42,21 +41,22 @@ class EnrichmentSink(Sink[Featured | Gathered]):
     """Sends records with their features to a topic."""
 
     #: Makes members of the values of features; None = they are made already.
-    members: Callable[[Sequence[Value]], bytes] | None = None
+    members: Members | None = None
 
     def send(self, batch: Batch, results: Sequence[Featured | Gathered]) -> None:
         """Send results of a batch once the agent is done with it."""
-        told = self._told(results)
-        records: list[Result] = [
-            (stamped(result), with_members(result.record, members))
-            for result, members in zip(results, told, strict=True)
-        ]
+        records: list[Result] = []
+        for result, members in zip(results, self._told(results), strict=True):
+            record = result.record
+            # One without headers needs none of its own, either.
+            stamp = stamped(result) if getattr(record, "headers", True) else cast(Stamped, record)
+            records.append((stamp, with_members(record, members)))
         self.output.send(batch, records, origin=self._origin)
 
     def _told(self, results: Sequence[Featured | Gathered]) -> list[bytes]:
         if (members := self.members) is None:
             return [cast(Gathered, result).features for result in results]
-        return [members(cast(Featured, result).values) for result in results]
+        return members.of_all(cast(Featured, result).values for result in results)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, cast
@@ -25,7 +26,10 @@ Features = Mapping[str, Feature]
 #: The group of the features that are by the records' own keys.
 BY_KEY: Final = ""
 
+#: Of a JSON object, and the last of JSON's white space.
+BEGIN, END, SPACE = b"{} "
 _encode: Final = msgspec.json.Encoder().encode
+_encode_lines: Final = msgspec.json.Encoder().encode_lines
 _object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -74,7 +78,8 @@ class FeatureFields(JsonFields):
 
     def columns(self, records: Sequence[Record]) -> Sequence[Sequence[Value]] | None:
         """Return the same of many records; None if one is refused, or may have a field of such a name."""
-        return None if any(self._named(record.value or b"") for record in records) else super().columns(records)
+        values = [record.value or b"" for record in records]
+        return None if any(map(self._named, values)) else super().columns(records)
 
 
 class Usable:
@@ -127,8 +132,16 @@ class Members:
         """Return ``"n":3,"total":4.5``."""
         return _encode(self._make(*values))[1:-1]
 
+    def of_all(self, values: Iterable[Sequence[Value]]) -> list[bytes]:
+        """Return the same for the features of many records."""
+        lines = _encode_lines(list(itertools.starmap(self._make, values))).split(b"\n")
+        return [line[1:-1] for line in lines[:-1]]
+
 
 def with_members(record: Record, members: bytes) -> bytes:
     """Return the JSON object that a record's value is, with members more."""
+    value = record.value or b""
+    if not getattr(record, "headers", ()) and value[-1] == END and value[-2] > SPACE and value[-2] != BEGIN:
+        return b"%b,%b}" % (value[:-1], members)
     value = json_of(record).rstrip()[:-1].rstrip()
     return b"%b%b%b}" % (value, b"" if value.endswith(b"{") else b",", members)

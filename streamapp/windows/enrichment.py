@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping
+from functools import partial
 from typing import Final, Self
 
 import msgspec
@@ -23,6 +24,7 @@ from streamapp.joins.output import Output, Reason
 from streamapp.joins.records import Batch, Record
 from streamapp.joins.state import State
 from streamapp.windows.aggregate import Aggregate, Held, Value
+from streamapp.windows.chunks import Chunk, chunks, together
 from streamapp.windows.count import Count
 from streamapp.windows.fields import CheckedFields, Fields, JsonFields, fields_for
 from streamapp.windows.histories import Histories
@@ -152,15 +154,33 @@ class EnrichmentOperator(Accounting[Featured]):
 
     def process(self, batch: Batch) -> Output[Featured]:
         """Tell of each record its features."""
+        now = self.clock.time
+        for some in chunks(batch):
+            chunk = together(some, self._values, self.clock, partial(self._in_time, now))
+            now = self._one_by_one(some, now) if chunk is None else self._together(chunk, now)
+        return self.advance(now)
+
+    def _in_time(self, now: int, earliest: int, latest: int) -> bool:
+        """Return whether none of the records between two times (ms) is late."""
+        return earliest >= self._horizon.at(max(now, latest))
+
+    def _together(self, chunk: Chunk, now: int) -> int:
+        """Tell of each record its features; returns the time (ms) that the clock shows then."""
+        told = self._histories.add_all(chunk.keys, chunk.times, chunk.columns, now - self._reach)
+        self._ledger.results += map(Featured, chunk.keys, chunk.records, told, chunk.times)
+        self.balance.received += len(told)
+        self.balance.matched += len(told)
+        return max(now, chunk.latest)
+
+    def _one_by_one(self, batch: Batch, now: int) -> int:
+        """Tell of each record its features; returns the time (ms) that the clock shows then."""
         ledger, horizon, values, histories = self._ledger, self._horizon, self._values, self._histories
         results = ledger.results
-        now, limit = self.clock.time, self.clock.wall.limit
+        limit = self.clock.wall.limit
         reach, grace, floor = self._reach, self.join.grace, horizon.floor
         since, over = horizon.at(now), now - reach
         received, counted, nothing = 0, len(results), (None,) * len(self.join.features)
-        batch = list(batch)
-        rows = self._plan.rows(values.columns([record for _, record in batch]))
-        for (source, record), row in zip(batch, rows, strict=False):
+        for source, record in batch:
             received += 1
             key, timestamp = record.key, record.timestamp
             if key is None or record.value is None:
@@ -168,7 +188,7 @@ class EnrichmentOperator(Accounting[Featured]):
                 ledger.rejected(self.balance, source, record, reason)
                 continue
             try:
-                row = values(record) if row is None else row
+                row = values(record)
             except Refused as refused:
                 ledger.rejected(self.balance, source, record, Reason.REFUSED, refused)
                 continue
@@ -189,7 +209,7 @@ class EnrichmentOperator(Accounting[Featured]):
                     since = max(now - grace, floor)
         self.balance.received += received
         self.balance.matched += len(results) - counted
-        return self.advance(now)
+        return now
 
     def advance(self, to: int) -> Output[Featured]:
         """Move the clock on to an event time (ms), as a record would that is of no key."""

@@ -26,7 +26,7 @@ _PLACE: Final = operator.itemgetter(0, 1)
 class History(RecordTree):
     """The records of a key, and its windows."""
 
-    __slots__ = ("final", "head", "heads", "key", "latest", "sliders")
+    __slots__ = ("final", "head", "heads", "key", "latest", "light", "sliders")
 
     def __init__(self, key: bytes, plan: Plan) -> None:
         super().__init__(plan)
@@ -36,8 +36,9 @@ class History(RecordTree):
         self.latest = BEGINNING
         #: The windows that end at the latest record, one of each size.
         self.heads: list[Slider] = []
-        #: The only one of these, if there is one size only.
+        #: The only one of these, if there is one size only; the same if its aggregates are `light`.
         self.head: Slider | None = None
+        self.light: Slider | None = None
         #: The window that ends at the last record that gave its final result; None if there are none such.
         self.final: Slider | None = None
         #: All these; None = not made since the start.
@@ -63,8 +64,10 @@ class Histories(dict[bytes, History]):
         self._calendar: Calendar[History] = Calendar(reach // 16)
         #: Those that are not in the calendar yet.
         self._made: list[History] = []
-        #: Keys, times (ms) and values of the records that are not in the state yet, and the number of the first one.
-        self._came: list[tuple[bytes, int, Sequence[Value]]] = []
+        #: Keys, times (ms) and fields of the records that are not in the state yet, and the number of the first one.
+        self._keys: list[bytes] = []
+        self._times: list[int] = []
+        self._columns: list[list[Value]] = [[] for _ in plan.fields]
         self._number = 0
         #: Of the records that were there at the start, those up to this time (ms) have given their final results.
         self._given = BEGINNING
@@ -106,12 +109,51 @@ class Histories(dict[bytes, History]):
 
         What is up to the time ``over`` (ms) may be forgotten. The values are one for each aggregate.
         """
+        number = self._number + len(self._keys)
+        self._keys.append(history.key)
+        self._times.append(timestamp)
+        for column, slot in self._plan.kept:
+            self._columns[column].append(values[slot])
+        return self._put(history, timestamp, values, number, over)
+
+    def add_all(
+        self, keys: Sequence[bytes], times: Sequence[int], columns: Sequence[Sequence[Value]], over: int
+    ) -> list[tuple[Held, ...]]:
+        """Put records in; returns what is said of the windows that end at each of them, if there are `heads`.
+
+        Args:
+            keys: of the records.
+            times: of the records (ms).
+            columns: the values of each field.
+            over: what is up to this time (ms) may be forgotten.
+        """
+        numbers = itertools.count(self._number + len(self._keys))
+        self._keys += keys
+        self._times += times
+        for mine, column in zip(self._columns, columns, strict=True):
+            mine += column
+        told: list[tuple[Held, ...]] = []
+        heads = self._heads
+        rows = self._plan.rows(columns)
+        for key, timestamp, values, number in zip(keys, times, rows, numbers, strict=False):
+            history = self[key]
+            head = history.light
+            if timestamp < history.latest or head is None or (said := head.follow(timestamp, values)) is None:
+                said = self._put(history, timestamp, values, number, over)
+                if said is None and heads:
+                    said = self.earlier(history, timestamp)
+            else:
+                history.latest = timestamp
+            if heads:
+                told.append(tuple(said or ()))
+        return told
+
+    def _put(
+        self, history: History, timestamp: int, values: Sequence[Value], number: int, over: int
+    ) -> list[Held] | None:
         sliders = history.sliders
         if sliders is None:
             sliders = self._prepare(history)
-        came = self._came
-        number = self._number + len(came)
-        came.append((history.key, timestamp, values))
         if timestamp >= history.latest:
             history.latest = timestamp
             if history.append(timestamp, values, number):
@@ -149,12 +191,10 @@ class Histories(dict[bytes, History]):
 
     def save(self, now: int) -> None:
         """Write down what was added, and forget what is over, when the clock shows `now` (ms)."""
-        if self._came:
-            came = self._came
-            columns = [[row[slot] for _, _, row in came] for slot in self._plan.picked]
-            self._pages.write([key for key, _, _ in came], [timestamp for _, timestamp, _ in came], columns, now)
-            self._number += len(came)
-            self._came = []
+        if self._keys:
+            self._pages.write(self._keys, self._times, self._columns, now)
+            self._number += len(self._keys)
+            self._keys, self._times, self._columns = [], [], [[] for _ in self._columns]
         over = now - self._reach
         self._pages.drop(over)
         due, self._made = self._made, []
@@ -175,6 +215,7 @@ class Histories(dict[bytes, History]):
         if self._heads:
             history.heads = [Slider(plan, over, history) for over in plan.overs]
             history.head = history.heads[0] if len(history.heads) == 1 else None
+            history.light = history.head if plan.overs[0].light else None
         if self._final:
             history.final = Slider(plan, plan.overs[0], history, self._given)
         history.sliders = sliders = [*history.heads, *([history.final] if history.final else ())]

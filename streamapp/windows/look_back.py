@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from functools import partial
 
 from streamapp.joins.declared import earlier
 from streamapp.joins.explanation import Explanation, Verdict, unusable
@@ -19,6 +20,7 @@ from streamapp.joins.ledger import Accounting, Refused
 from streamapp.joins.output import Output, Reason
 from streamapp.joins.records import Batch, Record
 from streamapp.joins.state import State
+from streamapp.windows.chunks import chunks, together
 from streamapp.windows.durations import Duration, milliseconds
 from streamapp.windows.histories import Histories, History
 from streamapp.windows.look_back_plan import Plan
@@ -97,16 +99,32 @@ class LookBackOperator(Accounting[Windowed]):
 
     def process(self, batch: Batch) -> Output[Windowed]:
         """Put records in, and tell what they change, and what is final by now."""
+        now = self.clock.time
+        # What was over before this batch: the results of what waits come at its end.
+        over = now - self.join.grace - self._size
+        for some in chunks(batch):
+            chunk = None if self._updates else together(some, self._values, self.clock, partial(self._in_time, now))
+            if chunk is None:
+                now = self._one_by_one(some, now, over)
+                continue
+            self._histories.add_all(chunk.keys, chunk.times, chunk.columns, over)
+            for timestamp, history in zip(chunk.times, map(self._histories.__getitem__, chunk.keys), strict=True):
+                self._waiting.add(timestamp, history)
+            self.balance.received += len(chunk.keys)
+            now = max(now, chunk.latest)
+        return self.advance(now)
+
+    def _in_time(self, now: int, earliest: int, latest: int) -> bool:
+        """Return whether none of the records between two times (ms) is late."""
+        return earliest >= self._horizon.at(max(now, latest))
+
+    def _one_by_one(self, batch: Batch, now: int, over: int) -> int:
+        """Put records in, and tell what they change; returns the time (ms) that the clock shows then."""
         ledger, horizon, values, histories = self._ledger, self._horizon, self._values, self._histories
         waiting, updates, results, size = self._waiting, self._updates, ledger.results, self._size
-        now, limit = self.clock.time, self.clock.wall.limit
-        since, received = horizon.at(now), 0
-        # What was over before this batch: the results of what waits come at its end.
-        over = now - self.join.grace - size
-        batch = list(batch)
-        rows = self._plan.rows(values.columns([record for _, record in batch]))
-        for (source, record), row in zip(batch, rows, strict=False):
-            received += 1
+        limit, since = self.clock.wall.limit, horizon.at(now)
+        for source, record in batch:
+            self.balance.received += 1
             key, timestamp = record.key, record.timestamp
             if key is None or record.value is None:
                 reason = Reason.NULL_VALUE if record.value is None else Reason.NULL_KEY
@@ -116,7 +134,7 @@ class LookBackOperator(Accounting[Windowed]):
                 ledger.late(self.balance, source, record, since - timestamp)
                 continue
             try:
-                row = values(record) if row is None else row
+                row = values(record)
             except Refused as refused:
                 ledger.rejected(self.balance, source, record, Reason.REFUSED, refused)
                 continue
@@ -136,8 +154,7 @@ class LookBackOperator(Accounting[Windowed]):
                     since = horizon.at(now)
             if updates and waiting.first <= since:
                 self._release(since)
-        self.balance.received += received
-        return self.advance(now)
+        return now
 
     def advance(self, to: int) -> Output[Windowed]:
         """Move the clock on to an event time (ms), as a record would that is of no key."""

@@ -48,10 +48,10 @@ class Over:
         self.scanned = [slot for slot, one in aggregates if not removable(one) and not mergeable(one)]
         #: Those that take a record as it comes.
         self.adds = [(slot, one.add, one.result) for slot, one in aggregates if slot not in self.scanned]
-        #: Whether all of them forget, so that their states are those of the window.
-        self.plain = not self.stacked and not self.scanned
         #: Whether it matters where a record stands.
         self.placed = not all(batched(one) for _, one in aggregates)
+        #: Whether all of them forget, wherever a record stands, so that their states are those of the window.
+        self.light = not self.stacked and not self.scanned and not self.placed
         self.results = [(slot, one.result) for slot, one in aggregates]
         #: Those that take any record back, not just the earliest, and whose states grow with the records: to take some
         #: back is cheaper than to merge.
@@ -99,10 +99,8 @@ class Plan:
         self.merged = [slot for slot, one in enumerate(self.aggregates) if mergeable(one) and slot not in walked]
         self._adds = [(slot, self.aggregates[slot].add) for slot in self.merged]
 
-    def rows(self, columns: Sequence[Sequence[Value]] | None) -> Iterable[Sequence[Value] | None]:
-        """Return for each record its values by slot, of the columns of the fields; without columns None for each."""
-        if columns is None:
-            return repeat(None)
+    def rows(self, columns: Sequence[Sequence[Value]]) -> Iterable[Sequence[Value]]:
+        """Return for each record its values by slot, of the columns of the fields; without a field there is no end."""
         return zip(*[repeat(None) if column is None else columns[column] for column in self.column], strict=False)
 
     def initial(self) -> list[Held]:

@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 from streamapp.windows.aggregate import Held, Place, Value
 from streamapp.windows.look_back_plan import Plan
 
-__all__ = ["Leaf", "RecordTree"]
+__all__ = ["LEAF_RECORDS", "Leaf", "RecordTree"]
 
 #: Records of a leaf, and children of another node.
 LEAF_RECORDS: Final = 64

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import repeat
 from typing import Final
 
@@ -17,6 +18,7 @@ from streamapp.joins.records import Batch, Record
 from streamapp.joins.state import State
 from streamapp.windows.aggregate import Held, Value, scalar
 from streamapp.windows.assignment import Assignment
+from streamapp.windows.chunks import Chunk, chunks, together
 from streamapp.windows.pending import Arrived, Pages, Pending
 from streamapp.windows.states import States
 from streamapp.windows.window_operator import WindowOperator
@@ -25,13 +27,8 @@ from streamapp.windows.windowed_aggregate import WindowedAggregate
 
 __all__ = ["TimeWindowsOperator"]
 
-#: Records that are put in together, at least and at most.
-TOGETHER_LEAST: Final = 16
-TOGETHER_MOST: Final = 1_000
-
 _BOUNDS: Final = operator.attrgetter("end", "start")
 _KEY: Final = operator.attrgetter("key")
-_TIME: Final = operator.attrgetter("timestamp")
 
 
 class _Window:
@@ -130,33 +127,25 @@ class TimeWindowsOperator(WindowOperator):
 
     def process(self, batch: Batch) -> Output[Windowed]:
         """Put records into their windows, and close those whose time has come."""
-        now, records = self.clock.time, iter(batch)
+        now = self.clock.time
         self._pass(now)
-        while some := list(itertools.islice(records, TOGETHER_MOST)):
-            then = self._together(some, now) if len(some) >= TOGETHER_LEAST else None
-            now = self._one_by_one(some, now) if then is None else then
+        for some in chunks(batch):
+            chunk = None if self._at_once else together(some, self._values, self.clock, partial(self._in_time, now))
+            now = self._one_by_one(some, now) if chunk is None else self._together(chunk, now)
         return self.advance(now)
 
-    def _together(self, batch: Sequence[tuple[int, Record]], now: int) -> int | None:
-        """Put records into their windows, if nothing becomes of them but that: all are open, and stay so.
-
-        Returns the time (ms) that the clock shows then; None = they are to be put in one by one.
-        """
-        records = [record for _, record in batch]
-        times: Sequence[int] = list(map(_TIME, records))
-        earliest, latest = min(times), max(times)
+    def _in_time(self, now: int, earliest: int, latest: int) -> bool:
+        """Return whether all windows of records between two times (ms) are open, and stay so."""
         then = max(now, latest)
-        if self._at_once or then >= self._due or latest > self.clock.wall.limit:
-            return None
-        if self._assignment.pane(earliest).windows[0][1] <= self._horizon.at(then):
-            return None
-        keys = list(map(_KEY, records))
-        if not all(keys) or (fields := self._values.columns(records)) is None:
-            return None
+        return then < self._due and self._assignment.pane(earliest).windows[0][1] > self._horizon.at(then)
+
+    def _together(self, chunk: Chunk, now: int) -> int:
+        """Put records into their windows; returns the time (ms) that the clock shows then."""
+        then = max(now, chunk.latest)
         first = self.balance.received + 1
-        numbers = range(first, first + len(records)) if self._states.placed else ()
-        columns: list[Sequence[Value]] = [keys, times, numbers, *fields]
-        while times:
+        numbers = range(first, first + len(chunk.keys)) if self._states.placed else ()
+        columns: list[Sequence[Value]] = [chunk.keys, chunk.times, numbers, *chunk.columns]
+        while times := columns[1]:
             pending = self._pane(min(times), then)
             inside = [timestamp < pending.high for timestamp in times]
             if all(inside):
@@ -164,9 +153,8 @@ class TimeWindowsOperator(WindowOperator):
                 break
             pending.put(*[list(itertools.compress(column, inside)) for column in columns])
             columns = [list(itertools.compress(column, map(operator.not_, inside))) for column in columns]
-            times = columns[1]
-        self.balance.received += len(records)
-        self.balance.pending += len(records)
+        self.balance.received += len(chunk.keys)
+        self.balance.pending += len(chunk.keys)
         return then
 
     def _one_by_one(self, batch: Iterable[tuple[int, Record]], now: int) -> int:
