@@ -12,12 +12,12 @@ from benchmarks.check import Check
 from benchmarks.machine import About
 from benchmarks.page import render
 from benchmarks.pairs import Pairs
+from benchmarks.percentiles import Percentiles
 from benchmarks.results import (
     Guarantees,
     Latency,
     Lone,
     Part,
-    Percentiles,
     Profile,
     Recovery,
     Restore,
