@@ -6,7 +6,7 @@ import json
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from topics import Received, Topics
 from worker import wait_until
@@ -16,6 +16,8 @@ from streamapp.pipelines.sensors.detector import Detector
 from streamapp.pipelines.sensors.engines import Engine, Kind
 from streamapp.pipelines.sensors.limits import Limits
 from streamapp.pipelines.sensors.results import result
+
+Told = TypeVar("Told")
 
 DEVICES = 12
 #: A device sends so often (ms).
@@ -112,9 +114,13 @@ def check(topics: Topics, *, once: bool) -> None:
     found, found_late = anomalies(topics), late(topics)
     assert sum(told.values()) > 20
     assert sum(told_late.values()) > 5
-    for there, expected_ in ((found, told), (found_late, told_late)):
-        more = there - expected_ if once else Counter({one: n for one, n in there.items() if one not in expected_})
-        assert (expected_ - there, more) == (Counter(), Counter())  # what is missing, and what nothing calls for
+    _check_told(found, told, once=once)
+    _check_told(found_late, told_late, once=once)
+
+
+def _check_told(found: Counter[Told], expected: Counter[Told], *, once: bool) -> None:
+    more = found - expected if once else Counter({one: n for one, n in found.items() if one not in expected})
+    assert (expected - found, more) == (Counter(), Counter())  # what is missing, and what nothing calls for
 
 
 def minutes(topics: Topics) -> dict[tuple[str, int], dict[str, Any]]:
