@@ -138,14 +138,13 @@ class Histories(dict[bytes, History]):
         for key, timestamp, values, number in zip(keys, times, rows, numbers, strict=False):
             history = self[key]
             head = history.light
-            if timestamp < history.latest or head is None or (said := head.follow(timestamp, values)) is None:
-                said = self._put(history, timestamp, values, number, over)
-                if said is None and heads:
-                    said = self.earlier(history, timestamp)
-            else:
+            if head is not None and timestamp >= history.latest and (one := head.follow(timestamp, values)) is not None:
                 history.latest = timestamp
+                told.append(one)
+                continue
+            said = self._put(history, timestamp, values, number, over)
             if heads:
-                told.append(tuple(said or ()))
+                told.append(tuple(self.earlier(history, timestamp) if said is None else said))
         return told
 
     def _put(

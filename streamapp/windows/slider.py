@@ -53,7 +53,7 @@ class Slider:
             return None
         return leaf.times[index - 1]
 
-    def follow(self, timestamp: int, values: Sequence[Value]) -> list[Held] | None:
+    def follow(self, timestamp: int, values: Sequence[Value]) -> tuple[Held, ...] | None:
         """Append the next record to the tree and end at it, as `append` and `slide` do; None = these have to.
 
         This is all that there is to do while a leaf has all records of a key, if the aggregates are `light`.
@@ -68,11 +68,16 @@ class Slider:
         self._bound = bound = timestamp - over.size
         if times[index] <= bound:
             self._forget(bound)
-        states, told = self._states, []
+        states = self._states
+        if (only := over.only) is not None:
+            slot, add, result = only
+            states[slot] = state = add(states[slot], values[slot], NOWHERE)
+            return (result(state),)
+        told = []
         for slot, add, result in over.adds:
             states[slot] = state = add(states[slot], values[slot], NOWHERE)
             told.append(result(state))
-        return told
+        return tuple(told)
 
     def slide(self, timestamp: int, values: Sequence[Value], number: int) -> list[Held]:
         """Have it end at the next record, which is in the tree already; returns what the aggregates say."""
