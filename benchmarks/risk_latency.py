@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -127,23 +127,36 @@ def measure(bootstrap: str, directory: Path, options: argparse.Namespace) -> dic
         "STORE": options.store,
         **({"RISK_MODEL": str(options.model)} if options.model else {}),
     }
-    environment = {**os.environ, **{f"STREAMAPP_{name}": value for name, value in settings.items()}}
+    environment = {f"STREAMAPP_{name}": value for name, value in settings.items()}
+    return under_load("streamapp", environment, directory, options, options.topic, lambda: _model(port))
+
+
+def under_load(
+    app: str,
+    environment: Mapping[str, str],
+    directory: Path,
+    options: argparse.Namespace,
+    topic: str,
+    more: Callable[[], Mapping[str, float]] = dict,
+) -> dict[str, object]:
+    """Run the worker of a Faust app under load; return how long its results took, and `more` from before its end."""
+    bootstrap, port = environment["STREAMAPP_BROKER"], environment["STREAMAPP_WEB_PORT"]
     with (directory / "worker.log").open("wb") as log:
-        command = [sys.executable, "-m", "faust", "-A", "streamapp", "worker", "-l", "info"]
-        worker = subprocess.Popen(command, env=environment, cwd=directory, stdout=log, stderr=log)
+        command = [sys.executable, "-m", "faust", "-A", app, "worker", "-l", "info"]
+        worker = subprocess.Popen(command, env={**os.environ, **environment}, cwd=directory, stdout=log, stderr=log)
     try:
         _wait_until_ready(worker, port, directory / "worker.log")
         number = int(options.rate * (LEAD_S + options.seconds))
         context = multiprocessing.get_context("spawn")
         load = context.Process(target=produce, args=(bootstrap, options.rate, number))
         load.start()
-        return {**_latencies(bootstrap, options, number, worker.pid), **_model(port)}
+        return {**_latencies(bootstrap, topic, options, number, worker.pid), **more()}
     finally:
         worker.terminate()
         worker.wait()
 
 
-def _wait_until_ready(worker: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _wait_until_ready(worker: subprocess.Popen[bytes], port: str, log: Path) -> None:
     end = time.monotonic() + STARTS_IN_S
     while time.monotonic() < end:
         if worker.poll() is not None:
@@ -156,10 +169,10 @@ def _wait_until_ready(worker: subprocess.Popen[bytes], port: int, log: Path) -> 
     sys.exit(f"the worker is not ready: {log.read_text()[-2000:]}")
 
 
-def _latencies(bootstrap: str, options: argparse.Namespace, number: int, pid: int) -> dict[str, object]:
+def _latencies(bootstrap: str, topic: str, options: argparse.Namespace, number: int, pid: int) -> dict[str, object]:
     times: list[float] = []
     unscored, came, since, cpu = 0, 0, 0.0, 0.0
-    for appended, now, value in read(bootstrap, options.topic, options.partitions, number):
+    for appended, now, value in read(bootstrap, topic, options.partitions, number):
         came += 1
         since = since or now
         if now - since < LEAD_S * 1000:
@@ -196,22 +209,30 @@ def _cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def _run(options: argparse.Namespace) -> None:
-    with tempfile.TemporaryDirectory() as directory:
-        async with EmbeddedKafka(Path(directory) / "kafka") as kafka:
-            found = await asyncio.to_thread(measure, kafka.bootstrap, Path(directory), options)
-            print(json.dumps(found))
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rate", type=int, default=2_000, help="transactions a second")
+def arguments(text: str | None) -> argparse.ArgumentParser:
+    """Return the parser of what both such programs take."""
+    parser = argparse.ArgumentParser(description=text)
+    parser.add_argument("--rate", type=int, default=2_000, help="records a second")
     parser.add_argument("--seconds", type=float, default=30.0, help="that count")
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--guarantee", default="at_least_once")
     parser.add_argument("--store", default="rocksdb://")
+    return parser
+
+
+async def run(
+    measured: Callable[[str, Path, argparse.Namespace], Mapping[str, object]], options: argparse.Namespace
+) -> None:
+    """Start Kafka, and print what is measured."""
+    with tempfile.TemporaryDirectory() as directory:
+        async with EmbeddedKafka(Path(directory) / "kafka") as kafka:
+            print(json.dumps(await asyncio.to_thread(measured, kafka.bootstrap, Path(directory), options)))
+
+
+if __name__ == "__main__":
+    parser = arguments(__doc__)
     parser.add_argument("--model", type=Path, help="an ONNX file (default: the one in the package)")
     parser.add_argument(
         "--topic", default="transaction_scores", help="that is read; transactions: without a worker between"
     )
-    asyncio.run(_run(parser.parse_args()))
+    asyncio.run(run(measure, parser.parse_args()))
