@@ -15,22 +15,11 @@ from confluent_kafka.admin import ConsumerGroupDescription
 from streamapp.kafka.admin import Cluster, ClusterError
 from streamapp.kafka.clients import aiokafka, reader
 from streamapp.kafka.commit_metadata import By, CommitMetadata, new_placement
+from streamapp.kafka.coordinator import COORDINATOR_RETRY_S, COORDINATOR_S, coordinated
 from streamapp.kafka.partition import TP
 
 __all__ = ["ConsumerGroup", "HasWorkersError"]
 
-#: Seconds within which a group has a coordinator, and before one that it has only just got is asked again.
-COORDINATOR_S: Final = 30.0
-RETRY_S: Final = 0.1
-#: What such a coordinator says meanwhile.
-NOT_YET: Final = frozenset(
-    {
-        KafkaError.NOT_COORDINATOR,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError._WAIT_COORD,
-    }
-)
 #: Error codes of offsets that are refused since the group has members.
 HAS_MEMBERS: Final = frozenset(
     {KafkaError.UNKNOWN_MEMBER_ID, KafkaError.ILLEGAL_GENERATION, KafkaError.REBALANCE_IN_PROGRESS}
@@ -83,7 +72,7 @@ class ConsumerGroup:
                 except AIOKafkaError as exc:
                     if not exc.retriable or time.monotonic() > deadline:
                         raise
-                    await asyncio.sleep(RETRY_S)
+                    await asyncio.sleep(COORDINATOR_RETRY_S)
                 else:
                     parse = CommitMetadata.parse
                     return {TP(*tp): (one.offset, parse(one.metadata)) for tp, one in found.items() if one.offset >= 0}
@@ -106,22 +95,21 @@ class ConsumerGroup:
         placed = [TopicPartition(*tp, offset, metadata) for tp, offset in sorted(offsets.items())]
         # By a consumer that does not join the group: librdkafka's admin client crashes at some answers (2.16).
         consumer = reader(self._cluster.settings, self.name)
-        deadline = time.monotonic() + COORDINATOR_S
         try:
-            while placed and (error := _commit(consumer, placed)) is not None:
-                if error.code() in HAS_MEMBERS:
-                    raise HasWorkersError(f"workers of {self.name} run: its offsets cannot be set; stop them first")
-                if error.code() not in NOT_YET or time.monotonic() > deadline:
-                    raise ClusterError(f"the offsets of {self.name} cannot be set: {error.str()}")
-                time.sleep(RETRY_S)
+            if placed:
+                coordinated(lambda: _commit(consumer, placed))
+        except KafkaException as exc:
+            error: KafkaError = exc.args[0]
+            if error.code() in HAS_MEMBERS:
+                raise HasWorkersError(
+                    f"workers of {self.name} run: its offsets cannot be set; stop them first"
+                ) from None
+            raise ClusterError(f"the offsets of {self.name} cannot be set: {error.str()}") from None
         finally:
             consumer.close()
 
 
-def _commit(consumer: Consumer, offsets: list[TopicPartition]) -> KafkaError | None:
-    try:
-        found = consumer.commit(offsets=offsets, asynchronous=False) or []
-    except KafkaException as exc:
-        error: KafkaError = exc.args[0]
-        return error
-    return next((one.error for one in found if one.error is not None), None)
+def _commit(consumer: Consumer, offsets: list[TopicPartition]) -> None:
+    found = consumer.commit(offsets=offsets, asynchronous=False) or []
+    if refused := next((one.error for one in found if one.error is not None), None):
+        raise KafkaException(refused)

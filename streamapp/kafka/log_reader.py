@@ -16,7 +16,7 @@ from confluent_kafka.admin import TopicMetadata
 
 from streamapp.errors import StreamappError
 from streamapp.kafka.clients import reader
-from streamapp.kafka.consumer_group import COORDINATOR_S, NOT_YET, RETRY_S
+from streamapp.kafka.coordinator import coordinated
 from streamapp.kafka.partition import TP
 from streamapp.kafka.record import Headers
 from streamapp.settings import PREFIX, Settings
@@ -228,7 +228,7 @@ class Log:
         """
         asked = [TopicPartition(*tp) for tp in tps]
         with contextlib.closing(reader(self._settings, self._group, {"isolation.level": "read_uncommitted"})) as asking:
-            found = self._asked(lambda: _coordinated(lambda: asking.committed(asked, timeout=ANSWER_TIMEOUT_S)))
+            found = self._asked(lambda: coordinated(lambda: asking.committed(asked, timeout=ANSWER_TIMEOUT_S)))
         return {TP(one.topic, one.partition): one.offset for one in found if one.offset >= 0}
 
     def partitions_read(self, topic: str, count: int) -> int:
@@ -250,18 +250,6 @@ class Log:
             return question()
         except KafkaException as exc:
             raise LogError(f"Kafka at {self._settings.broker} ({PREFIX}BROKER): {exc.args[0].str()}") from None
-
-
-def _coordinated(question: Callable[[], T]) -> T:
-    """Ask again for some time while the group has only just got its coordinator, as on a broker that was just made."""
-    end = time.monotonic() + COORDINATOR_S
-    while True:
-        try:
-            return question()
-        except KafkaException as exc:
-            if exc.args[0].code() not in NOT_YET or time.monotonic() > end:
-                raise
-            time.sleep(RETRY_S)
 
 
 @dataclasses.dataclass
