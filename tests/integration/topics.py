@@ -143,8 +143,19 @@ class Topics:
     def delete_records(self, name: str, before: int, *, full_name: bool = False) -> None:
         """Delete the records of partition 0 before an offset, as a topic's retention does."""
         partition = TopicPartition(name if full_name else self.prefix + name, 0, before)
-        for deleted in self._admin.delete_records([partition]).values():
-            deleted.result(30)
+        wait_until(lambda: self._deleted(partition), f"the records of {partition.topic} are deleted")
+
+    def _deleted(self, partition: TopicPartition) -> bool:
+        try:
+            for deleted in self._admin.delete_records([partition]).values():
+                deleted.result(30)
+        except KafkaException as exc:
+            if exc.args[0].code() != KafkaError.POLICY_VIOLATION:
+                raise
+            return (
+                False  # its log still has the settings of before they were changed: it is told of them a moment later
+            )
+        return True
 
     def send(
         self,
