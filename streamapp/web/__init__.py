@@ -1,4 +1,4 @@
-"""Views over the worker: in, requests; out, tables, joins, health and metrics, to those who may see them (`access`).
+"""Views over the worker: in, requests; out, tables, joins, the group, health and metrics, to who may see them.
 
 | path | what |
 |---|---|
@@ -8,6 +8,7 @@
 | ``/graph/`` | `streamapp.web.graph`, in place of Faust's |
 | ``/health`` ``/health/ready`` ``/health/live`` | `streamapp.web.health` |
 | ``/metrics`` | `streamapp.web.metrics` |
+| ``/api/group`` ``/api/group/history`` ``/api/group/worker`` ``…/history`` | `streamapp.web.group` |
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from faust.types.web import Web
 from faust.web.drivers import aiohttp
 
 from streamapp.topology import App
-from streamapp.web import access, graph, health, joins, metrics, tables
+from streamapp.web import access, graph, group, health, joins, metrics, tables
 from streamapp.web.answers import as_json, counted
+from streamapp.web.group import GROUP, Group
 from streamapp.web.metrics import METRICS, Metrics
 from streamapp.web.requests import APP
 from streamapp.web.router import Router
@@ -59,8 +61,8 @@ def options(metrics: Metrics, token: str, given: Mapping[str, Any]) -> dict[str,
 def mount(app: App, web_server: Web, shown: Metrics) -> None:
     """Add the views to the web server of an app; to be called by its `on_webserver_init`."""
     server = cast(aiohttp.Web, web_server)
-    server.web_app[APP], server.web_app[METRICS] = app, shown
-    views = (*health.routes, *metrics.routes, *tables.routes, *joins.routes, *graph.routes)
+    server.web_app[APP], server.web_app[METRICS], server.web_app[GROUP] = app, shown, Group(app)
+    views = (*health.routes, *metrics.routes, *tables.routes, *joins.routes, *graph.routes, *group.routes)
     routes = [RouteDef(view.method, view.path, counted(view.handler), view.kwargs) for view in views]
     for route in server.web_app.add_routes(routes):
         if server.cors_options:
