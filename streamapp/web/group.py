@@ -126,12 +126,11 @@ class Group:
         """Return how the group stands; a ServiceUnavailable as long as this worker is not a member."""
         consumer = self._consumer()
         group = await self._described(consumer)
-        told = dict(zip(group.members, await asyncio.gather(*map(self._ask, group.members)), strict=True))
-        for member, one in told.items():
-            if isinstance(one, WorkerPart):
-                self._heard[member.name] = one
-        self._heard = {member.name: self._heard[member.name] for member in told if member.name in self._heard}
-        workers = [self._worker(member, one) for member, one in told.items()]
+        names = [member.name for member in group.members]
+        told = dict(zip(names, await asyncio.gather(*map(self._ask, group.members)), strict=True))
+        self._heard |= {name: one for name, one in told.items() if isinstance(one, WorkerPart)}
+        self._heard = {name: self._heard[name] for name in names if name in self._heard}
+        workers = [self._worker(member, told[member.name]) for member in group.members]
         partitions = await self._partitions(consumer, group, told)
         return GroupView(
             group=self.app.conf.id,
@@ -194,13 +193,17 @@ class Group:
             state="unknown" if last is None else last.state.value,
             ready=isinstance(told, WorkerPart) and told.ready,
             problems=[] if last is None else last.problems,
-            assigned={topic: [*numbers] for topic, numbers in member.assigned.items() if topic not in changelogs},
-            standbys={topic: [*numbers] for topic, numbers in member.standbys.items()},
+            assigned={
+                topic: [*numbers]
+                for topic, numbers in member.assigned.items()
+                if topic not in changelogs and read_by_group(topic) and numbers
+            },
+            standbys={topic: [*numbers] for topic, numbers in member.standbys.items() if topic in changelogs},
             recovery=told.recovery if isinstance(told, WorkerPart) else None,
         )
 
     async def _partitions(
-        self, consumer: Consumer, group: Described, told: Mapping[Member, WorkerPart | str]
+        self, consumer: Consumer, group: Described, told: Mapping[str, WorkerPart | str]
     ) -> list[PartitionView]:
         owners = {
             TP(topic, partition): member
@@ -209,13 +212,13 @@ class Group:
             for partition in numbers
         }
         changelogs = self.app.tables.changelog_topics
-        topics = {tp.topic for tp in owners if read_by_group(tp.topic)} | self.app.topics_read()
-        counts = {topic: self.app.partition_counts.get(topic, 0) for topic in topics - changelogs}
+        topics = ({tp.topic for tp in owners} | self.app.topics_read()) - changelogs
+        counts = {topic: self.app.partition_counts.get(topic, 0) for topic in topics if read_by_group(topic)}
         tps = {*owners, *(TP(topic, number) for topic, count in counts.items() for number in range(count))}
         tps = {tp for tp in tps if tp.topic in counts}
         said = {
-            (member.name, TP(one.topic, one.partition)): one
-            for member, worker in told.items()
+            (name, TP(one.topic, one.partition)): one
+            for name, worker in told.items()
             if isinstance(worker, WorkerPart)
             for one in worker.partitions
         }
