@@ -16,6 +16,7 @@ from streamapp.kafka.record import Envelope, Headers, Result
 from streamapp.kafka.refusals import Cause, RecordRefusedError, RefusedError
 from streamapp.rate_limit import RateLimit
 from streamapp.runtime.batch import Batch
+from streamapp.runtime.histogram import Latency
 from streamapp.runtime.watch import Watch
 from streamapp.runtime.work import Origin, Rejected, Results
 
@@ -48,6 +49,8 @@ class Output:
 
     def __init__(self, app: OutputApp, topic: str) -> None:
         self._app = app
+        #: From the event times of results until the broker has acknowledged them.
+        self.latency = Latency()
         self.topic = topic
         #: Records that the broker has acknowledged.
         self.sent = 0
@@ -73,6 +76,10 @@ class Output:
     def send_to(self, partition: int, batch: Batch, results: Sequence[Result]) -> None:
         """Send results to a partition, whatever their keys, as `send` does."""
         batch.work.results.append(Results(self, results, TP(self.topic, partition)))
+
+    def took(self, results: Sequence[Result], source: str) -> None:
+        """Take note of results that the broker has, and of the topic whose batches gave them."""
+        self.sent += len(results)
 
     async def refused(
         self, result: Result, source: TP, record: Record | None, error: RecordRefusedError
