@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from collections import Counter
 from collections.abc import Iterator
+import re
 from typing import Any, NamedTuple
 
 import pytest
@@ -11,6 +13,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from topics import Topics
 from worker import Worker, wait_until
 
+MONITORING = Path(__file__).parents[2] / "docs" / "monitoring"
 USERS = 40
 #: Seconds after which the broker takes a killed worker for gone: long enough to look at the group before.
 SESSION_TIMEOUT = 10
@@ -107,6 +110,20 @@ def exemplars(worker: Worker) -> list[dict[str, str]]:
     response = worker.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
     families = text_string_to_metric_families(response.body.decode())
     return [one.exemplar.labels for family in families for one in family.samples if one.exemplar]
+
+
+#: Of what Prometheus makes itself, and of what only a declared window, and a guarantee, have.
+ELSEWHERE = {"streamapp_window_records", "streamapp_window_clock_seconds", "streamapp_transactions_total"}
+
+
+def test_dashboard_and_alerts_know_no_metric_that_a_worker_has_not(pair: Pair) -> None:
+    used = set[str]()
+    for name in ("dashboard.json", "alerts.yml"):
+        used |= set(re.findall(r"\b(?:streamapp|process)_[a-z_]+[a-z](?![a-z_]*[=(])", (MONITORING / name).read_text()))
+    families = text_string_to_metric_families(pair.one.get("/metrics").body.decode())
+    there = {name for family in families for name in (family.name, *(one.name for one in family.samples))}
+    assert "streamapp_lag_records" in used
+    assert used - ELSEWHERE - {one for one in used if not one.removesuffix("_total") in there | {one}} <= there
 
 
 def test_an_exemplar_of_the_latency_can_be_explained(pair: Pair) -> None:
