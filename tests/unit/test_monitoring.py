@@ -11,7 +11,9 @@ import pytest
 MONITORING = Path(__file__).parents[2] / "docs" / "monitoring"
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (Debian: apt install prometheus)")
+@pytest.mark.skipif(
+    shutil.which("promtool") is None, reason="promtool is not installed (Debian: apt install prometheus)"
+)
 @pytest.mark.parametrize(
     "command",
     [
