@@ -10,6 +10,7 @@ from streamapp import web
 from streamapp.settings import Settings
 from streamapp.topology import App as JoiningApp
 from streamapp.web.families import flow, joins
+from streamapp.web.panels import MakePanel
 
 __all__ = ["App"]
 
@@ -33,8 +34,10 @@ class App(JoiningApp):
         self.metrics = web.Metrics()
         self.metrics.add(lambda: flow(self))
         self.metrics.add(lambda: joins(self))
+        #: What the page at ``/dashboard/`` shows of this app besides what it shows of each.
+        self.panels: list[MakePanel] = []
         super().__init__(settings, **web.options(self.metrics, settings.web_token, options))
 
     def on_webserver_init(self, server: Web) -> None:
         """Add our views; called by Faust when the web server is made."""
-        web.mount(self, server, self.metrics)
+        web.mount(self, server, self.metrics, self.panels)

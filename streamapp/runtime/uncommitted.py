@@ -118,7 +118,7 @@ class Uncommitted:
         """Return changelog records that put what is frozen back to what is in the store."""
         return _records({key: self.committed.get(key) for key in sorted(self._frozen)})
 
-    def delivered(self, count: int, offset: int) -> None:
+    def delivered(self, results: Sequence[Result], offset: int) -> None:
         """Take note of how far the changelog is."""
         self._offset = max(self._offset, offset)
 

@@ -40,8 +40,9 @@ class ResultTopic(Protocol):
     """A topic that results are sent to."""
 
     topic: str
-    #: Records that the broker has acknowledged.
-    sent: int
+
+    def took(self, results: Sequence[Result], source: str) -> None:
+        """Take note of results that the broker has, and of the topic whose batches gave them."""
 
     async def refused(
         self, result: Result, source: TP, record: Record | None, error: RecordRefusedError
@@ -58,9 +59,9 @@ class Results(msgspec.Struct):
     rekeyed: bool = False
     origin: Origin | None = None
 
-    def delivered(self, count: int, offset: int) -> None:
-        """Count results that the broker has."""
-        self.output.sent += count
+    def delivered(self, results: Sequence[Result], offset: int) -> None:
+        """Take note of results that the broker has."""
+        self.output.took(results, self.source.topic)
 
     async def refused(self, result: Result, error: RecordRefusedError) -> Results | None:
         """Return what is sent in place of a result that the broker refuses."""

@@ -8,11 +8,15 @@
 | ``/graph/`` | `streamapp.web.graph`, in place of Faust's |
 | ``/health`` ``/health/ready`` ``/health/live`` | `streamapp.web.health` |
 | ``/metrics`` | `streamapp.web.metrics` |
+| ``/api/topology`` | `streamapp.web.topology` |
+| ``/api/funnels`` ``/api/funnels/{name}/samples`` | `streamapp.web.funnels` |
+| ``/api/live`` | `streamapp.web.live` |
+| ``/dashboard/`` | `streamapp.web.page` |
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 from aiohttp.web import RouteDef
@@ -20,16 +24,21 @@ from faust.types.web import Web
 from faust.web.drivers import aiohttp
 
 from streamapp.topology import App
-from streamapp.web import access, graph, health, joins, metrics, tables
+from streamapp.web import access, funnels, graph, health, joins, live, metrics, page, tables, topology
 from streamapp.web.answers import as_json, counted
+from streamapp.web.live import LIVE, Live
 from streamapp.web.metrics import METRICS, Metrics
+from streamapp.web.panels import MakePanel
 from streamapp.web.requests import APP
 from streamapp.web.router import Router
+from streamapp.web.snapshot import snapshot_of
 
 __all__ = ["Metrics", "Router", "mount", "options"]
 
 #: Instead of aiohttp's 8 kB: keys may be large, and take three bytes in a URL for one.
 REQUEST_LINE_MAX_BYTES: Final = 4 << 20
+
+ROOMS: Final = (health, metrics, tables, joins, graph, topology, funnels, live, page)
 
 
 def options(metrics: Metrics, token: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,11 +65,20 @@ def options(metrics: Metrics, token: str, given: Mapping[str, Any]) -> dict[str,
     return {**ours, "web_application_options": server}
 
 
-def mount(app: App, web_server: Web, shown: Metrics) -> None:
-    """Add the views to the web server of an app; to be called by its `on_webserver_init`."""
+def mount(app: App, web_server: Web, shown: Metrics, panels: Sequence[MakePanel]) -> None:
+    """Add the views to the web server of an app; to be called by its `on_webserver_init`.
+
+    Args:
+        app: the app.
+        web_server: its server.
+        shown: the metrics that it shows.
+        panels: what the page shows of the app besides; they may be added later.
+    """
     server = cast(aiohttp.Web, web_server)
-    server.web_app[APP], server.web_app[METRICS] = app, shown
-    views = (*health.routes, *metrics.routes, *tables.routes, *joins.routes, *graph.routes)
+    listening = Live(lambda: snapshot_of(app, panels))
+    server.web_app[APP], server.web_app[METRICS], server.web_app[LIVE] = app, shown, listening
+    server.web_app.on_shutdown.append(listening.close)
+    views = tuple(view for room in ROOMS for view in room.routes)
     routes = [RouteDef(view.method, view.path, counted(view.handler), view.kwargs) for view in views]
     for route in server.web_app.add_routes(routes):
         if server.cors_options:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NoReturn, Protocol, cast
 
 import faust
-from faust.types import TopicT
+from faust.types import TP, TopicT
 from faust.types.auth import CredentialsT, SASLMechanism
 
 from streamapp.errors import StreamappError
@@ -90,6 +90,8 @@ class App(faust.App):
         self.losses = Losses(self.faults, settings.on_lost)
         #: Records that the agents are done with, by topic.
         self.read: Counter[str] = Counter()
+        #: By partition, the event time (s) of the last of them.
+        self.read_up_to: dict[TP, float] = {}
         #: Tells when most of what is read comes to nothing.
         self.watch = Watch(self.faults, self.read, settings.alarm_share)
         #: Looks for records that are ahead of the wall clock, which bounds the event clocks.
@@ -257,14 +259,19 @@ class App(faust.App):
         return self.batch_consumer.checkpoint
 
     @property
+    def alignment(self) -> Alignment | None:
+        """Which records may go to the agents; None before the consumer is made."""
+        return None if self._consumer is None else self.batch_consumer.alignment
+
+    @property
     def held(self) -> int:
         """How many fetched records wait until the topics which go before theirs are read."""
-        return 0 if self._consumer is None else self.batch_consumer.alignment.held
+        return 0 if self.alignment is None else self.alignment.held
 
     @property
     def enforced(self) -> int:
         """How many batches went although a partition they are joined with had nothing (``STREAMAPP_MAX_IDLE``)."""
-        return 0 if self._consumer is None else self.batch_consumer.alignment.enforced
+        return 0 if self.alignment is None else self.alignment.enforced
 
 
 def _options(settings: Settings) -> dict[str, object]:

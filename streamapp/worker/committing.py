@@ -152,6 +152,7 @@ class CommittingConsumer(driver.Consumer):
         """Take note that an agent is done with a message; count its records once all are."""
         if message.ack(self):
             self.app.read[message.topic] += len(cast(Batch, message.value))
+            self.app.read_up_to[message.tp] = message.timestamp
 
     def ack(self, message: Message) -> bool:
         """Take note that all agents are done with a message."""
