@@ -109,7 +109,7 @@ COUNTED: Final = frozenset({Reason.PARTLY_LATE})
 def funnels_of(app: App) -> list[Funnel]:
     """Return the funnels of all joins, windows and operators of an app, and of what its agents join by hand."""
     by_hand = (each for name, each in sorted(app.explainers.items()) if not isinstance(each.join, JoinProcessor))
-    return [*(_declared(app, join) for join in app.joins), *(_by_hand(app, each) for each in by_hand)]
+    return [*(_by_hand(app, each) for each in by_hand), *(_declared(app, join) for join in app.joins)]
 
 
 def _declared(app: App, join: JoinProcessor[object]) -> Funnel:
