@@ -1,4 +1,4 @@
-"""Views over the worker: in, requests; out, tables, joins, health and metrics, to those who may see them (`access`).
+"""Views over the worker: in, requests; out, tables, joins, the group, health and metrics, to who may see them.
 
 | path | what |
 |---|---|
@@ -8,6 +8,7 @@
 | ``/graph/`` | `streamapp.web.graph`, in place of Faust's |
 | ``/health`` ``/health/ready`` ``/health/live`` | `streamapp.web.health` |
 | ``/metrics`` | `streamapp.web.metrics` |
+| ``/api/group`` ``/api/group/history`` ``/api/group/worker`` ``…/history`` | `streamapp.web.group` |
 | ``/api/topology`` | `streamapp.web.topology` |
 | ``/api/funnels`` ``/api/funnels/{name}/samples`` | `streamapp.web.funnels` |
 | ``/api/live`` | `streamapp.web.live` |
@@ -24,8 +25,9 @@ from faust.types.web import Web
 from faust.web.drivers import aiohttp
 
 from streamapp.topology import App
-from streamapp.web import access, funnels, graph, health, joins, live, metrics, page, tables, topology
+from streamapp.web import access, funnels, graph, group, health, joins, live, metrics, page, tables, topology
 from streamapp.web.answers import as_json, counted
+from streamapp.web.group import GROUP, Group
 from streamapp.web.live import LIVE, Live
 from streamapp.web.metrics import METRICS, Metrics
 from streamapp.web.panels import MakePanel
@@ -38,7 +40,7 @@ __all__ = ["Metrics", "Router", "mount", "options"]
 #: Instead of aiohttp's 8 kB: keys may be large, and take three bytes in a URL for one.
 REQUEST_LINE_MAX_BYTES: Final = 4 << 20
 
-ROOMS: Final = (health, metrics, tables, joins, graph, topology, funnels, live, page)
+ROOMS: Final = (health, metrics, tables, joins, graph, group, topology, funnels, live, page)
 
 
 def options(metrics: Metrics, token: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,8 +77,10 @@ def mount(app: App, web_server: Web, shown: Metrics, panels: Sequence[MakePanel]
         panels: what the page shows of the app besides; they may be added later.
     """
     server = cast(aiohttp.Web, web_server)
-    listening = Live(lambda: snapshot_of(app, panels))
+    whole = Group(app)
+    listening = Live(lambda: snapshot_of(app, panels), whole.view)
     server.web_app[APP], server.web_app[METRICS], server.web_app[LIVE] = app, shown, listening
+    server.web_app[GROUP] = whole
     server.web_app.on_shutdown.append(listening.close)
     views = tuple(view for room in ROOMS for view in room.routes)
     routes = [RouteDef(view.method, view.path, counted(view.handler), view.kwargs) for view in views]

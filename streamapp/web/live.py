@@ -1,7 +1,7 @@
-"""The live view: a snapshot of the worker each second, to all who listen, as server-sent events.
+"""The live view: server-sent events, a snapshot of the worker each second, and one of its group every few.
 
-It is made once for all of them, and not at all while there is none. A listener that reads slower than a snapshot a
-second misses some; nothing is queued for it.
+They are made once for all of them, and not at all while there is none. A listener that reads slower than they are made
+misses some; nothing is queued for it.
 """
 
 from __future__ import annotations
@@ -9,18 +9,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Callable
+import itertools
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Final
 
 import msgspec
 from aiohttp import web
+from faust.web.exceptions import WebError
 
 from streamapp.web.answers import error
 
 __all__ = ["LISTENERS_MAX", "LIVE", "Live", "routes"]
 
 INTERVAL_S: Final = 1.0
+#: Snapshots from one look at the group to the next: other workers and the broker are asked for that.
+GROUP_EVERY: Final = 5
 #: So many pages may be open at once, of one worker.
 LISTENERS_MAX: Final = 32
 #: Seconds after which a listener that reads nothing is left alone.
@@ -29,12 +33,19 @@ STALLED_S: Final = 30.0
 
 @dataclasses.dataclass(eq=False)
 class Live:
-    """Makes snapshots while somebody listens."""
+    """Makes snapshots while somebody listens.
+
+    Args:
+        make: the snapshot of this worker.
+        group: that of the whole group; a WebError while it cannot be made.
+    """
 
     make: Callable[[], msgspec.Struct]
+    group: Callable[[], Awaitable[msgspec.Struct]]
     listeners: int = 0
-    #: The newest snapshot as an event, and what is set when there is a newer one.
+    #: The newest snapshots as events, and what is set when there is a newer one.
     _event: bytes = b""
+    _group: bytes = b""
     _newer: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
     _making: asyncio.Task[None] | None = None
     _closed: bool = False
@@ -61,21 +72,26 @@ class Live:
             self._tell()
             self._making = asyncio.create_task(self._make())
         # A listener that is gone, or reads nothing, is no fault.
+        known = b""
         with contextlib.suppress(ConnectionError, TimeoutError):
             while not self._closed:
                 newer = self._newer
+                events, known = self._event if self._group is known else self._event + self._group, self._group
                 async with asyncio.timeout(STALLED_S):
-                    await response.write(self._event)
+                    await response.write(events)
                 await newer.wait()
         return response
 
     async def _make(self) -> None:
-        while True:
+        for number in itertools.count():
+            if number % GROUP_EVERY == 0:
+                with contextlib.suppress(WebError):  # it is not a member yet, or the coordinator does not answer
+                    self._group = _event("group", await self.group())
             await asyncio.sleep(INTERVAL_S)
             self._tell()
 
     def _tell(self) -> None:
-        self._event = b"data: %b\n\n" % msgspec.json.encode(self.make())
+        self._event = _event("worker", self.make())
         self._newer.set()
         self._newer = asyncio.Event()
 
@@ -85,11 +101,15 @@ class Live:
         self._newer.set()
 
 
+def _event(name: str, snapshot: msgspec.Struct) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), msgspec.json.encode(snapshot))
+
+
 LIVE: Final = web.AppKey[Live]("live", Live)
 
 
 async def live(request: web.Request) -> web.StreamResponse:
-    """Send a snapshot each second, as server-sent events, until the client goes."""
+    """Send a snapshot each second (``worker``), and of the group every few (``group``), until the client goes."""
     return await request.app[LIVE].listen(request)
 
 

@@ -131,7 +131,7 @@ class CommittingConsumer(driver.Consumer):
     def committed(self, offsets: Mapping[TP, int]) -> None:
         """Take note of offsets that are committed."""
         for tp, offset in offsets.items():
-            self.alignment.lane(tp).committed = offset
+            self.alignment.lane(tp).commit(offset)
         self.app.monitor.on_tp_commit(dict(offsets))
 
     async def flush_sent(self, tps: Iterable[TP]) -> None:

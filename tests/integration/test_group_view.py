@@ -1,0 +1,112 @@
+"""The whole group in one view, from any worker: who has what, how far behind it is, and what a dead worker leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+from topics import Topics
+from worker import Worker, wait_until
+
+USERS = 40
+#: Seconds after which the broker takes a killed worker for gone: long enough to look at the group before.
+SESSION_TIMEOUT = 10
+
+
+class Pair(NamedTuple):
+    topics: Topics
+    one: Worker
+    two: Worker
+
+
+@pytest.fixture(scope="module")
+def pair(kafka: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    topics = Topics(kafka.bootstrap, "group")
+    topics.create("user_profiles", "user_clicks")
+    topics.profiles(range(USERS))
+    directory = tmp_path_factory.mktemp("group")
+    settings = {**topics.settings, "session_timeout": SESSION_TIMEOUT, "standbys": 1}
+    with Worker(directory / "one", **settings) as one, Worker(directory / "two", **settings) as two:
+        wait_until(lambda: all(worker.wait_ready().assigned() for worker in (one, two)), "both have partitions")
+        topics.clicks(range(USERS), users=USERS)
+        yield Pair(topics, one, two)
+
+
+def group(worker: Worker) -> dict[str, Any]:
+    response = worker.get("/api/group")
+    assert response.status == 200, response.body
+    return dict(response.json())
+
+
+def caught_up(worker: Worker) -> dict[str, Any] | None:
+    """Give the group's view once all partitions are told of, and have nothing left."""
+    view = group(worker)
+    return view if view["lag"] == 0 and all(one["told"] for one in view["partitions"]) else None
+
+
+def clicks(view: dict[str, Any]) -> list[dict[str, Any]]:
+    return [one for one in view["partitions"] if one["topic"].endswith("user_clicks")]
+
+
+def by_member(view: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {one["member"]: one for one in view["workers"]}
+
+
+def test_both_workers_show_the_same_group(pair: Pair) -> None:
+    topics, one, two = pair
+    views = [wait_until(lambda worker=worker: caught_up(worker), "nothing is left") for worker in (one, two)]
+    assert {view["state"] for view in views} == {"Stable"}
+    for view in views:
+        assert {worker["url"] for worker in view["workers"]} == {one.url, two.url}
+        assert all(worker["answers"] and worker["ready"] for worker in view["workers"])
+        ends = {found["partition"]: found["end"] for found in clicks(view)}
+        assert ends == topics.ends("user_clicks")
+        assert [found["committed"] for found in clicks(view)] == [*ends.values()]
+    owners, others = ({found["partition"]: found["owner"] for found in clicks(view)} for view in views)
+    assert owners == others
+    for member, worker in by_member(views[0]).items():
+        mine = sorted(number for number, owner in owners.items() if owner == member)
+        assert worker["assigned"][f"{topics.prefix}user_clicks"] == mine
+        (standbys,) = [numbers for topic, numbers in worker["standbys"].items() if topic.endswith("-changelog")]
+        assert standbys == sorted(owners.keys() - mine)
+
+
+def test_the_history_has_what_all_workers_have(pair: Pair) -> None:
+    topics, one, _ = pair
+    path = f"/api/group/history?topic={topics.prefix}user_clicks"
+    found = wait_until(
+        lambda: [one for one in one.get(path).json()["series"] if len(one["at"]) > 1], "there are two samples", 15
+    )
+    assert {series["partition"] for series in found} <= set(range(topics.partitions))
+    (sums,) = [
+        series
+        for series in one.get("/api/group/history").json()["series"]
+        if series["topic"] == f"{topics.prefix}user_clicks"
+    ]
+    assert max(sums["partitions"]) == topics.partitions
+    assert sums["lag"][-1] == 0
+    assert one.get("/api/group/history?topic=others").status == 404
+
+
+def test_the_view_from_a_survivor_shows_what_a_killed_worker_leaves(pair: Pair) -> None:
+    topics, one, two = pair
+    dead = next(member for member, worker in by_member(group(one)).items() if worker["url"] == two.url)
+    left = {found["partition"] for found in clicks(group(one)) if found["owner"] == dead}
+    two.kill()
+    topics.clicks(range(USERS, 2 * USERS), users=USERS)
+    view = wait_until(lambda: None if by_member(found := group(one))[dead]["answers"] else found, "it is silent")
+    worker = by_member(view)[dead]
+    assert (worker["ready"], worker["state"], bool(worker["error"])) == (False, "ready", True)
+    assert worker["heard"] < view["at"]
+    waiting = [found for found in clicks(view) if found["partition"] in left]
+    assert {(found["owner"], found["told"]) for found in waiting} == {(dead, False)}
+    assert all(found["lag"] == found["end"] - found["committed"] > 0 for found in waiting)
+    silent = one.get(f"/api/group/history?topic={topics.prefix}user_clicks&partition={min(left)}").json()
+    assert silent == {"series": [], "silent": [dead]}
+
+    view = wait_until(lambda: found if dead not in by_member(found := group(one)) else None, "its place is given away")
+    view = wait_until(lambda: caught_up(one), "the survivor has all, and is done with it")
+    assert {found["owner"] for found in view["partitions"]} == {view["by"]}
+    assert {found["partition"]: found["end"] for found in clicks(view)} == topics.ends("user_clicks")
+    assert [topic["unowned"] for topic in view["topics"]] == [[], []]
