@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import itertools
+import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Final
@@ -22,9 +22,11 @@ from streamapp.web.answers import error
 
 __all__ = ["LISTENERS_MAX", "LIVE", "Live", "routes"]
 
+logger = logging.getLogger(__name__)
+
 INTERVAL_S: Final = 1.0
-#: Snapshots from one look at the group to the next: other workers and the broker are asked for that.
-GROUP_EVERY: Final = 5
+#: Seconds between two looks at the group: other workers and the broker are asked for it.
+GROUP_INTERVAL_S: Final = 5.0
 #: So many pages may be open at once, of one worker.
 LISTENERS_MAX: Final = 32
 #: Seconds after which a listener that reads nothing is left alone.
@@ -47,7 +49,7 @@ class Live:
     _event: bytes = b""
     _group: bytes = b""
     _newer: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
-    _making: asyncio.Task[None] | None = None
+    _making: list[asyncio.Task[None]] = dataclasses.field(default_factory=list)
     _closed: bool = False
 
     async def listen(self, request: web.Request) -> web.StreamResponse:
@@ -60,17 +62,17 @@ class Live:
             return await self._send(request)
         finally:
             self.listeners -= 1
-            if not self.listeners and self._making is not None:
-                self._making.cancel()
-                self._making = None
+            if not self.listeners:
+                while self._making:
+                    self._making.pop().cancel()
 
     async def _send(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         response.content_type = "text/event-stream"
         await response.prepare(request)
-        if self._making is None:
+        if not self._making:
             self._tell()
-            self._making = asyncio.create_task(self._make())
+            self._making = [asyncio.create_task(self._tell_each_second()), asyncio.create_task(self._look_at_group())]
         # A listener that is gone, or reads nothing, is no fault.
         known = b""
         with contextlib.suppress(ConnectionError, TimeoutError):
@@ -82,13 +84,20 @@ class Live:
                 await newer.wait()
         return response
 
-    async def _make(self) -> None:
-        for number in itertools.count():
-            if number % GROUP_EVERY == 0:
-                with contextlib.suppress(WebError):  # it is not a member yet, or the coordinator does not answer
-                    self._group = _event("group", await self.group())
+    async def _tell_each_second(self) -> None:
+        while True:
             await asyncio.sleep(INTERVAL_S)
-            self._tell()
+            try:
+                self._tell()
+            except Exception:  # or the page would stand still, and nobody know why
+                logger.exception("The snapshot for the page could not be made")
+
+    async def _look_at_group(self) -> None:
+        while True:
+            # It may not be a member yet, or the coordinator does not answer: what is known stays.
+            with contextlib.suppress(WebError):
+                self._group = _event("group", await self.group())
+            await asyncio.sleep(GROUP_INTERVAL_S)
 
     def _tell(self) -> None:
         self._event = _event("worker", self.make())
