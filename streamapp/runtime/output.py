@@ -16,6 +16,7 @@ from streamapp.kafka.record import Envelope, Headers, Result
 from streamapp.kafka.refusals import Cause, RecordRefusedError, RefusedError
 from streamapp.rate_limit import RateLimit
 from streamapp.runtime.batch import Batch
+from streamapp.runtime.histogram import Latency
 from streamapp.runtime.samples import Made, Sample, Samples
 from streamapp.runtime.watch import Watch
 from streamapp.runtime.work import Origin, Rejected, Results
@@ -51,6 +52,8 @@ class Output:
 
     def __init__(self, app: OutputApp, topic: str) -> None:
         self._app = app
+        #: From the event times of results until the broker has acknowledged them.
+        self.latency = Latency()
         self.topic = topic
         #: Records that the broker has acknowledged, in all and by the topic whose batches gave them.
         self.sent = 0

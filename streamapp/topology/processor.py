@@ -88,6 +88,8 @@ class JoinProcessor(Generic[R]):
     def __post_init__(self) -> None:
         app, tables = self.app, self.app.tables
         self.accounts = Accounts(self.title)
+        #: How many results there were since the start.
+        self.given = 0
         sources: dict[str, list[int]] = defaultdict(list)
         for each in self.inputs:
             sources[each.topic].append(each.source)
@@ -282,8 +284,12 @@ class JoinProcessor(Generic[R]):
         batch.work.effects += [
             partial(self.accounts.settle, batch.partition, before.received, taken, account),
             partial(self.watch.took, read, before.balance, account.balance),
+            partial(self._gave, len(output.results)),
         ]
         return output.results
+
+    def _gave(self, count: int) -> None:
+        self.given += count
 
     def _task(self, number: int, work: Work | None = None) -> Task[R]:
         """Return the task of a partition; one that begins amid the work on a batch knows what that has changed."""

@@ -6,8 +6,9 @@ Faust loads the parts (agent, stream, recovery, …) by their names: they know t
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, NoReturn, Protocol, cast
 
 import faust
@@ -23,6 +24,7 @@ from streamapp.runtime.alignment import Alignment, groups
 from streamapp.runtime.batch import BatchSchema
 from streamapp.runtime.checkpoint import Checkpoint
 from streamapp.runtime.cycles import Flow
+from streamapp.runtime.histogram import BATCH_RECORDS, SECONDS, Histogram
 from streamapp.runtime.losses import Losses
 from streamapp.runtime.output import DeadLetters, Output
 from streamapp.runtime.patience import Patience
@@ -92,6 +94,9 @@ class App(faust.App):
         self.read: Counter[str] = Counter()
         #: By partition, the event time (s) of the last of them.
         self.read_up_to: dict[TP, float] = {}
+        #: By topic, how many records the agents' batches have, and how long (s) these have waited before.
+        self.batches = defaultdict[str, Histogram](partial(Histogram, BATCH_RECORDS))
+        self.waits = defaultdict[str, Histogram](partial(Histogram, SECONDS))
         #: Tells when most of what is read comes to nothing.
         self.watch = Watch(self.faults, self.read, settings.alarm_share)
         #: Looks for records that are ahead of the wall clock, which bounds the event clocks.

@@ -151,6 +151,7 @@ class CommittingConsumer(driver.Consumer):
     def acknowledge(self, message: Message) -> None:
         """Take note that an agent is done with a message; count its records once all are."""
         if message.ack(self):
+            self.app.batches[message.topic].observe(len(cast(Batch, message.value)))
             self.app.read[message.topic] += len(cast(Batch, message.value))
             self.app.read_up_to[message.tp] = message.timestamp
 

@@ -257,8 +257,10 @@ class Consumer(CommittingConsumer):
             self._ready.clear()
             if not self.flow_active:
                 continue
-            generation, taken = self.generation, self.alignment.take(time.monotonic())
+            now = time.monotonic()
+            generation, taken = self.generation, self.alignment.take(now)
             for batch in taken:
+                self.app.waits[batch.topic].observe(now - self.alignment.lanes[batch.tp].since)
                 for begin in self._arrangement.ahead[batch.topic]:
                     begin(batch)
                 await self.callback(batch.message(generation))

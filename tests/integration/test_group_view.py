@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from topics import Topics
 from worker import Worker, wait_until
 
@@ -89,10 +91,39 @@ def test_the_history_has_what_all_workers_have(pair: Pair) -> None:
     assert one.get("/api/group/history?topic=others").status == 404
 
 
+def counted(worker: Worker) -> Counter[str]:
+    """Give what a worker has counted since its start, by metric and, without its prefix, topic or outcome."""
+    response = worker.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+    assert response.headers["Content-Type"].startswith("application/openmetrics-text")
+    found = Counter[str]()
+    for family in text_string_to_metric_families(response.body.decode()):
+        for sample in family.samples:
+            if sample.name.endswith(("_total", "_count")) and set(sample.labels) <= {"topic"}:
+                found[f"{sample.name} {sample.labels.get('topic', '').rpartition('.')[2]}".strip()] += int(sample.value)
+    return found
+
+
+def exemplars(worker: Worker) -> list[dict[str, str]]:
+    response = worker.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+    families = text_string_to_metric_families(response.body.decode())
+    return [one.exemplar.labels for family in families for one in family.samples if one.exemplar]
+
+
+def test_an_exemplar_of_the_latency_can_be_explained(pair: Pair) -> None:
+    topics, one, _ = pair
+    found = wait_until(lambda: [each for each in exemplars(one) if "clicks" in each["topic"]], "there is an exemplar")
+    place = found[0]
+    (join,) = [each["name"] for each in one.get("/joins/").json() if place["topic"] in each["topics"]]
+    answer = one.get(f"/joins/{join}/{place['topic']}/{place['partition']}/{place['offset']}/")
+    assert answer.status == 200, answer.body
+    assert place["topic"] == f"{topics.prefix}user_clicks"
+
+
 def test_the_view_from_a_survivor_shows_what_a_killed_worker_leaves(pair: Pair) -> None:
     topics, one, two = pair
     dead = next(member for member, worker in by_member(group(one)).items() if worker["url"] == two.url)
     left = {found["partition"] for found in clicks(group(one)) if found["owner"] == dead}
+    before = counted(two)
     two.kill()
     topics.clicks(range(USERS, 2 * USERS), users=USERS)
     view = wait_until(lambda: None if by_member(found := group(one))[dead]["answers"] else found, "it is silent")
@@ -110,3 +141,11 @@ def test_the_view_from_a_survivor_shows_what_a_killed_worker_leaves(pair: Pair) 
     assert {found["owner"] for found in view["partitions"]} == {view["by"]}
     assert {found["partition"]: found["end"] for found in clicks(view)} == topics.ends("user_clicks")
     assert [topic["unowned"] for topic in view["topics"]] == [[], []]
+
+    after = before + counted(one)
+    assert after["streamapp_records_read_total user_clicks"] == topics.end("user_clicks")
+    for topic in ("joined_data", "unmatched_clicks", "dead_letters"):
+        assert after[f"streamapp_results_sent_total {topic}"] == max(0, topics.end(topic))
+        assert after[f"streamapp_result_latency_seconds_count {topic}"] == max(0, topics.end(topic))
+    assert after["streamapp_commit_seconds_count"] > 0
+    assert after["streamapp_commits_failed_total"] == 0
