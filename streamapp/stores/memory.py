@@ -12,7 +12,7 @@ from sortedcontainers import SortedDict
 
 from streamapp.joins.rows import Row
 from streamapp.stores.partition import Changes
-from streamapp.stores.snapshot import Piece, Snapshot, Snapshots
+from streamapp.stores.snapshot import Measure, Piece, Snapshot, Snapshots
 from streamapp.stores.standing import Standing
 
 __all__ = ["MemoryPartition", "MemorySnapshot", "OrderedMemoryPartition"]
@@ -37,7 +37,7 @@ class MemoryPartition:
         self._times: list[tuple[int, bytes]] = []
         self.offset: int | None = None
         self.standing = Standing()
-        self.newest: int | None = None
+        self._newest: int | None = None
         self.get = self._rows.get
         #: Held while the rows are changed.
         self._lock = threading.Lock()
@@ -58,7 +58,7 @@ class MemoryPartition:
         """Write rows and the changelog offset after them."""
         with self._lock:
             self._keep(changes)
-            newest = self.newest
+            newest = self._newest
             for key, row in changes.items():
                 if row is None:
                     self._rows.pop(key, None)
@@ -70,7 +70,7 @@ class MemoryPartition:
             if len(self._times) > 2 * len(self._rows) + 1000:
                 self._times = [(row.timestamp, key) for key, row in self._rows.items()]
                 heapq.heapify(self._times)
-            self.offset, self.newest = offset, newest
+            self.offset, self._newest = offset, newest
 
     def _keep(self, keys: Iterable[bytes]) -> None:
         """Keep the rows of keys that are about to change, for the snapshots that are open."""
@@ -107,22 +107,20 @@ class MemoryPartition:
     def __len__(self) -> int:
         return len(self._rows)
 
-    @property
-    def size(self) -> int:
-        """How many bytes the rows take; an estimate by the sizes of some."""
+    def measure(self) -> Measure:
+        """Return how much there is; the bytes by the sizes of some rows."""
         with self._lock:
+            count = len(self._rows)
             some = list(itertools.islice(self._rows.items(), MEASURED_ROWS))
-        if not some:
-            return 0
-        mean = sum(len(key) + len(row.value) for key, row in some) / len(some)
-        return int(len(self._rows) * (mean + ROW_OVERHEAD_BYTES))
+        mean = sum(len(key) + len(row.value) for key, row in some) / max(1, len(some)) + ROW_OVERHEAD_BYTES
+        return Measure(count, int(count * mean), self._newest, self.offset or 0)
 
     def clear(self) -> None:
         """Remove all rows and the offset."""
         self._snapshots.close()
         self._rows.clear()
         self._times.clear()
-        self.offset = self.newest = None
+        self.offset = self._newest = None
         self.standing = Standing()
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from streamapp.joins.rows import Row
-from streamapp.stores.snapshot import Snapshot
+from streamapp.stores.snapshot import Measure, Snapshot
 from streamapp.stores.standing import Standing
 
 __all__ = ["Changes", "OrderedStore", "PartitionStore", "keep_in_step"]
@@ -57,18 +57,13 @@ class PartitionStore(Protocol):
         """Go through all rows."""
 
     def snapshot(self) -> Snapshot:
-        """Return all rows as they are now, to be read in any thread; a StoreError or the like if they cannot be had."""
+        """Return all rows as they are now, in any thread; a ClosedError if the partition is closed."""
 
     def __len__(self) -> int:
         """Return the number of rows; an estimate where they would have to be read for it."""
 
-    @property
-    def size(self) -> int:
-        """How many bytes the rows take, where they are kept; an estimate."""
-
-    @property
-    def newest(self) -> int | None:
-        """The largest event time (ms) that a row has, or had; None = there is none, or it is not known."""
+    def measure(self) -> Measure:
+        """Return how much there is, in any thread; a ClosedError if it is closed."""
 
     def clear(self) -> None:
         """Remove all rows and the offset; after a crash in the midst of it the rows are there with it, or neither."""

@@ -30,7 +30,7 @@ from streamapp.settings import PREFIX, Settings
 from streamapp.stores.cache import RowCache
 from streamapp.stores.errors import StoreBehindError, StoreError, StoreUnreachableError
 from streamapp.stores.partition import Changes
-from streamapp.stores.snapshot import Piece, Snapshot
+from streamapp.stores.snapshot import Measure, Piece, Snapshot
 from streamapp.stores.standing import Standing
 
 __all__ = ["RedisPartition", "check", "connect", "forget", "open_partition"]
@@ -294,18 +294,15 @@ class RedisPartition:
         with _explained(self._where):
             return _number(self._client.hlen(self._rows))
 
-    @property
-    def size(self) -> int:
-        """How many bytes the rows take in Redis; an estimate by the sizes of some."""
-        with _explained(self._where):
-            return max(0, _number(self._client.memory_usage(self._rows, MEASURED_ROWS)))
-
-    @property
-    def newest(self) -> int | None:
-        """The largest event time (ms) of a row; None = there is none, or they are not kept in order."""
-        with _explained(self._where):
-            found = self._client.zrange(self._times, -1, -1, withscores=True)
-        return int(found[0][1]) if isinstance(found, list) and found else None
+    def measure(self) -> Measure:
+        """Return how much there is; the bytes by the sizes of some rows."""
+        with _explained(self._where), self._client.pipeline() as pipe:
+            pipe.hlen(self._rows)
+            pipe.memory_usage(self._rows, MEASURED_ROWS)
+            pipe.zrange(self._times, -1, -1, withscores=True)
+            pipe.get(self._offset)
+            rows, size, newest, offset = pipe.execute()
+        return Measure(rows, size or 0, int(newest[0][1]) if newest else None, max(0, _number(offset)))
 
     def clear(self) -> None:
         """Remove all rows and the offset."""
@@ -346,7 +343,8 @@ class RedisScan(Snapshot):
     def _read(self, position: bytes, limit: int) -> Piece:
         cursor, read = _place(position)
         with _explained(self._where):
-            following, found = self._client.hscan(self._hash, cursor, count=SCANNED_ROWS)  # type: ignore[misc]
+            answer: Any = self._client.hscan(self._hash, cursor, count=SCANNED_ROWS)
+        following, found = answer
         rows = [(key, _unpack(data)) for key, data in found.items() if self._first.setdefault(key, cursor) == cursor]
         return Piece(rows[read:], b"%d 0" % following if following else None)
 

@@ -44,7 +44,7 @@ class RocksDBSnapshot(Snapshot):
     def _read(self, position: bytes, limit: int) -> Piece:
         (at,) = self._rows
         at.seek(position)
-        rows = []
+        rows: list[tuple[bytes, Row]] = []
         while at.valid() and len(rows) < limit:
             rows.append((at.key(), unpack(at.value())))
             at.next()

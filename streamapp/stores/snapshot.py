@@ -9,17 +9,29 @@ import abc
 import threading
 from collections.abc import Sequence
 from typing import Generic, NamedTuple, TypeVar
-from weakref import WeakSet
 
 from streamapp.joins.rows import Row
 
-__all__ = ["Piece", "Snapshot", "SnapshotClosedError", "Snapshots"]
+__all__ = ["ClosedError", "Measure", "Piece", "Snapshot", "Snapshots"]
 
 S = TypeVar("S", bound="Snapshot")
 
 
-class SnapshotClosedError(Exception):
-    """A snapshot that is no more, since its partition went to another worker, or was read anew."""
+class ClosedError(Exception):
+    """A snapshot or a partition that is no more here: it went to another worker, or was read anew."""
+
+
+class Measure(NamedTuple):
+    """How much there is in a partition."""
+
+    #: How many rows; an estimate where they would have to be read for it.
+    rows: int
+    #: How many bytes they take where they are kept; an estimate.
+    bytes: int
+    #: The largest event time (ms) that a row has, or had; None = there is none, or it is not known.
+    newest: int | None
+    #: The changelog offset up to which (exclusive) they are complete.
+    offset: int
 
 
 class Piece(NamedTuple):
@@ -53,11 +65,11 @@ class Snapshot(abc.ABC):
         """Return the rows from a position on, some `limit` of them at most.
 
         Raises:
-            SnapshotClosedError: if it is closed.
+            ClosedError: if it is closed.
         """
         with self._lock:
             if self._closed:
-                raise SnapshotClosedError
+                raise ClosedError
             return self._read(position, limit)
 
     def close(self) -> None:
@@ -86,7 +98,7 @@ class Snapshots(Generic[S]):
     """Those of a partition that are open."""
 
     def __init__(self) -> None:
-        self._open: WeakSet[S] = WeakSet()
+        self._open: set[S] = set()
 
     def add(self, snapshot: S) -> S:
         """Take note of one."""
@@ -101,7 +113,7 @@ class Snapshots(Generic[S]):
         return bool(self._open)
 
     def all(self) -> list[S]:
-        """Return all of them."""
+        """Return all of them, in one step, since others are opened and closed in other threads."""
         return list(self._open)
 
     def close(self) -> None:

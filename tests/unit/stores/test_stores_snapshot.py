@@ -18,7 +18,7 @@ from streamapp.stores.memory import MemoryPartition, OrderedMemoryPartition
 from streamapp.stores.partition import Changes, PartitionStore
 from streamapp.stores.redis import RedisPartition
 from streamapp.stores.rocksdb import RocksDBPartition, shared
-from streamapp.stores.snapshot import Snapshot, SnapshotClosedError
+from streamapp.stores.snapshot import ClosedError, Snapshot
 
 STORES: dict[str, Callable[[Path], PartitionStore]] = {
     "memory": lambda _: MemoryPartition(),
@@ -109,7 +109,7 @@ def test_a_store_that_is_cleared_closes_its_snapshots(store: PartitionStore) -> 
     written(store, {b"a": Row(b"v", 1)})
     snapshot = store.snapshot()
     store.clear()
-    with pytest.raises(SnapshotClosedError):
+    with pytest.raises(ClosedError):
         snapshot.read(b"", 1)
 
 
@@ -155,10 +155,18 @@ def test_redis_goes_on_after_any_row_of_a_piece(in_redis: RedisPartition) -> Non
     assert sorted(found) == sorted(model.items())
 
 
-def test_the_newest_time_and_the_size_are_known(store: PartitionStore, in_redis: RedisPartition) -> None:
+def test_it_is_known_how_much_there_is(store: PartitionStore, in_redis: RedisPartition) -> None:
     for one in (store, in_redis):
-        assert one.size == 0 or not isinstance(one, MemoryPartition)
+        assert one.measure()[0] == 0
         written(one, {b"a": Row(b"v" * 10_000, 5), b"b": Row(b"v" * 10_000, 3)})
-        assert one.size > 10_000 or isinstance(one, RocksDBPartition)
-        if not isinstance(one, OrderedMemoryPartition):
-            assert one.newest == 5
+        rows, size, newest, offset = one.measure()
+        assert (rows, newest, offset) == (2, None if isinstance(one, OrderedMemoryPartition) else 5, 1)
+        assert size > 10_000
+
+
+def test_a_closed_database_says_so_to_who_asks_for_a_snapshot(tmp_path: Path) -> None:
+    store = RocksDBPartition(tmp_path / "db", shared(8 << 20))
+    store.close()
+    for asked in (store.snapshot, store.measure):
+        with pytest.raises(ClosedError):
+            asked()
