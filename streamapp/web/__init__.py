@@ -6,6 +6,9 @@
 | ``/table/`` ``/table/{name}/`` ``/table/{name}/{key}/`` ``…/?key=`` | `streamapp.web.tables`, in place of Faust's |
 | ``/joins/`` ``/joins/{name}/`` ``/joins/{name}/{topic}/{partition}/{offset}/`` | `streamapp.web.joins` |
 | ``/graph/`` | `streamapp.web.graph`, in place of Faust's |
+| ``/api/tables`` ``/api/tables/{name}`` ``…/rows`` ``…/count`` ``…/rows/{key}`` | `streamapp.web.state`, `pages` |
+| ``/api/joins`` ``/api/joins/{name}`` ``/api/joins/{name}/{key}`` | `streamapp.web.held` |
+| ``/openapi.json`` | `streamapp.web.document` |
 | ``/health`` ``/health/ready`` ``/health/live`` | `streamapp.web.health` |
 | ``/metrics`` | `streamapp.web.metrics` |
 """
@@ -19,10 +22,13 @@ from aiohttp.web import RouteDef
 from faust.types.web import Web
 from faust.web.drivers import aiohttp
 
+from streamapp.state.scans import Scans
 from streamapp.topology import App
-from streamapp.web import access, graph, health, joins, metrics, tables
+from streamapp.web import access
 from streamapp.web.answers import as_json, counted
+from streamapp.web.document import OPERATIONS
 from streamapp.web.metrics import METRICS, Metrics
+from streamapp.web.pages import SCANS
 from streamapp.web.requests import APP
 from streamapp.web.router import Router
 
@@ -60,8 +66,8 @@ def mount(app: App, web_server: Web, shown: Metrics) -> None:
     """Add the views to the web server of an app; to be called by its `on_webserver_init`."""
     server = cast(aiohttp.Web, web_server)
     server.web_app[APP], server.web_app[METRICS] = app, shown
-    views = (*health.routes, *metrics.routes, *tables.routes, *joins.routes, *graph.routes)
-    routes = [RouteDef(view.method, view.path, counted(view.handler), view.kwargs) for view in views]
+    server.web_app[SCANS] = Scans()
+    routes = [RouteDef(one.method, one.path, counted(one.handler), {}) for one in OPERATIONS]
     for route in server.web_app.add_routes(routes):
         if server.cors_options:
             server.cors.add(route)
