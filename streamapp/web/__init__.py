@@ -6,6 +6,9 @@
 | ``/table/`` ``/table/{name}/`` ``/table/{name}/{key}/`` ``…/?key=`` | `streamapp.web.tables`, in place of Faust's |
 | ``/joins/`` ``/joins/{name}/`` ``/joins/{name}/{topic}/{partition}/{offset}/`` | `streamapp.web.joins` |
 | ``/graph/`` | `streamapp.web.graph`, in place of Faust's |
+| ``/api/tables`` ``/api/tables/{name}`` ``…/rows`` ``…/count`` ``…/rows/{key}`` | `streamapp.web.state`, `pages` |
+| ``/api/joins`` ``/api/joins/{name}`` ``/api/joins/{name}/{key}`` | `streamapp.web.held` |
+| ``/openapi.json`` | `streamapp.web.document` |
 | ``/health`` ``/health/ready`` ``/health/live`` | `streamapp.web.health` |
 | ``/metrics`` | `streamapp.web.metrics` |
 | ``/api/group`` ``/api/group/history`` ``/api/group/worker`` ``…/history`` | `streamapp.web.group` |
@@ -24,12 +27,15 @@ from aiohttp.web import RouteDef
 from faust.types.web import Web
 from faust.web.drivers import aiohttp
 
+from streamapp.state.scans import Scans
 from streamapp.topology import App
-from streamapp.web import access, funnels, graph, group, health, joins, live, metrics, page, tables, topology
+from streamapp.web import access
 from streamapp.web.answers import as_json, counted
+from streamapp.web.document import OPERATIONS
 from streamapp.web.group import GROUP, Group
 from streamapp.web.live import LIVE, Live
 from streamapp.web.metrics import METRICS, Metrics
+from streamapp.web.pages import SCANS
 from streamapp.web.panels import MakePanel
 from streamapp.web.requests import APP
 from streamapp.web.router import Router
@@ -39,8 +45,6 @@ __all__ = ["Metrics", "Router", "mount", "options"]
 
 #: Instead of aiohttp's 8 kB: keys may be large, and take three bytes in a URL for one.
 REQUEST_LINE_MAX_BYTES: Final = 4 << 20
-
-ROOMS: Final = (health, metrics, tables, joins, graph, group, topology, funnels, live, page)
 
 
 def options(metrics: Metrics, token: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,10 +84,9 @@ def mount(app: App, web_server: Web, shown: Metrics, panels: Sequence[MakePanel]
     whole = Group(app)
     listening = Live(lambda: snapshot_of(app, panels), whole.view)
     server.web_app[APP], server.web_app[METRICS], server.web_app[LIVE] = app, shown, listening
-    server.web_app[GROUP] = whole
+    server.web_app[GROUP], server.web_app[SCANS] = whole, Scans()
     server.web_app.on_shutdown.append(listening.close)
-    views = tuple(view for room in ROOMS for view in room.routes)
-    routes = [RouteDef(view.method, view.path, counted(view.handler), view.kwargs) for view in views]
+    routes = [RouteDef(one.method, one.path, counted(one.handler), {}) for one in OPERATIONS]
     for route in server.web_app.add_routes(routes):
         if server.cors_options:
             server.cors.add(route)

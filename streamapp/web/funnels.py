@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from http import HTTPStatus
 from operator import attrgetter
 from typing import Final
 
@@ -21,9 +22,10 @@ from streamapp.runtime.samples import Sample, Samples
 from streamapp.runtime.unmatched import UnmatchedOutput
 from streamapp.topology import App, JoinProcessor
 from streamapp.web.answers import answer
+from streamapp.web.operations import Parameter, get
 from streamapp.web.requests import APP, parameters, shown
 
-__all__ = ["Cause", "Clock", "Funnel", "SampleInfo", "Since", "funnels_of", "routes"]
+__all__ = ["Cause", "Clock", "Funnel", "SampleInfo", "Since", "funnels_of", "operations"]
 
 
 class Since(enum.StrEnum):
@@ -222,7 +224,13 @@ def _samples(app: App, name: str) -> list[Samples]:
     raise NotFound("unknown join", name=name)
 
 
-routes = [
-    web.get("/api/funnels", funnels),
-    web.get("/api/funnels/{name}/samples", samples),
+operations = [
+    get("/api/funnels", funnels, answers=(list[Funnel],)),
+    get(
+        "/api/funnels/{name}/samples",
+        samples,
+        answers=(list[SampleInfo],),
+        parameters=(Parameter("topic", "that the records are from"), Parameter("reason", "why they came to nothing")),
+        errors=(HTTPStatus.NOT_FOUND,),
+    ),
 ]

@@ -19,8 +19,9 @@ from aiohttp import web
 from faust.web.exceptions import WebError
 
 from streamapp.web.answers import error
+from streamapp.web.operations import get
 
-__all__ = ["LISTENERS_MAX", "LIVE", "Live", "routes"]
+__all__ = ["LISTENERS_MAX", "LIVE", "Live", "operations"]
 
 logger = logging.getLogger(__name__)
 
@@ -122,6 +123,6 @@ async def live(request: web.Request) -> web.StreamResponse:
     return await request.app[LIVE].listen(request)
 
 
-routes = [
-    web.get("/api/live", live),
+operations = [
+    get("/api/live", live),
 ]

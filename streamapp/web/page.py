@@ -12,8 +12,9 @@ from typing import Final
 from aiohttp import web
 
 from streamapp.web.answers import error
+from streamapp.web.operations import get
 
-__all__ = ["CONTENT_SECURITY_POLICY", "PREFIX", "routes"]
+__all__ = ["CONTENT_SECURITY_POLICY", "PREFIX", "operations"]
 
 PREFIX: Final = "/dashboard/"
 FILES: Final = Path(__file__).parent / "dashboard"
@@ -53,7 +54,7 @@ NAMES: Final = {path.relative_to(FILES).as_posix(): path for path in FILES.rglob
 
 async def page(request: web.Request) -> web.StreamResponse:
     """Give a file of the page; without a name, the page itself."""
-    path = NAMES.get(request.match_info["name"] or "index.html")
+    path = NAMES.get(request.match_info.get("name", "index.html"))
     if path is None:
         return error(HTTPStatus.NOT_FOUND, "the page has no such file")
     return web.FileResponse(path, headers={**HEADERS, "Content-Type": CONTENT_TYPES[path.suffix]})
@@ -64,7 +65,8 @@ async def to_page(_request: web.Request) -> web.Response:
     return web.Response(status=HTTPStatus.PERMANENT_REDIRECT, headers={"Location": PREFIX})
 
 
-routes = [
-    web.get(PREFIX.rstrip("/"), to_page),
-    web.get(PREFIX + "{name:.*}", page),
+operations = [
+    get(PREFIX.rstrip("/"), to_page, status=HTTPStatus.PERMANENT_REDIRECT),
+    get(PREFIX, page),
+    get(PREFIX + "{name:.+}", page, errors=(HTTPStatus.NOT_FOUND,)),
 ]

@@ -23,11 +23,12 @@ from streamapp.runtime.unmatched import UnmatchedOutput
 from streamapp.topology import App
 from streamapp.topology.global_table import GlobalJoin
 from streamapp.web.answers import answer
+from streamapp.web.operations import get
 from streamapp.web.requests import APP
 from streamapp.worker.growth import REPARTITIONING
 from streamapp.worker.table import Table
 
-__all__ = ["Edge", "Kind", "Node", "Topology", "routes", "topology_of"]
+__all__ = ["Edge", "Kind", "Node", "Topology", "operations", "topology_of"]
 
 
 class Kind(enum.StrEnum):
@@ -270,6 +271,6 @@ async def topology(request: web.Request) -> web.Response:
     return answer(topology_of(request.app[APP]))
 
 
-routes = [
-    web.get("/api/topology", topology),
+operations = [
+    get("/api/topology", topology, answers=(Topology,)),
 ]

@@ -43,7 +43,7 @@ class Numbered:
         async def main() -> None:
             app = web.Application()
             app[LIVE] = self.live
-            app.add_routes(live.routes)
+            app.add_routes([web.get("/api/live", live.live)])
             app.on_shutdown.append(self.live.close)
             async with TestClient(TestServer(app)) as client, asyncio.timeout(30):
                 await scenario(client)
