@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
@@ -17,6 +17,7 @@ from streamapp.kafka.refusals import Cause, RecordRefusedError, RefusedError
 from streamapp.rate_limit import RateLimit
 from streamapp.runtime.batch import Batch
 from streamapp.runtime.histogram import Latency
+from streamapp.runtime.samples import Made, Sample, Samples
 from streamapp.runtime.watch import Watch
 from streamapp.runtime.work import Origin, Rejected, Results
 
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two log lines for the same topic and reason: a flood of bad records must not flood the log.
 REJECTED_LOG_INTERVAL_S: Final = 10.0
+#: How many results of each topic are kept for who looks.
+NEWEST_RESULTS: Final = 5
 #: Bytes of an error that are kept in a dead letter which is too large without its value, too.
 ERROR_MAX_BYTES: Final = 1_000
 #: How many headers are a dead letter's own, before all others.
@@ -52,8 +55,11 @@ class Output:
         #: From the event times of results until the broker has acknowledged them.
         self.latency = Latency()
         self.topic = topic
-        #: Records that the broker has acknowledged.
+        #: Records that the broker has acknowledged, in all and by the topic whose batches gave them.
         self.sent = 0
+        self.sources: Counter[str] = Counter()
+        #: Some of them, the newest last.
+        self.newest: deque[Made] = deque(maxlen=NEWEST_RESULTS)
 
     def send(
         self, batch: Batch, results: Sequence[Result], *, rekeyed: bool = False, origin: Origin | None = None
@@ -80,6 +86,8 @@ class Output:
     def took(self, results: Sequence[Result], source: str) -> None:
         """Take note of results that the broker has, and of the topic whose batches gave them."""
         self.sent += len(results)
+        self.sources[source] += len(results)
+        self.newest.extend(map(Made.of, results[-NEWEST_RESULTS:]))
 
     async def refused(
         self, result: Result, source: TP, record: Record | None, error: RecordRefusedError
@@ -116,6 +124,7 @@ class DeadLetters(Output):
         self._logged = RateLimit(REJECTED_LOG_INTERVAL_S)
         #: Records rejected so far, by topic and reason.
         self.counts: Counter[tuple[str, Reason]] = Counter()
+        self.samples = Samples()
 
     def reject(self, batch: Batch, rejected: Iterable[Rejected]) -> None:
         """Send rejected records of a batch once the agent is done with it."""
@@ -126,6 +135,7 @@ class DeadLetters(Output):
         letters: list[Result] = []
         for one in rejected:
             self.counts[one.tp.topic, one.reason] += 1
+            self.samples.add([Sample.of(one.tp, one.record, one.reason, one.error)])
             self._log(one)
             if not one.join:
                 self._app.watch.rejected(one)
