@@ -1,4 +1,4 @@
-"""What a worker tells of its group (``/api/group``), as far as a terminal shows it; Faust need not be imported for it."""
+"""What a worker tells of its group (``/api/group``), as far as a terminal shows it; Faust is not needed for that."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The alert rules hold what they say; `tests/integration/test_group_view.py` holds their metrics against a real scrape."""
+"""The alert rules hold what they say; that a worker has their metrics is tested in `integration/test_group_view.py`."""
 
 from __future__ import annotations
 
