@@ -25,6 +25,7 @@ __all__ = [
     "Peer",
     "PythonProgram",
     "Streamapp",
+    "TunedStreamapp",
     "UnavailableError",
     "exactly_once",
     "run_once",
@@ -270,6 +271,7 @@ class Streamapp:
         store: URL of the table store.
         exactly_once, updates: see `Peer`.
         standbys: workers that keep the rows of a partition besides its owner.
+        settings: further ones, by the names of their variables.
     """
 
     bin: Path
@@ -281,6 +283,7 @@ class Streamapp:
     exactly_once: bool = False
     updates: bool = False
     standbys: int = 0
+    settings: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def version(self) -> str:
@@ -308,6 +311,7 @@ class Streamapp:
             "STREAMAPP_WEB_PORT": f"{free_port()}",
             "STREAMAPP_STANDBYS": f"{self.standbys}",
             "STREAMAPP_PROCESSING_GUARANTEE": "exactly_once" if self.exactly_once else "at_least_once",
+            **self.settings,
         }
 
 
@@ -321,6 +325,19 @@ def exactly_once(peer: Both) -> Both:
 
 
 KAFKA_STREAMS: Final = KafkaStreams("kafka_streams", "Kafka Streams")
+
+
+@dataclasses.dataclass(frozen=True)
+class TunedStreamapp(Streamapp):
+    """The same app with options that it has no settings for (`programs/streamapp/tuned.py`)."""
+
+    def command(self, job: Job) -> list[str]:
+        """Give the command that starts a worker."""
+        return [f"{self.bin}/faust", "-A", "tuned", "worker", "-l", "info"]
+
+    def environment(self, job: Job) -> dict[str, str]:
+        """Give the settings, and where the program is."""
+        return {**super().environment(job), "PYTHONPATH": f"{PROGRAMS / 'streamapp'}"}
 
 
 @dataclasses.dataclass(frozen=True)

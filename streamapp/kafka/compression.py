@@ -57,11 +57,11 @@ def _snappy(plain: bytearray, records: memoryview) -> bytearray:
 
 
 def _lz4(plain: bytearray, records: memoryview) -> bytearray:
-    return plain[:RECORDS] + lz4_encode(bytes(records), level=1)
+    return bytearray().join((plain[:RECORDS], lz4_encode(bytes(records), level=1)))
 
 
 def _zstd(plain: bytearray, records: memoryview) -> bytearray:
-    return plain[:RECORDS] + zstd_encode(records, level=1)
+    return bytearray().join((plain[:RECORDS], zstd_encode(records, level=1)))
 
 
 #: What makes a record batch with compressed records, whose header is still that of the plain one.
