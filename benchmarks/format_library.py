@@ -56,9 +56,9 @@ def versions() -> dict[str, str]:
 def _make_classes(python: Path, directory: Path) -> None:
     """Compile the messages for both Protobuf libraries, into a package."""
     directory.mkdir()
-    plugin = f"--plugin=protoc-gen-python_betterproto2={python.parent / 'protoc-gen-python_betterproto2'}"
     out = (f"--python_out={directory}", f"--python_betterproto2_out={directory}")
-    run_once(python, "-m", "grpc_tools.protoc", plugin, f"-I{SOURCE}", *out, "records.proto")
+    # The second one's plugin is in the venv, and calls a formatter there.
+    run_once(python, "-m", "grpc_tools.protoc", f"-I{SOURCE}", *out, "records.proto", path=python.parent)
 
 
 if __name__ == "__main__":

@@ -37,34 +37,30 @@ def render(measured: Formats) -> str:
 
 def answer(libraries: Sequence[LibraryFigures]) -> str:
     """Return whether Protobuf is three to five times as fast as JSON, in two sentences."""
-    beside_json = _range(libraries, JSON, lambda json, proto: json.both_us / proto.both_us, "{:.1f}")
-    beside_msgspec = _range(libraries, MSGSPEC, lambda json, proto: json.both_us / proto.both_us, "{:.1f}")
-    raw = _range(libraries, JSON, lambda json, proto: proto.raw_bytes / json.raw_bytes, "{:.0%}")
-    lz4 = _range(libraries, JSON, lambda json, proto: proto.lz4_bytes / json.lz4_bytes, "{:.0%}")
+    beside_json = _by_size(libraries, JSON, lambda json, proto: f"{json.both_us / proto.both_us:.1f}")
+    beside_msgspec = _by_size(libraries, MSGSPEC, lambda json, proto: f"{json.both_us / proto.both_us:.1f}")
+    raw = _by_size(libraries, JSON, lambda json, proto: f"{proto.raw_bytes / json.raw_bytes:.0%}")
+    lz4 = _by_size(libraries, JSON, lambda json, proto: f"{proto.lz4_bytes / json.lz4_bytes:.0%}")
+    sizes = _listed([f"{one.size:,}" for one in libraries if one.library == PROTOBUF])
     return (
         "**Is Protobuf three to five times as fast as JSON?** "
-        f"To make a record of Python's values, encode it and get all its values again is {beside_json} times as fast "
-        f"with Protobuf (upb) as with Python's own `json`, by the size of the record, and {beside_msgspec} times as "
-        "fast as with msgspec's JSON. "
-        f"What Protobuf surely saves is bytes: a record has {raw} of JSON's, and {lz4} once a batch is compressed."
+        f"For records of {sizes} bytes, made of Python's values, encoded, and all values had again, Protobuf (upb) is "
+        f"{beside_json} times as fast as Python's own `json`, and {beside_msgspec} times as fast as msgspec's JSON. "
+        f"What it surely saves is bytes: a record has {raw} of JSON's, and {lz4} once a batch is compressed."
     )
 
 
-def _range(
-    libraries: Sequence[LibraryFigures],
-    other: str,
-    figure: Callable[[LibraryFigures, LibraryFigures], float],
-    form: str,
+def _by_size(
+    libraries: Sequence[LibraryFigures], other: str, figure: Callable[[LibraryFigures, LibraryFigures], str]
 ) -> str:
-    """Return from what to what a figure of Protobuf beside another library is, over the sizes."""
-    found = sorted(figure(one, proto) for one, proto in _pairs(libraries, other))
-    low, high = (form.format(one) for one in (found[0], found[-1]))
-    return low if low == high else f"{low} to {high}"
-
-
-def _pairs(libraries: Sequence[LibraryFigures], other: str) -> Iterator[tuple[LibraryFigures, LibraryFigures]]:
+    """Return a figure of Protobuf beside another library, for each size."""
     protobuf = {one.size: one for one in libraries if one.library == PROTOBUF}
-    yield from ((one, protobuf[one.size]) for one in libraries if one.library == other and one.size in protobuf)
+    return _listed([figure(one, protobuf[one.size]) for one in libraries if one.library == other])
+
+
+def _listed(words: Sequence[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _tables(libraries: Sequence[LibraryFigures]) -> Iterator[str]:

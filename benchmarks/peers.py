@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import shutil
 import subprocess
@@ -393,9 +394,16 @@ PAIRING: Final[tuple[Peer, ...]] = (
 """All that join two streams, but for streamapp."""
 
 
-def run_once(*command: str | Path) -> None:
-    """Run a command to its end; an UnavailableError if it fails."""
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+def run_once(*command: str | Path, path: Path | None = None) -> None:
+    """Run a command to its end; an UnavailableError if it fails.
+
+    Args:
+        path: a directory with programs that it calls.
+    """
+    environment = None if path is None else {**os.environ, "PATH": f"{path}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=environment
+    )
     if done.returncode:
         output = (done.stderr or done.stdout).strip().splitlines()
         raise UnavailableError(f"{' '.join(map(str, command))} failed: {output[-1] if output else 'no output'}")

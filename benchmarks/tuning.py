@@ -109,7 +109,7 @@ def point(runner: Runner, peer: Streamapp, load: Workload, seconds: float, label
     return Point(
         value=label,
         per_s=figures.per_s,
-        cpu_us=figures.cpu_us,
+        cpu_us=figures.steady_cpu_us,
         peak_mb=max(figures.peak_mb, after.memory / 1e6),
         times=steady.times,
         steady_cpu_us=(after.cpu - before.cpu) / both.steady * 1e6,

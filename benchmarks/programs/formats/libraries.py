@@ -6,14 +6,13 @@ when they are asked for.
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 from typing import Any, Protocol
 
-import fastavro
 import msgspec
 import orjson
-from classes import records_pb2, shop
 from records import AVRO_CLICK, AVRO_ORDER
 
 __all__ = ["LIBRARIES", "Library"]
@@ -134,10 +133,13 @@ class Msgspec:
 class Protobuf:
     """Protobuf by Google's library, in C (upb)."""
 
-    def __init__(self, is_click: bool, module: Any) -> None:
+    def __init__(self, is_click: bool, module: str = "classes.records_pb2") -> None:
         self._is_click = is_click
-        self._parse = (module.Click if is_click else module.Order).FromString
-        self._module = module
+        self._module: Any = importlib.import_module(module)
+        self._parse = self._parser(self._module.Click if is_click else self._module.Order)
+
+    def _parser(self, message: Any) -> Any:
+        return message.FromString
 
     def make(self, plain: Any) -> Any:
         module = self._module
@@ -166,9 +168,11 @@ class Protobuf:
 class BetterProto(Protobuf):
     """Protobuf by betterproto2: dataclasses, in Python."""
 
-    def __init__(self, is_click: bool, module: Any) -> None:
-        super().__init__(is_click, module)
-        self._parse = (module.Click if is_click else module.Order).parse
+    def __init__(self, is_click: bool) -> None:
+        super().__init__(is_click, "classes.shop")
+
+    def _parser(self, message: Any) -> Any:
+        return message.parse
 
     def encode(self, made: Any) -> bytes:
         return bytes(made)
@@ -178,6 +182,8 @@ class Avro:
     """fastavro, without a schema before each record; for one field a reader's schema that has only this."""
 
     def __init__(self, is_click: bool) -> None:
+        fastavro = importlib.import_module("fastavro")
+        self._write, self._read = fastavro.schemaless_writer, fastavro.schemaless_reader
         self._schema = fastavro.parse_schema(AVRO_CLICK if is_click else AVRO_ORDER)
         one = {**self._schema, "fields": [field for field in self._schema["fields"] if field["name"] == "user_id"]}
         self._one = fastavro.parse_schema({name: value for name, value in one.items() if not name.startswith("__")})
@@ -187,14 +193,14 @@ class Avro:
 
     def encode(self, made: Any) -> bytes:
         out = io.BytesIO()
-        fastavro.schemaless_writer(out, self._schema, made)
+        self._write(out, self._schema, made)
         return out.getvalue()
 
     def decode(self, data: bytes) -> Any:
-        return fastavro.schemaless_reader(io.BytesIO(data), self._schema, None)
+        return self._read(io.BytesIO(data), self._schema, None)
 
     def user_id(self, data: bytes) -> str:
-        return fastavro.schemaless_reader(io.BytesIO(data), self._schema, self._one)["user_id"]
+        return self._read(io.BytesIO(data), self._schema, self._one)["user_id"]
 
     def plain(self, decoded: Any) -> Any:
         return decoded
@@ -232,7 +238,7 @@ LIBRARIES = {
     "orjson": Orjson,
     "msgspec, JSON": lambda is_click: Msgspec(is_click, msgspec.json),
     "msgspec, MessagePack": lambda is_click: Msgspec(is_click, msgspec.msgpack),
-    "protobuf": lambda is_click: Protobuf(is_click, records_pb2),
-    "betterproto2": lambda is_click: BetterProto(is_click, shop),
+    "protobuf": Protobuf,
+    "betterproto2": BetterProto,
     "fastavro": Avro,
 }

@@ -73,4 +73,6 @@ def _chunks(things: Sequence[Any]) -> Iterator[Sequence[Any]]:
             yield things[begin : begin + 100]
 
 
-main(float(sys.argv[2]))
+if __name__ == "__main__":
+    sys.path.append(sys.argv[1])
+    main(float(sys.argv[2]))
