@@ -15,6 +15,8 @@ __all__ = ["plot_name", "render"]
 
 TEXT: Final = Path(__file__).with_name("tuning.md")
 NOTHING: Final = "Not measured yet."
+#: How many times as good a figure must be, to be called better than another one: each is of one run.
+MORE: Final = 1.1
 
 
 def render(tuning: Tuning | None) -> str:
@@ -51,10 +53,11 @@ def _by_figures(knob: Knob, varied: Varied | None) -> str:
         return NOTHING
     fastest = max(varied.points, key=lambda point: point.per_s)
     soonest = min(varied.points, key=lambda point: point.times.p99)
+    faster = f"{fastest.per_s:,.0f} at {fastest.value}" if fastest.per_s > MORE * default.per_s else ""
+    sooner = f"{soonest.times.p99:,.1f} at {soonest.value}" if soonest.times.p99 * MORE < default.times.p99 else ""
     return (
-        f"{default.per_s:,.0f}/s (most: {fastest.per_s:,.0f} at {fastest.value}), "
-        f"p99 {default.times.p99:,.1f} ms (least: {soonest.times.p99:,.1f} at {soonest.value}), "
-        f"{default.peak_mb:,.0f} MB"
+        f"{default.per_s:,.0f}/s (most: {faster or 'this'}), "
+        f"p99 {default.times.p99:,.1f} ms (least: {sooner or 'this'}), {default.peak_mb:,.0f} MB"
     )
 
 

@@ -72,6 +72,7 @@ def row(page: str, first: str) -> list[str]:
 
 AGAIN = dataclasses.replace(FIGURES, per_s=4_321.0, steady_cpu_us=2.5)
 POINT = Point("0 ms", 3_000.0, 5.0, 100.0, Percentiles.of([3.0]), 6.0, 7.0, "right")
+OTHER = Point("50 ms", 4_000.0, 5.0, 100.0, Percentiles.of([2.9]), 6.0, 7.0, "right")
 LIBRARIES = [
     LibraryFigures(library, size, size * cost, 1.0, size * cost, 0.5, size * share, size * share / 4)
     for size in (100, 1_000)
@@ -125,7 +126,7 @@ RESULTS = {
     Part.FORMATS: Formats(ABOUT, LIBRARIES, Runs(ABOUT, [run("streamapp_json", 3_000.0)], {})),
     Part.TUNING: Tuning(
         {
-            "linger": Varied(ABOUT, 1_000, 10_000, 5.0, [POINT], []),
+            "linger": Varied(ABOUT, 1_000, 10_000, 5.0, [POINT, OTHER], []),
             "session-timeout": Varied(ABOUT, 1_000, 10_000, 5.0, [], [Detection("10 s", {"killed": 10.6})]),
         }
     ),
@@ -280,7 +281,7 @@ def test_the_page_of_the_settings_has_those_that_were_varied_and_a_plot_of_each(
     page = tuning_page.render(tuning)
     assert row(page, "**0 ms**") == ["**0 ms**", "3,000", "5.0", "100", "3.0", "3.0", "6.0", "7.0", "right"]
     assert row(page, "**10 s**") == ["**10 s**", "10.6"]
-    assert row(page, "`linger.ms`")[4] == "3,000/s (most: 3,000 at 0 ms), p99 3.0 ms (least: 3.0 at 0 ms), 100 MB"
+    assert row(page, "`linger.ms`")[4] == "3,000/s (most: 4,000 at 50 ms), p99 3.0 ms (least: this), 100 MB"
     assert page.count("Not measured yet.") == 2 * (len(KNOBS) - 2)
     tuning_plots.draw(tuning, tmp_path)
     assert {file.name for file in tmp_path.iterdir()} == {"tuning-linger.svg", "tuning-session-timeout.svg"}
