@@ -16,7 +16,7 @@ from faust.types import TP
 
 from streamapp.errors import StreamappError
 from streamapp.explain.evidence import EvidenceTopic, dead_letters
-from streamapp.joins import Explanation, Join, Output, Record, Refused, State, Verdict
+from streamapp.joins import Explanation, Held, Join, Output, Record, Refused, State, Verdict
 from streamapp.joins.declared import StateMismatch, earlier
 from streamapp.joins.ledger import LEDGER
 from streamapp.joins.stream_table import StreamTableOperator
@@ -241,6 +241,14 @@ class JoinProcessor(Generic[R]):
     def partitions(self) -> dict[int, Account]:
         """How the partitions of this worker stand, as far as records came since its start."""
         return self.accounts.of(self.table.data.partitions.keys())
+
+    def clock(self, partition: int) -> int | None:
+        """Return the event clock (ms) of a partition; None = there was no record. KeyError = it is not here."""
+        return self._task(partition).operator.clock.now
+
+    def held(self, partition: int, key: bytes) -> Sequence[Held] | None:
+        """Return what is held for a key; None = that is not told by key. KeyError = the partition is not here."""
+        return self._task(partition).operator.held(key)
 
     def looked_up(self, partition: int) -> StreamTableOperator[R]:
         """Return the operator of a partition, of a join that looks tables up: it can be asked for their keys."""

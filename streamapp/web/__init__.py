@@ -6,6 +6,9 @@
 | ``/table/`` ``/table/{name}/`` ``/table/{name}/{key}/`` ``…/?key=`` | `streamapp.web.tables`, in place of Faust's |
 | ``/joins/`` ``/joins/{name}/`` ``/joins/{name}/{topic}/{partition}/{offset}/`` | `streamapp.web.joins` |
 | ``/graph/`` | `streamapp.web.graph`, in place of Faust's |
+| ``/api/tables`` ``/api/tables/{name}`` ``…/rows`` ``…/count`` ``…/rows/{key}`` | `streamapp.web.state`, `pages` |
+| ``/api/joins`` ``/api/joins/{name}`` ``/api/joins/{name}/{key}`` | `streamapp.web.held` |
+| ``/openapi.json`` | `streamapp.web.document` |
 | ``/health`` ``/health/ready`` ``/health/live`` | `streamapp.web.health` |
 | ``/metrics`` | `streamapp.web.metrics` |
 | ``/api/group`` ``/api/group/history`` ``/api/group/worker`` ``…/history`` | `streamapp.web.group` |
@@ -20,11 +23,14 @@ from aiohttp.web import RouteDef
 from faust.types.web import Web
 from faust.web.drivers import aiohttp
 
+from streamapp.state.scans import Scans
 from streamapp.topology import App
-from streamapp.web import access, graph, group, health, joins, metrics, tables
+from streamapp.web import access
 from streamapp.web.answers import as_json, counted
+from streamapp.web.document import OPERATIONS
 from streamapp.web.group import GROUP, Group
 from streamapp.web.metrics import METRICS, Metrics
+from streamapp.web.pages import SCANS
 from streamapp.web.requests import APP
 from streamapp.web.router import Router
 
@@ -61,9 +67,9 @@ def options(metrics: Metrics, token: str, given: Mapping[str, Any]) -> dict[str,
 def mount(app: App, web_server: Web, shown: Metrics) -> None:
     """Add the views to the web server of an app; to be called by its `on_webserver_init`."""
     server = cast(aiohttp.Web, web_server)
-    server.web_app[APP], server.web_app[METRICS], server.web_app[GROUP] = app, shown, Group(app)
-    views = (*health.routes, *metrics.routes, *tables.routes, *joins.routes, *graph.routes, *group.routes)
-    routes = [RouteDef(view.method, view.path, counted(view.handler), view.kwargs) for view in views]
+    server.web_app[APP], server.web_app[METRICS] = app, shown
+    server.web_app[SCANS], server.web_app[GROUP] = Scans(), Group(app)
+    routes = [RouteDef(one.method, one.path, counted(one.handler), {}) for one in OPERATIONS]
     for route in server.web_app.add_routes(routes):
         if server.cors_options:
             server.cors.add(route)

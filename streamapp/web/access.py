@@ -9,7 +9,8 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from streamapp.web.answers import Handler, error
+from streamapp.web.answers import error
+from streamapp.web.operations import Handler
 
 __all__ = ["authorization", "only_with"]
 

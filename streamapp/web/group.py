@@ -11,6 +11,7 @@ import dataclasses
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Final
 
 import msgspec
@@ -27,12 +28,13 @@ from streamapp.topology import App
 from streamapp.web import peers
 from streamapp.web.answers import answer
 from streamapp.web.group_history import GroupHistory, merged
+from streamapp.web.operations import Parameter, get
 from streamapp.web.requests import APP, INT32_MAX, number, parameters
 from streamapp.web.worker_part import HistoryPart, PartitionPart, RecoveryPart, WorkerPart, history, part
 from streamapp.worker.consumer import Consumer, running
 from streamapp.worker.lag_watch import read_by_group
 
-__all__ = ["GROUP", "Group", "GroupView", "PartitionView", "TopicView", "WorkerView", "routes"]
+__all__ = ["GROUP", "Group", "GroupView", "PartitionView", "TopicView", "WorkerView", "operations"]
 
 #: Seconds that the broker has for its answers.
 BROKER_TIMEOUT_S: Final = 2.0
@@ -328,9 +330,15 @@ def _asked(request: web.Request) -> tuple[str | None, int | None, int]:
     return topic, None if partition is None else number(partition, "partition", INT32_MAX), points
 
 
-routes = [
-    web.get("/api/group", group),
-    web.get("/api/group/history", group_history),
-    web.get("/api/group/worker", worker),
-    web.get("/api/group/worker/history", worker_history),
+BAD, MISSING = HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND
+HISTORY: Final = (
+    Parameter("topic", "Of which; of all without it, each with its partitions together."),
+    Parameter("partition", "Of the topic.", {"type": "integer", "minimum": 0, "maximum": INT32_MAX}),
+    Parameter("points", "At most so many of each, the newest.", {"type": "integer", "minimum": 1, "maximum": SLOTS}),
+)
+operations = [
+    get("/api/group", group, answers=(GroupView,)),
+    get("/api/group/history", group_history, answers=(GroupHistory,), parameters=HISTORY, errors=(BAD, MISSING)),
+    get("/api/group/worker", worker, answers=(WorkerPart,)),
+    get("/api/group/worker/history", worker_history, answers=(HistoryPart,), parameters=HISTORY, errors=(BAD, MISSING)),
 ]

@@ -18,9 +18,10 @@ from prometheus_client import (
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from streamapp.web.operations import get
 from streamapp.worker.monitor import Monitor
 
-__all__ = ["METRICS", "Metrics", "Source", "routes"]
+__all__ = ["METRICS", "Metrics", "Source", "operations"]
 
 #: Returns metrics as they are when ``/metrics`` is asked for.
 Source = Callable[[], Iterable[Metric]]
@@ -91,6 +92,6 @@ async def metrics(request: web.Request) -> web.Response:
     return web.Response(body=body, headers={"Content-Type": content_type})
 
 
-routes = [
-    web.get("/metrics", metrics),
+operations = [
+    get("/metrics", metrics),
 ]
