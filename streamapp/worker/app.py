@@ -33,14 +33,14 @@ from streamapp.runtime.resumption import Resumption
 from streamapp.runtime.topics import DeclaredTopics
 from streamapp.runtime.unmatched import UnmatchedOutput
 from streamapp.runtime.watch import Watch
-from streamapp.settings import DEAD_LETTERS, PREFIX, Guarantee, Settings
+from streamapp.settings import DEAD_LETTERS, PREFIX, Compression, Guarantee, Settings
 from streamapp.worker.retention import RetentionWatch
 from streamapp.worker.table import RowTables, Table
 from streamapp.worker.value_table import ValueTable
 
 __all__ = ["App"]
 
-#: Seconds between commits: what a killed worker does again at most, and little enough work to be no load.
+#: Seconds between commits by default: what a killed worker does again at most, and little enough work to be no load.
 COMMIT_INTERVAL_S: Final = 1.0
 #: The same with exactly_once, as in Kafka Streams: so long are results there before readers of committed ones get them.
 TRANSACTION_INTERVAL_S: Final = 0.1
@@ -280,12 +280,12 @@ def _options(settings: Settings) -> dict[str, object]:
         "broker_session_timeout": settings.session_timeout,
         "broker_heartbeat_interval": min(settings.session_timeout / 5, HEARTBEAT_INTERVAL_MAX_S),
         "broker_request_timeout": max(REQUEST_TIMEOUT_S, settings.session_timeout),
-        "broker_commit_interval": TRANSACTION_INTERVAL_S if once else COMMIT_INTERVAL_S,
+        "broker_commit_interval": settings.commit_interval or (TRANSACTION_INTERVAL_S if once else COMMIT_INTERVAL_S),
         "consumer_auto_offset_reset": "earliest",
         "consumer_max_fetch_size": settings.buffer,
         "producer_acks": -1,
-        "producer_compression_type": "snappy",
-        "producer_linger": 0,
+        "producer_compression_type": None if settings.compression is Compression.NONE else settings.compression.value,
+        "producer_linger": settings.linger / 1000,
         "producer_max_batch_size": PRODUCER_BATCH_BYTES,
         "producer_max_request_size": LARGEST_RECORD,
         "producer_request_timeout": REQUEST_TIMEOUT_S,
