@@ -40,20 +40,14 @@ def test_each_pattern_is_there_for_each_client_and_listed() -> None:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_a_producer_hears_that_all_is_delivered(topics: Topics, tmp_path: Path, client: str) -> None:
+def test_a_producer_waits_for_room_and_hears_that_all_is_delivered(topics: Topics, tmp_path: Path, client: str) -> None:
     topics.create("numbers")
     with start(client, "produce", topics, tmp_path, count=5_000, room=100) as program:
         assert ended(program) == 0
         assert "'delivered': 5000" in program.log
+        if client in LOOPS:  # in the library it is Faust's `send` that waits
+            assert int(re.findall(r"'waits': (\d+)", program.log)[0]) > 0
     assert read(topics, "numbers") == list(range(5_000))
-
-
-@pytest.mark.parametrize("client", LOOPS)
-def test_a_producer_waits_for_room(topics: Topics, tmp_path: Path, client: str) -> None:
-    topics.create("numbers")
-    with start(client, "produce", topics, tmp_path, count=300, room=100) as program:
-        assert ended(program) == 0
-        assert int(re.findall(r"'waits': (\d+)", program.log)[0]) > 0
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -62,7 +56,7 @@ def test_a_producer_hears_what_the_broker_refuses(topics: Topics, tmp_path: Path
     with start(client, "produce", topics, tmp_path, count=10) as program:
         assert ended(program) == 1
         assert "'delivered'" not in program.log
-        assert re.search(r"'failed \(.+\)': 10", program.log)
+        assert sum(map(int, re.findall(r"'failed \([^']+\)': (\d+)", program.log))) == 10
 
 
 @pytest.mark.parametrize("client", LOOPS)
@@ -158,7 +152,7 @@ def test_a_signal_ends_a_program_once_what_it_has_begun_is_done(
         wait_until(lambda: "begun 0" in program.log, "it has begun")
         os.kill(program.pid, number)
         assert ended(program) == 0
-        done = re.findall(r"^done (\d)$", program.log, re.MULTILINE)
-        assert done == re.findall(r"^begun (\d)$", program.log, re.MULTILINE)
+        done = re.findall(r"done (\d)\b", program.log)
+        assert done == re.findall(r"begun (\d)\b", program.log)
     assert topics.committed("numbers") == len(done) > 0
     assert topics.members() == 0
