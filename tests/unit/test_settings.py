@@ -32,6 +32,10 @@ BAD_VALUES = {
     "join": ["", "outer"],
     "pipelines": ["", ",", "user_clicks", "clicks,risks"],
     "rekey": ["clicks", "user_clicks user_profiles", "shop.user_clicks", "yes"],
+    "format": ["", "raw", "JSON", "xml"],
+    "click_format": ["", "raw"],
+    "profile_format": ["", "raw"],
+    "joined_format": ["", "raw"],
     "click_type": ["Click", "shop:", ":Click", "shop.py:Click-", "shop/models:Click", "shop:a.b"],
     "profile_type": ["Profile", "1shop:Profile"],
     "risk_model": [""],
@@ -95,7 +99,7 @@ TTEhQzVTCwIgFeZs3AD5wxvVhGdVRMUSZVNyUk+2wYDXlhh8HK3A+EA=
 -----END CERTIFICATE-----
 """
 
-FREE_TEXT = {"instance_id", "sasl_username", "sasl_password", "store_password"}
+FREE_TEXT = {"click_schema", "profile_schema", "instance_id", "sasl_username", "sasl_password", "store_password"}
 
 
 def settings(**values: str) -> AppSettings:
