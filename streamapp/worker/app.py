@@ -15,6 +15,7 @@ from faust.types import TopicT
 from faust.types.auth import CredentialsT, SASLMechanism
 
 from streamapp.errors import StreamappError
+from streamapp.formats.format import Format
 from streamapp.joins import Clock
 from streamapp.kafka.admin import LARGEST_RECORD
 from streamapp.kafka.refusals import RefusedError, name_of, standing, text_of
@@ -123,6 +124,8 @@ class App(faust.App):
         whole: bool = False,
         create: bool = False,
         internal: bool = False,
+        format: Format | None = None,  # noqa: A002
+        key_format: Format | None = None,
         **options: Any,
     ) -> Any:
         """Declare a topic, as `faust.App.topic` does; declared once more, it is the same one.
@@ -136,6 +139,8 @@ class App(faust.App):
                 (`Batch.by_partition`); only with batches.
             create: whether it is this app's own, and is made if it is missing (``STREAMAPP_CREATE``).
             internal: whether the names are full ones, as those of Faust's own topics are.
+            format: what its values are, for joins, windows and functions; None = JSON. Agents get them as they came.
+            key_format: what its keys are, likewise; None = text.
             options: the further ones of `faust.App.topic`.
         """
         if (after or whole) and not batches:
@@ -143,6 +148,8 @@ class App(faust.App):
         names = topics if internal or self.conf.reply_to in topics else tuple(map(self.settings.topic, topics))
         if create:
             self.declared.own.update(names)
+        for name in names:
+            self.declared.serde(name, format, key_format)
         if not batches:
             return super().topic(*names, internal=internal, **options)
         before = [self.settings.topic(one) if isinstance(one, str) else one.topics[0] for one in after]
@@ -175,16 +182,31 @@ class App(faust.App):
 
     SetGlobalTable = SetTable
 
-    def sink(self, topic: str | faust.Topic | Output) -> Output:
+    def sink(
+        self,
+        topic: str | faust.Topic | Output,
+        *,
+        format: Format | None = None,  # noqa: A002
+        key_format: Format | None = None,
+    ) -> Output:
         """Declare a topic that results are sent to; declared once more, it is the same one.
 
         Args:
             topic: its name without the prefix, or a declared topic.
+            format: what its values are written as; None = as it was declared before, else JSON.
+            key_format: what its keys are written as, likewise; else text.
+
+        Raises:
+            StreamappError: if its values cannot be of this format, or are declared to be of another one.
         """
         if isinstance(topic, Output):
-            return topic
-        name = self.settings.topic(topic) if isinstance(topic, str) else topic.topics[0]
-        return self.declared.sink(name, lambda: Output(self, name))
+            found = topic
+        else:
+            name = self.settings.topic(topic) if isinstance(topic, str) else topic.topics[0]
+            found = self.declared.sink(name, lambda: Output(self, name))
+        found.serde = self.declared.serde(found.topic, format, key_format)
+        found.key_formats = self.declared.key_formats
+        return found
 
     def unmatched(
         self, name: str, *, table: Table, reason: Callable[[bytes], str], keeps: bool = False
