@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 import threading
-import time
 import uuid
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, TypeVar, cast
@@ -17,19 +16,16 @@ import msgspec
 
 from streamapp.errors import StreamappError
 from streamapp.extras import Extra, require
-from streamapp.formats.format import SchemaUnavailableError
 from streamapp.formats.wire_format import SchemaId
 from streamapp.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
     from confluent_kafka import schema_registry
 
-__all__ = ["Registry", "RegistryAwayError", "RegistryError", "Schema", "SchemaType", "UnfetchedError", "UnknownSchema"]
+__all__ = ["Registry", "RegistryAwayError", "RegistryError", "Schema", "SchemaType", "UnknownSchema"]
 
 #: Seconds that the registry has for an answer.
 ANSWER_TIMEOUT_S: Final = 5.0
-#: Seconds for which an id that the registry does not have is not asked for again: a replica may be behind.
-UNKNOWN_EXPIRY_S: Final = 30.0
 #: Error codes of the registry's API: a schema, a subject or a version that it does not have.
 NOT_FOUND: Final = frozenset({40401, 40402, 40403})
 #: Of HTTP, with which a registry refuses a schema: incompatible, or no schema at all.
@@ -50,15 +46,6 @@ class RegistryAwayError(RegistryError):
 
 class UnknownSchema(LookupError):
     """The registry does not have a schema."""
-
-
-class UnfetchedError(SchemaUnavailableError):
-    """A schema is needed that was not fetched yet; `fetch` does that, and blocks (`Registry.fetch`)."""
-
-    def __init__(self, schema: SchemaId, fetch: Callable[[], object]) -> None:
-        super().__init__(f"schema {schema} is still to be fetched from the registry")
-        self.schema = schema
-        self.fetch = fetch
 
 
 class SchemaType(enum.StrEnum):
@@ -95,34 +82,18 @@ class Registry:
         self._client = SchemaRegistryClient(_configuration(settings))
         self._lock = threading.Lock()
         self._schemas: dict[SchemaId, Schema] = {}
-        self._unknown: dict[SchemaId, float] = {}
 
     def schema(self, schema: SchemaId) -> Schema:
-        """Return a schema that was fetched; never blocks.
+        """Return a schema, which is fetched if it was not yet; blocks then.
 
         Raises:
             UnknownSchema: if the registry does not have it.
-            UnfetchedError: if it is still to be fetched.
-        """
-        if (found := self._schemas.get(schema)) is not None:
-            return found
-        if time.monotonic() < self._unknown.get(schema, 0.0):
-            raise UnknownSchema(f"schema {schema} is not in {self.place}")
-        raise UnfetchedError(schema, lambda: self.fetch(schema))
-
-    def fetch(self, schema: SchemaId) -> None:
-        """Have the registry say what a schema is, or that it does not have it; blocks.
-
-        Raises:
             RegistryError: if it does not say.
         """
         with self._lock:  # many ask for the same one at once
-            if schema in self._schemas:
-                return
-            try:
+            if schema not in self._schemas:
                 self._schemas[schema] = self._asked("", lambda: self._fetched(schema))
-            except UnknownSchema:
-                self._unknown[schema] = time.monotonic() + UNKNOWN_EXPIRY_S
+            return self._schemas[schema]
 
     def ask(self) -> None:
         """See that it answers; blocks.

@@ -21,7 +21,6 @@ from streamapp.formats.registry import (
     RegistryError,
     Schema,
     SchemaType,
-    UnfetchedError,
     UnknownSchema,
 )
 from streamapp.settings import Settings
@@ -45,11 +44,7 @@ def subject() -> str:
 
 def test_a_schema_that_one_registers_another_reads_by_its_id(apicurio: Apicurio, subject: str) -> None:
     id_ = registry(apicurio.url).register(subject, order())
-    other = registry(apicurio.url)
-    with pytest.raises(UnfetchedError, match=f"schema {id_} is still to be fetched") as error:
-        other.schema(id_)
-    error.value.fetch()
-    assert other.schema(id_) == order()
+    assert registry(apicurio.url).schema(id_) == order()
 
 
 def test_what_was_fetched_is_not_asked_for_again(apicurio: Apicurio, subject: str) -> None:
@@ -57,15 +52,13 @@ def test_what_was_fetched_is_not_asked_for_again(apicurio: Apicurio, subject: st
     with Door(apicurio) as door:
         here = registry(door.url)
         for _ in range(3):
-            here.fetch(id_)
+            here.schema(id_)
         assert len(door.asked) == 1
 
 
 def test_an_id_that_the_registry_does_not_have_is_unknown(apicurio: Apicurio) -> None:
-    here = registry(apicurio.url)
-    here.fetch(2_000_000_000)
-    with pytest.raises(UnknownSchema, match="schema 2000000000 is not in the schema registry at http"):
-        here.schema(2_000_000_000)
+    with pytest.raises(UnknownSchema):
+        registry(apicurio.url).schema(2_000_000_000)
 
 
 def test_a_schema_has_those_that_it_refers_to(apicurio: Apicurio, subject: str) -> None:
@@ -78,7 +71,6 @@ def test_a_schema_has_those_that_it_refers_to(apicurio: Apicurio, subject: str) 
     status, answer, _ = apicurio.ask("POST", f"/apis/ccompat/v7/subjects/{subject}/versions", json.dumps(body).encode())
     assert status == 200, answer
     here, id_ = registry(apicurio.url), json.loads(answer)["id"]
-    here.fetch(id_)
     found = here.schema(id_)
     assert (found.type, found.references) == (SchemaType.PROTOBUF, {"money.proto": MONEY})
 
@@ -150,15 +142,12 @@ def test_a_registry_that_is_away_is_told_apart_from_an_unknown_schema(apicurio: 
     id_, port = registry(apicurio.url).register(subject, order()), free_port()
     here = registry(f"http://127.0.0.1:{port}/apis/ccompat/v7")
     with pytest.raises(RegistryAwayError, match=f"http://127.0.0.1:{port}/.* does not answer: "):
-        here.fetch(id_)
-    with pytest.raises(UnfetchedError):
         here.schema(id_)
     with Door(apicurio, port=port):
-        here.fetch(id_)
-    assert here.schema(id_) == order()
+        assert here.schema(id_) == order()
 
 
 @pytest.mark.parametrize("path", ["/apis/registry/v3", "/nothing"])
 def test_a_wrong_path_is_no_unknown_schema(apicurio: Apicurio, path: str) -> None:
     with pytest.raises(RegistryAwayError, match=r"answers 404|does not answer"):
-        registry(apicurio.url.replace("/apis/ccompat/v7", path)).fetch(1)
+        registry(apicurio.url.replace("/apis/ccompat/v7", path)).schema(1)
