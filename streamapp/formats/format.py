@@ -6,8 +6,9 @@ makes JSON of bytes, and bytes of JSON.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import msgspec
 
@@ -62,11 +63,12 @@ class Format(Protocol):
         """
 
 
+@dataclasses.dataclass(frozen=True)
 class Json:
     """JSON in UTF-8."""
 
-    name = "json"
-    headers: Headers = ()
+    name: ClassVar[str] = "json"
+    headers: ClassVar[Headers] = ()
 
     def bound(self, topic: str, *, key: bool = False) -> Json:
         """Return this format: it is the same for all topics."""

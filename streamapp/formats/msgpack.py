@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
-from typing import Final
+from typing import ClassVar, Final
 
 import msgspec
 
@@ -18,11 +19,12 @@ _parse: Final = msgspec.json.Decoder().decode
 _print: Final = msgspec.json.Encoder().encode
 
 
+@dataclasses.dataclass(frozen=True)
 class MessagePack:
     """Values in MessagePack. Bytes become base64 in JSON, a timestamp text of RFC 3339, and keys of maps are text."""
 
-    name = "msgpack"
-    headers: Headers = ()
+    name: ClassVar[str] = "msgpack"
+    headers: ClassVar[Headers] = ()
 
     def bound(self, topic: str, *, key: bool = False) -> MessagePack:
         """Return this format: it is the same for all topics."""

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias, cast
 
 import msgspec
-from mode.utils.imports import cwd_in_path
 
 from streamapp.errors import StreamappError
 from streamapp.extras import Extra, require
@@ -93,7 +92,7 @@ class Protobuf:
     def _to_plain(self) -> Convert:
         from streamapp.formats.protobuf_values import to_plain
 
-        return to_plain(self.generated.DESCRIPTOR)
+        return to_plain(cast(Any, self.generated.DESCRIPTOR))
 
     def parse(self, data: bytes) -> Message:
         """Return the message that bytes are.
@@ -145,7 +144,7 @@ class Protobuf:
         if not isinstance(plain, dict) and not descriptor.full_name.startswith(WELL_KNOWN):
             raise Undecodable(Reason.NOT_OF_SCHEMA, f"{descriptor.full_name}: it is no object")
         try:
-            message = ParseDict(plain, self.generated(), descriptor_pool=descriptor.file.pool)
+            message = ParseDict(plain, self.generated(), descriptor_pool=cast(Any, descriptor.file.pool))
             return message.SerializeToString(deterministic=True)
         except (ParseError, EncodeError, ValueError, TypeError, AttributeError, RecursionError) as exc:
             text = " ".join(str(exc).split())[:ERROR_CHARACTERS]
@@ -155,6 +154,7 @@ class Protobuf:
 def _imported(name: str) -> type[Message]:
     """Return a generated class, by ``module:Name``."""
     from google.protobuf.message import Message
+    from mode.utils.imports import cwd_in_path
 
     module, _, attribute = name.partition(":")
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
@@ -20,13 +20,8 @@ R = TypeVar("R", bound=Record)
 _text = msgspec.json.Decoder(str).decode
 _print = msgspec.json.Encoder().encode
 
-
-class Headed(Record, Protocol):
-    """A record with headers."""
-
-    @property
-    def headers(self) -> Headers:
-        """The headers."""
+#: One list for all records without headers: a new one for each would be more work for the garbage collector.
+NO_HEADERS: Final[list[tuple[str, bytes]]] = []
 
 
 class Translated(msgspec.Struct, gc=False):
@@ -36,7 +31,7 @@ class Translated(msgspec.Struct, gc=False):
     value: bytes | None
     timestamp: int
     offset: int
-    headers: Headers
+    headers: list[tuple[str, bytes]]
     #: The record as it came, which is what goes to the dead letters.
     came: Any
 
@@ -82,7 +77,7 @@ class Serde:
             value = self.value.to_json(value, came)
         if key is not None and self.key is not None:
             key = key_text(self.key.to_json(key, came))
-        headers = [one for one in came if not tells_format(one[0])] if came else ()
+        headers = [one for one in came if not tells_format(one[0])] if came else NO_HEADERS
         return Translated(key, value, record.timestamp, record.offset, headers, record)
 
     def write(self, key: bytes | None, value: bytes | None) -> tuple[bytes | None, bytes | None, Headers]:

@@ -55,7 +55,6 @@ class App(JoiningApp):
             options: those of `streamapp.worker.app.App.topic`, and of Faust's.
         """
         topic: Topic = super().topic(*topics, **options)
-        topic.serde = self.declared.serdes.get(topic.topics[0])
         if type is not None:
             topic.check = topic.decoded_by = decoder(type)
         return topic

@@ -74,8 +74,6 @@ class Steps:
     #: Gives the values of its records, if a type is declared.
     decoded_by: Decode | None = None
     keyed_by: str
-    #: What the keys and values of the topic are; None = text and JSON.
-    serde: Serde | None
     #: From where and through which steps the records come; none = they are those of the topic.
     _ways: tuple[Part, ...] = ()
     #: The topic that they go through where they are joined.
@@ -185,6 +183,11 @@ class Steps:
     @property
     def name(self) -> str:
         """The full name of the topic."""
+        raise NotImplementedError
+
+    @property
+    def serde(self) -> Serde | None:
+        """What the keys and values of the topic are; None = text and JSON."""
         raise NotImplementedError
 
     @property

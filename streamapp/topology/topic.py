@@ -74,8 +74,6 @@ class Topic(Steps, faust.Topic):
     check: Callable[[Record], None] | None = None
     #: The field of the values that the keys are, as far as that is known.
     keyed_by: str = ""
-    #: What its keys and values are; None = text and JSON.
-    serde: Serde | None = None
 
     def source(self, number: int) -> Input:
         """Take the topic for the source of a join with this number; streams that are merged go through one."""
@@ -91,6 +89,11 @@ class Topic(Steps, faust.Topic):
         """The full name; what is joined has one."""
         (name,) = self.topics
         return name
+
+    @property
+    def serde(self) -> Serde | None:
+        """What its keys and values are; None = text and JSON."""
+        return self.app.declared.serdes.get(self.name)
 
     def rekey(
         self,
