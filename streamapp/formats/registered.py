@@ -62,6 +62,8 @@ class Registered:
     """
 
     format: Avro | Protobuf | None = None
+    #: By topic, and whether it is of the keys: who asks for one again gets the same.
+    _bound: dict[tuple[str, bool], RegisteredData] = dataclasses.field(default_factory=dict, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -79,7 +81,10 @@ class Registered:
         Raises:
             StreamappError: if its schema is none.
         """
-        return RegisteredData(None if self.format is None else self.format.bound(topic, key=key), topic, key=key)
+        if (topic, key) not in self._bound:
+            format_ = None if self.format is None else self.format.bound(topic, key=key)
+            self._bound[topic, key] = RegisteredData(format_, topic, key=key)
+        return self._bound[topic, key]
 
     def to_json(self, data: bytes, headers: Iterable[tuple[str, bytes | None]] = ()) -> bytes:
         """Return nothing: it has to be bound to a topic."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from fastavro import schemaless_reader
 from topics import Topics
 from worker import Worker, wait_until
 
