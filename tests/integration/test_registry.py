@@ -75,8 +75,8 @@ def test_a_schema_has_those_that_it_refers_to(apicurio: Apicurio, subject: str) 
     assert (found.type, found.references) == (SchemaType.PROTOBUF, {"money.proto": MONEY})
 
 
-MONEY = 'syntax = "proto3";\npackage shop;\nmessage Money { int64 cents = 1; }\n'
-PAID = 'syntax = "proto3";\npackage shop;\nimport "money.proto";\nmessage Paid { Money sum = 1; }\n'
+MONEY = 'syntax = "proto3";\npackage till;\nmessage Money { int64 cents = 1; }\n'
+PAID = 'syntax = "proto3";\npackage till;\nimport "money.proto";\nmessage Paid { Money sum = 1; }\n'
 
 
 def test_a_schema_that_is_registered_is_looked_up_and_one_that_is_not_is_one_line(
