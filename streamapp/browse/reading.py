@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import heapq
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -150,5 +150,6 @@ def _texts(key: msgspec.Raw) -> tuple[str, ...]:
     return (written, decoded) if isinstance(decoded, str) else (written,)
 
 
-def _time(chosen: Chosen) -> Any:
-    return chosen.timestamp
+def _time(chosen: Chosen) -> tuple[int, int]:
+    """Return by what records go: of one time, those that were written later are newer."""
+    return chosen.timestamp, chosen.shown.offset

@@ -29,6 +29,8 @@ AT_ONCE: Final = 1_000
 CONSUME_TIMEOUT_S: Final = 0.01
 #: Seconds that the broker has for its answer.
 ANSWER_TIMEOUT_S: Final = 5.0
+#: Milliseconds after which the broker answers that there is nothing more, where somebody waits for it.
+WAITING_MS: Final = 500
 #: Less n, the offset of librdkafka for the n-th record from the end (RD_KAFKA_OFFSET_TAIL_BASE in rdkafka.h).
 FROM_END: Final = -2_000
 
@@ -121,20 +123,29 @@ class Log:
         patience: seconds after which nothing more is read.
         isolation_level: what is read of transactions.
         group: whose committed offsets are asked for; default: the settings'.
+        waits: whether it reads on at the ends of partitions for long: then the broker is asked less often.
 
     Raises:
         LogError: by all methods, if the broker does not answer.
     """
 
     def __init__(
-        self, settings: Settings, patience: float, *, isolation_level: str = "read_committed", group: str = ""
+        self,
+        settings: Settings,
+        patience: float,
+        *,
+        isolation_level: str = "read_committed",
+        group: str = "",
+        waits: bool = False,
     ) -> None:
         self._settings = settings
         self._group = group or settings.id
         self._patience = patience
         self._end = time.monotonic() + patience
         self._counts: dict[str, int] = {}
-        options = {"isolation.level": isolation_level, "queued.max.messages.kbytes": 16 << 10}
+        options: dict[str, str | int] = {"isolation.level": isolation_level, "queued.max.messages.kbytes": 16 << 10}
+        if waits:
+            options["fetch.wait.max.ms"] = WAITING_MS
         self._reader = reader(settings, self._group, options)
 
     def __enter__(self) -> Self:
