@@ -312,7 +312,8 @@ class Log:
             while offsets and self.left:
                 yield from self._asked(lambda: self._reader.consume(AT_ONCE, CONSUME_TIMEOUT_S))
         finally:
-            self._reader.unassign()
+            with contextlib.suppress(RuntimeError):  # who has seen enough may have left the log before
+                self._reader.unassign()
 
     def _asked(self, question: Callable[[], T]) -> T:
         try:
