@@ -22,6 +22,7 @@ class Extra(Enum):
     PRODUCE = ("produce", "producing", ("tqdm",))
     PROTOBUF = ("protobuf", "Protobuf", ("google", "grpc_tools"))
     REDIS = ("redis", "a store in Redis", ("redis",))
+    REGISTRY = ("registry", "a schema registry", ("confluent_kafka", "httpx2"))
     RISK = ("risk", "the risk pipeline", ("numpy", "onnxruntime"))
     SENSORS = ("sensors", "the sensors pipeline", ("numba", "numpy"), ("numba",))
     SKETCHES = ("sketches", "estimating quantiles and how many different values there are", ("datasketches",))

@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "kafka": "Run an Apache Kafka of one node on this machine.",
     "worker": "Run a worker; all options are Faust's.",
     "produce": "Produce generated traffic, or the lines of a file.",
+    "topic": "Show the records of a topic, decoded: the newest, from a place on, as they come.",
     "join": "Join two topics of JSON objects without a line of code.",
     "window": "Count, sum, … the records of a topic by key and window, without a line of code.",
     "replay": "Run joins over files, without a broker.",
