@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import web
 
 from streamapp import __version__
-from streamapp.web import graph, group, health, held, joins, metrics, state, tables
+from streamapp.web import funnels, graph, group, health, held, joins, live, metrics, page, state, tables, topology
 from streamapp.web.access import OPEN
 from streamapp.web.operations import Operation, get
 
@@ -60,6 +60,10 @@ OPERATIONS: Final[list[Operation]] = [
     *state.operations,
     *held.operations,
     *group.operations,
+    *topology.operations,
+    *funnels.operations,
+    *live.operations,
+    *page.operations,
     get("/openapi.json", openapi, described={"type": "object"}),
 ]
 

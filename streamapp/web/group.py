@@ -330,15 +330,31 @@ def _asked(request: web.Request) -> tuple[str | None, int | None, int]:
     return topic, None if partition is None else number(partition, "partition", INT32_MAX), points
 
 
-BAD, MISSING = HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND
-HISTORY: Final = (
-    Parameter("topic", "Of which; of all without it, each with its partitions together."),
-    Parameter("partition", "Of the topic.", {"type": "integer", "minimum": 0, "maximum": INT32_MAX}),
-    Parameter("points", "At most so many of each, the newest.", {"type": "integer", "minimum": 1, "maximum": SLOTS}),
+HISTORY_PARAMETERS: Final = (
+    Parameter("topic", "whose partitions are shown; without it the sums of all topics"),
+    Parameter("partition", "the one that is shown", {"type": "integer", "minimum": 0, "maximum": INT32_MAX}),
+    Parameter(
+        "points",
+        "how many at most; of fewer than there are, each is the last one of some",
+        {"type": "integer", "minimum": 1, "maximum": SLOTS},
+    ),
 )
+BAD, MISSING = HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND
 operations = [
     get("/api/group", group, answers=(GroupView,)),
-    get("/api/group/history", group_history, answers=(GroupHistory,), parameters=HISTORY, errors=(BAD, MISSING)),
+    get(
+        "/api/group/history",
+        group_history,
+        answers=(GroupHistory,),
+        parameters=HISTORY_PARAMETERS,
+        errors=(BAD, MISSING),
+    ),
     get("/api/group/worker", worker, answers=(WorkerPart,)),
-    get("/api/group/worker/history", worker_history, answers=(HistoryPart,), parameters=HISTORY, errors=(BAD, MISSING)),
+    get(
+        "/api/group/worker/history",
+        worker_history,
+        answers=(HistoryPart,),
+        parameters=HISTORY_PARAMETERS,
+        errors=(BAD, MISSING),
+    ),
 ]

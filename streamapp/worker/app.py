@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Final, NoReturn, Protocol, cast
 
 import faust
-from faust.types import TopicT
+from faust.types import TP, TopicT
 from faust.types.auth import CredentialsT, SASLMechanism
 
 from streamapp.errors import StreamappError
@@ -93,6 +93,8 @@ class App(faust.App):
         self.losses = Losses(self.faults, settings.on_lost)
         #: Records that the agents are done with, by topic.
         self.read: Counter[str] = Counter()
+        #: By partition, the event time (s) of the last of them.
+        self.read_up_to: dict[TP, float] = {}
         #: By topic, how many records the agents' batches have, and how long (s) these have waited before.
         self.batches = defaultdict[str, Histogram](partial(Histogram, BATCH_RECORDS))
         self.waits = defaultdict[str, Histogram](partial(Histogram, SECONDS))
@@ -284,14 +286,19 @@ class App(faust.App):
         return self.batch_consumer.checkpoint
 
     @property
+    def alignment(self) -> Alignment | None:
+        """Which records may go to the agents; None before the consumer is made."""
+        return None if self._consumer is None else self.batch_consumer.alignment
+
+    @property
     def held(self) -> int:
         """How many fetched records wait until the topics which go before theirs are read."""
-        return 0 if self._consumer is None else self.batch_consumer.alignment.held
+        return 0 if self.alignment is None else self.alignment.held
 
     @property
     def enforced(self) -> int:
         """How many batches went although a partition they are joined with had nothing (``STREAMAPP_MAX_IDLE``)."""
-        return 0 if self._consumer is None else self.batch_consumer.alignment.enforced
+        return 0 if self.alignment is None else self.alignment.enforced
 
 
 def _options(settings: Settings) -> dict[str, object]:

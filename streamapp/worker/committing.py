@@ -153,6 +153,7 @@ class CommittingConsumer(driver.Consumer):
         if message.ack(self):
             self.app.batches[message.topic].observe(len(cast(Batch, message.value)))
             self.app.read[message.topic] += len(cast(Batch, message.value))
+            self.app.read_up_to[message.tp] = message.timestamp
 
     def ack(self, message: Message) -> bool:
         """Take note that all agents are done with a message."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from topics import Topics
 from worker import Worker, wait_until
 
+MONITORING = Path(__file__).parents[2] / "docs" / "monitoring"
 USERS = 40
 #: Seconds after which the broker takes a killed worker for gone: long enough to look at the group before.
 SESSION_TIMEOUT = 10
@@ -91,12 +95,17 @@ def test_the_history_has_what_all_workers_have(pair: Pair) -> None:
     assert one.get("/api/group/history?topic=others").status == 404
 
 
-def counted(worker: Worker) -> Counter[str]:
-    """Give what a worker has counted since its start, by metric and, without its prefix, topic or outcome."""
+def scraped(worker: Worker) -> list[Metric]:
+    """Give its metrics, as Prometheus asks for them."""
     response = worker.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
     assert response.headers["Content-Type"].startswith("application/openmetrics-text")
+    return list(text_string_to_metric_families(response.body.decode()))
+
+
+def counted(worker: Worker) -> Counter[str]:
+    """Give what a worker has counted since its start, by metric and, without its prefix, topic or outcome."""
     found = Counter[str]()
-    for family in text_string_to_metric_families(response.body.decode()):
+    for family in scraped(worker):
         for sample in family.samples:
             if sample.name.endswith(("_total", "_count")) and set(sample.labels) <= {"topic"}:
                 found[f"{sample.name} {sample.labels.get('topic', '').rpartition('.')[2]}".strip()] += int(sample.value)
@@ -104,9 +113,20 @@ def counted(worker: Worker) -> Counter[str]:
 
 
 def exemplars(worker: Worker) -> list[dict[str, str]]:
-    response = worker.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
-    families = text_string_to_metric_families(response.body.decode())
-    return [one.exemplar.labels for family in families for one in family.samples if one.exemplar]
+    return [one.exemplar.labels for family in scraped(worker) for one in family.samples if one.exemplar]
+
+
+#: What only an app with windows, and exactly-once, has.
+ELSEWHERE = {"streamapp_window_records", "streamapp_window_clock_seconds", "streamapp_transactions_total"}
+SUFFIXES = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}
+
+
+def test_dashboard_and_alerts_know_no_metric_that_a_worker_has_not(pair: Pair) -> None:
+    text = "".join((MONITORING / name).read_text() for name in ("dashboard.json", "alerts.yml"))
+    used = {name for name in re.findall(r"\b(?:streamapp|process)_[a-z_]+", text) if not name.endswith("_")}
+    there = {one.name + suffix for one in scraped(pair.one) for suffix in SUFFIXES.get(one.type, [""])}
+    assert {"streamapp_lag_records", "streamapp_result_latency_seconds_bucket"} <= used
+    assert used - ELSEWHERE <= there
 
 
 def test_an_exemplar_of_the_latency_can_be_explained(pair: Pair) -> None:
