@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 from mode import Service
 
+from streamapp.formats.serde import Read
 from streamapp.formats.undecodable import Reason
 from streamapp.joins import GlobalTable, Joined, MemoryStore, Operator, Refused, Side, State, StreamTableJoin
 from streamapp.joins import Reason as SideReason
@@ -53,13 +54,19 @@ class _Rows:
 
 
 class TopicGlobalTable(Service):
-    """A topic as a global table; made by `Topic.global_table`. The check raises `Refused` for what cannot be used."""
+    """A topic as a global table; made by `Topic.global_table`. The check raises `Refused` for what cannot be used.
 
-    def __init__(self, app: App, topic: str, check: Callable[[Record], None] | None = None) -> None:
+    `read` makes of a record of the topic one whose value is JSON; None = it is such a one.
+    """
+
+    def __init__(
+        self, app: App, topic: str, check: Callable[[Record], None] | None = None, read: Read | None = None
+    ) -> None:
         super().__init__()
         self.app = app
         self.topic = topic
         self._check = check
+        self._read_record = read
         self._logged = RateLimit(REJECTED_LOG_INTERVAL_S)
         #: What is being read: a topic that is made anew is read before its rows are shown.
         self._reading = _Rows()
@@ -158,11 +165,13 @@ class TopicGlobalTable(Service):
         table = self._reading.table
         good: list[Record] = []
         for record in records:
-            error = record.error if isinstance(record, Unreadable) else self._refusal(record)
-            if error is None:
-                good.append(record)
-            else:
-                table.refuse(Side.RIGHT, record, error)
+            if isinstance(record, Unreadable):
+                table.refuse(Side.RIGHT, record, record.error)
+                continue
+            try:
+                good.append(self._usable(record))
+            except Refused as refused:
+                table.refuse(Side.RIGHT, record, str(refused))
         for one in table.process(good).side_outputs:
             if isinstance(one.record, Unreadable):
                 self._reject(tp, one.record, Reason.HEADER_NOT_UTF8, one.detail)
@@ -172,13 +181,13 @@ class TopicGlobalTable(Service):
                 self._reject(tp, one.record, Reason.WRONG_TYPE, one.detail)
         self._reading.state.commit()
 
-    def _refusal(self, record: Record) -> str | None:
-        try:
-            if self._check is not None:
-                self._check(record)
-        except Refused as refused:
-            return str(refused)
-        return None
+    def _usable(self, record: Record) -> Record:
+        """Return a record as it is joined; a `Refused` if it cannot be."""
+        if self._read_record is not None:
+            record = self._read_record.one(record)
+        if self._check is not None:
+            self._check(record)
+        return record
 
     def _read_to(self, positions: Mapping[TP, int]) -> None:
         rows = self._reading

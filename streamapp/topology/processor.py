@@ -16,7 +16,7 @@ from faust.types import TP
 
 from streamapp.errors import StreamappError
 from streamapp.explain.evidence import EvidenceTopic, dead_letters
-from streamapp.joins import Explanation, Join, Output, Record, Refused, State, Verdict
+from streamapp.joins import Explanation, Held, Join, Output, Record, Refused, State, Verdict
 from streamapp.joins.declared import StateMismatch, earlier
 from streamapp.joins.ledger import LEDGER
 from streamapp.joins.stream_table import StreamTableOperator
@@ -88,12 +88,15 @@ class JoinProcessor(Generic[R]):
     def __post_init__(self) -> None:
         app, tables = self.app, self.app.tables
         self.accounts = Accounts(self.title)
+        #: How many results there were since the start.
+        self.given = 0
         sources: dict[str, list[int]] = defaultdict(list)
         for each in self.inputs:
             sources[each.topic].append(each.source)
             app.declared.read(each.topic)
         #: The topics that are read.
         self.topics = tuple(sources)
+        app.declared.key_format(self.topics, f"the {self.title}")
         self._sources = tuple(sources.values())
         progress = Progress(app, self.topics)
         #: How far it is, by partition.
@@ -224,21 +227,25 @@ class JoinProcessor(Generic[R]):
         try:
             if source in self._converters:
                 record = self._converters[source](record)
-            if source in self._checks:
-                self._checks[source](record)
-            if source in self._steps:
-                made = self._steps[source](record)
-                if not made:
-                    return Explanation(verdict=Verdict.LEFT_OUT, clock=operator.clock.now)
-                record = made[0]
+            made = self._made(source, record)
         except Refused as refused:
             return Explanation(verdict=Verdict.REFUSED, clock=operator.clock.now, detail=str(refused))
-        return operator.explain(source, record)
+        if not made:
+            return Explanation(verdict=Verdict.LEFT_OUT, clock=operator.clock.now)
+        return operator.explain(source, made[0])
 
     @property
     def partitions(self) -> dict[int, Account]:
         """How the partitions of this worker stand, as far as records came since its start."""
         return self.accounts.of(self.table.data.partitions.keys())
+
+    def clock(self, partition: int) -> int | None:
+        """Return the event clock (ms) of a partition; None = there was no record. KeyError = it is not here."""
+        return self._task(partition).operator.clock.now
+
+    def held(self, partition: int, key: bytes) -> Sequence[Held] | None:
+        """Return what is held for a key; None = that is not told by key. KeyError = the partition is not here."""
+        return self._task(partition).operator.held(key)
 
     def looked_up(self, partition: int) -> StreamTableOperator[R]:
         """Return the operator of a partition, of a join that looks tables up: it can be asked for their keys."""
@@ -263,7 +270,7 @@ class JoinProcessor(Generic[R]):
         if redone is not None:
             told = "The %s: %d records that its state has from before a crash are not taken in again"
             logger.info(told, where, len(redone))
-            task.write(record for record in self._records(redone) if not self._refuses(*record))
+            task.write(self._taken_in(self._records(redone)))
         if batch.records:
             output = task.process(self._usable(task, self._records(batch), more), _taken(batch))
         elif came:
@@ -282,8 +289,12 @@ class JoinProcessor(Generic[R]):
         batch.work.effects += [
             partial(self.accounts.settle, batch.partition, before.received, taken, account),
             partial(self.watch.took, read, before.balance, account.balance),
+            partial(self._gave, len(output.results)),
         ]
         return output.results
+
+    def _gave(self, count: int) -> None:
+        self.given += count
 
     def _task(self, number: int, work: Work | None = None) -> Task[R]:
         """Return the task of a partition; one that begins amid the work on a batch knows what that has changed."""
@@ -320,14 +331,18 @@ class JoinProcessor(Generic[R]):
         converters = self._converters
         return ((source, converters[source](record) if source in converters else record) for source, record in records)
 
-    def _refuses(self, source: int, record: Record) -> bool:
-        """Tell whether a record cannot be used, which is accounted for."""
-        try:
-            if (check := self._checks.get(source)) is not None:
-                check(record)
-        except Refused:
-            return True
-        return False
+    def _made(self, source: int, record: Record) -> Sequence[Record]:
+        """Return what a join takes in of a record; raises `Refused` for one that cannot be used."""
+        if (check := self._checks.get(source)) is not None:
+            check(record)
+        return self._steps[source](record) if source in self._steps else (record,)
+
+    def _taken_in(self, records: Records) -> Records:
+        """Leave out the records that cannot be used, which are accounted for."""
+        for source, record in records:
+            with contextlib.suppress(Refused):
+                for one in self._made(source, record):
+                    yield source, one
 
     def _usable(self, task: Task[R], records: Records, more: list[int]) -> Records:
         """Leave out the records that cannot be used, and put what steps make of a record in its place."""
@@ -335,12 +350,9 @@ class JoinProcessor(Generic[R]):
 
     def _checked(self, task: Task[R], records: Records, more: list[int]) -> Records:
         """Go through them; `more` gets how many more there are than records came."""
-        steps = self._steps
         for source, record in records:
             try:
-                if (check := self._checks.get(source)) is not None:
-                    check(record)
-                made = steps[source](record) if source in steps else (record,)
+                made = self._made(source, record)
             except Refused as refused:
                 task.operator.refuse(source, record, refused)
             else:

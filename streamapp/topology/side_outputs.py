@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 from faust.types import TP
 
 from streamapp.explain.evidence import EvidenceTopic, side_output
+from streamapp.formats.serde import came
 from streamapp.formats.undecodable import Reason as Letter
 from streamapp.joins import Reason, SideOutput
+from streamapp.joins import Record as JoinRecord
 from streamapp.kafka.record import Envelope, Record, Result, Stamped
 from streamapp.rate_limit import RateLimit
 from streamapp.runtime.output import DeadLetters, Output
+from streamapp.runtime.samples import Sample, Samples, newest_of_each
 from streamapp.runtime.work import Rejected
 from streamapp.topology.copies import without_mark
 from streamapp.topology.join_watch import CAUSES, Kind
@@ -85,6 +88,7 @@ class SideOutputs:
     _tell: Callable[[SideOutput], None] | None = None
     #: How many there were since the start.
     counts: Counter[SideCount] = dataclasses.field(default_factory=Counter)
+    samples: Samples = dataclasses.field(default_factory=Samples)
     _logged: RateLimit = dataclasses.field(default_factory=lambda: RateLimit(LATE_EVERY_S))
 
     @property
@@ -104,18 +108,23 @@ class SideOutputs:
         """Send the side outputs of a batch once the agent is done with it."""
         if not side_outputs:
             return
-        results: defaultdict[Output, list[Result]] = defaultdict(list)
+        #: By topic, and whether they go as they came: those that cannot be used may not be what they should be.
+        results: defaultdict[tuple[Output, bool], list[Result]] = defaultdict(list)
         #: By their places: a record that is joined with others of its topic may be rejected as each side.
         letters: dict[tuple[str, int], Rejected] = {}
         for one in side_outputs:
             if (output := self._outputs.get(one.reason)) is not None:
-                results[output].append((self._envelope(one, batch.partition), one.record.value))
+                record = came(one.record) if one.rejected else one.record
+                results[output, one.rejected].append((self._envelope(one, record, batch.partition), record.value))
             elif one.rejected and one.reason is not Reason.SUPERSEDED:
                 # What is of no record, such as a timer, has a place of its own.
                 place = one.record.offset if one.record.offset >= 0 else -1 - len(letters)
                 letters[self._topics[one.side], place] = self._letter(one, batch.partition)
-        for output, records in results.items():
-            output.send(batch, records, origin=self._origin)
+        for (output, rejected), records in results.items():
+            if rejected:
+                output.send_as_they_came(batch, records, self._origin)
+            else:
+                output.send(batch, records, origin=self._origin)
         if letters:
             self._dead_letters.reject(batch, letters.values())
         batch.work.effects.append(partial(self._took_effect, batch.partition, side_outputs))
@@ -127,8 +136,11 @@ class SideOutputs:
         error = one.detail or ERRORS.get(one.reason, "")
         return Rejected(TP(self._topics[one.side], partition), one.record, reason, error, one.traceback, self._title)
 
-    def _envelope(self, one: SideOutput, partition: int) -> Envelope:
-        record = one.record
+    def _sample(self, partition: int, one: SideOutput) -> Sample:
+        detail = f"late by {one.late_by:,} ms" if one.late_by else one.detail
+        return Sample.of(TP(self._topics[one.side], partition), one.record, one.reason, detail)
+
+    def _envelope(self, one: SideOutput, record: JoinRecord, partition: int) -> Envelope:
         headers = [
             ("topic", self._topics[one.side].encode()),
             ("partition", str(partition).encode()),
@@ -148,6 +160,7 @@ class SideOutputs:
     def _took_effect(self, partition: int, side_outputs: Sequence[SideOutput]) -> None:
         kinds = list(map(Kind.of, side_outputs))
         counts, last = Counter(kinds), dict(zip(kinds, side_outputs, strict=True))
+        self.samples.add(self._sample(partition, one) for one in newest_of_each(last, kinds, side_outputs))
         for kind, count in counts.items():
             self._watch.count(partition, kind, count, last[kind])
             about = SideCount(self._topics[kind.side], kind.reason)

@@ -6,15 +6,17 @@ Faust loads the parts (agent, stream, recovery, …) by their names: they know t
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, NoReturn, Protocol, cast
 
 import faust
-from faust.types import TopicT
+from faust.types import TP, TopicT
 from faust.types.auth import CredentialsT, SASLMechanism
 
 from streamapp.errors import StreamappError
+from streamapp.formats.format import Format
 from streamapp.joins import Clock
 from streamapp.kafka.admin import LARGEST_RECORD
 from streamapp.kafka.refusals import RefusedError, name_of, standing, text_of
@@ -23,6 +25,7 @@ from streamapp.runtime.alignment import Alignment, groups
 from streamapp.runtime.batch import BatchSchema
 from streamapp.runtime.checkpoint import Checkpoint
 from streamapp.runtime.cycles import Flow
+from streamapp.runtime.histogram import BATCH_RECORDS, SECONDS, Histogram
 from streamapp.runtime.losses import Losses
 from streamapp.runtime.output import DeadLetters, Output
 from streamapp.runtime.patience import Patience
@@ -90,6 +93,11 @@ class App(faust.App):
         self.losses = Losses(self.faults, settings.on_lost)
         #: Records that the agents are done with, by topic.
         self.read: Counter[str] = Counter()
+        #: By partition, the event time (s) of the last of them.
+        self.read_up_to: dict[TP, float] = {}
+        #: By topic, how many records the agents' batches have, and how long (s) these have waited before.
+        self.batches = defaultdict[str, Histogram](partial(Histogram, BATCH_RECORDS))
+        self.waits = defaultdict[str, Histogram](partial(Histogram, SECONDS))
         #: Tells when most of what is read comes to nothing.
         self.watch = Watch(self.faults, self.read, settings.alarm_share)
         #: Looks for records that are ahead of the wall clock, which bounds the event clocks.
@@ -123,6 +131,8 @@ class App(faust.App):
         whole: bool = False,
         create: bool = False,
         internal: bool = False,
+        format: Format | None = None,  # noqa: A002
+        key_format: Format | None = None,
         **options: Any,
     ) -> Any:
         """Declare a topic, as `faust.App.topic` does; declared once more, it is the same one.
@@ -136,6 +146,8 @@ class App(faust.App):
                 (`Batch.by_partition`); only with batches.
             create: whether it is this app's own, and is made if it is missing (``STREAMAPP_CREATE``).
             internal: whether the names are full ones, as those of Faust's own topics are.
+            format: what its values are, for joins, windows and functions; None = JSON. Agents get them as they came.
+            key_format: what its keys are, likewise; None = text.
             options: the further ones of `faust.App.topic`.
         """
         if (after or whole) and not batches:
@@ -143,6 +155,8 @@ class App(faust.App):
         names = topics if internal or self.conf.reply_to in topics else tuple(map(self.settings.topic, topics))
         if create:
             self.declared.own.update(names)
+        for name in names:
+            self.declared.serde(name, format, key_format)
         if not batches:
             return super().topic(*names, internal=internal, **options)
         before = [self.settings.topic(one) if isinstance(one, str) else one.topics[0] for one in after]
@@ -175,16 +189,31 @@ class App(faust.App):
 
     SetGlobalTable = SetTable
 
-    def sink(self, topic: str | faust.Topic | Output) -> Output:
+    def sink(
+        self,
+        topic: str | faust.Topic | Output,
+        *,
+        format: Format | None = None,  # noqa: A002
+        key_format: Format | None = None,
+    ) -> Output:
         """Declare a topic that results are sent to; declared once more, it is the same one.
 
         Args:
             topic: its name without the prefix, or a declared topic.
+            format: what its values are written as; None = as it was declared before, else JSON.
+            key_format: what its keys are written as, likewise; else text.
+
+        Raises:
+            StreamappError: if its values cannot be of this format, or are declared to be of another one.
         """
         if isinstance(topic, Output):
-            return topic
-        name = self.settings.topic(topic) if isinstance(topic, str) else topic.topics[0]
-        return self.declared.sink(name, lambda: Output(self, name))
+            found = topic
+        else:
+            name = self.settings.topic(topic) if isinstance(topic, str) else topic.topics[0]
+            found = self.declared.sink(name, lambda: Output(self, name))
+        found.serde = self.declared.serde(found.topic, format, key_format)
+        found.key_formats = self.declared.key_formats
+        return found
 
     def unmatched(
         self, name: str, *, table: Table, reason: Callable[[bytes], str], keeps: bool = False
@@ -257,14 +286,19 @@ class App(faust.App):
         return self.batch_consumer.checkpoint
 
     @property
+    def alignment(self) -> Alignment | None:
+        """Which records may go to the agents; None before the consumer is made."""
+        return None if self._consumer is None else self.batch_consumer.alignment
+
+    @property
     def held(self) -> int:
         """How many fetched records wait until the topics which go before theirs are read."""
-        return 0 if self._consumer is None else self.batch_consumer.alignment.held
+        return 0 if self.alignment is None else self.alignment.held
 
     @property
     def enforced(self) -> int:
         """How many batches went although a partition they are joined with had nothing (``STREAMAPP_MAX_IDLE``)."""
-        return 0 if self._consumer is None else self.batch_consumer.alignment.enforced
+        return 0 if self.alignment is None else self.alignment.enforced
 
 
 def _options(settings: Settings) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -92,8 +92,8 @@ class Taker:
         self.told: list[tuple[int, int]] = []
         self.refusals: list[tuple[Result, str]] = []
 
-    def delivered(self, count: int, offset: int) -> None:
-        self.told.append((count, offset))
+    def delivered(self, results: Sequence[Result], offset: int) -> None:
+        self.told.append((len(results), offset))
 
     async def refused(self, result: Result, error: RecordRefusedError) -> None:
         self.refusals.append((result, str(error)))
