@@ -135,6 +135,19 @@ class Avro:
             raise Undecodable(Reason.NOT_AVRO, error)
         return value
 
+    def bare(self, data: bytes) -> bytes:
+        """Return a value that may be in the single-object encoding as data of the declared schema, without a frame.
+
+        Raises:
+            Undecodable: if it is none of a schema that is known.
+        """
+        if data.startswith(self.prefix):
+            return data[len(self.prefix) :]
+        if not data.startswith(SINGLE_OBJECT):
+            return data
+        found = self.from_json(self.to_json(data))
+        return found[len(self.prefix) :] if self.single_object else found
+
     def from_json(self, data: bytes) -> bytes:
         """Return the value for JSON.
 

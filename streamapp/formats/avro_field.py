@@ -35,11 +35,10 @@ def field_reader(schema: Schema, field: str) -> Callable[[bytes], str | int] | N
         lines = [line for one in schema["fields"] for line in _code(one["type"], keep=one is found)]
     except KeyError:  # the name of a type that it is a part of
         return None
-    body = "\n".join(
-        INDENT + line for line in ["p = 0", *lines, "if p != len(data): raise ValueError('bytes are left')"]
-    )
+    lines = ["p = 0", *lines, "if p != len(data): raise ValueError('bytes are left')", "return found"]
+    code = "\n".join(["def read(data):", *(INDENT + line for line in lines)])
     scope: dict[str, Any] = {"long": _long, "size": _size}
-    exec(f"def read(data):\n{body}\n{INDENT}return found\n", scope)  # noqa: S102 - of names that are none of the schema's
+    exec(code, scope)  # noqa: S102 - no text of the schema is in it
     read: Callable[[bytes], str | int] = scope["read"]
     return read
 
@@ -99,9 +98,11 @@ def _choice(branches: list[Schema]) -> Iterator[str]:
     yield "else: raise ValueError('no type of the union')"
 
 
-#: Blocks in blocks have counters of their own.
 def _blocks(items: list[str]) -> Iterator[str]:
-    """Yield the lines for an array or a map: blocks, each with how many items it has, and its size if that is negative."""
+    """Yield the lines for an array or a map: blocks with how many items each has, and its size if that is negative.
+
+    Blocks in blocks have counters of their own.
+    """
     count = f"c{sum(line.lstrip().startswith('while True') for line in items)}"
     yield "while True:"
     yield f"{INDENT}{count}, p = long(data, p)"

@@ -32,6 +32,10 @@ BAD_VALUES = {
     "join": ["", "outer"],
     "pipelines": ["", ",", "user_clicks", "clicks,risks"],
     "rekey": ["clicks", "user_clicks user_profiles", "shop.user_clicks", "yes"],
+    "format": ["", "raw", "JSON", "xml"],
+    "click_format": ["", "raw"],
+    "profile_format": ["", "raw"],
+    "joined_format": ["", "raw"],
     "click_type": ["Click", "shop:", ":Click", "shop.py:Click-", "shop/models:Click", "shop:a.b"],
     "profile_type": ["Profile", "1shop:Profile"],
     "risk_model": [""],
@@ -97,7 +101,7 @@ TTEhQzVTCwIgFeZs3AD5wxvVhGdVRMUSZVNyUk+2wYDXlhh8HK3A+EA=
 """
 
 FREE_TEXT = {
-    *("instance_id", "sasl_username", "sasl_password", "store_password"),
+    *("click_schema", "profile_schema", "instance_id", "sasl_username", "sasl_password", "store_password"),
     *("registry_username", "registry_password", "registry_token", "registry_cluster"),
 }
 
