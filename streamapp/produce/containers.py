@@ -63,7 +63,11 @@ def _messagepack(file: BinaryIO, path: Path) -> Iterator[bytes]:
             number += 1
     except (ValueError, TypeError, msgpack.UnpackException, msgspec.MsgspecError) as exc:
         raise ProduceError(f"{path}:{number}: it is no MessagePack: {str(exc) or type(exc).__name__}") from None
-    if unpacked.read_bytes(1):
+    try:
+        complete = not unpacked.read_bytes(1)
+    except ValueError:  # it has begun an object
+        complete = False
+    if not complete:
         raise ProduceError(f"{path}:{number}: it is cut off")
 
 
