@@ -301,7 +301,14 @@ def test_an_avro_file_is_joined_with_one_of_protobuf(tmp_path: Path) -> None:
     paid = Protobuf(tmp_path / "paid.proto").from_json(b'{"user":"u1","at":1700000001000}')
     (tmp_path / "paid.pb").write_bytes(bytes([len(paid)]) + paid)
     (tmp_path / "join.toml").write_text(BY_USER)
-    sides = ["--left", tmp_path / "orders.avro", "--right", tmp_path / "paid.pb", "--proto", tmp_path / "paid.proto"]
+    sides: list[str | Path] = [
+        "--left",
+        tmp_path / "orders.avro",
+        "--right",
+        tmp_path / "paid.pb",
+        "--proto",
+        tmp_path / "paid.proto",
+    ]
     ran = command("--join", tmp_path / "join.toml", *sides)
     assert (ran.returncode, ran.stderr) == (0, "")
     result = json.loads(ran.stdout.splitlines()[0])
@@ -326,7 +333,7 @@ timestamp = "at"
 
 def test_a_message_is_named_only_for_files_of_protobuf(tmp_path: Path) -> None:
     (tmp_path / "join.toml").write_text(BY_USER)
-    sides = ["--left", tmp_path / "a.jsonl", "--right", tmp_path / "b.jsonl"]
+    sides: list[str | Path] = ["--left", tmp_path / "a.jsonl", "--right", tmp_path / "b.jsonl"]
     ran = command("--join", tmp_path / "join.toml", *sides, "--proto", "paid.proto")
     assert ran.returncode == 2
     assert "--proto is for a .pb file" in ran.stderr
