@@ -14,7 +14,7 @@ import msgspec
 from streamapp.browse.conditions import Condition, ConditionError, condition
 from streamapp.browse.reading import Chosen, Reading, Selection, partitions_of
 from streamapp.browse.shown import Decoding
-from streamapp.cli.formats import FORMAT, format_of, registry_of
+from streamapp.cli.formats import BARE, FORMAT, format_of, registry_of
 from streamapp.cli.group import Command, current_settings
 from streamapp.formats import Registered
 from streamapp.formats.registered import RegisteredData
@@ -68,6 +68,7 @@ class ConditionType(click.ParamType):
 @click.option("--key-format", type=FORMAT, help="What keys are. [default: text, or found by their content]")
 @click.option("--schema", help="order.avsc, order.proto, order.proto:Order or module:Order, for --format.")
 @click.option("--key-schema", help="The same for --key-format.")
+@BARE
 @click.option("--uncommitted", is_flag=True, help="Of transactions also what is not committed, or was aborted.")
 def topic(
     topic: str,
@@ -85,6 +86,7 @@ def topic(
     key_format: str | None,
     schema: str | None,
     key_schema: str | None,
+    bare: bool,
     uncommitted: bool,
 ) -> None:
     """Show the records of TOPIC as JSON lines, decoded: the 10 newest, or those from a time or an offset on.
@@ -106,7 +108,7 @@ def topic(
         where = Where(Kind.BEGINNING)
     settings = current_settings()
     tps = partitions_of(settings, topic, partitions)
-    name, registry = tps[0].topic, registry_of(settings)
+    name, registry = tps[0].topic, registry_of(settings, bare=bare)
     decoding = Decoding(
         format_of(format_, schema, name, registry),
         format_of(key_format, key_schema, name, registry, key=True),

@@ -39,7 +39,7 @@ def order(*fields: dict[str, Any]) -> Schema:
 
 @pytest.fixture
 def subject() -> str:
-    return f"orders{next(numbers)}-value"
+    return f"asked{next(numbers)}-value"
 
 
 def test_a_schema_that_one_registers_another_reads_by_its_id(apicurio: Apicurio, subject: str) -> None:
