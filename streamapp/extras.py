@@ -27,6 +27,8 @@ class Extra(Enum):
     RISK = ("risk", "the risk pipeline", ("numpy", "onnxruntime"))
     SENSORS = ("sensors", "the sensors pipeline", ("numba", "numpy"), ("numba",))
     SKETCHES = ("sketches", "estimating quantiles and how many different values there are", ("datasketches",))
+    TOP = ("top", "streamapp top", ("textual",))
+    TRACES = ("otel", "STREAMAPP_TRACES", ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"))
     TRAINING = ("training", "training a model", ("lightgbm", "matplotlib", "onnx", "onnxmltools", "sklearn"))
 
     def __init__(self, extra: str, feature: str, modules: tuple[str, ...], spared: tuple[str, ...] = ()) -> None:

@@ -25,6 +25,7 @@ __all__ = [
     "PREFIX",
     "REDIS",
     "ROCKSDB",
+    "Compression",
     "Create",
     "Guarantee",
     "OnFailure",
@@ -78,6 +79,15 @@ class Create(enum.StrEnum):
     OWN = "own"
     MISSING = "missing"
     NEVER = "never"
+
+
+class Compression(enum.StrEnum):
+    """How record batches are compressed that a worker sends; the names are Kafka's own."""
+
+    NONE = "none"
+    SNAPPY = "snappy"
+    LZ4 = "lz4"
+    ZSTD = "zstd"
 
 
 class Subjects(enum.StrEnum):
@@ -147,6 +157,15 @@ class Settings:
     standbys: int = setting(0, values.whole_number(0, 10), "workers that keep a partition's rows besides its owner")
     cache: int = setting(256 << 20, values.whole_number(1 << 20, 1 << 40), "bytes of hot rows and write buffers")
     buffer: int = setting(4 << 20, values.whole_number(1 << 16, 1 << 30), "bytes fetched ahead of each partition")
+    fetch_min_bytes: int = setting(1, values.whole_number(1, 1 << 30), "bytes a fetch waits for, 250 ms at most")
+    batch_records: int = setting(5_000, values.whole_number(1, 1_000_000), "of a partition, that agents get at once")
+    linger: int = setting(0, values.whole_number(0, 1_000), "ms that a record batch waits for more results")
+    compression: Compression = setting(
+        Compression.SNAPPY, values.one_of(Compression), "of results, changelogs and dead letters"
+    )
+    commit_interval: float | None = setting(
+        None, values.seconds(0.01, 3600), "seconds between commits (default: 1; with exactly_once 0.1)"
+    )
     max_idle: float = setting(0.0, values.seconds_or_none, "seconds that a record waits for an idle topic; -1 = never")
     max_ahead: float = setting(60.0, values.seconds_or_none, "seconds of event clocks before the wall clock; -1 = any")
     keep_expired: float = setting(3600.0, values.seconds(0), "seconds of event time that a row outlives its expiry")

@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "window": "Count, sum, … the records of a topic by key and window, without a line of code.",
     "replay": "Run joins over files, without a broker.",
     "lag": "Show how far the workers are behind.",
+    "top": "Watch the whole group: lag, rates, who has what.",
     "explain": "Say why a record joined, or did not.",
     "reset": "Start an app or a join again.",
     "rename": "Give a consumer group another name.",

@@ -27,7 +27,6 @@ from streamapp.kafka.table_consumer import TableConsumer
 from streamapp.kafka.topic_metadata import Described
 from streamapp.kafka.unreadable import Unreadable, UnreadableBatchError
 from streamapp.rate_limit import RateLimit
-from streamapp.runtime.feed import MAX_RECORDS
 from streamapp.runtime.output import REJECTED_LOG_INTERVAL_S
 from streamapp.settings import Guarantee
 from streamapp.worker.app import App
@@ -119,7 +118,7 @@ class TopicGlobalTable(Service):
     async def _read(self, consumer: TableConsumer, tps: Collection[TP]) -> None:
         """Apply the updates that are there; if there are none, wait for the next fetch."""
         fetched = consumer.fetched()
-        taken = consumer.take(tps, MAX_RECORDS, self.app.settings.buffer)
+        taken = consumer.take(tps, self.app.settings.batch_records, self.app.settings.buffer)
         for tp, records in taken.items():
             self._update(tp, records)
             await asyncio.sleep(0)
