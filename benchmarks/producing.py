@@ -15,7 +15,7 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from benchmarks.percentiles import Percentiles
 from benchmarks.runner import PeerError, Runner
-from benchmarks.sampling import ProcessTree
+from benchmarks.sampling import ProcessTree, stored_bytes
 from benchmarks.tuning_results import Point
 from benchmarks.workload import Workload
 from streamapp.kafka.producer import POLL_EVERY, TUNING
@@ -83,6 +83,7 @@ def produced(
         raise PeerError(f"the producer with {dict(options)} has ended") from None
     finally:
         child.join()
+    stored = stored_bytes(runner.broker_pid, TOPIC)
     missing = backlog.sent + steady.sent - runner.topics.total(TOPIC)
     runner.topics.delete(TOPIC)
     failed = backlog.failed + steady.failed
@@ -94,6 +95,7 @@ def produced(
         times=Percentiles.of(steady.times),
         steady_cpu_us=steady.cpu / steady.sent * 1e6,
         steady_broker_us=(after - before) / steady.sent * 1e6,
+        stored_bytes=stored / (backlog.sent + steady.sent),
         output="right" if not (missing or failed) else f"{missing:,} missing, {failed:,} failed",
     )
 

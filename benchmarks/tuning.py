@@ -19,7 +19,7 @@ from benchmarks.peers import Streamapp, TunedStreamapp
 from benchmarks.producing import produced
 from benchmarks.results import Results
 from benchmarks.runner import START, START_PER_RECORD, PeerError, Runner
-from benchmarks.sampling import Figures, Sampler
+from benchmarks.sampling import Figures, Sampler, stored_bytes
 from benchmarks.takeover import PATIENCE, two_workers, wait_for
 from benchmarks.tuning_results import Detection, Point, Tuning, Varied
 from benchmarks.workload import Workload
@@ -29,6 +29,8 @@ __all__ = ["FROZEN", "KILLED", "detection", "point", "tune"]
 #: Records a second of the steady load, and seconds of it that do not count.
 RATE: Final = 10_000
 LEAD: Final = 2.0
+#: Seconds of a steady load before all others: the broker's JVM compiles what it goes through meanwhile.
+WARM_UP: Final = 15.0
 #: Parts of the clicks and of the seconds that are asked for: there are forty runs.
 FEWER: Final = 2
 #: Rows of the table of workers one of which is gone: to restore them takes no time beside its session.
@@ -46,7 +48,7 @@ def tune(runner: Runner, options: Options) -> Tuning:
     varied = dict(earlier.varied) if earlier else {}
     load = Workload(options.users, options.clicks // FEWER)
     print("not counted, while the broker warms up:", flush=True)
-    print(point(runner, _told(options.streamapp), load, 1.0, "default"), flush=True)
+    print(point(runner, _told(options.streamapp), load, WARM_UP, "default"), flush=True)
     for knob in KNOBS:
         if knob.name in options.settings:
             print(knob.name, flush=True)
@@ -101,6 +103,7 @@ def point(runner: Runner, peer: Streamapp, load: Workload, seconds: float, label
         after = sampler.sample(0)
         if steady is None:
             raise PeerError(f"{job.group} joined none of the steady clicks; its log: {runner.log(job)}")
+        stored = stored_bytes(runner.broker_pid, job.joined)
         unmatched = runner.topics.total(f"{job.prefix}unmatched_clicks")
         output = runner.topics.read(job.joined, job.partitions)
         checked = check(both, ((message.key(), message.value()) for message in output))
@@ -114,6 +117,7 @@ def point(runner: Runner, peer: Streamapp, load: Workload, seconds: float, label
         times=steady.times,
         steady_cpu_us=(after.cpu - before.cpu) / both.steady * 1e6,
         steady_broker_us=(after.broker_cpu - before.broker_cpu) / both.steady * 1e6,
+        stored_bytes=stored / both.results,
         output=str(checked) if not unmatched else f"{checked}; {unmatched:,} unmatched",
     )
 

@@ -89,6 +89,7 @@ def _points(knob: Knob, points: Sequence[Point]) -> str:
         "p99 ms",
         "CPU µs",
         "broker µs",
+        "bytes",
         "output",
     ]
     rows = [
@@ -101,6 +102,7 @@ def _points(knob: Knob, points: Sequence[Point]) -> str:
             f"{point.times.p99:,.1f}",
             f"{point.steady_cpu_us:.1f}",
             f"{point.steady_broker_us:.1f}",
+            f"{point.stored_bytes:.0f}",
             point.output,
         ]
         for point in points

@@ -23,6 +23,7 @@ class Point:
         times: (ms) from produced to readable, or to acknowledged, of records at a steady rate.
         steady_cpu_us: CPU (µs) for each of these.
         steady_broker_us: the broker's.
+        stored_bytes: of a result, or a record, in the broker's log.
         output: ``right``, or what was wrong with it.
     """
 
@@ -33,12 +34,14 @@ class Point:
     times: Percentiles
     steady_cpu_us: float
     steady_broker_us: float
+    stored_bytes: float
     output: str
 
     def __str__(self) -> str:
         return (
             f"{self.value:>14}: {self.per_s:9,.0f}/s, CPU {self.cpu_us:.1f} µs, peak {self.peak_mb:,.0f} MB; steady: "
-            f"{self.times}, CPU {self.steady_cpu_us:.1f} µs, broker {self.steady_broker_us:.1f} µs; {self.output}"
+            f"{self.times}, CPU {self.steady_cpu_us:.1f} µs, broker {self.steady_broker_us:.1f} µs; "
+            f"{self.stored_bytes:.0f} bytes each; {self.output}"
         )
 
 

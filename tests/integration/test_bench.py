@@ -114,6 +114,7 @@ def test_a_tuned_worker_joins_clicks_at_once_and_steadily(
     assert (found.output, found.times.number) == ("right", 500)
     assert 0 < found.times.p50 <= found.times.p99
     assert found.peak_mb > 10
+    assert 10 < found.stored_bytes < 200  # compressed
 
 
 def test_a_producer_is_timed_at_once_and_steadily(runner: Runner) -> None:

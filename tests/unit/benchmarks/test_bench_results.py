@@ -71,8 +71,8 @@ def row(page: str, first: str) -> list[str]:
 
 
 AGAIN = dataclasses.replace(FIGURES, per_s=4_321.0, steady_cpu_us=2.5)
-POINT = Point("0 ms", 3_000.0, 5.0, 100.0, Percentiles.of([3.0]), 6.0, 7.0, "right")
-OTHER = Point("50 ms", 4_000.0, 5.0, 100.0, Percentiles.of([2.9]), 6.0, 7.0, "right")
+POINT = Point("0 ms", 3_000.0, 5.0, 100.0, Percentiles.of([3.0]), 6.0, 7.0, 40.0, "right")
+OTHER = Point("50 ms", 4_000.0, 5.0, 100.0, Percentiles.of([2.9]), 6.0, 7.0, 40.0, "right")
 LIBRARIES = [
     LibraryFigures(library, size, size * cost, 1.0, size * cost, 0.5, size * share, size * share / 4)
     for size in (100, 1_000)
@@ -279,7 +279,7 @@ def test_programs_are_compared_at_each_size_of_the_clicks_that_they_were_given()
 def test_the_page_of_the_settings_has_those_that_were_varied_and_a_plot_of_each(tmp_path: Path) -> None:
     tuning = cast("Tuning", RESULTS[Part.TUNING])
     page = tuning_page.render(tuning)
-    assert row(page, "**0 ms**") == ["**0 ms**", "3,000", "5.0", "100", "3.0", "3.0", "6.0", "7.0", "right"]
+    assert row(page, "**0 ms**") == ["**0 ms**", "3,000", "5.0", "100", "3.0", "3.0", "6.0", "7.0", "40", "right"]
     assert row(page, "**10 s**") == ["**10 s**", "10.6"]
     assert row(page, "`linger.ms`")[4] == "3,000/s (most: 4,000 at 50 ms), p99 3.0 ms (least: this), 100 MB"
     assert page.count("Not measured yet.") == 2 * (len(KNOBS) - 2)
