@@ -27,11 +27,13 @@ from streamapp.formats.wire_format import Framed, WireError
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FileDescriptor
 
-__all__ = ["Read", "reading"]
+__all__ = ["WELL_KNOWN_FILES", "Read", "plain", "reading"]
 
 #: Returns the JSON of data that a schema wrote; raises `Undecodable` if they are not what it says.
 Read: TypeAlias = Callable[[Framed], bytes]
 
+#: What fastavro adds to a schema that it has parsed.
+OWN: Final = ("__fastavro_parsed__", "__named_schemas__")
 #: Files of these packages come with Protobuf.
 WELL_KNOWN_FILES: Final = "google/protobuf/"
 #: The name that no import has.
@@ -77,7 +79,16 @@ def _avro(schema: Schema, declared: Avro | None) -> Read:
     except Exception as exc:  # it raises what a wrong structure leads to
         raise StreamappError(f"it is no Avro schema: {type(exc).__name__}: {exc}") from None
     format_ = declared or Avro(writer)
+    if declared is None or plain(writer) == plain(declared.parsed):
+        return lambda framed: format_.read(framed.data)  # nothing is to be resolved
     return lambda framed: format_.read(framed.data, writer)
+
+
+def plain(schema: Any) -> Any:
+    """Return a schema of Avro that fastavro has parsed, without what it has added."""
+    if isinstance(schema, dict):
+        return {name: plain(value) for name, value in schema.items() if name not in OWN}
+    return [plain(one) for one in schema] if isinstance(schema, list) else schema
 
 
 def _structure(text: str) -> Any:

@@ -6,21 +6,18 @@ import base64
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from streamapp.errors import StreamappError
 from streamapp.formats.avro import Avro
 from streamapp.formats.protobuf import SUFFIX, Protobuf
 from streamapp.formats.registry import Schema, SchemaType
-from streamapp.formats.schema_readers import WELL_KNOWN_FILES
+from streamapp.formats.schema_readers import WELL_KNOWN_FILES, plain
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor
 
 __all__ = ["Written", "written"]
-
-#: What fastavro adds to a schema that it has parsed.
-OWN: Final = ("__fastavro_parsed__", "__named_schemas__")
 
 
 class Written(NamedTuple):
@@ -44,14 +41,8 @@ def _avro(format_: Avro) -> Written:
     if format_.single_object:
         raise StreamappError("single_object=True has the schema's fingerprint where a registry's id is to be: leave it")
     parsed = format_.parsed
-    text = json.dumps(_own(parsed), separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(plain(parsed), separators=(",", ":"), ensure_ascii=False)
     return Written(Schema(SchemaType.AVRO, text), parsed.get("name", "") if isinstance(parsed, dict) else "")
-
-
-def _own(schema: Any) -> Any:
-    if isinstance(schema, dict):
-        return {name: _own(value) for name, value in schema.items() if name not in OWN}
-    return [_own(one) for one in schema] if isinstance(schema, list) else schema
 
 
 def _protobuf(format_: Protobuf) -> Written:

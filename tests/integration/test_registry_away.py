@@ -55,7 +55,7 @@ NOTE = {"name": "note", "type": "string"}
 @pytest.fixture(scope="module")
 def shop(kafka, apicurio: Apicurio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     topics = Topics(kafka.bootstrap, "registry", partitions=1)
-    topics.create("orders", "customers")
+    topics.create("orders", "customers", "prices")
     port = free_port()
     url = f"http://127.0.0.1:{port}{PATH}"
     settings = {**topics.settings, "registry_url": url}
@@ -74,6 +74,7 @@ def started(shop: Shop) -> Shop:
         shop.order("ann", shop.encoded("orders", {"id": "o1", "amount": 12.5}, AMOUNT))
         shop.results("named", 1)
         shop.results("large", 1)
+        shop.results("priced", 1)
     return shop
 
 
@@ -102,10 +103,22 @@ def test_a_batch_of_an_unknown_schema_waits_for_a_registry_that_is_away(started:
     assert started.topics.end("dead_letters") == 0
 
 
+def test_a_global_table_waits_for_a_schema_too_and_goes_on(started: Shop) -> None:
+    value = started.encoded("prices", {"id": "o3", "amount": 7.5}, AMOUNT)
+    started.topics.send("prices", "o3", value)
+    started.topics.flush()
+    wait_until(started.worker.problems, "the worker tells of the registry")
+    with started.door():
+        wait_until(lambda: not started.worker.problems(), "nothing is wrong any more")
+        started.order("ann", started.encoded("orders", {"id": "o3", "amount": 1.0}, AMOUNT))
+        priced = started.results("priced", 3)[-1]
+    assert json.loads(priced.value())["right"] == {"id": "o3", "amount": 7.5}
+
+
 def test_a_schema_that_the_registry_does_not_have_goes_to_the_dead_letters(started: Shop) -> None:
     with started.door():
         started.order("ann", (1_999_999_999).to_bytes(5) + b"rest")
-        letters = started.results("dead_letters", 2)  # of the join, and of the function
+        letters = started.results("dead_letters", 3)  # of the joins, and of the function
     headers = dict(letters[0].headers())
     assert headers["reason"] == b"unknown_schema"
     assert headers["error"].startswith(b"schema 1999999999: the schema registry at")
