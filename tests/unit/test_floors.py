@@ -19,6 +19,7 @@ FLOORS = (
     ("application",),
     ("web",),
     ("state",),
+    ("browse",),
     ("embedded_kafka", "repartitioning", "reset"),
     ("replay",),
     ("produce",),
