@@ -6,9 +6,7 @@
 | ``/table/`` ``/table/{name}/`` ``/table/{name}/{key}/`` ``…/?key=`` | `streamapp.web.tables`, in place of Faust's |
 | ``/joins/`` ``/joins/{name}/`` ``/joins/{name}/{topic}/{partition}/{offset}/`` | `streamapp.web.joins` |
 | ``/graph/`` | `streamapp.web.graph`, in place of Faust's |
-| ``/api/tables`` ``/api/tables/{name}`` ``…/rows`` ``…/count`` ``…/rows/{key}`` | `streamapp.web.state`, `pages` |
-| ``/api/joins`` ``/api/joins/{name}`` ``/api/joins/{name}/{key}`` | `streamapp.web.held` |
-| ``/openapi.json`` | `streamapp.web.document` |
+| ``/api/tables…`` ``/api/joins…`` ``/openapi.json`` | `streamapp.web.state`, `pages`, `held`, `document` |
 | ``/health`` ``/health/ready`` ``/health/live`` | `streamapp.web.health` |
 | ``/metrics`` | `streamapp.web.metrics` |
 | ``/api/group`` ``/api/group/history`` ``/api/group/worker`` ``…/history`` | `streamapp.web.group` |
