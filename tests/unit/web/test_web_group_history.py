@@ -8,8 +8,8 @@ from streamapp.web.worker_part import HistoryPart, SeriesPart
 
 
 def sums(slots: list[int], ends: list[int], committed: list[int], partitions: int) -> HistoryPart:
-    columns = [1.0] * len(slots), [partitions] * len(slots)
-    return HistoryPart([SeriesPart("clicks", None, slots, ends, committed, *columns)])
+    count = len(slots)
+    return HistoryPart([SeriesPart("clicks", None, slots, ends, committed, [1.0] * count, [partitions] * count)])
 
 
 def one(partition: int, slots: list[int], ends: list[int]) -> HistoryPart:
