@@ -1,10 +1,10 @@
-"""How long a click takes until its joined record can be read, while all rows of the table that it is joined with are scanned.
+"""How long a click takes until its joined record can be read, while all rows of its table are scanned.
 
 python -m benchmarks.scan_latency --to scan.json
 
-One worker joins clicks at a steady rate with profiles, of which there are a million in four partitions. First nobody scans;
-then a process of its own reads all rows in pages over HTTP, and once more with a condition that none fulfils. Each click
-carries when it was produced, and is of the phase in which it was read.
+One worker joins clicks at a steady rate with profiles, of which there are a million in four partitions. First nobody
+scans; then a process of its own reads all rows in pages over HTTP, and once more with a condition that none fulfils.
+Each click carries when it was produced, and is of the phase in which it was read.
 """
 
 from __future__ import annotations
