@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
 from faust.types.web import Web
 
@@ -10,6 +11,8 @@ from streamapp import web
 from streamapp.settings import Settings
 from streamapp.topology import App as JoiningApp
 from streamapp.web.families import flow, joins
+from streamapp.web.panels import MakePanel
+from streamapp.web.worker_families import lag, standing, work
 
 __all__ = ["App"]
 
@@ -31,10 +34,12 @@ class App(JoiningApp):
         elif id:
             settings = dataclasses.replace(settings, id=id)
         self.metrics = web.Metrics()
-        self.metrics.add(lambda: flow(self))
-        self.metrics.add(lambda: joins(self))
+        #: What the page at ``/dashboard/`` shows of this app besides what it shows of each.
+        self.panels: list[MakePanel] = []
+        for families in (flow, joins, work, lag, standing):
+            self.metrics.add(partial(families, self))
         super().__init__(settings, **web.options(self.metrics, settings.web_token, options))
 
     def on_webserver_init(self, server: Web) -> None:
         """Add our views; called by Faust when the web server is made."""
-        web.mount(self, server, self.metrics)
+        web.mount(self, server, self.metrics, self.panels)

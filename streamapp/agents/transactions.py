@@ -18,6 +18,7 @@ __all__ = ["ask_account", "score"]
 profiles.read_ahead(transactions)
 app.explain(Decisions())
 judge = Judge(app, settings)
+app.panels.append(lambda: judge.panel(alerts.topic))
 
 
 @app.agent(transactions)

@@ -15,5 +15,6 @@ from streamapp.formats.format import Format, Json
 from streamapp.formats.msgpack import MessagePack
 from streamapp.formats.protobuf import Protobuf
 from streamapp.formats.raw import Raw
+from streamapp.formats.registered import Registered
 
-__all__ = ["Avro", "Format", "Json", "MessagePack", "Protobuf", "Raw"]
+__all__ = ["Avro", "Format", "Json", "MessagePack", "Protobuf", "Raw", "Registered"]

@@ -11,6 +11,7 @@ from streamapp.joins.driver import Driver
 from streamapp.joins.explanation import Candidate, Explanation, Verdict
 from streamapp.joins.foreign_key import ForeignKeyJoin
 from streamapp.joins.global_table import GlobalTable
+from streamapp.joins.held import Held, Holding
 from streamapp.joins.how import How
 from streamapp.joins.idle import IdleTimeout
 from streamapp.joins.join import Join, Operator
@@ -38,6 +39,8 @@ __all__ = [
     "Explanation",
     "ForeignKeyJoin",
     "GlobalTable",
+    "Held",
+    "Holding",
     "How",
     "IdleTimeout",
     "Join",

@@ -16,6 +16,7 @@ from streamapp.joins.buffer import Buffer
 from streamapp.joins.clock import BEGINNING
 from streamapp.joins.declared import Declared, Described, changes, earlier
 from streamapp.joins.explanation import Explanation, Verdict, candidate, closest, unusable
+from streamapp.joins.held import Held, buffered
 from streamapp.joins.how import How
 from streamapp.joins.ledger import Accounting
 from streamapp.joins.output import Joined, Output, Reason
@@ -170,6 +171,15 @@ class AsOfOperator(Accounting[Joined]):
             late_by = clock.time - join.grace - time
             return explain(verdict=Verdict.LATE, late_by=late_by, reasons=frozenset({Reason.LATE}))
         return explain(verdict=Verdict.PENDING if left else Verdict.APPLIED, until=until + 1)
+
+    def held(self, key: bytes) -> list[Held]:
+        """Return the left records of a key that wait, and the right ones that they may join."""
+        left_reach, right_reach = self._reach
+        rights = [one for one in self._windows.look(key).right if one.timestamp + right_reach >= self.clock.time]
+        return [
+            *buffered(Side.LEFT, self._lefts.of(key), left_reach, pending=True),
+            *buffered(Side.RIGHT, rights, right_reach, pending=False),
+        ]
 
     def _without_key(self, side: int, record: Record) -> None:
         if side == Side.LEFT and self.join.how is How.LEFT:

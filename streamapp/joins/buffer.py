@@ -64,6 +64,11 @@ class Buffer:
         """Give what was kept of a record that waits; None = it is not here."""
         return next((kept for kept in self._timeline.at(record.timestamp) if kept.is_of(record)), None)
 
+    def of(self, key: bytes) -> list[Buffered]:
+        """Return the records of a key that wait, in the order of their timestamps, by a look at all that wait."""
+        found = [record for record in self._timeline if record.key == key and not record.matched]
+        return sorted(found, key=_ORDER)
+
     def match(self, record: Buffered) -> None:
         """Note the first match of a record."""
         record.matched = True

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 from streamapp.joins.balance import Balance, Updates
 from streamapp.joins.clock import Clock
 from streamapp.joins.declared import TakingOver
 from streamapp.joins.explanation import Explanation
+from streamapp.joins.held import Held
 from streamapp.joins.output import Output
 from streamapp.joins.records import Batch, Record
 from streamapp.joins.state import State
@@ -45,6 +47,9 @@ class Operator(Protocol[R]):
 
     def explain(self, source: int, record: Record) -> Explanation:
         """Say why a record that was taken in joined, or did not, as far as the state tells; changes nothing."""
+
+    def held(self, key: bytes) -> Sequence[Held] | None:
+        """Return what is held for a key, by source and time; None = what it holds is not told by key."""
 
     def advance(self, to: int) -> Output[R]:
         """Move the clock on to an event time (ms) without a record, which closes what waits for that."""

@@ -9,6 +9,7 @@ import msgspec
 
 from streamapp.joins.balance import Balance, Updates
 from streamapp.joins.clock import BEGINNING, Clock
+from streamapp.joins.held import Held
 from streamapp.joins.output import Output, Reason, SideOutput
 from streamapp.joins.records import Record
 from streamapp.joins.state import State
@@ -151,6 +152,10 @@ class Accounting(Generic[R]):
     def due(self) -> bool:
         """Whether something is due by the wall clock, without a record."""
         return False
+
+    def held(self, key: bytes) -> Sequence[Held] | None:
+        """Return what is held for a key, by source and time; None = what it holds is not told by key."""
+        return None
 
     def refuse(self, source: int, record: Record, detail: object) -> None:
         """Reject a record of an input, which does not move the clock; it comes out at the side with the next batch."""

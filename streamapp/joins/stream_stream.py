@@ -18,6 +18,7 @@ from streamapp.joins.buffer import Buffer
 from streamapp.joins.clock import END
 from streamapp.joins.declared import Declared, Described, changes, earlier
 from streamapp.joins.explanation import Explanation, Verdict, candidate, closest, unusable
+from streamapp.joins.held import Held, buffered
 from streamapp.joins.how import How
 from streamapp.joins.ledger import Accounting
 from streamapp.joins.output import Joined, Output, Reason
@@ -188,6 +189,16 @@ class StreamStreamOperator(Accounting[Joined]):
             late_by = clock.time - self.join.grace - time
             return explain(verdict=Verdict.LATE, late_by=late_by, reasons=frozenset({Reason.LATE}))
         return explain(verdict=Verdict.MATCHED if kept.matched else Verdict.PENDING, until=until + 1)
+
+    def held(self, key: bytes) -> list[Held]:
+        """Return the records of a key whose windows are open, by side and time."""
+        window, now = self._windows.look(key), self.clock.time
+        return [
+            one
+            for view in self._views
+            for one in buffered(view.side, window.side(view.side), view.reach)
+            if one.timestamp + view.reach >= now
+        ]
 
     def _without(self, side: int, record: Record, now: int) -> None:
         """Account for a record without a key or a value; it joins nothing, and does not move the clock."""

@@ -19,6 +19,7 @@ from streamapp.joins.buffer import Buffer
 from streamapp.joins.clock import BEGINNING, END
 from streamapp.joins.declared import LAYOUT, ROWS_APART, Declared, Described, changes, earlier
 from streamapp.joins.explanation import Explanation, Lookup, Verdict, explain_update, unusable
+from streamapp.joins.held import Held, buffered
 from streamapp.joins.ledger import Accounting, Refused
 from streamapp.joins.output import Joined, Output, Reason
 from streamapp.joins.records import Batch, Record, Side
@@ -185,6 +186,11 @@ class StreamTableOperator(Accounting[R], Generic[R]):
         }
         reasons = frozenset(reason for reason, may_be in possible.items() if may_be)
         return explain(verdict=Verdict.OVER, untold=Verdict.MATCHED, reasons=reasons)
+
+    def held(self, key: bytes) -> list[Held]:
+        """Return the records of a key that wait, and its rows in the tables that are kept here."""
+        waiting = buffered(Side.LEFT, self._buffer.of(key), (self._grace or 0) - 1, pending=True)
+        return [*waiting, *(one for n, table in enumerate(self.tables, 1) for one in table.held(n, key))]
 
     def keys(self, number: int) -> Iterator[bytes]:
         """Go through the keys of a table, from 1; to be left before the next change."""

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from streamapp.joins.cache import Cache
+from streamapp.joins.held import Held, Holding
 from streamapp.joins.output import Reason
 from streamapp.joins.records import Record
 from streamapp.joins.rows import Row, Rows
@@ -160,6 +161,11 @@ class Table:
     def at(self, key: bytes, _timestamp: int) -> Row | None:
         """Return the row that a record of this time (ms) joins: the current one."""
         return self.get(key)
+
+    def held(self, source: int, key: bytes) -> list[Held]:
+        """Return the row of a key as what is held of a source; none if there is none."""
+        found = self.get(key)
+        return [] if found is None else [Held(source, Holding.ROW, found.timestamp, found.value, found.offset)]
 
     def put(self, key: bytes, value: bytes | None, timestamp: int, offset: int = -1) -> Reason | None:
         """Apply an update; returns why it does not become the current row, None if it does."""

@@ -12,6 +12,7 @@ from typing import Final
 from streamapp.joins.clock import BEGINNING
 from streamapp.joins.declared import LAYOUT, ROWS_APART, Declared, Described, changes, earlier, widened
 from streamapp.joins.explanation import ANY, Explanation, candidate, explain_row
+from streamapp.joins.held import Held
 from streamapp.joins.how import How
 from streamapp.joins.ledger import Accounting
 from streamapp.joins.output import Joined, Output, Reason
@@ -129,6 +130,10 @@ class TableTableOperator(Accounting[Joined]):
         joined = [] if other is None else [candidate(1 - side, key, other, ANY)]
         late = (Reason.SUPERSEDED, Reason.EXPIRED) if mine.versioned else ()
         return explain_row(side, record, mine.get(key), joined, self.clock, late)
+
+    def held(self, key: bytes) -> list[Held]:
+        """Return the rows that the tables have for a key; of versioned ones the past ones, too."""
+        return [one for side, table in enumerate(self.tables) for one in table.held(side, key)]
 
     def _update(self, side: int, record: Record) -> None:
         key, timestamp = record.key, record.timestamp

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import bisect
 import heapq
+import itertools
 import operator
+from collections.abc import Iterator
 from typing import Final
 
 from streamapp.joins.clock import END
@@ -41,6 +43,10 @@ class Timeline:
             bisect.insort_left(records, record, key=lambda other: -other.timestamp)
         else:
             records.append(record)
+
+    def __iter__(self) -> Iterator[Buffered]:
+        """Go through all records, in no order; to be left before the next change."""
+        return itertools.chain.from_iterable(self._slices.values())
 
     def take(self, before: int) -> list[Buffered]:
         """Take out the records whose timestamp is smaller than ``before``, in no order."""

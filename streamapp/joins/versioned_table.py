@@ -6,13 +6,14 @@ of its own time. (Kafka Streams' versioned state stores, KIP-889.)
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
 
 from streamapp.joins import ordering
 from streamapp.joins.clock import BEGINNING, Clock
+from streamapp.joins.held import Held, Holding
 from streamapp.joins.output import Reason
 from streamapp.joins.records import Record
 from streamapp.joins.rows import Row
@@ -74,6 +75,18 @@ class VersionedTable:
         # One version lasts until the next, so the newest that is not after the time is the one.
         versions = self._past.scan(ordering.grouped(key), start=ordering.time(-timestamp))
         return next((_decode(row).row for _, row in versions), None)
+
+    def held(self, source: int, key: bytes) -> Iterator[Held]:
+        """Go through the versions of a key, the newest first; a deletion is one too."""
+        current = self._current.version(key)
+        if current is not None:
+            yield Held(source, Holding.ROW, current.timestamp, current.value, current.offset)
+        horizon = self._horizon
+        for _, row in self._past.scan(ordering.grouped(key)):
+            version = _decode(row)
+            yield Held(source, Holding.VERSION, version.timestamp, version.value, version.offset)
+            if version.timestamp <= horizon:  # those before are not asked for any more
+                return
 
     def put(self, key: bytes, value: bytes | None, timestamp: int, offset: int = -1) -> Reason | None:
         """Apply an update; gives why it does not become the current row, None if it does."""

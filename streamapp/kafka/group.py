@@ -17,7 +17,7 @@ from faust.types import TP
 
 from streamapp.kafka.insides import Coordinator, Response
 from streamapp.kafka.lease import Lease
-from streamapp.kafka.members import StaticMember, members
+from streamapp.kafka.members import Described, StaticMember, described, members
 from streamapp.kafka.protocol import Call, Membership, describe_group, fetch_offsets
 
 __all__ = ["AGAIN", "Group", "passes"]
@@ -132,11 +132,23 @@ class Group:
 
     async def members(self) -> list[StaticMember]:
         """Return the static members; to be asked in the consumer's thread."""
+        return members(await self._description())
+
+    async def described(self) -> Described:
+        """Return the group's state, and its members with what they are assigned."""
+        return described(await self._there(self._description()))
+
+    @property
+    def member(self) -> str:
+        """The id that the coordinator has given this worker; "" = it is no member now."""
+        return self._coordinator.member_id
+
+    async def _description(self) -> Response:
         while True:
             response = await self._ask(describe_group(self._coordinator.group_id))
             ((code, *_),) = response.groups
             if not await self._failed({code}):
-                return members(response)
+                return response
 
     async def _committed(self, partitions: Iterable[TP], stable: bool) -> Committed:
         while True:

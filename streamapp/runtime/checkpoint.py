@@ -26,6 +26,7 @@ from streamapp.rate_limit import RateLimit
 from streamapp.runtime.batch import Batch
 from streamapp.runtime.changelog_limits import ChangelogLimits
 from streamapp.runtime.delivery import Delivery, OffsetCommits
+from streamapp.runtime.histogram import SECONDS, Histogram
 from streamapp.runtime.outbox import Outbox
 from streamapp.runtime.output import DeadLetters
 from streamapp.runtime.patience import PROBLEM_AFTER_S, Patience
@@ -121,6 +122,9 @@ class Checkpoint:
     group_id: str
 
     def __post_init__(self) -> None:
+        #: How long commits take (s), and how many could not be made: their work is done again.
+        self.seconds = Histogram(SECONDS)
+        self.failed = 0
         #: Whether nothing more becomes durable before the next generation: something failed to, or the partitions go.
         self.over = False
         #: Set when so much is not committed that it should not wait for its time.
@@ -196,8 +200,9 @@ class Checkpoint:
             if self.over:
                 return False
             slow = asyncio.get_running_loop().call_later(PROBLEM_AFTER_S, self._tell_slow)
+            began = time.monotonic()
             try:
-                return await self._commit()
+                committed = await self._commit()
             except StoreError as exc:
                 await self.worker.crash(exc)
             except RefusedError as exc:
@@ -205,6 +210,10 @@ class Checkpoint:
                 await self.worker.crash(exc)
             except Exception as exc:
                 self.fail(exc)
+            else:
+                if committed:
+                    self.seconds.observe(time.monotonic() - began)
+                return committed
             finally:
                 slow.cancel()
                 self.worker.faults.over(Checkpoint)
@@ -317,6 +326,7 @@ class Checkpoint:
         """Give all up that is not committed, and have it read again, as after a rebalance."""
         if self.over:
             return
+        self.failed += 1
         self._tell(error)
         self.end()
         name = name_of(error, self.group_id) if standing(type(error)) else COMMIT

@@ -72,6 +72,8 @@ class Lane:
     #: Where each partition it is joined with has to be, if it has nothing at hand; None = not known yet.
     barrier: Mapping[TP, int] | None = None
     working: bool = False
+    #: Of each part that agents got and that is not committed: its last offset, and its first record's event time (ms).
+    begun: deque[tuple[int, int]] = dataclasses.field(default_factory=deque)
 
     def hold(self, batch: Batch, now: float, wall: Wall) -> None:
         """Let a fetched batch wait."""
@@ -117,8 +119,23 @@ class Lane:
         if stop == len(waiting):
             self.waiting = self.barrier = None
         self.working = True
-        self.offsets.begin(batch.records[-1].offset)
+        last = batch.records[-1].offset
+        self.offsets.begin(last)
+        self.begun.append((last, batch.records[0].timestamp))
         return batch
+
+    def commit(self, offset: int) -> None:
+        """Take note of the offset that is committed."""
+        self.committed = offset
+        while self.begun and self.begun[0][0] < offset:
+            self.begun.popleft()
+
+    @property
+    def oldest(self) -> int | None:
+        """The event time (ms) of the first record at hand that is not committed; None = there is none at hand."""
+        if self.begun:
+            return self.begun[0][1]
+        return None if self.waiting is None else self.waiting.records[self.at].timestamp
 
 
 def _in_place(timestamps: Sequence[int], limit: int) -> list[int]:

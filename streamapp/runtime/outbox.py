@@ -210,7 +210,7 @@ class Outbox:
             for sending in parcel.sendings:
                 self._make_room(sending)
                 offset += len(sending.results)
-                sending.to.delivered(len(sending.results), offset)
+                sending.to.delivered(sending.results, offset)
                 self._sent.pop(sending, None)
                 self._sent_before.pop(sending, None)
                 sending.arrived.set_result(None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
@@ -18,6 +18,8 @@ from streamapp.kafka.record import Envelope, Headers, Result
 from streamapp.kafka.refusals import Cause, RecordRefusedError, RefusedError
 from streamapp.rate_limit import RateLimit
 from streamapp.runtime.batch import Batch
+from streamapp.runtime.histogram import Latency
+from streamapp.runtime.samples import Made, Sample, Samples
 from streamapp.runtime.watch import Watch
 from streamapp.runtime.work import Origin, Rejected, Results
 
@@ -27,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two log lines for the same topic and reason: a flood of bad records must not flood the log.
 REJECTED_LOG_INTERVAL_S: Final = 10.0
+#: How many results of each topic are kept for who looks.
+NEWEST_RESULTS: Final = 5
 #: Bytes of an error that are kept in a dead letter which is too large without its value, too.
 ERROR_MAX_BYTES: Final = 1_000
 #: How many headers are a dead letter's own, before all others.
@@ -50,13 +54,18 @@ class Output:
 
     def __init__(self, app: OutputApp, topic: str) -> None:
         self._app = app
+        #: From the event times of results until the broker has acknowledged them.
+        self.latency = Latency()
         self.topic = topic
         #: What its values and keys are written as; None = JSON, and text for keys.
         self.serde: Serde | None = None
         #: Formats of keys by topic: where they are not those of the input, keys have other partitions here.
         self.key_formats: Mapping[str, Format] = {}
-        #: Records that the broker has acknowledged.
+        #: Records that the broker has acknowledged, in all and by the topic whose batches gave them.
         self.sent = 0
+        self.sources: Counter[str] = Counter()
+        #: Some of them, the newest last.
+        self.newest: deque[Made] = deque(maxlen=NEWEST_RESULTS)
 
     def send(
         self, batch: Batch, results: Sequence[Result], *, rekeyed: bool = False, origin: Origin | None = None
@@ -112,6 +121,12 @@ class Output:
         """Send results to a partition, whatever their keys, as `send` does."""
         batch.work.results.append(Results(self, results, TP(self.topic, partition)))
 
+    def took(self, results: Sequence[Result], source: str) -> None:
+        """Take note of results that the broker has, and of the topic whose batches gave them."""
+        self.sent += len(results)
+        self.sources[source] += len(results)
+        self.newest.extend(map(Made.of, results[-NEWEST_RESULTS:]))
+
     async def refused(
         self, result: Result, source: TP, record: Record | None, error: RecordRefusedError
     ) -> Results | None:
@@ -147,6 +162,7 @@ class DeadLetters(Output):
         self._logged = RateLimit(REJECTED_LOG_INTERVAL_S)
         #: Records rejected so far, by topic and reason.
         self.counts: Counter[tuple[str, Reason]] = Counter()
+        self.samples = Samples()
 
     def reject(self, batch: Batch, rejected: Iterable[Rejected]) -> None:
         """Send rejected records of a batch once the agent is done with it."""
@@ -157,6 +173,7 @@ class DeadLetters(Output):
         letters: list[Result] = []
         for one in rejected:
             self.counts[one.tp.topic, one.reason] += 1
+            self.samples.add([Sample.of(one.tp, one.record, one.reason, one.error)])
             self._log(one)
             if not one.join:
                 self._app.watch.rejected(one)

@@ -25,8 +25,8 @@ __all__ = ["BatchProducer", "Destination", "Parcel", "Sending"]
 class Destination(Protocol):
     """What is told that records are on the broker: results for a topic, or the rows of a table partition."""
 
-    def delivered(self, count: int, offset: int) -> None:
-        """Take note that the broker has so many more records, up to (not with) this offset of their partition."""
+    def delivered(self, results: Sequence[Result], offset: int) -> None:
+        """Take note that the broker has these records, up to (not with) this offset of their partition."""
 
     async def refused(self, result: Result, error: RecordRefusedError) -> Results | None:
         """Return what is sent in place of a refused record; a RefusedError if there is no other place for it."""

@@ -140,6 +140,8 @@ class Restore:
         self._empty: set[TP] = set()
         #: Where the changelogs end that are not read to their ends yet.
         self._ends: dict[TP, int] = {}
+        #: By partition, how many changelog records are still to be read, at most.
+        self._left: dict[TP, int] = {}
         self._began = self._reported = time.monotonic()
         #: Changelog records that were read, and the seconds that it took.
         self.records = 0
@@ -189,6 +191,7 @@ class Restore:
             positions[tp] = begins[tp] if offset is None else offset
             if positions[tp] < ends[tp] and tp not in self._waiting:
                 self._ends[tp] = ends[tp]
+        self._left = {tp: end - positions[tp] for tp, end in self._ends.items()}
         # Up to the seeks nothing is awaited: aiokafka would look for committed offsets, of which there are none.
         if self._ends:  # a standby that has all would tell in the log, each second, that it reads nothing
             reader.assign(list(self._ends))
@@ -252,6 +255,7 @@ class Restore:
         taken = reader.take(self._ends, RESTORE_RECORDS, RESTORE_BYTES)
         for tp in list(self._ends):
             position = await reader.position(tp)
+            self._left[tp] = max(0, self._ends[tp] - position)
             if tp in taken or position >= self._ends[tp]:
                 self._write(tp, taken.get(tp, []), position)
             if position >= self._ends[tp]:
@@ -263,25 +267,34 @@ class Restore:
         if self._ends and not taken:  # what was left may have been a transaction's marker
             await asyncio.wait([fetched], timeout=REPORT_INTERVAL_S)
         fetched.cancel()
-        await self._report(reader)
+        self._report()
+
+    @property
+    def left(self) -> int:
+        """How many changelog records are still to be read, at most."""
+        return sum(self._left.values())
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long that takes (s), as fast as it went so far; None = not known."""
+        return self.left * (time.monotonic() - self._began) / self.records if self.records else None
 
     def _write(self, tp: TP, records: list[Record], position: int) -> None:
         write = self.stores[tp].restore if tp in self._empty else self.stores[tp].write
         write(_changes(records), position)
         self.records += len(records)
 
-    async def _report(self, reader: TableConsumer) -> None:
+    def _report(self) -> None:
         now = time.monotonic()
         if now < self._reported + REPORT_INTERVAL_S:
             return
         self._reported = now
-        left = sum([end - await reader.position(tp) for tp, end in self._ends.items()])
         logger.info(
             "Restoring %d table partitions: %s changelog records read, %s a second, at most %s to go",
             len(self.stores),
             f"{self.records:,}",
             f"{self.records / (now - self._began):,.0f}",
-            f"{left:,}",
+            f"{self.left:,}",
         )
 
 

@@ -86,6 +86,22 @@ class Uncommitted:
             (row is not None) - (old is not None) for row, old in zip(changes.values(), stored, strict=True)
         )
 
+    @property
+    def uncommitted(self) -> int:
+        """How many rows were written that are not in the store yet."""
+        return len(self.fresh) + len(self._frozen)
+
+    def is_committed(self, key: bytes) -> bool:
+        """Return whether the row of a key is the one that is in the store."""
+        return key not in self.fresh and key not in self._frozen
+
+    def lag(self, offset: int) -> int:
+        """Return how many records of the changelog the rows at an offset of it lack.
+
+        After a recovery the store has all of it, and then nobody but this worker writes to it.
+        """
+        return max(0, max(self._offset, self._stored) - offset)
+
     def merge(self, changes: Changes) -> None:
         """Take in the rows that finished work wrote."""
         self.fresh.update(changes)
@@ -118,7 +134,7 @@ class Uncommitted:
         """Return changelog records that put what is frozen back to what is in the store."""
         return _records({key: self.committed.get(key) for key in sorted(self._frozen)})
 
-    def delivered(self, count: int, offset: int) -> None:
+    def delivered(self, results: Sequence[Result], offset: int) -> None:
         """Take note of how far the changelog is."""
         self._offset = max(self._offset, offset)
 

@@ -15,6 +15,7 @@ from streamapp.runtime.advice import advice, advice_on_keys
 from streamapp.runtime.batch import Batch
 from streamapp.runtime.output import Output, OutputApp
 from streamapp.runtime.rows import RowTable
+from streamapp.runtime.samples import Sample, Samples, newest_of_each
 from streamapp.runtime.tally import Example
 from streamapp.runtime.work import Origin
 
@@ -38,6 +39,7 @@ class UnmatchedOutput(Output):
         self._keeps = keeps
         #: How many there were since the start, by topic and reason.
         self.counts: Counter[tuple[str, str]] = Counter()
+        self.samples = Samples()
 
     def advice(self, reason: str, example: Example | None) -> str:
         """Return what to do about records that have no row."""
@@ -67,5 +69,8 @@ class UnmatchedOutput(Output):
         for reason, count in Counter(reasons).items():
             watched.tally.unmatched[reason] += count
             self.counts[tp.topic, reason] += count
-        for reason, (record, _) in dict(zip(reasons, results, strict=True)).items():
+        last = dict(zip(reasons, results, strict=True))
+        for reason, (record, _) in last.items():
             watched.tally.note(reason, Example(tp, getattr(record, "offset", -1), key=record.key))
+        newest = newest_of_each(last, reasons, results)
+        self.samples.add(Sample.of(tp, record, self._reason(value or b"")) for record, value in newest)

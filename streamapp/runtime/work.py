@@ -14,6 +14,7 @@ from streamapp.joins.records import Record
 from streamapp.joins.rows import Row
 from streamapp.kafka.record import Envelope, Result, Stamped
 from streamapp.kafka.refusals import RecordRefusedError
+from streamapp.runtime.histogram import Latency
 from streamapp.runtime.uncommitted import Uncommitted
 
 __all__ = ["Origin", "Rejected", "Results", "Work"]
@@ -40,8 +41,11 @@ class ResultTopic(Protocol):
     """A topic that results are sent to."""
 
     topic: str
-    #: Records that the broker has acknowledged.
-    sent: int
+    #: From the event times of results until the broker has acknowledged them.
+    latency: Latency
+
+    def took(self, results: Sequence[Result], source: str) -> None:
+        """Take note of results that the broker has, and of the topic whose batches gave them."""
 
     async def refused(
         self, result: Result, source: TP, record: Record | None, error: RecordRefusedError
@@ -58,9 +62,10 @@ class Results(msgspec.Struct):
     rekeyed: bool = False
     origin: Origin | None = None
 
-    def delivered(self, count: int, offset: int) -> None:
-        """Count results that the broker has."""
-        self.output.sent += count
+    def delivered(self, results: Sequence[Result], offset: int) -> None:
+        """Take note of results that the broker has."""
+        self.output.took(results, self.source.topic)
+        self.output.latency.took(results, self.source)
 
     async def refused(self, result: Result, error: RecordRefusedError) -> Results | None:
         """Return what is sent in place of a result that the broker refuses."""

@@ -5,19 +5,27 @@ from __future__ import annotations
 import heapq
 import itertools
 import threading
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from typing import Final
 
 from sortedcontainers import SortedDict
 
 from streamapp.joins.rows import Row
 from streamapp.stores.partition import Changes
+from streamapp.stores.snapshot import Measure, Piece, Snapshot, Snapshots
 from streamapp.stores.standing import Standing
 
-__all__ = ["MemoryPartition", "OrderedMemoryPartition"]
+__all__ = ["MemoryPartition", "MemorySnapshot", "OrderedMemoryPartition"]
 
 #: Rows that a scan reads at once: meanwhile no other thread writes.
 SCANNED_ROWS: Final = 100
+#: Rows of which the sizes tell that of all of them.
+MEASURED_ROWS: Final = 200
+#: Bytes that a row takes besides its key and value: three Python objects with their headers, and places in a dict and
+#: in the heap of times.
+ROW_OVERHEAD_BYTES: Final = 350
+#: Stands for a row that was not changed, as None stands for one that was not there.
+UNCHANGED: Final = Row(b"", 0)
 
 
 class MemoryPartition:
@@ -29,7 +37,11 @@ class MemoryPartition:
         self._times: list[tuple[int, bytes]] = []
         self.offset: int | None = None
         self.standing = Standing()
+        self._newest: int | None = None
         self.get = self._rows.get
+        #: Held while the rows are changed.
+        self._lock = threading.Lock()
+        self._snapshots: Snapshots[MemorySnapshot] = Snapshots()
 
     def stand(self, standing: Standing) -> None:
         """Keep how it stands to its changelog."""
@@ -44,16 +56,27 @@ class MemoryPartition:
 
     def write(self, changes: Changes, offset: int) -> None:
         """Write rows and the changelog offset after them."""
-        for key, row in changes.items():
-            if row is None:
-                self._rows.pop(key, None)
-            else:
-                self._rows[key] = row
-                heapq.heappush(self._times, (row.timestamp, key))
-        if len(self._times) > 2 * len(self._rows) + 1000:
-            self._times = [(row.timestamp, key) for key, row in self._rows.items()]
-            heapq.heapify(self._times)
-        self.offset = offset
+        with self._lock:
+            self._keep(changes)
+            newest = self._newest
+            for key, row in changes.items():
+                if row is None:
+                    self._rows.pop(key, None)
+                else:
+                    self._rows[key] = row
+                    heapq.heappush(self._times, (row.timestamp, key))
+                    if newest is None or row.timestamp > newest:
+                        newest = row.timestamp
+            if len(self._times) > 2 * len(self._rows) + 1000:
+                self._times = [(row.timestamp, key) for key, row in self._rows.items()]
+                heapq.heapify(self._times)
+            self.offset, self._newest = offset, newest
+
+    def _keep(self, keys: Iterable[bytes]) -> None:
+        """Keep the rows of keys that are about to change, for the snapshots that are open."""
+        if self._snapshots:
+            for snapshot in self._snapshots.all():
+                snapshot.keep(keys)
 
     def restore(self, changes: Changes, offset: int) -> None:
         """Write rows and the changelog offset after them."""
@@ -76,14 +99,28 @@ class MemoryPartition:
         """Go through all rows."""
         return iter(list(self._rows.items()))
 
+    def snapshot(self) -> MemorySnapshot:
+        """Return all rows as they are now: the keys are copied, in one step of 10 to 30 ms for a million."""
+        with self._lock:
+            return self._snapshots.add(MemorySnapshot(list(self._rows), self._rows, self.offset or 0, self._snapshots))
+
     def __len__(self) -> int:
         return len(self._rows)
 
+    def measure(self) -> Measure:
+        """Return how much there is; the bytes by the sizes of some rows."""
+        with self._lock:
+            count = len(self._rows)
+            some = list(itertools.islice(self._rows.items(), MEASURED_ROWS))
+        mean = sum(len(key) + len(row.value) for key, row in some) / max(1, len(some)) + ROW_OVERHEAD_BYTES
+        return Measure(count, int(count * mean), self._newest, self.offset or 0)
+
     def clear(self) -> None:
         """Remove all rows and the offset."""
+        self._snapshots.close()
         self._rows.clear()
         self._times.clear()
-        self.offset = None
+        self.offset = self._newest = None
         self.standing = Standing()
 
     def close(self) -> None:
@@ -97,11 +134,11 @@ class OrderedMemoryPartition(MemoryPartition):
     def __init__(self) -> None:
         self._sorted = SortedDict[bytes, Row]()
         super().__init__(self._sorted)
-        self._lock = threading.Lock()
 
     def write(self, changes: Changes, offset: int) -> None:
         """Write rows and the changelog offset after them; nobody asks for the oldest ones."""
         with self._lock:
+            self._keep(changes)
             for key, row in changes.items():
                 if row is None:
                     self._rows.pop(key, None)
@@ -124,3 +161,48 @@ class OrderedMemoryPartition(MemoryPartition):
             if len(found) < SCANNED_ROWS:
                 return
             start, inclusive = found[-1][0], False
+
+
+class MemorySnapshot(Snapshot):
+    """The keys at one moment, and those of their rows that were changed since; a position is a place among the keys."""
+
+    def __init__(
+        self,
+        keys: Sequence[bytes],
+        rows: MutableMapping[bytes, Row],
+        offset: int,
+        snapshots: Snapshots[MemorySnapshot],
+    ) -> None:
+        super().__init__(offset)
+        self._keys = keys
+        self._rows = rows
+        self._before: dict[bytes, Row | None] = {}
+        self._snapshots = snapshots
+
+    def keep(self, keys: Iterable[bytes]) -> None:
+        """Keep the rows of keys that are about to change."""
+        before, get = self._before, self._rows.get
+        for key in keys:
+            if key not in before:
+                before[key] = get(key)
+
+    def _read(self, position: bytes, limit: int) -> Piece:
+        start = int(position or b"0")
+        keys = self._keys[start : start + limit]
+        # The rows first: one that is changed meanwhile was kept before.
+        now = list(map(self._rows.get, keys))
+        rows = []
+        for key, row in zip(keys, now, strict=True):
+            then = self._before.get(key, UNCHANGED)
+            if (found := row if then is UNCHANGED else then) is not None:
+                rows.append((key, found))
+        end = start + len(keys)
+        return Piece(rows, b"%d" % end if end < len(self._keys) else None)
+
+    def after(self, position: bytes, count: int, key: bytes) -> bytes:
+        """Return the position after so many rows of the piece at a position."""
+        return b"%d" % (int(position or b"0") + count)
+
+    def _close(self) -> None:
+        self._snapshots.remove(self)
+        self._keys, self._rows, self._before = [], {}, {}

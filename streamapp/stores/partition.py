@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from streamapp.joins.rows import Row
+from streamapp.stores.snapshot import Measure, Snapshot
 from streamapp.stores.standing import Standing
 
 __all__ = ["Changes", "OrderedStore", "PartitionStore", "keep_in_step"]
@@ -55,8 +56,14 @@ class PartitionStore(Protocol):
     def items(self) -> Iterator[tuple[bytes, Row]]:
         """Go through all rows."""
 
+    def snapshot(self) -> Snapshot:
+        """Return all rows as they are now, in any thread; a ClosedError if the partition is closed."""
+
     def __len__(self) -> int:
         """Return the number of rows; an estimate where they would have to be read for it."""
+
+    def measure(self) -> Measure:
+        """Return how much there is, in any thread; a ClosedError if it is closed."""
 
     def clear(self) -> None:
         """Remove all rows and the offset; after a crash in the midst of it the rows are there with it, or neither."""

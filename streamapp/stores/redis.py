@@ -30,6 +30,7 @@ from streamapp.settings import PREFIX, Settings
 from streamapp.stores.cache import RowCache
 from streamapp.stores.errors import StoreBehindError, StoreError, StoreUnreachableError
 from streamapp.stores.partition import Changes
+from streamapp.stores.snapshot import Measure, Piece, Snapshot
 from streamapp.stores.standing import Standing
 
 __all__ = ["RedisPartition", "check", "connect", "forget", "open_partition"]
@@ -42,6 +43,8 @@ TIME: Final = struct.Struct(">q")
 COMMAND_FIELDS: Final = 5_000
 #: Rows of a scan that are read at once.
 SCANNED_ROWS: Final = 1_000
+#: Rows of which the sizes tell that of all of them.
+MEASURED_ROWS: Final = 50
 #: Seconds to connect and to wait for an answer. Rows are read in the event loop, which waits that long with them.
 CONNECT_TIMEOUT_S, ANSWER_TIMEOUT_S = 1.0, 3.0
 #: Seconds that a worker waits for Redis when it starts, and between two attempts.
@@ -283,9 +286,23 @@ class RedisPartition:
         (keys,) = self._read(lambda pipe: pipe.zrangebylex(self._keys, first, last, start=0, num=SCANNED_ROWS))
         return list(keys)
 
+    def snapshot(self) -> RedisScan:
+        """Return what HSCAN gives of the rows, which is not of one moment (`RedisScan`)."""
+        return RedisScan(self._client, self._rows, max(0, self._ask()), self._where)
+
     def __len__(self) -> int:
         with _explained(self._where):
             return _number(self._client.hlen(self._rows))
+
+    def measure(self) -> Measure:
+        """Return how much there is; the bytes by the sizes of some rows."""
+        with _explained(self._where), self._client.pipeline() as pipe:
+            pipe.hlen(self._rows)
+            pipe.memory_usage(self._rows, MEASURED_ROWS)
+            pipe.zrange(self._times, -1, -1, withscores=True)
+            pipe.get(self._offset)
+            rows, size, newest, offset = pipe.execute()
+        return Measure(rows, size or 0, int(newest[0][1]) if newest else None, max(0, _number(offset)))
 
     def clear(self) -> None:
         """Remove all rows and the offset."""
@@ -303,6 +320,46 @@ class RedisPartition:
             f"{self._where} is at offset {offset} and was left at {self._known}: it lost rows, or another worker has "
             "written; they are read from the changelog again"
         )
+
+
+class RedisScan(Snapshot):
+    """Rows by HSCAN (Redis has no snapshots): each that is there from the beginning to the end, once.
+
+    One that is written meanwhile is there as it was before or after, and one that came meanwhile may be there. While
+    the hash is being resized some fields come twice: keys are kept until it is closed, to leave them out. A position is
+    a cursor of Redis, and how many rows of its answer are read; the answer is the same only if as many are asked for.
+    """
+
+    exact = False
+
+    def __init__(self, client: redis.Redis, rows: str, offset: int, where: str) -> None:
+        super().__init__(offset)
+        self._client = client
+        self._hash = rows
+        self._where = where
+        #: Of each key the cursor whose answer had it first.
+        self._first: dict[bytes, int] = {}
+
+    def _read(self, position: bytes, limit: int) -> Piece:
+        cursor, read = _place(position)
+        with _explained(self._where):
+            answer: Any = self._client.hscan(self._hash, cursor, count=SCANNED_ROWS)
+        following, found = answer
+        rows = [(key, _unpack(data)) for key, data in found.items() if self._first.setdefault(key, cursor) == cursor]
+        return Piece(rows[read:], b"%d 0" % following if following else None)
+
+    def after(self, position: bytes, count: int, key: bytes) -> bytes:
+        """Return the position after so many rows of the piece at a position."""
+        cursor, read = _place(position)
+        return b"%d %d" % (cursor, read + count)
+
+    def _close(self) -> None:
+        self._first = {}
+
+
+def _place(position: bytes) -> tuple[int, int]:
+    cursor, read = map(int, (position or b"0 0").split())
+    return cursor, read
 
 
 def _number(answer: object) -> int:

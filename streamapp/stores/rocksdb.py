@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import logging
 import shutil
-import struct
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +29,8 @@ from streamapp.joins.rows import Row
 from streamapp.stores.cache import RowCache
 from streamapp.stores.errors import StoreError
 from streamapp.stores.partition import Changes
+from streamapp.stores.rocksdb_snapshot import SIGN, TIME, RocksDBSnapshot, unpack
+from streamapp.stores.snapshot import ClosedError, Measure, Snapshots
 from streamapp.stores.standing import Standing
 from streamapp.stores.wal import cut_damage
 
@@ -39,12 +41,10 @@ logger = logging.getLogger(__name__)
 #: Column families besides the default one, which holds the rows.
 TIMES: Final = "times"
 META: Final = "meta"
+#: Properties: how many rows there are, and their bytes in files and in write buffers.
+MEASURES: Final = ("estimate-num-keys", "estimate-live-data-size", "cur-size-all-mem-tables")
 OFFSET: Final = b"offset"
 STANDING: Final = b"standing"
-#: Event time (ms) before the value of a row, and before the key in `TIMES`; the sign bit is turned so that
-#: bytes sort as the numbers do.
-TIME: Final = struct.Struct(">Q")
-SIGN: Final = 1 << 63
 #: A write buffer for each column family: the default of 64 MiB would be gigabytes for 64 partitions, and is slower.
 WRITE_BUFFER_BYTES: Final = 32 << 20
 #: Written buffers that are merged at once, RocksDB's default being 4: the fewer merges, the less of a table is written
@@ -121,10 +121,6 @@ def _time(timestamp: int) -> bytes:
     return TIME.pack(timestamp + SIGN)
 
 
-def _unpack(data: bytes) -> Row:
-    return Row(data[TIME.size :], TIME.unpack_from(data)[0] - SIGN)
-
-
 class RocksDBPartition:
     """One partition's rows, an index of their event times, and the changelog offset, in one database.
 
@@ -152,6 +148,9 @@ class RocksDBPartition:
         self.get = self._hot.get
         self.get_many = self._hot.get_many
         self.read_ahead = self._hot.read_ahead
+        self._snapshots: Snapshots[RocksDBSnapshot] = Snapshots()
+        #: Held while they are closed, or used by who does not know of that.
+        self._handles = threading.Lock()
         self._open()
 
     def _open(self) -> None:
@@ -167,6 +166,7 @@ class RocksDBPartition:
             stored = self._meta.get(OFFSET)
             self.standing = Standing.parse(self._meta.get(STANDING))
         self.offset: int | None = None if stored is None else int(stored)
+        self._closed = False
 
     def _load(self, keys: Sequence[bytes]) -> list[Row | None]:
         with self._explained():
@@ -260,7 +260,32 @@ class RocksDBPartition:
             for key, data in _scan(self._db, start):
                 if stop is not None and key >= stop:
                     return
-                yield key, _unpack(data)
+                yield key, unpack(data)
+
+    def snapshot(self) -> RocksDBSnapshot:
+        """Return all rows as they are now: an iterator of RocksDB, which keeps the files that it reads."""
+        with self._open_for_others():
+            while True:
+                number, offset, rows = self._db.latest_sequence_number(), self._meta.get(OFFSET), self._db.iter()
+                if self._db.latest_sequence_number() == number:  # else there was a write in between
+                    return self._snapshots.add(RocksDBSnapshot(rows, int(offset or b"0"), self._snapshots))
+
+    def measure(self) -> Measure:
+        """Return how much there is, as RocksDB estimates it, in files and in write buffers."""
+        with self._open_for_others():
+            rows, *sizes = (int(self._db.property_int_value(f"rocksdb.{name}") or 0) for name in MEASURES)
+            at = self._times.iter()
+            at.seek_to_last()
+            newest = TIME.unpack_from(at.key())[0] - SIGN if at.valid() else None
+            return Measure(rows, sum(sizes), newest, self.offset or 0)
+
+    @contextlib.contextmanager
+    def _open_for_others(self) -> Iterator[None]:
+        """Keep it open for a moment, in any thread; a ClosedError if it is closed."""
+        with self._handles, self._explained():
+            if self._closed:
+                raise ClosedError
+            yield
 
     def __len__(self) -> int:
         return int(self._db.property_int_value("rocksdb.estimate-num-keys") or 0)
@@ -274,6 +299,9 @@ class RocksDBPartition:
     def close(self) -> None:
         """Close the database, so that another worker on this machine can open it."""
         self._hot.clear()
+        with self._handles:
+            self._closed = True
+            self._snapshots.close()
         self._shared.reader.submit(int).result()  # by then it has done what it was asked for before
         # Each column family's handle holds the database, and its lock, too.
         for handle in (self._times, self._meta, self._db):
@@ -302,7 +330,7 @@ class RocksDBPartition:
 
 
 def _rows(found: Sequence[bytes | None]) -> list[Row | None]:
-    size, unpack = TIME.size, TIME.unpack_from  # as `_unpack`, without a call for each row
+    size, unpack = TIME.size, TIME.unpack_from  # as `unpack`, without a call for each row
     return [None if data is None else Row(data[size:], unpack(data)[0] - SIGN) for data in found]
 
 

@@ -64,6 +64,11 @@ class Accounts:
         return {partition: account for partition, account in sorted(self._last.items()) if partition in partitions}
 
     @property
+    def wrong(self) -> int:
+        """Of how many partitions the balance was wrong since the start."""
+        return len(self._wrong)
+
+    @property
     def problems(self) -> list[str]:
         """What is wrong, in words; a balance that was wrong once stays so until the worker starts again."""
         return [f"{self.title}, partition {number}: {wrong}" for number, wrong in sorted(self._wrong.items())]

@@ -16,7 +16,7 @@ from faust.types import TP
 
 from streamapp.errors import StreamappError
 from streamapp.explain.evidence import EvidenceTopic, dead_letters
-from streamapp.joins import Explanation, Join, Output, Record, Refused, State, Verdict
+from streamapp.joins import Explanation, Held, Join, Output, Record, Refused, State, Verdict
 from streamapp.joins.declared import StateMismatch, earlier
 from streamapp.joins.ledger import LEDGER
 from streamapp.joins.stream_table import StreamTableOperator
@@ -88,6 +88,8 @@ class JoinProcessor(Generic[R]):
     def __post_init__(self) -> None:
         app, tables = self.app, self.app.tables
         self.accounts = Accounts(self.title)
+        #: How many results there were since the start.
+        self.given = 0
         sources: dict[str, list[int]] = defaultdict(list)
         for each in self.inputs:
             sources[each.topic].append(each.source)
@@ -237,6 +239,14 @@ class JoinProcessor(Generic[R]):
         """How the partitions of this worker stand, as far as records came since its start."""
         return self.accounts.of(self.table.data.partitions.keys())
 
+    def clock(self, partition: int) -> int | None:
+        """Return the event clock (ms) of a partition; None = there was no record. KeyError = it is not here."""
+        return self._task(partition).operator.clock.now
+
+    def held(self, partition: int, key: bytes) -> Sequence[Held] | None:
+        """Return what is held for a key; None = that is not told by key. KeyError = the partition is not here."""
+        return self._task(partition).operator.held(key)
+
     def looked_up(self, partition: int) -> StreamTableOperator[R]:
         """Return the operator of a partition, of a join that looks tables up: it can be asked for their keys."""
         return cast(StreamTableOperator[R], self._task(partition).operator)
@@ -279,8 +289,12 @@ class JoinProcessor(Generic[R]):
         batch.work.effects += [
             partial(self.accounts.settle, batch.partition, before.received, taken, account),
             partial(self.watch.took, read, before.balance, account.balance),
+            partial(self._gave, len(output.results)),
         ]
         return output.results
+
+    def _gave(self, count: int) -> None:
+        self.given += count
 
     def _task(self, number: int, work: Work | None = None) -> Task[R]:
         """Return the task of a partition; one that begins amid the work on a batch knows what that has changed."""

@@ -19,6 +19,7 @@ from streamapp.joins import Record as JoinRecord
 from streamapp.kafka.record import Envelope, Record, Result, Stamped
 from streamapp.rate_limit import RateLimit
 from streamapp.runtime.output import DeadLetters, Output
+from streamapp.runtime.samples import Sample, Samples, newest_of_each
 from streamapp.runtime.work import Rejected
 from streamapp.topology.copies import without_mark
 from streamapp.topology.join_watch import CAUSES, Kind
@@ -87,6 +88,7 @@ class SideOutputs:
     _tell: Callable[[SideOutput], None] | None = None
     #: How many there were since the start.
     counts: Counter[SideCount] = dataclasses.field(default_factory=Counter)
+    samples: Samples = dataclasses.field(default_factory=Samples)
     _logged: RateLimit = dataclasses.field(default_factory=lambda: RateLimit(LATE_EVERY_S))
 
     @property
@@ -134,6 +136,10 @@ class SideOutputs:
         error = one.detail or ERRORS.get(one.reason, "")
         return Rejected(TP(self._topics[one.side], partition), one.record, reason, error, one.traceback, self._title)
 
+    def _sample(self, partition: int, one: SideOutput) -> Sample:
+        detail = f"late by {one.late_by:,} ms" if one.late_by else one.detail
+        return Sample.of(TP(self._topics[one.side], partition), one.record, one.reason, detail)
+
     def _envelope(self, one: SideOutput, record: JoinRecord, partition: int) -> Envelope:
         headers = [
             ("topic", self._topics[one.side].encode()),
@@ -154,6 +160,7 @@ class SideOutputs:
     def _took_effect(self, partition: int, side_outputs: Sequence[SideOutput]) -> None:
         kinds = list(map(Kind.of, side_outputs))
         counts, last = Counter(kinds), dict(zip(kinds, side_outputs, strict=True))
+        self.samples.add(self._sample(partition, one) for one in newest_of_each(last, kinds, side_outputs))
         for kind, count in counts.items():
             self._watch.count(partition, kind, count, last[kind])
             about = SideCount(self._topics[kind.side], kind.reason)

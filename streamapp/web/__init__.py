@@ -1,4 +1,4 @@
-"""Views over the worker: in, requests; out, tables, joins, health and metrics, to those who may see them (`access`).
+"""Views over the worker: in, requests; out, tables, joins, the group, health and metrics, to who may see them.
 
 | path | what |
 |---|---|
@@ -6,25 +6,40 @@
 | ``/table/`` ``/table/{name}/`` ``/table/{name}/{key}/`` ``…/?key=`` | `streamapp.web.tables`, in place of Faust's |
 | ``/joins/`` ``/joins/{name}/`` ``/joins/{name}/{topic}/{partition}/{offset}/`` | `streamapp.web.joins` |
 | ``/graph/`` | `streamapp.web.graph`, in place of Faust's |
+| ``/api/tables`` ``/api/tables/{name}`` ``…/rows`` ``…/count`` ``…/rows/{key}`` | `streamapp.web.state`, `pages` |
+| ``/api/joins`` ``/api/joins/{name}`` ``/api/joins/{name}/{key}`` | `streamapp.web.held` |
+| ``/openapi.json`` | `streamapp.web.document` |
 | ``/health`` ``/health/ready`` ``/health/live`` | `streamapp.web.health` |
 | ``/metrics`` | `streamapp.web.metrics` |
+| ``/api/group`` ``/api/group/history`` ``/api/group/worker`` ``…/history`` | `streamapp.web.group` |
+| ``/api/topology`` | `streamapp.web.topology` |
+| ``/api/funnels`` ``/api/funnels/{name}/samples`` | `streamapp.web.funnels` |
+| ``/api/live`` | `streamapp.web.live` |
+| ``/dashboard/`` | `streamapp.web.page` |
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 from aiohttp.web import RouteDef
 from faust.types.web import Web
 from faust.web.drivers import aiohttp
 
+from streamapp.state.scans import Scans
 from streamapp.topology import App
-from streamapp.web import access, graph, health, joins, metrics, tables
+from streamapp.web import access
 from streamapp.web.answers import as_json, counted
+from streamapp.web.document import OPERATIONS
+from streamapp.web.group import GROUP, Group
+from streamapp.web.live import LIVE, Live
 from streamapp.web.metrics import METRICS, Metrics
+from streamapp.web.pages import SCANS
+from streamapp.web.panels import MakePanel
 from streamapp.web.requests import APP
 from streamapp.web.router import Router
+from streamapp.web.snapshot import snapshot_of
 
 __all__ = ["Metrics", "Router", "mount", "options"]
 
@@ -56,12 +71,22 @@ def options(metrics: Metrics, token: str, given: Mapping[str, Any]) -> dict[str,
     return {**ours, "web_application_options": server}
 
 
-def mount(app: App, web_server: Web, shown: Metrics) -> None:
-    """Add the views to the web server of an app; to be called by its `on_webserver_init`."""
+def mount(app: App, web_server: Web, shown: Metrics, panels: Sequence[MakePanel]) -> None:
+    """Add the views to the web server of an app; to be called by its `on_webserver_init`.
+
+    Args:
+        app: the app.
+        web_server: its server.
+        shown: the metrics that it shows.
+        panels: what the page shows of the app besides; they may be added later.
+    """
     server = cast(aiohttp.Web, web_server)
-    server.web_app[APP], server.web_app[METRICS] = app, shown
-    views = (*health.routes, *metrics.routes, *tables.routes, *joins.routes, *graph.routes)
-    routes = [RouteDef(view.method, view.path, counted(view.handler), view.kwargs) for view in views]
+    whole = Group(app)
+    listening = Live(lambda: snapshot_of(app, panels), whole.view)
+    server.web_app[APP], server.web_app[METRICS], server.web_app[LIVE] = app, shown, listening
+    server.web_app[GROUP], server.web_app[SCANS] = whole, Scans()
+    server.web_app.on_shutdown.append(listening.close)
+    routes = [RouteDef(one.method, one.path, counted(one.handler), {}) for one in OPERATIONS]
     for route in server.web_app.add_routes(routes):
         if server.cors_options:
             server.cors.add(route)

@@ -9,12 +9,15 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from streamapp.web.answers import Handler, error
+from streamapp.web.answers import error
+from streamapp.web.operations import Handler
 
 __all__ = ["authorization", "only_with"]
 
 #: Paths that tell nothing of the data, for probes that cannot show a token.
 OPEN: Final = frozenset({"/health", "/health/live", "/health/ready"})
+#: What the paths of the page begin with, which tells nothing of the data either, and asks for the token.
+PAGE: Final = "/dashboard"
 
 
 def authorization(token: str) -> dict[str, str]:
@@ -29,7 +32,8 @@ def only_with(token: str) -> Middleware:
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
-        if expected and request.path not in OPEN and not hmac.compare_digest(given, expected):
+        is_open = request.path in OPEN or request.path.startswith(PAGE)
+        if expected and not is_open and not hmac.compare_digest(given, expected):
             text = "show the token: Authorization: Bearer TOKEN"
             return error(HTTPStatus.UNAUTHORIZED, text, {"WWW-Authenticate": "Bearer"})
         return await handler(request)

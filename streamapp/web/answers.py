@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import cast
 
@@ -12,12 +12,12 @@ from faust.web import Request, Response
 from faust.web.exceptions import WebError
 
 from streamapp.kafka.log_reader import LogError, MissingError
+from streamapp.state.scans import TooManyScansError
 from streamapp.stores.errors import StoreBehindError, StoreUnreachableError
+from streamapp.web.operations import Handler
 from streamapp.web.requests import APP
 
-__all__ = ["Handler", "answer", "as_json", "counted", "error"]
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+__all__ = ["answer", "as_json", "counted", "error"]
 
 
 def answer(
@@ -45,6 +45,9 @@ async def as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
         return error(exc.code, exc.detail, **exc.extra_context)
     except MissingError as exc:
         return error(HTTPStatus.NOT_FOUND, str(exc))
+    except TooManyScansError:
+        text = "as many scans as may be are under way here; try again in some seconds"
+        return error(HTTPStatus.TOO_MANY_REQUESTS, text, {"Retry-After": "5"})
     except (LogError, StoreUnreachableError, StoreBehindError) as exc:
         return error(HTTPStatus.SERVICE_UNAVAILABLE, str(exc), owner=str(request.app[APP].conf.canonical_url))
     except web.HTTPException as exc:

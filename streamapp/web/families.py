@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from msgspec.structs import asdict
 from prometheus_client import Metric
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from streamapp.runtime.unmatched import UnmatchedOutput
 from streamapp.topology import App
+from streamapp.web.family import counter, gauge
 
 __all__ = ["flow", "joins"]
-
-#: Values of the labels, of a single one as they are, and a count.
-Values = Iterable[tuple[str | tuple[str, ...], float]]
 
 
 def flow(app: App) -> Iterable[Metric]:
@@ -29,15 +26,15 @@ def flow(app: App) -> Iterable[Metric]:
     enforced = "batches that went although a partition they are joined with had nothing"
     by_reason = ("topic", "reason")
     return [
-        _counter("records_read", "records that the agents are done with", app.read.items()),
-        _counter("results_sent", "results that the broker acknowledged", ((sink.topic, sink.sent) for sink in sinks)),
-        _counter("records_rejected", "records that cannot be used", app.dead_letters.counts.items(), by_reason),
-        _counter("records_ahead", "records further ahead of the wall clock than may be", app.ahead.counts.items()),
-        _counter("records_unmatched", "records that agents found no row for", unmatched, by_reason),
-        _gauge("mostly_nothing", "1 = most of its records are rejected or unmatched now", nothing, ["what"]),
-        _counter("records_lost", "records that were gone before they were read, at most", app.losses.records.items()),
-        _gauge("records_held", "fetched records that wait for the topics which go first", [((), app.held)]),
-        _counter("batches_enforced", enforced, [((), app.enforced)], ()),
+        counter("records_read", "records that the agents are done with", app.read.items()),
+        counter("results_sent", "results that the broker acknowledged", ((sink.topic, sink.sent) for sink in sinks)),
+        counter("records_rejected", "records that cannot be used", app.dead_letters.counts.items(), by_reason),
+        counter("records_ahead", "records further ahead of the wall clock than may be", app.ahead.counts.items()),
+        counter("records_unmatched", "records that agents found no row for", unmatched, by_reason),
+        gauge("mostly_nothing", "1 = most of its records are rejected or unmatched now", nothing, ["what"]),
+        counter("records_lost", "records that were gone before they were read, at most", app.losses.records.items()),
+        gauge("records_held", "fetched records that wait for the topics which go first", [((), app.held)]),
+        counter("batches_enforced", enforced, [((), app.enforced)], ()),
     ]
 
 
@@ -53,7 +50,7 @@ def joins(app: App) -> Iterable[Metric]:
     nouns = dict.fromkeys(["join", *(join.noun for join in app.joins)])
     return [
         *(family for noun in nouns for family in _accounts(app, noun)),
-        _gauge("global_table_updates", "updates of global tables, by account", tables.items(), ("topic", "account")),
+        gauge("global_table_updates", "updates of global tables, by account", tables.items(), ("topic", "account")),
     ]
 
 
@@ -66,22 +63,11 @@ def _accounts(app: App, noun: str) -> Iterable[Metric]:
     clock = (((join, number), one.clock / 1000) for join, number, one in accounts if one.clock is not None)
     side = (((join.name, *about), count) for join in joins for about, count in join.side_outputs.counts.items())
     by_account = (noun, "partition", "account")
-    yield _gauge(f"{noun}_records", "records that can have a result, by account", balance, by_account)
+    yield gauge(f"{noun}_records", "records that can have a result, by account", balance, by_account)
     if noun == "join":
-        yield _gauge("join_updates", "records that others are joined with", updates, by_account)
-    yield _gauge(f"{noun}_clock_seconds", "event time", clock, (noun, "partition"))
-    yield _counter(f"{noun}_side_outputs", "records that are not matched", side, (noun, "topic", "reason"))
-
-
-def _counter(name: str, text: str, values: Values, labels: Sequence[str] = ("topic",)) -> Metric:
-    return _filled(CounterMetricFamily(f"streamapp_{name}", text, labels=labels), values)
-
-
-def _gauge(name: str, text: str, values: Values, labels: Sequence[str] = ()) -> Metric:
-    return _filled(GaugeMetricFamily(f"streamapp_{name}", text, labels=labels), values)
-
-
-def _filled(family: CounterMetricFamily | GaugeMetricFamily, values: Values) -> Metric:
-    for labels, value in values:
-        family.add_metric([labels] if isinstance(labels, str) else labels, value)
-    return family
+        yield gauge("join_updates", "records that others are joined with", updates, by_account)
+    yield gauge(f"{noun}_clock_seconds", "event time", clock, (noun, "partition"))
+    yield counter(f"{noun}_side_outputs", "records that are not matched", side, (noun, "topic", "reason"))
+    yield counter(f"{noun}_results", "results that were given", [(join.name, join.given) for join in joins], (noun,))
+    wrong = [(join.name, join.accounts.wrong) for join in joins]
+    yield gauge(f"{noun}_balance_wrong", "partitions with records that are not accounted for", wrong, (noun,))

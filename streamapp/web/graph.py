@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from aiohttp import web
 from mode.utils.objects import label
 
+from streamapp.web.operations import get
 from streamapp.web.requests import APP
 
-__all__ = ["lines", "routes"]
+__all__ = ["lines", "operations"]
 
 
 async def graph(request: web.Request) -> web.Response:
@@ -28,6 +29,6 @@ def lines(node: object, depth: int = 0) -> Iterator[str]:
         yield from lines(child, depth + 1)
 
 
-routes = [
-    web.get("/graph/", graph),
+operations = [
+    get("/graph/", graph),
 ]

@@ -11,9 +11,10 @@ from aiohttp import web
 
 from streamapp.topology import App
 from streamapp.web.answers import answer
+from streamapp.web.operations import get, post
 from streamapp.web.requests import APP
 
-__all__ = ["Acknowledged", "Health", "State", "health_of", "routes", "state_of"]
+__all__ = ["Acknowledged", "Health", "State", "health_of", "operations", "state_of"]
 
 
 class State(enum.StrEnum):
@@ -100,9 +101,9 @@ async def acknowledge(request: web.Request) -> web.Response:
     return answer(Acknowledged(request.app[APP].faults.acknowledge()))
 
 
-routes = [
-    web.get("/health", ready),
-    web.get("/health/ready", ready),
-    web.get("/health/live", live),
-    web.post("/health/acknowledge", acknowledge),
+operations = [
+    get("/health", ready, answers=(Health,)),
+    get("/health/ready", ready, answers=(Health,)),
+    get("/health/live", live, answers=(Health,)),
+    post("/health/acknowledge", acknowledge, answers=(Acknowledged,)),
 ]

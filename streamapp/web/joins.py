@@ -12,14 +12,16 @@ from faust.types import TP
 from faust.web.exceptions import NotFound, ParseError
 from yarl import URL
 
+from streamapp.explain.answer import Answer
 from streamapp.explain.explainer import ANSWER_TIMEOUT_S, Explainer
 from streamapp.topology import App
 from streamapp.web.answers import answer
+from streamapp.web.operations import Parameter, get
 from streamapp.web.requests import APP, INT32_MAX, INT64_MAX, number, parameters
 from streamapp.web.router import HOP, router_of
 from streamapp.web.tables import check_recovered
 
-__all__ = ["JoinInfo", "routes"]
+__all__ = ["JoinInfo", "operations"]
 
 #: What another worker may take: topics are read for the answer.
 HOP_TIMEOUT: Final = aiohttp.ClientTimeout(total=3 * ANSWER_TIMEOUT_S)
@@ -101,9 +103,20 @@ def _topic(request: web.Request, explainer: Explainer) -> str:
     raise NotFound("the join does not read this topic", join=explainer.join.name, topic=name)
 
 
-routes = [
-    web.get("/joins/", joins),
-    web.get("/joins/{name}/", join),
-    web.get("/joins/{name}/{topic}/", find),
-    web.get("/joins/{name}/{topic}/{partition}/{offset}/", explain),
+BAD: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND)
+operations = [
+    get("/joins/", joins, answers=(list[JoinInfo],)),
+    get("/joins/{name}/", join, answers=(JoinInfo,), errors=(HTTPStatus.NOT_FOUND,)),
+    get(
+        "/joins/{name}/{topic}/",
+        find,
+        answers=(Found,),
+        parameters=(
+            Parameter("key", "of the record"),
+            Parameter("time", "its event time (ms)", {"type": "integer", "minimum": 0, "maximum": INT64_MAX}),
+        ),
+        errors=BAD,
+        status=HTTPStatus.FOUND,
+    ),
+    get("/joins/{name}/{topic}/{partition}/{offset}/", explain, answers=(list[Answer],), errors=BAD),
 ]

@@ -1,26 +1,27 @@
-"""Metrics for Prometheus, in a registry that belongs to one app."""
+"""Metrics for Prometheus, in a registry that belongs to one app; OpenMetrics, with exemplars, for who asks for it."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from aiohttp import web
 from faust.sensors.prometheus import FaustMetrics
 from prometheus_client import (
-    CONTENT_TYPE_LATEST,
     CollectorRegistry,
     GCCollector,
     Metric,
     PlatformCollector,
     ProcessCollector,
-    generate_latest,
 )
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from streamapp.web.operations import get
 from streamapp.worker.monitor import Monitor
 
-__all__ = ["METRICS", "Metrics", "Source", "routes"]
+__all__ = ["METRICS", "Metrics", "Source", "operations"]
 
 #: Returns metrics as they are when ``/metrics`` is asked for.
 Source = Callable[[], Iterable[Metric]]
@@ -60,9 +61,25 @@ class Metrics(Collector):
         """Return the metrics of the sources as they are now."""
         return [metric for source in self._sources for metric in source()]
 
-    def exposition(self) -> bytes:
-        """Return all metrics in Prometheus' text format."""
-        return generate_latest(self.registry)
+    async def exposition(self, accept: str = "") -> tuple[bytes, str]:
+        """Return all metrics as text, and its content type: Prometheus' own, or OpenMetrics where that is accepted.
+
+        They are taken at one moment of the worker's event loop, and written in another thread, which takes longer.
+        """
+        encode, content_type = choose_encoder(accept)
+        taken = _Taken(list(self.registry.collect()))
+        return await asyncio.to_thread(encode, taken), content_type
+
+
+class _Taken(Collector):
+    """Metrics as they were at one moment."""
+
+    def __init__(self, metrics: Iterable[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        """Return them."""
+        return self._metrics
 
 
 METRICS: Final = web.AppKey[Metrics]("metrics", Metrics)
@@ -70,9 +87,11 @@ METRICS: Final = web.AppKey[Metrics]("metrics", Metrics)
 
 async def metrics(request: web.Request) -> web.Response:
     """Answer a scrape."""
-    return web.Response(body=request.app[METRICS].exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    accept = ",".join(request.headers.getall("Accept", []))
+    body, content_type = await request.app[METRICS].exposition(accept)
+    return web.Response(body=body, headers={"Content-Type": content_type})
 
 
-routes = [
-    web.get("/metrics", metrics),
+operations = [
+    get("/metrics", metrics),
 ]

@@ -7,15 +7,18 @@ Read from the URL as it came: what aiohttp makes of it has no bytes that are not
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from aiohttp import web
 from faust.web.exceptions import ParseError
 
+from streamapp.misspelt import meant
 from streamapp.topology import App
+from streamapp.web.operations import Parameter
 
-__all__ = ["APP", "INT32_MAX", "INT64_MAX", "key_in_path", "number", "parameters", "shown"]
+__all__ = ["APP", "INT32_MAX", "INT64_MAX", "key_in_path", "known", "number", "parameters", "shown"]
 
 #: The app whose web server has the request.
 APP: Final = web.AppKey[App]("streamapp", App)
@@ -38,11 +41,21 @@ def parameters(request: web.Request) -> dict[str, bytes]:
     return {name: value.encode("utf-8", "surrogateescape") for name, value in found}
 
 
-def number(text: str, name: str, largest: int) -> int:
-    """Read a number that is given in ASCII digits; a ParseError if it is none, or too large."""
-    if not DIGITS.fullmatch(text) or int(text) > largest:
-        given: dict[str, Any] = {name: shown(text.encode())}
-        raise ParseError(f"{name} must be a whole number from 0 to {largest}", **given)
+def known(given: dict[str, bytes], names: Iterable[Parameter]) -> dict[str, bytes]:
+    """Return what a query has; a ParseError if it has what there is not, since a misspelt condition would match all."""
+    there = {one.name for one in names}
+    if unknown := next((name for name in given if name not in there), None):
+        near = meant(unknown, there)
+        hint = f"is {' or '.join(near)} meant?" if near else f"there are {', '.join(sorted(there))}"
+        raise ParseError(f"there is no parameter {shown(unknown.encode(errors='surrogateescape'))}: {hint}")
+    return given
+
+
+def number(text: str, name: str, largest: int, least: int = 0) -> int:
+    """Read a number that is given in ASCII digits; a ParseError if it is none, too small or too large."""
+    if not DIGITS.fullmatch(text) or not least <= int(text) <= largest:
+        given: dict[str, Any] = {name: shown(text.encode(errors="surrogateescape"))}
+        raise ParseError(f"{name} must be a whole number from {least} to {largest}", **given)
     return int(text)
 
 

@@ -76,13 +76,13 @@ class Router(faust_router.Router):
         table = table_of(self.app, table_name)
         forms = table.key_forms(key if isinstance(key, bytes) else str(key).encode())
         # Not counted in the assignment, which may lack some: see `_owner`.
-        numbers = dict.fromkeys(number for form in forms for number in partitions_of(form, self._count(table)))
+        numbers = dict.fromkeys(number for form in forms for number in partitions_of(form, self.count(table)))
         return self._owners([TP(table.changelog_topic_name, number) for number in numbers], hop)
 
     def owner(self, table_name: str, partition: int, hop: str | None = None) -> Owner:
         """Return the worker that has a partition of a table, which is to be this one for a `HOP`."""
         table = table_of(self.app, table_name)
-        if partition >= self._count(table):
+        if partition >= self.count(table):
             raise NotFound("unknown partition", table=table_name, partition=partition)
         return self._owners([TP(table.changelog_topic_name, partition)], hop)[0]
 
@@ -94,7 +94,8 @@ class Router(faust_router.Router):
             raise self.moving()
         return here
 
-    def _count(self, table: Table) -> int:
+    def count(self, table: Table) -> int:
+        """Return how many partitions a table has."""
         known = self.app.partition_counts.get(table.changelog_topic_name)
         return known or table.partitions or self.app.conf.topic_partitions
 
@@ -136,7 +137,11 @@ class Router(faust_router.Router):
     ) -> web.Response:
         """Return another worker's response to a request as it is; a ServiceUnavailable if none comes in time."""
         # As it came: what is done to a URL else makes other keys of ".." and of what is not UTF-8.
-        url = URL(f"{owner.url.origin()}{request.rel_url.raw_path_qs}", encoded=True)
+        return await self.fetch(owner, request.rel_url.raw_path_qs, within)
+
+    async def fetch(self, owner: Owner, path: str, within: aiohttp.ClientTimeout = HOP_TIMEOUT) -> web.Response:
+        """Return another worker's response to a path with its query; a ServiceUnavailable if none comes in time."""
+        url = URL(f"{owner.url.origin()}{path}", encoded=True)
         headers = {HOP: str(owner.partition), **authorization(self.app.settings.web_token)}
         try:
             async with self.app.http_client.get(
@@ -150,6 +155,15 @@ class Router(faust_router.Router):
                 owner=str(owner.url),
                 cause=str(exc) or f"no answer within {within.total:g} s",
             ) from None
+
+    def others(self, table: Table) -> list[Owner]:
+        """Return the other workers that have partitions of a table, each by one of these."""
+        workers = self.app.assignor.table_metadata(table.changelog_topic_name)
+        return [
+            Owner(min(numbers), URL(url), here=False)
+            for url, topics in workers.items()
+            if (numbers := topics.get(table.changelog_topic_name)) and URL(url) != self.url
+        ]
 
 
 def router_of(app: App) -> Router:

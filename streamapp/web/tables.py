@@ -6,6 +6,7 @@ The state of windows is such a table, too: its rows are the results that the ope
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Any, Final
 
 import msgspec
 from aiohttp import web
@@ -15,11 +16,12 @@ from faust.web.exceptions import NotFound, ServiceUnavailable
 from streamapp.topology import App, WindowProcessor
 from streamapp.web.answers import answer, error
 from streamapp.web.health import State, state_of
+from streamapp.web.operations import Parameter, get
 from streamapp.web.requests import APP, INT64_MAX, key_in_path, number, parameters, shown
 from streamapp.web.router import EVENT_TIME, HOP, router_of, table_of
 from streamapp.worker.table import Table
 
-__all__ = ["TableInfo", "check_recovered", "routes"]
+__all__ = ["TableInfo", "check_recovered", "operations"]
 
 
 class TableInfo(msgspec.Struct, frozen=True):
@@ -138,9 +140,19 @@ def _info(app: App, table: Table) -> TableInfo:
     return TableInfo(table.name, table.help, sorted(owned), sum(map(len, owned.values())))
 
 
-routes = [
-    web.get("/table/", tables),
-    web.get("/table/{name}/", table),
+MISSING: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND)
+START: Final = Parameter(
+    "start", "of windows the one that begins then (ms)", {"type": "integer", "minimum": 0, "maximum": INT64_MAX}
+)
+operations = [
+    get("/table/", tables, answers=(list[TableInfo],)),
+    get(
+        "/table/{name}/",
+        table,
+        answers=(TableInfo, Any),
+        parameters=(Parameter("key", "a key that a path cannot have"), START),
+        errors=MISSING,
+    ),
     # aiohttp takes braces for no part of a variable unless it is told what the variable may be.
-    web.get("/table/{name}/{key:[^/]+}/", row),
+    get("/table/{name}/{key:[^/]+}/", row, answers=(Any,), parameters=(START,), errors=MISSING),
 ]

@@ -6,12 +6,13 @@ Faust loads the parts (agent, stream, recovery, …) by their names: they know t
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, NoReturn, Protocol, cast
 
 import faust
-from faust.types import TopicT
+from faust.types import TP, TopicT
 from faust.types.auth import CredentialsT, SASLMechanism
 
 from streamapp.errors import StreamappError
@@ -24,6 +25,7 @@ from streamapp.runtime.alignment import Alignment, groups
 from streamapp.runtime.batch import BatchSchema
 from streamapp.runtime.checkpoint import Checkpoint
 from streamapp.runtime.cycles import Flow
+from streamapp.runtime.histogram import BATCH_RECORDS, SECONDS, Histogram
 from streamapp.runtime.losses import Losses
 from streamapp.runtime.output import DeadLetters, Output
 from streamapp.runtime.patience import Patience
@@ -32,14 +34,14 @@ from streamapp.runtime.resumption import Resumption
 from streamapp.runtime.topics import DeclaredTopics
 from streamapp.runtime.unmatched import UnmatchedOutput
 from streamapp.runtime.watch import Watch
-from streamapp.settings import DEAD_LETTERS, PREFIX, Guarantee, Settings
+from streamapp.settings import DEAD_LETTERS, PREFIX, Compression, Guarantee, Settings
 from streamapp.worker.retention import RetentionWatch
 from streamapp.worker.table import RowTables, Table
 from streamapp.worker.value_table import ValueTable
 
 __all__ = ["App"]
 
-#: Seconds between commits: what a killed worker does again at most, and little enough work to be no load.
+#: Seconds between commits by default: what a killed worker does again at most, and little enough work to be no load.
 COMMIT_INTERVAL_S: Final = 1.0
 #: The same with exactly_once, as in Kafka Streams: so long are results there before readers of committed ones get them.
 TRANSACTION_INTERVAL_S: Final = 0.1
@@ -91,6 +93,11 @@ class App(faust.App):
         self.losses = Losses(self.faults, settings.on_lost)
         #: Records that the agents are done with, by topic.
         self.read: Counter[str] = Counter()
+        #: By partition, the event time (s) of the last of them.
+        self.read_up_to: dict[TP, float] = {}
+        #: By topic, how many records the agents' batches have, and how long (s) these have waited before.
+        self.batches = defaultdict[str, Histogram](partial(Histogram, BATCH_RECORDS))
+        self.waits = defaultdict[str, Histogram](partial(Histogram, SECONDS))
         #: Tells when most of what is read comes to nothing.
         self.watch = Watch(self.faults, self.read, settings.alarm_share)
         #: Looks for records that are ahead of the wall clock, which bounds the event clocks.
@@ -279,14 +286,19 @@ class App(faust.App):
         return self.batch_consumer.checkpoint
 
     @property
+    def alignment(self) -> Alignment | None:
+        """Which records may go to the agents; None before the consumer is made."""
+        return None if self._consumer is None else self.batch_consumer.alignment
+
+    @property
     def held(self) -> int:
         """How many fetched records wait until the topics which go before theirs are read."""
-        return 0 if self._consumer is None else self.batch_consumer.alignment.held
+        return 0 if self.alignment is None else self.alignment.held
 
     @property
     def enforced(self) -> int:
         """How many batches went although a partition they are joined with had nothing (``STREAMAPP_MAX_IDLE``)."""
-        return 0 if self._consumer is None else self.batch_consumer.alignment.enforced
+        return 0 if self.alignment is None else self.alignment.enforced
 
 
 def _options(settings: Settings) -> dict[str, object]:
@@ -297,12 +309,12 @@ def _options(settings: Settings) -> dict[str, object]:
         "broker_session_timeout": settings.session_timeout,
         "broker_heartbeat_interval": min(settings.session_timeout / 5, HEARTBEAT_INTERVAL_MAX_S),
         "broker_request_timeout": max(REQUEST_TIMEOUT_S, settings.session_timeout),
-        "broker_commit_interval": TRANSACTION_INTERVAL_S if once else COMMIT_INTERVAL_S,
+        "broker_commit_interval": settings.commit_interval or (TRANSACTION_INTERVAL_S if once else COMMIT_INTERVAL_S),
         "consumer_auto_offset_reset": "earliest",
         "consumer_max_fetch_size": settings.buffer,
         "producer_acks": -1,
-        "producer_compression_type": "snappy",
-        "producer_linger": 0,
+        "producer_compression_type": None if settings.compression is Compression.NONE else settings.compression.value,
+        "producer_linger": settings.linger / 1000,
         "producer_max_batch_size": PRODUCER_BATCH_BYTES,
         "producer_max_request_size": LARGEST_RECORD,
         "producer_request_timeout": REQUEST_TIMEOUT_S,

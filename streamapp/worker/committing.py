@@ -67,7 +67,7 @@ class CommittingConsumer(driver.Consumer):
             reset_command=app.reset_command,
         )
         outbox = Outbox(app.patience, producer, app.retention)
-        self.changelog_limits = ChangelogLimits(producer)
+        self.changelog_limits = ChangelogLimits(producer, app.settings.compression)
         delivery: Delivery
         if app.settings.processing_guarantee is Guarantee.EXACTLY_ONCE:
             delivery = ExactlyOnce(outbox, self.group, self, self.resumption, producer, timeout_s)
@@ -131,7 +131,7 @@ class CommittingConsumer(driver.Consumer):
     def committed(self, offsets: Mapping[TP, int]) -> None:
         """Take note of offsets that are committed."""
         for tp, offset in offsets.items():
-            self.alignment.lane(tp).committed = offset
+            self.alignment.lane(tp).commit(offset)
         self.app.monitor.on_tp_commit(dict(offsets))
 
     async def flush_sent(self, tps: Iterable[TP]) -> None:
@@ -151,7 +151,9 @@ class CommittingConsumer(driver.Consumer):
     def acknowledge(self, message: Message) -> None:
         """Take note that an agent is done with a message; count its records once all are."""
         if message.ack(self):
+            self.app.batches[message.topic].observe(len(cast(Batch, message.value)))
             self.app.read[message.topic] += len(cast(Batch, message.value))
+            self.app.read_up_to[message.tp] = message.timestamp
 
     def ack(self, message: Message) -> bool:
         """Take note that all agents are done with a message."""

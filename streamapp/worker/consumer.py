@@ -34,10 +34,13 @@ from streamapp.runtime.feed import Feed, Fetched
 from streamapp.runtime.hops import Hops
 from streamapp.runtime.purge import Purge
 from streamapp.runtime.work import Rejected, Work
+from streamapp.worker.app import App
 from streamapp.worker.committing import CommittingConsumer
+from streamapp.worker.lag_watch import LagWatch
+from streamapp.worker.table_sizes import TableSizes
 from streamapp.worker.topic_watch import TopicWatch
 
-__all__ = ["Consumer"]
+__all__ = ["Consumer", "running"]
 
 #: Part of the session timeout that agents get to finish what they have begun, before partitions are given back: at
 #: the whole of it the broker would take this worker for dead.
@@ -54,6 +57,12 @@ class Consumer(CommittingConsumer):
         self._arrangement = Arrangement()
         self._watch = TopicWatch(self.app, self)
         self.add_dependency(self._watch)
+        #: How far behind its partitions are, now and in the last minutes.
+        self.lags = LagWatch(self.app, self)
+        self.add_dependency(self.lags)
+        #: How large its tables are.
+        self.sizes = TableSizes(self.app)
+        self.add_dependency(self.sizes)
         self.add_dependency(Purge(self, self.app.declared.internal))
         self._feed: Feed | None = None
         #: The partitions of this generation whose records agents get.
@@ -166,6 +175,7 @@ class Consumer(CommittingConsumer):
         self._feed = Feed(
             self.reader,
             self.alignment,
+            max_records=self.app.settings.batch_records,
             max_bytes=self.app.settings.buffer,
             current=lambda: self.flow_active and generation == self.generation,
             deliver=partial(self._arrived, generation),
@@ -211,8 +221,10 @@ class Consumer(CommittingConsumer):
                 self.app.ahead.look(batch)
                 self.alignment.hold(batch, time.monotonic())
             else:
+                lane = self.alignment.lane(tp)
+                lane.begun.append((records[-1].offset, records[0].timestamp))
                 for record in records:  # now, since the position is behind them already
-                    self.alignment.lane(tp).offsets.begin(record.offset)
+                    lane.offsets.begin(record.offset)
                 self._single.put_nowait((tp, records, generation))
         self.alignment.learn(fetched.barriers, fetched.positions)
         self._ready.set()
@@ -250,8 +262,10 @@ class Consumer(CommittingConsumer):
             self._ready.clear()
             if not self.flow_active:
                 continue
-            generation, taken = self.generation, self.alignment.take(time.monotonic())
+            now = time.monotonic()
+            generation, taken = self.generation, self.alignment.take(now)
             for batch in taken:
+                self.app.waits[batch.topic].observe(now - self.alignment.lanes[batch.tp].since)
                 for begin in self._arrangement.ahead[batch.topic]:
                     begin(batch)
                 await self.callback(batch.message(generation))
@@ -287,3 +301,8 @@ class Consumer(CommittingConsumer):
 
     async def perform_seek(self) -> None:
         """Do nothing: see the module's text."""
+
+
+def running(app: App) -> Consumer | None:
+    """Return the consumer of an app; None = there is none yet."""
+    return cast("Consumer | None", app._consumer)

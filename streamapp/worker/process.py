@@ -15,6 +15,7 @@ from streamapp.worker.copartition import check_placement, check_rows, make_chang
 from streamapp.worker.event_times import check_event_times
 from streamapp.worker.host import check_data, check_store, check_views
 from streamapp.worker.inputs import check_inputs, check_sent_back, check_ways
+from streamapp.worker.registry import check_registry
 from streamapp.worker.start import Check, Start
 from streamapp.worker.static_member import check_alone
 
@@ -38,6 +39,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_rows,
     make_changelogs,
     make_outputs,
+    check_registry,
     check_event_times,
     check_alone,
     check_store,

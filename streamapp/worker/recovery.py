@@ -54,6 +54,11 @@ class Recovery(Service):
         #: Set while the assigned partitions are up to date and the streams run.
         self.completed = asyncio.Event()
         self.in_recovery = False
+        #: What is being read of the changelogs in a recovery; None = nothing is.
+        self.restoring: Restore | None = None
+        #: How long (s) the last recovery has taken, and how many changelog records were read since the start.
+        self.last_s: float | None = None
+        self.records = 0
         self._running: asyncio.Task[None] | None = None
 
     @property
@@ -95,6 +100,7 @@ class Recovery(Service):
 
     async def _recover(self, active: set[TP], standby: set[TP], generation: int) -> None:
         self.in_recovery = self.app.in_recovery = True
+        began = time.monotonic()
         stores = self._stores(active)
         inputs = [tp for tp in active if self.app.topics.acks_enabled_for(tp.topic)]
         if not await self.app.checkpoint.open(inputs):  # what a killed worker left open is aborted, not waited for
@@ -110,6 +116,8 @@ class Recovery(Service):
         for table in self.tables.values():
             await table.on_recovery_completed(active, standby)
         await self._start_streams(generation)
+        self.last_s = time.monotonic() - began
+        self.records += restore.records
         self.log.info(
             "Ready: %d table partitions, %s changelog records read in %.2f s%s",
             len(stores),
@@ -193,6 +201,7 @@ class Recovery(Service):
             try:
                 restore = make()
                 if stores:
+                    self.restoring = None if restore.standby else restore
                     await restore.run()
             except (StoreUnreachableError, StoreBehindError, KafkaError) as exc:
                 if isinstance(exc, KafkaError) and not passes(exc):
@@ -201,6 +210,8 @@ class Recovery(Service):
                 await asyncio.sleep(RECOVERY_RETRY_S)
             else:
                 return restore
+            finally:
+                self.restoring = None
 
     async def _start_streams(self, generation: int) -> None:
         app, consumer = self.app, self.consumer

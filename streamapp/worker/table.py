@@ -45,6 +45,8 @@ class Table(faust.Table):  # type: ignore[type-arg]
     owner: Owner | None = None
     #: Makes JSON of the value of a row, for who looks at it; None = it is JSON.
     shown: Callable[[bytes], bytes] | None = None
+    #: Full names of topics whose agents look rows up, as far as that is known.
+    readers: frozenset[str] = frozenset()
 
     def _serializer_from_type(self, typ: ModelArg | None) -> CodecArg:
         return "raw"
@@ -68,6 +70,7 @@ class Table(faust.Table):  # type: ignore[type-arg]
         It is a topic of batches, whose agent looks up the rows of all keys of a batch at once.
         """
         cast(BatchSchema, topic.schema).ahead.append(self._begin)
+        self.readers |= {*topic.topics}
 
     def _begin(self, batch: Batch) -> None:
         rows = self.data.partitions.get(batch.partition)

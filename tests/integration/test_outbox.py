@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -31,7 +31,7 @@ class Arrival:
     def __init__(self, offsets: asyncio.Queue[int]) -> None:
         self._offsets = offsets
 
-    def delivered(self, count: int, offset: int) -> None:
+    def delivered(self, results: Sequence[Result], offset: int) -> None:
         self._offsets.put_nowait(offset)
 
     async def refused(self, result: Result, error: Exception) -> None:

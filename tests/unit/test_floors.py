@@ -18,6 +18,8 @@ FLOORS = (
     ("pipelines.clicks.settings", "pipelines.risk.settings", "pipelines.sensors.settings"),
     ("application",),
     ("web",),
+    ("state",),
+    ("browse",),
     ("embedded_kafka", "repartitioning", "reset"),
     ("replay",),
     ("produce",),

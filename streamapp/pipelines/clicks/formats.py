@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from functools import cached_property
-from pathlib import Path
 from typing import Final
 
 from streamapp.app import settings
@@ -16,6 +15,7 @@ from streamapp.formats.format import Format
 from streamapp.formats.named import FormatName, named
 from streamapp.formats.protobuf import Protobuf
 from streamapp.joins import Record
+from streamapp.pipelines.clicks.demo_schemas import demo_schema
 from streamapp.pipelines.clicks.models import FIELD
 from streamapp.pipelines.clicks.settings import CLICKS, PROFILES, ClickSettings
 from streamapp.pipelines.clicks.splicing import (
@@ -31,7 +31,7 @@ from streamapp.settings import PREFIX
 
 __all__ = ["Side", "Sides", "sides"]
 
-SCHEMAS: Final = Path(__file__).parent / "schemas"
+
 #: Formats that have schemas.
 WITH_SCHEMAS: Final = {FormatName.AVRO, FormatName.PROTOBUF}
 
@@ -79,10 +79,8 @@ class Side:
         given = self.schema
         if given and (kind is FormatName.AVRO) == given.endswith(SUFFIX):
             schema = given
-        elif kind is FormatName.AVRO:
-            schema = str(SCHEMAS / f"{self.message.lower()}{SUFFIX}")
         else:
-            schema = f"{SCHEMAS / 'clicks.proto'}:{self.message}"
+            schema = demo_schema(kind, self.topic)
         try:
             found = named(kind, schema if kind in WITH_SCHEMAS else "").bound(settings.topic(self.topic))
         except StreamappError as exc:

@@ -15,6 +15,7 @@ from streamapp.pipelines.risk.metrics import RiskMetrics
 from streamapp.pipelines.risk.reloading import CHECK_S, Reloaded
 from streamapp.pipelines.risk.settings import RiskSettings
 from streamapp.runtime.batch import Batch
+from streamapp.web.panels import Panel
 
 if TYPE_CHECKING:
     from streamapp.pipelines.risk.inference import Model
@@ -69,6 +70,10 @@ class Judge:
         scores = await self._decide(candidates, self._scorer, self._rules.current)
         batch.work.effects.append(partial(self._metrics.count, scores))
         return scores
+
+    def panel(self, topic: str) -> Panel:
+        """Return what the page shows of the decisions, with the newest results of a topic."""
+        return self._metrics.panel(topic)
 
     async def watch(self) -> None:
         """Take each new version of the files."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import prometheus_client as prometheus
 
 from streamapp.pipelines.risk.models import Score
+from streamapp.web.panels import Panel, Shown
 
 __all__ = ["RiskMetrics"]
 
@@ -32,6 +33,7 @@ class RiskMetrics:
             "streamapp_risk_model_seconds", "runs of the model", buckets=RUN_S, registry=registry
         )
         self._model = prometheus.Gauge("streamapp_risk_model", "1 = it is used", ("version",), registry=registry)
+        self._version: str | None = None
         self._files = prometheus.Gauge(
             "streamapp_risk_files", "versions of a file since the start", ("what", "outcome"), registry=registry
         )
@@ -56,8 +58,18 @@ class RiskMetrics:
         self._files.labels(what, "taken").set(taken)
         self._files.labels(what, "refused").set(refused)
 
+    def panel(self, topic: str) -> Panel:
+        """Return what the page shows, with the newest results of a topic."""
+        shown = [
+            Shown.of("decisions", self._decisions.collect(), "decision"),
+            Shown.of("rules that held", self._rules.collect(), "rule"),
+            Shown.of("without a score", self._unscored.collect(), "reason"),
+        ]
+        return Panel("Risk", shown, {"model": self._version or "none"}, topic)
+
     def model(self, version: str | None) -> None:
         """Show which model is used; None = none is."""
+        self._version = version
         self._model.clear()
         if version is not None:
             self._model.labels(version).set(1)

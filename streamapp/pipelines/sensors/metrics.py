@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from streamapp.pipelines.sensors.anomaly import Anomaly
 from streamapp.pipelines.sensors.results import result
 from streamapp.topology.accounts import Account
+from streamapp.web.panels import Panel, Shown
 
 __all__ = ["SensorMetrics"]
 
@@ -25,6 +26,10 @@ class SensorMetrics:
         """Return the value of an anomaly, and count it."""
         self._told.update(map(str, anomaly.reasons))
         return result(anomaly)
+
+    def panel(self, topic: str) -> Panel:
+        """Return what the page shows, with the newest results of a topic."""
+        return Panel("Sensors", [Shown("anomalies by kind", dict(self._told))], topic=topic)
 
     def families(self, partitions: Mapping[int, Account]) -> Iterable[Metric]:
         """Return the metrics; of readings, by the accounts of the partitions that this worker has."""

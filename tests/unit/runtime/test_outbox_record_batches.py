@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,7 +37,9 @@ class Producer:
 
     def __init__(self) -> None:
         self._txn_manager = None
-        self._message_accumulator = SimpleNamespace(_batch_size=1 << 20, _txn_manager=None)
+        self._message_accumulator = SimpleNamespace(
+            _batch_size=1 << 20, _compression_type=2, _linger_time=0, _txn_manager=None
+        )
         self._taken = asyncio.Condition()
         self._under_way: list[tuple[TP, Any, asyncio.Future[RecordMetadata]]] = []
         #: Whether what it takes waits, since its connection has a request under way.
@@ -90,8 +92,8 @@ class Taker:
         self.told: list[tuple[int, int]] = []
         self.refusals: list[tuple[Result, str]] = []
 
-    def delivered(self, count: int, offset: int) -> None:
-        self.told.append((count, offset))
+    def delivered(self, results: Sequence[Result], offset: int) -> None:
+        self.told.append((len(results), offset))
 
     async def refused(self, result: Result, error: RecordRefusedError) -> None:
         self.refusals.append((result, str(error)))

@@ -31,6 +31,7 @@ class Restore:
     failures: ClassVar[list[Exception]]
     succeeding: ClassVar[set[TP]] = set()
     block: asyncio.Event | None = None
+    standby = False
 
     def __init__(self, settings: Settings, stores: Any, **_: object) -> None:
         self.records, self.seconds = 1, 1.0

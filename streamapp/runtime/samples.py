@@ -1,0 +1,104 @@
+"""Samples: the newest records that came to nothing, by reason, and the newest results; for people who look."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Protocol, Self, TypeVar
+
+import msgspec
+from faust.types import TP
+
+from streamapp.kafka.record import Result
+
+__all__ = ["Made", "Sample", "Samples", "newest_of_each"]
+
+K = TypeVar("K")
+R = TypeVar("R")
+
+#: How many records of each reason are kept.
+NEWEST: Final = 20
+#: Bytes of a key or a value, and characters of an error, that are kept.
+KEPT_BYTES: Final = 400
+
+
+class Keyed(Protocol):
+    """A record, as far as a sample has it."""
+
+    @property
+    def key(self) -> bytes | None:
+        """The key."""
+
+    @property
+    def timestamp(self) -> int | None:
+        """The event time (ms)."""
+
+
+class Sample(msgspec.Struct, frozen=True, gc=False):
+    """A record that came to nothing: where it is, and why, in words."""
+
+    tp: TP
+    offset: int
+    #: Its beginning.
+    key: bytes | None
+    #: The event time (ms); None = it is not known.
+    timestamp: int | None
+    reason: str
+    detail: str = ""
+
+    @classmethod
+    def of(cls, tp: TP, record: Keyed, reason: str, detail: str = "") -> Self:
+        """Take a sample of a record; it keeps nothing of the batch that the record is in."""
+        key = record.key
+        offset = getattr(record, "offset", -1)
+        return cls(tp, offset, None if key is None else key[:KEPT_BYTES], record.timestamp, reason, detail[:KEPT_BYTES])
+
+
+class Made(msgspec.Struct, frozen=True, gc=False):
+    """The beginning of a result's key and value, and its event time (ms; None = that of sending)."""
+
+    key: bytes | None
+    timestamp: int | None
+    value: bytes | None
+
+    @classmethod
+    def of(cls, result: Result) -> Self:
+        """Take a sample of a result."""
+        stamped, value = result
+        key = stamped.key
+        shortened = None if value is None else value[:KEPT_BYTES]
+        return cls(None if key is None else key[:KEPT_BYTES], stamped.timestamp, shortened)
+
+
+class Samples:
+    """The newest samples of each topic and reason."""
+
+    def __init__(self) -> None:
+        #: Those of all topics and reasons.
+        self.all: deque[Sample] = deque(maxlen=NEWEST)
+        self._newest: dict[tuple[str, str], deque[Sample]] = {}
+
+    def add(self, samples: Iterable[Sample]) -> None:
+        """Keep samples, the oldest first."""
+        for one in samples:
+            about = one.tp.topic, one.reason
+            if about not in self._newest:
+                self._newest[about] = deque(maxlen=NEWEST)
+            self._newest[about].append(one)
+            self.all.append(one)
+
+    def of(self, topic: str, reason: str) -> list[Sample]:
+        """Return the samples of a topic and a reason, the newest first."""
+        return [*reversed(self._newest.get((topic, reason), ()))]
+
+
+def newest_of_each(last: Mapping[K, R], kinds: Sequence[K], records: Sequence[R]) -> list[R]:
+    """Return the newest records of a batch, of which the samples keep a few, and at least the last one of each kind.
+
+    Args:
+        last: the last record of each kind.
+        kinds: the kind of each record.
+        records: the records.
+    """
+    seen = set(kinds[-NEWEST:])
+    return [*(record for kind, record in last.items() if kind not in seen), *records[-NEWEST:]]

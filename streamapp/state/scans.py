@@ -1,0 +1,183 @@
+"""Scans: rows of a partition read page by page from one snapshot, so that no join waits for it.
+
+A page is read in a thread, some rows at a time; then the thread rests as long as it has read, for the interpreter's
+lock goes to one thread at a time. A scan that nobody goes on with is over after a while, and the scans at once are
+bounded: for a snapshot a store keeps what was changed since.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, NamedTuple
+from uuid import uuid4
+
+from streamapp.state.condition import condition
+from streamapp.state.question import Question
+from streamapp.state.rows import ShownRow, matching
+from streamapp.stores.snapshot import ClosedError, Snapshot
+
+__all__ = ["AT_ONCE", "IDLE_S", "Page", "Scan", "ScanGoneError", "Scans", "TooManyScansError", "read_page"]
+
+#: Scans of a worker at once.
+AT_ONCE: Final = 16
+#: Seconds after which a scan that nobody goes on with is over.
+IDLE_S: Final = 60.0
+#: Seconds for which one is left alone, even if another one could take its place.
+SPARED_S: Final = 10.0
+#: Rows that are read without a rest: some 0.2 ms.
+PIECE_ROWS: Final = 100
+#: How long the thread rests, as a multiple of the time that it has read, and at least (s).
+REST: Final = 1.0
+LEAST_REST_S: Final = 0.0002
+
+
+class ScanGoneError(Exception):
+    """A scan that is no more: nobody went on with it, its partition went to another worker, or the worker was started
+    again."""
+
+
+class TooManyScansError(Exception):
+    """There are as many scans as there may be."""
+
+
+class Page(NamedTuple):
+    """What was read of a partition."""
+
+    rows: list[ShownRow]
+    #: How many rows were looked at, and how many of them were asked for.
+    seen: int
+    found: int
+    #: Where the next page begins; None = all is read.
+    position: bytes | None
+    #: Whether the time was up.
+    timed_out: bool
+
+
+class Scan:
+    """One partition, as it was when the scan began."""
+
+    def __init__(self, snapshot: Snapshot, question: Question) -> None:
+        self.id = uuid4().hex[:12]
+        self.snapshot = snapshot
+        self.question = question
+        self.holds = condition(question.where) if question.where else None
+        self.used = time.monotonic()
+
+
+class Scans:
+    """Those of a worker; all methods are called in its event loop."""
+
+    def __init__(self, at_once: int = AT_ONCE, idle: float = IDLE_S, spared: float = SPARED_S) -> None:
+        self._at_once, self._idle, self._spared = at_once, idle, spared
+        self._scans: dict[str, Scan] = {}
+        # One thread: two would take turns at the interpreter's lock, and the joins would come third.
+        self._thread = ThreadPoolExecutor(1, "streamapp-scan")
+
+    async def begin(self, question: Question, snapshot: Callable[[], Snapshot]) -> Scan:
+        """Begin to scan a partition.
+
+        Raises:
+            TooManyScansError: if there are as many as there may be.
+            ConditionError: for a condition that is none.
+            ClosedError: if the partition went away meanwhile.
+        """
+        if question.where:
+            condition(question.where)
+        if len(self._scans) >= self._at_once:
+            oldest = min(self._scans.values(), key=lambda scan: scan.used)
+            if time.monotonic() - oldest.used < self._spared:
+                raise TooManyScansError
+            self.end(oldest)
+        scan = Scan(await asyncio.get_running_loop().run_in_executor(self._thread, snapshot), question)
+        self._scans[scan.id] = scan
+        self._watch(scan)
+        return scan
+
+    def go_on(self, scan_id: str) -> Scan:
+        """Return a scan; a ScanGoneError if it is no more."""
+        try:
+            return self._scans[scan_id]
+        except KeyError:
+            raise ScanGoneError from None
+
+    async def read(self, scan: Scan, position: bytes, limit: int, within: float, *, counting: bool) -> Page:
+        """Read a page; the scan is over with the last one.
+
+        Args:
+            scan: to go on with.
+            position: where the page begins; b"" = at the beginning.
+            limit: rows of a page, at most.
+            within: seconds.
+            counting: whether rows are only counted, however many.
+
+        Raises:
+            ScanGoneError: if the partition went away.
+        """
+        scan.used = time.monotonic()
+        try:
+            page = await asyncio.get_running_loop().run_in_executor(
+                self._thread, read_page, scan, position, limit, within, counting
+            )
+        except ClosedError:
+            self.end(scan)
+            raise ScanGoneError from None
+        scan.used = time.monotonic()
+        if page.position is None:
+            self.end(scan)
+        return page
+
+    def end(self, scan: Scan) -> None:
+        """Let go of a scan."""
+        self._scans.pop(scan.id, None)
+        scan.snapshot.close()
+
+    def _watch(self, scan: Scan) -> None:
+        """End a scan that nobody has gone on with for so long."""
+        if self._scans.get(scan.id) is not scan:
+            return
+        left = scan.used + self._idle - time.monotonic()
+        if left > 0:
+            asyncio.get_running_loop().call_later(left, self._watch, scan)
+        else:
+            self.end(scan)
+
+
+def read_page(
+    scan: Scan, position: bytes, limit: int, within: float, counting: bool, piece_rows: int = PIECE_ROWS
+) -> Page:
+    """Read a page in this thread, with rests; see `Scans.read`.
+
+    Raises:
+        ClosedError: if the partition went away.
+    """
+    snapshot, question, holds = scan.snapshot, scan.question, scan.holds
+    rows: list[ShownRow] = []
+    found = seen = 0
+    here: bytes | None = position or snapshot.begin(question.first)
+    deadline = time.monotonic() + within
+    while here is not None:
+        began = time.perf_counter()
+        read, following = snapshot.read(here, piece_rows)
+        if snapshot.ordered and read and question.ends_before(read[-1][0]):
+            following = None
+        asked = [(key, row) for key, row in read if question.has(key)]
+        if counting:
+            found += len(asked) if holds is None else sum(1 for _ in matching(asked, holds))
+        else:
+            for place, row in matching(asked, holds):
+                rows.append(row)
+                found += 1
+                if len(rows) == limit:
+                    last = asked[place - 1][0]
+                    count = next(number for number, (key, _) in enumerate(read, 1) if key == last)
+                    if count < len(read):
+                        following = snapshot.after(here, count, last)
+                    return Page(rows, seen + count, found, following, False)
+        seen, here = seen + len(read), following
+        if here is not None and time.monotonic() > deadline:
+            return Page(rows, seen, found, here, True)
+        time.sleep(max(LEAST_REST_S, REST * (time.perf_counter() - began)))
+    return Page(rows, seen, found, None, False)

@@ -1,0 +1,188 @@
+"""What one worker knows of its group: how its own partitions stand, and stood in the last minutes."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import cast
+
+import msgspec
+from faust.types import TP
+
+from streamapp.runtime.history import SLOTS, History, Sample
+from streamapp.topology import App
+from streamapp.web.health import State, health_of
+from streamapp.worker.consumer import running
+from streamapp.worker.recovery import TableManager
+
+__all__ = ["HistoryPart", "PartitionPart", "RecoveryPart", "SeriesPart", "WorkerPart", "history", "part"]
+
+
+class PartitionPart(msgspec.Struct, frozen=True):
+    """How a partition stands at the worker that has it."""
+
+    topic: str
+    partition: int
+    #: The offset that the next record will have, and that the group goes on from.
+    end: int
+    committed: int
+    #: Offsets that are not committed yet.
+    lag: int
+    #: Age of the first record that is not committed, by its event time and the wall clock; 0 = there is none, null = it
+    #: is not known.
+    lag_seconds: float | None
+    #: Offsets a second of the last minute; null = not known yet.
+    written_per_s: float | None
+    committed_per_s: float | None
+
+
+class RecoveryPart(msgspec.Struct, frozen=True):
+    """A recovery that is under way."""
+
+    #: How many partitions of tables are read from their changelogs.
+    partitions: int
+    rows_read: int
+    #: At most: markers of transactions and what was compacted away are among them.
+    rows_left: int
+    #: As fast as it went so far; null = not known yet.
+    seconds_left: float | None
+
+
+class WorkerPart(msgspec.Struct, frozen=True):
+    """What ``/api/group/worker`` answers."""
+
+    #: Its static member id, and the URL by which other workers know it.
+    member: str
+    url: str
+    state: State
+    ready: bool
+    problems: list[str]
+    guarantee: str
+    #: When this was said (s since 1970).
+    at: float
+    partitions: list[PartitionPart]
+    recovery: RecoveryPart | None
+
+
+class SeriesPart(msgspec.Struct, frozen=True):
+    """Samples of a partition, or of all those of a topic that this worker has: columns of the same length."""
+
+    topic: str
+    #: null = the sums of a topic.
+    partition: int | None
+    #: The numbers of the samples: one each `EVERY_S` seconds since 1970.
+    slots: list[int]
+    ends: list[int]
+    committed: list[int]
+    seconds: list[float | None]
+    #: Of how many partitions each is.
+    partitions: list[int]
+
+
+class HistoryPart(msgspec.Struct, frozen=True):
+    """What ``/api/group/worker/history`` answers."""
+
+    series: list[SeriesPart]
+
+
+def part(app: App) -> WorkerPart:
+    """Return how this worker stands."""
+    health, consumer = health_of(app), running(app)
+    lags = None if consumer is None else consumer.lags
+    # While it rebalances they are as they were.
+    partitions = [] if lags is None else [_partition(tp, one, lags.history) for tp, one in sorted(lags.latest.items())]
+    return WorkerPart(
+        member=health.member,
+        url=health.worker,
+        state=health.state,
+        ready=health.ready,
+        problems=health.problems,
+        guarantee=app.settings.processing_guarantee.value,
+        at=time.time(),
+        partitions=partitions,
+        recovery=_recovery(app),
+    )
+
+
+def _partition(tp: TP, sample: Sample, history: History) -> PartitionPart:
+    written, committed = history.rates(tp) or (None, None)
+    seconds = _known(sample.seconds)
+    return PartitionPart(*tp, sample.end, sample.committed, sample.lag, seconds, written, committed)
+
+
+def _recovery(app: App) -> RecoveryPart | None:
+    restoring = cast(TableManager, app.tables).recovery.restoring
+    if restoring is None:
+        return None
+    return RecoveryPart(len(restoring.stores), restoring.records, restoring.left, restoring.seconds_left)
+
+
+def history(app: App, topic: str | None, partition: int | None, points: int) -> HistoryPart:
+    """Return the samples of this worker: of a topic's partitions, or the sums of each topic.
+
+    Args:
+        points: how many of them at most; of fewer than there are each is the last one of some.
+    """
+    consumer = running(app)
+    if consumer is None:
+        return HistoryPart([])
+    kept, step = consumer.lags.history, math.ceil(SLOTS / points)
+    if topic is None:
+        topics: defaultdict[str, list[TP]] = defaultdict(list)
+        for tp in kept.partitions:
+            topics[tp.topic].append(tp)
+        return HistoryPart([_sums(name, [kept.samples(tp) for tp in tps], step) for name, tps in topics.items()])
+    tps = [tp for tp in kept.partitions if tp.topic == topic and partition in {None, tp.partition}]
+    return HistoryPart([_series(tp, dict(kept.samples(tp)), step) for tp in tps])
+
+
+@dataclasses.dataclass
+class _Sum:
+    end: int = 0
+    committed: int = 0
+    seconds: float = 0.0
+    partitions: int = 0
+
+
+def _sums(topic: str, series: Iterable[Iterable[tuple[int, Sample]]], step: int) -> SeriesPart:
+    sums: defaultdict[int, _Sum] = defaultdict(_Sum)
+    for samples in series:
+        for slot, one in samples:
+            if slot % step == step - 1 or step == 1:
+                total = sums[slot]
+                total.end += one.end
+                # What lags, and not what is committed: a commit may be ahead of the end as it was told before.
+                total.committed += one.end - one.lag
+                total.seconds = max(total.seconds, 0.0 if math.isnan(one.seconds) else one.seconds)
+                total.partitions += 1
+    slots = sorted(sums)
+    found = [sums[slot] for slot in slots]
+    return SeriesPart(
+        topic,
+        None,
+        slots,
+        [one.end for one in found],
+        [one.committed for one in found],
+        [round(one.seconds, 1) for one in found],
+        [one.partitions for one in found],
+    )
+
+
+def _series(tp: TP, samples: dict[int, Sample], step: int) -> SeriesPart:
+    slots = [slot for slot in samples if slot % step == step - 1]
+    found = [samples[slot] for slot in slots]
+    return SeriesPart(
+        *tp,
+        slots,
+        [one.end for one in found],
+        [one.committed for one in found],
+        [_known(one.seconds) for one in found],
+        [1] * len(found),
+    )
+
+
+def _known(seconds: float) -> float | None:
+    return None if math.isnan(seconds) else round(seconds, 1)

@@ -1,0 +1,160 @@
+"""What became of the records of joins and agents: accounts that add up, reasons, and samples of each."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from faust.types import TP
+from views import app_of, asked, assignor_of
+
+from streamapp import App, Batch
+from streamapp.explain.evidence import EvidenceTopic
+from streamapp.formats.undecodable import Reason as Letter
+from streamapp.joins import Balance, Event, Reason, SideOutput, Updates
+from streamapp.runtime.inputs import Input
+from streamapp.runtime.work import Rejected
+from streamapp.topology import JoinProcessor
+from streamapp.topology.accounts import Account
+
+
+def event(offset: int, key: bytes = b"ann") -> Any:
+    return Event(key, b"{}", 1_000 + offset, offset)
+
+
+def app_with_a_join() -> tuple[App, JoinProcessor[Any]]:
+    app = app_of()
+    join = app.topic("orders").join(app.topic("customers").table(), how="left", name="named").to("named")
+    return app, join
+
+
+def settle(join: JoinProcessor[Any], partition: int, balance: Balance, updates: Updates | None = None) -> None:
+    account = Account(balance, updates or Updates(), 2_000 + partition)
+    join.accounts.settle(partition, 0, account.received, account)
+    join.table.data.partitions[partition] = None  # type: ignore[assignment]  # it is here
+
+
+def side(join: JoinProcessor[Any], partition: int, *sides: SideOutput) -> None:
+    batch = Batch(TP("orders", partition), [event(0)])
+    join.side_outputs.send(batch, sides)
+    for effect in batch.work.effects:
+        effect()
+
+
+def funnel(app: App) -> dict[str, Any]:
+    (found,) = asked(app, "/api/funnels")[0].json()
+    return dict(found)
+
+
+def test_a_funnel_has_the_sums_of_the_partitions_that_are_here() -> None:
+    app, join = app_with_a_join()
+    settle(join, 0, Balance(received=5, matched=3, unmatched=2), Updates(received=2, applied=2))
+    settle(join, 1, Balance(received=7, matched=4, pending=1, late=1, rejected=1), Updates(received=1, rejected=1))
+    found = funnel(app)
+    assert found["balance"] == {
+        "received": 12,
+        "matched": 7,
+        "unmatched": 2,
+        "pending": 1,
+        "late": 1,
+        "rejected": 1,
+    }
+    assert found["updates"] == {"received": 3, "applied": 2, "late": 0, "rejected": 1}
+    assert found["holds"]
+
+
+def test_a_funnel_tells_of_records_that_are_not_accounted_for() -> None:
+    app, join = app_with_a_join()
+    settle(join, 0, Balance(received=5, matched=3))
+    assert not funnel(app)["holds"]
+
+
+def test_reasons_are_counted_by_topic_and_updates_apart() -> None:
+    app, join = app_with_a_join()
+    missed, refused = SideOutput(Reason.UNMATCHED, 0, event(1)), SideOutput(Reason.REFUSED, 1, event(2), rejected=True)
+    side(join, 0, missed, missed, refused)
+    assert funnel(app)["causes"] == [
+        {"topic": "orders", "reason": "unmatched", "account": "unmatched", "update": False, "count": 2},
+        {"topic": "customers", "reason": "refused", "account": "rejected", "update": True, "count": 1},
+    ]
+
+
+def test_clocks_are_those_of_the_join_and_of_each_topic() -> None:
+    app, join = app_with_a_join()
+    settle(join, 0, Balance())
+    app.read_up_to = {TP("orders", 0): 1.5, TP("customers", 0): 1.25, TP("orders", 1): 9.0}
+    assignor_of(app).actives = {TP("orders", 0), TP("customers", 0)}
+    assert funnel(app)["clocks"] == [{"partition": 0, "clock": 2_000, "read": {"orders": 1_500, "customers": 1_250}}]
+
+
+def test_samples_of_a_reason_lead_to_their_explanations() -> None:
+    app, join = app_with_a_join()
+    side(join, 1, SideOutput(Reason.LATE, 0, event(1), late_by=1_200), SideOutput(Reason.UNMATCHED, 0, event(2)))
+    (reply,) = asked(app, "/api/funnels/named/samples?topic=orders&reason=late")
+    assert reply.json() == [
+        {
+            "topic": "orders",
+            "partition": 1,
+            "offset": 1,
+            "key": "ann",
+            "timestamp": 1_001,
+            "reason": "late",
+            "detail": "late by 1,200 ms",
+            "see": "/joins/named/orders/1/1/",
+        }
+    ]
+
+
+def test_samples_of_an_unknown_join_are_not_found() -> None:
+    (reply,) = asked(app_of(), f"/api/funnels/{quote('<b>')}/samples?topic=orders&reason=late")
+    assert (reply.status, reply.json()) == (404, {"error": "unknown join", "name": "<b>"})
+
+
+class ByHand:
+    """A join that an agent does by hand."""
+
+    name = "bought"
+    inputs = (Input("clicks", 0), Input("profiles", 1))
+    evidence: list[EvidenceTopic] = []  # noqa: RUF012
+
+    def __init__(self, app: App) -> None:
+        self.table = app.table("profiles")
+
+
+def app_with_an_agent() -> App:
+    app = app_of()
+    app.explain(ByHand(app))  # type: ignore[arg-type]
+    unmatched = app.unmatched("unmatched", table=app.table("profiles"), reason=bytes.decode)
+    batch = Batch(TP("clicks", 0), [event(0)])
+    unmatched.send(batch, [(event(1), b"unmatched"), (event(2), b"expired"), (event(3), b"unmatched")])
+    for effect in batch.work.effects:
+        effect()
+    app.dead_letters.letters(
+        [
+            Rejected(TP("clicks", 0), event(4), Letter.NOT_JSON, "it is none"),
+            Rejected(TP("profiles", 0), event(5), Letter.NULL_KEY, "it has none"),
+            Rejected(TP("others", 0), event(5), Letter.NULL_KEY, "it has none"),
+        ]
+    )
+    app.read.update({"clicks": 10, "profiles": 3})
+    return app
+
+
+def test_of_a_join_by_hand_all_that_was_not_set_aside_is_matched() -> None:
+    found = funnel(app_with_an_agent())
+    balance = Balance(**found["balance"])
+    assert balance.holds
+    assert balance == Balance(received=10, matched=6, unmatched=3, rejected=1)
+    assert found["updates"] == {"received": 3, "applied": 2, "late": 0, "rejected": 1}
+    assert [(one["reason"], one["account"], one["count"]) for one in found["causes"]] == [
+        ("unmatched", "unmatched", 2),
+        ("expired", "unmatched", 1),
+        ("not_json", "rejected", 1),
+        ("null_key", "rejected", 1),
+    ]
+
+
+def test_samples_of_a_join_by_hand_are_of_what_was_set_aside_and_rejected() -> None:
+    paths = [f"/api/funnels/bought/samples?topic=clicks&reason={reason}" for reason in ("unmatched", "not_json")]
+    replies = asked(app_with_an_agent(), *paths)
+    assert [[one["offset"] for one in reply.json()] for reply in replies] == [[3, 1], [4]]
