@@ -62,7 +62,7 @@ def encoded(format_: Format, value: object) -> bytes:
 
 @pytest.mark.parametrize("case", CASES)
 def test_clicks_join_in_other_formats(case: str, kafka, tmp_path: Path) -> None:
-    settings, clicks, profiles, joined = CASES[case]
+    formats, clicks, profiles, joined = CASES[case]
     topics = Topics(kafka.bootstrap, "click-formats", partitions=2)
     topics.create("user_clicks", "user_profiles")
     topics.send("user_profiles", "u1", encoded(profiles, profile("u1")), at=0)
@@ -73,7 +73,8 @@ def test_clicks_join_in_other_formats(case: str, kafka, tmp_path: Path) -> None:
     topics.send("user_clicks", "u1", encoded(clicks, click(10, "u1"))[:-2], at=10)
     topics.send("user_clicks", "u3", encoded(clicks, click(11, "u1")), at=11)
     topics.flush()
-    with Worker(tmp_path, join="left", **topics.settings, **settings) as worker:
+    settings: dict[str, Any] = {**topics.settings, **formats, "join": "left"}
+    with Worker(tmp_path, **settings) as worker:
         wait_until(lambda: topics.end("joined_data") == 4, "all are joined")
         wait_until(lambda: topics.end("dead_letters") == 2, "two cannot be used")
         row = worker.get("/table/user_profiles/u1/").json()
@@ -82,11 +83,11 @@ def test_clicks_join_in_other_formats(case: str, kafka, tmp_path: Path) -> None:
     assert row == profile("u1")
     for one in found:
         assert one.pop("join_timestamp") > AT / 1000
-    expected = [{"click": click(n, "u1"), "profile": profile("u1")} for n in range(3)]
+    expected: list[dict[str, Any]] = [{"click": click(n, "u1"), "profile": profile("u1")} for n in range(3)]
     expected.append({"click": click(9, "u2"), "profile": None})
     assert sorted(found, key=lambda one: one["click"]["click_id"]) == expected
     reasons = sorted(dict(message.headers())["reason"] for message in topics.read("dead_letters"))
-    assert reasons == [b"key_mismatch", b"not_" + settings["format"].encode()]
+    assert reasons == [b"key_mismatch", b"not_" + formats["format"].encode()]
 
 
 def test_each_result_is_there_once_after_a_kill_and_profiles_of_an_earlier_schema_are_read(

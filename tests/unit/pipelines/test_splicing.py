@@ -34,7 +34,7 @@ def record(**types: Any) -> Avro:
 
 
 def proto(message: str) -> Protobuf:
-    return Protobuf(SCHEMAS / "clicks.proto", message)
+    return Protobuf(SCHEMAS / "clicks.proto", message).bound("clicks")
 
 
 #: What puts together; clicks, profiles, results and unmatched clicks.
