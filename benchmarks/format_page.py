@@ -1,4 +1,4 @@
-"""What formats cost, for the page of the formats: `insert`."""
+"""What formats cost: `render` for the page of the benchmarks, and `insert` for that of the formats."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.blocks import about, blocks, table
+from benchmarks.format_join import FormatWorkload
 from benchmarks.format_results import LibraryFigures
-from benchmarks.results import Formats
+from benchmarks.results import Formats, Runs
+from benchmarks.runner import median
+from streamapp.formats.named import FormatName
 
 __all__ = ["BEGIN", "END", "answer", "insert", "render"]
 
@@ -20,19 +23,25 @@ JSON, MSGSPEC, PROTOBUF = "json", "msgspec, JSON", "protobuf"
 
 
 def insert(page: Path, measured: Formats) -> None:
-    """Put the figures between the lines of a page that are for them; where there are none, tell so."""
+    """Put the answer between the lines of a page that are for it; where there are none, tell so."""
     text = page.read_text("utf-8") if page.exists() else ""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
         print(f"{page} has no place for the figures: lines with {BEGIN} and {END}", flush=True)
         return
-    page.write_text(f"{before}{BEGIN}\n\n{render(measured)}\n\n{END}{after}", "utf-8")
+    told = f"{answer(measured.libraries)} All figures: [benchmarks.md](benchmarks.md#formats)."
+    page.write_text(f"{before}{BEGIN}\n\n{told}\n\n{END}{after}", "utf-8")
 
 
 def render(measured: Formats) -> str:
     """Return the figures, in Markdown."""
-    return blocks(answer(measured.libraries), *_tables(measured.libraries), about(measured.about))
+    return blocks(
+        answer(measured.libraries),
+        *_tables(measured.libraries),
+        _joins(measured.joins) if measured.joins else "",
+        about(measured.about),
+    )
 
 
 def answer(libraries: Sequence[LibraryFigures]) -> str:
@@ -48,6 +57,26 @@ def answer(libraries: Sequence[LibraryFigures]) -> str:
         f"{beside_json} times as fast as Python's own `json`, and {beside_msgspec} times as fast as msgspec's JSON. "
         f"What it surely saves is bytes: a record has {raw} of JSON's, and {lz4} once a batch is compressed."
     )
+
+
+def _joins(measured: Runs[FormatWorkload]) -> str:
+    """Return the whole join's rate by the format of all its topics."""
+    groups = measured.by_workload()
+    json_rate = next((median(runs).per_s for load, runs in groups.items() if load.kind is FormatName.JSON), None)
+    rows = [
+        [
+            load.kind.value,
+            f"{load.bytes_of_a_click:,}",
+            f"{(figures := median(runs)).per_s:,.0f}",
+            f"{figures.per_s / json_rate:.0%}" if json_rate else "",
+            f"{figures.cpu_us:.1f}",
+            f"{figures.peak_mb:,.0f}",
+            str(max((run.check for run in runs), key=lambda check: check.missing + check.repeated + check.wrong)),
+        ]
+        for load, runs in groups.items()
+    ]
+    heads = ["all topics in", "bytes a click", "joined/s", "of JSON's", "CPU µs", "peak MB", "output"]
+    return table(heads, rows)
 
 
 def _by_size(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, TypeVar
 
-from benchmarks import format_library, hotspots, latency, recovery, risk, sensor_detector, takeover
+from benchmarks import format_join, format_library, hotspots, latency, recovery, risk, sensor_detector, takeover
 from benchmarks.machine import About
 from benchmarks.options import Options
 from benchmarks.pairs import Pairs
@@ -141,15 +141,18 @@ def detect(_: Runner, options: Options) -> DetectorSpeeds:
     return DetectorSpeeds(About.now(options.command, options.streamapp.bin), found)
 
 
-def compare_formats(_: Runner, options: Options) -> Formats:
-    """Time the libraries of formats, in a process of their own."""
+def compare_formats(runner: Runner, options: Options) -> Formats:
+    """Time the libraries of formats, in a process of their own, and then the whole join by format."""
     try:
         found = format_library.libraries(options.cache)
     except UnavailableError as exc:
         raise PeerError(str(exc)) from None
+    runs = format_join.rates(
+        runner, options.streamapp.bin, clicks=options.clicks, users=options.users, rounds=options.rounds
+    )
     about = About.now(options.command, options.streamapp.bin)
     versions = {**about.versions, **format_library.versions()}
-    return Formats(dataclasses.replace(about, versions=versions), found)
+    return Formats(dataclasses.replace(about, versions=versions), found, Runs(about, runs, {}))
 
 
 def profile(runner: Runner, options: Options) -> Profile:

@@ -26,7 +26,6 @@ __all__ = [
     "Peer",
     "PythonProgram",
     "Streamapp",
-    "TunedStreamapp",
     "UnavailableError",
     "exactly_once",
     "run_once",
@@ -326,19 +325,6 @@ def exactly_once(peer: Both) -> Both:
 
 
 KAFKA_STREAMS: Final = KafkaStreams("kafka_streams", "Kafka Streams")
-
-
-@dataclasses.dataclass(frozen=True)
-class TunedStreamapp(Streamapp):
-    """The same app with options that it has no settings for (`programs/streamapp/tuned.py`)."""
-
-    def command(self, job: Job) -> list[str]:
-        """Give the command that starts a worker."""
-        return [f"{self.bin}/faust", "-A", "tuned", "worker", "-l", "info"]
-
-    def environment(self, job: Job) -> dict[str, str]:
-        """Give the settings, and where the program is."""
-        return {**super().environment(job), "PYTHONPATH": f"{PROGRAMS / 'streamapp'}"}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Final, Generic, Self, TypeVar
 
 import msgspec
 
+from benchmarks.format_join import FormatWorkload
 from benchmarks.format_results import LibraryFigures
 from benchmarks.machine import About
 from benchmarks.pairs import Pairs
@@ -256,12 +257,12 @@ class Formats:
 
     Args:
         libraries: what each takes to encode and to decode, without Kafka.
-        joins: the whole join of clicks with profiles, by format: each a peer of that name; None = not measured.
+        joins: the whole join of clicks with profiles, by the format of all its topics; None = not measured.
     """
 
     about: About
     libraries: list[LibraryFigures]
-    joins: Runs[Workload] | None = None
+    joins: Runs[FormatWorkload] | None = None
 
 
 #: What is measured of a part, if it is not a join of clicks with profiles.

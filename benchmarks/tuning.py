@@ -15,7 +15,7 @@ from benchmarks.knobs import KNOBS, Knob, Subject
 from benchmarks.latency import Reader
 from benchmarks.machine import About
 from benchmarks.options import Options
-from benchmarks.peers import Streamapp, TunedStreamapp
+from benchmarks.peers import PROGRAMS, Job, Streamapp
 from benchmarks.producing import produced
 from benchmarks.results import Results
 from benchmarks.runner import START, START_PER_RECORD, PeerError, Runner
@@ -171,3 +171,16 @@ class Both:
         profile = orjson.loads(self.backlog.profile(int(user.removeprefix("u"))))
         right = key == user.encode() and result["profile"] == profile and 0 <= number < self.steady
         return self.backlog.clicks + number if right else None
+
+
+@dataclasses.dataclass(frozen=True)
+class TunedStreamapp(Streamapp):
+    """The same app with options that it has no settings for (`programs/streamapp/tuned.py`)."""
+
+    def command(self, job: Job) -> list[str]:
+        """Give the command that starts a worker."""
+        return [f"{self.bin}/faust", "-A", "tuned", "worker", "-l", "info"]
+
+    def environment(self, job: Job) -> dict[str, str]:
+        """Give the settings, and where the program is."""
+        return {**super().environment(job), "PYTHONPATH": f"{PROGRAMS / 'streamapp'}"}

