@@ -184,7 +184,7 @@ def _read(bootstrap: str, times: list[tuple[float, float]], over: threading.Even
         if message.error():
             raise KafkaException(message.error())
         now = time.time_ns()
-        sent_at = msgspec.json.decode(message.value())["click"]["sent_at"]
+        sent_at = msgspec.json.decode(message.value() or b"")["click"]["sent_at"]
         times.append((now / 1e9, (now - sent_at) / 1e6))
     consumer.close()
 
