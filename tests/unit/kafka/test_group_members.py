@@ -23,7 +23,7 @@ def told(actives: dict[str, list[int]], standbys: dict[str, list[int]]) -> bytes
 
 
 def test_a_member_has_what_it_reads_and_what_it_only_follows() -> None:
-    user_data = told({"clicks": [0], "log": [0]}, {"log": [1]})
+    user_data = told({"clicks": [0], "log": [0]}, {"log": [0, 1]})
     metadata = ConsumerProtocolMemberMetadata(0, ["clicks"], user_data).encode()
     given = [("clicks", [0]), ("log", [0, 1])]
     assignment = ConsumerProtocolMemberAssignment(0, given, zlib.compress(user_data)).encode()
