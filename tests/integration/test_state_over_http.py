@@ -15,6 +15,7 @@ from confluent_kafka import Producer
 from hypothesis import HealthCheck, given, settings
 from pyarrow import parquet
 from schemathesis.checks import CheckFunction
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -148,6 +149,7 @@ def test_answers_are_as_the_document_says(two: tuple[Worker, Worker]) -> None:
     schema.config.update(base_url=two[0].url)
     called = set()
     for found in schema.get_all_operations():
+        assert isinstance(found, Ok), found
         operation = found.ok()
         called.add(operation.path)
 
