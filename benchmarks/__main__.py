@@ -27,6 +27,7 @@ def main(options: Options) -> None:
     results = Results.load(directory)
     plots.draw(results, directory)
     (options.docs / "benchmarks.md").write_text(page.render(results), "utf-8")
+    (options.docs / "clients.md").write_text(page.render_clients(results), "utf-8")
 
 
 def _run(options: Options, results: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Final, Generic, Self, TypeVar
 
 import msgspec
 
+from benchmarks.client_results import Clients
 from benchmarks.machine import About
 from benchmarks.pairs import Pairs
 from benchmarks.percentiles import Percentiles
@@ -54,6 +55,7 @@ class Part(enum.StrEnum):
     RISK = "risk"
     SENSORS = "sensors"
     PROFILE = "profile"
+    CLIENTS = "clients"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -256,6 +258,7 @@ KINDS: Final = {
     Part.RISK: Counts,
     Part.SENSORS: DetectorSpeeds,
     Part.PROFILE: Profile,
+    Part.CLIENTS: Clients,
 }
 
 
@@ -276,6 +279,7 @@ class Results:
     risk: Counts | None = None
     sensors: DetectorSpeeds | None = None
     profile: Profile | None = None
+    clients: Clients | None = None
 
     @classmethod
     def load(cls, directory: Path) -> Self:

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from benchmarks.check import Check
+from benchmarks.client_results import ClientRun, Clients, Task
 from benchmarks.machine import About
 from benchmarks.page import render
 from benchmarks.pairs import Pairs
@@ -112,6 +113,7 @@ RESULTS = {
     ),
     Part.SENSORS: DetectorSpeeds(ABOUT, [DetectorSpeed("numba", 250, 0.12, 1.5)]),
     Part.PROFILE: Profile(ABOUT, 1_000, 10, {"f (a.py)": 10}, {"interpreter": 10}),
+    Part.CLIENTS: Clients(ABOUT, [ClientRun("aiokafka", Task("produce", 100, "lz4", "1", 9), 5_000.0, 7.0, True)], {}),
 }
 
 
