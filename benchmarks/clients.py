@@ -89,7 +89,7 @@ def _run(topics: Topics, one: PythonProgram, task: Task, topic: str) -> dict[str
 
 def _fill(topics: Topics, topic: str, task: Task) -> None:
     topics.create(topic, PARTITIONS)
-    producer = Producer({"bootstrap.servers": topics.bootstrap, "compression.type": task.compression, "linger.ms": 50})
+    producer = Producer({"bootstrap.servers": topics.bootstrap, "compression.type": task.compression, "log_level": 0})
     for _ in range(task.count):
         while True:
             try:
