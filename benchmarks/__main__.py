@@ -32,6 +32,7 @@ def main(options: Options) -> None:
     (options.docs / "tuning.md").write_text(tuning_page.render(results.tuning), "utf-8")
     if results.formats:
         format_page.insert(options.docs / "formats.md", results.formats)
+    (options.docs / "clients.md").write_text(page.render_clients(results), "utf-8")
 
 
 def _run(options: Options, results: Path) -> None:

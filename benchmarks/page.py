@@ -10,6 +10,7 @@ from string import Template
 from typing import Any, Final
 
 from benchmarks import format_page
+from benchmarks import client_results
 from benchmarks.blocks import about, blocks, percentiles, table
 from benchmarks.pairs import DISORDER, GRACE, WINDOW, Pairs
 from benchmarks.peers import KAFKA_STREAMS, PAIRING, PEERS, Peer, Streamapp, exactly_once
@@ -21,7 +22,7 @@ from benchmarks.windows import DISORDER as BEHIND
 from benchmarks.windows import SPAN, Kind, Windows
 from benchmarks.workload import Workload
 
-__all__ = ["STREAMAPP", "of_kind", "render", "title"]
+__all__ = ["STREAMAPP", "of_kind", "render", "render_clients", "title"]
 
 #: Functions and libraries with a smaller share of the time are not shown.
 SHOWN: Final = 0.01
@@ -76,6 +77,12 @@ def render(results: Results) -> str:
         formats=format_page.render(results.formats) if results.formats else NOTHING,
         profile=_profile(results.profile) if results.profile else NOTHING,
     )
+
+
+def render_clients(results: Results) -> str:
+    """Make the page of the clients, in Markdown."""
+    text = TEXT.with_name("clients.md").read_text("utf-8")
+    return Template(text).substitute(clients=client_results.render(results.clients))
 
 
 def title(peer: str) -> str:

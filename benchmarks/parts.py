@@ -8,6 +8,8 @@ from types import MappingProxyType
 from typing import Final, TypeVar
 
 from benchmarks import format_join, format_library, hotspots, latency, recovery, risk, sensor_detector, takeover
+from benchmarks import clients, hotspots, latency, recovery, risk, sensor_detector, takeover
+from benchmarks.client_results import ClientRun, Clients
 from benchmarks.machine import About
 from benchmarks.options import Options
 from benchmarks.pairs import Pairs
@@ -162,6 +164,21 @@ def profile(runner: Runner, options: Options) -> Profile:
     return Profile(About.now(options.command, options.streamapp.bin), options.clicks, *hotspots.shares(stacks))
 
 
+def measure_clients(runner: Runner, options: Options) -> Clients:
+    """Let clients produce and consume, in rounds; a fifth as many messages as there are clicks elsewhere."""
+    installed, left_out = _install(options, clients.CLIENTS)
+    runs: list[ClientRun] = []
+    for number in range(options.rounds):
+        for place, task in enumerate(clients.tasks(options.clicks // 5)):
+            order = installed if number % 2 == 0 else installed[::-1]
+            for run in clients.measure(runner.topics, order, task, 100 * number + place):
+                print(f"{run.client:16} {run}", flush=True)
+                runs.append(run)
+    about = About.now(options.command, options.streamapp.bin)
+    versions = {one.name: one.version for one in installed}
+    return Clients(dataclasses.replace(about, versions={**about.versions, **versions}), runs, left_out)
+
+
 PARTS: Final[Mapping[Part, Callable[[Runner, Options], object]]] = MappingProxyType(
     {
         Part.THROUGHPUT: throughput,
@@ -179,6 +196,7 @@ PARTS: Final[Mapping[Part, Callable[[Runner, Options], object]]] = MappingProxyT
         Part.FORMATS: compare_formats,
         Part.TUNING: tune,
         Part.PROFILE: profile,
+        Part.CLIENTS: measure_clients,
     }
 )
 """What runs each part and gives its results, in the order in which they are run."""

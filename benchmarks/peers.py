@@ -164,7 +164,7 @@ class PythonProgram:
 
     def install(self, cache: Path) -> None:
         """Make the venv; anew if the requirements have changed."""
-        venv = cache / "venvs" / self._source.name
+        venv = cache / "venvs" / self.source.name
         self.python = venv / "bin" / "python"
         installed, wanted = venv / "installed.txt", self._requirements.read_text()
         if installed.exists() and installed.read_text() == wanted:
@@ -177,19 +177,20 @@ class PythonProgram:
 
     def command(self, job: Job) -> list[str]:
         """Give the command that starts it."""
-        return [f"{self.python}", *self.launcher, f"{self._source / self.program}", *self.arguments]
+        return [f"{self.python}", *self.launcher, f"{self.source / self.program}", *self.arguments]
 
     def environment(self, job: Job) -> Mapping[str, str]:
         """Give the job."""
         return job.environment() | {"PYTHONUNBUFFERED": "1"}
 
     @property
-    def _source(self) -> Path:
+    def source(self) -> Path:
+        """The folder that it is in."""
         return PROGRAMS / (self.folder or self.name)
 
     @property
     def _requirements(self) -> Path:
-        return self._source / "requirements.txt"
+        return self.source / "requirements.txt"
 
 
 @dataclasses.dataclass

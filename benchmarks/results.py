@@ -12,6 +12,7 @@ import msgspec
 
 from benchmarks.format_join import FormatWorkload
 from benchmarks.format_results import LibraryFigures
+from benchmarks.client_results import Clients
 from benchmarks.machine import About
 from benchmarks.pairs import Pairs
 from benchmarks.percentiles import Percentiles
@@ -60,6 +61,7 @@ class Part(enum.StrEnum):
     FORMATS = "formats"
     TUNING = "tuning"
     PROFILE = "profile"
+    CLIENTS = "clients"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -278,6 +280,7 @@ KINDS: Final = {
     Part.FORMATS: Formats,
     Part.TUNING: Tuning,
     Part.PROFILE: Profile,
+    Part.CLIENTS: Clients,
 }
 
 
@@ -300,6 +303,7 @@ class Results:
     formats: Formats | None = None
     tuning: Tuning | None = None
     profile: Profile | None = None
+    clients: Clients | None = None
 
     @classmethod
     def load(cls, directory: Path) -> Self:

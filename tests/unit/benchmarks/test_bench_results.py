@@ -13,8 +13,9 @@ from benchmarks.check import Check
 from benchmarks.format_join import FormatWorkload
 from benchmarks.format_results import LibraryFigures
 from benchmarks.knobs import KNOBS
+from benchmarks.client_results import ClientRun, Clients, Task
 from benchmarks.machine import About
-from benchmarks.page import render
+from benchmarks.page import render, render_clients
 from benchmarks.pairs import Pairs
 from benchmarks.percentiles import Percentiles
 from benchmarks.results import (
@@ -84,6 +85,7 @@ JOINS = [
     Run(f"streamapp-{kind}", FormatWorkload(10, 1_000, kind=kind), dataclasses.replace(FIGURES, per_s=per_s), RIGHT, [])
     for kind, per_s in ((FormatName.JSON, 4_000.0), (FormatName.PROTOBUF, 3_000.0))
 ]
+TASK = Task("produce", 100, "lz4", "1", 9)
 RESULTS = {
     Part.THROUGHPUT: Runs(ABOUT, [run("streamapp", 3_000.0)], {"pathway": "not today"}),
     Part.PAIRS: Runs(ABOUT, [Run("streamapp", PAIRS, FIGURES, RIGHT, [(0.0, 0), (4.0, 1_000)])], {}),
@@ -137,6 +139,7 @@ RESULTS = {
         }
     ),
     Part.PROFILE: Profile(ABOUT, 1_000, 10, {"f (a.py)": 10}, {"interpreter": 10}),
+    Part.CLIENTS: Clients(ABOUT, [ClientRun("aiokafka", TASK, 5_000.0, 7.0, True)], {}),
 }
 
 
@@ -167,6 +170,17 @@ def test_the_page_says_what_was_not_measured() -> None:
     assert render(Results()).count("Not measured yet.") == 19
 
 
+def test_the_page_of_the_clients_has_the_median_of_each_task() -> None:
+    some = [ClientRun("aiokafka", TASK, per_s, 7.0, True) for per_s in (1_000.0, 5_000.0, 9_000.0)]
+    page = render_clients(Results(clients=Clients(ABOUT, some, {})))
+    assert row(page, "produce, 100 bytes, lz4, acks 1") == ["produce, 100 bytes, lz4, acks 1", "5,000 (7.0)"]
+
+
+def test_the_page_of_the_clients_gives_no_figure_where_messages_are_missing() -> None:
+    page = render_clients(Results(clients=Clients(ABOUT, [ClientRun("aiokafka", TASK, 1.0, 7.0, False)], {})))
+    assert row(page, "produce, 100 bytes, lz4, acks 1")[1] == "wrong"
+
+
 def test_the_page_has_a_table_for_each_part_with_its_origin(tmp_path: Path) -> None:
     for part, result in RESULTS.items():
         save(tmp_path, part, result)
@@ -175,6 +189,7 @@ def test_the_page_has_a_table_for_each_part_with_its_origin(tmp_path: Path) -> N
     assert (
         page.count("`make bench`, 2026-11-21 08:00 UTC, commit c0ffee; 2 cores; Kafka 4.3.1.")
         == len(set(Part) - {Part.TUNING}) + len(Kind) - 1
+        == len(Part) + len(Kind) - 2  # that of the clients has a page of its own
     )
 
 
