@@ -28,8 +28,8 @@ class Extra(Enum):
     RISK = ("risk", "the risk pipeline", ("numpy", "onnxruntime"))
     SENSORS = ("sensors", "the sensors pipeline", ("numba", "numpy"), ("numba",))
     SKETCHES = ("sketches", "estimating quantiles and how many different values there are", ("datasketches",))
-    TOP = ("top", "streamapp top", ("textual",))
-    TRACES = ("otel", "STREAMAPP_TRACES", ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"))
+    TOP = ("top", "streamapp top", ("rich", "textual"))
+    TRACES = ("otel", "STREAMAPP_TRACES", ("opentelemetry.trace", "opentelemetry.sdk", "opentelemetry.exporter"))
     TRAINING = ("training", "training a model", ("lightgbm", "matplotlib", "onnx", "onnxmltools", "sklearn"))
 
     def __init__(self, extra: str, feature: str, modules: tuple[str, ...], spared: tuple[str, ...] = ()) -> None:
@@ -40,5 +40,12 @@ class Extra(Enum):
 
 def require(needed: Extra) -> None:
     """Check, without importing them, that an extra's packages are installed; a `MissingExtraError` if one is not."""
-    if not all(find_spec(module) for module in needed.modules if module not in needed.spared):
+    if not all(_is_there(module) for module in needed.modules if module not in needed.spared):
         raise MissingExtraError(f"{needed.feature} needs pip install 'streamapp[{needed.extra}]'")
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # the package that it is in
+        return False

@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from streamapp.browse.conditions import Condition
 from streamapp.browse.shown import Decoding, Shown
+from streamapp.conditions import Condition, Seen
 from streamapp.errors import StreamappError
 from streamapp.kafka.admin import Cluster
 from streamapp.kafka.log_reader import Log, Logged
@@ -54,7 +54,7 @@ class Selection:
 
     Args:
         key: as it is shown: text, or the JSON of one that is none; None = any.
-        where: of the value.
+        where: of the value, the key and the time.
         until: event time (ms) that they are before; None = any.
     """
 
@@ -135,9 +135,10 @@ class Reading:
         if wanted.until is not None and record.timestamp >= wanted.until:
             return None
         shown = self._decoding.shown(record)
-        if wanted.key is not None and wanted.key not in _texts(shown.key):
+        texts = _texts(shown.key)
+        if wanted.key is not None and wanted.key not in texts:
             return None
-        if wanted.where is not None and not wanted.where(_json(shown.value)):
+        if wanted.where is not None and not wanted.where(Seen(texts[-1], record.timestamp, _json(shown.value))):
             return None
         return Chosen(record.timestamp, shown)
 

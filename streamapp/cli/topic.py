@@ -11,11 +11,11 @@ from typing import Final
 import click
 import msgspec
 
-from streamapp.browse.conditions import Condition, ConditionError, condition
 from streamapp.browse.reading import Chosen, Reading, Selection, partitions_of
 from streamapp.browse.shown import Decoding
 from streamapp.cli.formats import BARE, FORMAT, format_of, registry_of
 from streamapp.cli.group import Command, current_settings
+from streamapp.conditions import Condition, ConditionError, condition
 from streamapp.formats import Registered
 from streamapp.formats.registered import RegisteredData
 from streamapp.formats.registry import Registry

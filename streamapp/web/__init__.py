@@ -1,21 +1,7 @@
 """Views over the worker: in, requests; out, tables, joins, the group, health and metrics, to who may see them.
 
-| path | what |
-|---|---|
-| ``/`` ``/assignment/`` ``/performance/`` ``/router/`` | Faust's own |
-| ``/table/`` ``/table/{name}/`` ``/table/{name}/{key}/`` ``…/?key=`` | `streamapp.web.tables`, in place of Faust's |
-| ``/joins/`` ``/joins/{name}/`` ``/joins/{name}/{topic}/{partition}/{offset}/`` | `streamapp.web.joins` |
-| ``/graph/`` | `streamapp.web.graph`, in place of Faust's |
-| ``/api/tables`` ``/api/tables/{name}`` ``…/rows`` ``…/count`` ``…/rows/{key}`` | `streamapp.web.state`, `pages` |
-| ``/api/joins`` ``/api/joins/{name}`` ``/api/joins/{name}/{key}`` | `streamapp.web.held` |
-| ``/openapi.json`` | `streamapp.web.document` |
-| ``/health`` ``/health/ready`` ``/health/live`` | `streamapp.web.health` |
-| ``/metrics`` | `streamapp.web.metrics` |
-| ``/api/group`` ``/api/group/history`` ``/api/group/worker`` ``…/history`` | `streamapp.web.group` |
-| ``/api/topology`` | `streamapp.web.topology` |
-| ``/api/funnels`` ``/api/funnels/{name}/samples`` | `streamapp.web.funnels` |
-| ``/api/live`` | `streamapp.web.live` |
-| ``/dashboard/`` | `streamapp.web.page` |
+Which paths there are, and what each takes and answers, is in the document that is made of them (``/openapi.json``,
+`streamapp.web.document`); ``/``, ``/assignment/``, ``/performance/`` and ``/router/`` are Faust's own.
 """
 
 from __future__ import annotations

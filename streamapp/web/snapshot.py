@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 from streamapp import __version__
+from streamapp.runtime.histogram import Histogram
 from streamapp.runtime.samples import Made
 from streamapp.runtime.waits import Wait, waits
 from streamapp.topology import App
@@ -16,8 +17,19 @@ from streamapp.web.health import Health, health_of
 from streamapp.web.panels import MakePanel, Panel
 from streamapp.web.requests import shown
 from streamapp.web.topology import Topology, topology_of
+from streamapp.worker.consumer import running
 
 __all__ = ["NewestResults", "Snapshot", "snapshot_of"]
+
+
+class SlowRecord(msgspec.Struct, frozen=True):
+    """A record whose result was slow, how slow (s), and where it is explained; "" = there is no such place."""
+
+    topic: str
+    partition: int
+    offset: int
+    seconds: float
+    see: str
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -34,11 +46,40 @@ class Result(msgspec.Struct, frozen=True):
         return cls(None if made.key is None else shown(made.key), made.timestamp, value)
 
 
+class Buckets(msgspec.Struct, frozen=True):
+    """A histogram since the start: of each upper bound (s) how many values are in its bucket, and of none the last."""
+
+    bounds: list[float]
+    counts: list[int]
+    #: The record of the slowest bucket that has one; None = no single one is known.
+    slow: SlowRecord | None
+
+    @classmethod
+    def of(cls, app: App, histogram: Histogram) -> Buckets:
+        """Return that of a histogram."""
+        slow = None
+        if histogram.exemplars:
+            one = histogram.exemplars[max(histogram.exemplars)]
+            name = _explained_by(app, one.tp.topic)
+            see = f"/joins/{name}/{one.tp.topic}/{one.tp.partition}/{one.offset}/" if name else ""
+            slow = SlowRecord(*one.tp, one.offset, one.value, see)
+        return cls(list(histogram.bounds), list(histogram.counts), slow)
+
+
+class Commits(msgspec.Struct, frozen=True):
+    """Commits since the start: how long they took, and how many failed, whose work is done again."""
+
+    seconds: Buckets
+    failed: int
+
+
 class NewestResults(msgspec.Struct, frozen=True):
     """A topic that this worker sends to, how many records the broker has of it, and the newest ones."""
 
     topic: str
     sent: int
+    #: From the event times of results until the broker had them.
+    latency: Buckets
     results: list[Result]
 
 
@@ -62,6 +103,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     held: int
     enforced: int
     results: list[NewestResults]
+    #: None = the worker is no member of its group yet.
+    commits: Commits | None
     #: The newest records that went to the dead letters, the newest first.
     dead_letters: list[SampleInfo]
     panels: list[Panel]
@@ -84,15 +127,25 @@ def snapshot_of(app: App, panels: Iterable[MakePanel]) -> Snapshot:
         held=app.held,
         enforced=app.enforced,
         results=[
-            NewestResults(topic, sink.sent, [Result.of(made) for made in reversed(sink.newest)])
+            NewestResults(
+                topic, sink.sent, Buckets.of(app, sink.latency), [Result.of(made) for made in reversed(sink.newest)]
+            )
             for topic, sink in sorted(app.declared.sinks.items())
             if sink is not app.dead_letters
         ],
+        commits=_commits(app),
         dead_letters=[
             SampleInfo.of(one, _explained_by(app, one.tp.topic)) for one in reversed(app.dead_letters.samples.all)
         ],
         panels=[make() for make in panels],
     )
+
+
+def _commits(app: App) -> Commits | None:
+    consumer = running(app)
+    if consumer is None:
+        return None
+    return Commits(Buckets.of(app, consumer.checkpoint.seconds), consumer.checkpoint.failed)
 
 
 def _explained_by(app: App, topic: str) -> str:

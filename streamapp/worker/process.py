@@ -9,6 +9,7 @@ from typing import Final, NoReturn
 import faust
 
 from streamapp.errors import StreamappError
+from streamapp.extras import Extra, require
 from streamapp.rate_limit import RateLimit
 from streamapp.worker.app import App
 from streamapp.worker.copartition import check_placement, check_rows, make_changelogs, make_inputs, make_outputs
@@ -27,6 +28,17 @@ __all__ = ["Worker", "prepare"]
 GARBAGE: Final = 100_000
 #: Seconds between two lines of aiokafka's (0.14) on a topic that is not there, which it would write at each look.
 MISSING_LOG_INTERVAL_S: Final = 10.0
+
+
+def begin_traces(start: Start) -> None:
+    """Have spans made of batches, if there is a collector for them; a MissingExtraError without what makes them."""
+    if start.app.settings.traces:
+        require(Extra.TRACES)
+        from streamapp.worker.traces import Traces
+
+        start.app.sensors.add(Traces(start.app))
+
+
 #: In their order; those before `check_inputs` ask no broker.
 CHECKS: Final[tuple[Check, ...]] = (
     check_data,
@@ -43,6 +55,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_event_times,
     check_alone,
     check_store,
+    begin_traces,
 )
 
 

@@ -131,7 +131,7 @@ def test_the_library_fetches_no_more_ahead_than_its_buffer(topics: Topics, tmp_p
 def test_results_in_transactions_are_there_once_after_a_kill(topics: Topics, tmp_path: Path, client: str) -> None:
     topics.create("numbers")
     send(topics, *range(2_000))
-    settings = {"streamapp_processing_guarantee": "exactly_once"} if client == "faust" else {}
+    settings = {"streamapp_processing_guarantee": "exactly_once", "streamapp_instance_id": "a"}
     with start(client, "transactions", topics, tmp_path, **settings) as program:
         wait_until(lambda: topics.end("doubled") > 0, "there are results")
         program.kill()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,6 +78,24 @@ def test_both_workers_show_the_same_group(pair: Pair) -> None:
         assert worker["assigned"][f"{topics.prefix}user_clicks"] == mine
         (standbys,) = [numbers for topic, numbers in worker["standbys"].items() if topic.endswith("-changelog")]
         assert standbys == sorted(owners.keys() - mine)
+
+
+def test_top_prints_the_group_where_there_is_no_terminal(pair: Pair) -> None:
+    wait_until(lambda: caught_up(pair.one), "nothing is left")
+    command = [sys.executable, "-m", "streamapp", "top", "--url", pair.two.url, "--filter", "user_clicks"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    head, _, columns, *rows = ran.stdout.splitlines()
+    assert head.startswith(f"{pair.topics.id}: Stable, at_least_once, 2 of 2 workers ready, lag 0")
+    assert columns.split()[:3] == ["TOPIC", "PARTITION", "LAG"]
+    assert sorted(row.split()[1] for row in rows) == [str(number) for number in range(pair.topics.partitions)]
+
+
+def test_top_without_a_worker_ends_with_one_line(pair: Pair) -> None:
+    command = [sys.executable, "-m", "streamapp", "top", "--once", "--url", "http://127.0.0.1:1"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    (line,) = ran.stderr.splitlines()
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert line.startswith("streamapp top: no worker answers at http://127.0.0.1:1 (--url, STREAMAPP_WEB_PORT)")
 
 
 def test_the_history_has_what_all_workers_have(pair: Pair) -> None:

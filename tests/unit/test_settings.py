@@ -79,6 +79,7 @@ BAD_VALUES = {
     "on_failure": ["", "skip"],
     "on_lost": ["", "skip"],
     "sasl_mechanism": ["", "GSSAPI"],
+    "traces": ["collector:4318", "ftp://h", "http://", "http://h:x", "http://h:4318/v1/traces"],
     "registry_url": ["registry:8081", "ftp://h", "http://", "http://me:secret@h", "http://h?x=1", "http://h:x"],
     "registry_subjects": ["", "TopicNameStrategy"],
     "registry_schemas": ["", "auto"],

@@ -38,7 +38,7 @@ def main() -> None:
                 if (error := message.error()) is not None:
                     raise KafkaException(error)
                 process(message.value())
-                done[message.partition()] = message.offset() + 1
+                done[message.partition() or 0] = 1 + (message.offset() or 0)
             if done:
                 go_on_at = [TopicPartition(TOPIC, partition, offset) for partition, offset in done.items()]
                 consumer.commit(offsets=go_on_at, asynchronous=False)

@@ -53,7 +53,7 @@ def main() -> None:
                 except OSError as exc:
                     failed = exc
                     break
-                done[message.partition()] = message.offset() + 1
+                done[message.partition() or 0] = 1 + (message.offset() or 0)
             if done:
                 go_on_at = [TopicPartition(TOPIC, partition, offset) for partition, offset in done.items()]
                 consumer.commit(offsets=go_on_at, asynchronous=False)

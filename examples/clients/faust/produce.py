@@ -21,7 +21,7 @@ app = App("producing")
 numbers = app.topic("numbers", value_serializer="raw")
 
 
-@app.command()  # type: ignore[untyped-decorator]
+@app.command()
 async def produce() -> None:
     """Send the numbers, and tell what became of them."""
     outcomes: Counter[str] = Counter()

@@ -46,12 +46,12 @@ const AGAIN_MS = 1000;
 
 /**
  * Follow the snapshots of the worker for ever: `EventSource` cannot send a header, so the stream is read by hand.
- * @param {{snapshot: (value: any) => void, gone: (why: string) => void, token: () => Promise<void>}} to
+ * @param {{event: (name: string, value: any) => void, gone: (why: string) => void, token: () => Promise<void>}} to
  */
 export async function follow(to) {
   for (;;) {
     try {
-      await read(to.snapshot);
+      await read(to.event);
       to.gone("the worker has ended the connection");
     } catch (error) {
       if (error instanceof Unauthorized) {
@@ -64,8 +64,8 @@ export async function follow(to) {
   }
 }
 
-/** @param {(value: any) => void} snapshot */
-async function read(snapshot) {
+/** @param {(name: string, value: any) => void} event */
+async function read(event) {
   const aborter = new AbortController();
   const silence = new Error("the worker is silent");
   let timer = setTimeout(() => aborter.abort(silence), SILENCE_MS);
@@ -84,9 +84,9 @@ async function read(snapshot) {
       timer = setTimeout(() => aborter.abort(silence), SILENCE_MS);
       const events = (rest + value).split("\n\n");
       rest = events.pop() ?? "";
-      // Of several, the newest is what there is to show.
-      const last = events.at(-1);
-      if (last !== undefined) snapshot(JSON.parse(last.replace(/^data: /, "")));
+      // Of several of one name, the newest is what there is to show.
+      const newest = new Map(events.map((text) => /** @type {[string, string]} */ (text.split("\n"))));
+      for (const [name, data] of newest) event(name.replace("event: ", ""), JSON.parse(data.replace("data: ", "")));
     }
   } finally {
     clearTimeout(timer);

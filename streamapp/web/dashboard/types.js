@@ -18,12 +18,31 @@
  *   reason: string, detail: string, see: string}} Sample
  * @typedef {{topic: string, partition: number, records: number, seconds: number, waits_for: string[]}} Wait
  * @typedef {{key: string | null, timestamp: number | null, value: string | null}} Result
- * @typedef {{topic: string, sent: number, results: Result[]}} NewestResults
+ * @typedef {{topic: string, partition: number, offset: number, seconds: number, see: string}} SlowRecord
+ * @typedef {{bounds: number[], counts: number[], slow: SlowRecord | null}} Buckets
+ * @typedef {{topic: string, sent: number, latency: Buckets, results: Result[]}} NewestResults
  * @typedef {{title: string, counts: Record<string, number>}} Shown
  * @typedef {{title: string, shown: Shown[], texts: Record<string, string>, topic: string}} Panel
  * @typedef {{time: number, version: string, app: string, guarantee: string, health: Health,
  *   read: Record<string, number>, partitions: Record<string, number>,
  *   topology: {nodes: Node[], edges: Edge[]}, funnels: Funnel[], waits: Wait[], held: number, enforced: number,
- *   results: NewestResults[], dead_letters: Sample[], panels: Panel[]}} Snapshot
+ *   results: NewestResults[], commits: {seconds: Buckets, failed: number} | null, dead_letters: Sample[], panels: Panel[]}} Snapshot
+ * @typedef {{topic: string, partition: number, owner: string, told: boolean, end: number | null,
+ *   committed: number | null, lag: number | null, lag_seconds: number | null, written_per_s: number | null,
+ *   committed_per_s: number | null}} PartitionView
+ * @typedef {{topic: string, partitions: number, lag: number, lag_seconds: number | null,
+ *   written_per_s: number | null, committed_per_s: number | null, unowned: number[]}} TopicView
+ * @typedef {{partitions: number, rows_read: number, rows_left: number, seconds_left: number | null}} Recovery
+ * @typedef {{member: string, url: string, answers: boolean, error: string, state: string, ready: boolean,
+ *   problems: string[], assigned: Record<string, number[]>, standbys: Record<string, number[]>,
+ *   recovery: Recovery | null}} WorkerView
+ * @typedef {{group: string, state: string, at: number, lag: number, lag_seconds: number | null,
+ *   workers: WorkerView[], topics: TopicView[], partitions: PartitionView[]}} Group
+ * @typedef {{topic: string, partition: number | null, at: number[], lag: number[], lag_seconds: (number | null)[],
+ *   written_per_s: (number | null)[], committed_per_s: (number | null)[]}} Series
+ * @typedef {{name: string, help: string, kind: string, rows: number, bytes: number, lag: number,
+ *   clock: number | null, partitions: {partition: number, owner: string | null, rows: number | null,
+ *   bytes: number | null, reason: string | null}[]}} TableState
+ * @typedef {{key: string, value: unknown, value_base64?: string, time: number}} Row
  */
 export {};
