@@ -177,6 +177,18 @@ def store_url(value: str) -> str:
     return value.strip()
 
 
+def web_url(value: str) -> str:
+    """Read the URL of a web server, without a path; "" = none."""
+    try:
+        url = urlsplit(value)
+        good = url.scheme in {"http", "https"} and url.hostname and url.path in {"", "/"} and url.port != 0
+    except ValueError:
+        good = False
+    if value and not good:
+        raise ValueError("must be http://HOST:PORT")
+    return value
+
+
 def registry_url(value: str) -> str:
     """Read the URL of a schema registry, or several with commas between; "" is none."""
     urls = [url.strip().rstrip("/") for url in value.split(",") if url.strip()]

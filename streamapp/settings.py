@@ -145,7 +145,9 @@ class Settings:
     web_bind: str = setting("127.0.0.1", values.host, "address the web views listen on")
     web_host: str = setting("", values.reached_as, "name by which others reach them (default: web_bind, or the host's)")
     web_token: str = setting("", values.token, "must be shown; needed for other addresses than loopback's", secret=True)
-    traces: str = setting("", values.web_url, "OpenTelemetry collector that gets a span of each batch: http://HOST:4318")
+    traces: str = setting(
+        "", values.web_url, "OpenTelemetry collector that gets a span of each batch: http://HOST:4318"
+    )
     topic_prefix: str = setting("", values.topic_name, "put before the name of every topic")
     processing_guarantee: Guarantee = setting(
         Guarantee.AT_LEAST_ONCE, values.one_of(Guarantee), "of a record's effects"

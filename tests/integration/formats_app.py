@@ -34,4 +34,4 @@ orders.filter(lambda order: order.value["amount"] > 10).map(
 visits = app.topic("visits", format=MessagePack(), key_format=Avro("long"))
 pages = app.topic("pages", key_format=Avro("long"))
 visits.join(pages.table(), name="seen").to("seen")
-visits.rekey().join(customers.table(), name="visitors").to("visitors", key_format=Avro("string"))
+app.topic("named_orders").to("named_keys", key_format=Avro("string"))

@@ -35,7 +35,7 @@ FIELDS: list[dict[str, Any]] = [
     {"name": "good", "type": "boolean"},
 ]
 SCHEMA = {"type": "record", "name": "Order", "fields": FIELDS}
-ORDER = Avro(SCHEMA)
+ORDER = Avro(SCHEMA).bound("orders")
 TEXT = st.text(st.characters(codec="utf-8"), max_size=5)
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 MOMENTS = st.integers(0, 1 << 42).map(lambda ms: EPOCH + datetime.timedelta(milliseconds=ms))
