@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
@@ -32,6 +33,8 @@ def main(url: str) -> None:
         phone.wait_for_selector("body[data-group]")
         phone.screenshot(path=HERE / "phone.png")
         browser.close()
+    for picture in HERE.glob("*.png"):
+        Image.open(picture).convert("RGB").quantize(64).save(picture, optimize=True)
 
 
 if __name__ == "__main__":
