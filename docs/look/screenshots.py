@@ -34,7 +34,7 @@ def main(url: str) -> None:
         phone.screenshot(path=HERE / "phone.png")
         browser.close()
     for picture in HERE.glob("*.png"):
-        Image.open(picture).convert("RGB").quantize(64).save(picture, optimize=True)
+        Image.open(picture).convert("RGB").quantize(200).save(picture, optimize=True)
 
 
 if __name__ == "__main__":

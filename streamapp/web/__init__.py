@@ -12,10 +12,7 @@
 | ``/health`` ``/health/ready`` ``/health/live`` | `streamapp.web.health` |
 | ``/metrics`` | `streamapp.web.metrics` |
 | ``/api/group`` ``/api/group/history`` ``/api/group/worker`` ``…/history`` | `streamapp.web.group` |
-| ``/api/topology`` | `streamapp.web.topology` |
-| ``/api/funnels`` ``/api/funnels/{name}/samples`` | `streamapp.web.funnels` |
-| ``/api/live`` | `streamapp.web.live` |
-| ``/dashboard/`` | `streamapp.web.page` |
+| ``/dashboard/``; its data ``/api/live`` ``/api/topology`` ``/api/funnels`` | `page`; `live`, `topology`, `funnels` |
 """
 
 from __future__ import annotations
