@@ -145,7 +145,7 @@ def under_load(
         command = [sys.executable, "-m", "faust", "-A", app, "worker", "-l", "info"]
         worker = subprocess.Popen(command, env={**os.environ, **environment}, cwd=directory, stdout=log, stderr=log)
     try:
-        _wait_until_ready(worker, port, directory / "worker.log")
+        wait_until_ready(worker, port, directory / "worker.log")
         number = int(options.rate * (LEAD_S + options.seconds))
         context = multiprocessing.get_context("spawn")
         load = context.Process(target=produce, args=(bootstrap, options.rate, number))
@@ -156,7 +156,8 @@ def under_load(
         worker.wait()
 
 
-def _wait_until_ready(worker: subprocess.Popen[bytes], port: str, log: Path) -> None:
+def wait_until_ready(worker: subprocess.Popen[bytes], port: str, log: Path) -> None:
+    """Wait until a worker is ready; exit with the end of its log if it does not get so."""
     end = time.monotonic() + STARTS_IN_S
     while time.monotonic() < end:
         if worker.poll() is not None:

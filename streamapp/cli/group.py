@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "window": "Count, sum, … the records of a topic by key and window, without a line of code.",
     "replay": "Run joins over files, without a broker.",
     "lag": "Show how far the workers are behind.",
+    "table": "Show the tables of a running app, and their rows.",
     "explain": "Say why a record joined, or did not.",
     "reset": "Start an app or a join again.",
     "rename": "Give a consumer group another name.",

@@ -26,6 +26,8 @@ DEEPEST: Final = 50
 SHOWN: Final = 40
 
 CONSTANTS: Final[Mapping[str, bool | None]] = {"true": True, "false": False, "null": None}
+#: What has an order.
+ORDERED: Final = (int, float, str)
 ORDERS: Final[Mapping[type[ast.cmpop], Callable[[Any, Any], Any]]] = {
     ast.Lt: operator.lt,
     ast.LtE: operator.le,
@@ -183,7 +185,7 @@ def _equal(left: object, right: object) -> bool:
 
 
 def _ordered(order: Callable[[Any, Any], Any], left: object, right: object) -> bool:
-    return _kind(left) is _kind(right) and isinstance(left, int | float | str) and bool(order(left, right))
+    return _kind(left) is _kind(right) and type(left) in ORDERED and bool(order(left, right))
 
 
 def _error(node: ast.AST, why: str) -> ConditionError:

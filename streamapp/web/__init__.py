@@ -1,18 +1,8 @@
 """Views over the worker: in, requests; out, tables, joins, the group, health and metrics, to who may see them.
 
-| path | what |
-|---|---|
-| ``/`` ``/assignment/`` ``/performance/`` ``/router/`` | Faust's own |
-| ``/table/`` ``/table/{name}/`` ``/table/{name}/{key}/`` ``…/?key=`` | `streamapp.web.tables`, in place of Faust's |
-| ``/joins/`` ``/joins/{name}/`` ``/joins/{name}/{topic}/{partition}/{offset}/`` | `streamapp.web.joins` |
-| ``/graph/`` | `streamapp.web.graph`, in place of Faust's |
-| ``/api/tables`` ``/api/tables/{name}`` ``…/rows`` ``…/count`` ``…/rows/{key}`` | `streamapp.web.state`, `pages` |
-| ``/api/joins`` ``/api/joins/{name}`` ``/api/joins/{name}/{key}`` | `streamapp.web.held` |
-| ``/openapi.json`` | `streamapp.web.document` |
-| ``/health`` ``/health/ready`` ``/health/live`` | `streamapp.web.health` |
-| ``/metrics`` | `streamapp.web.metrics` |
-| ``/api/group`` ``/api/group/history`` ``/api/group/worker`` ``…/history`` | `streamapp.web.group` |
-| ``/dashboard/``; its data ``/api/live`` ``/api/topology`` ``/api/funnels`` | `page`; `live`, `topology`, `funnels` |
+Each path is an operation (`operations`) of the module that answers it; `document` lists all of them, and makes
+``/openapi.json`` of that. Faust's own are ``/``, ``/assignment/``, ``/performance/`` and ``/router/``; in place of its
+``/table/`` and ``/graph/`` there are `tables` and `graph`. For people there is the `page`, which shows what `live` sends.
 """
 
 from __future__ import annotations
