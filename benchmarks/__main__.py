@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import page, plots
+from benchmarks import format_page, page, plots, tuning_page, tuning_plots
 from benchmarks.options import Options, parse
 from benchmarks.parts import PARTS
 from benchmarks.results import Results, save
@@ -18,7 +18,7 @@ from streamapp.embedded_kafka import BrokerError, EmbeddedKafka
 
 
 def main(options: Options) -> None:
-    """Run the parts that are asked for, and make the page of all that was ever measured."""
+    """Run the parts that are asked for, and make the pages of all that was ever measured."""
     # SIGTERM must stop the programs that were started, as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     directory = options.docs / "benchmarks"
@@ -27,6 +27,11 @@ def main(options: Options) -> None:
     results = Results.load(directory)
     plots.draw(results, directory)
     (options.docs / "benchmarks.md").write_text(page.render(results), "utf-8")
+    if results.tuning:
+        tuning_plots.draw(results.tuning, directory)
+    (options.docs / "tuning.md").write_text(tuning_page.render(results.tuning), "utf-8")
+    if results.formats:
+        format_page.insert(options.docs / "formats.md", results.formats)
 
 
 def _run(options: Options, results: Path) -> None:

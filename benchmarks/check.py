@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from typing import Protocol
 
-from benchmarks.workload import Load, Output
+from benchmarks.workload import Output
 
 __all__ = ["Check", "check"]
 
@@ -50,7 +51,18 @@ class Check:
         return f"{found} of {self.right + self.missing:,}"
 
 
-def check(load: Load, output: Iterable[Output]) -> Check:
+class Expected(Protocol):
+    """What has to come of a load."""
+
+    @property
+    def results(self) -> int:
+        """How many results there are."""
+
+    def result(self, key: bytes | None, value: bytes | None) -> int | None:
+        """Tell which of the results a record of the output is, if it is a right one; None = it is none of them."""
+
+
+def check(load: Expected, output: Iterable[Output]) -> Check:
     """Check keys and values of all records of an output topic against what was to be joined."""
     seen = bytearray(load.results)
     right = repeated = wrong = 0

@@ -21,7 +21,7 @@ from benchmarks.runner import PeerError, Runner
 from benchmarks.topics import Topics, producer
 from benchmarks.workload import Workload
 
-__all__ = ["lone_clicks", "one_hop", "produce_steadily", "steady_hop", "steady_load"]
+__all__ = ["WORKLOAD", "Reader", "lone_clicks", "one_hop", "produce_steadily", "steady", "steady_hop", "steady_load"]
 
 #: The table of all runs here; the clicks are produced while the peer runs.
 WORKLOAD: Final = Workload(users=10_000, clicks=0)
@@ -49,10 +49,10 @@ LOAD_LINGER_MS: Final = 5
 LEAD: Final = 15.0
 
 
-class _Reader:
-    """Reads what is produced to a topic from now on, without a group, read_committed."""
+class Reader:
+    """Reads a topic from its beginning, or from its end now, without a group, read_committed."""
 
-    def __init__(self, bootstrap: str, topic: str, partitions: int) -> None:
+    def __init__(self, bootstrap: str, topic: str, partitions: int, *, from_end: bool = False) -> None:
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap,
@@ -63,7 +63,11 @@ class _Reader:
                 "isolation.level": "read_committed",
             }
         )
-        self._consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
+        wanted = [TopicPartition(topic, number, 0) for number in range(partitions)]
+        if from_end:
+            for tp in wanted:
+                _, tp.offset = self._consumer.get_watermark_offsets(tp, timeout=PATIENCE)
+        self._consumer.assign(wanted)
 
     def __enter__(self) -> Self:
         return self
@@ -96,7 +100,7 @@ def lone_clicks(runner: Runner, peer: Peer, number: int) -> Lone:
     """
     with (
         runner.job(peer, WORKLOAD, linger_ms=0) as job,
-        _Reader(job.broker, job.joined, job.partitions) as reader,
+        Reader(job.broker, job.joined, job.partitions) as reader,
         runner.process(peer, job) as process,
     ):
         _wait_until_it_joins(runner, process, job, reader)
@@ -110,10 +114,10 @@ def one_hop(topics: Topics, number: int) -> Lone:
 
 
 @contextlib.contextmanager
-def _without_join(topics: Topics, topic: str) -> Iterator[_Reader]:
+def _without_join(topics: Topics, topic: str) -> Iterator[Reader]:
     """Make a topic and read what is produced to it."""
     topics.create(topic, WORKLOAD.partitions)
-    with _Reader(topics.bootstrap, topic, WORKLOAD.partitions) as reader:
+    with Reader(topics.bootstrap, topic, WORKLOAD.partitions) as reader:
         yield reader
 
 
@@ -125,11 +129,11 @@ def steady_load(runner: Runner, peer: Peer, rate: int, seconds: float) -> Steady
     """
     with (
         runner.job(peer, WORKLOAD, linger_ms=0) as job,
-        _Reader(job.broker, job.joined, job.partitions) as reader,
+        Reader(job.broker, job.joined, job.partitions) as reader,
         runner.process(peer, job) as process,
     ):
         _wait_until_it_joins(runner, process, job, reader)
-        load = _steady(job.broker, job.clicks, reader, rate, seconds)
+        load = steady(job.broker, job.clicks, reader, rate, seconds)
         if load is None:
             raise PeerError(f"{job.group} joined none of the clicks; its log: {runner.log(job)}")
         return load
@@ -141,15 +145,29 @@ def steady_hop(topics: Topics, rate: int, seconds: float) -> SteadyLoad | None:
     It takes the same load, reader and clock, and so tells what of the times is theirs and the broker's.
     """
     with _without_join(topics, "steady-hop") as reader:
-        return _steady(topics.bootstrap, "steady-hop", reader, rate, seconds)
+        return steady(topics.bootstrap, "steady-hop", reader, rate, seconds)
 
 
-def _steady(bootstrap: str, topic: str, reader: _Reader, rate: int, seconds: float) -> SteadyLoad | None:
-    """Produce clicks at a steady rate and read what comes of them; None = nothing came."""
-    number = int(rate * (seconds + LEAD))
+def steady(
+    bootstrap: str,
+    topic: str,
+    reader: Reader,
+    rate: int,
+    seconds: float,
+    *,
+    lead: float = LEAD,
+    users: int = WORKLOAD.users,
+) -> SteadyLoad | None:
+    """Produce clicks at a steady rate and read what comes of them; None = nothing came.
+
+    Args:
+        lead: seconds of the load that do not count, before the others.
+        users: that the clicks are of.
+    """
+    number = int(rate * (seconds + lead))
     # A process of its own: the reader must not wait for the producer's turn at the interpreter.
     context = multiprocessing.get_context("spawn")
-    load = context.Process(target=produce_steadily, args=(bootstrap, topic, rate, number))
+    load = context.Process(target=produce_steadily, args=(bootstrap, topic, rate, number, users))
     load.start()
     times, seen, repeated = [], bytearray(number), 0
     missing = number
@@ -163,7 +181,7 @@ def _steady(bootstrap: str, topic: str, reader: _Reader, rate: int, seconds: flo
         repeated += seen[order]
         missing -= not seen[order]
         seen[order] = 1
-        if order >= rate * LEAD:
+        if order >= rate * lead:
             times.append((now - click["sent_at"]) / 1e6)
         if not missing:
             break
@@ -171,7 +189,7 @@ def _steady(bootstrap: str, topic: str, reader: _Reader, rate: int, seconds: flo
     return SteadyLoad(rate, seconds, Percentiles.of(times), missing, repeated) if times else None
 
 
-def _wait_until_it_joins(runner: Runner, process: subprocess.Popen[bytes], job: Job, reader: _Reader) -> None:
+def _wait_until_it_joins(runner: Runner, process: subprocess.Popen[bytes], job: Job, reader: Reader) -> None:
     client = producer(job.broker, linger_ms=0)
     end = time.monotonic() + FIRST
     while time.monotonic() < end:
@@ -182,7 +200,7 @@ def _wait_until_it_joins(runner: Runner, process: subprocess.Popen[bytes], job: 
     raise PeerError(f"{job.group} joined nothing in {FIRST:.0f} s; its log: {runner.log(job)}")
 
 
-def _lone(bootstrap: str, topic: str, reader: _Reader, number: int) -> Lone:
+def _lone(bootstrap: str, topic: str, reader: Reader, number: int) -> Lone:
     client = producer(bootstrap, linger_ms=0)
     straight, spaced = _times(client, topic, reader, NO_GAP), _times(client, topic, reader, GAP)
     _take(straight, WARM_UP, WARM_UP_LIMIT)
@@ -201,7 +219,7 @@ def _take(times: Iterator[float], number: int, limit: float) -> list[float]:
     return taken
 
 
-def _times(client: Producer, topic: str, reader: _Reader, gap: tuple[float, float]) -> Iterator[float]:
+def _times(client: Producer, topic: str, reader: Reader, gap: tuple[float, float]) -> Iterator[float]:
     """Produce records, each after the one before was read and a gap (s, least and most), and give their times (ms)."""
     rng = random.Random(7)
     run = b"%d" % time.time_ns()
@@ -216,8 +234,8 @@ def _times(client: Producer, topic: str, reader: _Reader, gap: tuple[float, floa
         time.sleep(rng.uniform(*gap))
 
 
-def produce_steadily(bootstrap: str, topic: str, rate: int, number: int) -> None:
-    """Produce so many clicks, so many a second; each carries when that was (``sent_at``, ns)."""
+def produce_steadily(bootstrap: str, topic: str, rate: int, number: int, users: int = WORKLOAD.users) -> None:
+    """Produce so many clicks of so many users, so many a second; each carries when that was (``sent_at``, ns)."""
     client = producer(bootstrap, linger_ms=LOAD_LINGER_MS)
     rng = random.Random(7)
     begin = time.monotonic()
@@ -225,7 +243,7 @@ def produce_steadily(bootstrap: str, topic: str, rate: int, number: int) -> None
     while sent < number:
         due = min(number, int((time.monotonic() - begin) * rate))
         for order in range(sent, due):
-            user = rng.randrange(WORKLOAD.users)
+            user = rng.randrange(users)
             client.produce(topic, _click(b"%d" % order, user, time.time_ns()), b"u%d" % user)
         sent = due
         client.poll(0)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from benchmarks.knobs import KNOBS
 from benchmarks.peers import PAIRING, PEERS, PairingStreamapp, Peer, Streamapp
 from benchmarks.results import Part
 from benchmarks.risk_peers import Counting, counting
@@ -27,6 +28,7 @@ class Options:
 
     Args:
         parts: to run.
+        settings: to vary, of the part `tuning`.
         clicks: to join in each run, or records of two streams together, or transactions; slow peers get fewer.
         users: rows of the table, or keys of the streams.
         most_users: up to which the table is made to grow.
@@ -44,6 +46,7 @@ class Options:
     """
 
     parts: Sequence[Part]
+    settings: Sequence[str]
     clicks: int
     users: int
     most_users: int
@@ -66,6 +69,7 @@ def parse(arguments: Sequence[str]) -> Options:
     streamapp = Streamapp(given.streamapp.absolute())
     return Options(
         parts=[Part(part) for part in given.only],
+        settings=given.settings,
         clicks=given.clicks,
         users=given.users,
         most_users=given.most_users,
@@ -95,6 +99,8 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--only", type=_some(list(Part)), default=",".join(Part), help="parts; '' = make the page only")
+    knobs = [knob.name for knob in KNOBS]
+    parser.add_argument("--settings", type=_some(knobs), default=",".join(knobs), help="to vary, of the part tuning")
     names = list(dict.fromkeys(peer.name for peer in peers))
     parser.add_argument("--peers", type=_some(names), default=",".join(names), help="programs")
     parser.add_argument(

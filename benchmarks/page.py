@@ -9,6 +9,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, Final
 
+from benchmarks import format_page
 from benchmarks.blocks import about, blocks, percentiles, table
 from benchmarks.pairs import DISORDER, GRACE, WINDOW, Pairs
 from benchmarks.peers import KAFKA_STREAMS, PAIRING, PEERS, Peer, Streamapp, exactly_once
@@ -72,6 +73,7 @@ def render(results: Results) -> str:
         takeover=_takeover(results.takeover) if results.takeover else NOTHING,
         risk=counts(results.risk) if results.risk else NOTHING,
         sensors=detector(results.sensors) if results.sensors else NOTHING,
+        formats=format_page.render(results.formats) if results.formats else NOTHING,
         profile=_profile(results.profile) if results.profile else NOTHING,
     )
 

@@ -7,14 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, TypeVar
 
-from benchmarks import hotspots, latency, recovery, risk, sensor_detector, takeover
+from benchmarks import format_join, format_library, hotspots, latency, recovery, risk, sensor_detector, takeover
 from benchmarks.machine import About
 from benchmarks.options import Options
 from benchmarks.pairs import Pairs
 from benchmarks.peers import KAFKA_STREAMS, Peer, UnavailableError, exactly_once
-from benchmarks.results import Guarantees, Latency, Part, Profile, Recovery, Runs, Takeovers
+from benchmarks.results import Formats, Guarantees, Latency, Part, Profile, Recovery, Runs, Takeovers
 from benchmarks.risk_results import Counts, DetectorSpeeds
 from benchmarks.runner import PeerError, Run, Runner
+from benchmarks.tuning import tune
 from benchmarks.windows import Windows
 from benchmarks.workload import Load, Workload
 
@@ -140,6 +141,20 @@ def detect(_: Runner, options: Options) -> DetectorSpeeds:
     return DetectorSpeeds(About.now(options.command, options.streamapp.bin), found)
 
 
+def compare_formats(runner: Runner, options: Options) -> Formats:
+    """Time the libraries of formats, in a process of their own, and then the whole join by format."""
+    try:
+        found = format_library.libraries(options.cache)
+    except UnavailableError as exc:
+        raise PeerError(str(exc)) from None
+    runs = format_join.rates(
+        runner, options.streamapp.bin, clicks=options.clicks, users=options.users, rounds=options.rounds
+    )
+    about = About.now(options.command, options.streamapp.bin)
+    versions = {**about.versions, **format_library.versions()}
+    return Formats(dataclasses.replace(about, versions=versions), found, Runs(about, runs, {}))
+
+
 def profile(runner: Runner, options: Options) -> Profile:
     """Look at the stacks of streamapp."""
     workload = Workload(options.users, options.clicks)
@@ -161,6 +176,8 @@ PARTS: Final[Mapping[Part, Callable[[Runner, Options], object]]] = MappingProxyT
         Part.TAKEOVER: take_over,
         Part.RISK: count_transactions,
         Part.SENSORS: detect,
+        Part.FORMATS: compare_formats,
+        Part.TUNING: tune,
         Part.PROFILE: profile,
     }
 )

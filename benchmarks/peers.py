@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import shutil
 import subprocess
@@ -270,6 +271,7 @@ class Streamapp:
         store: URL of the table store.
         exactly_once, updates: see `Peer`.
         standbys: workers that keep the rows of a partition besides its owner.
+        settings: further ones, by the names of their variables.
     """
 
     bin: Path
@@ -281,6 +283,7 @@ class Streamapp:
     exactly_once: bool = False
     updates: bool = False
     standbys: int = 0
+    settings: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def version(self) -> str:
@@ -308,6 +311,7 @@ class Streamapp:
             "STREAMAPP_WEB_PORT": f"{free_port()}",
             "STREAMAPP_STANDBYS": f"{self.standbys}",
             "STREAMAPP_PROCESSING_GUARANTEE": "exactly_once" if self.exactly_once else "at_least_once",
+            **self.settings,
         }
 
 
@@ -376,9 +380,16 @@ PAIRING: Final[tuple[Peer, ...]] = (
 """All that join two streams, but for streamapp."""
 
 
-def run_once(*command: str | Path) -> None:
-    """Run a command to its end; an UnavailableError if it fails."""
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+def run_once(*command: str | Path, path: Path | None = None) -> None:
+    """Run a command to its end; an UnavailableError if it fails.
+
+    Args:
+        path: a directory with programs that it calls.
+    """
+    environment = None if path is None else {**os.environ, "PATH": f"{path}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=environment
+    )
     if done.returncode:
         output = (done.stderr or done.stdout).strip().splitlines()
         raise UnavailableError(f"{' '.join(map(str, command))} failed: {output[-1] if output else 'no output'}")

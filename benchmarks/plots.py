@@ -18,7 +18,7 @@ from benchmarks.runner import median
 from benchmarks.windows import Kind
 from benchmarks.workload import Workload
 
-__all__ = ["draw"]
+__all__ = ["OTHERS", "OURS", "SECOND", "draw", "figure_in", "styled"]
 
 OURS: Final = "#c2410c"
 OTHERS: Final = "#64748b"
@@ -46,7 +46,7 @@ THOUSANDS: Final = FuncFormatter(lambda number, _: f"{number:,.0f}")
 
 def draw(results: Results, directory: Path) -> None:
     """Draw a plot for each part that has results."""
-    with mpl.rc_context(STYLE):
+    with styled():
         if results.throughput and results.throughput.runs:
             _throughput(results.throughput, directory / "throughput.svg")
             _progress(results.throughput, directory / "progress.svg")
@@ -73,7 +73,7 @@ def _throughput(
 ) -> None:
     groups = measured.by_peer()
     peers = list(groups)[::-1]
-    with _figure(file, width=9, height=0.6 + 0.38 * len(peers)) as figure:
+    with figure_in(file, width=9, height=0.6 + 0.38 * len(peers)) as figure:
         rate, cpu = figure.subplots(1, 2, sharey=True, width_ratios=[3, 2])
         figures = [median(groups[peer]) for peer in peers]
         spread = [[run.figures.per_s for run in groups[peer]] for peer in peers]
@@ -99,7 +99,7 @@ def _throughput(
 
 def _progress(measured: Runs[Workload], file: Path) -> None:
     lines = itertools.cycle(LINES)
-    with _figure(file, width=9, height=4) as figure:
+    with figure_in(file, width=9, height=4) as figure:
         axes = figure.subplots()
         for peer, runs in measured.by_peer().items():
             middle = sorted(runs, key=lambda run: run.figures.seconds)[len(runs) // 2]
@@ -125,7 +125,7 @@ def _latency(measured: Latency, file: Path) -> None:
     names = [*(title(peer) for peer in lone), "to the broker and back"]
     times = [one.spaced for one in (*lone.values(), measured.floor)]
     colours = [*(_colour(peer) for peer in lone), SECOND]
-    with _figure(file, width=9, height=0.8 + 0.38 * len(names)) as figure:
+    with figure_in(file, width=9, height=0.8 + 0.38 * len(names)) as figure:
         axes = figure.subplots()
         for row, (one, colour) in enumerate(zip(times, colours, strict=True)):
             axes.plot([one.p50, one.p99], [row, row], color=colour, linewidth=2)
@@ -149,7 +149,7 @@ def _scaling(measured: Runs[Workload], label: str, value: Callable[[Workload], i
     groups = measured.by_workload()
     values = [value(workload) for workload in groups]
     figures = [median(runs) for runs in groups.values()]
-    with _figure(file, width=9, height=3) as figure:
+    with figure_in(file, width=9, height=3) as figure:
         rate, memory = figure.subplots(1, 2)
         _line(rate, values, [one.steady_per_s for one in figures], "joined records a second (steady)", label)
         _line(memory, values, [one.peak_mb for one in figures], "peak memory, MB", label)
@@ -171,7 +171,7 @@ def _line(axes: Any, values: Sequence[int], heights: Sequence[float], text: str,
 
 def _profile(measured: Profile, file: Path) -> None:
     shown = list(measured.functions.items())[:FUNCTIONS][::-1]
-    with _figure(file, width=9, height=0.6 + 0.28 * len(shown)) as figure:
+    with figure_in(file, width=9, height=0.6 + 0.28 * len(shown)) as figure:
         axes = figure.subplots()
         shares = [100 * number / measured.samples for _, number in shown]
         bars = axes.barh([name for name, _ in shown], shares, color=[_area(name) for name, _ in shown])
@@ -189,7 +189,14 @@ def _colour(peer: str) -> str:
 
 
 @contextmanager
-def _figure(file: Path, *, width: float, height: float) -> Iterator[Figure]:
+def styled() -> Iterator[None]:
+    """Draw in the style of all plots."""
+    with mpl.rc_context(STYLE):
+        yield
+
+
+@contextmanager
+def figure_in(file: Path, *, width: float, height: float) -> Iterator[Figure]:
     """Draw on a figure (inches), which is saved at the end."""
     figure = Figure(figsize=(width, height), layout="constrained")
     yield figure

@@ -10,15 +10,19 @@ from typing import Final, Generic, Self, TypeVar
 
 import msgspec
 
+from benchmarks.format_join import FormatWorkload
+from benchmarks.format_results import LibraryFigures
 from benchmarks.machine import About
 from benchmarks.pairs import Pairs
 from benchmarks.percentiles import Percentiles
 from benchmarks.risk_results import Counts, DetectorSpeeds
 from benchmarks.runner import Run, median
+from benchmarks.tuning_results import Tuning
 from benchmarks.windows import Windows
 from benchmarks.workload import Load, Workload
 
 __all__ = [
+    "Formats",
     "Guarantees",
     "Latency",
     "Lone",
@@ -53,6 +57,8 @@ class Part(enum.StrEnum):
     TAKEOVER = "takeover"
     RISK = "risk"
     SENSORS = "sensors"
+    FORMATS = "formats"
+    TUNING = "tuning"
     PROFILE = "profile"
 
 
@@ -245,6 +251,20 @@ class Profile:
     libraries: dict[str, int]
 
 
+@dataclasses.dataclass(frozen=True)
+class Formats:
+    """What formats cost.
+
+    Args:
+        libraries: what each takes to encode and to decode, without Kafka.
+        joins: the whole join of clicks with profiles, by the format of all its topics; None = not measured.
+    """
+
+    about: About
+    libraries: list[LibraryFigures]
+    joins: Runs[FormatWorkload] | None = None
+
+
 #: What is measured of a part, if it is not a join of clicks with profiles.
 KINDS: Final = {
     Part.GUARANTEES: Guarantees,
@@ -255,6 +275,8 @@ KINDS: Final = {
     Part.TAKEOVER: Takeovers,
     Part.RISK: Counts,
     Part.SENSORS: DetectorSpeeds,
+    Part.FORMATS: Formats,
+    Part.TUNING: Tuning,
     Part.PROFILE: Profile,
 }
 
@@ -275,6 +297,8 @@ class Results:
     takeover: Takeovers | None = None
     risk: Counts | None = None
     sensors: DetectorSpeeds | None = None
+    formats: Formats | None = None
+    tuning: Tuning | None = None
     profile: Profile | None = None
 
     @classmethod

@@ -19,7 +19,7 @@ from benchmarks.sampling import Figures, Sample, Sampler
 from benchmarks.topics import Topics
 from benchmarks.workload import SPAN, Load
 
-__all__ = ["PeerError", "Run", "Runner", "median", "median_again"]
+__all__ = ["START", "START_PER_RECORD", "PeerError", "Run", "Runner", "median", "median_again"]
 
 L = TypeVar("L", bound=Load)
 
@@ -87,7 +87,7 @@ class Runner:
 
     def __init__(self, topics: Topics, broker_pid: int, directory: Path) -> None:
         self.topics = topics
-        self._broker_pid = broker_pid
+        self.broker_pid = broker_pid
         self._directory = directory
         self._filled: set[Load] = set()
         self._jobs = 0
@@ -134,7 +134,7 @@ class Runner:
 
     def _once(self, peer: Peer, job: Job, workload: Load, results: int) -> tuple[list[Sample], Check]:
         with self.process(peer, job) as process:
-            samples = self._watch(process, job, peer, START + START_PER_RECORD * workload.records, results)
+            samples = self.watch(process, job, peer, START + START_PER_RECORD * workload.records, results)
         messages = self.topics.read(job.joined, workload.partitions)
         output = ((message.key(), message.value()) for message in messages)
         return samples, check(workload, workload.settled(output) if peer.updates else output)
@@ -150,7 +150,9 @@ class Runner:
         self._filled.discard(workload)
 
     @contextlib.contextmanager
-    def job(self, peer: Peer, workload: Load, *, prefix: str = "", linger_ms: int = LINGER_MS) -> Iterator[Job]:
+    def job(
+        self, peer: Peer, workload: Load, *, prefix: str = "", linger_ms: int = LINGER_MS, span: int = SPAN
+    ) -> Iterator[Job]:
         """Make a job, whose topics and directory are deleted at the end of the `with`.
 
         Args:
@@ -159,6 +161,7 @@ class Runner:
             prefix: of the topics of the workload; without one, the job gets topics of its own, whose event times end
                 now.
             linger_ms: see `Job`.
+            span: how long ago (ms) the event times of topics of its own begin.
         """
         self._jobs += 1
         group = f"{peer.name}-{os.getpid()}-{self._jobs:04}"
@@ -174,7 +177,7 @@ class Runner:
             linger_ms=linger_ms,
         )
         if not prefix:
-            self.topics.fill(job.prefix, workload, _now() - SPAN)
+            self.topics.fill(job.prefix, workload, _now() - span)
         self.topics.create(job.joined, workload.partitions)
         try:
             yield job
@@ -230,10 +233,18 @@ class Runner:
             return self.topics.committed(job.group, job.clicks, job.partitions)
         return self.topics.count(job.joined, job.partitions) or 0
 
-    def _watch(
+    def watch(
         self, process: subprocess.Popen[bytes], job: Job, peer: Peer, patience: float, results: int
     ) -> list[Sample]:
-        sampler = Sampler(process.pid, self._broker_pid)
+        """Look at a peer until it has given so many results, or no more come.
+
+        Args:
+            patience: seconds that it has for its first result.
+
+        Raises:
+            PeerError: if it gives none, or ends.
+        """
+        sampler = Sampler(process.pid, self.broker_pid)
         samples = [sampler.sample(0)]
         deadline = time.monotonic() + patience
         while (peer.updates or samples[-1].records < results) and time.monotonic() < deadline:

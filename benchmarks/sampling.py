@@ -6,11 +6,12 @@ import dataclasses
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final, Self
 
 import psutil
 
-__all__ = ["CORES", "Figures", "ProcessTree", "Sample", "Sampler"]
+__all__ = ["CORES", "Figures", "ProcessTree", "Sample", "Sampler", "stored_bytes"]
 
 #: Samples after which new child processes are looked for: that reads all of /proc.
 LOOK_EVERY: Final = 20
@@ -69,6 +70,13 @@ class ProcessTree:
             except psutil.NoSuchProcess:
                 continue
         return sum(self._cpu.values()), memory
+
+
+def stored_bytes(broker: int, topic: str) -> int:
+    """Sum up the log files of a topic that a broker (its process id) has open, which are all of its records."""
+    files = (Path(file.path) for file in psutil.Process(broker).open_files())
+    logs = (file for file in files if file.suffix == ".log" and file.parent.name.rpartition("-")[0] == topic)
+    return sum(log.stat().st_size for log in logs)
 
 
 class Sampler:

@@ -68,6 +68,11 @@ class Topics:
             self._admin.list_topics(timeout=DEADLINE)
             return None
 
+    def total(self, name: str) -> int:
+        """Sum up the end offsets of a topic, whatever partitions it has; 0 = it is not there."""
+        found = self._admin.list_topics(timeout=DEADLINE).topics.get(name)
+        return 0 if found is None else self.count(name, len(found.partitions)) or 0
+
     def committed(self, group: str, name: str, partitions: int) -> int:
         """Sum up the offsets that a group has committed of a topic."""
         asked = [TopicPartition(name, number) for number in range(partitions)]

@@ -177,6 +177,32 @@ def store_url(value: str) -> str:
     return value.strip()
 
 
+def web_url(value: str) -> str:
+    """Read the URL of a web server, without a path; "" = none."""
+    try:
+        url = urlsplit(value)
+        good = url.scheme in {"http", "https"} and url.hostname and url.path in {"", "/"} and url.port != 0
+    except ValueError:
+        good = False
+    if value and not good:
+        raise ValueError("must be http://HOST:PORT")
+    return value
+
+
+def registry_url(value: str) -> str:
+    """Read the URL of a schema registry, or several with commas between; "" is none."""
+    urls = [url.strip().rstrip("/") for url in value.split(",") if url.strip()]
+    for text in urls:
+        url = urlsplit(text)
+        if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
+            raise ValueError("must be http://HOST:PORT/PATH or https://HOST:PORT/PATH")
+        _ = url.port  # a ValueError if it is none
+        if url.username is not None:
+            names = f"{PREFIX}REGISTRY_USERNAME and {PREFIX}REGISTRY_PASSWORD"
+            raise ValueError(f"user and password go into {names}: URLs are shown in logs")
+    return ",".join(urls)
+
+
 def path(value: str) -> Path:
     """Read a path."""
     if not value.strip():

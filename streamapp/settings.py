@@ -13,7 +13,7 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from streamapp import setting_parsers as values
 from streamapp.errors import StreamappError
@@ -25,14 +25,23 @@ __all__ = [
     "PREFIX",
     "REDIS",
     "ROCKSDB",
+    "Compression",
     "Create",
     "Guarantee",
     "OnFailure",
     "OnLost",
+    "RegistrySchemas",
     "Settings",
     "SettingsError",
+    "Subjects",
     "setting",
 ]
+
+#: Settings that are files, which have to be there.
+FILES: Final = (
+    *("ssl_cafile", "ssl_certfile", "ssl_keyfile"),
+    *("registry_cafile", "registry_certfile", "registry_keyfile"),
+)
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -72,6 +81,35 @@ class Create(enum.StrEnum):
     NEVER = "never"
 
 
+class Compression(enum.StrEnum):
+    """How record batches are compressed that a worker sends; the names are Kafka's own."""
+
+    NONE = "none"
+    SNAPPY = "snappy"
+    LZ4 = "lz4"
+    ZSTD = "zstd"
+
+
+class Subjects(enum.StrEnum):
+    """What a schema's subject in the registry is called by: Confluent's subject name strategies."""
+
+    #: The topic, and -key or -value.
+    TOPIC = "topic"
+    #: The record's full name in the schema.
+    RECORD = "record"
+    #: Both: TOPIC-NAME.
+    TOPIC_RECORD = "topic_record"
+
+
+class RegistrySchemas(enum.StrEnum):
+    """How the schemas of what is written get their ids, before anything is."""
+
+    #: They are registered, if they are not yet.
+    REGISTER = "register"
+    #: They have to be registered already.
+    LOOKUP = "lookup"
+
+
 class SecurityProtocol(enum.StrEnum):
     """How to talk to the broker; the names are Kafka's own."""
 
@@ -107,6 +145,9 @@ class Settings:
     web_bind: str = setting("127.0.0.1", values.host, "address the web views listen on")
     web_host: str = setting("", values.reached_as, "name by which others reach them (default: web_bind, or the host's)")
     web_token: str = setting("", values.token, "must be shown; needed for other addresses than loopback's", secret=True)
+    traces: str = setting(
+        "", values.web_url, "OpenTelemetry collector that gets a span of each batch: http://HOST:4318"
+    )
     topic_prefix: str = setting("", values.topic_name, "put before the name of every topic")
     processing_guarantee: Guarantee = setting(
         Guarantee.AT_LEAST_ONCE, values.one_of(Guarantee), "of a record's effects"
@@ -119,6 +160,15 @@ class Settings:
     standbys: int = setting(0, values.whole_number(0, 10), "workers that keep a partition's rows besides its owner")
     cache: int = setting(256 << 20, values.whole_number(1 << 20, 1 << 40), "bytes of hot rows and write buffers")
     buffer: int = setting(4 << 20, values.whole_number(1 << 16, 1 << 30), "bytes fetched ahead of each partition")
+    fetch_min_bytes: int = setting(1, values.whole_number(1, 1 << 30), "bytes a fetch waits for, 250 ms at most")
+    batch_records: int = setting(5_000, values.whole_number(1, 1_000_000), "of a partition, that agents get at once")
+    linger: int = setting(0, values.whole_number(0, 1_000), "ms that a record batch waits for more results")
+    compression: Compression = setting(
+        Compression.SNAPPY, values.one_of(Compression), "of results, changelogs and dead letters"
+    )
+    commit_interval: float | None = setting(
+        None, values.seconds(0.01, 3600), "seconds between commits (default: 1; with exactly_once 0.1)"
+    )
     max_idle: float = setting(0.0, values.seconds_or_none, "seconds that a record waits for an idle topic; -1 = never")
     max_ahead: float = setting(60.0, values.seconds_or_none, "seconds of event clocks before the wall clock; -1 = any")
     keep_expired: float = setting(3600.0, values.seconds(0), "seconds of event time that a row outlives its expiry")
@@ -138,13 +188,28 @@ class Settings:
     ssl_certfile: str = setting("", str, "PEM file of the client certificate")
     ssl_keyfile: str = setting("", str, "PEM file of the client certificate's key")
 
+    registry_url: str = setting("", values.registry_url, "schema registry, http(s)://HOST:PORT/PATH")
+    registry_username: str = setting("", str, "user name, or API key, for the registry")
+    registry_password: str = setting("", str, "password, or secret of the API key, for the registry", secret=True)
+    registry_token: str = setting("", str, "bearer token for the registry, in place of these", secret=True)
+    registry_cluster: str = setting("", str, "logical cluster that goes with the token, in Confluent Cloud")
+    registry_cafile: str = setting("", str, "PEM file of the registry's certificate authorities")
+    registry_certfile: str = setting("", str, "PEM file of the client certificate for the registry")
+    registry_keyfile: str = setting("", str, "PEM file of that certificate's key")
+    registry_subjects: Subjects = setting(Subjects.TOPIC, values.one_of(Subjects), "what names a schema's subject")
+    registry_schemas: RegistrySchemas = setting(
+        RegistrySchemas.REGISTER, values.one_of(RegistrySchemas), "how schemas of what is written get their ids"
+    )
+
     def __post_init__(self) -> None:
         if self.uses_sasl and not (self.sasl_username and self.sasl_password):
             needed = f"{PREFIX}SASL_USERNAME and {PREFIX}SASL_PASSWORD"
             raise SettingsError(f"{PREFIX}SECURITY_PROTOCOL={self.security_protocol} needs {needed}")
         if self.standbys and self.store.startswith(REDIS):
             raise SettingsError(f"{PREFIX}STANDBYS={self.standbys}: tables in Redis need none, all workers share them")
-        for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
+        if self.registry_token and self.registry_username:
+            raise SettingsError(f"{PREFIX}REGISTRY_TOKEN and {PREFIX}REGISTRY_USERNAME exclude each other")
+        for name in FILES:
             path = getattr(self, name)
             if path and not Path(path).is_file():
                 raise SettingsError(f"{PREFIX}{name.upper()}={path}: there is no such file")

@@ -1,10 +1,11 @@
-"""What tests of several rooms use: one real Redis, and both ways in which windows are written to their state."""
+"""What tests of several rooms use: a real Redis, a real registry, and both ways in which windows are written."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from apicurio import Apicurio
 from redis_server import RedisServer
 
 from streamapp.windows import chunks, pending
@@ -17,6 +18,13 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     server.start()
     yield server
     server.kill()
+
+
+@pytest.fixture(scope="session")
+def apicurio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apicurio]:
+    """An empty schema registry; tests share it, so each names its subjects for itself alone."""
+    with Apicurio(tmp_path_factory.mktemp("apicurio")) as registry:
+        yield registry
 
 
 @pytest.fixture(params=["windows are written", "records are written"], scope="module")

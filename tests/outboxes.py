@@ -24,7 +24,9 @@ class InstantProducer:
 
     def __init__(self, steps: list[str] | None = None) -> None:
         self._txn_manager = None
-        self._message_accumulator = SimpleNamespace(_batch_size=1 << 20, _txn_manager=None)
+        self._message_accumulator = SimpleNamespace(
+            _batch_size=1 << 20, _compression_type=2, _linger_time=0, _txn_manager=None
+        )
         self._ends: dict[TP, int] = {}
         #: What happens, in order: each record batch is its topic and how many records it has.
         self.steps = [] if steps is None else steps

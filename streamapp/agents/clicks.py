@@ -10,7 +10,7 @@ from faust.types import StreamT
 from streamapp.app import app, settings
 from streamapp.joins import Clock, StreamTableJoin
 from streamapp.pipelines.clicks.explained import ClickJoin
-from streamapp.pipelines.clicks.results import joined, unmatched
+from streamapp.pipelines.clicks.made import joined, unmatched
 from streamapp.pipelines.clicks.tables import profiles
 from streamapp.pipelines.clicks.topics import joined_data, unmatched_clicks, user_clicks
 from streamapp.pipelines.clicks.values import clicks as decoder
@@ -32,5 +32,8 @@ async def join_clicks(batches: StreamT[Batch]) -> None:
         clicks, bad = decoder.split(batch)
         app.dead_letters.reject(batch, bad)
         matched, missed = join.match(clicks, profiles.of(batch), clocks[batch.partition])
-        joined_data.send(batch, joined(matched, time.time()))
-        unmatched_clicks.send(batch, [(click, unmatched(click.value, reason)) for click, reason in missed])
+        made, unwritten = joined(batch.tp, matched, time.time())
+        joined_data.send(batch, made)
+        aside, more = unmatched(batch.tp, missed)
+        unmatched_clicks.send(batch, aside)
+        app.dead_letters.reject(batch, [*unwritten, *more])

@@ -15,6 +15,7 @@ from streamapp.cli.ready_made import duration, made_for, run
 from streamapp.formats.content import json_of
 from streamapp.formats.fields import Field
 from streamapp.formats.key_forms import key_form
+from streamapp.formats.named import FormatName
 from streamapp.formats.undecodable import Reason
 from streamapp.joins import How, Record, Refused
 from streamapp.reset.where import WhereType
@@ -23,6 +24,7 @@ from streamapp.topology import JoinDeclaration, JoinError, Topic
 __all__ = ["join"]
 
 SIDES: Final = ("left", "right")
+FORMAT: Final = click.Choice([name.value for name in FormatName if name is not FormatName.RAW])
 
 
 @click.command(cls=Command)
@@ -41,6 +43,13 @@ SIDES: Final = ("left", "right")
 @click.option("--unmatched", help="Topic of the records that are not matched.")
 @click.option("--late", help="Topic of the records that are late.")
 @click.option("--rejected", help="Topic of those that cannot be joined; default: the dead letters.")
+@click.option("--format", "format_", type=FORMAT, help="What values are: of both sides and the results; default: json.")
+@click.option("--left-format", type=FORMAT, help="Of LEFT, instead.")
+@click.option("--right-format", type=FORMAT, help="Of RIGHT, instead.")
+@click.option("--to-format", type=FORMAT, help="Of the results, instead.")
+@click.option("--left-schema", default="", help="Of LEFT: x.avsc, x.proto[:MESSAGE] or MODULE:CLASS.")
+@click.option("--right-schema", default="", help="Of RIGHT.")
+@click.option("--to-schema", default="", help="Of the results.")
 @click.option("--create", is_flag=True, help="Make LEFT and RIGHT if they do not exist.")
 @click.option(
     "--from",
@@ -59,12 +68,11 @@ def join(how: str, **given: Any) -> None:
     options = JoinOptions(how=How(how), **given)
     check_options(options)
     app = made_for(options.to, create=options.create)
+    results = app.sink(options.to, format=options.format_of("to"))
     unmatched, late, rejected = (
         app.sink(name) if name else None for name in (options.unmatched, options.late, options.rejected)
     )
-    _declare(app, options).to(
-        app.sink(options.to), unmatched=unmatched, late=late, rejected=rejected, null_key=rejected
-    )
+    _declare(app, options).to(results, unmatched=unmatched, late=late, rejected=rejected, null_key=rejected)
     run(app, options.where)
 
 
@@ -81,7 +89,7 @@ def _declare(app: App, options: JoinOptions) -> JoinDeclaration[Any]:
 
 def _side(app: App, options: JoinOptions, side: str) -> Topic:
     field = Field(options.field, required=True)
-    topic = app.topic(getattr(options, side))
+    topic = app.topic(getattr(options, side), format=options.format_of(side))
     if side in options.repartition:
         tombstones = side == "right" and not options.windowed
         topic = topic.rekey(field, name=field.name, tombstones=tombstones)

@@ -6,6 +6,8 @@ import dataclasses
 from typing import Final
 
 from streamapp.cli.ready_made import check_field, check_topics
+from streamapp.formats.format import Format
+from streamapp.formats.named import FormatName, named
 from streamapp.joins import How
 from streamapp.reset.where import Where
 from streamapp.topology import JoinError
@@ -37,11 +39,28 @@ class JoinOptions:
     rejected: str | None = None
     create: bool = False
     where: Where | None = None
+    format_: str | None = None
+    left_format: str | None = None
+    right_format: str | None = None
+    to_format: str | None = None
+    left_schema: str = ""
+    right_schema: str = ""
+    to_schema: str = ""
 
     @property
     def windowed(self) -> bool:
         """Whether both sides are streams."""
         return self.before is not None or self.after is not None
+
+    def format_of(self, topic: str) -> Format | None:
+        """Return what the values of a topic (left, right or to) are; None = JSON.
+
+        Raises:
+            StreamappError: if its schema is missing, or of no use.
+        """
+        name = FormatName(getattr(self, f"{topic}_format") or self.format_ or FormatName.JSON)
+        schema = getattr(self, f"{topic}_schema")
+        return named(name, schema, f"--{topic}-schema") if schema or name is not FormatName.JSON else None
 
 
 def check_options(options: JoinOptions) -> None:

@@ -11,8 +11,10 @@ import click
 import msgspec
 from click.core import ParameterSource
 
+from streamapp.cli.formats import BARE, FORMAT, format_of, registered, registry_of, traffic_serdes
 from streamapp.cli.group import Command, current_settings
 from streamapp.extras import Extra, require
+from streamapp.formats.serde import Serde
 from streamapp.pipelines.settings import PIPELINES, AppSettings
 from streamapp.produce.delivery import Options, produce_lines, produce_traffic
 from streamapp.produce.lines import JsonLines
@@ -25,7 +27,7 @@ TRAFFIC: Final = {name: importlib.import_module(pipeline.traffic) for name, pipe
 #: The names of its options.
 OWN: Final = {name: [option.name for option in traffic.OPTIONS] for name, traffic in TRAFFIC.items()}
 #: Options that are of a TOPIC's lines.
-OF_LINES: Final = ("file", "key", "timestamp", "unit", "raw", "create")
+OF_LINES: Final = ("file", "key", "timestamp", "unit", "raw", "schema", "key_format", "key_schema", "create")
 
 
 @click.command(cls=Command)
@@ -40,6 +42,13 @@ OF_LINES: Final = ("file", "key", "timestamp", "unit", "raw", "create")
     help="Of numbers in --timestamp; date: 20231114 and the like. [default: s to ns, by their magnitude]",
 )
 @click.option("--raw", is_flag=True, help="Send lines unchecked, whatever they are.")
+@click.option(
+    "--format", "format_", type=FORMAT, help="What values are written as. [default: JSON; of clicks STREAMAPP_FORMAT …]"
+)
+@click.option("--schema", help="order.avsc, order.proto, order.proto:Order or module:Order, for --format.")
+@click.option("--key-format", type=FORMAT, help="What keys are written as. [default: text]")
+@click.option("--key-schema", help="As --schema, for --key-format.")
+@BARE
 @click.option("--create", is_flag=True, help="Create TOPIC if it does not exist.")
 @click.option("--rate", type=click.FloatRange(min=0), default=0.0, help="Records a second; 0 (default): all it can.")
 @click.option("--timeout", type=click.FloatRange(min=0.1), default=30.0, help="Seconds until a record has failed.")
@@ -56,6 +65,11 @@ def produce(
     timestamp: str | None,
     unit: str | None,
     raw: bool,
+    format_: str | None,
+    schema: str | None,
+    key_format: str | None,
+    key_schema: str | None,
+    bare: bool,
     create: bool,
     rate: float,
     timeout: float,
@@ -67,7 +81,8 @@ def produce(
 
     Without TOPIC, what a pipeline generates goes to its topics; that of clicks is one profile for each user, then
     clicks. An option that only one pipeline has, such as --transactions, says which one is meant. With TOPIC (its full
-    name), each line of --file, a JSON object, is sent to it as it is.
+    name), each line of --file, a JSON object, is sent to it as it is, or in --format. If STREAMAPP_REGISTRY_URL is set,
+    Avro and Protobuf have the id of their schema before them, which is registered first.
     """
     require(Extra.PRODUCE)
     settings = current_settings()
@@ -76,7 +91,15 @@ def produce(
         _refuse(ctx, ("pipeline", *generated), "is for generated traffic, without a TOPIC")
         if unit and not timestamp:
             raise click.UsageError("--unit needs a --timestamp")
-        lines = JsonLines(key=key, timestamp=timestamp, unit=Unit(unit) if unit else None, raw=raw)
+        registry = registry_of(settings, bare=bare)
+        values = format_of(format_, schema, topic, registry)
+        keys = format_of(key_format, key_schema, topic, registry, key=True)
+        if raw and (values or keys):
+            raise click.UsageError("--raw sends lines as they are, and goes without --format")
+        serde = Serde.of(topic, values, keys)
+        for each in (values, keys):
+            registered(each, settings)
+        lines = JsonLines(key=key, timestamp=timestamp, unit=Unit(unit) if unit else None, raw=raw, serde=serde)
         report = produce_lines(settings, topic, file, lines, options, create=create)
     else:
         _refuse(ctx, OF_LINES, "needs a TOPIC")
@@ -91,7 +114,13 @@ def produce(
             made = traffic.Traffic(**{name: generated[name] for name in own})
         except ValueError as exc:
             raise click.UsageError(str(exc)) from None
-        report = produce_traffic(settings, made, options)
+        serdes = {}
+        if meant[0] == "clicks" and isinstance(settings, AppSettings):
+            # By the settings it is for the workers that have them too, and those read bare data.
+            serdes = traffic_serdes(settings, format_, registry_of(settings, bare=bare or not format_))
+        elif format_:
+            raise click.UsageError("--format is for a TOPIC, or for --pipeline clicks")
+        report = produce_traffic(settings, made, options, serdes)
     click.echo(msgspec.json.encode(report) if as_json else report)
     for told in filter(None, (report.note, report.warning, report.error)):
         click.echo(f"streamapp produce: {told}", err=True)

@@ -18,8 +18,8 @@ from streamapp.cli.asking import ask, ask_until_ready, worker_url
 from streamapp.cli.explain import event_time
 from streamapp.cli.group import Command, current_settings
 from streamapp.cli.row_files import json_line, open_file
+from streamapp.conditions import ConditionError, condition
 from streamapp.settings import Settings
-from streamapp.state.condition import ConditionError, condition
 from streamapp.state.pages import CountPage, RowsPage
 from streamapp.state.rows import ShownRow
 from streamapp.state.tables import Kind, TableState

@@ -11,6 +11,13 @@ class Reason(enum.StrEnum):
     """Why a record went to the dead letters."""
 
     NOT_JSON = "not_json"
+    NOT_MSGPACK = "not_msgpack"
+    NOT_AVRO = "not_avro"
+    NOT_PROTOBUF = "not_protobuf"
+    #: It says that it is of a schema that is not known here.
+    UNKNOWN_SCHEMA = "unknown_schema"
+    #: A result for which the schema of its topic has no place.
+    NOT_OF_SCHEMA = "not_of_schema"
     MISSING_FIELD = "missing_field"
     WRONG_TYPE = "wrong_type"
     NULL_KEY = "null_key"

@@ -231,7 +231,12 @@ class Accumulator(Protocol):
 
     _txn_manager: Transactions | None
     _batch_size: int
+    _compression_type: int
+    _linger_time: float
+    _waiter_future: asyncio.Future[None]
     _batches: MutableMapping[TP, MutableSequence[ProducedBatch]]
+
+    def _wakeup(self, waiter: asyncio.Future[None]) -> None: ...
 
 
 class BusyBrokers(Protocol):

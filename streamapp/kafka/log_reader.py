@@ -29,6 +29,8 @@ AT_ONCE: Final = 1_000
 CONSUME_TIMEOUT_S: Final = 0.01
 #: Seconds that the broker has for its answer.
 ANSWER_TIMEOUT_S: Final = 5.0
+#: Milliseconds after which the broker answers that there is nothing more, where somebody waits for it.
+WAITING_MS: Final = 500
 #: Less n, the offset of librdkafka for the n-th record from the end (RD_KAFKA_OFFSET_TAIL_BASE in rdkafka.h).
 FROM_END: Final = -2_000
 
@@ -66,6 +68,12 @@ class Logged(NamedTuple):
     def named(self) -> dict[str, bytes]:
         """The headers by name; of several of one name the first."""
         return dict(reversed(self.headers))
+
+
+def logged(message: Message) -> Logged:
+    """Return the record that librdkafka has read."""
+    tp, offset = TP(message.topic() or "", message.partition() or 0), message.offset() or 0
+    return Logged(tp, offset, message.timestamp()[1], message.key(), message.value(), message)
 
 
 @dataclasses.dataclass
@@ -115,20 +123,29 @@ class Log:
         patience: seconds after which nothing more is read.
         isolation_level: what is read of transactions.
         group: whose committed offsets are asked for; default: the settings'.
+        waits: whether it reads on at the ends of partitions for long: then the broker is asked less often.
 
     Raises:
         LogError: by all methods, if the broker does not answer.
     """
 
     def __init__(
-        self, settings: Settings, patience: float, *, isolation_level: str = "read_committed", group: str = ""
+        self,
+        settings: Settings,
+        patience: float,
+        *,
+        isolation_level: str = "read_committed",
+        group: str = "",
+        waits: bool = False,
     ) -> None:
         self._settings = settings
         self._group = group or settings.id
         self._patience = patience
         self._end = time.monotonic() + patience
         self._counts: dict[str, int] = {}
-        options = {"isolation.level": isolation_level, "queued.max.messages.kbytes": 16 << 10}
+        options: dict[str, str | int] = {"isolation.level": isolation_level, "queued.max.messages.kbytes": 16 << 10}
+        if waits:
+            options["fetch.wait.max.ms"] = WAITING_MS
         self._reader = reader(settings, self._group, options)
 
     def __enter__(self) -> Self:
@@ -221,6 +238,58 @@ class Log:
             if not reading:
                 return
 
+    def bounds(self, tps: Iterable[TP]) -> dict[TP, tuple[int, int]]:
+        """Return the first offset of partitions, and the one after the last."""
+        return {tp: self._bounds(tp) for tp in tps}
+
+    def at_time(self, tps: Iterable[TP], timestamp: int) -> dict[TP, int | None]:
+        """Return the first offset of partitions whose time is not before this one (ms); None = all are older."""
+        places = [TopicPartition(*tp, max(0, timestamp)) for tp in tps]
+        found = self._asked(lambda: self._reader.offsets_for_times(places, timeout=ANSWER_TIMEOUT_S))
+        return {TP(one.topic, one.partition): one.offset if one.offset >= 0 else None for one in found}
+
+    def between(self, ranges: Mapping[TP, tuple[int, int]]) -> Iterator[Logged]:
+        """Go through records of partitions from an offset up to, and without, another one, as they come.
+
+        The patience is that between two of them. A range may end before a record, or where the partition ends.
+
+        Raises:
+            LogError: if an end is not reached.
+        """
+        left = {tp: end for tp, (begin, end) in ranges.items() if begin < end}
+        if not left:
+            return
+        self._end = time.monotonic() + self._patience
+        for message in self.read({tp: ranges[tp][0] for tp in left}):
+            error, tp = message.error(), TP(message.topic() or "", message.partition() or 0)
+            if error is not None and error.name() != "_PARTITION_EOF":
+                if error.retriable():
+                    continue
+                raise LogError(f"{tp.topic}: {error.str()}")
+            if tp not in left:
+                continue
+            if error is None and (record := logged(message)).offset < left[tp]:
+                yield record
+                self._end = time.monotonic() + self._patience
+            if error is not None or (message.offset() or 0) + 1 >= left[tp]:
+                del left[tp]
+                self._reader.incremental_unassign([TopicPartition(*tp)])
+                if not left:
+                    return
+        raise LogError(f"{next(iter(left)).topic} could not be read to its end: the broker does not answer")
+
+    def following(self, offsets: Mapping[TP, int]) -> Iterator[Logged | None]:
+        """Go through records of partitions from offsets on, without end; None = there is no more at the moment."""
+        self._end = float("inf")
+        for message in self.read(offsets):
+            error = message.error()
+            if error is None:
+                yield logged(message)
+            elif error.name() == "_PARTITION_EOF":
+                yield None
+            elif not error.retriable():
+                raise LogError(f"{message.topic()}: {error.str()}")
+
     def committed(self, tps: Sequence[TP]) -> dict[TP, int]:
         """Return up to where the group has read partitions; those that it has not begun are left out.
 
@@ -243,7 +312,8 @@ class Log:
             while offsets and self.left:
                 yield from self._asked(lambda: self._reader.consume(AT_ONCE, CONSUME_TIMEOUT_S))
         finally:
-            self._reader.unassign()
+            with contextlib.suppress(RuntimeError):  # who has seen enough may have left the log before
+                self._reader.unassign()
 
     def _asked(self, question: Callable[[], T]) -> T:
         try:
@@ -268,8 +338,7 @@ class Scan:
         for message in self.log.read({} if self.offset is None else {self.tp: self.offset}):
             error = message.error()
             if error is None:
-                timestamp, key, value = message.timestamp()[1], message.key(), message.value()
-                yield Logged(self.tp, message.offset() or 0, timestamp, key, value, message)
+                yield logged(message)
             elif error.name() == "_PARTITION_EOF":
                 self.complete = True
                 return

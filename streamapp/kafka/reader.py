@@ -59,6 +59,7 @@ class Reader(Service):
             auto_offset_reset="none",  # it would skip records without a word (`streamapp.runtime.positions`)
             isolation_level=settings.isolation_level,
             max_partition_fetch_bytes=conf.consumer_max_fetch_size,
+            fetch_min_bytes=settings.fetch_min_bytes,
             request_timeout_ms=int(conf.broker_request_timeout * 1000),
             check_crcs=conf.broker_check_crcs,
             metadata_max_age_ms=conf.consumer_metadata_max_age_ms,

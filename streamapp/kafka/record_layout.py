@@ -18,8 +18,7 @@ CRC: Final[int] = DefaultRecordBase.CRC_OFFSET
 ATTRIBUTES: Final[int] = DefaultRecordBase.ATTRIBUTES_OFFSET
 PRODUCER: Final = 43
 RECORDS: Final = HEADER.size
-#: In the attributes: that the records are compressed by snappy, and that they are part of a transaction.
-SNAPPY: Final[int] = DefaultRecordBase.CODEC_SNAPPY
+#: In the attributes: that the records are part of a transaction.
 TRANSACTIONAL: Final[int] = DefaultRecordBase.TRANSACTIONAL_MASK
 
 

@@ -6,35 +6,32 @@ import struct
 from collections.abc import Sequence
 from functools import partial
 from itertools import islice
-from typing import Final
 
-import cramjam
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from streamapp.kafka.compression import compressed
 from streamapp.kafka.insides import Accumulator
 from streamapp.kafka.large_records import LARGE, LargeRecords
 from streamapp.kafka.record import Result
-from streamapp.kafka.record_layout import ATTRIBUTES, CRC, LENGTH, PRODUCER, RECORDS, SNAPPY, UNCOUNTED, checksum
+from streamapp.kafka.record_layout import CRC, PRODUCER, checksum
 
 __all__ = ["RecordBatch", "size_of"]
-
-#: How Kafka's clients begin snappy data, which are blocks with their lengths before them: magic, version, compatible.
-XERIAL: Final = b"\x82SNAPPY\x00" + struct.pack(">ii", 1, 1)
 
 
 class RecordBatch(BatchBuilder):  # type: ignore[misc]
     """A record batch that aiokafka's producer sends as it is; it can be extended until the producer takes it.
 
-    aiokafka's own takes one record a call, through two layers of Python, and makes an object for each. And it
-    compresses slowly: its snappy goes in blocks of 32 KiB, which cost 1 µs a record here, where one block for all
-    costs 0.15; its lz4 has the fixed level 9, 8 µs.
+    aiokafka's own takes one record a call, through two layers of Python, and makes an object for each; and it
+    compresses slowly (`streamapp.kafka.compression`).
     """
 
     def __init__(self, accumulator: Accumulator) -> None:
         transactions = accumulator._txn_manager
         transactional = transactions is not None and transactions.transactional_id is not None
         super().__init__(accumulator._batch_size, 0, is_transactional=int(transactional))
+        self._codec = accumulator._compression_type
+        self._accumulator = accumulator
         self._large = partial(LargeRecords, accumulator._batch_size, is_transactional=transactional)
         self._relative_offset: int = 0
         self._buffer: bytearray | None = None
@@ -61,6 +58,8 @@ class RecordBatch(BatchBuilder):  # type: ignore[misc]
         for record, value in islice(results, start, None):
             if append(count, record.timestamp, record.key, value, record.headers) is None:
                 self.close()
+                if self._accumulator._linger_time:  # aiokafka's would send it only once it has lingered
+                    self._accumulator._wakeup(self._accumulator._waiter_future)
                 break
             count += 1
         self._relative_offset = count
@@ -80,7 +79,7 @@ class RecordBatch(BatchBuilder):  # type: ignore[misc]
         With a large one this is best done in another thread: the interpreter's lock is not held meanwhile.
         """
         if self._buffer is None:
-            self._buffer = _compressed(self._builder.build())
+            self._buffer = compressed(self._builder.build(), self._codec)
             del self._builder
         return self._buffer
 
@@ -100,25 +99,9 @@ class RecordBatch(BatchBuilder):  # type: ignore[misc]
         return self._built
 
 
-def size_of(result: Result, *, compressed: bool = True) -> int:
-    """Return the bytes of a record batch with nothing but this result, as it is sent, or before it is compressed."""
+def size_of(result: Result, codec: int) -> int:
+    """Return the bytes of a record batch with nothing but this result, compressed by a codec (`CODECS`)."""
     record, value = result
     builder = LargeRecords(0, is_transactional=False)
     builder.append(0, record.timestamp, record.key, value, record.headers)
-    return len(_compressed(builder.build())) if compressed else builder.size()
-
-
-def _compressed(plain: bytearray) -> bytearray:
-    """Compress the records of a record batch, unless they get larger by it; its checksum is void then."""
-    records = memoryview(plain)[RECORDS:]
-    begin = RECORDS + len(XERIAL) + 4
-    batch = bytearray(begin + cramjam.snappy.compress_raw_max_len(records))
-    length = cramjam.snappy.compress_raw_into(records, memoryview(batch)[begin:])
-    size = begin + length
-    if size >= len(plain):
-        return plain
-    del batch[size:]
-    batch[:begin] = b"".join((plain[:RECORDS], XERIAL, struct.pack(">i", length)))
-    struct.pack_into(">i", batch, LENGTH, size - UNCOUNTED)
-    struct.pack_into(">h", batch, ATTRIBUTES, struct.unpack_from(">h", plain, ATTRIBUTES)[0] | SNAPPY)
-    return batch
+    return len(compressed(builder.build(), codec))

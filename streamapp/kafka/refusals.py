@@ -108,6 +108,10 @@ class RecordRefusedError(KafkaError):  # type: ignore[misc]
     def __str__(self) -> str:
         return f"{self.error.message}: {self.args[0]}"
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Say how it is copied: aiokafka gives each record of a batch a copy of its error."""
+        return RecordRefusedError, (self.error, self.cause, self.args[0], self.records)
+
 
 def refused_record(code: int, word: str = "", records: Mapping[int, str] | None = None) -> RecordRefusedError | None:
     """Return the error for an error code of a produced record batch, if it is about records in it."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from operator import truediv
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
 from streamapp.errors import ProduceError
+from streamapp.formats.serde import Serde
+from streamapp.formats.undecodable import Undecodable
 from streamapp.kafka.admin import Cluster
 from streamapp.kafka.producer import Producer
 from streamapp.produce.event_times import EventTimes
@@ -30,6 +34,7 @@ __all__ = ["Options", "Report", "produce_lines", "produce_traffic"]
 INTERRUPTED_FLUSH_S: Final = 10.0
 #: Beyond the timeout of the last record, after which librdkafka has reported all of them.
 FLUSH_MARGIN_S: Final = 5.0
+NO_SERDES: Final[Mapping[str, Serde]] = MappingProxyType({})
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,8 +71,14 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return f"{line}: {self.generated}" if self.generated else line
 
 
-def produce_traffic(settings: Settings, traffic: Traffic, options: Options) -> Report:
-    """Produce generated records to their topics, made if need be; a StreamappError if nothing could be sent."""
+def produce_traffic(
+    settings: Settings, traffic: Traffic, options: Options, serdes: Mapping[str, Serde] = NO_SERDES
+) -> Report:
+    """Produce generated records to their topics, made if need be; a StreamappError if nothing could be sent.
+
+    `serdes` have what the records of a topic, named without the prefix, are written as; without one as JSON. What is
+    generated to be unusable goes as it is.
+    """
     topics = {name: settings.topic(name) for name in traffic.topics}
     records = traffic.records(options.rate, time.time_ns() // 1_000_000)
     Cluster(settings, timeout=options.timeout).ensure([*topics.values()])
@@ -80,9 +91,17 @@ def produce_traffic(settings: Settings, traffic: Traffic, options: Options) -> R
                 # What comes first is there before the first record of the next topic, which could arrive sooner.
                 session.producer.flush(session.deadline)
                 begun.add(record.topic)
-            session.producer.send(topics[record.topic], record.key, record.value, record.timestamp)
+            key, value = _written(serdes.get(record.topic), record.key, record.value)
+            session.producer.send(topics[record.topic], key, value, record.timestamp)
             kinds[record.kind] += 1
     return msgspec.structs.replace(session.report, generated=traffic.summary(kinds))
+
+
+def _written(serde: Serde | None, key: bytes | None, value: bytes | None) -> tuple[bytes | None, bytes | None]:
+    if serde is not None:
+        with contextlib.suppress(Undecodable):
+            key, value, _ = serde.write(key, value)
+    return key, value
 
 
 def produce_lines(

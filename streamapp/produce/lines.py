@@ -9,6 +9,7 @@ import msgspec
 
 from streamapp.errors import ProduceError
 from streamapp.formats.fields import key_bytes, shown
+from streamapp.formats.serde import Serde
 from streamapp.produce.source import guess
 from streamapp.produce.times import Unit, event_time
 
@@ -31,12 +32,14 @@ class JsonLines(msgspec.Struct, frozen=True, kw_only=True):
 
     `key` and `timestamp` name fields of the line's JSON object (`field_of`, `key_bytes`, `event_time`). Empty lines are
     skipped. `raw` checks nothing: a line without a usable key or timestamp, or an empty one, is sent without both.
+    `serde` has what values and keys are written as; None = a value is the line, and a key text.
     """
 
     key: str | None = None
     timestamp: str | None = None
     unit: Unit | None = None
     raw: bool = False
+    serde: Serde | None = None
 
     def read(self, lines: Iterable[bytes], name: str) -> Iterator[Line]:
         """Yield the records of `lines`; a ProduceError, with `name` and line number, for one that cannot be sent."""
@@ -45,12 +48,18 @@ class JsonLines(msgspec.Struct, frozen=True, kw_only=True):
             if not self.raw and not line.strip():
                 continue
             try:
-                record = self._parse(line)
+                record = self._written(self._parse(line))
             except ValueError as exc:
                 if not self.raw:
                     raise ProduceError(f"{name}:{number}: {exc} (--raw sends lines as they are)") from None
                 record = Line(None, line, None)
             yield record
+
+    def _written(self, line: Line) -> Line:
+        if self.serde is None:
+            return line
+        key, value, _ = self.serde.write(line.key, line.value)
+        return Line(key, value or b"", line.timestamp)
 
     def _parse(self, line: bytes) -> Line:
         try:

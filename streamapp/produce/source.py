@@ -1,4 +1,4 @@
-"""Files of lines: plain or compressed, in UTF-8 or UTF-16, known by their first bytes.
+"""Files of lines: plain or compressed, in UTF-8 or UTF-16, known by their first bytes; records of Avro become lines.
 
 What is no file of lines, such as Parquet, is named as what it is.
 """
@@ -15,14 +15,16 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from streamapp.errors import ProduceError
+from streamapp.extras import Extra, require
 
 __all__ = ["guess", "lines_of", "read_lines"]
 
 #: How files of a kind begin, that are not of lines, with what they are.
 OTHERS: Final = {
     b"PAR1": "a Parquet file",
-    b"Obj\x01": "an Avro file",
     b"ORC": "an ORC file",
     b"ARROW1": "an Arrow file",
     b"PK\x03\x04": "a ZIP archive (or an Excel file)",
@@ -32,8 +34,13 @@ OTHERS: Final = {
 }
 #: Where a tar archive says that it is one.
 TAR: Final = slice(257, 262)
+#: How an object container file of Avro begins.
+AVRO: Final = b"Obj\x01"
 #: Bytes that are looked at.
 HEAD_BYTES: Final = 512
+
+
+_print: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class _Damaged(Exception):
@@ -77,6 +84,9 @@ def lines_of(file: io.BufferedReader, name: str) -> Iterator[bytes]:
         what = next((what for magic, what in OTHERS.items() if head.startswith(magic)), "")
         if what:
             raise ProduceError(f"cannot read {name}: it is {what}; make JSON lines of it")
+        if head.startswith(AVRO):
+            yield from _avro(file)
+            return
         if head[TAR] == b"ustar":
             raise ProduceError(f"cannot read {name}: it is a tar archive; take its files out")
         if encoding := _encoding(head):
@@ -88,6 +98,18 @@ def lines_of(file: io.BufferedReader, name: str) -> Iterator[bytes]:
     except (OSError, EOFError, zlib.error, lzma.LZMAError, UnicodeError, _Damaged) as exc:
         reason = getattr(exc, "strerror", None) or str(exc) or type(exc).__name__
         raise ProduceError(f"cannot read {name}: {reason}") from None
+
+
+def _avro(file: io.BufferedReader) -> Iterator[bytes]:
+    """Yield the records of an object container file as JSON."""
+    require(Extra.AVRO)
+    from fastavro import reader
+
+    try:
+        for record in reader(file):
+            yield _print(record) + b"\n"
+    except Exception as exc:  # of any kind: it reads what may be any bytes
+        raise _Damaged(f"it is a damaged Avro file: {exc or type(exc).__name__}") from None
 
 
 def _head(file: io.BufferedReader) -> bytes:

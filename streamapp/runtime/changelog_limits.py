@@ -21,11 +21,13 @@ from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.admin import DescribeConfigsRequest
 
 from streamapp.joins.rows import Row
+from streamapp.kafka.compression import CODECS, NO_CODEC
 from streamapp.kafka.record import Envelope, Result
 from streamapp.kafka.record_writer import size_of
 from streamapp.kafka.refusals import Cause, RecordRefusedError, RefusedError
 from streamapp.rate_limit import RateLimit
 from streamapp.runtime.work import Work
+from streamapp.settings import Compression
 
 __all__ = ["ChangelogLimits", "Limits", "RowRefusedError"]
 
@@ -93,13 +95,18 @@ class Limits:
             self.compressed and other.compressed,
         )
 
-    def check(self, topic: str, changes: Mapping[bytes, Row | None], now: int) -> None:
-        """Compare rows for a changelog with the limits at a wall time (ms); a RowRefusedError if one is not taken."""
+    def check(self, topic: str, changes: Mapping[bytes, Row | None], now: int, codec: int) -> None:
+        """Compare rows for a changelog with the limits; a RowRefusedError if one is not taken.
+
+        Args:
+            now: the wall time (ms).
+            codec: by which they are compressed (`CODECS`).
+        """
         sizes = [len(row.value) for row in changes.values() if row is not None]
         if not sizes:
             return
         if max(sizes) + max(map(len, changes)) + RECORD_BATCH_OVERHEAD_BYTES > self.most_bytes:
-            self._check_sizes(topic, changes)
+            self._check_sizes(topic, changes, codec if self.compressed else NO_CODEC)
         if self.before_ms == self.after_ms == NO_LIMIT:
             return
         times = [row.timestamp for row in changes.values() if row is not None]
@@ -108,12 +115,12 @@ class Limits:
         if (earliest := min(times)) < now - self.before_ms:
             raise _mistimed(topic, earliest, f"more than {self.before_ms:,} ms ago (message.timestamp.before.max.ms)")
 
-    def _check_sizes(self, topic: str, changes: Mapping[bytes, Row | None]) -> None:
+    def _check_sizes(self, topic: str, changes: Mapping[bytes, Row | None], codec: int) -> None:
         most = self.most_bytes
         for key, row in changes.items():
             if row is None or len(key) + len(row.value) + RECORD_BATCH_OVERHEAD_BYTES <= most:
                 continue
-            size = size_of((Envelope(key, row.timestamp), row.value), compressed=self.compressed)
+            size = size_of((Envelope(key, row.timestamp), row.value), codec)
             if size > most:
                 text = f"the changelog {topic} takes no row of {len(row.value):,} bytes, {size:,} as it is sent"
                 raise RowRefusedError(Cause.TOO_LARGE, f"{text}: at most {most:,} (max.message.bytes)")
@@ -136,8 +143,9 @@ class BrokerClient(Protocol):
 class ChangelogLimits:
     """The limits of the app's changelogs, as far as they are known."""
 
-    def __init__(self, broker: BrokerClient) -> None:
+    def __init__(self, broker: BrokerClient, compression: Compression) -> None:
         self._broker = broker
+        self._codec = CODECS[compression]
         self._asked: dict[str, Limits] = {}
         #: What refused rows have told.
         self._learned: dict[str, Limits] = {}
@@ -163,7 +171,7 @@ class ChangelogLimits:
             limits = self._asked[topic]
             if topic in self._learned:
                 limits = limits.stricter(self._learned[topic])
-            limits.check(topic, changes, now)
+            limits.check(topic, changes, now, self._codec)
 
     async def learn(self, topic: str, result: Result, error: RecordRefusedError) -> None:
         """Take note of a row that a changelog has refused, so that it is refused here before that the next time.
@@ -176,7 +184,7 @@ class ChangelogLimits:
         timestamp = envelope.timestamp or 0
         match error.cause:
             case Cause.TOO_LARGE:
-                found = Limits(most_bytes=size_of((Envelope(envelope.key, timestamp), value)) - 1)
+                found = Limits(most_bytes=size_of((Envelope(envelope.key, timestamp), value), self._codec) - 1)
             case Cause.INVALID_TIMESTAMP if timestamp > now:
                 found = Limits(after_ms=max(0, timestamp - now - CLOCK_MARGIN_MS))
             case Cause.INVALID_TIMESTAMP:

@@ -27,8 +27,6 @@ __all__ = ["Feed", "Fetched"]
 
 logger = logging.getLogger(__name__)
 
-#: Records of a partition that go to an agent at once, at most one record batch more: bounds what a failure repeats.
-MAX_RECORDS: Final = 5_000
 #: Seconds between two looks at what nothing tells of: positions that moved without a record, end offsets not had yet.
 FEED_CHECK_INTERVAL_S: Final = 1.0
 
@@ -62,6 +60,8 @@ class Feed:
     reader: Reader
     alignment: Alignment
     _: dataclasses.KW_ONLY
+    #: Records of a partition that go to an agent at once, at most one record batch more: bounds what a failure repeats.
+    max_records: int
     #: Of the values of a partition's records that go at once, at most one record batch more.
     max_bytes: int
     #: Tells whether the generation is still the current one. After it nothing is taken any more: it would be lost.
@@ -120,7 +120,7 @@ class Feed:
         if not self._wanted or not self._active():
             return
         try:
-            records = self.reader.take(self._wanted, MAX_RECORDS, self.max_bytes)
+            records = self.reader.take(self._wanted, self.max_records, self.max_bytes)
         except Exception as exc:
             self._fail(exc)
             return

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
 from faust.types import TP
 
-from streamapp.formats.undecodable import Reason
+from streamapp.formats.format import Format
+from streamapp.formats.serde import Serde, came, tells_format
+from streamapp.formats.undecodable import Reason, Undecodable
 from streamapp.joins.records import Record
 from streamapp.kafka.record import Envelope, Headers, Result
 from streamapp.kafka.refusals import Cause, RecordRefusedError, RefusedError
@@ -55,6 +57,10 @@ class Output:
         #: From the event times of results until the broker has acknowledged them.
         self.latency = Latency()
         self.topic = topic
+        #: What its values and keys are written as; None = JSON, and text for keys.
+        self.serde: Serde | None = None
+        #: Formats of keys by topic: where they are not those of the input, keys have other partitions here.
+        self.key_formats: Mapping[str, Format] = {}
         #: Records that the broker has acknowledged, in all and by the topic whose batches gave them.
         self.sent = 0
         self.sources: Counter[str] = Counter()
@@ -66,8 +72,10 @@ class Output:
     ) -> None:
         """Send results, in this order, once the agent is done with the batch.
 
-        The batch is committed after the broker has them. A result that the broker refuses, for instance for its size
-        (the topic's ``max.message.bytes``), is not lost: the record that gave it goes to the dead letters.
+        Keys are text and values JSON, and are written in the formats of the topic; of a result for which a schema has
+        no place, the record that gave it goes to the dead letters. The batch is committed after the broker has them. A
+        result that the broker refuses, for instance for its size (the topic's ``max.message.bytes``), is not lost: the
+        record that gave it goes to the dead letters.
 
         Args:
             results: each a record, whose key, event time and headers it gets, and a value.
@@ -77,7 +85,37 @@ class Output:
                 envelope's source.
         """
         if results:
-            batch.work.results.append(Results(self, results, batch.tp, rekeyed, origin))
+            rekeyed = rekeyed or self.key_formats.get(self.topic) != self.key_formats.get(batch.topic)
+            made = Results(self, results, batch.tp, rekeyed, origin)
+            if self.serde is not None:
+                made.results = self._written(self.serde, batch, made)
+            batch.work.results.append(made)
+
+    def send_as_they_came(self, batch: Batch, results: Sequence[Result], origin: Origin | None = None) -> None:
+        """Send records that are not what they should be, with the bytes that they have, as `send` does."""
+        if results:
+            batch.work.results.append(Results(self, results, batch.tp, origin=origin))
+
+    def _written(self, serde: Serde, batch: Batch, results: Results) -> list[Result]:
+        """Return results in the formats of the topic; those that cannot be are rejected."""
+        written: list[Result] = []
+        for stamped, value in results.results:
+            try:
+                key, encoded, headers = serde.write(stamped.key, value)
+            except Undecodable as exc:
+                source, record = results.origin_of(stamped)
+                if record is None:
+                    record = _Made(stamped.key, value, stamped.timestamp or 0)
+                batch.work.rejected.append(
+                    Rejected(source, record, Reason.NOT_OF_SCHEMA, f"{self.topic} has no place for the result: {exc}")
+                )
+                continue
+            if key != stamped.key or headers or any(tells_format(name) for name, _ in stamped.headers):
+                own = [one for one in stamped.headers if not tells_format(one[0])]
+                source_, tp = (stamped.source, stamped.tp) if isinstance(stamped, Envelope) else (stamped, None)
+                stamped = Envelope(key, stamped.timestamp, [*own, *headers], source_, tp)
+            written.append((stamped, encoded))
+        return written
 
     def send_to(self, partition: int, batch: Batch, results: Sequence[Result]) -> None:
         """Send results to a partition, whatever their keys, as `send` does."""
@@ -140,7 +178,7 @@ class DeadLetters(Output):
             if not one.join:
                 self._app.watch.rejected(one)
             if one.tp.topic != self.topic:  # a dead letter is in the dead letters, and would come back without end
-                letters.append((_envelope(one), one.record.value))
+                letters.append((_envelope(one), came(one.record).value))
         return letters
 
     def instead_of(
@@ -191,5 +229,6 @@ def _envelope(one: Rejected) -> Envelope:
     ]
     if one.traceback:
         headers.append(("traceback", one.traceback.encode()))
+    record = came(one.record)
     # A record that a join kept for a time has no headers any more.
-    return Envelope(one.record.key, one.record.timestamp, [*headers, *getattr(one.record, "headers", ())])
+    return Envelope(record.key, record.timestamp, [*headers, *getattr(record, "headers", ())])

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TypeVar
 
+from streamapp.errors import StreamappError
+from streamapp.formats.format import Format
+from streamapp.formats.serde import Serde
 from streamapp.runtime.output import Output
 
 __all__ = ["DeclaredTopics"]
@@ -31,10 +34,46 @@ class DeclaredTopics:
     sinks: dict[str, Output] = dataclasses.field(default_factory=dict)
     #: Topics between the agents of this app.
     internal: dict[str, Output] = dataclasses.field(default_factory=dict)
+    #: Formats of values that are not JSON, and of keys that are not text, as they were declared.
+    formats: dict[str, Format] = dataclasses.field(default_factory=dict)
+    key_formats: dict[str, Format] = dataclasses.field(default_factory=dict)
+    #: Of topics with such formats.
+    serdes: dict[str, Serde] = dataclasses.field(default_factory=dict)
 
     def read(self, topic: str, after: Iterable[str] = ()) -> None:
         """Declare a topic that is read, after some others."""
         self.inputs[topic] = tuple(dict.fromkeys([*self.inputs.get(topic, ()), *after]))
+
+    def serde(self, topic: str, value: Format | None = None, key: Format | None = None) -> Serde | None:
+        """Declare the formats of a topic, and return what makes of them; None = its values are JSON, its keys text.
+
+        Raises:
+            StreamappError: if it has others already, or cannot have these.
+        """
+        for known, given, what in ((self.formats, value, "format"), (self.key_formats, key, "key_format")):
+            if given is not None and known.setdefault(topic, given) != given:
+                raise StreamappError(f"{topic} is declared with {what}={known[topic].name} and with {given.name}")
+        if topic not in self.serdes or value is not None or key is not None:
+            found = Serde.of(topic, self.formats.get(topic), self.key_formats.get(topic))
+            if found is not None:
+                self.serdes[topic] = found
+        return self.serdes.get(topic)
+
+    def key_format(self, topics: Collection[str], of: str) -> Format | None:
+        """Return the format that the keys of topics have which go together; None = text.
+
+        Raises:
+            StreamappError: if they have several: then the same key is in other partitions of them.
+        """
+        found = {topic: self.key_formats.get(topic) for topic in topics}
+        first, *others = found
+        for other in others:
+            if found[other] != found[first]:
+                raise StreamappError(
+                    f"{of}: the keys of {first} and {other} are not in the same format, so the same key is in other "
+                    "partitions: have the one whose keys are not text written once more, .rekey()"
+                )
+        return found[first]
 
     def sink(self, topic: str, make: Callable[[], O]) -> O:
         """Return the topic's sink, which is made if there is none yet; a TypeError if there is one of another kind."""

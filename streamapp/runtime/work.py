@@ -69,7 +69,12 @@ class Results(msgspec.Struct):
 
     async def refused(self, result: Result, error: RecordRefusedError) -> Results | None:
         """Return what is sent in place of a result that the broker refuses."""
-        stamped, source = result[0], self.source
+        source, record = self.origin_of(result[0])
+        return await self.output.refused(result, source, record, error)
+
+    def origin_of(self, stamped: Stamped) -> tuple[TP, Record | None]:
+        """Return the partition and the record that gave a result; None = there is no such record."""
+        source = self.source
         record: Record | None
         if isinstance(stamped, Envelope):
             record, source = stamped.source, stamped.tp or source
@@ -78,7 +83,7 @@ class Results(msgspec.Struct):
         if self.origin is not None:
             topic, record = self.origin(stamped) or (source.topic, None)
             source = TP(topic, source.partition)
-        return await self.output.refused(result, source, record, error)
+        return source, record
 
 
 @dataclasses.dataclass(slots=True, eq=False)

@@ -28,7 +28,7 @@ class Question(msgspec.Struct, frozen=True, omit_defaults=True):
     #: The first key, and the one before which they end, compared as bytes are; None = without end.
     start: bytes = b""
     stop: bytes | None = None
-    #: A condition (`streamapp.state.condition`); "" = any.
+    #: A condition (`streamapp.conditions`); "" = any.
     where: str = ""
     #: None = all.
     partition: int | None = None

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
+from streamapp.conditions import Condition, Seen
 from streamapp.joins.rows import Row
-from streamapp.state.condition import Condition, Seen
 
 __all__ = ["NO_VALUE", "ShownKey", "ShownRow", "matching", "shown", "shown_key", "shown_value"]
 

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
 from uuid import uuid4
 
-from streamapp.state.condition import condition
+from streamapp.conditions import condition
 from streamapp.state.question import Question
 from streamapp.state.rows import ShownRow, matching
 from streamapp.stores.snapshot import ClosedError, Snapshot

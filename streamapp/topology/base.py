@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from streamapp.explain.explainer import ANSWER_TIMEOUT_S, ExplainedJoin, Explainer
+from streamapp.formats.serde import Read
 from streamapp.joins import Record
 from streamapp.kafka.log_reader import Log
 from streamapp.runtime.cycles import Flow
@@ -37,11 +38,13 @@ class JoiningApp(App):
         """Have a join answer questions about its records."""
         self.explainers[join.name] = Explainer(lambda: Log(self.settings, ANSWER_TIMEOUT_S), join)
 
-    def global_table(self, topic: str, check: Callable[[Record], None] | None = None) -> TopicGlobalTable:
+    def global_table(
+        self, topic: str, check: Callable[[Record], None] | None = None, read: Read | None = None
+    ) -> TopicGlobalTable:
         """Return the global table of a topic, by its full name; there is one of each topic and check."""
         self.declared.read(topic)
         if (topic, check) not in self._global_tables:
-            self._global_tables[topic, check] = TopicGlobalTable(self, topic, check)
+            self._global_tables[topic, check] = TopicGlobalTable(self, topic, check, read)
         return self._global_tables[topic, check]
 
     @property

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final, Generic, TypeVar
 import faust
 
 from streamapp.explain.lineage import Lineage
+from streamapp.formats.format import Format
 from streamapp.joins import Join, Reason, SideOutput, WindowedReduce
 from streamapp.runtime.inputs import Input
 from streamapp.runtime.output import Output
@@ -140,6 +141,8 @@ class JoinDeclaration(Declaration[R]):
         rejected: SinkLike | None = None,
         tell: Callable[[SideOutput], None] | None = None,
         lineage: bool = False,
+        format: Format | None = None,  # noqa: A002
+        key_format: Format | None = None,
     ) -> JoinProcessor[R]:
         """Send the results to a topic, and each record that is not matched to another one, if it is named.
 
@@ -158,6 +161,8 @@ class JoinDeclaration(Declaration[R]):
                 which no topic is named, all but the superseded ones go to the dead letters.
             tell: called with each record that is not matched, wherever it goes.
             lineage: whether results have headers that name the records they are made of (`Lineage`).
+            format: what the values of the results are written as; None = as the topic declares, else JSON.
+            key_format: what their keys are written as.
 
         Raises:
             JoinError: if there is a join of this name already, or lineage is asked for of windows that are reduced.
@@ -167,7 +172,8 @@ class JoinDeclaration(Declaration[R]):
         sides = {"unmatched": unmatched, "late": late, "expired": expired, "null_key": null_key, "rejected": rejected}
         outputs = by_reason({name: self.app.sink(side) for name, side in sides.items() if side is not None})
         processor = self.processor(outputs, tell)
-        processor.into(self.sink(self.app.sink(output), value, Lineage(self.topics) if lineage else None))
+        results = self.app.sink(output, format=format, key_format=key_format)
+        processor.into(self.sink(results, value, Lineage(self.topics) if lineage else None))
         return processor
 
     def sink(self, output: Output, value: MakeValue | None, lineage: Lineage | None) -> Sink[R]:

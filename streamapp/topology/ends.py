@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from streamapp.formats.content import Content, content_of, content_type, headers_of_result
+from streamapp.formats.raw import Raw
 from streamapp.functions.context import Emitted
 from streamapp.functions.record import TypedRecord
 from streamapp.functions.steps import Records
@@ -60,17 +61,21 @@ class End:
             for record, envelope in zip(records, envelopes, strict=True):
                 partition = batch.partition if envelope.tp is None else envelope.tp.partition
                 envelope.headers = [*envelope.headers, mark(partition, record.offset, topic_id)]
-        results: list[Result] = [(one, value_of(record)) for one, record in zip(envelopes, records, strict=True)]
+        raw = self.output.serde is not None and isinstance(self.output.serde.value, Raw)
+        results: list[Result] = [(one, value_of(record, raw)) for one, record in zip(envelopes, records, strict=True)]
         rekeyed = self.rekeyed or any(record.key != _home(record.origin) for record in records)
         self.output.send(batch, results, rekeyed=rekeyed, origin=origin)
 
 
-def value_of(record: TypedRecord[Value]) -> bytes | None:
-    """Return the value of a record as it is sent: as it came if no step has made it, else as JSON."""
+def value_of(record: TypedRecord[Value], raw: bool = False) -> bytes | None:
+    """Return the value of a record as it is sent: as it came if no step has made it, else as JSON.
+
+    Bytes that a step has made are JSON, but where a topic has `raw` ones.
+    """
     value = record.value
     if record.encoded is not None:
         return record.encoded
-    return value if value is None or type(value) is bytes else json_value(value)
+    return value if value is None or (type(value) is bytes and not raw) else json_value(value)
 
 
 def _envelope(record: TypedRecord[Value], place: TP | None) -> Envelope:

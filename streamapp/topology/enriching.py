@@ -19,6 +19,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
+from streamapp.formats.format import Format
 from streamapp.joins import SideOutput
 from streamapp.kafka.record import Result, Stamped
 from streamapp.runtime.batch import Batch
@@ -77,6 +78,8 @@ class EnrichedStream:
         null_key: SinkLike | None = None,
         rejected: SinkLike | None = None,
         tell: Callable[[SideOutput], None] | None = None,
+        format: Format | None = None,  # noqa: A002
+        key_format: Format | None = None,
     ) -> JoinProcessor[Any]:
         """Send each record with its features to a topic, in the order in which they came.
 
@@ -91,11 +94,12 @@ class EnrichedStream:
             rejected: those without a value, or that do not have what the features take; they count nowhere. Of those
                 that cannot be used and for which no topic is named, all go to the dead letters.
             tell: called with each of these records, wherever it goes.
+            format, key_format: what values and keys are written as; None = as the topic declares, else JSON and text.
 
         Raises:
             JoinError: if there is an enrichment, a join or a table of this name already.
         """
-        sink = self.app.sink(output)
+        sink = self.app.sink(output, format=format, key_format=key_format)
         name = self.name or sink.topic.removeprefix(self.app.settings.topic_prefix)
         sides = {"partly_late": late, "null_key": null_key, "rejected": rejected}
         outputs = by_reason({side: self.app.sink(topic) for side, topic in sides.items() if topic is not None})

@@ -32,6 +32,7 @@ from streamapp.runtime.work import Origin, Results
 from streamapp.settings import Guarantee
 from streamapp.topology.base import JoiningApp
 from streamapp.topology.declaration import JoinDeclaration
+from streamapp.topology.processor import JoinError
 from streamapp.topology.sink import NO_HEADERS, MakeValue, Sink
 
 __all__ = ["ForeignKeyDeclaration"]
@@ -44,6 +45,12 @@ class ForeignKeyDeclaration(JoinDeclaration[Message]):
         subscriptions, answers = (f"{app.settings.id}-{name}-{kind}" for kind in ("subscriptions", "answers"))
         # At least once, what was sent before a kill may be there while the state has nothing of it.
         exact = app.settings.processing_guarantee is Guarantee.EXACTLY_ONCE
+        for topic in (left.topic, right.topic):
+            if topic in app.declared.key_formats:
+                raise JoinError(
+                    f"the keys of {topic} are not text, and a foreign key finds its partition by the text: have it "
+                    "written once more, .rekey()"
+                )
         half = LeftHalf(foreign_key=join.foreign_key, how=join.how, exact=exact)
         super().__init__(app, name, half, [Input(answers, Side.RIGHT), left])
         self._right = JoinDeclaration(app, f"{name}-right", RightHalf(), [right, Input(subscriptions, Side.LEFT)])

@@ -15,6 +15,8 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 from mode import Service
 
+from streamapp.formats.registered import UnfetchedError
+from streamapp.formats.serde import Read
 from streamapp.formats.undecodable import Reason
 from streamapp.joins import GlobalTable, Joined, MemoryStore, Operator, Refused, Side, State, StreamTableJoin
 from streamapp.joins import Reason as SideReason
@@ -26,10 +28,10 @@ from streamapp.kafka.table_consumer import TableConsumer
 from streamapp.kafka.topic_metadata import Described
 from streamapp.kafka.unreadable import Unreadable, UnreadableBatchError
 from streamapp.rate_limit import RateLimit
-from streamapp.runtime.feed import MAX_RECORDS
 from streamapp.runtime.output import REJECTED_LOG_INTERVAL_S
 from streamapp.settings import Guarantee
 from streamapp.worker.app import App
+from streamapp.worker.registry import fetched
 
 __all__ = ["GlobalJoin", "TopicGlobalTable"]
 
@@ -54,13 +56,19 @@ class _Rows:
 
 
 class TopicGlobalTable(Service):
-    """A topic as a global table; made by `Topic.global_table`. The check raises `Refused` for what cannot be used."""
+    """A topic as a global table; made by `Topic.global_table`. The check raises `Refused` for what cannot be used.
 
-    def __init__(self, app: App, topic: str, check: Callable[[Record], None] | None = None) -> None:
+    `read` makes of a record of the topic one whose value is JSON; None = it is such a one.
+    """
+
+    def __init__(
+        self, app: App, topic: str, check: Callable[[Record], None] | None = None, read: Read | None = None
+    ) -> None:
         super().__init__()
         self.app = app
         self.topic = topic
         self._check = check
+        self._read_record = read
         self._logged = RateLimit(REJECTED_LOG_INTERVAL_S)
         #: What is being read: a topic that is made anew is read before its rows are shown.
         self._reading = _Rows()
@@ -112,9 +120,9 @@ class TopicGlobalTable(Service):
     async def _read(self, consumer: TableConsumer, tps: Collection[TP]) -> None:
         """Apply the updates that are there; if there are none, wait for the next fetch."""
         fetched = consumer.fetched()
-        taken = consumer.take(tps, MAX_RECORDS, self.app.settings.buffer)
+        taken = consumer.take(tps, self.app.settings.batch_records, self.app.settings.buffer)
         for tp, records in taken.items():
-            self._update(tp, records)
+            await self._update(tp, records)
             await asyncio.sleep(0)
         self._read_to({tp: await consumer.position(tp) for tp in tps})
         if not taken:
@@ -154,16 +162,18 @@ class TopicGlobalTable(Service):
         except TimeoutError:
             raise TimeoutError("the broker does not answer") from None
 
-    def _update(self, tp: TP, records: Iterable[Record]) -> None:
+    async def _update(self, tp: TP, records: Iterable[Record]) -> None:
         """Apply updates; those that cannot be used are told."""
         table = self._reading.table
         good: list[Record] = []
         for record in records:
-            error = record.error if isinstance(record, Unreadable) else self._refusal(record)
-            if error is None:
-                good.append(record)
-            else:
-                table.refuse(Side.RIGHT, record, error)
+            if isinstance(record, Unreadable):
+                table.refuse(Side.RIGHT, record, record.error)
+                continue
+            try:
+                good.append(await self._usable(record))
+            except Refused as refused:
+                table.refuse(Side.RIGHT, record, str(refused))
         for one in table.process(good).side_outputs:
             if isinstance(one.record, Unreadable):
                 self._reject(tp, one.record, Reason.HEADER_NOT_UTF8, one.detail)
@@ -173,13 +183,19 @@ class TopicGlobalTable(Service):
                 self._reject(tp, one.record, Reason.WRONG_TYPE, one.detail)
         self._reading.state.commit()
 
-    def _refusal(self, record: Record) -> str | None:
-        try:
-            if self._check is not None:
-                self._check(record)
-        except Refused as refused:
-            return str(refused)
-        return None
+    async def _usable(self, record: Record) -> Record:
+        """Return a record as it is joined, once its schema is there; a `Refused` if it cannot be."""
+        while self._read_record is not None:
+            try:
+                record = self._read_record.one(record)
+                break
+            except UnfetchedError as exc:
+                await fetched(exc, self.app.faults, lambda: not self.should_stop)
+                if self.should_stop:
+                    raise asyncio.CancelledError from None
+        if self._check is not None:
+            self._check(record)
+        return record
 
     def _read_to(self, positions: Mapping[TP, int]) -> None:
         rows = self._reading

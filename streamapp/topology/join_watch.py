@@ -18,7 +18,6 @@ from streamapp.joins import (
     Join,
     NWayJoin,
     Reason,
-    Refused,
     Side,
     SideOutput,
     StreamStreamJoin,
@@ -135,7 +134,7 @@ class JoinWatch:
         key = getattr(join, "key", None)
         try:
             return one.record.key if key is None or source != Side.LEFT else key(one.record)
-        except Refused:
+        except Exception:  # of any kind: the function is a user's, and the record may have been refused for its bytes
             return None
 
 

@@ -96,6 +96,7 @@ class JoinProcessor(Generic[R]):
             app.declared.read(each.topic)
         #: The topics that are read.
         self.topics = tuple(sources)
+        app.declared.key_format(self.topics, f"the {self.title}")
         self._sources = tuple(sources.values())
         progress = Progress(app, self.topics)
         #: How far it is, by partition.
@@ -226,16 +227,12 @@ class JoinProcessor(Generic[R]):
         try:
             if source in self._converters:
                 record = self._converters[source](record)
-            if source in self._checks:
-                self._checks[source](record)
-            if source in self._steps:
-                made = self._steps[source](record)
-                if not made:
-                    return Explanation(verdict=Verdict.LEFT_OUT, clock=operator.clock.now)
-                record = made[0]
+            made = self._made(source, record)
         except Refused as refused:
             return Explanation(verdict=Verdict.REFUSED, clock=operator.clock.now, detail=str(refused))
-        return operator.explain(source, record)
+        if not made:
+            return Explanation(verdict=Verdict.LEFT_OUT, clock=operator.clock.now)
+        return operator.explain(source, made[0])
 
     @property
     def partitions(self) -> dict[int, Account]:
@@ -273,7 +270,7 @@ class JoinProcessor(Generic[R]):
         if redone is not None:
             told = "The %s: %d records that its state has from before a crash are not taken in again"
             logger.info(told, where, len(redone))
-            task.write(record for record in self._records(redone) if not self._refuses(*record))
+            task.write(self._taken_in(self._records(redone)))
         if batch.records:
             output = task.process(self._usable(task, self._records(batch), more), _taken(batch))
         elif came:
@@ -334,14 +331,18 @@ class JoinProcessor(Generic[R]):
         converters = self._converters
         return ((source, converters[source](record) if source in converters else record) for source, record in records)
 
-    def _refuses(self, source: int, record: Record) -> bool:
-        """Tell whether a record cannot be used, which is accounted for."""
-        try:
-            if (check := self._checks.get(source)) is not None:
-                check(record)
-        except Refused:
-            return True
-        return False
+    def _made(self, source: int, record: Record) -> Sequence[Record]:
+        """Return what a join takes in of a record; raises `Refused` for one that cannot be used."""
+        if (check := self._checks.get(source)) is not None:
+            check(record)
+        return self._steps[source](record) if source in self._steps else (record,)
+
+    def _taken_in(self, records: Records) -> Records:
+        """Leave out the records that cannot be used, which are accounted for."""
+        for source, record in records:
+            with contextlib.suppress(Refused):
+                for one in self._made(source, record):
+                    yield source, one
 
     def _usable(self, task: Task[R], records: Records, more: list[int]) -> Records:
         """Leave out the records that cannot be used, and put what steps make of a record in its place."""
@@ -349,12 +350,9 @@ class JoinProcessor(Generic[R]):
 
     def _checked(self, task: Task[R], records: Records, more: list[int]) -> Records:
         """Go through them; `more` gets how many more there are than records came."""
-        steps = self._steps
         for source, record in records:
             try:
-                if (check := self._checks.get(source)) is not None:
-                    check(record)
-                made = steps[source](record) if source in steps else (record,)
+                made = self._made(source, record)
             except Refused as refused:
                 task.operator.refuse(source, record, refused)
             else:

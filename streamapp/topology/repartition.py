@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterable, Callable, Sequence
 from typing import Final
 
+from streamapp.formats.serde import Read
 from streamapp.formats.undecodable import Reason, Undecodable
 from streamapp.joins import Refused
 from streamapp.kafka.record import Envelope, Record, Result
@@ -39,6 +40,7 @@ def repartition(
     after: Sequence[str] = (),
     tombstones: bool = False,
     once: bool = False,
+    read: Read | None = None,
 ) -> str:
     """Have an agent send the records of a topic to an internal one, to the partitions of other keys.
 
@@ -57,6 +59,8 @@ def repartition(
             (`Tombstones`); otherwise it goes to the dead letters.
         once: whether what is declared on the internal topic takes each record in once, although at least once some may
             be there twice: they get a header that says of which record they are (`Copies`).
+        read: makes of a record of the topic one whose value is JSON; None = it is such a one. The internal topic has
+            JSON.
 
     Returns:
         the full name of the internal topic.
@@ -78,6 +82,8 @@ def repartition(
             topic_id = app.resumption.positions.ids.get(source, "").encode() if topic in app.declared.copied else None
             for number, record in enumerate(batch):
                 try:
+                    if read is not None:
+                        record = read.one(record)
                     found = await deletes(record) if record.value is None else key(record)
                 except Refused as refused:
                     reason = Reason(refused.cause) if refused.cause in CAUSES else Reason.WRONG_TYPE

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from streamapp.formats.serde import Read
 from streamapp.formats.undecodable import Reason as Letter
 from streamapp.functions.failure import refusal
 from streamapp.functions.record import TypedRecord, typed
@@ -32,11 +33,13 @@ class TopicRoot:
         topic: the name.
         decode: gives the values of its records.
         check: raises `Refused` for a record that cannot be used; None = all can.
+        read: makes of a record one whose value is JSON; None = it is such a one.
     """
 
     topic: str
     decode: Decode
     check: Callable[[Record], None] | None = None
+    read: Read | None = None
 
     def record(self, record: Record) -> TypedRecord[Value]:
         """Return a record with its value decoded.
@@ -44,6 +47,8 @@ class TopicRoot:
         Raises:
             Refused: if that cannot be.
         """
+        if self.read is not None:
+            record = self.read.one(record)
         if self.check is not None:
             self.check(record)
         headers = getattr(record, "headers", ())
@@ -124,7 +129,7 @@ class StepsBefore:
             Refused: if a step fails, or gives another key.
         """
         if record.value is None:
-            return (record,)
+            return (record,) if self.root.read is None else self.root.read(record)
         records: Sequence[TypedRecord[Value]] = [self.root.record(record)]
         for step in self.path:
             records = step(records, self._raise)

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 from faust.types import TP
 
 from streamapp.explain.evidence import EvidenceTopic, side_output
+from streamapp.formats.serde import came
 from streamapp.formats.undecodable import Reason as Letter
 from streamapp.joins import Reason, SideOutput
+from streamapp.joins import Record as JoinRecord
 from streamapp.kafka.record import Envelope, Record, Result, Stamped
 from streamapp.rate_limit import RateLimit
 from streamapp.runtime.output import DeadLetters, Output
@@ -106,18 +108,23 @@ class SideOutputs:
         """Send the side outputs of a batch once the agent is done with it."""
         if not side_outputs:
             return
-        results: defaultdict[Output, list[Result]] = defaultdict(list)
+        #: By topic, and whether they go as they came: those that cannot be used may not be what they should be.
+        results: defaultdict[tuple[Output, bool], list[Result]] = defaultdict(list)
         #: By their places: a record that is joined with others of its topic may be rejected as each side.
         letters: dict[tuple[str, int], Rejected] = {}
         for one in side_outputs:
             if (output := self._outputs.get(one.reason)) is not None:
-                results[output].append((self._envelope(one, batch.partition), one.record.value))
+                record = came(one.record) if one.rejected else one.record
+                results[output, one.rejected].append((self._envelope(one, record, batch.partition), record.value))
             elif one.rejected and one.reason is not Reason.SUPERSEDED:
                 # What is of no record, such as a timer, has a place of its own.
                 place = one.record.offset if one.record.offset >= 0 else -1 - len(letters)
                 letters[self._topics[one.side], place] = self._letter(one, batch.partition)
-        for output, records in results.items():
-            output.send(batch, records, origin=self._origin)
+        for (output, rejected), records in results.items():
+            if rejected:
+                output.send_as_they_came(batch, records, self._origin)
+            else:
+                output.send(batch, records, origin=self._origin)
         if letters:
             self._dead_letters.reject(batch, letters.values())
         batch.work.effects.append(partial(self._took_effect, batch.partition, side_outputs))
@@ -133,8 +140,7 @@ class SideOutputs:
         detail = f"late by {one.late_by:,} ms" if one.late_by else one.detail
         return Sample.of(TP(self._topics[one.side], partition), one.record, one.reason, detail)
 
-    def _envelope(self, one: SideOutput, partition: int) -> Envelope:
-        record = one.record
+    def _envelope(self, one: SideOutput, record: JoinRecord, partition: int) -> Envelope:
         headers = [
             ("topic", self._topics[one.side].encode()),
             ("partition", str(partition).encode()),

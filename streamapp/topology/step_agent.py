@@ -8,6 +8,7 @@ from collections.abc import AsyncIterable, Callable, Iterator, Sequence
 
 from faust.types import TP
 
+from streamapp.formats.serde import came
 from streamapp.functions.record import TypedRecord
 from streamapp.functions.steps import Path, Reject, Tree
 from streamapp.joins import Record, Refused
@@ -40,6 +41,7 @@ class StepAgent:
         self._single = False
         self._ends: set[tuple[str, End]] = set()
         self._outputs: list[str] = []
+        app.declared.key_format(topics, f"what is made of {' and '.join(topics)}")
         for topic in topics:
             app.declared.read(topic)
         app.repartitions.append(Flow(f"what is made of {' and '.join(topics)}", self.topics, self._outputs))
@@ -96,7 +98,7 @@ def _places(batch: Batch) -> Callable[[TypedRecord[Value]], TP]:
     if not isinstance(batch, Merged):
         return lambda _record: batch.tp
     places = {id(record): batch.source(number) for number, record in enumerate(batch.records)}
-    return lambda record: places[id(record.origin)]
+    return lambda record: places[id(came(record.origin))]
 
 
 def _decoded(root: TopicRoot, records: Sequence[Record], reject: Reject) -> Iterator[TypedRecord[Value]]:

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable
 from typing import ClassVar, Final, Self, TypeVar, cast
 
 from streamapp.formats.fields import Field
+from streamapp.formats.format import Format
+from streamapp.formats.serde import Read, Serde
 from streamapp.functions.context import Context, Emitted, Timer
 from streamapp.functions.process import Process
 from streamapp.functions.record import TypedRecord
@@ -174,13 +176,18 @@ class Steps:
         results = Results(declaration, outputs, tell, sides)
         return self._stream((Part(ResultRoot(results)),), None if type is None else decoder(type), "")
 
-    def to(self, output: SinkLike) -> None:
-        """Send the records to a topic: its name without the prefix, a declared topic, or a sink."""
-        self._end(End(self.app.sink(output)))
+    def to(self, output: SinkLike, *, format: Format | None = None, key_format: Format | None = None) -> None:  # noqa: A002
+        """Send the records to a topic: its name without the prefix, a declared topic, or a sink; as in `App.sink`."""
+        self._end(End(self.app.sink(output, format=format, key_format=key_format)))
 
     @property
     def name(self) -> str:
         """The full name of the topic."""
+        raise NotImplementedError
+
+    @property
+    def serde(self) -> Serde | None:
+        """What the keys and values of the topic are; None = text and JSON."""
         raise NotImplementedError
 
     @property
@@ -189,7 +196,12 @@ class Steps:
         if self._ways:
             return self._ways
         check = None if self.check is self.decoded_by else self.check
-        return (Part(TopicRoot(self.name, self.decoded_by or JSON, check)),)
+        return (Part(TopicRoot(self.name, self.decoded_by or JSON, check, self.read)),)
+
+    @property
+    def read(self) -> Read | None:
+        """Makes of a record of the topic one with JSON and text; None = it is such a one."""
+        return None if self.serde is None else Read(self.serde)
 
     def through(self, name: str = "") -> Self:
         """Return the records once more in an internal topic, by their keys, so that they can be joined and windowed.

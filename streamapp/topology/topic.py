@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 import faust
 
 from streamapp.formats.fields import Field
+from streamapp.formats.serde import Read, Serde
 from streamapp.joins import (
     AsOfJoin,
     Direction,
@@ -38,7 +39,7 @@ from streamapp.topology.declaration import (
     timeout,
 )
 from streamapp.topology.enriching import EnrichedStream
-from streamapp.topology.features import Usable, grouped
+from streamapp.topology.features import BY_KEY, Usable, grouped
 from streamapp.topology.global_table import GlobalJoin, TopicGlobalTable
 from streamapp.topology.processor import JoinError
 from streamapp.topology.repartition import KeyOf as RecordKey
@@ -77,7 +78,9 @@ class Topic(Steps, faust.Topic):
     def source(self, number: int) -> Input:
         """Take the topic for the source of a join with this number; streams that are merged go through one."""
         if not self._ways:
-            return Input(self.name, number, self.check, key=self.keyed_by)
+            if self.serde is None:
+                return Input(self.name, number, self.check, key=self.keyed_by)
+            return Input(self.name, number, steps=Read(self.serde, self.check), key=self.keyed_by)
         found = self._inputs(encoded=True) if len(self._ways) == 1 else [self.through().source(number)]
         return found[0]._replace(source=number)
 
@@ -86,6 +89,11 @@ class Topic(Steps, faust.Topic):
         """The full name; what is joined has one."""
         (name,) = self.topics
         return name
+
+    @property
+    def serde(self) -> Serde | None:
+        """What its keys and values are; None = text and JSON."""
+        return self.app.declared.serdes.get(self.name)
 
     def rekey(
         self,
@@ -118,7 +126,9 @@ class Topic(Steps, faust.Topic):
         if isinstance(key, str):
             return self.rekey(Field(key, required=True), name=name, after=after, tombstones=tombstones, once=True)
         before = [other.name for other in after]
-        internal = repartition(self.app, self.name, name, key, after=before, tombstones=tombstones, once=once)
+        internal = repartition(
+            self.app, self.name, name, key, after=before, tombstones=tombstones, once=once, read=self.read
+        )
         self.app.note(f"{self.name}: keyed by {name} of the value, through {internal}", logging.INFO)
         topic = cast(Topic, self.app.subscription(internal, schema=BatchSchema(after=before)))
         topic.check, topic.decoded_by = self.check, self.decoded_by
@@ -182,7 +192,9 @@ class Topic(Steps, faust.Topic):
         """
         groups = grouped(features, self.keyed_by)
         checked(Usable, groups, self.check)
-        return EnrichedStream(self.app, self.source(0), groups, milliseconds(grace), name)
+        # Questions are asked of records as they are in a topic.
+        asked = self.through() if set(groups) != {BY_KEY} and (self._ways or self.serde is not None) else self
+        return EnrichedStream(self.app, asked.source(0), groups, milliseconds(grace), name)
 
     def operator(
         self, join: Join[R], *, idle_timeout: Duration | None = None, name: str = ""
@@ -220,7 +232,7 @@ class Topic(Steps, faust.Topic):
         """Take the topic for a table that every worker has as a whole, so that it can be looked up by any key."""
         if self._ways:
             raise JoinError("a global table is of a topic: send the stream to one, .to(…), and take that")
-        return self.app.global_table(self.name, self.check)
+        return self.app.global_table(self.name, self.check, self.read)
 
     @overload
     def join(

@@ -15,6 +15,7 @@ from typing import ClassVar, Protocol, cast
 
 import msgspec
 
+from streamapp.formats.format import Format
 from streamapp.joins import SideOutput
 from streamapp.kafka.record import Envelope, Headers, Result
 from streamapp.runtime.batch import Batch
@@ -152,6 +153,8 @@ class WindowDeclaration(Declaration[Windowed]):
         null_key: SinkLike | None = None,
         rejected: SinkLike | None = None,
         tell: Callable[[SideOutput], None] | None = None,
+        format: Format | None = None,  # noqa: A002
+        key_format: Format | None = None,
     ) -> WindowProcessor:
         """Send the results to a topic, and each record that does not count to another one, if it is named.
 
@@ -170,11 +173,12 @@ class WindowDeclaration(Declaration[Windowed]):
             rejected: those without a value, or that the aggregates refuse. Of those that cannot be counted and for
                 which no topic is named, all go to the dead letters.
             tell: called with each of these records, wherever it goes.
+            format, key_format: what values and keys are written as; None = as the topic declares, else JSON and text.
 
         Raises:
             JoinError: if there is a window, a join or a table of this name already, or the bounds cannot be.
         """
-        sink = self.app.sink(output)
+        sink = self.app.sink(output, format=format, key_format=key_format)
         self.name = self.name or sink.topic.removeprefix(self.app.settings.topic_prefix)
         join = cast(WindowedAggregate, self.join)
         where, marked = one_of(Bounds, bounds, "bounds"), join.emission is Emission.BOTH

@@ -1,8 +1,7 @@
 """Views over the worker: in, requests; out, tables, joins, the group, health and metrics, to who may see them.
 
-Each path is an operation (`operations`) of the module that answers it; `document` lists all of them, and makes
-``/openapi.json`` of that. Faust's own are ``/``, ``/assignment/``, ``/performance/`` and ``/router/``; in place of its
-``/table/`` and ``/graph/`` there are `tables` and `graph`. For people there is the `page`, which shows what `live` sends.
+Which paths there are, and what each takes and answers, is in the document that is made of them (``/openapi.json``,
+`streamapp.web.document`); ``/``, ``/assignment/``, ``/performance/`` and ``/router/`` are Faust's own.
 """
 
 from __future__ import annotations

@@ -333,7 +333,11 @@ def _asked(request: web.Request) -> tuple[str | None, int | None, int]:
 HISTORY_PARAMETERS: Final = (
     Parameter("topic", "whose partitions are shown; without it the sums of all topics"),
     Parameter("partition", "the one that is shown", {"type": "integer", "minimum": 0, "maximum": INT32_MAX}),
-    Parameter("points", "how many, the newest ones", {"type": "integer", "minimum": 1, "maximum": SLOTS}),
+    Parameter(
+        "points",
+        "how many at most; of fewer than there are, each is the last one of some",
+        {"type": "integer", "minimum": 1, "maximum": SLOTS},
+    ),
 )
 BAD, MISSING = HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND
 operations = [

@@ -14,7 +14,7 @@ from aiohttp import web
 from faust.web.exceptions import ParseError, ServiceUnavailable, WebError
 from msgspec.structs import asdict
 
-from streamapp.state.condition import ConditionError, condition
+from streamapp.conditions import ConditionError, condition
 from streamapp.state.pages import CountPage, PageOf, RowsPage, Stopped
 from streamapp.state.question import Cursor, CursorError, Question
 from streamapp.state.scans import IDLE_S, ScanGoneError, Scans, TooManyScansError

@@ -104,7 +104,8 @@ def _look_up(app: App, table: Table, partition: int, key: bytes) -> web.Response
     if found is None:
         return error(HTTPStatus.NOT_FOUND, "key not found", key=shown(key), table=table.name)
     headers = {EVENT_TIME: str(found.timestamp)}
-    return web.Response(body=found.value, content_type="application/json", headers=headers)
+    body = found.value if table.shown is None else table.shown(found.value)
+    return web.Response(body=body, content_type="application/json", headers=headers)
 
 
 def _windows_of(table: Table) -> WindowProcessor | None:

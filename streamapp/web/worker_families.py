@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import cast
+from typing import Final, cast
 
 from prometheus_client import Metric
 
@@ -17,6 +17,8 @@ from streamapp.worker.consumer import running
 from streamapp.worker.recovery import TableManager
 
 __all__ = ["lag", "standing", "work"]
+
+TABLE_LABELS: Final = ("table", "partitions")
 
 
 def work(app: App) -> Iterable[Metric]:
@@ -62,5 +64,10 @@ def standing(app: App) -> Iterable[Metric]:
     left = 0 if recovery.restoring is None else recovery.restoring.left
     yield gauge("recovery_rows_left", "changelog records that a recovery has still to read, at most", [((), left)])
     yield counter("recovery_rows", "changelog records that recoveries have read", [((), recovery.records)], ())
+    consumer = running(app)
+    sizes = {} if consumer is None else consumer.sizes.latest
+    of = [((table, "owned" if owned else "followed"), size) for (table, owned), size in sizes.items()]
+    yield gauge("table_rows", "rows of tables, as stores estimate them", [(a, b.rows) for a, b in of], TABLE_LABELS)
+    yield gauge("table_bytes", "bytes of tables, as stores estimate them", [(a, b.bytes) for a, b in of], TABLE_LABELS)
     lasted = [] if recovery.last_s is None else [((), recovery.last_s)]
     yield gauge("recovery_seconds", "how long the last recovery took", lasted)

@@ -16,6 +16,7 @@ from faust.types import TP, TopicT
 from faust.types.auth import CredentialsT, SASLMechanism
 
 from streamapp.errors import StreamappError
+from streamapp.formats.format import Format
 from streamapp.joins import Clock
 from streamapp.kafka.admin import LARGEST_RECORD
 from streamapp.kafka.refusals import RefusedError, name_of, standing, text_of
@@ -33,14 +34,14 @@ from streamapp.runtime.resumption import Resumption
 from streamapp.runtime.topics import DeclaredTopics
 from streamapp.runtime.unmatched import UnmatchedOutput
 from streamapp.runtime.watch import Watch
-from streamapp.settings import DEAD_LETTERS, PREFIX, Guarantee, Settings
+from streamapp.settings import DEAD_LETTERS, PREFIX, Compression, Guarantee, Settings
 from streamapp.worker.retention import RetentionWatch
 from streamapp.worker.table import RowTables, Table
 from streamapp.worker.value_table import ValueTable
 
 __all__ = ["App"]
 
-#: Seconds between commits: what a killed worker does again at most, and little enough work to be no load.
+#: Seconds between commits by default: what a killed worker does again at most, and little enough work to be no load.
 COMMIT_INTERVAL_S: Final = 1.0
 #: The same with exactly_once, as in Kafka Streams: so long are results there before readers of committed ones get them.
 TRANSACTION_INTERVAL_S: Final = 0.1
@@ -130,6 +131,8 @@ class App(faust.App):
         whole: bool = False,
         create: bool = False,
         internal: bool = False,
+        format: Format | None = None,  # noqa: A002
+        key_format: Format | None = None,
         **options: Any,
     ) -> Any:
         """Declare a topic, as `faust.App.topic` does; declared once more, it is the same one.
@@ -143,6 +146,8 @@ class App(faust.App):
                 (`Batch.by_partition`); only with batches.
             create: whether it is this app's own, and is made if it is missing (``STREAMAPP_CREATE``).
             internal: whether the names are full ones, as those of Faust's own topics are.
+            format: what its values are, for joins, windows and functions; None = JSON. Agents get them as they came.
+            key_format: what its keys are, likewise; None = text.
             options: the further ones of `faust.App.topic`.
         """
         if (after or whole) and not batches:
@@ -150,6 +155,8 @@ class App(faust.App):
         names = topics if internal or self.conf.reply_to in topics else tuple(map(self.settings.topic, topics))
         if create:
             self.declared.own.update(names)
+        for name in names:
+            self.declared.serde(name, format, key_format)
         if not batches:
             return super().topic(*names, internal=internal, **options)
         before = [self.settings.topic(one) if isinstance(one, str) else one.topics[0] for one in after]
@@ -182,16 +189,31 @@ class App(faust.App):
 
     SetGlobalTable = SetTable
 
-    def sink(self, topic: str | faust.Topic | Output) -> Output:
+    def sink(
+        self,
+        topic: str | faust.Topic | Output,
+        *,
+        format: Format | None = None,  # noqa: A002
+        key_format: Format | None = None,
+    ) -> Output:
         """Declare a topic that results are sent to; declared once more, it is the same one.
 
         Args:
             topic: its name without the prefix, or a declared topic.
+            format: what its values are written as; None = as it was declared before, else JSON.
+            key_format: what its keys are written as, likewise; else text.
+
+        Raises:
+            StreamappError: if its values cannot be of this format, or are declared to be of another one.
         """
         if isinstance(topic, Output):
-            return topic
-        name = self.settings.topic(topic) if isinstance(topic, str) else topic.topics[0]
-        return self.declared.sink(name, lambda: Output(self, name))
+            found = topic
+        else:
+            name = self.settings.topic(topic) if isinstance(topic, str) else topic.topics[0]
+            found = self.declared.sink(name, lambda: Output(self, name))
+        found.serde = self.declared.serde(found.topic, format, key_format)
+        found.key_formats = self.declared.key_formats
+        return found
 
     def unmatched(
         self, name: str, *, table: Table, reason: Callable[[bytes], str], keeps: bool = False
@@ -287,12 +309,12 @@ def _options(settings: Settings) -> dict[str, object]:
         "broker_session_timeout": settings.session_timeout,
         "broker_heartbeat_interval": min(settings.session_timeout / 5, HEARTBEAT_INTERVAL_MAX_S),
         "broker_request_timeout": max(REQUEST_TIMEOUT_S, settings.session_timeout),
-        "broker_commit_interval": TRANSACTION_INTERVAL_S if once else COMMIT_INTERVAL_S,
+        "broker_commit_interval": settings.commit_interval or (TRANSACTION_INTERVAL_S if once else COMMIT_INTERVAL_S),
         "consumer_auto_offset_reset": "earliest",
         "consumer_max_fetch_size": settings.buffer,
         "producer_acks": -1,
-        "producer_compression_type": "snappy",
-        "producer_linger": 0,
+        "producer_compression_type": None if settings.compression is Compression.NONE else settings.compression.value,
+        "producer_linger": settings.linger / 1000,
         "producer_max_batch_size": PRODUCER_BATCH_BYTES,
         "producer_max_request_size": LARGEST_RECORD,
         "producer_request_timeout": REQUEST_TIMEOUT_S,

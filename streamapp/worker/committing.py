@@ -67,7 +67,7 @@ class CommittingConsumer(driver.Consumer):
             reset_command=app.reset_command,
         )
         outbox = Outbox(app.patience, producer, app.retention)
-        self.changelog_limits = ChangelogLimits(producer)
+        self.changelog_limits = ChangelogLimits(producer, app.settings.compression)
         delivery: Delivery
         if app.settings.processing_guarantee is Guarantee.EXACTLY_ONCE:
             delivery = ExactlyOnce(outbox, self.group, self, self.resumption, producer, timeout_s)

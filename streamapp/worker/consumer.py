@@ -37,6 +37,7 @@ from streamapp.runtime.work import Rejected, Work
 from streamapp.worker.app import App
 from streamapp.worker.committing import CommittingConsumer
 from streamapp.worker.lag_watch import LagWatch
+from streamapp.worker.table_sizes import TableSizes
 from streamapp.worker.topic_watch import TopicWatch
 
 __all__ = ["Consumer", "running"]
@@ -59,6 +60,9 @@ class Consumer(CommittingConsumer):
         #: How far behind its partitions are, now and in the last minutes.
         self.lags = LagWatch(self.app, self)
         self.add_dependency(self.lags)
+        #: How large its tables are.
+        self.sizes = TableSizes(self.app)
+        self.add_dependency(self.sizes)
         self.add_dependency(Purge(self, self.app.declared.internal))
         self._feed: Feed | None = None
         #: The partitions of this generation whose records agents get.
@@ -171,6 +175,7 @@ class Consumer(CommittingConsumer):
         self._feed = Feed(
             self.reader,
             self.alignment,
+            max_records=self.app.settings.batch_records,
             max_bytes=self.app.settings.buffer,
             current=lambda: self.flow_active and generation == self.generation,
             deliver=partial(self._arrived, generation),

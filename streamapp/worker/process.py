@@ -9,12 +9,14 @@ from typing import Final, NoReturn
 import faust
 
 from streamapp.errors import StreamappError
+from streamapp.extras import Extra, require
 from streamapp.rate_limit import RateLimit
 from streamapp.worker.app import App
 from streamapp.worker.copartition import check_placement, check_rows, make_changelogs, make_inputs, make_outputs
 from streamapp.worker.event_times import check_event_times
 from streamapp.worker.host import check_data, check_store, check_views
 from streamapp.worker.inputs import check_inputs, check_sent_back, check_ways
+from streamapp.worker.registry import check_registry
 from streamapp.worker.start import Check, Start
 from streamapp.worker.static_member import check_alone
 
@@ -26,6 +28,17 @@ __all__ = ["Worker", "prepare"]
 GARBAGE: Final = 100_000
 #: Seconds between two lines of aiokafka's (0.14) on a topic that is not there, which it would write at each look.
 MISSING_LOG_INTERVAL_S: Final = 10.0
+
+
+def begin_traces(start: Start) -> None:
+    """Have spans made of batches, if there is a collector for them; a MissingExtraError without what makes them."""
+    if start.app.settings.traces:
+        require(Extra.TRACES)
+        from streamapp.worker.traces import Traces
+
+        start.app.sensors.add(Traces(start.app))
+
+
 #: In their order; those before `check_inputs` ask no broker.
 CHECKS: Final[tuple[Check, ...]] = (
     check_data,
@@ -38,9 +51,11 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_rows,
     make_changelogs,
     make_outputs,
+    check_registry,
     check_event_times,
     check_alone,
     check_store,
+    begin_traces,
 )
 
 

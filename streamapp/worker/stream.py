@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError
 from faust.types import TP, ChannelT, EventT
 from faust.types.agents import ActorRefT
 
+from streamapp.formats.registered import UnfetchedError
 from streamapp.kafka.refusals import RefusedError
 from streamapp.runtime.batch import Batch, BatchSchema, Merged
 from streamapp.runtime.changelog_limits import RowRefusedError
@@ -24,6 +25,7 @@ from streamapp.settings import OnFailure
 from streamapp.stores.errors import StoreBehindError, StoreError, StoreUnreachableError
 from streamapp.worker.app import App
 from streamapp.worker.committing import CommittingConsumer
+from streamapp.worker.registry import fetched
 from streamapp.worker.turn import Turn, readable
 
 __all__ = ["Agent", "Stream"]
@@ -31,6 +33,8 @@ __all__ = ["Agent", "Stream"]
 #: Seconds before a failed batch is tried again: the first time at once is pointless when a broker is away.
 RETRY_BACKOFF_S: Final = 0.1
 RETRY_BACKOFF_MAX_S: Final = 5.0
+#: What is told of elsewhere, where an agent fails with it.
+ELSEWHERE: Final = (StoreError, StoreBehindError, RefusedError, RowRefusedError, UnfetchedError)
 #: In place of a partition's number: all of them.
 WHOLE: Final = -1
 
@@ -182,6 +186,9 @@ class Stream(faust.Stream[Batch]):
         """
         if isinstance(error, StoreError | RefusedError):
             raise error
+        if isinstance(error, UnfetchedError):
+            await fetched(error, self.app.faults, self._awaited)
+            return
         if (turn := self._turn) is None:
             self._failures += 1
         else:
@@ -198,6 +205,10 @@ class Stream(faust.Stream[Batch]):
                 turn.failed(error, stop=self.app.settings.on_failure is OnFailure.STOP)
         failures = self._failures if turn is None else turn.failures
         await asyncio.sleep(min(RETRY_BACKOFF_S * 2 ** (failures - 1), RETRY_BACKOFF_MAX_S))
+
+    def _awaited(self) -> bool:
+        """Tell whether the batch that waits is still this worker's."""
+        return not self.should_stop and (self._turn is None or self._current(self._turn.generation))
 
     def give_up(self) -> None:
         """Have nobody wait for the batch that the agent failed on: it stays uncommitted."""
@@ -237,5 +248,5 @@ class Agent(faust.Agent):
     def _tell(self, error: Exception) -> None:
         if isinstance(error, StoreUnreachableError):
             self.log.warning("%s waits: %s", self.name, error)
-        elif not isinstance(error, StoreError | StoreBehindError | RefusedError | RowRefusedError):  # told elsewhere
+        elif not isinstance(error, ELSEWHERE):
             self.log.error("%s failed and is started again", self.name, exc_info=error)

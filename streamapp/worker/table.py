@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, cast
 
 import faust
@@ -43,6 +43,8 @@ class Table(faust.Table):  # type: ignore[type-arg]
     source: str = ""
     #: The join that it belongs to: its state, which is an ordered table, or a table that it joins with.
     owner: Owner | None = None
+    #: Makes JSON of the value of a row, for who looks at it; None = it is JSON.
+    shown: Callable[[bytes], bytes] | None = None
     #: Full names of topics whose agents look rows up, as far as that is known.
     readers: frozenset[str] = frozenset()
 

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import latency
+from benchmarks import latency, takeover, tuning
 from benchmarks.latency import lone_clicks, steady_hop, steady_load
 from benchmarks.pairs import Pairs
 from benchmarks.peers import PairingStreamapp, Streamapp, exactly_once
+from benchmarks.producing import produced
 from benchmarks.recovery import restores
 from benchmarks.runner import PeerError, Runner
 from benchmarks.takeover import take_over
 from benchmarks.topics import Topics
+from benchmarks.tuning import KILLED, detection, point
 from benchmarks.windowing import WindowingStreamapp, per_transaction
 from benchmarks.windows import Windows
 from benchmarks.workload import Workload
@@ -96,6 +98,39 @@ def test_a_steady_load_without_a_join_is_read_whole(runner: Runner) -> None:
     load = steady_hop(runner.topics, rate=200, seconds=1.0)
     assert load is not None
     assert (load.times.number, load.missing, load.repeated) == (200, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("peer", "compression"), [(STREAMAPP, "lz4"), (exactly_once(STREAMAPP), "zstd")], ids=["lz4", "zstd-exactly-once"]
+)
+def test_a_tuned_worker_joins_clicks_at_once_and_steadily(
+    runner: Runner, peer: Streamapp, compression: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "RATE", 500)
+    monkeypatch.setattr(tuning, "LEAD", 0.2)
+    others = {"FETCH_MIN_BYTES": "100", "BATCH_RECORDS": "50", "LINGER": "5", "COMMIT_INTERVAL": "0.2"}
+    settings = {f"STREAMAPP_{name}": value for name, value in {**others, "COMPRESSION": compression}.items()}
+    found = point(runner, dataclasses.replace(peer, settings=settings), Workload(20, 500), 1.0, "tuned")
+    assert (found.output, found.times.number) == ("right", 500)
+    assert 0 < found.times.p50 <= found.times.p99
+    assert found.peak_mb > 10
+    assert 10 < found.stored_bytes < 200  # compressed
+
+
+def test_a_producer_is_timed_at_once_and_steadily(runner: Runner) -> None:
+    found = produced(runner, {"acks": "1", "linger.ms": "0"}, Workload(20, 500), 500, 0.5, "tuned")
+    assert found.output == "right"
+    assert found.times.number == 250
+    assert 0 < found.times.p50 <= found.times.p99
+
+
+def test_a_worker_goes_on_with_the_partitions_of_one_that_is_killed(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(takeover, "LEAD", 0.0)
+    settings = {"STREAMAPP_SESSION_TIMEOUT": "6"}
+    found = detection(runner, dataclasses.replace(STREAMAPP, settings=settings), 6, "6 s", [KILLED])
+    assert found.seconds[KILLED] > 4  # its last heartbeat may be a second old, and is asked for a second later
 
 
 @pytest.mark.parametrize("standbys", [0, 1])

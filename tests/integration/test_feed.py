@@ -39,6 +39,7 @@ def test_what_was_fetched_before_the_feed_ran_waits_for_no_further_fetch(
             feed = Feed(
                 reader,
                 Alignment({}),
+                max_records=5_000,
                 max_bytes=1 << 20,
                 current=lambda: True,
                 deliver=delivered.put_nowait,

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from topics import Topics
 from worker import Worker, wait_until
 
+MONITORING = Path(__file__).parents[2] / "docs" / "monitoring"
 USERS = 40
 #: Seconds after which the broker takes a killed worker for gone: long enough to look at the group before.
 SESSION_TIMEOUT = 10
@@ -74,6 +80,24 @@ def test_both_workers_show_the_same_group(pair: Pair) -> None:
         assert standbys == sorted(owners.keys() - mine)
 
 
+def test_top_prints_the_group_where_there_is_no_terminal(pair: Pair) -> None:
+    wait_until(lambda: caught_up(pair.one), "nothing is left")
+    command = [sys.executable, "-m", "streamapp", "top", "--url", pair.two.url, "--filter", "user_clicks"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    head, _, columns, *rows = ran.stdout.splitlines()
+    assert head.startswith(f"{pair.topics.id}: Stable, at_least_once, 2 of 2 workers ready, lag 0")
+    assert columns.split()[:3] == ["TOPIC", "PARTITION", "LAG"]
+    assert sorted(row.split()[1] for row in rows) == [str(number) for number in range(pair.topics.partitions)]
+
+
+def test_top_without_a_worker_ends_with_one_line(pair: Pair) -> None:
+    command = [sys.executable, "-m", "streamapp", "top", "--once", "--url", "http://127.0.0.1:1"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    (line,) = ran.stderr.splitlines()
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert line.startswith("streamapp top: no worker answers at http://127.0.0.1:1 (--url, STREAMAPP_WEB_PORT)")
+
+
 def test_the_history_has_what_all_workers_have(pair: Pair) -> None:
     topics, one, _ = pair
     path = f"/api/group/history?topic={topics.prefix}user_clicks"
@@ -91,12 +115,17 @@ def test_the_history_has_what_all_workers_have(pair: Pair) -> None:
     assert one.get("/api/group/history?topic=others").status == 404
 
 
-def counted(worker: Worker) -> Counter[str]:
-    """Give what a worker has counted since its start, by metric and, without its prefix, topic or outcome."""
+def scraped(worker: Worker) -> list[Metric]:
+    """Give its metrics, as Prometheus asks for them."""
     response = worker.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
     assert response.headers["Content-Type"].startswith("application/openmetrics-text")
+    return list(text_string_to_metric_families(response.body.decode()))
+
+
+def counted(worker: Worker) -> Counter[str]:
+    """Give what a worker has counted since its start, by metric and, without its prefix, topic or outcome."""
     found = Counter[str]()
-    for family in text_string_to_metric_families(response.body.decode()):
+    for family in scraped(worker):
         for sample in family.samples:
             if sample.name.endswith(("_total", "_count")) and set(sample.labels) <= {"topic"}:
                 found[f"{sample.name} {sample.labels.get('topic', '').rpartition('.')[2]}".strip()] += int(sample.value)
@@ -104,9 +133,20 @@ def counted(worker: Worker) -> Counter[str]:
 
 
 def exemplars(worker: Worker) -> list[dict[str, str]]:
-    response = worker.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
-    families = text_string_to_metric_families(response.body.decode())
-    return [one.exemplar.labels for family in families for one in family.samples if one.exemplar]
+    return [one.exemplar.labels for family in scraped(worker) for one in family.samples if one.exemplar]
+
+
+#: What only an app with windows, and exactly-once, has.
+ELSEWHERE = {"streamapp_window_records", "streamapp_window_clock_seconds", "streamapp_transactions_total"}
+SUFFIXES = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}
+
+
+def test_dashboard_and_alerts_know_no_metric_that_a_worker_has_not(pair: Pair) -> None:
+    text = "".join((MONITORING / name).read_text() for name in ("dashboard.json", "alerts.yml"))
+    used = {name for name in re.findall(r"\b(?:streamapp|process)_[a-z_]+", text) if not name.endswith("_")}
+    there = {one.name + suffix for one in scraped(pair.one) for suffix in SUFFIXES.get(one.type, [""])}
+    assert {"streamapp_lag_records", "streamapp_result_latency_seconds_bucket"} <= used
+    assert used - ELSEWHERE <= there
 
 
 def test_an_exemplar_of_the_latency_can_be_explained(pair: Pair) -> None:

@@ -28,7 +28,9 @@ def topics(kafka) -> Topics:
 
 
 def settings(topics: Topics, guarantee: str) -> dict[str, Any]:
-    return {**topics.settings, **SETTINGS, "session_timeout": 6, "processing_guarantee": guarantee}
+    # Plain Python: what it tells is the same (`test_engines.py`), and it is compiled by none of the many workers here.
+    options = {"sensors_engine": "python", "session_timeout": 6, "processing_guarantee": guarantee}
+    return {**topics.settings, **SETTINGS, **options}
 
 
 def part(topics: Topics, number: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import threading
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,6 @@ def test_agents_wait_while_a_store_is_at_the_rows_of_a_commit(
 ) -> None:
     monkeypatch.setattr("streamapp.runtime.checkpoint.COMMIT_DUE_ROWS", ROWS)
     monkeypatch.setattr("streamapp.runtime.checkpoint.COMMIT_BLOCKING_ROWS", ROWS_AT_MOST)
-    monkeypatch.setattr("streamapp.runtime.feed.MAX_RECORDS", BATCH)
     topics = Topics(kafka.bootstrap, "slow-store", partitions=1)
     topics.create("records")
     for number in range(RECORDS):
@@ -32,6 +32,7 @@ def test_agents_wait_while_a_store_is_at_the_rows_of_a_commit(
 
     async def main() -> None:
         app: Any = ours(topics, tmp_path)
+        app.settings = dataclasses.replace(app.settings, batch_records=BATCH)
         table, begun, may_write = app.table("rows"), threading.Event(), threading.Event()
 
         @app.agent(app.topic("records", batches=True))

@@ -273,6 +273,11 @@ class Topics:
             found = _soon(lambda: consumer.committed(partitions, timeout=30), f"{group or self.id} has a coordinator")
             return sum(max(0, position.offset) for position in found)
 
+    def members(self) -> int:
+        """Count the members of the app's group."""
+        described = self._admin.describe_consumer_groups([self.id], request_timeout=30)[self.id].result(30)
+        return len(described.members)
+
     def commit_of(self, name: str) -> tuple[int, str]:
         """Give the committed offset of partition 0 of a topic, and the metadata that is committed along with it."""
 

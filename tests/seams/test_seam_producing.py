@@ -26,12 +26,18 @@ from streamapp.kafka.record_writer import RecordBatch
 class Producing:
     """A sender with its accumulator and numbers, as an idempotent producer has them."""
 
-    def __init__(self, answer: Any = None, transactional_id: str | None = None) -> None:
+    def __init__(self, answer: Any = None, transactional_id: str | None = None, linger_ms: int = 0) -> None:
         self.client = Client(lambda _: answer)
         self.numbers = TransactionManager(transactional_id, 60_000)
         self.numbers.set_pid_and_epoch(5, 1)
         self.waiting = MessageAccumulator(
-            self.client.cluster, 1 << 20, 0, 30, txn_manager=self.numbers, loop=asyncio.get_running_loop()
+            self.client.cluster,
+            1 << 20,
+            0,
+            30,
+            txn_manager=self.numbers,
+            loop=asyncio.get_running_loop(),
+            linger_ms=linger_ms,
         )
         self.sender = Sender(
             self.client,
@@ -72,6 +78,23 @@ def test_a_broker_gets_no_more_once_it_is_in_the_set_of_those_with_a_request() -
         assert not producing.drain(busy)
 
     run(test)
+
+
+def test_a_record_batch_that_lingers_takes_more_and_goes_as_soon_as_it_is_full() -> None:
+    async def test(producing: Producing) -> None:
+        batch = RecordBatch(producing.waiting)
+        one = (Envelope(b"key", 1_000), bytes(1 << 18))
+        batch.extend([one], 0)
+        await producing.waiting.add_batch(batch, CLICKS, 1)
+        assert not producing.drain()
+        looks_again = producing.waiting.waiter()
+        batch.extend([one], 0)
+        assert not looks_again.done()
+        batch.extend([one] * 5, 0)
+        assert looks_again.done()
+        assert producing.drain()[CLICKS].record_count == 3
+
+    run(test, linger_ms=60_000)
 
 
 def test_a_partition_that_is_muted_gets_no_more_while_others_do() -> None:

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 
 from streamapp import App, Settings
+from streamapp.settings import Compression, Guarantee
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +36,18 @@ def test_settings_that_are_given_stand_in_for_the_environment(monkeypatch: pytes
 
 def test_an_id_wins_over_that_of_settings() -> None:
     assert App("orders", settings=Settings(id="shop")).conf.id == "orders"
+
+
+def test_faust_and_aiokafka_are_told_what_is_set_of_producers_and_commits() -> None:
+    conf = App(settings=Settings(linger=5, compression=Compression.ZSTD, commit_interval=0.5)).conf
+    assert (conf.producer_linger, conf.producer_compression_type) == (0.005, "zstd")
+    assert conf.broker_commit_interval == 0.5
+
+
+@pytest.mark.parametrize(("guarantee", "interval_s"), [(Guarantee.AT_LEAST_ONCE, 1.0), (Guarantee.EXACTLY_ONCE, 0.1)])
+def test_without_a_commit_interval_it_is_that_of_the_guarantee(guarantee: Guarantee, interval_s: float) -> None:
+    conf = App(settings=Settings(processing_guarantee=guarantee, compression=Compression.NONE)).conf
+    assert (conf.broker_commit_interval, conf.producer_compression_type) == (interval_s, None)
 
 
 def test_options_of_the_web_server_go_beside_ours() -> None:

@@ -24,4 +24,5 @@ def test_docker_compose_accepts_the_file() -> None:
         capture_output=True,
         check=True,
     )
-    assert set(json.loads(ran.stdout)["services"]) == {"kafka", "worker-1", "worker-2", "producer", "prometheus"}
+    services = {"kafka", "worker-1", "worker-2", "producer", "prometheus", "grafana"}
+    assert set(json.loads(ran.stdout)["services"]) == services

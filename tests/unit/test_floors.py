@@ -19,6 +19,7 @@ FLOORS = (
     ("application",),
     ("web",),
     ("state",),
+    ("browse",),
     ("embedded_kafka", "repartitioning", "reset"),
     ("replay",),
     ("produce",),
@@ -35,7 +36,8 @@ FLOORS = (
     ("setting_parsers",),
     ("joins",),
     ("extras",),
-    ("errors", "loopback", "misspelt", "rate_limit"),
+    ("conditions", "loopback", "misspelt", "rate_limit"),
+    ("errors",),
 )
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 #: They hold no code: what is imported by these names is below.

@@ -32,6 +32,10 @@ BAD_VALUES = {
     "join": ["", "outer"],
     "pipelines": ["", ",", "user_clicks", "clicks,risks"],
     "rekey": ["clicks", "user_clicks user_profiles", "shop.user_clicks", "yes"],
+    "format": ["", "raw", "JSON", "xml"],
+    "click_format": ["", "raw"],
+    "profile_format": ["", "raw"],
+    "joined_format": ["", "raw"],
     "click_type": ["Click", "shop:", ":Click", "shop.py:Click-", "shop/models:Click", "shop:a.b"],
     "profile_type": ["Profile", "1shop:Profile"],
     "risk_model": [""],
@@ -64,12 +68,24 @@ BAD_VALUES = {
     "session_timeout": ["5.9", "x", "1e9"],
     "security_protocol": ["", "TLS", "ssl"],
     "buffer": ["0", "-1", "4MB"],
+    "fetch_min_bytes": ["0", "64KB"],
+    "batch_records": ["0", "all"],
+    "linger": ["-1", "0.5", "1001"],
+    "compression": ["", "gzip", "LZ4"],
+    "commit_interval": ["0", "-1", "1s"],
     "max_idle": ["-2", "x", "inf"],
     "max_ahead": ["-2", "x", "1h", "1e300"],
     "keep_expired": ["-1", "x", "inf", "1e18"],
     "on_failure": ["", "skip"],
     "on_lost": ["", "skip"],
     "sasl_mechanism": ["", "GSSAPI"],
+    "traces": ["collector:4318", "ftp://h", "http://", "http://h:x", "http://h:4318/v1/traces"],
+    "registry_url": ["registry:8081", "ftp://h", "http://", "http://me:secret@h", "http://h?x=1", "http://h:x"],
+    "registry_subjects": ["", "TopicNameStrategy"],
+    "registry_schemas": ["", "auto"],
+    "registry_cafile": ["/no/such/file"],
+    "registry_certfile": ["/no/such/file"],
+    "registry_keyfile": ["/no/such/file"],
     "ssl_cafile": ["/no/such/file"],
     "ssl_certfile": ["/no/such/file"],
     "ssl_keyfile": ["/no/such/file"],
@@ -90,7 +106,10 @@ TTEhQzVTCwIgFeZs3AD5wxvVhGdVRMUSZVNyUk+2wYDXlhh8HK3A+EA=
 -----END CERTIFICATE-----
 """
 
-FREE_TEXT = {"instance_id", "sasl_username", "sasl_password", "store_password"}
+FREE_TEXT = {
+    *("click_schema", "profile_schema", "instance_id", "sasl_username", "sasl_password", "store_password"),
+    *("registry_username", "registry_password", "registry_token", "registry_cluster"),
+}
 
 
 def settings(**values: str) -> AppSettings:

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from streamapp.app import app
 from streamapp.explain.evidence import EvidenceTopic, Match, dead_letters
 from streamapp.formats.undecodable import Undecodable
-from streamapp.joins import Clock, Explanation, Reason, Side, SideOutput, StreamTableJoin, Verdict
+from streamapp.joins import Clock, Event, Explanation, Reason, Side, SideOutput, StreamTableJoin, Verdict
 from streamapp.joins.explanation import explain_update
 from streamapp.joins.table import Table
 from streamapp.kafka.log_reader import Logged
 from streamapp.kafka.record import Record
 from streamapp.pipelines.clicks import values
+from streamapp.pipelines.clicks.formats import sides
+from streamapp.pipelines.clicks.made import splicing
 from streamapp.pipelines.clicks.results import reason_of
 from streamapp.pipelines.clicks.tables import profiles as table
 from streamapp.pipelines.clicks.topics import joined_data, unmatched_clicks, user_clicks, user_profiles
@@ -33,9 +35,13 @@ def _joined(found: Logged, click: Logged) -> Match | None:
 
 
 def _made_of(found: Logged, click: Logged) -> bool:
-    begin = b'{"click":%b,' % (click.value or b"")
+    try:
+        begin = splicing.beginning(sides.clicks.of_result(click))
+    except Undecodable:
+        return False
     same = (found.timestamp, found.key) == (click.timestamp, click.key)
-    return same and (found.value or b"").startswith(begin)
+    # MessagePack says before how many fields there are.
+    return same and (found.value or b"").removeprefix(b"\x83").removeprefix(b"\x82").startswith(begin)
 
 
 class ClickJoin:
@@ -67,7 +73,9 @@ class ClickJoin:
         except Undecodable as exc:
             return Explanation(verdict=Verdict.REFUSED, clock=None, detail=f"{exc.reason}: {exc}")
         if source != Side.LEFT:
-            return explain_update(source, record, profiles, Clock())
+            value = None if record.value is None else sides.profiles.kept(record)
+            row = Event(record.key, value, record.timestamp, record.offset)
+            return explain_update(source, row, profiles, Clock())
         return Explanation(
             verdict=Verdict.OVER,
             clock=None,

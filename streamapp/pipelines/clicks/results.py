@@ -31,6 +31,8 @@ def unmatched(click: bytes, reason: Reason) -> bytes:
 
 
 def reason_of(value: bytes) -> Reason:
-    """Return the reason that is in what `unmatched` made; an earlier version called a profile that is not there so."""
-    word = value[value.rindex(b'"reason":"') + 10 : -2].decode()
-    return Reason.UNMATCHED if word == "no_profile" else Reason(word)
+    """Return the reason that what is written of an unmatched click ends with, in any format.
+
+    An earlier version called a profile that is not there ``no_profile``.
+    """
+    return Reason.EXPIRED if value.rstrip(b'"}').endswith(Reason.EXPIRED.encode()) else Reason.UNMATCHED

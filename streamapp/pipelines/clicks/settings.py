@@ -6,6 +6,7 @@ import dataclasses
 from typing import Final
 
 from streamapp import setting_parsers as values
+from streamapp.formats.named import FormatName
 from streamapp.joins import How
 from streamapp.settings import DEAD_LETTERS, PREFIX, Settings, SettingsError, setting
 
@@ -16,6 +17,8 @@ CLICKS: Final = "user_clicks"
 PROFILES: Final = "user_profiles"
 JOINED: Final = "joined_data"
 UNMATCHED: Final = "unmatched_clicks"
+#: What values may be: all but raw bytes, which have no user id in them.
+FORMATS: Final = [name for name in FormatName if name is not FormatName.RAW]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,6 +39,16 @@ class ClickSettings(Settings):
         "", values.type_name, "what clicks must be: MODULE:NAME of a msgspec.Struct (default: any object)"
     )
     profile_type: str = setting("", values.type_name, "what profiles must be, likewise")
+    format: FormatName = setting(FormatName.JSON, values.one_of(FORMATS), f"of all values: {', '.join(FORMATS)}")
+    click_format: FormatName | None = setting(None, values.one_of(FORMATS), f"of {CLICKS} (default: FORMAT)")
+    profile_format: FormatName | None = setting(None, values.one_of(FORMATS), f"of {PROFILES} (default: FORMAT)")
+    joined_format: FormatName | None = setting(
+        None, values.one_of(FORMATS), f"of the results and {UNMATCHED} (default: FORMAT)"
+    )
+    click_schema: str = setting(
+        "", str, "of clicks: x.avsc[,EARLIER.avsc], x.proto[:MESSAGE] or MODULE:CLASS (default: that of the demo)"
+    )
+    profile_schema: str = setting("", str, "of profiles, likewise")
 
     def __post_init__(self) -> None:
         super().__post_init__()

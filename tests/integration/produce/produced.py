@@ -67,6 +67,7 @@ def produce(settings: Settings, *arguments: str, given: bytes = b"") -> subproce
             "STREAMAPP_BROKER": settings.broker,
             "STREAMAPP_TOPIC_PREFIX": settings.topic_prefix,
             "STREAMAPP_PARTITIONS": str(settings.partitions),
+            "STREAMAPP_REGISTRY_URL": settings.registry_url,
         },
         timeout=120,
         check=False,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 from pathlib import Path
 
 import pytest
 
+from benchmarks.knobs import KNOBS, Knob, Subject
 from benchmarks.options import parse
 from benchmarks.peers import PAIRING, PEERS, PROGRAMS, Job, KafkaStreams, PythonProgram, Streamapp, UnavailableError
 from benchmarks.windowing import WINDOWING
@@ -58,10 +60,38 @@ def test_a_peer_that_is_not_known_is_refused(capsys: pytest.CaptureFixture[str])
 
 def test_all_parts_and_peers_are_run_if_none_are_named() -> None:
     options = parse([])
-    assert len(options.parts) == 13
+    assert len(options.parts) == 15
     assert [peer.name for peer in options.peers] == ["streamapp", *(peer.name for peer in PEERS)]
     assert [peer.name for peer in options.pairing] == ["streamapp", *(peer.name for peer in PAIRING)]
     assert options.command == "make bench"
+
+
+def test_all_settings_are_varied_if_none_are_named() -> None:
+    assert parse([]).settings == [knob.name for knob in KNOBS]
+    assert parse(["--settings", "acks,linger"]).settings == ["linger", "acks"]
+
+
+@pytest.mark.parametrize("knob", KNOBS, ids=lambda knob: knob.name)
+def test_each_setting_is_varied_around_its_default(knob: Knob) -> None:
+    assert knob.default in knob.values
+    assert len(knob.values) > 2
+
+
+@pytest.mark.parametrize(
+    "knob", [one for one in KNOBS if one.subject in {Subject.WORKER, Subject.SESSION}], ids=lambda knob: knob.name
+)
+def test_a_worker_takes_each_value_of_a_setting_and_has_the_default_without_one(
+    knob: Knob,
+) -> None:
+    settings = {}
+    for shown, value in knob.values.items():
+        told = dataclasses.replace(Streamapp(Path("/bin")), settings={knob.variable: value})
+        settings[shown] = AppSettings.from_environment(told.environment(JOB))
+    field = knob.variable.removeprefix("STREAMAPP_").lower()
+    default = getattr(AppSettings(), field)
+    # Without a commit interval it is that of the guarantee.
+    assert getattr(settings[knob.default], field) == (1.0 if default is None else default)
+    assert len({getattr(one, field) for one in settings.values()}) == len(knob.values)
 
 
 def test_the_command_that_is_written_down_can_be_given_again() -> None:

@@ -8,12 +8,17 @@ from typing import Any, cast
 
 import pytest
 
+from benchmarks import format_page, tuning_page, tuning_plots
 from benchmarks.check import Check
+from benchmarks.format_join import FormatWorkload
+from benchmarks.format_results import LibraryFigures
+from benchmarks.knobs import KNOBS
 from benchmarks.machine import About
 from benchmarks.page import render
 from benchmarks.pairs import Pairs
 from benchmarks.percentiles import Percentiles
 from benchmarks.results import (
+    Formats,
     Guarantees,
     Latency,
     Lone,
@@ -31,8 +36,10 @@ from benchmarks.results import (
 from benchmarks.risk_results import Counted, CountedRate, Counts, DetectorSpeed, DetectorSpeeds
 from benchmarks.runner import Run
 from benchmarks.sampling import Figures
+from benchmarks.tuning_results import Detection, Point, Tuning, Varied
 from benchmarks.windows import Kind, Windows
 from benchmarks.workload import Workload
+from streamapp.formats.named import FormatName
 
 ABOUT = About("make bench", "2026-11-21 08:00 UTC", "2 cores", {"Kafka": "4.3.1"}, "c0ffee")
 FIGURES = Figures(
@@ -66,6 +73,17 @@ def row(page: str, first: str) -> list[str]:
 
 
 AGAIN = dataclasses.replace(FIGURES, per_s=4_321.0, steady_cpu_us=2.5)
+POINT = Point("0 ms", 3_000.0, 5.0, 100.0, Percentiles.of([3.0]), 6.0, 7.0, 40.0, "right")
+OTHER = Point("50 ms", 4_000.0, 5.0, 100.0, Percentiles.of([2.9]), 6.0, 7.0, 40.0, "right")
+LIBRARIES = [
+    LibraryFigures(library, size, size * cost, 1.0, size * cost, 0.5, size * share, size * share / 4)
+    for size in (100, 1_000)
+    for library, cost, share in (("json", 0.4, 1.0), ("msgspec, JSON", 0.05, 1.0), ("protobuf", 0.1, 0.5))
+]
+JOINS = [
+    Run(f"streamapp-{kind}", FormatWorkload(10, 1_000, kind=kind), dataclasses.replace(FIGURES, per_s=per_s), RIGHT, [])
+    for kind, per_s in ((FormatName.JSON, 4_000.0), (FormatName.PROTOBUF, 3_000.0))
+]
 RESULTS = {
     Part.THROUGHPUT: Runs(ABOUT, [run("streamapp", 3_000.0)], {"pathway": "not today"}),
     Part.PAIRS: Runs(ABOUT, [Run("streamapp", PAIRS, FIGURES, RIGHT, [(0.0, 0), (4.0, 1_000)])], {}),
@@ -111,6 +129,13 @@ RESULTS = {
         {},
     ),
     Part.SENSORS: DetectorSpeeds(ABOUT, [DetectorSpeed("numba", 250, 0.12, 1.5)]),
+    Part.FORMATS: Formats(ABOUT, LIBRARIES, Runs(ABOUT, JOINS, {})),
+    Part.TUNING: Tuning(
+        {
+            "linger": Varied(ABOUT, 1_000, 10_000, 5.0, [POINT, OTHER], []),
+            "session-timeout": Varied(ABOUT, 1_000, 10_000, 5.0, [], [Detection("10 s", {"killed": 10.6})]),
+        }
+    ),
     Part.PROFILE: Profile(ABOUT, 1_000, 10, {"f (a.py)": 10}, {"interpreter": 10}),
 }
 
@@ -139,7 +164,7 @@ def test_percentiles_are_of_the_times_themselves() -> None:
 
 
 def test_the_page_says_what_was_not_measured() -> None:
-    assert render(Results()).count("Not measured yet.") == 18
+    assert render(Results()).count("Not measured yet.") == 19
 
 
 def test_the_page_has_a_table_for_each_part_with_its_origin(tmp_path: Path) -> None:
@@ -149,7 +174,7 @@ def test_the_page_has_a_table_for_each_part_with_its_origin(tmp_path: Path) -> N
     assert "Not measured yet." not in page
     assert (
         page.count("`make bench`, 2026-11-21 08:00 UTC, commit c0ffee; 2 cores; Kafka 4.3.1.")
-        == len(Part) + len(Kind) - 1
+        == len(set(Part) - {Part.TUNING}) + len(Kind) - 1
     )
 
 
@@ -255,3 +280,55 @@ def test_programs_are_compared_at_each_size_of_the_clicks_that_they_were_given()
     at = measured.index(["joined/s", "100 bytes", "1,000 bytes"])
     assert measured[at + 2 :] == [["streamapp", "3,000", "900"], ["Kafka Streams", "700", ""]]
     assert [cells[0] for cells in measured[:at] if cells[0].replace(",", "").isdigit()] == ["100", "1,000"]
+
+
+def test_the_page_of_the_settings_has_those_that_were_varied_and_a_plot_of_each(tmp_path: Path) -> None:
+    tuning = cast("Tuning", RESULTS[Part.TUNING])
+    page = tuning_page.render(tuning)
+    assert row(page, "**0 ms**") == ["**0 ms**", "3,000", "5.0", "100", "3.0", "3.0", "6.0", "7.0", "40", "right"]
+    assert row(page, "**10 s**") == ["**10 s**", "10.6"]
+    assert row(page, "`linger.ms`")[4] == "3,000/s (most: 4,000 at 50 ms), p99 3.0 ms (least: this), 100 MB"
+    assert page.count("Not measured yet.") == 2 * (len(KNOBS) - 2)
+    tuning_plots.draw(tuning, tmp_path)
+    assert {file.name for file in tmp_path.iterdir()} == {"tuning-linger.svg", "tuning-session-timeout.svg"}
+    assert all(f"](benchmarks/{file.name})" in page for file in tmp_path.iterdir())
+
+
+def test_the_page_of_the_settings_has_no_plots_before_they_are_varied() -> None:
+    assert "](benchmarks/tuning" not in tuning_page.render(None)
+
+
+def test_protobuf_is_compared_with_json_in_two_sentences() -> None:
+    text = format_page.answer(LIBRARIES)
+    assert text.startswith("**Is Protobuf three to five times as fast as JSON?** For records of 100 and 1,000 bytes,")
+    assert (
+        "is 4.0 and 4.0 times as fast as Python's own `json`, and 0.5 and 0.5 times as fast as msgspec's JSON." in text
+    )
+    assert text.endswith("a record has 50% and 50% of JSON's, and 50% and 50% once a batch is compressed.")
+
+
+def test_libraries_are_shown_at_each_size_and_joins_beside_that_of_json() -> None:
+    shown = rows(format_page.render(cast("Formats", RESULTS[Part.FORMATS])))
+    protobuf = [cells[1:] for cells in shown if cells[0] == "protobuf"]
+    assert protobuf[0] == ["10.00", "1.00", "10.00", "0.50", "50", "12"]
+    assert protobuf[2][1:] == ["3,000", "75%", "5.0", "100", "right"]
+
+
+def test_figures_of_formats_take_the_place_of_earlier_ones_on_their_page(tmp_path: Path) -> None:
+    page = tmp_path / "formats.md"
+    page.write_text(f"# Formats\n\n{format_page.BEGIN}\nearlier\n{format_page.END}\n\nmore\n")
+    for _ in range(2):
+        format_page.insert(page, cast("Formats", RESULTS[Part.FORMATS]))
+    text = page.read_text()
+    assert (text.startswith("# Formats\n"), text.endswith("\n\nmore\n"), "earlier" in text) == (True, True, False)
+    assert format_page.answer(LIBRARIES) in text
+
+
+def test_a_page_without_a_place_for_the_figures_is_left_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "formats.md"
+    page.write_text("# Formats\n")
+    format_page.insert(page, cast("Formats", RESULTS[Part.FORMATS]))
+    assert page.read_text() == "# Formats\n"
+    assert "has no place for the figures" in capsys.readouterr().out

@@ -10,23 +10,31 @@ from typing import Any
 import pytest
 from aiokafka.record.memory_records import MemoryRecords
 
+from streamapp.kafka.compression import CODECS
 from streamapp.kafka.large_records import LARGE
 from streamapp.kafka.record import Envelope, Result
+from streamapp.kafka.record_layout import RECORDS
 from streamapp.kafka.record_writer import RecordBatch
+from streamapp.settings import Compression
 
+SNAPPY = CODECS[Compression.SNAPPY]
+#: In the descriptor of an LZ4 frame.
+INDEPENDENT = 1 << 5
 TEXT = [b"the same words again and again, " * 8] * 100
 NOISE = [random.Random(1).randbytes(256)]
 LARGE_TEXT = [b"the same words again and again, " * 80] * 100
 LARGE_NOISE = [random.Random(1).randbytes(LARGE)]
 
 
-def empty(*, transactional: bool = False) -> RecordBatch:
+def empty(*, transactional: bool = False, codec: int = SNAPPY) -> RecordBatch:
     transactions = SimpleNamespace(transactional_id="id" if transactional else None)
-    return RecordBatch(SimpleNamespace(_batch_size=1 << 20, _txn_manager=transactions))
+    return RecordBatch(
+        SimpleNamespace(_batch_size=1 << 20, _compression_type=codec, _linger_time=0, _txn_manager=transactions)
+    )
 
 
-def record_batch(values: list[bytes], *, transactional: bool = False) -> RecordBatch:
-    batch = empty(transactional=transactional)
+def record_batch(values: list[bytes], *, transactional: bool = False, codec: int = SNAPPY) -> RecordBatch:
+    batch = empty(transactional=transactional, codec=codec)
     results: list[Result] = [
         (Envelope(b"key", number, [("name", b"header")]), value) for number, value in enumerate(values)
     ]
@@ -71,6 +79,23 @@ class TestReader:
         assert found.validate_crc()
         assert (found.producer_id, found.producer_epoch, found.base_sequence) == (7, 3, 1000)
         assert found.is_transactional
+
+
+@pytest.mark.parametrize("values", [TEXT, LARGE_TEXT], ids=["text", "large-text"])
+@pytest.mark.parametrize("compression", Compression)
+def test_it_is_compressed_by_the_codec_that_was_chosen(values: list[bytes], compression: Compression) -> None:
+    batch = record_batch(values, codec=CODECS[compression])
+    found = read(batch)
+    assert found.validate_crc()
+    assert (found.compression_type, [one.value for one in found]) == (CODECS[compression], values)
+    assert (batch.size() < len(values) * len(values[0])) is (compression is not Compression.NONE)
+
+
+def test_blocks_of_lz4_do_not_depend_on_each_other_as_brokers_demand() -> None:
+    batch = record_batch(TEXT, codec=CODECS[Compression.LZ4])
+    magic, descriptor = bytes(batch._build())[RECORDS:][:4], batch._build()[RECORDS + 4]
+    assert magic == bytes.fromhex("04224d18")
+    assert descriptor & INDEPENDENT
 
 
 def test_what_is_sent_again_is_the_same() -> None:

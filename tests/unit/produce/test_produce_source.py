@@ -105,7 +105,7 @@ def zipped() -> bytes:
     ("data", "what"),
     [
         (b"PAR1\x15\x00\x15\x00", "a Parquet file"),
-        (b"Obj\x01\x04\x16avro.schema", "an Avro file"),
+        (b"Obj\x01\x04\x16avro.schema", "a damaged Avro file"),
         (zipped(), "a ZIP archive"),
         (archive(), "a tar archive"),
         (gzip.compress(archive(), mtime=0), "a tar archive"),

@@ -10,9 +10,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import fastavro
 import msgspec
 import pytest
 
+from streamapp.formats import Protobuf
 from streamapp.replay.case_files import read_cases
 from streamapp.replay.cases import Case
 from streamapp.replay.errors import ReplayError
@@ -289,3 +291,49 @@ def test_it_ends_quietly_when_the_reader_of_its_output_does() -> None:
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == b""
+
+
+def test_an_avro_file_is_joined_with_one_of_protobuf(tmp_path: Path) -> None:
+    order = {"type": "record", "name": "Order", "fields": [{"name": "user", "type": "string"}, TIME]}
+    with (tmp_path / "orders.avro").open("wb") as file:
+        fastavro.writer(file, fastavro.parse_schema(order), [{"user": "u1", "at": 1_700_000_002_000}])
+    (tmp_path / "paid.proto").write_text('syntax = "proto3"; message Paid { string user = 1; int64 at = 2; }')
+    paid = Protobuf(tmp_path / "paid.proto").from_json(b'{"user":"u1","at":1700000001000}')
+    (tmp_path / "paid.pb").write_bytes(bytes([len(paid)]) + paid)
+    (tmp_path / "join.toml").write_text(BY_USER)
+    sides: list[str | Path] = [
+        "--left",
+        tmp_path / "orders.avro",
+        "--right",
+        tmp_path / "paid.pb",
+        "--proto",
+        tmp_path / "paid.proto",
+    ]
+    ran = command("--join", tmp_path / "join.toml", *sides)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    result = json.loads(ran.stdout.splitlines()[0])
+    assert (result["key"], result["right"]) == ("u1", {"user": "u1", "at": 1_700_000_001_000})
+
+
+TIME = {"name": "at", "type": "long"}
+BY_USER = """
+kind = "stream-stream"
+how = "inner"
+before = "10s"
+after = 0
+grace = "1s"
+[left]
+key = "user"
+timestamp = "at"
+[right]
+key = "user"
+timestamp = "at"
+"""
+
+
+def test_a_message_is_named_only_for_files_of_protobuf(tmp_path: Path) -> None:
+    (tmp_path / "join.toml").write_text(BY_USER)
+    sides: list[str | Path] = ["--left", tmp_path / "a.jsonl", "--right", tmp_path / "b.jsonl"]
+    ran = command("--join", tmp_path / "join.toml", *sides, "--proto", "paid.proto")
+    assert ran.returncode == 2
+    assert "--proto is for a .pb file" in ran.stderr

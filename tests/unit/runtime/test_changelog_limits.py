@@ -7,8 +7,11 @@ import random
 import pytest
 
 from streamapp.joins import Row
+from streamapp.kafka.compression import CODECS
 from streamapp.runtime.changelog_limits import NO_LIMIT, Limits, RowRefusedError
+from streamapp.settings import Compression
 
+SNAPPY = CODECS[Compression.SNAPPY]
 NOW, HOUR = 1_700_000_000_000, 3_600_000
 NOISE = random.Random(0).randbytes(10_000)
 FOR_EVER = str(2**63 - 1)
@@ -22,7 +25,7 @@ KAFKA_4 = {
 
 
 def check(limits: Limits, *rows: Row | None) -> None:
-    limits.check("changelog", {b"key-%d" % number: row for number, row in enumerate(rows)}, NOW)
+    limits.check("changelog", {b"key-%d" % number: row for number, row in enumerate(rows)}, NOW, SNAPPY)
 
 
 @pytest.mark.parametrize(

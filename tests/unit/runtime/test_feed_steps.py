@@ -72,6 +72,7 @@ class Case:
         return Feed(
             cast(Any, self.reader),
             Alignment(JOINED, [CLICKS, PROFILES]),
+            max_records=5_000,
             max_bytes=1 << 20,
             current=lambda: self.current,
             deliver=self.delivered.put_nowait,

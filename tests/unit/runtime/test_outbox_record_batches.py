@@ -37,7 +37,9 @@ class Producer:
 
     def __init__(self) -> None:
         self._txn_manager = None
-        self._message_accumulator = SimpleNamespace(_batch_size=1 << 20, _txn_manager=None)
+        self._message_accumulator = SimpleNamespace(
+            _batch_size=1 << 20, _compression_type=2, _linger_time=0, _txn_manager=None
+        )
         self._taken = asyncio.Condition()
         self._under_way: list[tuple[TP, Any, asyncio.Future[RecordMetadata]]] = []
         #: Whether what it takes waits, since its connection has a request under way.

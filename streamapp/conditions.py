@@ -1,17 +1,17 @@
-"""Conditions on rows, such as ``amount > 100 and country in ["DE", "FR"]``.
+"""Conditions on rows and records, such as ``amount > 100 and user.country in ["DE", "FR"]``.
 
-A condition is an expression of Python with fields of the row's JSON value (``address.city`` goes into objects),
-``_key`` and ``_time`` (the row's event time, ms), numbers, strings, ``true``, ``false``, ``null``, comparisons, ``in``,
-``and``, ``or``, ``not`` and parentheses. It is read by Python's parser, and what is not of these is refused; nothing of
-it is ever run as Python. What is missing is null. Numbers compare with numbers and strings with strings; any other
-comparison does not hold, but that null equals null, and is not equal to all else.
+A condition is an expression of Python with fields of the JSON value (``a.b`` and ``a["b-c"]`` are fields of fields,
+``a[0]`` is the first of a list), ``_key`` and ``_time`` (the event time, ms), numbers, strings, ``true``, ``false``,
+``null``, comparisons, ``in``, ``and``, ``or``, ``not`` and parentheses. It is read by Python's parser, and what is not
+of these is refused; nothing of it is ever run as Python. What is missing is null. Numbers compare with numbers and
+strings with strings; any other comparison does not hold, but that null equals null, and is not equal to all else.
 """
 
 from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from streamapp.errors import StreamappError
@@ -37,7 +37,7 @@ ORDERS: Final[Mapping[type[ast.cmpop], Callable[[Any, Any], Any]]] = {
 
 
 class Seen(NamedTuple):
-    """A row, as a condition sees it."""
+    """A row or a record, as a condition sees it."""
 
     key: str
     #: The event time (ms).
@@ -62,7 +62,8 @@ def condition(text: str) -> Condition:
     try:
         tree = ast.parse(text, mode="eval")
     except SyntaxError as exc:
-        raise ConditionError(f"column {exc.offset or 1}: {exc.msg}") from None
+        hint = "; one = is written ==" if "==" not in text and "=" in text else ""
+        raise ConditionError(f"column {exc.offset or 1}: {exc.msg}{hint}") from None
     except (ValueError, RecursionError, MemoryError) as exc:  # a null character; too deep
         raise ConditionError(f"it cannot be read: {exc or 'it is too deep'}") from None
     return _Compiler(text).truth(tree.body, 0)
@@ -91,7 +92,7 @@ class _Compiler:
                 return lambda row: not inner(row)
             case ast.Compare():
                 return self._comparison(node)
-            case ast.Name() | ast.Attribute():
+            case ast.Name() | ast.Attribute() | ast.Subscript():
                 term = self._term(node)
                 return lambda row: term(row) is True
         raise _error(node, f"{self._shown(node)} is neither true nor false: compare it, as in amount > 100")
@@ -110,8 +111,8 @@ class _Compiler:
             case ast.In() | ast.NotIn():
                 among = self._among(right)
                 if isinstance(compared, ast.In):
-                    return lambda row: any(_equal(first(row), one) for one in among)
-                return lambda row: not any(_equal(first(row), one) for one in among)
+                    return lambda row: any(_equal(first(row), one) for one in among(row))
+                return lambda row: not any(_equal(first(row), one) for one in among(row))
             case ast.Is() | ast.IsNot():
                 raise _error(right, "compare by == and !=: x == null")
         second = self._term(right)
@@ -122,21 +123,39 @@ class _Compiler:
         order = ORDERS[type(compared)]
         return lambda row: _ordered(order, first(row), second(row))
 
-    def _among(self, node: ast.expr) -> list[object]:
+    def _among(self, node: ast.expr) -> Callable[[Seen], Sequence[object]]:
+        """Return what has the values that one is to be among: those that are listed, or a field that is a list."""
+        if (path := self._path(node)) is not None:
+            field = _field(path)
+            return lambda row: found if isinstance(found := field(row), list) else ()
         if not isinstance(node, ast.List | ast.Tuple | ast.Set):
-            raise _error(node, 'in needs values in brackets: country in ["DE", "FR"]')
-        return [self._constant(one) for one in node.elts]
+            raise _error(node, 'in needs values in brackets, or a field: country in ["DE", "FR"]')
+        listed = [self._constant(one) for one in node.elts]
+        return lambda _: listed
 
     def _term(self, node: ast.expr) -> Term:
-        path: list[str] = []
-        inner = node
-        while isinstance(inner, ast.Attribute):
-            path.insert(0, inner.attr)
-            inner = inner.value
-        if isinstance(inner, ast.Name) and inner.id not in CONSTANTS:
-            return _field([inner.id, *path])
+        if (path := self._path(node)) is not None:
+            return _field(path)
         value = self._constant(node)
         return lambda _: value
+
+    def _path(self, node: ast.expr) -> list[str | int] | None:
+        """Return the names and places that lead to a field; None = the node is no field."""
+        path: list[str | int] = []
+        while True:
+            match node:
+                case ast.Attribute(value=outer, attr=name):
+                    path.insert(0, name)
+                case ast.Subscript(value=outer, slice=inside):
+                    place = self._constant(inside)
+                    if not isinstance(place, str | int) or isinstance(place, bool):
+                        raise _error(inside, 'in brackets is the name of a field, or a place in a list: a["b"], a[0]')
+                    path.insert(0, place)
+                case ast.Name(id=name) if name not in CONSTANTS:
+                    return [name, *path]
+                case _:
+                    return None
+            node = outer
 
     def _constant(self, node: ast.expr) -> object:
         match node:
@@ -159,7 +178,7 @@ class _Compiler:
         return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
-def _field(path: list[str]) -> Term:
+def _field(path: list[str | int]) -> Term:
     match path:
         case ["_key"]:
             return lambda row: row.key
@@ -168,11 +187,20 @@ def _field(path: list[str]) -> Term:
 
     def find(row: Seen) -> object:
         found = row.value
-        for name in path:
-            found = found.get(name) if isinstance(found, dict) else None
+        for place in path:
+            found = _inside(found, place)
         return found
 
     return find
+
+
+def _inside(value: object, place: str | int) -> object:
+    match value:
+        case dict():
+            return value.get(place)
+        case list() if isinstance(place, int) and -len(value) <= place < len(value):
+            return value[place]
+    return None
 
 
 def _kind(value: object) -> type:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamapp.state.condition import ConditionError, Seen, condition
+from streamapp.conditions import ConditionError, Seen, condition
 
 ROW = {
     "amount": 150,
@@ -17,6 +17,7 @@ ROW = {
     "left": None,
     "address": {"city": "Kiel", "zip": 24103},
     "rate": 0.5,
+    "user": {"first-name": "Anna", "tags": ["new", "vip"]},
 }
 
 
@@ -40,6 +41,9 @@ def holds(text: str, value: Any = ROW, key: str = "u1", time: int = 1_000) -> bo
         "amount != null",
         "address.city == 'Kiel' and address.zip > 24000",
         "rate > -1",
+        'user["first-name"] == "Anna"',
+        'user.tags[0] == "new" and user.tags[-1] == "vip"',
+        '"vip" in user.tags and "old" not in user.tags',
         "_key == 'u1' and _time == 1000",
         "_key >= 'u' and _key < 'v'",
         "(amount > 100\n and rate < 1)",
@@ -61,6 +65,8 @@ def test_it_holds(text: str) -> None:
         "address.city.street == 'x'",
         "paid > false",
         "rate in [1, '0.5']",
+        "user.tags[5] == 'x'",
+        "'new' in user",
     ],
 )
 def test_it_does_not_hold(text: str) -> None:
@@ -77,6 +83,8 @@ def test_it_does_not_hold(text: str) -> None:
         ("'text'", "column 1: 'text' is neither true nor false"),
         ("amount is 5", "column 11: compare by == and !="),
         ("country in 'DE'", "column 12: in needs values in brackets"),
+        ("amount = 1", "column 8: invalid syntax; one = is written =="),
+        ("user[1.5] == 1", "column 6: in brackets is the name of a field"),
         ("country in [x]", "column 13: x is not for conditions"),
         ("x == 1j", "column 6: 1j is not for conditions"),
         ("", "column 1: invalid syntax"),

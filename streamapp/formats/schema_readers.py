@@ -1,0 +1,152 @@
+"""What reads data by the schema of a registry that it was written with.
+
+What another schema wrote is resolved to the declared one, as Avro and Protobuf have it; without a declared one it is
+read by its own. JSON Schema says nothing of how bytes are read: they are JSON.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import msgspec
+
+from streamapp.errors import StreamappError
+from streamapp.extras import Extra, require
+from streamapp.formats.avro import Avro
+from streamapp.formats.format import Format, Json
+from streamapp.formats.protobuf import Protobuf
+from streamapp.formats.registry import Schema, SchemaType
+from streamapp.formats.undecodable import Reason, Undecodable
+from streamapp.formats.wire_format import Framed, WireError
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import Descriptor, FileDescriptor
+
+__all__ = ["WELL_KNOWN_FILES", "Read", "plain", "reading"]
+
+#: Returns the JSON of data that a schema wrote; raises `Undecodable` if they are not what it says.
+Read: TypeAlias = Callable[[Framed], bytes]
+
+#: What fastavro adds to a schema that it has parsed.
+OWN: Final = ("__fastavro_parsed__", "__named_schemas__")
+#: Files of these packages come with Protobuf.
+WELL_KNOWN_FILES: Final = "google/protobuf/"
+#: The name that no import has.
+FILE: Final = "streamapp schema.proto"
+#: What data of a schema cannot be, by what was declared.
+REASONS: Final = {"avro": Reason.NOT_AVRO, "protobuf": Reason.NOT_PROTOBUF}
+
+
+def reading(schema: Schema, declared: Format | None) -> Read:
+    """Return what reads the data of a schema, as those of the declared format if there is one; takes up to a second.
+
+    Raises:
+        StreamappError: if the schema itself cannot be read.
+    """
+    match schema.type, declared:
+        case SchemaType.AVRO, Avro() | None:
+            return _avro(schema, declared)
+        case SchemaType.PROTOBUF, Protobuf() | None:
+            return _protobuf(schema, declared)
+        case SchemaType.JSON, Json() | None:
+            json = Json()
+            return lambda framed: json.to_json(framed.data)
+        case _:
+            return _refusing(schema.type, declared.name if declared else "")
+
+
+def _refusing(type_: SchemaType, declared: str) -> Read:
+    def refused(_: Framed) -> bytes:
+        raise Undecodable(REASONS.get(declared, Reason.NOT_JSON), f"it is of {type_}, where {declared} is declared")
+
+    return refused
+
+
+def _avro(schema: Schema, declared: Avro | None) -> Read:
+    require(Extra.AVRO)
+    from fastavro.schema import parse_schema
+
+    named: dict[str, Any] = {}
+    writer: Any = None
+    try:
+        for text in (*schema.references.values(), schema.text):
+            writer = parse_schema(_structure(text), named_schemas=named)
+    except Exception as exc:  # it raises what a wrong structure leads to
+        raise StreamappError(f"it is no Avro schema: {type(exc).__name__}: {exc}") from None
+    format_ = declared or Avro(writer)
+    if declared is None or plain(writer) == plain(declared.parsed):
+        return lambda framed: format_.read(framed.data)  # nothing is to be resolved
+    return lambda framed: format_.read(framed.data, writer)
+
+
+def plain(schema: Any) -> Any:
+    """Return a schema of Avro that fastavro has parsed, without what it has added."""
+    if isinstance(schema, dict):
+        return {name: plain(value) for name, value in schema.items() if name not in OWN}
+    return [plain(one) for one in schema] if isinstance(schema, list) else schema
+
+
+def _structure(text: str) -> Any:
+    """Return a schema as Python has it: JSON, or as some registries have those of one type, its bare name."""
+    text = text.strip()
+    return msgspec.json.decode(text) if text.startswith(("{", "[", '"')) else text
+
+
+def _protobuf(schema: Schema, declared: Protobuf | None) -> Read:
+    file = _compiled(schema)
+    formats: dict[tuple[int, ...], Protobuf] = {}
+
+    def read(framed: Framed) -> bytes:
+        path, data = framed.message()
+        if (format_ := formats.get(path)) is None:
+            format_ = formats[path] = _message(file, path, declared)
+        return format_.to_json(data)
+
+    return read
+
+
+def _compiled(schema: Schema) -> FileDescriptor:
+    """Return what is in a schema: a file of Protobuf's language, or what protoc makes of one, in base64."""
+    require(Extra.PROTOBUF)
+    from streamapp.formats.protobuf_file import compiled_file, pooled
+
+    # Those that come with Protobuf some clients register with the schema, and some do not.
+    texts = {name: text for name, text in schema.references.items() if not name.startswith(WELL_KNOWN_FILES)}
+    try:
+        made = [base64.b64decode(text, validate=True) for text in (*texts.values(), schema.text)]
+    except binascii.Error:
+        with tempfile.TemporaryDirectory() as directory:
+            for name, text in {**texts, FILE: schema.text}.items():
+                path = Path(directory, name)
+                if not path.resolve().is_relative_to(Path(directory).resolve()):
+                    raise StreamappError(f"it refers to {name}, which is no name of a file beside it") from None
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, "utf-8")
+            return compiled_file(path)
+    return pooled(made)
+
+
+def _message(file: FileDescriptor, path: tuple[int, ...], declared: Protobuf | None) -> Protobuf:
+    from google.protobuf.message_factory import GetMessageClass
+
+    messages: Sequence[Descriptor] = [*file.message_types_by_name.values()]
+    found: Descriptor | None = None
+    for index in path:
+        if not 0 <= index < len(messages):
+            raise WireError(f"its schema has no message {list(path)}")
+        found = messages[index]
+        messages = found.nested_types
+    assert found is not None  # noqa: S101 - a path has one index at least
+    if declared is None:
+        return Protobuf(GetMessageClass(found))
+    wanted = declared.generated.DESCRIPTOR
+    # A package may have been renamed: to the bytes it makes no difference.
+    if found.name != wanted.name:
+        text = f"it is a message {found.full_name}, where {wanted.full_name} is declared"
+        raise Undecodable(Reason.NOT_PROTOBUF, text)
+    return declared

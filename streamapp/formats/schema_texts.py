@@ -1,0 +1,68 @@
+"""The schema that a declared format writes with, as it is registered."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from streamapp.errors import StreamappError
+from streamapp.formats.avro import Avro
+from streamapp.formats.protobuf import SUFFIX, Protobuf
+from streamapp.formats.registry import Schema, SchemaType
+from streamapp.formats.schema_readers import WELL_KNOWN_FILES, plain
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import Descriptor
+
+__all__ = ["Written", "written"]
+
+
+class Written(NamedTuple):
+    """A schema, the full name of the record in it ("" = it is none), and of Protobuf which message that is."""
+
+    schema: Schema
+    record: str
+    path: tuple[int, ...] | None = None
+
+
+def written(format_: Avro | Protobuf) -> Written:
+    """Return the schema of a format.
+
+    Raises:
+        StreamappError: if it has none that can be registered.
+    """
+    return _avro(format_) if isinstance(format_, Avro) else _protobuf(format_)
+
+
+def _avro(format_: Avro) -> Written:
+    if format_.single_object:
+        raise StreamappError("single_object=True has the schema's fingerprint where a registry's id is to be: leave it")
+    parsed = format_.parsed
+    text = json.dumps(plain(parsed), separators=(",", ":"), ensure_ascii=False)
+    return Written(Schema(SchemaType.AVRO, text), parsed.get("name", "") if isinstance(parsed, dict) else "")
+
+
+def _protobuf(format_: Protobuf) -> Written:
+    descriptor, source = cast("Descriptor", format_.generated.DESCRIPTOR), format_.source
+    for imported in descriptor.file.dependencies:
+        if not imported.name.startswith(WELL_KNOWN_FILES):
+            raise StreamappError(
+                f"{descriptor.file.name} imports {imported.name}: schemas are registered without others that they "
+                "refer to; have the messages in one file"
+            )
+    if isinstance(source, str | os.PathLike) and os.fspath(source).endswith(SUFFIX):
+        text = Path(source).read_text("utf-8")
+    else:  # what registries take, too
+        text = base64.b64encode(descriptor.file.serialized_pb).decode()
+    return Written(Schema(SchemaType.PROTOBUF, text), descriptor.full_name, _path(descriptor))
+
+
+def _path(descriptor: Descriptor) -> tuple[int, ...]:
+    """Return the index of a message in its file, after those of the messages around it."""
+    outer = descriptor.containing_type
+    if outer is None:
+        return ([*descriptor.file.message_types_by_name].index(descriptor.name),)
+    return (*_path(outer), [one.name for one in outer.nested_types].index(descriptor.name))

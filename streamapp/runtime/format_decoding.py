@@ -1,0 +1,103 @@
+"""Decoding values that are not JSON: only their key is looked at, and they stay as they came."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+import msgspec
+
+from streamapp.formats.format import Format
+from streamapp.formats.serde import Translated
+from streamapp.formats.undecodable import Reason, Undecodable
+from streamapp.kafka.record import Record
+from streamapp.runtime.batch import Batch
+from streamapp.runtime.decoding import Decoded, Decoder
+from streamapp.runtime.work import Rejected
+
+__all__ = ["FormatDecoder", "KeyReader"]
+
+T = TypeVar("T")
+
+#: Returns the key that is in a value; raises any error for bytes that are no value.
+KeyReader = Callable[[bytes], str | int]
+
+
+class FormatDecoder(Decoder[T]):
+    """Decodes records of a format, as `Decoder` does those of JSON.
+
+    Args:
+        format: what values are.
+        type: of their JSON, a msgspec Struct.
+        key, tombstones, field, remedy: as of `Decoder`.
+        read: gives the key of a value without decoding the rest of it; None = all is decoded.
+        bare: makes values that `read` does not take, and are good, such as it takes; None = they stay as they came.
+    """
+
+    def __init__(
+        self,
+        format: Format,  # noqa: A002
+        type: type[T],  # noqa: A002
+        key: Callable[[T], str | int],
+        *,
+        read: KeyReader | None = None,
+        bare: Callable[[bytes], bytes] | None = None,
+        tombstones: bool = False,
+        field: str = "user_id",
+        remedy: str = "",
+    ) -> None:
+        super().__init__(type, key, tombstones=tombstones, field=field, remedy=remedy)
+        self._format = format
+        self._read = read
+        self._bare = bare
+
+    def split(self, batch: Batch) -> tuple[Decoded, list[Rejected]]:
+        """Divide a batch into the records that can be used, and those that cannot."""
+        if self._all_good(batch):
+            return Decoded.all_of(batch), []
+        good: list[Record] = []
+        bad: list[Rejected] = []
+        for record in batch:
+            if self._reads(record):
+                good.append(record)
+                continue
+            try:
+                self.decode(record)
+                good.append(self._made_bare(record))
+            except Undecodable as exc:
+                bad.append(Rejected(batch.tp, record, exc.reason, str(exc)))
+        return Decoded(batch.tp, good, batch.work), bad
+
+    def _made_bare(self, record: Record) -> Record:
+        if self._bare is None or record.value is None:
+            return record
+        bare = self._bare(record.value)
+        headers = list(record.headers)
+        made = Translated(record.key, bare, record.timestamp, record.offset, headers, record)
+        return cast(Record, made)
+
+    def _reads(self, record: Record) -> bool:
+        """Return whether a record surely can be used."""
+        if self._read is None or record.value is None or not record.key:
+            return False
+        try:
+            return record.key == str(self._read(record.value)).encode()
+        except Exception:  # of any kind; what is wrong is found out by decoding it
+            return False
+
+    def _all_good(self, batch: Batch) -> bool:
+        read = self._read
+        if read is None or None in batch.values or not all(batch.keys):
+            return False
+        try:
+            return batch.keys == [str(read(value)).encode() for value in cast("list[bytes]", batch.values)]
+        except Exception:  # as above
+            return False
+
+    def _value(self, record: Record) -> tuple[bytes, T]:
+        data = self._format.to_json(record.value or b"", record.headers)
+        try:
+            return data, self._decoded(data)
+        except msgspec.ValidationError as exc:
+            reason = Reason.MISSING_FIELD if "missing required field" in str(exc) else Reason.WRONG_TYPE
+            raise Undecodable(reason, str(exc)) from None

@@ -1,0 +1,102 @@
+"""The schema registry before the start, and the schemas that a batch waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from streamapp.errors import StreamappError
+from streamapp.formats.registered import RegisteredData, UnfetchedError
+from streamapp.formats.registry import Registry, RegistryAwayError, RegistryError
+from streamapp.runtime.problems import Problems
+from streamapp.settings import PREFIX
+from streamapp.worker.start import Start
+
+__all__ = ["check_registry", "fetched"]
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that a start waits for the registry, as it does for the broker.
+START_TIMEOUT_S: Final = 30.0
+#: Seconds before it is asked again.
+RETRY_S: Final = 0.5
+RETRY_MAX_S: Final = 5.0
+#: Name of the problem at ``/health``.
+PROBLEM: Final = "schema registry"
+
+
+def check_registry(start: Start) -> None:
+    """Have the schemas of what is written registered, or looked up, and see that the others can be asked for.
+
+    Raises:
+        StreamappError: if the registry does not answer within half a minute, or refuses a schema or us.
+    """
+    app, used = start.app, dict(_used(start))
+    if not used:
+        return
+    first = next(iter(used)).topic
+    if not app.settings.registry_url:
+        raise StreamappError(f"{first} is in the wire format of a schema registry: set {PREFIX}REGISTRY_URL")
+    registry = Registry(app.settings)
+    _wait(registry)
+    for data, written in used.items():
+        data.connect(registry)
+        if written:
+            data.register(app.settings)
+
+
+def _used(start: Start) -> Iterator[tuple[RegisteredData, bool]]:
+    """Go through the values and keys in the registry's wire format; with whether they are written."""
+    declared = start.app.declared
+    for topic, serde in declared.serdes.items():
+        for data in (serde.value, serde.key):
+            if isinstance(data, RegisteredData):
+                yield data, topic in declared.sinks or topic in declared.internal
+
+
+def _wait(registry: Registry) -> None:
+    """Wait until the registry answers."""
+    deadline, told = time.monotonic() + START_TIMEOUT_S, False
+    while True:
+        try:
+            registry.ask()
+        except RegistryAwayError as exc:
+            if time.monotonic() > deadline:
+                raise RegistryError(f"{exc}; waited for {START_TIMEOUT_S:.0f} s") from None
+            if not told:
+                print(f"streamapp: waiting: {exc}", file=sys.stderr, flush=True)
+                told = True
+            time.sleep(RETRY_S)
+        else:
+            return
+
+
+async def fetched(needed: UnfetchedError, problems: Problems, current: Callable[[], bool]) -> None:
+    """Have a schema fetched, in a thread, and wait for it; while the registry is away that is a problem at ``/health``.
+
+    Args:
+        needed: the schema.
+        problems: where it is told.
+        current: tells whether anybody still waits.
+    """
+    delay_s, told = RETRY_S, False
+    try:
+        while current():
+            try:
+                await asyncio.to_thread(needed.fetch)
+            except StreamappError as exc:
+                text = f"records of schema {needed.schema} wait: {exc}"
+                if not told:
+                    logger.warning("%s", text)
+                problems.report((PROBLEM, needed.schema), text)
+                told = True
+                await asyncio.sleep(delay_s)
+                delay_s = min(delay_s * 2, RETRY_MAX_S)
+            else:
+                return
+    finally:
+        problems.over((PROBLEM, needed.schema))

@@ -1,0 +1,124 @@
+"""A worker whose topics are in a registry's wire format, while the registry is there and while it is not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from apicurio import PATH, Apicurio, Door
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
+from confluent_kafka.serialization import MessageField, SerializationContext
+from ports import free_port
+from registry_app import ORDER
+from topics import Topics
+from worker import Worker, wait_until
+
+
+class Shop:
+    """A worker, its topics, and the door to the registry, which only the worker goes through."""
+
+    def __init__(self, topics: Topics, worker: Worker, apicurio: Apicurio, port: int) -> None:
+        self.topics, self.worker, self.apicurio, self.port = topics, worker, apicurio, port
+        self.client = SchemaRegistryClient({"url": apicurio.url, "timeout": 10})
+
+    def door(self) -> Door:
+        return Door(self.apicurio, port=self.port)
+
+    def of(self, name: str) -> SerializationContext:
+        return SerializationContext(self.topics.prefix + name, MessageField.VALUE)
+
+    def encoded(self, name: str, value: dict[str, Any], *fields: dict[str, Any]) -> bytes:
+        """Write a value as Confluent's serializer does, by a schema with further fields."""
+        named = {**ORDER, "name": name.title().removesuffix("s")}
+        schema = {**named, "fields": [{"name": "id", "type": "string"}, *fields]}
+        data = AvroSerializer(self.client, json.dumps(schema))(value, self.of(name))
+        assert data is not None
+        return data
+
+    def order(self, key: str, value: bytes) -> None:
+        self.topics.send("orders", key, value)
+        self.topics.flush()
+
+    def results(self, name: str, count: int) -> list[Any]:
+        wait_until(lambda: self.topics.end(name) >= count, f"{name} has {count}")
+        return list(self.topics.read(name))
+
+
+NAME = {"name": "name", "type": "string"}
+AMOUNT = {"name": "amount", "type": "double"}
+NOTE = {"name": "note", "type": "string"}
+
+
+@pytest.fixture(scope="module")
+def shop(kafka, apicurio: Apicurio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    topics = Topics(kafka.bootstrap, "registry", partitions=1)
+    topics.create("orders", "customers", "prices")
+    port = free_port()
+    url = f"http://127.0.0.1:{port}{PATH}"
+    settings = {**topics.settings, "registry_url": url}
+    with Worker(tmp_path_factory.mktemp("registry"), app="registry_app", **settings) as worker:
+        yield Shop(topics, worker, apicurio, port)
+
+
+@pytest.fixture(scope="module")
+def started(shop: Shop) -> Shop:
+    """The shop once the worker has found the registry, which was away at its start; afterwards the door is shut."""
+    wait_until(lambda: "streamapp: waiting: the schema registry at" in shop.worker.log, "it waits for the registry")
+    with shop.door():
+        shop.worker.wait_ready()
+        shop.topics.send("customers", "ann", shop.encoded("customers", {"id": "ann", "name": "Ann"}, NAME))
+        shop.topics.flush()
+        shop.order("ann", shop.encoded("orders", {"id": "o1", "amount": 12.5}, AMOUNT))
+        shop.results("named", 1)
+        shop.results("large", 1)
+        shop.results("priced", 1)
+    return shop
+
+
+def test_what_another_schema_wrote_is_joined_as_the_declared_one(started: Shop) -> None:
+    joined = json.loads(started.results("named", 1)[0].value())
+    assert joined == {"left": {"id": "o1", "amount": 12.5}, "right": {"id": "ann", "name": "Ann"}}
+
+
+def test_results_are_of_the_schema_that_was_registered_at_the_start(started: Shop) -> None:
+    (result,) = started.results("large", 1)
+    assert AvroDeserializer(started.client)(result.value(), started.of("large")) == {"id": "o1", "amount": 12.5}
+    assert started.client.get_latest_version(f"{started.topics.prefix}large-value").version == 1
+
+
+def test_a_batch_of_an_unknown_schema_waits_for_a_registry_that_is_away(started: Shop) -> None:
+    value = {"id": "o2", "amount": 20.0, "note": "x"}
+    started.order("ann", started.encoded("orders", value, AMOUNT, NOTE))
+    wait_until(started.worker.problems, "the worker tells of the registry")
+    (problem,) = started.worker.problems()
+    assert problem.startswith("records of schema ")
+    assert f"wait: the schema registry at http://127.0.0.1:{started.port}" in problem
+    with started.door():
+        joined = started.results("named", 2)[-1]
+    assert json.loads(joined.value())["left"] == {"id": "o2", "amount": 20}
+    wait_until(lambda: not started.worker.problems(), "nothing is wrong any more")
+    assert started.topics.end("dead_letters") == 0
+
+
+def test_a_global_table_waits_for_a_schema_too_and_goes_on(started: Shop) -> None:
+    value = started.encoded("prices", {"id": "o3", "amount": 7.5}, AMOUNT)
+    started.topics.send("prices", "o3", value)
+    started.topics.flush()
+    wait_until(started.worker.problems, "the worker tells of the registry")
+    with started.door():
+        wait_until(lambda: not started.worker.problems(), "nothing is wrong any more")
+        started.order("ann", started.encoded("orders", {"id": "o3", "amount": 1.0}, AMOUNT))
+        priced = started.results("priced", 3)[-1]
+    assert json.loads(priced.value())["right"] == {"id": "o3", "amount": 7.5}
+
+
+def test_a_schema_that_the_registry_does_not_have_goes_to_the_dead_letters(started: Shop) -> None:
+    with started.door():
+        started.order("ann", (1_999_999_999).to_bytes(5) + b"rest")
+        letters = started.results("dead_letters", 3)  # of the joins, and of the function
+    headers = dict(letters[0].headers())
+    assert headers["reason"] == b"unknown_schema"
+    assert headers["error"].startswith(b"schema 1999999999: the schema registry at")
