@@ -11,7 +11,7 @@ FAULTS ?=
 MODEL ?=
 FUZZ ?= 600
 
-.PHONY: help install dev demo test wheel coverage lint format types audit model bench faults fuzz upstream clean
+.PHONY: help install dev demo test wheel coverage lint format types audit screenshots model bench faults fuzz upstream clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -67,6 +67,9 @@ types: dev  ## mypy --strict; the tests a little less so
 audit: dev  ## known vulnerabilities of what is installed, by pip-audit
 	@$(BIN)/pip-audit --strict --disable-pip --no-deps --progress-spinner off \
 		--requirement <($(BIN)/python -m pip freeze --exclude-editable)
+
+screenshots: dev  ## the pictures of docs/look.md, of a demo that runs; URL=http://127.0.0.1:6066/dashboard/
+	@$(BIN)/python docs/look/screenshots.py $(or $(URL),http://127.0.0.1:6066/dashboard/)
 
 model: dev  ## train the model of the risk pipeline anew; MODEL=--help tells more
 	@$(BIN)/python -m streamapp.pipelines.risk.training $(MODEL)

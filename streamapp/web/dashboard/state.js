@@ -16,7 +16,7 @@ export function statePanel() {
   const show = list(wide.body, (/** @type {TableState} */ one) => one.name, tableRow);
   const failed = h("p", { class: "error" });
   const search = searchForm();
-  const element = section("state", "State", wide.element, failed, search.element);
+  const element = section("tables", "State", wide.element, failed, search.element);
   let next = 0;
   return {
     element,
