@@ -9,8 +9,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, Final
 
-from benchmarks import format_page
-from benchmarks import client_results
+from benchmarks import client_results, format_page
 from benchmarks.blocks import about, blocks, percentiles, table
 from benchmarks.pairs import DISORDER, GRACE, WINDOW, Pairs
 from benchmarks.peers import KAFKA_STREAMS, PAIRING, PEERS, Peer, Streamapp, exactly_once

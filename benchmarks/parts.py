@@ -7,8 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, TypeVar
 
-from benchmarks import format_join, format_library, hotspots, latency, recovery, risk, sensor_detector, takeover
-from benchmarks import clients, hotspots, latency, recovery, risk, sensor_detector, takeover
+from benchmarks import (
+    clients,
+    format_join,
+    format_library,
+    hotspots,
+    latency,
+    recovery,
+    risk,
+    sensor_detector,
+    takeover,
+)
 from benchmarks.client_results import ClientRun, Clients
 from benchmarks.machine import About
 from benchmarks.options import Options

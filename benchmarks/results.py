@@ -10,9 +10,9 @@ from typing import Final, Generic, Self, TypeVar
 
 import msgspec
 
+from benchmarks.client_results import Clients
 from benchmarks.format_join import FormatWorkload
 from benchmarks.format_results import LibraryFigures
-from benchmarks.client_results import Clients
 from benchmarks.machine import About
 from benchmarks.pairs import Pairs
 from benchmarks.percentiles import Percentiles

@@ -1,4 +1,3 @@
-"""How long a click takes until its joined record can be read, while all rows of its table are scanned.
 """How long a click takes until its joined record can be read, while all rows of the table are scanned.
 
 python -m benchmarks.scan_latency --to scan.json
@@ -64,7 +63,6 @@ def pages(url: str) -> Iterator[Page]:
     """Read page by page."""
     cursor: str | None = ""
     while cursor is not None:
-        with urllib.request.urlopen(url + (f"&cursor={cursor}" if cursor else ""), timeout=60) as answer:  # noqa: S310 - of loopback
         with urllib.request.urlopen(url + (f"&cursor={cursor}" if cursor else ""), timeout=60) as answer:  # noqa: S310
             page = msgspec.json.decode(answer.read(), type=Page)
         yield page
@@ -127,7 +125,6 @@ def measure(bootstrap: str, directory: Path, options: argparse.Namespace) -> dic
 def _wait_until_filled(table: str, rows: int) -> None:
     end = time.monotonic() + FILLED_S
     while True:
-        with urllib.request.urlopen(table, timeout=60) as answer:  # noqa: S310 - of loopback
         with urllib.request.urlopen(table, timeout=60) as answer:  # noqa: S310
             found = json.load(answer)["rows"]
         if found >= rows:
@@ -187,7 +184,6 @@ def _read(bootstrap: str, times: list[tuple[float, float]], over: threading.Even
         if message.error():
             raise KafkaException(message.error())
         now = time.time_ns()
-        sent_at = msgspec.json.decode(message.value() or b"")["click"]["sent_at"]
         sent_at = msgspec.json.decode(message.value() or b"{}")["click"]["sent_at"]
         times.append((now / 1e9, (now - sent_at) / 1e6))
     consumer.close()

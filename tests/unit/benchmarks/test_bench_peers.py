@@ -60,8 +60,7 @@ def test_a_peer_that_is_not_known_is_refused(capsys: pytest.CaptureFixture[str])
 
 def test_all_parts_and_peers_are_run_if_none_are_named() -> None:
     options = parse([])
-    assert len(options.parts) == 15
-    assert len(options.parts) == 14
+    assert len(options.parts) == 16
     assert [peer.name for peer in options.peers] == ["streamapp", *(peer.name for peer in PEERS)]
     assert [peer.name for peer in options.pairing] == ["streamapp", *(peer.name for peer in PAIRING)]
     assert options.command == "make bench"

@@ -10,10 +10,10 @@ import pytest
 
 from benchmarks import format_page, tuning_page, tuning_plots
 from benchmarks.check import Check
+from benchmarks.client_results import ClientRun, Clients, Task
 from benchmarks.format_join import FormatWorkload
 from benchmarks.format_results import LibraryFigures
 from benchmarks.knobs import KNOBS
-from benchmarks.client_results import ClientRun, Clients, Task
 from benchmarks.machine import About
 from benchmarks.page import render, render_clients
 from benchmarks.pairs import Pairs
