@@ -40,7 +40,7 @@ demo: install  ## start Kafka, worker and producer; PIPELINE=clicks|risk|sensors
 HANGS := -o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true --max-worker-restart 0
 
 test: dev lint types  ## lint, types and all tests
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(HANGS) --durations 25
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(HANGS) --durations 25
 
 wheel: dev  ## build a wheel, and try it in an empty venv on each Python here
 	@$(BIN)/python -m pytest -m slow tests/packaging

@@ -36,7 +36,7 @@ SET: dict[Callable[..., Any], set[str]] = {
 }
 #: The same of what a class has.
 DEFINED: dict[type, set[str]] = {
-    App: {"_fetcher"},
+    App: {"_consumer", "_fetcher"},
     Collection: {"_serializer_from_type"},
     KafkaError: {"_WAIT_COORD"},
     ProduceRequest: {"_CLASSES"},

@@ -13,16 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import cramjam
-
-sys.path.append(sys.argv[1])
-
 from libraries import LIBRARIES, Library
 from records import SIZES, of_size
 
 ROUNDS = 3
 
 
-def main(seconds: float) -> None:
+def main(directory: str, seconds: float) -> None:
+    sys.path.append(directory)
     found = []
     for size in SIZES:
         records = of_size(size)
@@ -75,4 +73,4 @@ def _chunks(things: Sequence[Any]) -> Iterator[Sequence[Any]]:
 
 if __name__ == "__main__":
     sys.path.append(sys.argv[1])
-    main(float(sys.argv[2]))
+    main(sys.argv[1], float(sys.argv[2]))
