@@ -101,7 +101,7 @@ def _encoded() -> bytes:
 def _operation(one: Operation, known: Mapping[Any, Any]) -> dict[str, Any]:
     kinds = [{} if kind is Any else known[kind] for kind in one.answers]
     schema = one.described or (kinds[0] if len(kinds) == 1 else {"anyOf": kinds})
-    media = JSON if kinds or one.described else PLAIN
+    media = one.media or (JSON if kinds or one.described else PLAIN)
     answers = {
         str(one.status.value): _answer(one.status.phrase, schema if media == JSON else {"type": "string"}, media)
     }

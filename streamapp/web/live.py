@@ -69,7 +69,7 @@ class Live:
 
     async def _send(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
-        response.content_type = "text/event-stream"
+        response.content_type = EVENT_STREAM
         await response.prepare(request)
         if not self._making:
             self._tell()
@@ -115,6 +115,7 @@ def _event(name: str, snapshot: msgspec.Struct) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (name.encode(), msgspec.json.encode(snapshot))
 
 
+EVENT_STREAM: Final = "text/event-stream"
 LIVE: Final = web.AppKey[Live]("live", Live)
 
 
@@ -124,5 +125,5 @@ async def live(request: web.Request) -> web.StreamResponse:
 
 
 operations = [
-    get("/api/live", live),
+    get("/api/live", live, media=EVENT_STREAM),
 ]

@@ -38,6 +38,7 @@ class Operation:
         errors: the statuses besides 200 and those that each path may have.
         status: of a good answer that is another one than 200.
         described: in place of the types, where the answer is no type of ours.
+        media: of an answer that is neither JSON nor plain text.
     """
 
     method: str
@@ -48,6 +49,7 @@ class Operation:
     errors: Collection[HTTPStatus] = ()
     status: HTTPStatus = HTTPStatus.OK
     described: Schema | None = None
+    media: str = ""
 
     @property
     def summary(self) -> str:

@@ -62,11 +62,11 @@ async def page(request: web.Request) -> web.StreamResponse:
 
 async def to_page(_request: web.Request) -> web.Response:
     """Lead to the page."""
-    return web.Response(status=HTTPStatus.PERMANENT_REDIRECT, headers={"Location": PREFIX})
+    return web.Response(text=f"see {PREFIX}", status=HTTPStatus.PERMANENT_REDIRECT, headers={"Location": PREFIX})
 
 
 operations = [
     get(PREFIX.rstrip("/"), to_page, status=HTTPStatus.PERMANENT_REDIRECT),
-    get(PREFIX, page),
-    get(PREFIX + "{name:.+}", page, errors=(HTTPStatus.NOT_FOUND,)),
+    get(PREFIX, page, media="text/html"),
+    get(PREFIX + "{name:.+}", page, media="*/*", errors=(HTTPStatus.NOT_FOUND,)),
 ]

@@ -28,6 +28,9 @@ class Elsewhere(Output):
     ) -> None:
         """Send nothing."""
 
+    def send_as_they_came(self, batch: Batch, results: Sequence[Result], origin: Origin | None = None) -> None:
+        """Send nothing."""
+
 
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
