@@ -3,13 +3,39 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import statistics
 from collections import defaultdict
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
 
 from benchmarks.blocks import about, blocks, table
 from benchmarks.machine import About
 
-__all__ = ["ClientRun", "Clients", "Task", "render"]
+__all__ = ["ClientRun", "Clients", "Task", "Work", "render"]
+
+
+class Work(enum.StrEnum):
+    """What is done with messages."""
+
+    PRODUCE = "produce"
+    CONSUME = "consume"
+    #: Each is sent once the one before is acknowledged, all on one connection.
+    ONE_BY_ONE = "one by one"
+    #: The same, but each has a producer, and so a connection, of its own.
+    CONNECT = "connect"
+
+
+#: How the table names them.
+TITLES: Final[Mapping[Work, str]] = MappingProxyType(
+    {
+        Work.PRODUCE: "produce",
+        Work.CONSUME: "consume",
+        Work.ONE_BY_ONE: "one by one, one connection",
+        Work.CONNECT: "one by one, a connection each",
+    }
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,27 +43,27 @@ class Task:
     """What a client has to do.
 
     Args:
-        work: ``produce``, ``consume``, or ``connect``: a connection of its own for each message.
+        work: what it is to do.
         size: bytes of a value.
         compression: as Kafka names it.
-        acks: ``1``, ``all`` or ``idempotent``.
-        count: messages.
+        acks: ``1``, ``all`` or ``idempotent``, of what is produced.
+        count: messages, of a client that is not slow.
     """
 
-    work: str
+    work: Work
     size: int
     compression: str
     acks: str
     count: int
 
     def __str__(self) -> str:
-        acks = f", acks {self.acks}" if self.work == "produce" else ""
-        return f"{self.work}, {self.size:,} bytes, {self.compression}{acks}"
+        acks = f", acks {self.acks}" if self.work is Work.PRODUCE else ""
+        return f"{TITLES[self.work]}, {self.size:,} bytes, {self.compression}{acks}"
 
 
 @dataclasses.dataclass(frozen=True)
 class ClientRun:
-    """What a task took a client: messages a second, CPU a message (µs), and whether each message was there."""
+    """What a task took a client: messages a second, CPU a message (µs), and whether the broker has all of it."""
 
     client: str
     task: Task

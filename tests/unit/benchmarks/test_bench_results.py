@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import format_page, tuning_page, tuning_plots
 from benchmarks.check import Check
-from benchmarks.client_results import ClientRun, Clients, Task
+from benchmarks.client_results import ClientRun, Clients, Task, Work
 from benchmarks.format_join import FormatWorkload
 from benchmarks.format_results import LibraryFigures
 from benchmarks.knobs import KNOBS
@@ -85,7 +85,7 @@ JOINS = [
     Run(f"streamapp-{kind}", FormatWorkload(10, 1_000, kind=kind), dataclasses.replace(FIGURES, per_s=per_s), RIGHT, [])
     for kind, per_s in ((FormatName.JSON, 4_000.0), (FormatName.PROTOBUF, 3_000.0))
 ]
-TASK = Task("produce", 100, "lz4", "1", 9)
+TASK = Task(Work.PRODUCE, 100, "lz4", "1", 9)
 RESULTS = {
     Part.THROUGHPUT: Runs(ABOUT, [run("streamapp", 3_000.0)], {"pathway": "not today"}),
     Part.PAIRS: Runs(ABOUT, [Run("streamapp", PAIRS, FIGURES, RIGHT, [(0.0, 0), (4.0, 1_000)])], {}),
