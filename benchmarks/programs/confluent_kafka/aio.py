@@ -68,6 +68,7 @@ async def consume():
         await consumer.assign([TopicPartition(WARM_TOPIC, 0, 0)])
         taken(await consumer.consume(1))
         await consumer.commit(asynchronous=False)
+        await consumer.list_topics(TOPIC)  # as in client.py
         clock.start()
         await consumer.assign([TopicPartition(TOPIC, number, 0) for number in range(PARTITIONS)])
         count = size = 0

@@ -66,6 +66,7 @@ def consume():
     consumer.assign([TopicPartition(WARM_TOPIC, 0, 0)])
     taken(consumer.consume(1))
     consumer.commit(asynchronous=False)
+    consumer.list_topics(TOPIC)  # librdkafka would look for the leaders of a topic only a second after it is assigned
     clock.start()
     consumer.assign([TopicPartition(TOPIC, number, 0) for number in range(PARTITIONS)])
     count = size = 0

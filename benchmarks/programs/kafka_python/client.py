@@ -95,6 +95,7 @@ def consume():
     while not consumer.poll(timeout_ms=1000, max_records=1):
         pass
     consumer.commit()
+    consumer.partitions_for_topic(TOPIC)  # it would ask for a topic only when it is assigned
     clock.start()
     begin(consumer, [TopicPartition(TOPIC, number) for number in range(PARTITIONS)])
     count = size = 0
