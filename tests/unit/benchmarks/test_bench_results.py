@@ -176,6 +176,25 @@ def test_the_page_of_the_clients_has_the_median_of_each_task() -> None:
     assert row(page, "produce, 100 bytes, lz4, acks 1") == ["produce, 100 bytes, lz4, acks 1", "5,000 (7.0)"]
 
 
+def test_the_page_of_the_clients_says_what_a_connection_is_worth_that_is_kept() -> None:
+    works = {Work.ONE_BY_ONE: 900.0, Work.CONNECT: 200.0}
+    some = [ClientRun("aiokafka", Task(work, 100, "none", "all", 9), of, 7.0, True) for work, of in works.items()]
+    page = render_clients(Results(clients=Clients(ABOUT, some, {})))
+    assert row(page, "one connection, as fast as a connection each")[1] == "4.5 times"
+
+
+def test_the_page_of_the_clients_leaves_out_what_a_client_does_not_do() -> None:
+    other = Task(Work.CONSUME, 100, "none", "all", 9)
+    some = [ClientRun("aiokafka", TASK, 5.0, 7.0, True), ClientRun("confluent_tuned", other, 5.0, 7.0, True)]
+    page = render_clients(Results(clients=Clients(ABOUT, some, {})))
+    assert row(page, str(TASK)) == [str(TASK), "5 (7.0)", ""]
+
+
+def test_the_page_of_the_clients_has_what_is_quoted_beside_what_is_measured() -> None:
+    page = render_clients(Results(clients=Clients(ABOUT, [ClientRun("aiokafka", TASK, 1.0, 7.0, True)], {})))
+    assert row(page, "quoted in articles") == ["quoted in articles", "78,000"]
+
+
 def test_the_page_of_the_clients_gives_no_figure_where_messages_are_missing() -> None:
     page = render_clients(Results(clients=Clients(ABOUT, [ClientRun("aiokafka", TASK, 1.0, 7.0, False)], {})))
     assert row(page, "produce, 100 bytes, lz4, acks 1")[1] == "wrong"
