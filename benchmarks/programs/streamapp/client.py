@@ -179,8 +179,6 @@ class Consumer:
                 count += len(records)
                 size += sum([len(record.value or b"") for record in records])
             feed.want(set(fetched.records))
-        self._group.assign([TopicPartition(*tp) for tp in partitions])
-        self._group.pause(*self._group.assignment())
         await self._group.commit({TopicPartition(*tp): offset for tp, offset in positions.items()})
         feed.end()
         await running
@@ -193,10 +191,13 @@ async def consume() -> None:
         app = App(Settings(broker=BROKER, datadir=Path(datadir), store="memory://", buffer=FETCH_BYTES))
         group = AIOKafkaConsumer(bootstrap_servers=BROKER, group_id=GROUP, enable_auto_commit=False)
         async with Reader(app) as reader, group:
+            first, others = {TP(WARM_TOPIC, 0)}, {TP(TOPIC, number) for number in range(PARTITIONS)}
+            group.assign([TopicPartition(*tp) for tp in first | others])
+            group.pause(*group.assignment())
             consumer = Consumer(reader, group)
-            await consumer.read({TP(WARM_TOPIC, 0)}, 1)
+            await consumer.read(first, 1)
             clock.start()
-            clock.stop(*await consumer.read({TP(TOPIC, number) for number in range(PARTITIONS)}, COUNT))
+            clock.stop(*await consumer.read(others, COUNT))
 
 
 asyncio.run({"produce": produce, "consume": consume, "one by one": one_by_one, "connect": connect_each_time}[WORK]())
