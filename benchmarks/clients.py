@@ -75,9 +75,17 @@ def clients(streamapp: Path) -> list[Client]:
             arguments=("consumer:fetch.queue.backoff.ms=10",),
             does=frozenset({Work.CONSUME}),
         ),
-        Client("confluent_aio", "confluent_aio", folder=confluent, program="aio.py", slower=2),
-        Client("aiokafka", "aiokafka", slower=2),
-        Client("kafka_python", "kafka_python", slower=8),
+        Client("confluent_aio", "confluent_aio", folder=confluent, program="aio.py"),
+        Client("aiokafka", "aiokafka", slower=4),
+        Client("kafka_python", "kafka_python", slower=4),
+        Client(
+            "kafka_python_pure",
+            "kafka_python_pure",
+            folder="kafka_python",
+            arguments=("without-crc32c",),
+            slower=16,
+            does=frozenset({Work.PRODUCE, Work.CONSUME}),
+        ),
     ]
 
 
@@ -86,7 +94,7 @@ def tasks(messages: int) -> Iterator[Task]:
 
     Twice as many are consumed, since that is faster.
     """
-    counts = {100: messages, 1_000: messages // 4, 10_000: messages // 40}
+    counts = {100: messages, 1_000: messages // 2, 10_000: messages // 20}
     for size, count in counts.items():
         for compression in ("none", "lz4"):
             yield Task(Work.PRODUCE, size, compression, "all", count)

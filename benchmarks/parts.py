@@ -174,11 +174,11 @@ def profile(runner: Runner, options: Options) -> Profile:
 
 
 def measure_clients(runner: Runner, options: Options) -> Clients:
-    """Let clients produce and consume, in rounds; a tenth as many messages as there are clicks elsewhere."""
+    """Let clients produce and consume, in rounds; three messages for each ten clicks elsewhere."""
     installed, left_out = _install(options, clients.clients(options.streamapp.bin))
     runs: list[ClientRun] = []
     for number in range(options.rounds):
-        for place, task in enumerate(clients.tasks(options.clicks // 10)):
+        for place, task in enumerate(clients.tasks(3 * options.clicks // 10)):
             order = installed if number % 2 == 0 else installed[::-1]
             for run in clients.measure(runner.topics, order, task, 100 * number + place):
                 print(f"{run.client:16} {run}", flush=True)
