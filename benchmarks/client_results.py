@@ -36,7 +36,8 @@ TITLES: Final[Mapping[Work, str]] = MappingProxyType(
         Work.CONNECT: "one by one, a connection each",
     }
 )
-#: The row that says what it is worth to keep a connection.
+#: What is compared to say what it is worth to keep a connection, and the row that says it.
+ONE_BY_ONE: Final = (Work.ONE_BY_ONE, Work.CONNECT)
 REUSED: Final = "one connection, as fast as a connection each"
 #: Messages a second that articles quote, without the size of a message, the settings or the machine.
 QUOTED: Final[Mapping[str, str]] = MappingProxyType(
@@ -99,12 +100,14 @@ def render(measured: Clients | None) -> str:
         groups[run.task][run.client].append(run)
     clients = list(dict.fromkeys(run.client for run in measured.runs))
     rows = [[str(task), *(_cell(of.get(client, [])) for client in clients)] for task, of in groups.items()]
-    works = {task.work: of for task, of in groups.items()}
-    kept, each = (works.get(work, {}) for work in (Work.ONE_BY_ONE, Work.CONNECT))
-    rows.append([REUSED, *(_times(kept.get(client, []), each.get(client, [])) for client in clients)])
+    rows.append([REUSED, *(_times(*(_of(measured, work, client) for work in ONE_BY_ONE)) for client in clients)])
     rows.append(["quoted in articles", *(QUOTED.get(client, "") for client in clients)])
     left_out = "\n".join(f"Left out: {client}: {why}." for client, why in measured.left_out.items())
     return blocks(table(["messages/s (CPU µs a message)", *clients], rows), about(measured.about), left_out)
+
+
+def _of(measured: Clients, work: Work, client: str) -> list[ClientRun]:
+    return [run for run in measured.runs if run.task.work is work and run.client == client]
 
 
 def _cell(runs: Sequence[ClientRun]) -> str:
