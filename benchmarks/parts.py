@@ -174,17 +174,17 @@ def profile(runner: Runner, options: Options) -> Profile:
 
 
 def measure_clients(runner: Runner, options: Options) -> Clients:
-    """Let clients produce and consume, in rounds; a fifth as many messages as there are clicks elsewhere."""
-    installed, left_out = _install(options, clients.CLIENTS)
+    """Let clients produce and consume, in rounds; three messages for each ten clicks elsewhere."""
+    installed, left_out = _install(options, clients.clients(options.streamapp.bin))
     runs: list[ClientRun] = []
     for number in range(options.rounds):
-        for place, task in enumerate(clients.tasks(options.clicks // 5)):
+        for place, task in enumerate(clients.tasks(3 * options.clicks // 10)):
             order = installed if number % 2 == 0 else installed[::-1]
             for run in clients.measure(runner.topics, order, task, 100 * number + place):
                 print(f"{run.client:16} {run}", flush=True)
                 runs.append(run)
     about = About.now(options.command, options.streamapp.bin)
-    versions = {one.name: one.version for one in installed}
+    versions = {one.name: one.version for one in installed if one.version}
     return Clients(dataclasses.replace(about, versions={**about.versions, **versions}), runs, left_out)
 
 

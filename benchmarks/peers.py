@@ -19,6 +19,7 @@ __all__ = [
     "KAFKA_STREAMS",
     "PAIRING",
     "PEERS",
+    "PROGRAMS",
     "Job",
     "KafkaStreams",
     "PairingKafkaStreams",

@@ -157,7 +157,7 @@ class Topics:
             raise RuntimeError(f"{name}: {number:,} records were produced, {found:,} are there")
 
 
-def producer(bootstrap: str, *, linger_ms: float) -> Producer:
+def producer(bootstrap: str, *, linger_ms: float, compression: str = "lz4") -> Producer:
     """Make a producer that sends each key where the Java clients and Faust send it."""
     return Producer(
         {
@@ -166,7 +166,7 @@ def producer(bootstrap: str, *, linger_ms: float) -> Producer:
             "socket.nagle.disable": True,
             "enable.idempotence": True,
             "partitioner": "murmur2_random",
-            "compression.type": "lz4",
+            "compression.type": compression,
             "linger.ms": linger_ms,
             "batch.size": 1 << 18,
             "message.max.bytes": 8 << 20,

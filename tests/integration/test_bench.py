@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import latency, takeover, tuning
+from benchmarks.client_results import Task, Work
+from benchmarks.clients import clients, measure
 from benchmarks.latency import lone_clicks, steady_hop, steady_load
 from benchmarks.pairs import Pairs
 from benchmarks.peers import PairingStreamapp, Streamapp, exactly_once
@@ -122,6 +124,21 @@ def test_a_producer_is_timed_at_once_and_steadily(runner: Runner) -> None:
     assert found.output == "right"
     assert found.times.number == 250
     assert 0 < found.times.p50 <= found.times.p99
+
+
+@pytest.mark.parametrize("work", Work)
+def test_a_client_produces_or_consumes_all_messages(runner: Runner, work: Work) -> None:
+    task = Task(work, 1_000, "lz4", "idempotent", 30)
+    (run,) = measure(runner.topics, clients(STREAMAPP.bin)[:1], task, list(Work).index(work))
+    assert (run.client, run.task, run.right) == ("streamapp", task, True)
+    assert run.per_s > 0
+    assert run.cpu_us > 0
+
+
+def test_a_client_that_fails_is_an_error_with_its_last_line(runner: Runner) -> None:
+    task = Task(Work.PRODUCE, 100, "brotli", "all", 1)
+    with pytest.raises(PeerError, match=r"^streamapp: produce, 100 bytes, brotli, acks all: ended with 1: Value.*type"):
+        list(measure(runner.topics, clients(STREAMAPP.bin)[:1], task, len(Work)))
 
 
 def test_a_worker_goes_on_with_the_partitions_of_one_that_is_killed(

@@ -1,67 +1,89 @@
 """Produces or consumes a topic with confluent-kafka, and says what that took; arguments are settings."""
 
-import json
-import os
-import resource
-import sys
-import time
-
+from client_task import BYTES, COUNT, PARTITIONS, TAKEN, TOPIC, VALUES, WARM_TOPIC, WORK, Clock, messages
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from librdkafka import CONSUMER, PRODUCER
 
-BROKER, TOPIC, GROUP = os.environ["BROKER"], os.environ["TOPIC"], os.environ["GROUP"]
-COUNT, BYTES, PARTITIONS = (int(os.environ[name]) for name in ("COUNT", "BYTES", "PARTITIONS"))
-SETTINGS = dict(setting.split("=", 1) for setting in sys.argv[1:])
-failed = 0
+clock = Clock()
+delivered = 0
 
 
-def heard(error, _):
-    global failed
-    failed += error is not None
+def on_delivery(error, _):
+    global delivered
+    if error is not None:
+        raise KafkaException(error)
+    delivered += 1
 
 
 def produce():
-    value = os.environ["VALUE"].encode() * (BYTES // 100)
-    idempotent = os.environ["ACKS"] == "idempotent"
-    acks = {"enable.idempotence": True} if idempotent else {"acks": os.environ["ACKS"]}
-    codec = {"compression.type": os.environ["COMPRESSION"], "linger.ms": 50}
-    producer = Producer({"bootstrap.servers": BROKER, **codec, **acks, **SETTINGS})
-    for _ in range(COUNT):
-        while True:
-            try:
-                producer.produce(TOPIC, value, on_delivery=heard)
-                break
-            except BufferError:
-                producer.poll(0.01)
+    producer = Producer(PRODUCER)
+    send(producer, VALUES[0])
+    producer.flush()
+    clock.start()
+    for value in messages():
+        send(producer, value)
         producer.poll(0)
     producer.flush()
-    return COUNT - failed, (COUNT - failed) * len(value)
+    clock.stop(delivered - 1, (delivered - 1) * BYTES)
+
+
+def send(producer, value):
+    while True:
+        try:
+            producer.produce(TOPIC, value, on_delivery=on_delivery)
+            break
+        except BufferError:
+            producer.poll(0.01)
+
+
+def one_by_one():
+    producer = Producer(PRODUCER)
+    send(producer, VALUES[0])
+    producer.flush()
+    clock.start()
+    for value in messages():
+        send(producer, value)
+        producer.flush()
+    clock.stop(delivered - 1, (delivered - 1) * BYTES)
 
 
 def connect_each_time():
-    value = os.environ["VALUE"].encode()
-    for _ in range(COUNT):
-        producer = Producer({"bootstrap.servers": BROKER})
-        producer.produce(TOPIC, value, on_delivery=heard)
-        producer.flush()
-    return COUNT - failed, (COUNT - failed) * len(value)
+    send_alone(VALUES[0])
+    clock.start()
+    for value in messages():
+        send_alone(value)
+    clock.stop(delivered - 1, (delivered - 1) * BYTES)
+
+
+def send_alone(value):
+    producer = Producer(PRODUCER)
+    send(producer, value)
+    producer.flush()
 
 
 def consume():
-    consumer = Consumer({"bootstrap.servers": BROKER, "group.id": GROUP, "enable.auto.commit": False, **SETTINGS})
+    consumer = Consumer(CONSUMER)
+    consumer.assign([TopicPartition(WARM_TOPIC, 0, 0)])
+    taken(consumer.consume(1))
+    consumer.commit(asynchronous=False)
+    consumer.list_topics(TOPIC)  # librdkafka would look for the leaders of a topic only a second after it is assigned
+    clock.start()
     consumer.assign([TopicPartition(TOPIC, number, 0) for number in range(PARTITIONS)])
     count = size = 0
     while count < COUNT:
-        for message in consumer.consume(1000, 1.0):
-            if message.error():
-                raise KafkaException(message.error())
+        for value in taken(consumer.consume(min(TAKEN, COUNT - count), 1.0)):
             count += 1
-            size += len(message.value())
-    return count, size
+            size += len(value)
+    consumer.commit(asynchronous=False)
+    clock.stop(count, size)
+    consumer.close()
 
 
-work = {"produce": produce, "consume": consume, "connect": connect_each_time}[os.environ["WORK"]]
-begin = time.perf_counter()
-records, size = work()
-seconds = time.perf_counter() - begin
-used = resource.getrusage(resource.RUSAGE_SELF)
-print(json.dumps({"records": records, "bytes": size, "seconds": seconds, "cpu": used.ru_utime + used.ru_stime}))
+def taken(found):
+    for message in found:
+        if message.error():
+            raise KafkaException(message.error())
+    return [message.value() for message in found]
+
+
+{"produce": produce, "consume": consume, "one by one": one_by_one, "connect": connect_each_time}[WORK]()

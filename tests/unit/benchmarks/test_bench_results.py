@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import format_page, tuning_page, tuning_plots
 from benchmarks.check import Check
-from benchmarks.client_results import ClientRun, Clients, Task
+from benchmarks.client_results import ClientRun, Clients, Task, Work
 from benchmarks.format_join import FormatWorkload
 from benchmarks.format_results import LibraryFigures
 from benchmarks.knobs import KNOBS
@@ -85,7 +85,7 @@ JOINS = [
     Run(f"streamapp-{kind}", FormatWorkload(10, 1_000, kind=kind), dataclasses.replace(FIGURES, per_s=per_s), RIGHT, [])
     for kind, per_s in ((FormatName.JSON, 4_000.0), (FormatName.PROTOBUF, 3_000.0))
 ]
-TASK = Task("produce", 100, "lz4", "1", 9)
+TASK = Task(Work.PRODUCE, 100, "lz4", "1", 9)
 RESULTS = {
     Part.THROUGHPUT: Runs(ABOUT, [run("streamapp", 3_000.0)], {"pathway": "not today"}),
     Part.PAIRS: Runs(ABOUT, [Run("streamapp", PAIRS, FIGURES, RIGHT, [(0.0, 0), (4.0, 1_000)])], {}),
@@ -174,6 +174,25 @@ def test_the_page_of_the_clients_has_the_median_of_each_task() -> None:
     some = [ClientRun("aiokafka", TASK, per_s, 7.0, True) for per_s in (1_000.0, 5_000.0, 9_000.0)]
     page = render_clients(Results(clients=Clients(ABOUT, some, {})))
     assert row(page, "produce, 100 bytes, lz4, acks 1") == ["produce, 100 bytes, lz4, acks 1", "5,000 (7.0)"]
+
+
+def test_the_page_of_the_clients_says_what_a_connection_is_worth_that_is_kept() -> None:
+    works = {Work.ONE_BY_ONE: 900.0, Work.CONNECT: 200.0}
+    some = [ClientRun("aiokafka", Task(work, 100, "none", "all", 9), of, 7.0, True) for work, of in works.items()]
+    page = render_clients(Results(clients=Clients(ABOUT, some, {})))
+    assert row(page, "one connection, as fast as a connection each")[1] == "4.5 times"
+
+
+def test_the_page_of_the_clients_leaves_out_what_a_client_does_not_do() -> None:
+    other = Task(Work.CONSUME, 100, "none", "all", 9)
+    some = [ClientRun("aiokafka", TASK, 5.0, 7.0, True), ClientRun("confluent_tuned", other, 5.0, 7.0, True)]
+    page = render_clients(Results(clients=Clients(ABOUT, some, {})))
+    assert row(page, str(TASK)) == [str(TASK), "5 (7.0)", ""]
+
+
+def test_the_page_of_the_clients_has_what_is_quoted_beside_what_is_measured() -> None:
+    page = render_clients(Results(clients=Clients(ABOUT, [ClientRun("aiokafka", TASK, 1.0, 7.0, True)], {})))
+    assert row(page, "quoted in articles") == ["quoted in articles", "78,000"]
 
 
 def test_the_page_of_the_clients_gives_no_figure_where_messages_are_missing() -> None:
