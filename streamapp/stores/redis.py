@@ -288,7 +288,10 @@ class RedisPartition:
 
     def snapshot(self) -> RedisScan:
         """Return what HSCAN gives of the rows, which is not of one moment (`RedisScan`)."""
-        return RedisScan(self._client, self._rows, max(0, self._ask()), self._where)
+        # Not `_ask`: what this worker expects there is for its own reads and writes to tell.
+        with _explained(self._where):
+            offset = _number(self._client.get(self._offset))
+        return RedisScan(self._client, self._rows, max(0, offset), self._where)
 
     def __len__(self) -> int:
         with _explained(self._where):

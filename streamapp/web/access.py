@@ -32,7 +32,7 @@ def only_with(token: str) -> Middleware:
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
-        is_open = request.path in OPEN or request.path.startswith(PAGE)
+        is_open = request.path in OPEN or request.path == PAGE or request.path.startswith(f"{PAGE}/")
         if expected and not is_open and not hmac.compare_digest(given, expected):
             text = "show the token: Authorization: Bearer TOKEN"
             return error(HTTPStatus.UNAUTHORIZED, text, {"WWW-Authenticate": "Bearer"})
