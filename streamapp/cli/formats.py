@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 import click
 
@@ -16,17 +16,53 @@ from streamapp.pipelines.clicks.settings import CLICKS, PROFILES
 from streamapp.pipelines.settings import AppSettings
 from streamapp.settings import PREFIX, Settings
 
-__all__ = ["BARE", "FORMAT", "format_of", "registered", "registry_of", "traffic_serdes"]
+__all__ = [
+    "BARE",
+    "FORMAT",
+    "KEY_FORMAT",
+    "KEY_SCHEMA",
+    "OBJECT_FORMAT",
+    "declared",
+    "format_of",
+    "registered",
+    "registry_of",
+    "traffic_serdes",
+]
 
+#: Those that have schemas, which a registry may have.
+WITH_SCHEMA: Final = frozenset({FormatName.AVRO, FormatName.PROTOBUF})
 FORMAT: Final = click.Choice([name.value for name in FormatName])
+#: Those whose values have fields.
+OBJECT_FORMAT: Final = click.Choice([name.value for name in FormatName if name is not FormatName.RAW])
 BARE: Final = click.option(
     "--bare", is_flag=True, help="Avro and Protobuf without a schema's id, although STREAMAPP_REGISTRY_URL is set."
+)
+#: What workers without code take, of what they read.
+KEY_FORMAT: Final = click.option("--key-format", type=FORMAT, help="What keys are, of what is read. [default: text]")
+KEY_SCHEMA: Final = click.option(
+    "--key-schema", default="", help="Of the keys: x.avsc, x.proto[:MESSAGE] or MODULE:CLASS."
 )
 
 
 def registry_of(settings: Settings, *, bare: bool) -> Registry | None:
     """Return the registry that the settings name; None = they name none, or data are bare."""
     return Registry(settings) if settings.registry_url and not bare else None
+
+
+def declared(name: str | None, schema: str | None, option: str = "") -> Format | None:
+    """Return the format that options name, which knows of no topic and no registry; None = they name none.
+
+    Args:
+        name: of the format; None = that of the schema, by its file's name.
+        schema: its file, or the class, as `named` takes it.
+        option: what is before ``schema`` in the name of its option, such as ``key-``.
+
+    Raises:
+        StreamappError: if the schema is missing, or of no use.
+    """
+    if not (name or schema):
+        return None
+    return named(FormatName(name) if name else _kind(schema or ""), schema or "", f"--{option}schema")
 
 
 def format_of(
@@ -39,24 +75,25 @@ def format_of(
         schema: its file, or the class, as `named` takes it.
         topic: its full name.
         registry: where the schemas of values are looked up and registered; None = they are bare data.
-        key: whether it is of the keys.
+        key: whether it is of the keys, whose options are ``--key-format`` and ``--key-schema``.
 
     Raises:
         StreamappError: if there is no such format.
     """
-    if name is None and schema is None:
+    option = "key-" if key else ""
+    if registry is None or (name and name not in WITH_SCHEMA):
+        if name in WITH_SCHEMA and not schema:
+            raise click.UsageError(
+                f"--{option}format {name} needs --{option}schema FILE, or a registry ({PREFIX}REGISTRY_URL)"
+            )
+        found = declared(name, schema, option)
+        return None if found is None else found.bound(topic, key=key)
+    if not (name or schema):
         return None
-    kind = FormatName(name) if name else _kind(schema or "")
-    if kind in {FormatName.AVRO, FormatName.PROTOBUF} and registry is not None:
-        declared = named(kind, schema, "--schema") if schema else None
-        if not isinstance(declared, Avro | Protobuf | None):
-            raise click.UsageError(f"--format {kind} is in no registry")
-        data: RegisteredData = Registered(declared).bound(topic, key=key)
-        data.connect(registry, blocks=True)
-        return data
-    if kind in {FormatName.AVRO, FormatName.PROTOBUF} and not schema:
-        raise click.UsageError(f"--format {kind} needs --schema FILE, or a registry ({PREFIX}REGISTRY_URL)")
-    return named(kind, schema or "", "--schema").bound(topic, key=key)
+    found = declared(name, schema, option) if schema else None
+    data: RegisteredData = Registered(cast(Avro | Protobuf | None, found)).bound(topic, key=key)
+    data.connect(registry, blocks=True)
+    return data
 
 
 def registered(format_: Format | None, settings: Settings) -> None:
