@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from streamapp.errors import StreamappError
 from streamapp.formats.format import Format
+from streamapp.formats.keys import Keys
 from streamapp.formats.serde import Serde
 from streamapp.runtime.output import Output
 
@@ -74,6 +75,11 @@ class DeclaredTopics:
                     "partitions: have the one whose keys are not text written once more, .rekey()"
                 )
         return found[first]
+
+    def keys(self, topic: str) -> Keys | None:
+        """Return what the keys of a topic are written as; None = text."""
+        serde = self.serdes.get(topic)
+        return None if serde is None or serde.key is None else Keys(serde.key)
 
     def sink(self, topic: str, make: Callable[[], O]) -> O:
         """Return the topic's sink, which is made if there is none yet; a TypeError if there is one of another kind."""

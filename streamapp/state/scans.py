@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from streamapp.conditions import condition
 from streamapp.state.question import Question
-from streamapp.state.rows import ShownRow, matching
+from streamapp.state.rows import AsJson, ShownRow, matching
 from streamapp.stores.snapshot import ClosedError, Snapshot
 
 __all__ = ["AT_ONCE", "IDLE_S", "Page", "Scan", "ScanGoneError", "Scans", "TooManyScansError", "read_page"]
@@ -57,12 +57,27 @@ class Page(NamedTuple):
 
 
 class Scan:
-    """One partition, as it was when the scan began."""
+    """One partition, as it was when the scan began.
 
-    def __init__(self, snapshot: Snapshot, question: Question) -> None:
+    Args:
+        snapshot: of it.
+        question: which rows are asked for.
+        as_json: makes JSON of a row's value; None = it is JSON.
+        as_text: makes text of a row's key; None = it is text.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        question: Question,
+        as_json: AsJson = None,
+        as_text: Callable[[bytes], bytes] | None = None,
+    ) -> None:
         self.id = uuid4().hex[:12]
         self.snapshot = snapshot
         self.question = question
+        self.as_json = as_json
+        self.as_text = as_text
         self.holds = condition(question.where) if question.where else None
         self.used = time.monotonic()
 
@@ -76,8 +91,14 @@ class Scans:
         # One thread: two would take turns at the interpreter's lock, and the joins would come third.
         self._thread = ThreadPoolExecutor(1, "streamapp-scan")
 
-    async def begin(self, question: Question, snapshot: Callable[[], Snapshot]) -> Scan:
-        """Begin to scan a partition.
+    async def begin(
+        self,
+        question: Question,
+        snapshot: Callable[[], Snapshot],
+        as_json: AsJson = None,
+        as_text: Callable[[bytes], bytes] | None = None,
+    ) -> Scan:
+        """Begin to scan a partition, of which `snapshot` makes one; the others are those of `Scan`.
 
         Raises:
             TooManyScansError: if there are as many as there may be.
@@ -91,7 +112,8 @@ class Scans:
             if time.monotonic() - oldest.used < self._spared:
                 raise TooManyScansError
             self.end(oldest)
-        scan = Scan(await asyncio.get_running_loop().run_in_executor(self._thread, snapshot), question)
+        taken = await asyncio.get_running_loop().run_in_executor(self._thread, snapshot)
+        scan = Scan(taken, question, as_json, as_text)
         self._scans[scan.id] = scan
         self._watch(scan)
         return scan
@@ -153,28 +175,31 @@ def read_page(
     Raises:
         ClosedError: if the partition went away.
     """
-    snapshot, question, holds = scan.snapshot, scan.question, scan.holds
+    snapshot, question, holds, as_text = scan.snapshot, scan.question, scan.holds, scan.as_text
+    #: Whether rows come in the order in which keys are asked for.
+    ordered = snapshot.ordered and as_text is None
     rows: list[ShownRow] = []
     found = seen = 0
-    here: bytes | None = position or snapshot.begin(question.first)
+    here: bytes | None = position or snapshot.begin(question.first if as_text is None else b"")
     deadline = time.monotonic() + within
     while here is not None:
         began = time.perf_counter()
         read, following = snapshot.read(here, piece_rows)
-        if snapshot.ordered and read and question.ends_before(read[-1][0]):
+        if ordered and read and question.ends_before(read[-1][0]):
             following = None
-        asked = [(key, row) for key, row in read if question.has(key)]
+        named = read if as_text is None else [(as_text(key), row) for key, row in read]
+        counts = [count for count, (key, _) in enumerate(named, 1) if question.has(key)]
+        asked = [named[count - 1] for count in counts]
         if counting:
-            found += len(asked) if holds is None else sum(1 for _ in matching(asked, holds))
+            found += len(asked) if holds is None else sum(1 for _ in matching(asked, holds, scan.as_json))
         else:
-            for place, row in matching(asked, holds):
+            for place, row in matching(asked, holds, scan.as_json):
                 rows.append(row)
                 found += 1
                 if len(rows) == limit:
-                    last = asked[place - 1][0]
-                    count = next(number for number, (key, _) in enumerate(read, 1) if key == last)
+                    count = counts[place - 1]
                     if count < len(read):
-                        following = snapshot.after(here, count, last)
+                        following = snapshot.after(here, count, read[count - 1][0])
                     return Page(rows, seen + count, found, following, False)
         seen, here = seen + len(read), following
         if here is not None and time.monotonic() > deadline:

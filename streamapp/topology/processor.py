@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar, cast
 
@@ -16,6 +16,7 @@ from faust.types import TP
 
 from streamapp.errors import StreamappError
 from streamapp.explain.evidence import EvidenceTopic, dead_letters
+from streamapp.formats.serde import written_key
 from streamapp.joins import Explanation, Held, Join, Output, Record, Refused, State, Verdict
 from streamapp.joins.declared import StateMismatch, earlier
 from streamapp.joins.ledger import LEDGER
@@ -131,7 +132,7 @@ class JoinProcessor(Generic[R]):
 
     def _own(self, table: Table, source: str) -> None:
         """Have a table that goes with a topic."""
-        table.source, table.owner = source, self
+        table.source, table.owner, table.keys = source, self, self.app.declared.keys(source)
         self.app.tables.add(table)
 
     def _row_table(self, each: Input) -> Table:
@@ -215,7 +216,20 @@ class JoinProcessor(Generic[R]):
         found = [dead_letters(self.app.dead_letters.topic), *self.side_outputs.evidence, *self.told]
         if self.sink is not None and (lineage := self.sink.lineage) is not None:
             found.append(EvidenceTopic(self.sink.output.topic, frozenset(), lineage.read))
-        return found
+        return [one._replace(written=self._written(one.topic)) for one in found]
+
+    def _written(self, topic: str) -> Callable[[bytes], bytes] | None:
+        """Return what makes of a key of the input that of a topic which is sent to; None = it is the same one."""
+        declared, keys = self.app.declared, self.app.declared.keys(self.topics[0])
+        if declared.key_formats.get(self.topics[0]) == declared.key_formats.get(topic):
+            return None
+        others = declared.keys(topic)
+
+        def written(key: bytes) -> bytes:
+            text = key if keys is None else keys.text(key)
+            return text if others is None else written_key(others.format, text)
+
+        return written
 
     def explain(self, partition: int, source: int, record: Record) -> Explanation:
         """Say why a record that was taken in joined, or did not, as far as the state tells.

@@ -76,7 +76,9 @@ async def _held(
     check_recovered(app)
     try:
         read_at = await at(app, join.table, owner.partition)
-        return answer(held_for(join, key, Span(start, stop), as_of, read_at))
+        forms = join.table.key_forms(key)
+        found = [held_for(join, form, Span(start, stop), as_of, read_at) for form in forms]
+        return answer(next((one for one in found if one.held or one.windows), found[0]))
     except (KeyError, ClosedError):  # a rebalance came meanwhile
         raise router.moving() from None
 

@@ -138,7 +138,8 @@ class _Pages:
             if here.scan:
                 scan = scans.go_on(here.scan)
             else:
-                scan = await scans.begin(self._question, table.partition(here.partition).committed.snapshot)
+                snapshot = table.partition(here.partition).committed.snapshot
+                scan = await scans.begin(self._question, snapshot, table.shown, table.as_text)
             page = await scans.read(scan, here.position, self._room, self._left, counting=self._counting)
             read_at = await at(app, table, here.partition, scan.snapshot.offset, exact=scan.snapshot.exact)
         except ScanGoneError:
