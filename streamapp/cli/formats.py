@@ -13,6 +13,7 @@ from streamapp.formats.registry import Registry
 from streamapp.formats.serde import Serde
 from streamapp.pipelines.clicks.demo_schemas import demo_schema
 from streamapp.pipelines.clicks.settings import CLICKS, PROFILES
+from streamapp.pipelines.clicks.sides import keys_of
 from streamapp.pipelines.settings import AppSettings
 from streamapp.settings import PREFIX, Settings
 
@@ -113,13 +114,14 @@ def traffic_serdes(settings: AppSettings, name: str | None, registry: Registry |
         StreamappError: if their schemas cannot be registered.
     """
     kinds = {CLICKS: settings.click_format, PROFILES: settings.profile_format}
+    keys = keys_of(settings)
     serdes = {}
     for topic, kind in kinds.items():
         kind = FormatName(name) if name else kind or settings.format
-        if kind is not FormatName.JSON:
+        if kind is not FormatName.JSON or keys is not None:
             format_ = format_of(kind, demo_schema(kind, topic) or None, settings.topic(topic), registry)
             registered(format_, settings)
-            serdes[topic] = Serde(format_ or Json())
+            serdes[topic] = Serde(format_ or Json(), keys and keys.format)
     return serdes
 
 

@@ -15,7 +15,7 @@ from streamapp.cli.join_options import JoinOptions, check_options
 from streamapp.cli.ready_made import duration, made_for, run
 from streamapp.formats.content import json_of
 from streamapp.formats.fields import Field
-from streamapp.formats.key_forms import KeyForm, key_form, read_key
+from streamapp.formats.key_forms import key_form
 from streamapp.formats.undecodable import Reason
 from streamapp.joins import How, Record, Refused
 from streamapp.reset.where import WhereType
@@ -92,23 +92,18 @@ def _declare(app: App, options: JoinOptions) -> JoinDeclaration[Any]:
 
 def _side(app: App, options: JoinOptions, side: str) -> Topic:
     field = Field(options.field, required=True)
-    keys = options.key_format_of(side)
-    topic = app.topic(getattr(options, side), format=options.format_of(side), key_format=keys)
+    topic = app.topic(getattr(options, side), format=options.format_of(side), key_format=options.key_format_of(side))
     if side in options.repartition:
         tombstones = side == "right" and not options.windowed
         topic = topic.rekey(field, name=field.name, tombstones=tombstones)
-        keys = None
     if options.keys_are_the_field:
-        topic.check = _keyed_by(field, side, objects=keys is not None)
+        topic.check = _keyed_by(field, side)
     topic.keyed_by = field.name
     return topic
 
 
-def _keyed_by(field: Field, side: str, *, objects: bool) -> Callable[[Record], None]:
-    """Return what refuses records that have another key than the field's, and says what they have instead.
-
-    A key with a schema may be an object with the field in it, as that of Protobuf always is (`objects`).
-    """
+def _keyed_by(field: Field, side: str) -> Callable[[Record], None]:
+    """Return what refuses records that have another key than the field's, and says what they have instead."""
     remedy = f"--repartition {side} goes by {field.name} of the value"
 
     def check(record: Record) -> None:
@@ -118,8 +113,6 @@ def _keyed_by(field: Field, side: str, *, objects: bool) -> Callable[[Record], N
             raise Refused(f"the value has no {field.name} to join on (--on {field.name})")
         if record.key is None:
             raise Refused(f"the record has no key: {remedy}", Reason.NULL_KEY)
-        if objects and read_key(record.key, KeyForm.OBJECT, field.name) == expected:
-            return
         form = key_form(record.key, json_of(record), field.name)
         raise Refused(f"the key {record.key!r} is {form.text}: {remedy}", Reason.KEY_MISMATCH)
 

@@ -8,6 +8,7 @@ from typing import Final
 from streamapp.cli.formats import declared
 from streamapp.cli.ready_made import check_field, check_topics
 from streamapp.formats import Format, Raw
+from streamapp.formats.keys import KeyField
 from streamapp.joins import How
 from streamapp.reset.where import Where
 from streamapp.topology import JoinError
@@ -69,13 +70,15 @@ class JoinOptions:
         Raises:
             StreamappError: if their schema is missing, or of no use.
         """
-        text = topic == "to" and self.repartition
-        return None if text else declared(self.key_format, self.key_schema, "key-")
+        found = declared(self.key_format, self.key_schema, "key-")
+        if found is None or (topic == "to" and self.repartition):
+            return None
+        return KeyField(found, self.field)
 
     @property
     def keys_are_the_field(self) -> bool:
         """Whether a record's key has to be the field that is joined on: of raw bytes nobody knows."""
-        return not isinstance(self.key_format_of("left"), Raw)
+        return not isinstance(declared(self.key_format, self.key_schema, "key-"), Raw)
 
 
 def check_options(options: JoinOptions) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from streamapp.formats.format import Format
+from streamapp.formats.format import Format, Headers
 from streamapp.formats.serde import key_text
 from streamapp.formats.undecodable import Undecodable
 
-__all__ = ["Keys"]
+__all__ = ["KeyField", "Keys"]
 
 #: Keys whose text is remembered: those of a topic come again and again.
 REMEMBERED: Final = 1 << 16
@@ -22,17 +23,65 @@ _object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _print: Final = msgspec.json.Encoder().encode
 
 
-class Keys:
-    """The keys of a topic.
+@dataclasses.dataclass(frozen=True)
+class KeyField:
+    """A format of keys which may be objects: of such a one a field is the key, as it is always with Protobuf.
 
     Args:
-        format: what they are written as.
-        field: the one that a key has which is an object, and whose value then is its text; none = that is its JSON.
+        format: what the keys are.
+        field: the name of that field.
     """
 
-    def __init__(self, format: Format, field: str = "") -> None:  # noqa: A002
+    format: Format
+    field: str
+
+    @property
+    def name(self) -> str:
+        """The name of the format within."""
+        return self.format.name
+
+    @property
+    def headers(self) -> Headers:
+        """The headers of the format within."""
+        return self.format.headers
+
+    def bound(self, topic: str, *, key: bool = False) -> KeyField:
+        """Return the format of a topic.
+
+        Raises:
+            StreamappError: if there can be none.
+        """
+        return KeyField(self.format.bound(topic, key=key), self.field)
+
+    def to_json(self, data: bytes, headers: Iterable[tuple[str, bytes | None]] = ()) -> bytes:
+        """Return the JSON of the field, or of a key that is no object or has none.
+
+        Raises:
+            Undecodable: if it is not what it should be.
+        """
+        found = self.format.to_json(data, headers)
+        field = _object(found).get(self.field) if found.startswith(b"{") else None
+        return found if field is None else bytes(field)
+
+    def from_json(self, data: bytes) -> bytes:
+        """Return the key for JSON; if the format has no place for that, the object with it as the field.
+
+        Raises:
+            Undecodable: if there is no place for that, either.
+        """
+        try:
+            return self.format.from_json(data)
+        except Undecodable as exc:
+            with contextlib.suppress(Undecodable):
+                return self.format.from_json(_print({self.field: msgspec.Raw(data)}))
+            raise exc from None
+
+
+class Keys:
+    """The keys of a topic, by their format."""
+
+    def __init__(self, format: Format) -> None:  # noqa: A002
         self.format = format
-        self._field = field
         self.text = lru_cache(REMEMBERED)(self._text)
 
     def _text(self, key: bytes) -> bytes:
@@ -41,20 +90,17 @@ class Keys:
         Raises:
             Undecodable: if it is not of the format.
         """
-        data = self.format.to_json(key)
-        if self._field and data.startswith(b"{") and (found := _object(data).get(self._field)) is not None:
-            data = bytes(found)
-        return key_text(data)
+        return key_text(self.format.to_json(key))
 
     def of(self, value: str | int) -> bytes:
-        """Return a string or a number as a key; if the format has only the other one, or an object, as that.
+        """Return a string or a number as a key, if need be as the other one of these.
 
         Raises:
             Undecodable: if the format has no place for it.
         """
         text = str(value)
-        digits = text.isdecimal() and str(int(text)) == text
-        return next(self._forms([value, *([text] if isinstance(value, int) else [int(text)] if digits else [])]))
+        other: list[str | int] = [text] if isinstance(value, int) else [int(text)] if _number(text) else []
+        return next(self._forms([value, *other]))
 
     def forms(self, text: bytes) -> Sequence[bytes]:
         """Return the keys that are meant by a text: a string, or the JSON that it looks like.
@@ -68,18 +114,20 @@ class Keys:
         return list(dict.fromkeys(self._forms(values)))
 
     def _forms(self, values: Iterable[object]) -> Iterator[bytes]:
-        """Go through the forms that the format has for any of the values; raises Undecodable if there is none."""
-        refused: Undecodable | None = None
+        """Go through the keys that the format has for values; raises Undecodable if there is none."""
+        refused: list[Undecodable] = []
         fits = False
         for value in values:
-            shapes: list[Any] = [value, {self._field: value}] if self._field else [value]
-            for shape in shapes:
-                try:
-                    made = self.format.from_json(_print(shape))
-                except Undecodable as exc:
-                    refused = refused or exc
-                else:
-                    fits = True
-                    yield made
-        if refused is not None and not fits:
-            raise refused
+            try:
+                made = self.format.from_json(_print(value))
+            except Undecodable as exc:
+                refused.append(exc)
+            else:
+                fits = True
+                yield made
+        if not fits:
+            raise refused[0]
+
+
+def _number(text: str) -> bool:
+    return text.isdecimal() and str(int(text)) == text

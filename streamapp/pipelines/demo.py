@@ -224,16 +224,17 @@ class _Demo:
         """Show some results of a pipeline, once there are some."""
         if report.counts.results >= SAMPLE and report.pipeline not in self._sampled:
             self._sampled.add(report.pipeline)
-            for value in await asyncio.to_thread(self._sample, self._shown[report.pipeline].sample):
+            for value in await asyncio.to_thread(self._sample, self._shown[report.pipeline]):
                 _say(f"  {value}")
 
-    def _sample(self, name: str) -> Sequence[str]:
-        topic = self._settings.topic(name)
+    def _sample(self, shown: Demonstrated) -> Sequence[str]:
+        topic = self._settings.topic(shown.sample)
         partitions = self._offsets.list_topics(topic, timeout=30).topics[topic].partitions
         self._offsets.assign([TopicPartition(topic, partition, 0) for partition in partitions])
         messages = self._offsets.consume(SAMPLE, timeout=10)
         self._offsets.unassign()
-        return [(message.value() or b"").decode() for message in messages]
+        values = [message.value() or b"" for message in messages]
+        return [(value if shown.shown is None else shown.shown(value)).decode() for value in values]
 
     @contextlib.asynccontextmanager
     async def _process(self, name: str, arguments: Sequence[str]) -> AsyncIterator[Program]:

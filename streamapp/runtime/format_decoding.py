@@ -8,6 +8,7 @@ from typing import TypeVar, cast
 import msgspec
 
 from streamapp.formats.format import Format
+from streamapp.formats.keys import Keys
 from streamapp.formats.serde import Translated
 from streamapp.formats.undecodable import Reason, Undecodable
 from streamapp.kafka.record import Record
@@ -29,7 +30,7 @@ class FormatDecoder(Decoder[T]):
     Args:
         format: what values are.
         type: of their JSON, a msgspec Struct.
-        key, tombstones, field, remedy: as of `Decoder`.
+        key, tombstones, field, remedy, keys: as of `Decoder`.
         read: gives the key of a value without decoding the rest of it; None = all is decoded.
         bare: makes values that `read` does not take, and are good, such as it takes; None = they stay as they came.
     """
@@ -45,8 +46,9 @@ class FormatDecoder(Decoder[T]):
         tombstones: bool = False,
         field: str = "user_id",
         remedy: str = "",
+        keys: Keys | None = None,
     ) -> None:
-        super().__init__(type, key, tombstones=tombstones, field=field, remedy=remedy)
+        super().__init__(type, key, tombstones=tombstones, field=field, remedy=remedy, keys=keys)
         self._format = format
         self._read = read
         self._bare = bare
@@ -81,7 +83,7 @@ class FormatDecoder(Decoder[T]):
         if self._read is None or record.value is None or not record.key:
             return False
         try:
-            return record.key == str(self._read(record.value)).encode()
+            return self._texts([record.key]) == [str(self._read(record.value)).encode()]
         except Exception:  # of any kind; what is wrong is found out by decoding it
             return False
 
@@ -90,7 +92,7 @@ class FormatDecoder(Decoder[T]):
         if read is None or None in batch.values or not all(batch.keys):
             return False
         try:
-            return batch.keys == [str(read(value)).encode() for value in cast("list[bytes]", batch.values)]
+            return self._texts(batch.keys) == [str(read(value)).encode() for value in cast("list[bytes]", batch.values)]
         except Exception:  # as above
             return False
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
 from faust.types import TP
 
 from streamapp.formats.format import Format
+from streamapp.formats.keys import Keys
 from streamapp.formats.serde import Serde, came, tells_format
 from streamapp.formats.undecodable import Reason, Undecodable
 from streamapp.joins.records import Record
@@ -59,6 +60,10 @@ class Output:
         self.topic = topic
         #: What its values and keys are written as; None = JSON, and text for keys.
         self.serde: Serde | None = None
+        #: Makes of a key and of a value as they are written text and JSON, for who looks at them, where the agents
+        #: that send them have written them as something else; raises `Undecodable`. None = the serde does.
+        self.key_shown: Callable[[bytes], bytes] | None = None
+        self.value_shown: Callable[[bytes], bytes] | None = None
         #: Formats of keys by topic: where they are not those of the input, keys have other partitions here.
         self.key_formats: Mapping[str, Format] = {}
         #: Records that the broker has acknowledged, in all and by the topic whose batches gave them.
@@ -125,7 +130,17 @@ class Output:
         """Take note of results that the broker has, and of the topic whose batches gave them."""
         self.sent += len(results)
         self.sources[source] += len(results)
-        self.newest.extend(map(Made.of, results[-NEWEST_RESULTS:]))
+        made = Made.of if self.serde is None and self.value_shown is None else Made.whole
+        self.newest.extend(map(made, results[-NEWEST_RESULTS:]))
+
+    def newest_shown(self) -> list[Made]:
+        """Return the newest results, the newest first, with text for keys and JSON for values."""
+        serde = self.serde
+        as_text, as_json = self.key_shown, self.value_shown
+        if serde is not None:
+            as_text = as_text or (None if serde.key is None else Keys(serde.key).text)
+            as_json = as_json or serde.value.to_json
+        return [made.shown(as_text, as_json) for made in reversed(self.newest)]
 
     async def refused(
         self, result: Result, source: TP, record: Record | None, error: RecordRefusedError

@@ -8,7 +8,7 @@ from typing import Final
 from streamapp.formats.named import FormatName
 from streamapp.pipelines.clicks.settings import CLICKS, PROFILES
 
-__all__ = ["demo_schema"]
+__all__ = ["demo_key_schema", "demo_schema"]
 
 SCHEMAS: Final = Path(__file__).parent / "schemas"
 FILES: Final = {
@@ -23,3 +23,14 @@ def demo_schema(kind: FormatName, topic: str) -> str:
     """Return the schema of a topic's values in a format, as `named` takes it; empty = the format has none."""
     file = FILES.get((kind, topic))
     return f"{SCHEMAS / file}" if file else ""
+
+
+def demo_key_schema(kind: FormatName) -> str:
+    """Return the schema of the keys of both topics in a format, likewise."""
+    match kind:
+        case FormatName.AVRO:
+            return "string"
+        case FormatName.PROTOBUF:
+            return f"{SCHEMAS / 'clicks.proto'}:Key"
+        case _:
+            return ""

@@ -48,7 +48,10 @@ class ClickJoin:
     """The join of clicks with profiles, which the click agent does by hand."""
 
     name = "user_clicks-user_profiles-join"
-    inputs: Sequence[Input] = (user_clicks.source(Side.LEFT), user_profiles.source(Side.RIGHT))
+    inputs: Sequence[Input] = tuple(
+        topic.source(side)._replace(keys=sides.keys)
+        for topic, side in ((user_clicks, Side.LEFT), (user_profiles, Side.RIGHT))
+    )
     table = table
     evidence: Sequence[EvidenceTopic] = (
         dead_letters(app.dead_letters.topic),

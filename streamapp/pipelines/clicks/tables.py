@@ -11,3 +11,5 @@ __all__ = ["profiles"]
 profiles = app.table("user_profiles", help="the latest profile of each user, by user_id")
 if sides.profiles.kind is not FormatName.JSON:
     profiles.shown = sides.profiles.shown
+# A click finds its profile by the bytes of its key, which are also in the results.
+profiles.keys, profiles.keyed_as_source = sides.keys, True

@@ -6,9 +6,11 @@ import logging
 
 from streamapp.app import app, settings
 from streamapp.joins import How
+from streamapp.pipelines.clicks.formats import sides
 from streamapp.pipelines.clicks.models import FIELD
 from streamapp.pipelines.clicks.results import reason_of
 from streamapp.pipelines.clicks.settings import CLICKS, JOINED, PROFILES, UNMATCHED
+from streamapp.pipelines.clicks.shown import joined_shown, unmatched_shown
 from streamapp.pipelines.clicks.tables import profiles as table
 from streamapp.pipelines.clicks.values import clicks, profiles
 from streamapp.runtime.decoding import Decoder
@@ -34,3 +36,6 @@ user_clicks = _by_user_id(CLICKS, clicks, after=(user_profiles,))
 
 joined_data = app.sink(JOINED)
 unmatched_clicks = app.unmatched(UNMATCHED, table=table, reason=reason_of, keeps=settings.join is How.LEFT)
+joined_data.value_shown, unmatched_clicks.value_shown = joined_shown(sides), unmatched_shown(sides)
+if sides.keys is not None:
+    joined_data.key_shown = unmatched_clicks.key_shown = sides.keys.text
