@@ -12,8 +12,8 @@ from streamapp.formats.registered import RegisteredData
 from streamapp.formats.registry import Registry
 from streamapp.formats.serde import Serde
 from streamapp.pipelines.clicks.demo_schemas import demo_schema
+from streamapp.pipelines.clicks.keys import keys_of
 from streamapp.pipelines.clicks.settings import CLICKS, PROFILES
-from streamapp.pipelines.clicks.sides import keys_of
 from streamapp.pipelines.settings import AppSettings
 from streamapp.settings import PREFIX, Settings
 

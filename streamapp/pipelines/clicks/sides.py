@@ -11,11 +11,12 @@ from streamapp.errors import StreamappError
 from streamapp.formats.avro import SUFFIX, Avro
 from streamapp.formats.avro_field import field_reader
 from streamapp.formats.format import Format
-from streamapp.formats.keys import KeyField, Keys
+from streamapp.formats.keys import Keys
 from streamapp.formats.named import FormatName, named
 from streamapp.formats.protobuf import Protobuf
 from streamapp.joins import Record
-from streamapp.pipelines.clicks.demo_schemas import demo_key_schema, demo_schema
+from streamapp.pipelines.clicks.demo_schemas import demo_schema
+from streamapp.pipelines.clicks.keys import keys_of
 from streamapp.pipelines.clicks.models import FIELD
 from streamapp.pipelines.clicks.settings import CLICKS, PROFILES, ClickSettings
 from streamapp.pipelines.clicks.splicing import (
@@ -198,22 +199,3 @@ class Sides:
             case _:
                 made = JsonSplicing()
         return made if both else Translating(made, self.clicks.of_result, self.profiles.row_of_result)
-
-
-def keys_of(settings: ClickSettings) -> Keys | None:
-    """Return what the keys of clicks and profiles are; None = text.
-
-    Raises:
-        StreamappError: if their schema is missing, wrong or of no use.
-    """
-    kind, given = settings.key_format, settings.key_schema
-    if kind is None:
-        if given:
-            raise StreamappError(f"{PREFIX}KEY_SCHEMA={given} is for keys in a format: set {PREFIX}KEY_FORMAT")
-        return None
-    schema = given or demo_key_schema(kind)
-    try:
-        found = named(kind, schema, f"{PREFIX}KEY_SCHEMA").bound(settings.topic(CLICKS), key=True)
-    except StreamappError as exc:
-        raise type(exc)(f"{PREFIX}KEY_SCHEMA={given}: {exc}" if given else str(exc)) from None
-    return Keys(KeyField(found, FIELD))
