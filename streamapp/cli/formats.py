@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, cast
 
 import click
@@ -11,9 +12,9 @@ from streamapp.formats.named import FormatName, named
 from streamapp.formats.registered import RegisteredData
 from streamapp.formats.registry import Registry
 from streamapp.formats.serde import Serde
-from streamapp.pipelines.clicks.demo_schemas import demo_schema
 from streamapp.pipelines.clicks.keys import keys_of
 from streamapp.pipelines.clicks.settings import CLICKS, PROFILES
+from streamapp.pipelines.demo_schemas import demo_schema
 from streamapp.pipelines.settings import AppSettings
 from streamapp.settings import PREFIX, Settings
 
@@ -107,17 +108,22 @@ def registered(format_: Format | None, settings: Settings) -> None:
         format_.register(settings)
 
 
-def traffic_serdes(settings: AppSettings, name: str | None, registry: Registry | None) -> dict[str, Serde]:
-    """Return what the generated clicks and profiles are written as: by an option, or by the settings of the pipeline.
+def traffic_serdes(
+    settings: AppSettings, topics: Iterable[str], name: str | None, registry: Registry | None
+) -> dict[str, Serde]:
+    """Return what generated records are written as, by topic: by an option, clicks and profiles also by the settings.
 
     Raises:
         StreamappError: if their schemas cannot be registered.
     """
-    kinds = {CLICKS: settings.click_format, PROFILES: settings.profile_format}
-    keys = keys_of(settings)
+    by_settings = {
+        CLICKS: settings.click_format or settings.format,
+        PROFILES: settings.profile_format or settings.format,
+    }
     serdes = {}
-    for topic, kind in kinds.items():
-        kind = FormatName(name) if name else kind or settings.format
+    for topic in topics:
+        kind = FormatName(name) if name else by_settings.get(topic, FormatName.JSON)
+        keys = keys_of(settings) if topic in by_settings else None
         if kind is not FormatName.JSON or keys is not None:
             format_ = format_of(kind, demo_schema(kind, topic) or None, settings.topic(topic), registry)
             registered(format_, settings)

@@ -115,11 +115,12 @@ def produce(
         except ValueError as exc:
             raise click.UsageError(str(exc)) from None
         serdes = {}
-        if meant[0] == "clicks" and isinstance(settings, AppSettings):
+        if isinstance(settings, AppSettings):
             # By the settings it is for the workers that have them too, and those read bare data.
-            serdes = traffic_serdes(settings, format_, registry_of(settings, bare=bare or not format_))
+            registry = registry_of(settings, bare=bare or not format_)
+            serdes = traffic_serdes(settings, made.topics, format_, registry)
         elif format_:
-            raise click.UsageError("--format is for a TOPIC, or for --pipeline clicks")
+            raise click.UsageError("--format of generated traffic is for the app of this repository, without -A")
         report = produce_traffic(settings, made, options, serdes)
     click.echo(msgspec.json.encode(report) if as_json else report)
     for told in filter(None, (report.note, report.warning, report.error)):

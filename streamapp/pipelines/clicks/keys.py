@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from streamapp.errors import StreamappError
 from streamapp.formats.keys import KeyField, Keys
-from streamapp.formats.named import named
-from streamapp.pipelines.clicks.demo_schemas import demo_key_schema
+from streamapp.formats.named import FormatName, named
 from streamapp.pipelines.clicks.models import FIELD
 from streamapp.pipelines.clicks.settings import CLICKS, ClickSettings
+from streamapp.pipelines.demo_schemas import CLICKS_PROTO, PACKAGE
 from streamapp.settings import PREFIX
 
 __all__ = ["keys_of"]
+
+#: Without a schema of one's own: the user id as it is; a key of Protobuf is a message.
+SCHEMAS: Final[Mapping[FormatName, str]] = {
+    FormatName.AVRO: "string",
+    FormatName.PROTOBUF: f"{PACKAGE / CLICKS_PROTO}:Key",
+}
 
 
 def keys_of(settings: ClickSettings) -> Keys | None:
@@ -24,9 +33,8 @@ def keys_of(settings: ClickSettings) -> Keys | None:
         if given:
             raise StreamappError(f"{PREFIX}KEY_SCHEMA={given} is for keys in a format: set {PREFIX}KEY_FORMAT")
         return None
-    schema = given or demo_key_schema(kind)
+    found = named(kind, given or SCHEMAS.get(kind, ""), f"{PREFIX}KEY_SCHEMA")
     try:
-        found = named(kind, schema, f"{PREFIX}KEY_SCHEMA").bound(settings.topic(CLICKS), key=True)
+        return Keys(KeyField(found.bound(settings.topic(CLICKS), key=True), FIELD))
     except StreamappError as exc:
         raise type(exc)(f"{PREFIX}KEY_SCHEMA={given}: {exc}" if given else str(exc)) from None
-    return Keys(KeyField(found, FIELD))

@@ -15,7 +15,6 @@ from streamapp.formats.keys import Keys
 from streamapp.formats.named import FormatName, named
 from streamapp.formats.protobuf import Protobuf
 from streamapp.joins import Record
-from streamapp.pipelines.clicks.demo_schemas import demo_schema
 from streamapp.pipelines.clicks.keys import keys_of
 from streamapp.pipelines.clicks.models import FIELD
 from streamapp.pipelines.clicks.settings import CLICKS, PROFILES, ClickSettings
@@ -27,6 +26,7 @@ from streamapp.pipelines.clicks.splicing import (
     Splicing,
     Translating,
 )
+from streamapp.pipelines.demo_schemas import demo_schema
 from streamapp.runtime.format_decoding import KeyReader
 from streamapp.settings import PREFIX
 

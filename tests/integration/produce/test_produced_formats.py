@@ -15,8 +15,8 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 from produced import Topics, produce
 
 from streamapp.formats import Avro, Protobuf
-from streamapp.pipelines.clicks.demo_schemas import demo_schema
 from streamapp.pipelines.clicks.settings import CLICKS, PROFILES
+from streamapp.pipelines.demo_schemas import demo_schema
 from streamapp.settings import Settings
 
 SCHEMA = '{"type":"record","name":"Order","fields":[{"name":"id","type":"string"},{"name":"n","type":"int"}]}'
