@@ -32,7 +32,7 @@ RECORD = Avro({"type": "record", "name": "Key", "fields": [{"name": "user_id", "
 )
 def test_a_key_that_is_given_as_its_text_is_that_key(format_: Format, text: bytes) -> None:
     keys = Keys(format_.bound("clicks", key=True))
-    assert [keys.text(form) for form in keys.forms(text)][0] == text
+    assert next(keys.text(form) for form in keys.forms(text)) == text
 
 
 def test_a_record_is_also_found_by_its_json_however_it_is_written() -> None:
