@@ -22,10 +22,8 @@ def test_records_beside_and_behind_refused_ones_are_there_in_their_order(kafka: 
     async def send() -> list[Any]:
         options = {"bootstrap_servers": kafka.bootstrap, "enable_idempotence": True, "max_batch_size": BATCH_BYTES}
         async with asyncio.timeout(DEADLINE), PipeliningProducer(**options) as producer:
-            sends = [
-                producer.send(f"{topics.prefix}compacted", b"%d" % number, key=key) for number, key in enumerate(keys)
-            ]
-            sent = await asyncio.gather(*sends)
+            topic = f"{topics.prefix}compacted"
+            sent = [await producer.send(topic, b"%d" % number, key=key) for number, key in enumerate(keys)]
             await producer.flush()
             assert all(one.done() for one in sent)
             return await asyncio.gather(*sent, return_exceptions=True)
