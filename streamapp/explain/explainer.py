@@ -247,7 +247,8 @@ class _Question:
         topic = self.topics.get(one.source)
         place = None if topic is None or one.offset < 0 else Place(topic, self.record.tp.partition, one.offset)
         note = "the row that is there now" if one.source == self.source else ""
-        return NearRecord(place, key_text(one.key), one.timestamp, one.outside_by, note)
+        key = self._text(self.record) if one.key == self.record.key else key_text(one.key)
+        return NearRecord(place, key, one.timestamp, one.outside_by, note)
 
     def _near(self, found: Logged, outside_by: int) -> NearRecord:
         note = "it has no value" if found.value is None else ""

@@ -182,7 +182,7 @@ def test_clicks_whose_keys_are_in_a_format_join_and_are_asked_for_by_their_text(
         (answer,) = worker.get(see["see"]).json()
         results = newest(worker, topics.prefix + "joined_data", 5)
     assert [(row["key"], row["value"]) for row in rows] == [("u3", profile("u3"))]
-    assert (answer["verdict"], answer["record"]["key"]) == ("matched", "u3")
+    assert (answer["verdict"], answer["record"]["key"], answer["candidates"][0]["key"]) == ("matched", "u3", "u3")
     assert {one["key"] for one in results} <= {*users}
     places = {message.key(): message.partition() for message in topics.read("user_clicks")}
     found = topics.read("joined_data")
