@@ -127,7 +127,7 @@ def traffic_serdes(
         if kind is not FormatName.JSON or keys is not None:
             format_ = format_of(kind, demo_schema(kind, topic) or None, settings.topic(topic), registry)
             registered(format_, settings)
-            serdes[topic] = Serde(format_ or Json(), keys and keys.format)
+            serdes[topic] = Serde(format_ or Json(), None if keys is None else keys.format)
     return serdes
 
 

@@ -132,7 +132,7 @@ class JoinProcessor(Generic[R]):
 
     def _own(self, table: Table, source: str) -> None:
         """Have a table that goes with a topic."""
-        table.source, table.owner, table.keys = source, self, self.app.declared.keys(source)
+        table.source, table.owner, table.encoded_keys = source, self, self.app.declared.keys(source)
         self.app.tables.add(table)
 
     def _row_table(self, each: Input) -> Table:

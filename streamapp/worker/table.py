@@ -48,7 +48,7 @@ class Table(faust.Table):  # type: ignore[type-arg]
     #: Makes JSON of the value of a row, for who looks at it; None = it is JSON.
     shown: Callable[[bytes], bytes] | None = None
     #: What the keys of its source are, in whose partitions the rows are; None = text.
-    keys: Keys | None = None
+    encoded_keys: Keys | None = None
     #: Whether rows have those keys as they are in the source; otherwise their text.
     keyed_as_source: bool = False
     #: Full names of topics whose agents look rows up, as far as that is known.
@@ -87,11 +87,11 @@ class Table(faust.Table):  # type: ignore[type-arg]
     @property
     def as_text(self) -> Callable[[bytes], bytes] | None:
         """Makes text of a row's key, for who looks at it; None = it is text."""
-        return self._as_text if self.keyed_as_source and self.keys is not None else None
+        return self._as_text if self.keyed_as_source and self.encoded_keys is not None else None
 
     def _as_text(self, key: bytes) -> bytes:
         try:
-            return key if self.keys is None else self.keys.text(key)
+            return key if self.encoded_keys is None else self.encoded_keys.text(key)
         except Undecodable:  # of an earlier format
             return key
 
@@ -110,14 +110,14 @@ class Table(faust.Table):  # type: ignore[type-arg]
         Raises:
             Undecodable: if it cannot be a key of the source.
         """
-        if self.keys is None:
+        if self.encoded_keys is None:
             return (key,)
-        forms = self.keys.forms(key)
-        return forms if self.keyed_as_source else list(dict.fromkeys([key, *map(self.keys.text, forms)]))
+        forms = self.encoded_keys.forms(key)
+        return forms if self.keyed_as_source else list(dict.fromkeys([key, *map(self.encoded_keys.text, forms)]))
 
     def source_keys(self, key: bytes) -> Sequence[bytes]:
         """Return the forms that it may have in the source, whose partitions are those of the rows, likewise."""
-        return self.key_forms(key) if self.keys is None else self.keys.forms(key)
+        return self.key_forms(key) if self.encoded_keys is None else self.encoded_keys.forms(key)
 
     def find(self, key: bytes) -> bytes | None:
         """Return the value of a key, for the mapping that each table of Faust's is."""

@@ -12,4 +12,4 @@ profiles = app.table("user_profiles", help="the latest profile of each user, by 
 if sides.profiles.kind is not FormatName.JSON:
     profiles.shown = sides.profiles.shown
 # A click finds its profile by the bytes of its key, which are also in the results.
-profiles.keys, profiles.keyed_as_source = sides.keys, True
+profiles.encoded_keys, profiles.keyed_as_source = sides.keys, True

@@ -9,8 +9,9 @@ import msgspec
 from streamapp.app import settings
 from streamapp.formats.named import FormatName
 from streamapp.pipelines.clicks.declared import declared
-from streamapp.pipelines.clicks.formats import Side, sides
+from streamapp.pipelines.clicks.formats import sides
 from streamapp.pipelines.clicks.models import FIELD, Click, Profile
+from streamapp.pipelines.clicks.sides import Side
 from streamapp.runtime.decoding import Decoder
 from streamapp.runtime.format_decoding import FormatDecoder, KeyReader
 from streamapp.settings import PREFIX
