@@ -49,7 +49,7 @@ def values(topics: Topics, name: str, kind: str, of: str) -> list[Any]:
     return [json.loads(format_.to_json(message.value())) for message in topics.read(name)]
 
 
-@pytest.mark.parametrize(("left", "right"), itertools.product(KINDS, repeat=2))
+@pytest.mark.parametrize(("left", "right"), list(itertools.product(KINDS, repeat=2)))
 def test_a_join_of_each_pair_of_formats_gives_the_same_results(topics: Topics, left: str, right: str) -> None:
     found = values(topics, f"joined_{left}_{right}", into(left, right), "Joined")
     assert sorted((one["left"]["customer"], one["left"]["amount"], one["right"]) for one in found if one["right"]) == [
@@ -60,7 +60,7 @@ def test_a_join_of_each_pair_of_formats_gives_the_same_results(topics: Topics, l
     assert sorted(missing) == ["bob", "eve"]
 
 
-@pytest.mark.parametrize(("kind", "result"), itertools.product(KINDS, repeat=2))
+@pytest.mark.parametrize(("kind", "result"), list(itertools.product(KINDS, repeat=2)))
 def test_a_window_of_each_format_gives_the_same_sums_in_each(topics: Topics, kind: str, result: str) -> None:
     found = values(topics, f"sums_{kind}_{result}", result, "Sum")
     assert sorted((one["key"], one["start"], one["n"], one["total"]) for one in found) == [

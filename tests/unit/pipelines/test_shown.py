@@ -33,7 +33,7 @@ def as_json(shown: Any, value: bytes) -> Any:
     return json.loads(value if shown is None else shown(value))
 
 
-@pytest.mark.parametrize(("click", "profile", "joined"), itertools.product(FORMATS, repeat=3))
+@pytest.mark.parametrize(("click", "profile", "joined"), list(itertools.product(FORMATS, repeat=3)))
 def test_a_result_of_each_pair_of_formats_in_each_format_is_shown_as_json(
     click: FormatName, profile: FormatName, joined: FormatName
 ) -> None:
