@@ -13,7 +13,7 @@ PROTO = Path(__file__).parent / "schemas" / "pairs.proto"
 KINDS = ("json", "avro", "protobuf", "msgpack")
 
 
-def record(name: str, **types: Any) -> dict[str, Any]:
+def record(name: str, /, **types: Any) -> dict[str, Any]:
     return {"type": "record", "name": name, "fields": [{"name": field, "type": types[field]} for field in types]}
 
 
