@@ -72,7 +72,7 @@ def test_records_of_avro_whose_keys_are_numbers_are_summed_up_into_protobuf(topi
         topics.send("tx", account.from_json(b"7"), tx.from_json(json.dumps({"amount": amount}).encode()), at=at)
     topics.flush()
     command = [
-        *words("window --topic tx --size 1m --count --sum amount --to account_minutes --key-format avro"),
+        *words("window --topic tx --size 1m --count --sum amount --to account_minutes --late late --key-format avro"),
         *("--key-schema", "long", "--schema", str(tmp_path / "tx.avsc"), "--to-schema", str(tmp_path / "sum.proto")),
     ]
     with Worker(tmp_path, command=command, **topics.settings) as worker:
