@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamapp.formats import Avro, Format, Json, MessagePack, Protobuf
@@ -64,6 +64,7 @@ def encoded(format_: Format, value: object) -> bytes:
 
 
 @pytest.mark.parametrize("name", FORMATS)
+@settings(deadline=None)
 @given(click=CLICKS, profile=PROFILES)
 def test_a_result_is_that_of_the_decoded_sides(
     name: str, click: dict[str, Any], profile: dict[str, Any] | None
@@ -78,6 +79,7 @@ def test_a_result_is_that_of_the_decoded_sides(
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("reason", [Reason.UNMATCHED, Reason.EXPIRED])
+@settings(deadline=None)
 @given(click=CLICKS)
 def test_an_unmatched_click_has_the_reason_which_is_read_again(
     name: str, reason: Reason, click: dict[str, Any]
