@@ -13,7 +13,7 @@ from joined import balance
 from topics import Topics
 from worker import Worker, wait_until
 
-from streamapp.formats import Avro, MessagePack, Protobuf
+from streamapp.formats import Avro, Format, MessagePack, Protobuf
 from streamapp.formats.keys import KeyField, Keys
 
 
@@ -88,7 +88,7 @@ def test_cloud_events_are_joined_by_their_data_and_give_results_that_are_none(
 def test_topics_whose_keys_are_in_a_format_are_joined_by_their_field(topics: Topics, tmp_path: Path, kind: str) -> None:
     (tmp_path / "key.avsc").write_text(KEY)
     (tmp_path / "key.proto").write_text('syntax = "proto3"; message Key { string customer_id = 1; }')
-    formats = {"avro": Avro(tmp_path / "key.avsc"), "protobuf": Protobuf(tmp_path / "key.proto")}
+    formats: dict[str, Format] = {"avro": Avro(tmp_path / "key.avsc"), "protobuf": Protobuf(tmp_path / "key.proto")}
     keys = Keys(KeyField(formats.get(kind) or MessagePack(), "customer_id").bound("orders", key=True))
     schemas = {"avro": f"--key-schema {tmp_path}/key.avsc", "protobuf": f"--key-schema {tmp_path}/key.proto"}
     topics.create("shops", "sales")

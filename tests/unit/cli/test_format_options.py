@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 import pytest
 
@@ -37,7 +39,7 @@ def test_keys_may_be_json_or_raw_bytes() -> None:
 
 
 def test_results_of_windows_have_the_format_of_the_topic_or_their_own() -> None:
-    given = {"topic": "tx", "to": "sums", "count": True}
+    given: dict[str, Any] = {"topic": "tx", "to": "sums", "count": True}
     assert WindowOptions(**given, format_="msgpack").format_of_results == MessagePack()
     options = WindowOptions(**given, schema="tx.avsc", to_format="json", key_format="avro", key_schema="long")
     assert (options.format_of_topic, options.format_of_results, options.keys) == (Avro("tx.avsc"), Json(), Avro("long"))

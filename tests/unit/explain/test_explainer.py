@@ -201,7 +201,7 @@ class BoughtByNumber(Bought):
     """The same, of customers that are numbers in Avro."""
 
     keys = Keys(Avro("long"))
-    inputs = tuple(one._replace(keys=Keys(Avro("long"))) for one in Bought.inputs)
+    inputs = (Input(PURCHASES, Side.LEFT, keys=keys), Input(VIEWS, Side.RIGHT, keys=keys))
 
 
 def test_a_record_is_found_by_the_text_of_a_key_that_is_in_a_format(log: FakeLog) -> None:

@@ -212,7 +212,8 @@ def test_rows_whose_keys_are_in_a_format_are_chosen_and_shown_by_the_text() -> N
     names = [f"u{number}" for number in range(20)]
     store.write({keys.of(name): Row(b"{}", 5) for name in names}, 1)
     scan = Scan(store.snapshot(), Question(table="t", prefix=b"u1", stop=b"u15"), None, keys.text)
-    found, position = [], b""
+    found: list[str] = []
+    position = b""
     while True:
         page = read_page(scan, position, 2, 10, counting=False, piece_rows=3)
         found += [row.key for row in page.rows]
