@@ -8,7 +8,7 @@ the others go on, in their order and before what waits behind them. Of results t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import MessageBatch
@@ -27,28 +27,31 @@ def refuse(accumulator: Accumulator, batch: ProducedBatch, error: KafkaError) ->
 
     If the broker does not say which these are, both halves wait, down to a single record.
     """
-    if not isinstance(error, RecordRefusedError):
-        batch.failure(error)  # all of it is to blame, or the topic
+    if not isinstance(error, RecordRefusedError) or not (waiting := batch._msg_futures):
+        batch.failure(error)  # the topic is to blame, or it was sent as a whole
         return
-    waiting, batch._msg_futures = batch._msg_futures, []
-    places = range(len(waiting))
-    refused = error.records.keys() if error.records or len(places) > 1 else {0}
-    if refused:
-        parts: list[Sequence[int]] = [[place for place in places if place not in refused]]
-    else:
-        parts = [places[: len(places) // 2], places[len(places) // 2 :]]
+    batch._msg_futures = []
+    refused, parts = _divided(len(waiting), error)
     for place in refused:
         if not (future := waiting[place][0]).done():
             future.set_exception(error.of(place))
     records = list(MemoryRecords(bytes(batch.get_data_buffer())).next_batch())
-    made = [
-        _part(accumulator, batch, [(records[place], waiting[place][0]) for place in part]) for part in parts if part
-    ]
+    made = [_part(accumulator, batch, [(records[place], waiting[place][0]) for place in part]) for part in parts]
     if made:
         accumulator._batches[batch.tp].extendleft(reversed(made))
     # Who flushes waits for the parts, too.
     done = asyncio.gather(*(one.future for one in made), return_exceptions=True)
     done.add_done_callback(lambda _: batch.done_noack())
+
+
+def _divided(count: int, error: RecordRefusedError) -> tuple[Collection[int], Sequence[Sequence[int]]]:
+    """Return the places of the records that are refused, and those of what waits again, each as a record batch."""
+    places = range(count)
+    if not error.records and count > 1:
+        return (), (places[: count // 2], places[count // 2 :])
+    refused = [place for place in places if place in error.records] if error.records else [0]
+    good = [place for place in places if place not in refused]
+    return refused, [good] if good else []
 
 
 def _part(
