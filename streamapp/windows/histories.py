@@ -161,7 +161,10 @@ class Histories(dict[bytes, History]):
                     slider.trimmed()
             if (head := history.head) is not None:
                 return head.slide(timestamp, values, number)
-            return self._by_slot([head.slide(timestamp, values, number) for head in history.heads])
+            told: list[Held] = []
+            for head in history.heads:
+                told += head.slide(timestamp, values, number)
+            return self._by_slot(told)
         leaf, index, right = history.insert(timestamp, values, number)
         for head in history.heads:
             head.inserted(leaf, index, timestamp, values, number)
@@ -172,7 +175,7 @@ class Histories(dict[bytes, History]):
 
     def earlier(self, history: History, timestamp: int) -> list[Held]:
         """Return what the aggregates say of the windows that end at a time (ms) before the latest record."""
-        return self._by_slot([head.earlier(timestamp) for head in history.heads])
+        return self._by_slot([held for head in history.heads for held in head.earlier(timestamp)])
 
     def next(self, history: History) -> tuple[int, list[Held]]:
         """Return the time (ms) and the final results of the next record of a history that has not given them."""
@@ -182,11 +185,10 @@ class Histories(dict[bytes, History]):
             raise AssertionError("there are no final results")
         return history.final.step()
 
-    def _by_slot(self, told: Sequence[Sequence[Value]]) -> list[Held]:
-        """Return what is said of the windows of the sizes in the order of the aggregates."""
-        found = list(itertools.chain.from_iterable(told))
+    def _by_slot(self, told: list[Held]) -> list[Held]:
+        """Return what is said of the windows of one size after the other in the order of the aggregates."""
         places = self._plan.places
-        return found if places is None else [found[place] for place in places]
+        return told if places is None else [told[place] for place in places]
 
     def save(self, now: int) -> None:
         """Write down what was added, and forget what is over, when the clock shows `now` (ms)."""

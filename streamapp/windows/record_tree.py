@@ -67,11 +67,13 @@ Position: TypeAlias = tuple[Leaf, int]
 class RecordTree:
     """The records of a key."""
 
-    __slots__ = ("_plan", "_root", "begin", "last")
+    __slots__ = ("_asked", "_plan", "_root", "begin", "last")
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._root: _Any = self._leaf()
+        #: Whether any of them have states; until then none has to know of a record behind all others.
+        self._asked = False
         #: The first and the last leaf.
         self.begin = self.last = self._root
 
@@ -91,7 +93,7 @@ class RecordTree:
             columns[column].append(values[slot])
         if plan.placed:
             leaf.numbers.append(number)
-        if leaf.parent is not None or leaf.states is not None:
+        if self._asked:
             self._count(leaf, timestamp, values, number)
         return grown
 
@@ -154,6 +156,7 @@ class RecordTree:
     def _states(self, node: _Any) -> list[Held]:
         """Return the states of what is below a node."""
         if node.states is None:
+            self._asked = True
             plan = self._plan
             states = plan.initial()
             if isinstance(node, _Node):

@@ -85,6 +85,12 @@ class Slider:
         self._bound = bound = timestamp - over.size
         if index == len(times) or times[index] <= bound:
             self._forget(bound)
+        if over.light:
+            told = []
+            for slot, add, result in over.adds:
+                states[slot] = state = add(states[slot], values[slot], NOWHERE)
+                told.append(result(state))
+            return told
         place = Place(timestamp, number) if over.placed else NOWHERE
         for slot, add, _ in over.adds:
             states[slot] = add(states[slot], values[slot], place)
