@@ -156,7 +156,8 @@ class Fetching:
     def _size(self, tp: TP) -> int:
         """Return how many bytes of a partition have just been fetched."""
         partition = getattr(self._fetcher._records.get(tp), "_partition_records", None)
-        return 0 if partition is None else len(partition.data) - partition.at
+        size: int = 0 if partition is None else len(partition.data) - partition.at
+        return size
 
     def _end(self, state: Position) -> int:
         # What an open transaction has written is not to be had yet, nor what comes after.

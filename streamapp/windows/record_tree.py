@@ -97,6 +97,20 @@ class RecordTree:
             self._count(leaf, timestamp, values, number)
         return grown
 
+    def follow(self, timestamp: int, values: Sequence[Value]) -> bool:
+        """Put a record behind all others if that is all there is to do; returns whether it is done.
+
+        It is, as a rule: unless a leaf is full, or something is known of stretches, or of where records stand.
+        """
+        leaf = self.last
+        if self._asked or len(leaf.times) >= LEAF_RECORDS:
+            return False
+        leaf.times.append(timestamp)
+        columns = leaf.columns
+        for column, slot in self._plan.kept:
+            columns[column].append(values[slot])
+        return True
+
     def extend(self, times: Sequence[int], numbers: Sequence[int], rows: Sequence[Sequence[Value]]) -> None:
         """Put records, in their order, into an empty tree; a row has the values of the fields."""
         plan = self._plan

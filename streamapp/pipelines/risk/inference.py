@@ -64,7 +64,7 @@ class Model:
         self.version = f"{self.card.version}+{hashlib.sha256(content).hexdigest()[:DIGEST_DIGITS]}"
         inputs = self.card.inputs
         #: All of them in their order need not be picked, which takes a copy.
-        self._columns = slice(None) if inputs == INPUTS else [INPUTS.index(name) for name in inputs]
+        self._columns: slice | list[int] = slice(None) if inputs == INPUTS else [INPUTS.index(name) for name in inputs]
         self._input = _input(self._session, len(inputs))
         self._output = _output(self._session)
         self._try()
