@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -18,7 +18,7 @@ import msgspec
 from streamapp.formats.undecodable import Reason, Undecodable
 from streamapp.joins import Record
 
-__all__ = ["Content", "content_of", "content_type", "event_data", "headers_of_result", "json_of", "refusal"]
+__all__ = ["Content", "content_of", "content_type", "event_data", "headers_of_result", "json_of", "plain", "refusal"]
 
 CONTENT_TYPE: Final = "content-type"
 #: Media types of JSON besides those that end in ``+json`` (RFC 6839).
@@ -68,6 +68,14 @@ def content_of(media_type: bytes | None) -> Content:
     if name.startswith(BATCHED):
         return Content.OTHER
     return Content.JSON if not name or name in JSON_TYPES or name.endswith(b"+json") else Content.OTHER
+
+
+def plain(records: Sequence[Record]) -> bool:
+    """Return whether the values of all records are JSON, as far as their headers say: as a rule these have no say."""
+    headers = [found for record in records if (found := getattr(record, "headers", None))]
+    if all(name.lower() != CONTENT_TYPE for name in {name for found in headers for name, _ in found}):
+        return True
+    return all(content_of(content_type(found)) is Content.JSON for found in headers)
 
 
 def json_of(record: Record) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar, cast
 
 import msgspec
@@ -67,6 +67,10 @@ class FormatDecoder(Decoder[T]):
             except Undecodable as exc:
                 bad.append(Rejected(batch.tp, record, exc.reason, str(exc)))
         return Decoded(batch.tp, good, batch.work), bad
+
+    def together(self, records: Sequence[Record]) -> list[T] | None:
+        """Return None: of a format they are decoded one by one."""
+        return None
 
     def _made_bare(self, record: Record) -> Record:
         if self._bare is None or record.value is None:

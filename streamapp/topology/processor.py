@@ -102,6 +102,7 @@ class JoinProcessor(Generic[R]):
         #: How far it is, by partition.
         self.read, self.commit = progress.read, progress.commit
         self._only = [numbers[0] for numbers in self._sources]
+        self._all_pass = self.inputs[0].all_pass if len(self.inputs) == 1 else None
         self._checks = {each.source: each.check for each in self.inputs if each.check is not None}
         self._converters = {each.source: each.convert for each in self.inputs if each.convert is not None}
         self._steps = {each.source: each.steps for each in self.inputs if each.steps is not None}
@@ -272,7 +273,7 @@ class JoinProcessor(Generic[R]):
             logger.info(told, where, len(redone))
             task.write(self._taken_in(self._records(redone)))
         if batch.records:
-            output = task.process(self._usable(task, self._records(batch), more), _taken(batch))
+            output = task.process(self._usable(task, batch, more), _taken(batch))
         elif came:
             output = Output([], [])
         elif (due := task.due()) is not None:
@@ -344,9 +345,12 @@ class JoinProcessor(Generic[R]):
                 for one in self._made(source, record):
                     yield source, one
 
-    def _usable(self, task: Task[R], records: Records, more: list[int]) -> Records:
+    def _usable(self, task: Task[R], batch: Merged, more: list[int]) -> Records:
         """Leave out the records that cannot be used, and put what steps make of a record in its place."""
-        return self._checked(task, records, more) if self._checks or self._steps else records
+        records = self._records(batch)
+        if not (self._checks or self._steps) or (self._all_pass is not None and self._all_pass(batch.records)):
+            return records
+        return self._checked(task, records, more)
 
     def _checked(self, task: Task[R], records: Records, more: list[int]) -> Records:
         """Go through them; `more` gets how many more there are than records came."""
