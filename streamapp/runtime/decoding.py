@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from operator import attrgetter
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 import msgspec
@@ -20,8 +19,6 @@ from streamapp.runtime.work import Rejected
 __all__ = ["Decoded", "Decoder", "Keyed", "Undecodable"]
 
 T = TypeVar("T")
-
-HEADERS: Final = attrgetter("headers")
 
 _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -123,7 +120,7 @@ class Decoder(Generic[T]):
         decode, key, values = self._decode, self._key, batch.values
         if None in values:
             return False
-        if any(map(HEADERS, batch)) and any(
+        if batch.headed and any(
             content_of(content_type(record.headers)) is not Content.JSON for record in batch if record.headers
         ):
             return False
