@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import math
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -36,8 +36,9 @@ SPECIAL: Final = frozenset(
 
 #: The enum of which the value in JSON is null.
 NULL: Final = f"{WELL_KNOWN}NullValue"
-#: A number of 32 bits, and how many digits tell it from others.
+#: A number of 32 bits, the largest of them, and how many digits tell it from others.
 SINGLE: Final = struct.Struct("<f")
+LARGEST: Final = (2 - 2**-23) * 2.0**127
 DIGITS: Final = (6, 7, 8, 9)
 
 
@@ -122,7 +123,7 @@ def _shortest(value: float) -> float:
     """Return the number of the fewest digits that is the same one in 32 bits."""
     for digits in DIGITS:
         found = float(f"{value:.{digits}g}")
-        if SINGLE.unpack(SINGLE.pack(found))[0] == value:
+        if abs(found) <= LARGEST and SINGLE.unpack(SINGLE.pack(found))[0] == value:
             return found
     return value
 
@@ -146,12 +147,13 @@ def _null_in(field: FieldDescriptor, value: Value) -> str | None:
         return None if has_place else ""
     if message is None:
         return None
+    of: Descriptor | None = message
+    parts: Iterable[tuple[object, Value]] = ((None, value),)
     if message.GetOptions().map_entry:
         of = message.fields_by_name["value"].message_type
         parts = value.items() if isinstance(value, dict) else ()
-    else:
-        of = message
-        parts = enumerate(value) if field.is_repeated and isinstance(value, list) else ((None, value),)
+    elif field.is_repeated:
+        parts = enumerate(value) if isinstance(value, list) else ()
     for name, part in parts:
         if of is not None and (found := misplaced_null(of, part)):
             return found if name is None else f"{name}.{found}"

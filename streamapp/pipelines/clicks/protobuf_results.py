@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from streamapp.formats.protobuf import Protobuf
 
@@ -47,7 +47,7 @@ def _of(format_: Protobuf) -> Descriptor:
 def _kind(number: int) -> str:
     from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 
-    return FieldDescriptorProto.Type.Name(cast(FieldDescriptorProto.Type, number)).removeprefix("TYPE_").lower()
+    return FieldDescriptorProto.Type.Name(cast(Any, number)).removeprefix("TYPE_").lower()
 
 
 def _message(name: str, types: Types) -> Protobuf:

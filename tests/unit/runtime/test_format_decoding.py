@@ -52,7 +52,9 @@ def test_a_key_that_may_be_null_is_read_and_null_is_refused_with_the_field() -> 
     good, no_good = (record(encoded(AVRO, {"user_id": user, "n": 1}), b"None") for user in ("None", None))
     found, bad = split(avro(), good, no_good)
     assert found == [good]
-    assert bad == [(Reason.WRONG_TYPE, "Expected `str | int`, got `null` - at `$.user_id`")]
+    ((reason, error),) = bad
+    assert reason is Reason.WRONG_TYPE
+    assert error.endswith("got `null` - at `$.user_id`")
 
 
 def test_a_value_that_names_its_schema_stays_as_it_came_and_one_of_an_earlier_schema_becomes_bare() -> None:
