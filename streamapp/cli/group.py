@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "worker": "Run a worker; all options are Faust's.",
     "produce": "Produce generated traffic, or the lines of a file.",
     "topic": "Show the records of a topic, decoded: the newest, from a place on, as they come.",
+    "schema": "Print the schema of the click app's results.",
     "join": "Join two topics of JSON objects without a line of code.",
     "window": "Count, sum, … the records of a topic by key and window, without a line of code.",
     "replay": "Run joins over files, without a broker.",

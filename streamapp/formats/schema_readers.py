@@ -13,13 +13,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import msgspec
-
 from streamapp.errors import StreamappError
 from streamapp.extras import Extra, require
 from streamapp.formats.avro import Avro
+from streamapp.formats.avro_schema import plain, structure
 from streamapp.formats.format import Format, Json
 from streamapp.formats.protobuf import Protobuf
+from streamapp.formats.protobuf_names import WELL_KNOWN_FILES
 from streamapp.formats.registry import Schema, SchemaType
 from streamapp.formats.undecodable import Reason, Undecodable
 from streamapp.formats.wire_format import Framed, WireError
@@ -27,15 +27,11 @@ from streamapp.formats.wire_format import Framed, WireError
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FileDescriptor
 
-__all__ = ["WELL_KNOWN_FILES", "Read", "plain", "reading"]
+__all__ = ["REASONS", "Read", "reading"]
 
 #: Returns the JSON of data that a schema wrote; raises `Undecodable` if they are not what it says.
 Read: TypeAlias = Callable[[Framed], bytes]
 
-#: What fastavro adds to a schema that it has parsed.
-OWN: Final = ("__fastavro_parsed__", "__named_schemas__")
-#: Files of these packages come with Protobuf.
-WELL_KNOWN_FILES: Final = "google/protobuf/"
 #: The name that no import has.
 FILE: Final = "streamapp schema.proto"
 #: What data of a schema cannot be, by what was declared.
@@ -75,26 +71,13 @@ def _avro(schema: Schema, declared: Avro | None) -> Read:
     writer: Any = None
     try:
         for text in (*schema.references.values(), schema.text):
-            writer = parse_schema(_structure(text), named_schemas=named)
+            writer = parse_schema(structure(text), named_schemas=named)
     except Exception as exc:  # it raises what a wrong structure leads to
         raise StreamappError(f"it is no Avro schema: {type(exc).__name__}: {exc}") from None
     format_ = declared or Avro(writer)
     if declared is None or plain(writer) == plain(declared.parsed):
         return lambda framed: format_.read(framed.data)  # nothing is to be resolved
     return lambda framed: format_.read(framed.data, writer)
-
-
-def plain(schema: Any) -> Any:
-    """Return a schema of Avro that fastavro has parsed, without what it has added."""
-    if isinstance(schema, dict):
-        return {name: plain(value) for name, value in schema.items() if name not in OWN}
-    return [plain(one) for one in schema] if isinstance(schema, list) else schema
-
-
-def _structure(text: str) -> Any:
-    """Return a schema as Python has it: JSON, or as some registries have those of one type, its bare name."""
-    text = text.strip()
-    return msgspec.json.decode(text) if text.startswith(("{", "[", '"')) else text
 
 
 def _protobuf(schema: Schema, declared: Protobuf | None) -> Read:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from streamapp.errors import StreamappError
 from streamapp.formats.avro import Avro
-from streamapp.formats.protobuf import SUFFIX, Protobuf
+from streamapp.formats.avro_schema import plain
+from streamapp.formats.protobuf import Protobuf
+from streamapp.formats.protobuf_names import SUFFIX, WELL_KNOWN_FILES
 from streamapp.formats.registry import Schema, SchemaType
-from streamapp.formats.schema_readers import WELL_KNOWN_FILES, plain
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
-from streamapp.formats.content import CONTENT_TYPE
+from streamapp.formats.content import headers_of_result
 from streamapp.formats.format import Format, Headers, Json
 from streamapp.formats.undecodable import Reason, Undecodable
 from streamapp.joins import Record, Refused
@@ -25,7 +25,7 @@ NO_HEADERS: Final[list[tuple[str, bytes]]] = []
 
 
 class Translated(msgspec.Struct, gc=False):
-    """A record of a topic with a format: its value is JSON, its key text, and headers that tell of formats are gone."""
+    """A record of a topic with a format: its value is JSON, its key text, and its headers say so."""
 
     key: bytes | None
     value: bytes | None
@@ -77,7 +77,7 @@ class Serde:
             value = self.value.to_json(value, came)
         if key is not None and self.key is not None:
             key = key_text(self.key.to_json(key, came))
-        headers = [one for one in came if not tells_format(one[0])] if came else NO_HEADERS
+        headers = headers_of_result(came, key=self.key is not None) if came else NO_HEADERS
         return Translated(key, value, record.timestamp, record.offset, headers, record)
 
     def write(self, key: bytes | None, value: bytes | None) -> tuple[bytes | None, bytes | None, Headers]:
@@ -122,14 +122,6 @@ class Read:
         if self.check is not None:
             self.check(found)
         return found
-
-
-def tells_format(header: str) -> bool:
-    """Tell whether a header says what the bytes of a record are: of one that is translated, or made anew, it is wrong.
-
-    Those that end in ``schema_id`` are those of Confluent's serializers.
-    """
-    return header.lower() == CONTENT_TYPE or header.endswith("schema_id")
 
 
 def key_text(key: bytes) -> bytes:

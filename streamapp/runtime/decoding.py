@@ -21,9 +21,8 @@ __all__ = ["Decoded", "Decoder", "Keyed", "Undecodable"]
 
 T = TypeVar("T")
 
-HEADERS: Final = attrgetter("headers")
-
 _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+HEADERS: Final = attrgetter("headers")
 
 
 class Keyed(Record, Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar, cast
 
 import msgspec
@@ -19,8 +19,8 @@ __all__ = ["FormatDecoder", "KeyReader"]
 
 T = TypeVar("T")
 
-#: Returns the key that is in a value; raises any error for bytes that are no value.
-KeyReader = Callable[[bytes], str | int]
+#: Returns the key that is in a value; None = it has to be decoded, to find the key, or what is wrong.
+KeyReader = Callable[[bytes], str | int | None]
 
 
 class FormatDecoder(Decoder[T]):
@@ -31,7 +31,8 @@ class FormatDecoder(Decoder[T]):
         type: of their JSON, a msgspec Struct.
         key, tombstones, field, remedy: as of `Decoder`.
         read: gives the key of a value without decoding the rest of it; None = all is decoded.
-        bare: makes values that `read` does not take, and are good, such as it takes; None = they stay as they came.
+        bare: makes values that `read` does not take, such as those of an earlier schema, such as it takes; None = they
+            stay as they came.
     """
 
     def __init__(
@@ -53,17 +54,14 @@ class FormatDecoder(Decoder[T]):
 
     def split(self, batch: Batch) -> tuple[Decoded, list[Rejected]]:
         """Divide a batch into the records that can be used, and those that cannot."""
-        if self._all_good(batch):
+        keys = self._keys(batch.values)
+        if all(keys) and keys == batch.keys:
             return Decoded.all_of(batch), []
         good: list[Record] = []
         bad: list[Rejected] = []
-        for record in batch:
-            if self._reads(record):
-                good.append(record)
-                continue
+        for record, key in zip(batch, keys, strict=True):
             try:
-                self.decode(record)
-                good.append(self._made_bare(record))
+                good.append(record if key and key == record.key else self._decoded_one(record))
             except Undecodable as exc:
                 bad.append(Rejected(batch.tp, record, exc.reason, str(exc)))
         return Decoded(batch.tp, good, batch.work), bad
@@ -72,31 +70,27 @@ class FormatDecoder(Decoder[T]):
         """Return None: of a format they are decoded one by one."""
         return None
 
-    def _made_bare(self, record: Record) -> Record:
+    def _keys(self, values: Iterable[bytes | None]) -> list[bytes | None]:
+        """Return the keys of values, of those that need not be decoded for it."""
+        if (read := self._read) is None:
+            return [None for _ in values]
+        return [
+            None if value is None or (found := read(value)) is None else str(found).encode()  # this way it is fastest
+            for value in values
+        ]
+
+    def _decoded_one(self, record: Record) -> Record:
+        """Return a record that is good, with a value as `read` takes it."""
         if self._bare is None or record.value is None:
+            self.decode(record)
             return record
         bare = self._bare(record.value)
-        headers = list(record.headers)
-        made = Translated(record.key, bare, record.timestamp, record.offset, headers, record)
+        if not record.key or [record.key] != self._keys([bare]):
+            self.decode(record)
+        if bare is record.value:
+            return record
+        made = Translated(record.key, bare, record.timestamp, record.offset, list(record.headers), record)
         return cast(Record, made)
-
-    def _reads(self, record: Record) -> bool:
-        """Return whether a record surely can be used."""
-        if self._read is None or record.value is None or not record.key:
-            return False
-        try:
-            return record.key == str(self._read(record.value)).encode()
-        except Exception:  # of any kind; what is wrong is found out by decoding it
-            return False
-
-    def _all_good(self, batch: Batch) -> bool:
-        read = self._read
-        if read is None or None in batch.values or not all(batch.keys):
-            return False
-        try:
-            return batch.keys == [str(read(value)).encode() for value in cast("list[bytes]", batch.values)]
-        except Exception:  # as above
-            return False
 
     def _value(self, record: Record) -> tuple[bytes, T]:
         data = self._format.to_json(record.value or b"", record.headers)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
-from streamapp.formats.content import Content, content_of, content_type, headers_of_result
+from streamapp.formats.content import are_of_another, headers_of_result
 from streamapp.joins import Record
 from streamapp.kafka.record import Envelope, Result
 from streamapp.kafka.record import Record as Sent
@@ -67,7 +67,7 @@ class Hop:
             tp, headers = batch.source(number), list[tuple[str, bytes]]()
             if came := cast(Sent, record).headers:
                 headers += without_mark(came)
-                if content_of(content_type(headers)) is Content.EVENT:  # which what is made of it is not
+                if are_of_another(headers):
                     headers = headers_of_result(headers)
             if self._copied:
                 headers.append(mark(tp.partition, record.offset, topic_id))

@@ -45,6 +45,8 @@ class Table(faust.Table):  # type: ignore[type-arg]
     owner: Owner | None = None
     #: Makes JSON of the value of a row, for who looks at it; None = it is JSON.
     shown: Callable[[bytes], bytes] | None = None
+    #: Tells why the value of a row is not what the table has, since it was written under other settings; empty = it is.
+    misfit: Callable[[bytes], str] | None = None
     #: Full names of topics whose agents look rows up, as far as that is known.
     readers: frozenset[str] = frozenset()
 

@@ -35,13 +35,12 @@ def _joined(found: Logged, click: Logged) -> Match | None:
 
 
 def _made_of(found: Logged, click: Logged) -> bool:
+    if (found.timestamp, found.key) != (click.timestamp, click.key):
+        return False
     try:
-        begin = splicing.beginning(sides.clicks.of_result(click))
+        return splicing.is_of(found.value or b"", sides.clicks.of_result(click))
     except Undecodable:
         return False
-    same = (found.timestamp, found.key) == (click.timestamp, click.key)
-    # MessagePack says before how many fields there are.
-    return same and (found.value or b"").removeprefix(b"\x83").removeprefix(b"\x82").startswith(begin)
 
 
 class ClickJoin:

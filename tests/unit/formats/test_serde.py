@@ -69,15 +69,27 @@ def test_what_is_no_json_is_told(data: bytes) -> None:
         Json().to_json(data)
 
 
-def test_a_record_has_json_text_for_a_key_and_no_headers_that_tell_of_formats() -> None:
+@pytest.mark.parametrize("name", ["NaN", "Infinity", "-Infinity"])
+def test_numbers_that_json_has_not_are_their_names(name: str) -> None:
+    packed = msgspec.msgpack.encode({"a": [float(name), 1.5, None], "b": "null"})
+    assert json.loads(MessagePack().to_json(packed)) == {"a": [name, 1.5, None], "b": "null"}
+
+
+def test_a_record_has_json_text_for_a_key_and_headers_that_say_so() -> None:
     serde = Serde.of("t", MessagePack(), Avro("long"))
     assert serde is not None
-    headers = [("Content-Type", b"x"), ("own", b"1"), ("__value_schema_id", b"2")]
+    headers = [("Content-Type", b"x"), ("own_schema_id", b"1"), ("__value_schema_id", b"2"), ("__key_schema_id", b"3")]
     record: Any = SimpleNamespace(key=b"\x0e", value=b"\x01", timestamp=5, offset=6, headers=headers)
     found = serde.read(record)
     assert (found.key, found.value, found.timestamp, found.offset) == (b"7", b"1", 5, 6)
-    assert found.headers == [("own", b"1")]
+    assert found.headers == [("Content-Type", b"application/json"), ("own_schema_id", b"1")]
     assert came(found) is record  # type: ignore[type-var]
+
+
+def test_the_schema_of_a_key_that_stays_is_told_on() -> None:
+    headers = [("__key_schema_id", b"3"), ("__value_schema_id", b"2")]
+    record: Any = SimpleNamespace(key=b"k", value=b"\x01", timestamp=5, offset=6, headers=headers)
+    assert Serde(MessagePack()).read(record).headers == [("__key_schema_id", b"3")]
 
 
 @pytest.mark.parametrize(
