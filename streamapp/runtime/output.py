@@ -10,7 +10,8 @@ from typing import Final, Protocol
 import msgspec
 from faust.types import TP
 
-from streamapp.formats.format import Format
+from streamapp.formats.format import FormatDeclaration
+from streamapp.formats.registered import placed_alike
 from streamapp.formats.serde import Serde, came, tells_format
 from streamapp.formats.undecodable import Reason, Undecodable
 from streamapp.joins.records import Record
@@ -60,7 +61,7 @@ class Output:
         #: What its values and keys are written as; None = JSON, and text for keys.
         self.serde: Serde | None = None
         #: Formats of keys by topic: where they are not those of the input, keys have other partitions here.
-        self.key_formats: Mapping[str, Format] = {}
+        self.key_formats: Mapping[str, FormatDeclaration] = {}
         #: Records that the broker has acknowledged, in all and by the topic whose batches gave them.
         self.sent = 0
         self.sources: Counter[str] = Counter()
@@ -85,7 +86,8 @@ class Output:
                 envelope's source.
         """
         if results:
-            rekeyed = rekeyed or self.key_formats.get(self.topic) != self.key_formats.get(batch.topic)
+            keys = self.key_formats
+            rekeyed = rekeyed or not placed_alike(keys.get(self.topic), keys.get(batch.topic))
             made = Results(self, results, batch.tp, rekeyed, origin)
             if self.serde is not None:
                 made.results = self._written(self.serde, batch, made)

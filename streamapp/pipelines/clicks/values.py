@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 import msgspec
 
 from streamapp.app import settings
 from streamapp.formats.named import FormatName
+from streamapp.formats.registered import RegisteredData
+from streamapp.pipelines.clicks import registered
 from streamapp.pipelines.clicks.declared import declared
 from streamapp.pipelines.clicks.formats import Side, sides
 from streamapp.pipelines.clicks.models import FIELD, Click, Profile
 from streamapp.runtime.decoding import Decoder
-from streamapp.runtime.format_decoding import FormatDecoder, KeyReader
+from streamapp.runtime.format_decoding import FormatDecoder, KeyReader, UnframedDecoder
 from streamapp.settings import PREFIX
 
-__all__ = ["clicks", "profiles"]
+__all__ = ["Values", "clicks", "profiles"]
+
+Values: TypeAlias = Decoder[Any] | UnframedDecoder[Any]
 
 
-def _decoder(side: Side, setting: str, default: type[Any], *, tombstones: bool = False) -> Decoder[Any]:
+def _values(
+    side: Side, data: RegisteredData | None, setting: str, default: type[Any], *, tombstones: bool = False
+) -> Values:
+    decoder = _decoder(side, setting, default, tombstones=tombstones)
+    return decoder if data is None else UnframedDecoder(partial(registered.bare, data), decoder)
+
+
+def _decoder(side: Side, setting: str, default: type[Any], *, tombstones: bool) -> Decoder[Any]:
     name = getattr(settings, setting)
     try:
         type_ = declared(name, default)
@@ -45,5 +57,5 @@ def _user_id(value: Any) -> str | int:
     return found
 
 
-clicks = _decoder(sides.clicks, "click_type", Click)
-profiles = _decoder(sides.profiles, "profile_type", Profile, tombstones=True)
+clicks = _values(sides.clicks, registered.clicks, "click_type", Click)
+profiles = _values(sides.profiles, registered.profiles, "profile_type", Profile, tombstones=True)
