@@ -16,7 +16,7 @@ from streamapp.pipelines.clicks.settings import CLICKS, PROFILES
 from streamapp.pipelines.settings import AppSettings
 from streamapp.settings import PREFIX, Settings
 
-__all__ = ["BARE", "FORMAT", "declared", "format_of", "registered", "registry_of", "traffic_serdes"]
+__all__ = ["BARE", "FORMAT", "by_itself", "declared", "format_of", "registered", "registry_of", "traffic_serdes"]
 
 #: Formats whose values are of a registry's schemas, where there is a registry.
 WITH_SCHEMAS: Final = {FormatName.AVRO, FormatName.PROTOBUF}
@@ -30,6 +30,13 @@ BARE: Final = click.option(
 def registry_of(settings: Settings, *, bare: bool) -> Registry | None:
     """Return the registry that the settings name; None = they name none, or data are bare."""
     return Registry(settings) if settings.registry_url and not bare else None
+
+
+def by_itself(topic: str, registry: Registry, *, key: bool = False) -> RegisteredData:
+    """Return what reads data by the schema that they name."""
+    data = Registered().bound(topic, key=key)
+    data.connect(registry, blocks=True)
+    return data
 
 
 def declared(

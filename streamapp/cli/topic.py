@@ -13,12 +13,9 @@ import msgspec
 
 from streamapp.browse.reading import Chosen, Reading, Selection, partitions_of
 from streamapp.browse.shown import Decoding
-from streamapp.cli.formats import BARE, FORMAT, format_of, registry_of
+from streamapp.cli.formats import BARE, FORMAT, by_itself, format_of, registry_of
 from streamapp.cli.group import Command, current_settings
 from streamapp.conditions import Condition, ConditionError, condition
-from streamapp.formats import Registered
-from streamapp.formats.registered import RegisteredData
-from streamapp.formats.registry import Registry
 from streamapp.kafka.log_reader import Log
 from streamapp.reset.where import Kind, Where, WhereType
 
@@ -112,7 +109,7 @@ def topic(
     decoding = Decoding(
         format_of(format_, schema, name, registry),
         format_of(key_format, key_schema, name, registry, key=True),
-        None if registry is None else (_by_itself(name, registry), _by_itself(name, registry, key=True)),
+        None if registry is None else (by_itself(name, registry), by_itself(name, registry, key=True)),
     )
     isolation = "read_uncommitted" if uncommitted else "read_committed"
     selection = Selection(key, meant, until.value if until is not None else None)
@@ -123,13 +120,6 @@ def topic(
             click.echo(sum(1 for _ in chosen))
         else:
             _print(chosen, only_values=only_values)
-
-
-def _by_itself(topic: str, registry: Registry, *, key: bool = False) -> RegisteredData:
-    """Return what reads data by the schema that they name."""
-    data = Registered().bound(topic, key=key)
-    data.connect(registry, blocks=True)
-    return data
 
 
 def _chosen(reading: Reading, where: Where | None, count: int | None, *, follow: bool) -> Iterator[Chosen | None]:
