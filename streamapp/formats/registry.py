@@ -229,7 +229,8 @@ class Registry:
             if status == UNPROCESSABLE:
                 raise RegistryError(f"{of}{self.place} does not take the schema: {why}", status) from None
             raise RegistryAwayError(f"{of}{self.place} answers {status}: {why}", status) from None
-        except (TransportError, ValueError) as exc:  # a ValueError: what answers is no registry, and speaks no JSON
+        # What answers may be no registry, and speak no JSON, or another one.
+        except (TransportError, ValueError, TypeError, AttributeError) as exc:
             why = _line(f"{exc}") or type(exc).__name__
             raise RegistryAwayError(f"{of}{self.place} does not answer: {why}") from None
 

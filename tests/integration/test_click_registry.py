@@ -176,7 +176,8 @@ def test_topics_that_are_bare_have_no_ids_and_what_is_produced_by_the_settings_i
     settings = {"format": "avro", "bare": "user_profiles,joined_data", "registry_url": apicurio.url}
     with Worker(tmp_path, **topics.settings, **settings) as worker:
         worker.wait_ready()
-        produce = ["streamapp", "produce", "--users", "3", "--clicks", "20", "--bad-share", "0", "--late-share", "0", "--quiet"]
+        shares = ["--bad-share", "0", "--late-share", "0"]
+        produce = ["streamapp", "produce", "--users", "3", "--clicks", "20", *shares, "--quiet"]
         variables = {f"STREAMAPP_{name.upper()}": str(value) for name, value in {**topics.settings, **settings}.items()}
         subprocess.run([sys.executable, "-m", *produce], env=variables, check=True, timeout=90)
         wait_until(lambda: topics.end("joined_data") == 20, "all are joined")

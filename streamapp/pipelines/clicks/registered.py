@@ -13,7 +13,7 @@ from streamapp.formats.protobuf import Protobuf
 from streamapp.formats.registered import RegisteredData
 from streamapp.formats.serde import Translated, tells_format
 from streamapp.joins import Record
-from streamapp.kafka.record import Envelope, Result
+from streamapp.kafka.record import Envelope, Result, Stamped
 from streamapp.kafka.record import Record as Read
 from streamapp.pipelines.clicks.formats import sides
 from streamapp.pipelines.clicks.result_schemas import result_schemas
@@ -62,15 +62,18 @@ def bare(data: RegisteredData, record: Record) -> Record:
 
 
 def framed(data: RegisteredData | None, results: Iterable[Result]) -> Sequence[Result]:
-    """Return results as they are written, with what tells their schema."""
+    """Return results as they are written, with what tells their schema, and nothing that tells another one."""
     if data is None:
         return [*results]
-    if not data.headers:
-        return [(stamped, data.framed(value or b"")) for stamped, value in results]
-    return [
-        (Envelope(one.key, one.timestamp, [*one.headers, *data.headers], cast(Read, one)), data.framed(value or b""))
-        for one, value in results
-    ]
+    return [(_told(data, one), data.framed(value or b"")) for one, value in results]
+
+
+def _told(data: RegisteredData, one: Stamped) -> Stamped:
+    """Return what a result is sent with."""
+    if not data.headers and not any(tells_format(name) for name, _ in one.headers):
+        return one
+    own = [header for header in one.headers if not tells_format(header[0])]
+    return Envelope(one.key, one.timestamp, [*own, *data.headers], one)
 
 
 def unframed(data: RegisteredData | None, result: Read) -> bytes:
