@@ -97,9 +97,9 @@ class JoinProcessor(Generic[R]):
             app.declared.read(each.topic)
         #: The topics that are read.
         self.topics = tuple(sources)
-        app.declared.key_format(self.topics, f"the {self.title}")
         if not isinstance(self.join, GlobalJoin):  # which keeps nothing by key
             app.declared.check_placed(self.topics, f"the {self.title}")
+        app.declared.key_format(self.topics, f"the {self.title}")
         self._sources = tuple(sources.values())
         progress = Progress(app, self.topics)
         #: How far it is, by partition.

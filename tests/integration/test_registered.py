@@ -339,7 +339,7 @@ def test_an_id_that_is_written_into_the_headers_is_read_by_confluents_deserializ
         assert AvroDeserializer(client)(data, context)["id"] == "o1"
     else:
         of_message = protobuf(tmp_path).generated
-        read = ProtobufDeserializer(of_message, {"use.deprecated.format": False}, client)(data, context)
+        read = ProtobufDeserializer(of_message, {"use.deprecated.format": False})(data, context)
         assert read.id == "o1"
 
 

@@ -9,7 +9,6 @@ from streamapp.explain.evidence import EvidenceTopic, Match, dead_letters
 from streamapp.formats.registered import RegisteredData, UnfetchedError
 from streamapp.formats.undecodable import Undecodable
 from streamapp.joins import Clock, Event, Explanation, Reason, Side, SideOutput, StreamTableJoin, Verdict
-from streamapp.joins import Record as JoinRecord
 from streamapp.joins.explanation import explain_update
 from streamapp.joins.table import Table
 from streamapp.kafka.log_reader import Logged
@@ -49,7 +48,7 @@ def _made_of(found: Logged, click: Logged, data: RegisteredData | None) -> bool:
     return value.removeprefix(b"\x83").removeprefix(b"\x82").startswith(begin)
 
 
-def _bare(data: RegisteredData | None, record: JoinRecord) -> JoinRecord:
+def _bare(data: RegisteredData | None, record: Record) -> Record:
     return record if data is None else registered.bare(data, record)
 
 

@@ -12,9 +12,7 @@ from streamapp.formats.format import Format
 from streamapp.formats.protobuf import Protobuf
 from streamapp.formats.registered import RegisteredData
 from streamapp.formats.serde import Translated, tells_format
-from streamapp.joins import Record
-from streamapp.kafka.record import Envelope, Result, Stamped
-from streamapp.kafka.record import Record as Read
+from streamapp.kafka.record import Envelope, Record, Result, Stamped
 from streamapp.pipelines.clicks.formats import sides
 from streamapp.pipelines.clicks.result_schemas import result_schemas
 from streamapp.pipelines.clicks.settings import CLICKS, JOINED, PROFILES, UNMATCHED
@@ -55,10 +53,9 @@ def bare(data: RegisteredData, record: Record) -> Record:
     """
     if record.value is None:
         return record
-    came = cast(Read, record).headers
-    value = data.bare(record.value, came)
-    headers = [one for one in came if not tells_format(one[0])] if came else []
-    return Translated(record.key, value, record.timestamp, record.offset, headers, record)
+    value = data.bare(record.value, record.headers)
+    headers = [one for one in record.headers if not tells_format(one[0])]
+    return cast(Record, Translated(record.key, value, record.timestamp, record.offset, headers, record))
 
 
 def framed(data: RegisteredData | None, results: Iterable[Result]) -> Sequence[Result]:
@@ -76,7 +73,7 @@ def _told(data: RegisteredData, one: Stamped) -> Stamped:
     return Envelope(one.key, one.timestamp, [*own, *data.headers], one)
 
 
-def unframed(data: RegisteredData | None, result: Read) -> bytes:
+def unframed(data: RegisteredData | None, result: Record) -> bytes:
     """Return the value of a result without what tells its schema.
 
     Raises:
