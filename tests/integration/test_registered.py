@@ -330,17 +330,17 @@ def test_an_id_that_is_written_into_the_headers_is_read_by_confluents_deserializ
     format_ = Avro(schema(SUM)) if kind == "avro" else protobuf(tmp_path)
     here = of_topic(apicurio, topic, format_)
     here.register(Settings(registry_ids=RegistryIds.HEADERS))
-    key, data, headers = Serde(here).write(b"k", b'{"id":"o1"}')
-    assert (key, data) == (b"k", format_.from_json(b'{"id":"o1"}'))
+    key, data, headers = Serde(here).write(b"k", b'{"id":"order-1"}')
+    assert (key, data) == (b"k", format_.from_json(b'{"id":"order-1"}'))
     assert [name for name, _ in headers] == [VALUE_HEADER]
-    assert json.loads(of_topic(apicurio, topic).to_json(data or b"", headers))["id"] == "o1"
+    assert json.loads(of_topic(apicurio, topic).to_json(data or b"", headers))["id"] == "order-1"
     context = value_of(topic, list(headers))
     if kind == "avro":
-        assert AvroDeserializer(client)(data, context)["id"] == "o1"
+        assert AvroDeserializer(client)(data, context)["id"] == "order-1"
     else:
         of_message = protobuf(tmp_path).generated
         read = ProtobufDeserializer(of_message, {"use.deprecated.format": False})(data, context)
-        assert read.id == "o1"
+        assert read.id == "order-1"
 
 
 def test_a_key_has_its_id_in_a_header_of_its_own_and_a_tombstone_none_for_its_value(
