@@ -12,6 +12,7 @@ import tarfile
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -120,6 +121,8 @@ class Door(ThreadingHTTPServer):
         self.registry, self.credentials = registry, credentials
         #: The paths that were asked for.
         self.asked: list[str] = []
+        #: Gives the status and the body that are answered to a path in the registry's place; None = it answers.
+        self.instead: Callable[[str], tuple[int, bytes] | None] = lambda _path: None
         super().__init__(("127.0.0.1", port or free_port()), _Passing)
         if tls is not None:
             self.socket = tls.wrap_socket(self.socket, server_side=True)
@@ -144,6 +147,8 @@ class _Passing(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.server.credentials and self.headers.get("Authorization") != self.server.credentials:
             status, answer, content = 401, b'{"error_code":40101,"message":"Unauthorized"}', "application/json"
+        elif (other := self.server.instead(self.path)) is not None:
+            (status, answer), content = other, "application/json"
         else:
             content = self.headers.get("Content-Type", "")
             status, answer, content = self.server.registry.ask(self.command, self.path, body or None, content)

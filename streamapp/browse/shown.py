@@ -12,6 +12,7 @@ import msgspec
 from streamapp.formats.format import Format
 from streamapp.formats.non_finite import printed
 from streamapp.formats.registered import RegisteredData
+from streamapp.formats.registry import RegistryError
 from streamapp.formats.undecodable import Undecodable
 from streamapp.formats.value_forms import form_of
 from streamapp.kafka.log_reader import Logged
@@ -125,17 +126,17 @@ def moment(timestamp: int) -> str:
 def _declared(format_: Format, data: bytes, headers: Headers) -> Content:
     try:
         return Content(msgspec.Raw(format_.to_json(data, headers)))
-    except Undecodable as exc:
+    except (Undecodable, RegistryError) as exc:
         return _bytes(data, form_of(data), str(exc))
 
 
 def _told(reader: RegisteredData, data: bytes, headers: Headers) -> Content | None:
-    """Return what a registry says of data; None if it has nothing to do with them."""
+    """Return what a registry says of data, or why that cannot be told; None if it has nothing to do with them."""
     try:
         told = reader.told(data, headers)
-    except Undecodable:
-        return None
-    return Content(msgspec.Raw(told.json), told.format)
+    except (Undecodable, RegistryError) as exc:
+        return _bytes(data, form_of(data), str(exc))
+    return None if told is None else Content(msgspec.Raw(told.json), told.format)
 
 
 def _found(data: bytes) -> Content:

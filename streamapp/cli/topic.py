@@ -13,13 +13,11 @@ import msgspec
 
 from streamapp.browse.reading import Chosen, Reading, Selection, partitions_of
 from streamapp.browse.shown import Decoding
-from streamapp.cli.formats import BARE, FORMAT, format_of, registry_of
+from streamapp.cli.formats import BARE, FORMAT, by_itself, format_of, registry_of
 from streamapp.cli.group import Command, current_settings
 from streamapp.conditions import Condition, ConditionError, condition
-from streamapp.formats import Format, Registered
+from streamapp.formats import Format
 from streamapp.formats.named import FormatName
-from streamapp.formats.registered import RegisteredData
-from streamapp.formats.registry import Registry
 from streamapp.kafka.log_reader import Log
 from streamapp.pipelines.clicks.settings import ClickSettings
 from streamapp.reset.where import Kind, Where, WhereType
@@ -116,7 +114,7 @@ def topic(
     decoding = Decoding(
         format_of(format_, schema, name, registry) or (None if registry else _of_clicks(settings, name)),
         format_of(key_format, key_schema, name, registry, key=True),
-        None if registry is None else (_by_itself(name, registry), _by_itself(name, registry, key=True)),
+        None if registry is None else (by_itself(name, registry), by_itself(name, registry, key=True)),
     )
     isolation = "read_uncommitted" if uncommitted else "read_committed"
     selection = Selection(key, meant, until.value if until is not None else None)
@@ -138,13 +136,6 @@ def _of_clicks(settings: Settings, topic: str) -> Format | None:
     from streamapp.pipelines.clicks.formats import Sides  # with all that an app needs
 
     return {settings.topic(name): kind for name, kind in Sides.of(settings).formats().items()}.get(topic)
-
-
-def _by_itself(topic: str, registry: Registry, *, key: bool = False) -> RegisteredData:
-    """Return what reads data by the schema that they name."""
-    data = Registered().bound(topic, key=key)
-    data.connect(registry, blocks=True)
-    return data
 
 
 def _chosen(reading: Reading, where: Where | None, count: int | None, *, follow: bool) -> Iterator[Chosen | None]:

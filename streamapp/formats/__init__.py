@@ -11,10 +11,10 @@ sides into a result of the same format, and keeps those of profiles.
 """
 
 from streamapp.formats.avro import Avro
-from streamapp.formats.format import Format, Json
+from streamapp.formats.format import Format, FormatDeclaration, Json
 from streamapp.formats.msgpack import MessagePack
 from streamapp.formats.protobuf import Protobuf
 from streamapp.formats.raw import Raw
 from streamapp.formats.registered import Registered
 
-__all__ = ["Avro", "Format", "Json", "MessagePack", "Protobuf", "Raw", "Registered"]
+__all__ = ["Avro", "Format", "FormatDeclaration", "Json", "MessagePack", "Protobuf", "Raw", "Registered"]

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar, cast
 import msgspec
 
 from streamapp.formats.content import headers_of_result
-from streamapp.formats.format import Format, Headers, Json
+from streamapp.formats.format import Format, FormatDeclaration, Headers, Json
 from streamapp.formats.undecodable import Reason, Undecodable
 from streamapp.joins import Record, Refused
 
@@ -54,7 +54,7 @@ class Serde:
     key: Format | None = None
 
     @classmethod
-    def of(cls, topic: str, value: Format | None, key: Format | None = None) -> Serde | None:
+    def of(cls, topic: str, value: FormatDeclaration | None, key: FormatDeclaration | None = None) -> Serde | None:
         """Return the formats that are declared for a topic, by its full name; None = JSON, and text for keys.
 
         Raises:
@@ -86,11 +86,12 @@ class Serde:
         Raises:
             Undecodable: if a schema has no place for them.
         """
+        headers: Headers = ()
         if value is not None:
-            value = self.value.from_json(value)
-        if self.key is None:
-            return key, value, self.value.headers
-        return (None if key is None else written_key(self.key, key)), value, (*self.key.headers, *self.value.headers)
+            value, headers = self.value.from_json(value), self.value.headers
+        if key is None or self.key is None:
+            return key, value, headers
+        return written_key(self.key, key), value, (*self.key.headers, *headers)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -1,9 +1,9 @@
-"""Decoding values that are not JSON: only their key is looked at, and they stay as they came."""
+"""Decoding values that are not JSON: only their key is looked at, and they stay as they came, but for a frame."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar, cast
+from typing import Generic, TypeVar, cast
 
 import msgspec
 
@@ -15,7 +15,7 @@ from streamapp.runtime.batch import Batch
 from streamapp.runtime.decoding import Decoded, Decoder
 from streamapp.runtime.work import Rejected
 
-__all__ = ["FormatDecoder", "KeyReader"]
+__all__ = ["FormatDecoder", "KeyReader", "UnframedDecoder"]
 
 T = TypeVar("T")
 
@@ -99,3 +99,36 @@ class FormatDecoder(Decoder[T]):
         except msgspec.ValidationError as exc:
             reason = Reason.MISSING_FIELD if "missing required field" in str(exc) else Reason.WRONG_TYPE
             raise Undecodable(reason, str(exc)) from None
+
+
+class UnframedDecoder(Generic[T]):
+    """Decodes records in the wire format of a schema registry, as another decoder does those without it.
+
+    Args:
+        bare: makes of a record one without the frame; raises `Undecodable`, or that a schema is to be fetched first.
+        within: decodes that.
+    """
+
+    def __init__(self, bare: Callable[[Record], Record], within: Decoder[T]) -> None:
+        self._bare = bare
+        self._within = within
+
+    def split(self, batch: Batch) -> tuple[Decoded, list[Rejected]]:
+        """Divide a batch into the records that can be used, without their frames, and those that cannot."""
+        records: list[Record] = []
+        bad: list[Rejected] = []
+        for record in batch:
+            try:
+                records.append(self._bare(record))
+            except Undecodable as exc:
+                bad.append(Rejected(batch.tp, record, exc.reason, str(exc)))
+        decoded, more = self._within.split(Batch(batch.tp, records, batch.work))
+        return decoded, [*bad, *more]
+
+    def decode(self, record: Record) -> T | None:
+        """Decode a record; None is a tombstone; an Undecodable if the record cannot be used."""
+        return self._within.decode(self._bare(record))
+
+    def key(self, record: Record) -> bytes:
+        """Return the key that a record must have by its value; an Undecodable if the record cannot be used."""
+        return self._within.key(self._bare(record))

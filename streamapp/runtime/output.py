@@ -11,7 +11,8 @@ import msgspec
 from faust.types import TP
 
 from streamapp.formats.content import headers_of_result, tells_format
-from streamapp.formats.format import Format
+from streamapp.formats.format import FormatDeclaration
+from streamapp.formats.registered import placed_alike
 from streamapp.formats.serde import Serde, came
 from streamapp.formats.undecodable import Reason, Undecodable
 from streamapp.joins.records import Record
@@ -63,7 +64,7 @@ class Output:
         #: The name of the format in which results are made already; empty = that of the records that they are made of.
         self.made_as = ""
         #: Formats of keys by topic: where they are not those of the input, keys have other partitions here.
-        self.key_formats: Mapping[str, Format] = {}
+        self.key_formats: Mapping[str, FormatDeclaration] = {}
         #: Records that the broker has acknowledged, in all and by the topic whose batches gave them.
         self.sent = 0
         self.sources: Counter[str] = Counter()
@@ -88,7 +89,8 @@ class Output:
                 envelope's source.
         """
         if results:
-            rekeyed = rekeyed or self.key_formats.get(self.topic) != self.key_formats.get(batch.topic)
+            keys = self.key_formats
+            rekeyed = rekeyed or not placed_alike(keys.get(self.topic), keys.get(batch.topic))
             made = Results(self, results, batch.tp, rekeyed, origin)
             if self.serde is not None:
                 made.results = self._written(self.serde, batch, made)

@@ -27,6 +27,7 @@ from streamapp.runtime.uncommitted import Uncommitted
 from streamapp.runtime.work import Work
 from streamapp.stores.errors import StateError
 from streamapp.topology.accounts import Account, Accounts
+from streamapp.topology.global_table import GlobalJoin
 from streamapp.topology.provenance import TAKEN, Provenance
 from streamapp.topology.task import RowStore, Task
 from streamapp.worker.app import App
@@ -96,6 +97,8 @@ class JoinProcessor(Generic[R]):
             app.declared.read(each.topic)
         #: The topics that are read.
         self.topics = tuple(sources)
+        if not isinstance(self.join, GlobalJoin):  # which keeps nothing by key
+            app.declared.check_placed(self.topics, f"the {self.title}")
         app.declared.key_format(self.topics, f"the {self.title}")
         self._sources = tuple(sources.values())
         progress = Progress(app, self.topics)

@@ -11,16 +11,13 @@ from streamapp.pipelines.clicks.models import FIELD
 from streamapp.pipelines.clicks.results import reason_of
 from streamapp.pipelines.clicks.settings import CLICKS, JOINED, PROFILES, UNMATCHED
 from streamapp.pipelines.clicks.tables import profiles as table
-from streamapp.pipelines.clicks.values import clicks, profiles
-from streamapp.runtime.decoding import Decoder
+from streamapp.pipelines.clicks.values import Values, clicks, profiles
 from streamapp.topology import Topic
 
 __all__ = ["joined_data", "unmatched_clicks", "user_clicks", "user_profiles"]
 
 
-def _by_user_id(
-    name: str, values: Decoder[object], *, after: tuple[Topic, ...] = (), tombstones: bool = False
-) -> Topic:
+def _by_user_id(name: str, values: Values, *, after: tuple[Topic, ...] = (), tombstones: bool = False) -> Topic:
     """Declare a topic that is keyed by the user id, or is written once more by it."""
     if name not in settings.rekey:
         app.note(f"{settings.topic(name)}: joined by the record key", logging.INFO)

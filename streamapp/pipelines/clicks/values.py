@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
@@ -13,23 +14,34 @@ from streamapp.formats.format import Format
 from streamapp.formats.msgpack import MessagePack
 from streamapp.formats.named import FormatName
 from streamapp.formats.protobuf import Protobuf
+from streamapp.formats.registered import RegisteredData
+from streamapp.pipelines.clicks import registered
 from streamapp.pipelines.clicks.declared import declared
 from streamapp.pipelines.clicks.formats import Side, sides
 from streamapp.pipelines.clicks.models import FIELD, Click, Profile
 from streamapp.runtime.decoding import Decoder
-from streamapp.runtime.format_decoding import FormatDecoder, KeyReader
+from streamapp.runtime.format_decoding import FormatDecoder, KeyReader, UnframedDecoder
 from streamapp.settings import PREFIX
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
-__all__ = ["clicks", "key_reader", "profiles"]
+__all__ = ["Values", "clicks", "key_reader", "profiles"]
 
 #: What a user id is.
 KEYS: Final = (str, int)
 
+Values: TypeAlias = Decoder[Any] | UnframedDecoder[Any]
 
-def _decoder(side: Side, setting: str, default: type[Any], *, tombstones: bool = False) -> Decoder[Any]:
+
+def _values(
+    side: Side, data: RegisteredData | None, setting: str, default: type[Any], *, tombstones: bool = False
+) -> Values:
+    decoder = _decoder(side, setting, default, tombstones=tombstones)
+    return decoder if data is None else UnframedDecoder(partial(registered.bare, data), decoder)
+
+
+def _decoder(side: Side, setting: str, default: type[Any], *, tombstones: bool) -> Decoder[Any]:
     name = getattr(settings, setting)
     try:
         type_ = declared(name, default)
@@ -98,5 +110,5 @@ def _user_id(value: Any) -> str | int:
     return found
 
 
-clicks = _decoder(sides.clicks, "click_type", Click)
-profiles = _decoder(sides.profiles, "profile_type", Profile, tombstones=True)
+clicks = _values(sides.clicks, registered.clicks, "click_type", Click)
+profiles = _values(sides.profiles, registered.profiles, "profile_type", Profile, tombstones=True)

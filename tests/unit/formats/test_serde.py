@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamapp.errors import StreamappError
-from streamapp.formats import Avro, Json, MessagePack, Raw
+from streamapp.formats import Avro, Format, FormatDeclaration, Json, MessagePack, Protobuf, Raw, Registered
 from streamapp.formats.named import FormatName, named
+from streamapp.formats.registered import placed_alike
 from streamapp.formats.serde import Read, Serde, came
 from streamapp.formats.undecodable import Undecodable
 from streamapp.joins import Event, Refused
@@ -120,6 +121,26 @@ def test_a_topic_has_one_format_wherever_it_is_declared() -> None:
     assert declared.serde("orders") == declared.serde("orders", MessagePack())
     with pytest.raises(StreamappError, match="orders is declared with format=msgpack and with raw"):
         declared.serde("orders", Raw())
+
+
+@pytest.mark.parametrize("format_", [Avro("long"), Protobuf("a.proto"), MessagePack(), Raw(), Json()])
+def test_a_format_that_knows_of_no_topic_reads_by_itself_but_one_of_a_registry_is_bound_first(
+    format_: FormatDeclaration,
+) -> None:
+    assert isinstance(format_, Format)
+    assert isinstance(Registered(), FormatDeclaration)
+    assert not isinstance(Registered(), Format)
+    assert isinstance(Registered().bound("orders"), Format)
+
+
+def test_keys_of_a_registry_are_not_where_the_same_key_is_by_another_schema() -> None:
+    declared = DeclaredTopics()
+    declared.serde("orders", key=Registered(Avro("string")))
+    with pytest.raises(StreamappError, match=r"^the join x: the keys of orders have the id .*\.rekey\(\)"):
+        declared.check_placed(["pages", "orders"], "the join x")
+    declared.check_placed(["pages"], "the join x")
+    assert not placed_alike(Registered(Avro("string")), Registered(Avro("string")))
+    assert placed_alike(Avro("string"), Avro("string"))
 
 
 def test_topics_that_go_together_have_keys_of_one_format() -> None:
