@@ -215,4 +215,4 @@ def _row(each: TableState) -> tuple[str, ...]:
     workers = {one.owner for one in each.partitions if one.owner is not None}
     newest = "-" if each.clock is None else str(each.clock)
     counts = (each.rows, each.bytes, len(each.partitions), len(workers), each.lag)
-    return each.name, each.kind, *(f"{count:,}" for count in counts), newest
+    return each.name, each.kind, *("?" if count is None else f"{count:,}" for count in counts), newest

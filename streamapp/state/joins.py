@@ -78,6 +78,11 @@ class HeldByKey(ShownKey, frozen=True, kw_only=True, omit_defaults=False):
     windows: list[msgspec.Raw] | None
     at: At
 
+    @property
+    def anything(self) -> bool:
+        """Whether it holds anything for the key."""
+        return bool(self.held or self.windows)
+
 
 class Span(msgspec.Struct, frozen=True):
     """Event times (ms) that are asked for: from the first one up to the second one, which is not in it."""

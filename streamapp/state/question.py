@@ -9,7 +9,10 @@ from typing import Final, Self
 
 import msgspec
 
-__all__ = ["Cursor", "CursorError", "Question"]
+__all__ = ["NO_CURSOR", "Cursor", "CursorError", "Question"]
+
+#: What is said of what is none.
+NO_CURSOR: Final = "this is no cursor: take it from the answer before, as it is"
 
 #: Bytes of a question's digest in a cursor.
 DIGEST_BYTES: Final = 6
@@ -75,7 +78,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
             data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
             cursor = msgspec.msgpack.decode(data, type=cls)
         except (binascii.Error, ValueError, msgspec.DecodeError):
-            raise CursorError("this is no cursor: take it from the answer before, as it is") from None
+            raise CursorError(NO_CURSOR) from None
         if cursor.digest != question.digest:
             raise CursorError("the cursor is of another question: ask the same one with it")
         return cursor
