@@ -58,7 +58,7 @@ class Account(msgspec.Struct, frozen=True):
 
 @dataclasses.dataclass(frozen=True)
 class _Kept:
-    """How a partition stood, and the rows by which that is known: given up, or those of another time, they tell anew."""
+    """How a partition stood, by the rows of its state as they were then."""
 
     rows: Uncommitted
     epoch: int

@@ -114,9 +114,7 @@ class _Pages:
         first = Cursor(digest, numbers[0])
         if (text := self._given.get("cursor")) is not None:
             try:
-                first = Cursor.parse(text.decode(errors="replace"), self._question)
-                if first.partition not in numbers:
-                    raise CursorError(NO_CURSOR)
+                first = Cursor.parse(text.decode(errors="replace"), self._question, numbers)
             except CursorError as exc:
                 raise ParseError(str(exc)) from None
         return (

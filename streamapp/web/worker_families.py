@@ -39,7 +39,7 @@ def work(app: App) -> Iterable[Metric]:
 
 
 def lag(app: App) -> Iterable[Metric]:
-    """Return how far behind the partitions of this worker were at the last look a few seconds ago; none if it failed."""
+    """Return how far behind the partitions of this worker were some seconds ago; nothing of those not looked at since."""
     consumer = running(app)
     latest = {} if consumer is None else consumer.lags.current
     of = ("topic", "partition")

@@ -1,7 +1,8 @@
 """Watches how far behind the partitions of this worker are, every few seconds, beside the way of a batch.
 
-It does so during a recovery, too, when they fall behind the most. The broker is asked for the end offsets alone, some partitions at a time, over connections that no fetch waits for. The
-rest is known here: what is committed, and the event time of the first record that is not.
+It does so during a recovery, too, when they fall behind the most. The broker is asked for the end offsets alone, some
+partitions at a time, over connections that no fetch waits for. The rest is known here: what is committed, and the event
+time of the first record that is not.
 """
 
 from __future__ import annotations
