@@ -47,6 +47,7 @@ class Screen(App[None]):
         self._ask, self._interval = ask, interval
         self.order, self.wanted = order, wanted
         self._report: Report | None = None
+        self._asking = False
 
     def compose(self) -> ComposeResult:
         """Lay the screen out."""
@@ -63,7 +64,10 @@ class Screen(App[None]):
         self._refresh_soon()
 
     def _refresh_soon(self) -> None:
-        self.run_worker(self._refresh(), exclusive=True)
+        """Ask, unless an answer is still on its way: one that is slow is waited for, or none would ever come."""
+        if not self._asking:
+            self._asking = True
+            self.run_worker(self._refresh())
 
     async def _refresh(self) -> None:
         try:
@@ -72,6 +76,8 @@ class Screen(App[None]):
             self.query_one("#head", Static).update(Text(str(exc), style="bold red"))
         else:
             self._show()
+        finally:
+            self._asking = False
 
     def _show(self) -> None:
         if self._report is None:

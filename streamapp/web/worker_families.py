@@ -39,7 +39,7 @@ def work(app: App) -> Iterable[Metric]:
 
 
 def lag(app: App) -> Iterable[Metric]:
-    """Return how far behind the partitions of this worker were some seconds ago; nothing of those not looked at since."""
+    """Return how far behind the partitions of this worker are, by the last look; nothing if that was too long ago."""
     consumer = running(app)
     latest = {} if consumer is None else consumer.lags.current
     of = ("topic", "partition")
