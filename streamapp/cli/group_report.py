@@ -128,7 +128,7 @@ def head(group: Group) -> list[str]:
     told = f"{group.group}: {group.state}, {group.guarantee}, {ready} of {len(group.workers)} workers ready, "
     lines = [f"{told}lag {count(group.lag)}, the oldest record {age(group.lag_seconds)}"]
     if group.unknown:
-        lines.append(f"the lag of {group.unknown:,} partitions is not known; that of the others is {group.known_lag:,}")
+        lines.append(f"partitions whose lag is not known: {group.unknown:,}; that of the others is {group.known_lag:,}")
     for worker in group.workers:
         if not worker.answers:
             lines.append(f"{worker.member} gives no answer: {worker.error}")

@@ -15,7 +15,7 @@ from faust.types import TP
 from msgspec.structs import asdict
 
 from streamapp.kafka.members import Described, Member
-from streamapp.web.worker_part import PartitionPart, RecoveryPart, WorkerPart
+from streamapp.web.worker_part import PartitionPart, RecoveryPart, WorkerPart, largest
 from streamapp.worker.lag_watch import STALE_S, read_by_group
 
 __all__ = ["GroupView", "Known", "Lag", "Offsets", "PartitionView", "TopicView", "WorkerView", "topics"]
@@ -222,7 +222,7 @@ class Lag(msgspec.Struct, frozen=True):
         known = [one.lag for one in partitions if one.lag is not None]
         if unknown := len(partitions) - len(known):
             return cls(None, sum(known), unknown, None)
-        return cls(sum(known), sum(known), 0, _largest([one.lag_seconds for one in partitions]))
+        return cls(sum(known), sum(known), 0, largest([one.lag_seconds for one in partitions]))
 
 
 def topics(partitions: Sequence[PartitionView]) -> list[TopicView]:
@@ -241,13 +241,6 @@ def topics(partitions: Sequence[PartitionView]) -> list[TopicView]:
         )
         for topic, ones in found.items()
     ]
-
-
-def _largest(values: Sequence[float | None]) -> float | None:
-    """Return the largest value; null if one that is not known may be larger than all others, which are 0."""
-    known = [value for value in values if value is not None]
-    largest = max(known, default=0.0)
-    return largest if largest or len(known) == len(values) else None
 
 
 def _sum(values: Sequence[float | None]) -> float | None:

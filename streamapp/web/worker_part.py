@@ -6,7 +6,7 @@ import dataclasses
 import math
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 import msgspec
@@ -19,7 +19,17 @@ from streamapp.worker.consumer import running
 from streamapp.worker.lag_watch import LagWatch
 from streamapp.worker.recovery import TableManager
 
-__all__ = ["Asked", "HistoryPart", "PartitionPart", "RecoveryPart", "SeriesPart", "WorkerPart", "history", "part"]
+__all__ = [
+    "Asked",
+    "HistoryPart",
+    "PartitionPart",
+    "RecoveryPart",
+    "SeriesPart",
+    "WorkerPart",
+    "history",
+    "largest",
+    "part",
+]
 
 
 class PartitionPart(msgspec.Struct, frozen=True):
@@ -161,7 +171,7 @@ def history(app: App, asked: Asked) -> HistoryPart:
 class _Sum:
     end: int = 0
     committed: int = 0
-    seconds: float = 0.0
+    seconds: list[float | None] = dataclasses.field(default_factory=list)
     partitions: int = 0
 
 
@@ -174,7 +184,7 @@ def _sums(topic: str, series: Iterable[Iterable[tuple[int, Sample]]], step: int)
                 total.end += one.end
                 # What lags, and not what is committed: a commit may be ahead of the end as it was told before.
                 total.committed += one.end - one.lag
-                total.seconds = max(total.seconds, 0.0 if math.isnan(one.seconds) else one.seconds)
+                total.seconds.append(_known(one.seconds))
                 total.partitions += 1
     slots = sorted(sums)
     found = [sums[slot] for slot in slots]
@@ -184,7 +194,7 @@ def _sums(topic: str, series: Iterable[Iterable[tuple[int, Sample]]], step: int)
         slots,
         [one.end for one in found],
         [one.committed for one in found],
-        [round(one.seconds, 1) for one in found],
+        [largest(one.seconds) for one in found],
         [one.partitions for one in found],
     )
 
@@ -200,6 +210,13 @@ def _series(tp: TP, samples: dict[int, Sample], step: int) -> SeriesPart:
         [_known(one.seconds) for one in found],
         [1] * len(found),
     )
+
+
+def largest(ages: Sequence[float | None]) -> float | None:
+    """Return the largest age (s); null if one that is not known may be larger than all others, which are 0."""
+    known = [age for age in ages if age is not None]
+    found = max(known, default=0.0)
+    return found if found or len(known) == len(ages) else None
 
 
 def _known(seconds: float) -> float | None:
