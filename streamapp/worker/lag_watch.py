@@ -74,17 +74,21 @@ class LagWatch(Service):
     async def _watch(self) -> None:
         while not self.should_stop:
             await self.sleep(EVERY_S - time.time() % EVERY_S)
-            if self._consumer.reader.consumer is None:
-                continue
-            try:
-                async with asyncio.timeout(EVERY_S):
-                    await self.look()
-            except (KafkaError, TimeoutError) as exc:  # a broker that is away is told of elsewhere
-                self.log.debug("The lag is not told: %r", exc)
-            except Exception:  # to look is no reason to end the worker
-                self.failed += 1
-                if self._told.due("look"):
-                    self.log.exception("The lag is not told: a look has failed")
+            await self.attempt()
+
+    async def attempt(self) -> None:
+        """Take samples if that is possible by now."""
+        if self._consumer.reader.consumer is None:
+            return
+        try:
+            async with asyncio.timeout(EVERY_S):
+                await self.look()
+        except (KafkaError, TimeoutError) as exc:  # a broker that is away is told of elsewhere
+            self.log.debug("The lag is not told: %r", exc)
+        except Exception:  # to look is no reason to end the worker
+            self.failed += 1
+            if self._told.due("look"):
+                self.log.exception("The lag is not told: a look has failed")
 
     @property
     def current(self) -> Mapping[TP, Sample]:

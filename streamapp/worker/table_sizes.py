@@ -43,13 +43,17 @@ class TableSizes(Service):
     @Service.task
     async def _watch(self) -> None:
         while not self.should_stop:
-            try:
-                await self.look()
-            except Exception:  # to look is no reason to end the worker
-                self.failed += 1
-                if self._told.due("look"):
-                    self.log.exception("The sizes of the tables are not told: a look has failed")
+            await self.attempt()
             await self.sleep(EVERY_S)
+
+    async def attempt(self) -> None:
+        """Measure the partitions if that is possible by now."""
+        try:
+            await self.look()
+        except Exception:  # to look is no reason to end the worker
+            self.failed += 1
+            if self._told.due("look"):
+                self.log.exception("The sizes of the tables are not told: a look has failed")
 
     async def look(self) -> None:
         """Measure all partitions; those that are closed meanwhile, or cannot be reached, are left out."""
