@@ -207,7 +207,6 @@ def test_a_scan_that_waits_for_its_page_is_not_ended_in_favour_of_another_one() 
         scans, store, held = Scans(at_once=2, spared=0, idle=0.01), memory(), Held()
         scan = await scans.begin(QUESTION, 0, store.snapshot)
         before = asyncio.create_task(scans.begin(QUESTION, 0, held.snapshot))
-        assert await asyncio.to_thread(held.begun.wait, 30)
         page = asyncio.create_task(scans.read(scan, b"", 4, FAR, counting=False))
         over = asyncio.Event()
         asyncio.get_running_loop().call_later(0.05, over.set)  # longer than it may be idle
