@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from streamapp.functions import Context, Emitted, Process, Timer, TypedRecord
-from streamapp.joins import Balance, Driver, Event, Holding, MemoryStore, Reason, Refused
+from streamapp.joins import Balance, Driver, Event, Held, Holding, MemoryStore, Reason, Refused
 
 #: A wall time (ms) that does not come while the tests run.
 SOME_DAY = 9_000_000_000_000
