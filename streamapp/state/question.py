@@ -80,7 +80,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
             cursor = msgspec.msgpack.decode(data, type=cls)
         except (binascii.Error, ValueError, msgspec.DecodeError):
             raise CursorError(NO_CURSOR) from None
-        if cursor.partition not in partitions:
+        if cursor.partition not in partitions or (cursor.position and not cursor.scan):
             raise CursorError(NO_CURSOR)
         if cursor.digest != question.digest:
             raise CursorError("the cursor is of another question: ask the same one with it")

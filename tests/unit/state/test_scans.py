@@ -270,7 +270,7 @@ def test_a_scan_goes_on_for_its_own_question_alone(partition: int) -> None:
     asyncio.run(go_on())
 
 
-CURSORS = st.builds(Cursor, st.just(Question(table="t").digest), st.integers(0, 99), st.text(), st.binary())
+CURSORS = st.builds(Cursor, st.just(Question(table="t").digest), st.integers(0, 99), st.text(min_size=1), st.binary())
 
 
 @given(CURSORS)
