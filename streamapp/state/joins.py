@@ -56,8 +56,8 @@ class ShownHeld(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     source: int
     topic: str
     holding: Holding
-    #: The event time (ms); of rows that from which on they are so, of timers that for which they are set; -1 = it is not
-    #: known.
+    #: The event time (ms); of rows that from which on they are so, of timers that for which they are set; -1 = that is
+    #: not known.
     time: int
     #: The JSON that it is; null if it is none, if it was deleted then, or if it is elsewhere: that of a left row of a
     #: foreign-key join is with the right row which it names, in the join's right half (NAME-right).
