@@ -15,7 +15,7 @@ from streamapp.joins.ledger import LEDGER, Ledger
 from streamapp.runtime.rows import Rows
 from streamapp.runtime.uncommitted import Uncommitted
 from streamapp.runtime.work import Work
-from streamapp.stores.errors import StoreUnreachableError
+from streamapp.stores.errors import StoreBehindError, StoreUnreachableError
 from streamapp.topology.task import RowStore
 
 __all__ = ["Account", "Accounts"]
@@ -43,6 +43,7 @@ class Account(msgspec.Struct, frozen=True):
 
         Raises:
             StoreUnreachableError: if the store is away.
+            StoreBehindError: if its rows are not those that this worker left.
         """
         state = State(RowStore(Rows(rows, Work())))
         if state.get(LEDGER) is None:
@@ -110,7 +111,7 @@ class Accounts:
             if kept is None or not kept.holds(rows):
                 try:
                     kept = self._last[number] = _Kept(rows, rows.epoch, Account.stored(rows))
-                except StoreUnreachableError:  # told elsewhere; the next look asks again
+                except (StoreUnreachableError, StoreBehindError):  # told elsewhere; the next look asks again
                     continue
             if kept.account is not None:
                 found[number] = kept.account
