@@ -30,7 +30,7 @@ class Consumer:
     def __init__(self) -> None:
         self.reader: Any = SimpleNamespace(consumer=object(), client=None, isolation_level=0)
         self.group: Any = SimpleNamespace(reached=self.reached)
-        self.alignment = Alignment([], [CLICKS])
+        self.alignment = Alignment({}, [CLICKS])
         self.inputs = frozenset((CLICKS,))
 
     async def reached(self, tps: Sequence[TP]) -> dict[TP, int]:
