@@ -196,7 +196,11 @@ def test_it_is_known_how_much_there_is(store: PartitionStore, in_redis: RedisPar
         assert size > 10_000
 
 
-def test_a_closed_store_says_so_to_who_asks_for_a_snapshot_and_not_that_it_has_no_rows(store: PartitionStore) -> None:
+@pytest.mark.parametrize("kind", STORES)
+def test_a_closed_store_says_so_to_who_asks_for_a_snapshot_and_not_that_it_has_no_rows(
+    kind: str, tmp_path: Path
+) -> None:
+    store = STORES[kind](tmp_path)
     store.close()
     for asked in (store.snapshot, store.measure):
         with pytest.raises(ClosedError):
