@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ports import free_port
 from topics import Topics
 from worker import Worker, wait_until
@@ -49,11 +50,10 @@ def all_told(workers: Sequence[Worker], count: int) -> None:
 
 
 def ready(worker: Worker, partitions: int) -> bool:
-    health = worker.get("/health").json()
-    return (
-        bool(health["ready"])
-        and sum(topic.endswith("clicks") * len(n) for topic, n in health["assigned"].items()) == partitions
-    )
+    """Tell whether a worker has so many partitions of the clicks, and has recovered them."""
+    answer = worker.answers("/health")
+    assigned = {} if answer is None else answer.json()["assigned"]
+    return sum(len(numbers) for topic, numbers in assigned.items() if topic.endswith("clicks")) == partitions
 
 
 def held(worker: Worker, name: str) -> Any:
@@ -62,6 +62,7 @@ def held(worker: Worker, name: str) -> Any:
     return found["held"], found["windows"], found["at"]["partition"]
 
 
+@pytest.mark.timeout(600)  # a worker is started three times, and one is taken for gone
 def test_figures_add_up_on_two_workers_and_after_partitions_have_gone_and_come_back(kafka: Any, tmp_path: Path) -> None:
     topics = Topics(kafka.bootstrap, "figures")
     topics.create("clicks", "profiles")
