@@ -240,8 +240,8 @@ class JoinProcessor(Generic[R]):
 
     @property
     def partitions(self) -> dict[int, Account]:
-        """How the partitions of this worker stand, as far as records came since its start."""
-        return self.accounts.of(self.table.data.partitions.keys())
+        """How the partitions that this worker owns stand, as far as records came in; none before they are recovered."""
+        return self.accounts.of(self.table.owned if self.app.tables.actives_ready else {})
 
     def clock(self, partition: int) -> int | None:
         """Return the event clock (ms) of a partition; None = there was no record. KeyError = it is not here."""
@@ -289,9 +289,9 @@ class JoinProcessor(Generic[R]):
         account = Account.of(task.operator)
         counts = [batch.sources.count(number) for number in range(len(self._sources))]
         taken = sum(count * len(sources) for count, sources in zip(counts, self._sources, strict=True)) + sum(more)
-        read = dict(zip(self.topics, counts, strict=True))
+        read, rows = dict(zip(self.topics, counts, strict=True)), self.table.partition(batch.partition)
         batch.work.effects += [
-            partial(self.accounts.settle, batch.partition, before.received, taken, account),
+            partial(self.accounts.settle, batch.partition, rows, before.received, taken, account),
             partial(self.watch.took, read, before.balance, account.balance),
             partial(self._gave, len(output.results)),
         ]

@@ -21,10 +21,10 @@ from streamapp.web.document import OPERATIONS
 from streamapp.web.group import GROUP, Group
 from streamapp.web.live import LIVE, Live
 from streamapp.web.metrics import METRICS, Metrics
-from streamapp.web.pages import SCANS
 from streamapp.web.panels import MakePanel
 from streamapp.web.requests import APP
 from streamapp.web.router import Router
+from streamapp.web.row_pages import SCANS
 from streamapp.web.snapshot import snapshot_of
 
 __all__ = ["Metrics", "Router", "mount", "options"]

@@ -84,6 +84,12 @@ class Table(faust.Table):  # type: ignore[type-arg]
         """Return the rows of a partition that this worker owns; a KeyError if it does not own it."""
         return self.data.partitions[number]
 
+    @property
+    def owned(self) -> dict[int, Uncommitted]:
+        """The rows of the partitions that this worker owns; those that it only follows, as a standby, are not there."""
+        changelog, is_active = self.changelog_topic_name, self.app.assignor.is_active
+        return {number: rows for number, rows in self.data.partitions.items() if is_active(TP(changelog, number))}
+
     def row(self, key: bytes) -> Row | None:
         """Return the row of a key from the partitions that this worker owns."""
         found = (partition.get(key) for partition in self.data.partitions.values())

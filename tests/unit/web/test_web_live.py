@@ -145,6 +145,23 @@ def test_a_snapshot_that_fails_is_logged_and_the_next_one_comes(
     assert "it changed meanwhile" in caplog.text
 
 
+def test_a_look_at_the_group_that_fails_is_logged_and_the_next_one_is_told(
+    numbered: Numbered, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "GROUP_INTERVAL_S", 0.01)
+    numbered.group_error = RuntimeError("nobody thought of it")
+
+    async def scenario(client: TestClient[Any, Any]) -> None:
+        async with client.get("/api/live") as response:
+            await numbers(response, 3)
+            numbered.group_error = None
+            while await event_of(response) != ("group", 100):
+                pass
+
+    numbered.run(scenario)
+    assert "nobody thought of it" in caplog.text
+
+
 def test_only_so_many_may_listen(numbered: Numbered, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "LISTENERS_MAX", 1)
 
