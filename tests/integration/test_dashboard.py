@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from browsers import chromium
 from playwright.sync_api import Browser, Page
 from topics import Topics
 from worker import Worker, wait_until
@@ -60,12 +59,6 @@ class Shop:
     def settled(self, received: int) -> dict[str, Any]:
         wait_until(lambda: self.funnel()["balance"]["received"] >= received, f"{received} clicks were read")
         return self.funnel()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

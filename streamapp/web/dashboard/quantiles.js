@@ -24,7 +24,7 @@ export class Buckets {
     const goesOn =
       last !== undefined && time >= last.time && time - last.time <= SPAN_MS && counts.every((value, at) => value >= last.counts[at]);
     if (!goesOn) samples = [];
-    samples.push({ time, counts });
+    if (time !== samples.at(-1)?.time) samples.push({ time, counts });
     while (samples.length > 2 && samples[1].time <= time - SPAN_MS) samples.shift();
     this.samples.set(name, samples);
     return samples.length === 1 ? null : counts.map((value, at) => value - samples[0].counts[at]);

@@ -115,6 +115,6 @@ async function rows({ table, by, value }, cursor) {
 
 /** @param {Row} row @param {unknown} shown its value, with exact numbers */
 function rowOf(row, shown) {
-  const value = row.value_base64 === undefined ? JSON.stringify(shown) : `base64 ${row.value_base64}`;
+  const value = typeof row.value_base64 === "string" ? `base64 ${row.value_base64}` : JSON.stringify(shown);
   return h("tr", {}, h("td", { class: "code" }, row.key), h("td", { class: "when" }, moment(row.time)), h("td", { class: "code value" }, value));
 }

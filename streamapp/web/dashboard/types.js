@@ -44,6 +44,6 @@
  * @typedef {{name: string, help: string, kind: string, rows: number, bytes: number, lag: number,
  *   clock: number | null, partitions: {partition: number, owner: string | null, rows: number | null,
  *   bytes: number | null, reason: string | null}[]}} TableState
- * @typedef {{key: string, value: unknown, value_base64?: string, time: number}} Row
+ * @typedef {{key: string, value: unknown, value_base64?: string | null, time: number}} Row
  */
 export {};

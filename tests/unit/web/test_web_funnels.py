@@ -141,7 +141,7 @@ def app_with_an_agent() -> App:
     return app
 
 
-def test_of_a_join_by_hand_all_that_was_not_set_aside_is_taken_for_matched_and_not_for_checked() -> None:
+def test_of_a_join_by_hand_the_rest_is_taken_for_matched_and_not_checked() -> None:
     found = funnel(app_with_an_agent())
     balance = Balance(**found["balance"])
     assert found["holds"] is None
