@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from streamapp.joins import Balance, Updates
-from streamapp.web.funnels import Cause, Clock, Funnel, SampleInfo, Since
+from streamapp.web.funnels import Account, Cause, Clock, Funnel, SampleInfo, Since
 from streamapp.web.group import GroupView, PartitionView, TopicView, WorkerView
 from streamapp.web.health import Health, State
 from streamapp.web.panels import Panel, Shown
@@ -38,7 +38,10 @@ def funnel(received: int, partitions: Sequence[int] = (0, 1), **changes: Any) ->
         balance=Balance(received=received, matched=received - missed - late, unmatched=missed, late=late),
         updates=Updates(received=7, applied=6, rejected=1),
         holds=True,
-        causes=[Cause("orders", "late", "late", False, late), Cause("orders", "unmatched", "unmatched", False, missed)],  # type: ignore[arg-type]
+        causes=[
+            Cause("orders", "late", Account.LATE, False, late),
+            Cause("orders", "unmatched", Account.UNMATCHED, False, missed),
+        ],
         clocks=[Clock(number, NOW - 1_000, {"orders": NOW - 1_000, "payments": NOW - 2_000}) for number in partitions],
         explained=True,
     )

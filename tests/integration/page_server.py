@@ -24,10 +24,13 @@ class PageServer:
 
     What is asked for is answered by `answers`, with JSON or with text as it is; what there is none for is not answered
     at all until the end, as by a worker that hangs.
+
+    Args:
+        port: that it listens on; 0 = a free one.
     """
 
-    def __init__(self) -> None:
-        self.port = free_port()
+    def __init__(self, port: int = 0) -> None:
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         #: By path, what answers to its query.
         self.answers: dict[str, Answer] = {"/api/tables": lambda _: []}
