@@ -122,8 +122,9 @@ def test_what_comes_from_data_is_shown_as_text(browser: Browser, shop: Shop) -> 
     page.select_option("#search-by", "key")
     page.fill("#search-value", NAMES[0])
     page.click("form.search button")
-    page.wait_for_function("() => document.querySelectorAll('#tables td.value').length === 1")
-    assert json.loads(shown(page, "#tables td.value")) == {"user_id": NAMES[0], "name": NAMES[0]}
+    found = page.locator("#tables td.value")
+    wait_until(lambda: found.count() == 1, "the row is shown")
+    assert json.loads(found.text_content() or "") == {"user_id": NAMES[0], "name": NAMES[0]}
     assert page.locator("main script, main img").count() == 0
     assert page.faults == []  # type: ignore[attr-defined]
 
