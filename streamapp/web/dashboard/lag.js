@@ -29,7 +29,7 @@ export function lagPanel() {
   const most = table("Partitions that are the furthest behind", ["partition", "records behind#", "time behind#", "owner"]);
   const showMost = list(most.body, (/** @type {PartitionView} */ one) => `${one.topic} ${one.partition}`, partitionRow);
   const none = h("p", { class: "quiet" }, "No partition is behind.");
-  const gaps = h("p", { class: "quiet", id: "lag-gaps" }, "Where a line is interrupted, not all partitions of the topic were known: what a worker had kept is gone with it.");
+  const gaps = h("p", { class: "quiet", id: "lag-gaps", hidden: true }, "Where a line is interrupted, not all partitions of the topic were known: what a worker had kept is gone with it.");
   const element = section(
     "lag-section",
     "Lag of the group",
