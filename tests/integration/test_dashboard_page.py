@@ -156,6 +156,28 @@ def test_a_slow_answer_to_an_earlier_search_is_not_shown(context: BrowserContext
     assert keys(page) == ["b0", "b1"]
 
 
+def test_an_explanation_that_comes_late_is_not_shown_of_another_record(
+    context: BrowserContext, server: PageServer
+) -> None:
+    go_on, see = threading.Event(), "/joins/paid/orders/0/{}/"
+    answer = {"verdict": "late", "side": "left", "join": "paid", "position": 4, "clock": None, "candidates": []}
+    samples = [SampleInfo("orders", 0, number, "k", NOW, "late", "", see.format(number)) for number in (1, 2)]
+    server.answers["/api/funnels/paid/samples"] = lambda _: samples
+    server.answers[see.format(1)] = lambda _: go_on.wait(30) and [{**answer, "because": "the first one"}]
+    server.answers[see.format(2)] = lambda _: [{**answer, "because": "the second one"}]
+    page = opened(context, server)
+    page.locator("button.reason[data-reason=late]").click()
+    explain = page.locator("dialog button.explain")
+    explain.nth(0).click()
+    wait_until(lambda: (see.format(1), {}) in server.asked, "the first one was asked for")
+    explain.nth(1).click()
+    page.wait_for_selector("dialog .because")
+    with page.expect_response(lambda response: response.url.endswith(see.format(1))):
+        go_on.set()
+    page.evaluate("() => new Promise((done) => setTimeout(done))")
+    assert page.locator("dialog .because").all_text_contents() == ["the second one"]
+
+
 def test_a_fault_of_one_panel_is_its_own(context: BrowserContext, server: PageServer) -> None:
     page = opened(context, server)
     tell(page, server, 1, received=1_500, results=[{"topic": "results", "sent": 9, "latency": None, "results": []}])
