@@ -15,18 +15,19 @@ import asyncio
 import dataclasses
 import json
 import multiprocessing
-import os
 import shutil
 import sys
 import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Final
 
+import psutil
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.machine import About
@@ -42,6 +43,8 @@ __all__ = ["Look", "Watched", "looking", "measure"]
 #: Seconds between two scrapes, and that a look at the worker may take.
 EVERY_S: Final = 1.0
 PATIENCE_S: Final = 60.0
+#: The lowest priority.
+NICE: Final = 19
 OPEN_METRICS: Final = "application/openmetrics-text; version=1.0.0"
 #: Counts the snapshots that a page has shown.
 COUNT: Final = """() => {
@@ -82,14 +85,14 @@ class Watched:
         )
 
 
-def measure(runner: Runner, streamapp: Streamapp, load: Workload, rounds: int, tabs: int) -> Watched:
-    """Join the clicks so often with and without pages and scrapes."""
+def measure(runner: Runner, streamapp: Streamapp, load: Workload, rounds: int, tabs: int, nice: int = NICE) -> Watched:
+    """Join the clicks so often with and without pages and scrapes, which have a priority."""
     found = Watched([], [], [])
     runner.warm_up(streamapp, load)
     for number in range(rounds):
         for watched in (False, True) if number % 2 == 0 else (True, False):
             if watched:
-                with looking(tabs) as (port, looks):
+                with looking(tabs, nice) as (port, looks):
                     peer = dataclasses.replace(streamapp, name="watched", settings={"STREAMAPP_WEB_PORT": f"{port}"})
                     found.watched.append(runner.run(peer, load))
                 found.looks.extend(looks)
@@ -100,12 +103,12 @@ def measure(runner: Runner, streamapp: Streamapp, load: Workload, rounds: int, t
 
 
 @contextmanager
-def looking(tabs: int) -> Iterator[tuple[int, list[Look]]]:
+def looking(tabs: int, nice: int) -> Iterator[tuple[int, list[Look]]]:
     """Look at the worker that will have a port, until the end of the `with`; then the list has how it was looked at."""
     context, port = multiprocessing.get_context("spawn"), free_port()
     results: multiprocessing.Queue[Look] = context.Queue()
     ready, over = context.Event(), context.Event()
-    process = context.Process(target=look, args=(f"http://127.0.0.1:{port}", tabs, ready, over, results))
+    process = context.Process(target=look, args=(f"http://127.0.0.1:{port}", tabs, nice, ready, over, results))
     process.start()
     try:
         if not ready.wait(PATIENCE_S):
@@ -121,17 +124,19 @@ def looking(tabs: int) -> Iterator[tuple[int, list[Look]]]:
             process.kill()
 
 
-def look(url: str, tabs: int, ready: Event, over: Event, results: multiprocessing.Queue[Look]) -> None:
+def look(url: str, tabs: int, nice: int, ready: Event, over: Event, results: multiprocessing.Queue[Look]) -> None:
     """Open the page in so many tabs once a worker answers, and scrape its metrics, until it is over."""
-    os.nice(19)
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         pages = [browser.new_context().new_page() for _ in range(tabs)]
+        own = psutil.Process()
+        for process in (own, *own.children(recursive=True)):
+            process.nice(nice)
         ready.set()
         if _answers(url, over):
             times = list(_looks(url, pages, over))
-            snapshots: list[int] = [page.evaluate("() => globalThis.seen") for page in pages]
+            snapshots: list[int] = [page.evaluate("() => globalThis.seen ?? 0") for page in pages]
             results.put(Look(snapshots, len(times), round(max(times, default=0.0), 1)))
         browser.close()
 
@@ -149,9 +154,10 @@ def _answers(url: str, over: Event) -> bool:
 
 def _looks(url: str, pages: Sequence[Page], over: Event) -> Iterator[float]:
     """Open the pages, and give how long (ms) each scrape takes."""
-    for page in pages:
-        page.goto(f"{url}/dashboard/")
-        page.evaluate(COUNT)
+    with suppress(PlaywrightError):  # the worker may have ended
+        for page in pages:
+            page.goto(f"{url}/dashboard/")
+            page.evaluate(COUNT)
     scrape = urllib.request.Request(f"{url}/metrics", headers={"Accept": OPEN_METRICS})  # noqa: S310
     while True:
         begin = time.monotonic()
