@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,11 +12,15 @@ import msgspec
 import pytest
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
+from faust.types import TP
 from faust.web.exceptions import ServiceUnavailable
 from views import TOKEN, app_of, ask, served
 
+from streamapp import App
+from streamapp.runtime.histogram import Exemplar
 from streamapp.web import live
 from streamapp.web.live import LIVE, Live
+from streamapp.web.snapshot import SlowRecord, snapshot_of
 
 
 class Number(msgspec.Struct):
@@ -200,6 +205,29 @@ def test_a_snapshot_of_an_app_has_its_health_and_what_it_declares() -> None:
     assert [one["name"] for one in found["funnels"]] == ["paid"]
     assert [one["topic"] for one in found["results"]] == ["paid"]
     assert (found["waits"], found["dead_letters"], found["panels"]) == ([], [], [])
+
+
+def slow_record_of(app: App, *exemplars: Exemplar) -> SlowRecord | None:
+    sink = app.sink("paid")
+    for exemplar in exemplars:
+        sink.latency.exemplify(exemplar)
+    (results,) = snapshot_of(app, []).results
+    return results.latency.slow
+
+
+def test_the_slow_record_is_the_newest_in_the_slowest_bucket_of_the_last_minute() -> None:
+    now, orders = time.time(), TP("orders", 1)
+    long_ago, slow, fast = (
+        Exemplar(orders, 1, 200.0, now - 90),
+        Exemplar(orders, 2, 7.0, now - 30),
+        Exemplar(orders, 3, 0.1, now),
+    )
+    found = slow_record_of(app_of(), long_ago, slow, fast)
+    assert found == SlowRecord("orders", 1, 2, 7.0, round(slow.at * 1000), "")
+
+
+def test_of_long_ago_no_slow_record_is_told() -> None:
+    assert slow_record_of(app_of(), Exemplar(TP("orders", 1), 1, 200.0, time.time() - 90)) is None
 
 
 def test_the_live_view_wants_the_token() -> None:
