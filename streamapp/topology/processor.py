@@ -27,6 +27,7 @@ from streamapp.runtime.uncommitted import Uncommitted
 from streamapp.runtime.work import Work
 from streamapp.stores.errors import StateError
 from streamapp.topology.accounts import Account, Accounts
+from streamapp.topology.corrections import has_redriven, joined_outputs, parts
 from streamapp.topology.provenance import TAKEN, Provenance
 from streamapp.topology.task import RowStore, Task
 from streamapp.worker.app import App
@@ -271,7 +272,9 @@ class JoinProcessor(Generic[R]):
             told = "The %s: %d records that its state has from before a crash are not taken in again"
             logger.info(told, where, len(redone))
             task.write(self._taken_in(self._records(redone)))
-        if batch.records:
+        if batch.records and has_redriven(batch.records):
+            output = joined_outputs([*self._corrected(task, batch, more)])
+        elif batch.records:
             output = task.process(self._usable(task, self._records(batch), more), _taken(batch))
         elif came:
             output = Output([], [])
@@ -292,6 +295,14 @@ class JoinProcessor(Generic[R]):
             partial(self._gave, len(output.results)),
         ]
         return output.results
+
+    def _corrected(self, task: Task[R], batch: Merged, more: list[int]) -> Iterator[Output[R]]:
+        """Join a batch with redriven records, each of them by itself: what it gives is known by that."""
+        for part, redriven in parts(batch):
+            if redriven:
+                for source, record in self._taken_in(self._records(part)):
+                    task.corrections.take(source, record)
+            yield task.process(self._usable(task, self._records(part), more), _taken(part))
 
     def _gave(self, count: int) -> None:
         self.given += count
