@@ -1,4 +1,4 @@
-"""Corrections: records that were sent once more on purpose, after they had been rejected or late (``streamapp redrive``).
+"""Corrections: records that are sent once more, after they had been rejected or late (``streamapp redrive``).
 
 Such a record has a mark, its first header. It is not late as others are: it is joined with what the state still has,
 and goes out at the side again only where that could give a wrong result, or none. What it gives is a correction.
