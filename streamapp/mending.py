@@ -235,7 +235,17 @@ class _Expressions(Compiler):
             case ast.Call() | ast.BinOp():
                 raise error(node, f"{self.shown(node)} is not for mending, but {', '.join(FUNCTIONS)} and + - * / are")
         value = self.constant(node)
+        if isinstance(value, str):
+            value = self._whole(value, node)
         return lambda _: value
+
+    @staticmethod
+    def _whole(text: str, node: ast.expr) -> str:
+        """Return a string in which JSON's escapes of one character, a pair, are that."""
+        try:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            raise error(node, "half a character is none") from None
 
     def _field(self, node: ast.expr) -> Expression:
         shown, found = self.shown(node), field(self.path(node) or ())

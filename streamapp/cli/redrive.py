@@ -17,7 +17,7 @@ import msgspec
 from streamapp.cli.conditions import ConditionType
 from streamapp.cli.formats import BARE, FORMAT, format_of, registry_of
 from streamapp.cli.group import Command, current_app, current_settings
-from streamapp.conditions import Condition
+from streamapp.conditions import Condition, ConditionError
 from streamapp.formats.named import FormatName
 from streamapp.mending import Mending
 from streamapp.pipelines.settings import AppSettings
@@ -122,7 +122,10 @@ def redrive(
         where,
     )
     formats = _formats(settings, format_, schema, key_format, key_schema, bare=bare)
-    mending = Mending(rename=rename, set_=set_, drop=drop)
+    try:
+        mending = Mending(rename=rename, set_=set_, drop=drop)
+    except ConditionError as exc:
+        raise click.UsageError(f"--rename, --set or --drop: {exc}") from None
     refused: list[Refused] = []
     redriving = Redriving(settings, topic or DEAD_LETTERS, selection, mending, formats, refused.append)
     shown = _Shown(formats)
@@ -169,7 +172,8 @@ def _declared(settings: Settings, topic: str) -> Formats:
             return Formats()
         from streamapp.pipelines.clicks.formats import sides  # which imports the app
 
-        return next((Formats(side.format) for side in sides.both if settings.topic(side.topic) == topic), Formats())
+        both = (sides.clicks, sides.profiles)
+        return next((Formats(side.format) for side in both if settings.topic(side.topic) == topic), Formats())
     serde = current_app().declared.serdes.get(topic)
     return Formats() if serde is None else Formats(serde.value, serde.key)
 

@@ -21,7 +21,7 @@ __all__ = ["Form", "Formats", "Opened", "close_key", "close_value", "open_key", 
 _json: Final = msgspec.json.Decoder().decode
 _print: Final = msgspec.json.Encoder().encode
 #: What JSON is not, when it is tried.
-NOT_SO: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+NOT_SO: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
 BASE64: Final = "base64"
 
 
