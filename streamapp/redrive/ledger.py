@@ -13,12 +13,12 @@ from typing import Final
 
 import msgspec
 
-from streamapp.joins.corrections import HEADER
+from streamapp.joins.corrections import Mark, decoded_mark, mark_of
 from streamapp.kafka.admin import Cluster
 from streamapp.kafka.log_reader import Log
 from streamapp.kafka.partition import TP
 from streamapp.kafka.topic_configs import CHANGELOG
-from streamapp.redrive.letters import Mark, Place
+from streamapp.redrive.letters import Letter
 from streamapp.settings import Guarantee, Settings
 
 __all__ = ["Ledger", "Row", "ledger_topic"]
@@ -68,9 +68,9 @@ class Ledger:
         """The topic that it is in."""
         return ledger_topic(self.letters)
 
-    def key(self, place: Place) -> bytes:
+    def key(self, letter: Letter) -> bytes:
         """Return the key of a letter's row."""
-        return f"{self.topic_id}/{place.partition}/{place.offset}".encode()
+        return f"{self.topic_id}/{letter.identity}".encode()
 
     def make(self, cluster: Cluster) -> None:
         """Make its topic, if it is not there."""
@@ -90,38 +90,39 @@ class Ledger:
                     if record.key is not None and record.key not in self._done and record.value is not None:
                         self._open.setdefault(record.key, _row(record.value))  # the first one knows the earliest offset
 
-    def has(self, place: Place) -> bool:
-        """Return whether a letter was sent."""
-        return self.key(place) in self._done
+    def has(self, letter: Letter) -> bool:
+        """Return whether a letter was sent, or another one of the same record and join."""
+        return self.key(letter) in self._done
 
-    def arrived(self, places: Iterable[Place]) -> set[Place]:
+    def add(self, letters: Iterable[Letter]) -> None:
+        """Take note of letters that are sent."""
+        self._done.update(map(self.key, letters))
+
+    def arrived(self, letters: Iterable[Letter]) -> list[Letter]:
         """Return those letters of which nobody knew, whose records are there for who reads what is not committed."""
-        opened = {place: row for place in places if (row := self._open.get(self.key(place))) is not None}
-        found: set[Place] = set()
-        if not opened:
-            return found
+        wanted: dict[tuple[str, int, str], Letter] = {}
         begins: dict[TP, int] = {}
-        for row in opened.values():
-            tp = TP(row.topic, row.partition)
-            begins[tp] = min(row.begin, begins.get(tp, row.begin))
-        wanted = {str(place): place for place in opened}
+        for letter in letters:
+            if (row := self._open.get(self.key(letter))) is not None:
+                wanted[_told(letter.next_mark)] = letter
+                tp = TP(row.topic, row.partition)
+                begins[tp] = min(row.begin, begins.get(tp, row.begin))
+        found: dict[str, Letter] = {}
+        if not wanted:
+            return []
         with Log(self.settings, PATIENCE_S, isolation_level="read_uncommitted") as log:
             bounds = log.bounds(begins)
             ranges = {tp: (max(begin, bounds[tp][0]), bounds[tp][1]) for tp, begin in begins.items()}
             for record in log.between(ranges):
-                if (letter := _letter(record.headers)) in wanted:
-                    found.add(wanted[letter])
-        return found
+                mark = decoded_mark(mark_of(record))
+                if mark is not None and (letter_of_it := wanted.get(_told(mark))) is not None:
+                    found[letter_of_it.identity] = letter_of_it
+        return list(found.values())
 
 
-def _letter(headers: list[tuple[str, bytes]]) -> str:
-    """Return the place of the letter that a record says it is of; empty = it is of none."""
-    if not headers or headers[0][0] != HEADER:
-        return ""
-    try:
-        return msgspec.json.decode(headers[0][1], type=Mark).letter
-    except msgspec.MsgspecError:
-        return ""
+def _told(mark: Mark) -> tuple[str, int, str]:
+    """Return what the mark of a record says, whichever letter it is of."""
+    return mark.of, mark.attempt, mark.join
 
 
 _row: Final = msgspec.json.Decoder(Row).decode

@@ -5,21 +5,21 @@ from __future__ import annotations
 import dataclasses
 from typing import Final, NamedTuple
 
-import msgspec
-
 from streamapp.errors import StreamappError
-from streamapp.joins.corrections import HEADER
+from streamapp.joins.corrections import HEADER, JOIN, Mark, decoded_mark
 from streamapp.kafka.log_reader import Logged
 from streamapp.kafka.partition import TP
 from streamapp.kafka.record import Headers
 
-__all__ = ["Letter", "Mark", "NoLetterError", "Place", "letter_of"]
+__all__ = ["Letter", "NoLetterError", "Place", "letter_of"]
 
-#: The headers that each letter begins with, and those that may follow, before the record's own.
+#: The headers that each letter begins with.
 FIRST: Final = ("topic", "partition", "offset", "reason")
-MORE: Final = frozenset({"error", "detail", "late_by_ms"})
 #: Those of a dead letter that is not whole, or has more: the record may have headers of these names itself.
 UNSURE: Final = frozenset({"traceback", "timestamp", "value_bytes"})
+#: Those that may follow before the record's own: of a dead letter, and of any other.
+DEAD: Final = frozenset({"error", JOIN, *UNSURE})
+ASIDE: Final = frozenset({"late_by_ms", "detail", JOIN})
 #: Why a record has no value any more in a dead letter.
 TOO_LARGE: Final = "too_large"
 
@@ -44,20 +44,6 @@ class Place(NamedTuple):
         return f"{self.topic}/{self.partition}/{self.offset}"
 
 
-class Mark(msgspec.Struct, frozen=True):
-    """What a redriven record says of itself, and its results too: the JSON of a header."""
-
-    #: The place of the letter, and that of the record as it came first.
-    letter: str
-    of: str
-    #: How often it was sent once more, this time included.
-    attempt: int
-
-    def header(self) -> tuple[str, bytes]:
-        """Return the header."""
-        return HEADER, msgspec.json.encode(self)
-
-
 @dataclasses.dataclass(frozen=True)
 class Letter:
     """A record that came out at the side."""
@@ -78,13 +64,21 @@ class Letter:
     whole: bool = True
     #: The time (ms) of the letter itself.
     written: int = 0
+    #: The join that had put it out at the side, as messages call it; empty = it was none.
+    join: str = ""
 
     @property
     def next_mark(self) -> Mark:
         """The mark that it gets if it is redriven."""
         before = self.mark
         of = str(self.source) if before is None else before.of
-        return Mark(str(self.place), of, 1 if before is None else before.attempt + 1)
+        return Mark(str(self.place), of, 1 if before is None else before.attempt + 1, self.join)
+
+    @property
+    def identity(self) -> str:
+        """What is the same of all letters that a join has written of a record; at least once, there may be several."""
+        place = self.place if self.source.offset < 0 else self.source
+        return f"{place}/{self.timestamp}/{self.join}"
 
     def is_of(self, record: Logged) -> bool:
         """Return whether it is of a record that is at its place now: the topic may have been made anew since."""
@@ -123,10 +117,9 @@ def letter_of(record: Logged) -> Letter:
     except ValueError:
         raise NoLetterError(f"{place} says that it is from {topic}/{partition}/{offset}, which is no place") from None
     left, told, unsure = headers[len(FIRST) :], dict[str, bytes](), dict[str, bytes]()
-    while left and left[0][0] in MORE - told.keys():
-        told.update([left.pop(0)])
-    while left and left[0][0] in UNSURE - unsure.keys():
-        unsure.update([left.pop(0)])
+    more = DEAD if left and left[0][0] == "error" else ASIDE
+    while left and left[0][0] in more - told.keys() - unsure.keys():
+        (unsure if left[0][0] in UNSURE else told).update([left.pop(0)])
     error = told.get("error") or told.get("detail") or b""
     if "late_by_ms" in told:
         error = b"late by %b ms" % told["late_by_ms"]
@@ -144,17 +137,11 @@ def letter_of(record: Logged) -> Letter:
         mark,
         whole=not unsure and not (record.value is None and reason == TOO_LARGE),
         written=record.timestamp,
+        join=told.get(JOIN, b"").decode(errors="replace"),
     )
 
 
 def _mark(headers: Headers) -> tuple[Mark | None, Headers]:
     """Return the mark among headers, and the others."""
-    found = None
-    for name, value in headers:
-        if name == HEADER:
-            try:
-                found = msgspec.json.decode(value, type=Mark)
-            except msgspec.MsgspecError:
-                continue
-            break
-    return found, [one for one in headers if one[0] != HEADER]
+    mark = next((decoded_mark(value) for name, value in headers if name == HEADER), None)
+    return mark, [one for one in headers if one[0] != HEADER]

@@ -97,6 +97,8 @@ class Redriving:
         self.ledger = Ledger(settings, found, self._topic_id())
         self.ledger.read()
         self.report = Report()
+        #: What was picked so far, by `Letter.identity`.
+        self._seen: set[str] = set()
         #: How many were picked, by the topic that they are from and the reason.
         self.reasons: Counter[tuple[str, str]] = Counter()
 
@@ -127,7 +129,7 @@ class Redriving:
         letter, report = opening.letter, self.report
         report.picked += 1
         self.reasons[letter.source.topic, letter.reason] += 1
-        if self.ledger.has(letter.place):
+        if self.ledger.has(letter) or letter.identity in self._seen:
             report.skipped += 1
         elif missing:
             self._refuse(letter, missing)
@@ -139,6 +141,7 @@ class Redriving:
             except MendError as exc:
                 self._refuse(letter, str(exc))
             else:
+                self._seen.add(letter.identity)
                 report.mended += outgoing.is_mended
                 yield opening, outgoing
 
@@ -168,17 +171,19 @@ class Redriving:
                 self._send(sender, some)
 
     def _send(self, sender: Sender, some: Sequence[Outgoing]) -> None:
-        new = [one for one in some if not self.ledger.has(one.letter.place)]
-        self.report.skipped += len(some) - len(new)
-        places = self.ledger.arrived(one.letter.place for one in new)
-        there = [one for one in new if one.letter.place in places]
+        new = [one for one in some if not self.ledger.has(one.letter)]
+        arrived = {letter.identity for letter in self.ledger.arrived(one.letter for one in new)}
+        there = [one for one in new if one.letter.identity in arrived]
         going = [
-            (one, place_of(one, self._counts[one.letter.source.topic])) for one in new if one.letter.place not in places
+            (one, place_of(one, self._counts[one.letter.source.topic]))
+            for one in new
+            if one.letter.identity not in arrived
         ]
         if new:
             sender.send(going, there)
+            self.ledger.add(one.letter for one in new)
         self.report.sent += len(going)
-        self.report.skipped += len(there)
+        self.report.skipped += len(some) - len(going)
 
     def _topic_id(self) -> str:
         """Return the id of the topic of the letters."""

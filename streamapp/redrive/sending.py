@@ -78,9 +78,9 @@ class Sender:
         try:
             producer.begin_transaction()
             for one, tp in records:
-                self._produce(ledger.topic, ledger.key(one.letter.place), Row(*tp, ends[tp].offset).encode(), 0)
+                self._produce(ledger.topic, ledger.key(one.letter), Row(*tp, ends[tp].offset).encode(), 0)
             for one in there:
-                self._produce(ledger.topic, ledger.key(one.letter.place), Row(*one.letter.source).encode(), 0)
+                self._produce(ledger.topic, ledger.key(one.letter), Row(*one.letter.source).encode(), 0)
             self._flush()
             for one, tp in records:
                 self._produce(tp.topic, one.key, one.value, tp.partition, one)

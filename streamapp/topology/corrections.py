@@ -16,14 +16,25 @@ import msgspec
 
 from streamapp.functions.context import Emitted
 from streamapp.joins import Enriched, Joined, Output, Reason, Record, SideOutput, State, WindowedValue, ordering
-from streamapp.joins.corrections import HEADER, mark_of
+from streamapp.joins.corrections import HEADER, decoded_mark, mark_of
 from streamapp.kafka.record import Envelope, Headers, Stamped
-from streamapp.runtime.batch import Merged
+from streamapp.runtime.batch import Batch, Merged
 from streamapp.windows.windowed import Windowed
 
-__all__ = ["SECTION", "Corrected", "Corrections", "has_redriven", "joined_outputs", "marks_of", "parts", "with_marks"]
+__all__ = [
+    "SECTION",
+    "Corrected",
+    "Corrections",
+    "has_redriven",
+    "joined_outputs",
+    "marks_of",
+    "meant_for",
+    "parts",
+    "with_marks",
+]
 
 R = TypeVar("R")
+B = TypeVar("B", bound=Batch)
 
 #: The part of the state with the marks.
 SECTION: Final = b"~redriven/"
@@ -33,7 +44,7 @@ IN_WINDOWS: Final = frozenset({Windowed, WindowedValue})
 NO_MARKS: Final[Mapping[int, Headers]] = MappingProxyType({})
 
 
-class Mark(msgspec.Struct, frozen=True, array_like=True):
+class Taken(msgspec.Struct, frozen=True, array_like=True):
     """A redriven record that a join has taken in."""
 
     source: int
@@ -69,6 +80,18 @@ def with_marks(record: Stamped, marks: Sequence[tuple[str, bytes]]) -> Stamped:
 def has_redriven(records: Sequence[Any]) -> bool:
     """Return whether any of these records of topics is a redriven one."""
     return any(map(HEADERS, records)) and any(mark_of(record) is not None for record in records)
+
+
+def meant_for(batch: B, join: str = "") -> B:
+    """Return a batch without the redriven records that are for another join, and that this one has as they came first.
+
+    Without a join, it is an agent that takes none of those that are for a join.
+    """
+    if not has_redriven(batch.records):
+        return batch
+    marks = [decoded_mark(mark_of(record)) for record in batch.records]
+    mine = [number for number, mark in enumerate(marks) if mark is None or mark.join in {"", join}]
+    return batch if len(mine) == len(batch) else batch.some(mine)
 
 
 def parts(batch: Merged) -> Iterator[tuple[Merged, bool]]:
@@ -111,16 +134,16 @@ class Corrections:
         self._tables = tables
         self._marks = {(mark.source, mark.offset): mark for mark in (_decode(row) for _, row in state.scan())}
         #: The record that is being taken in, of which all results come at once.
-        self._alone: Mark | None = None
+        self._alone: Taken | None = None
 
     def __bool__(self) -> bool:
         return self._alone is not None or bool(self._marks)
 
     def take(self, source: int, record: Record) -> None:
         """Take note of a redriven record, which is to be taken in next, and by itself."""
-        if (mark := mark_of(record)) is None:
+        if (mark := decoded_mark(mark_of(record))) is None:
             return
-        found = Mark(source, record.offset, record.key, record.timestamp, mark)
+        found = Taken(source, record.offset, record.key, record.timestamp, mark.header_of_result()[1])
         if source in self._tables or not self._waiting:
             self._alone = found
         else:
@@ -146,7 +169,7 @@ class Corrections:
         found = dict.fromkeys(mark.mark for mark in self._of(result))
         return [(HEADER, mark) for mark in found]
 
-    def _of(self, result: Any) -> Iterator[Mark]:
+    def _of(self, result: Any) -> Iterator[Taken]:
         if self._alone is not None and (not isinstance(result, Emitted) or result.record.offset == self._alone.offset):
             yield self._alone
         if type(result) in IN_WINDOWS:
@@ -172,9 +195,9 @@ def _places(result: Any) -> Iterator[tuple[int, int]]:
             yield source, getattr(side, "offset", -1)
 
 
-def _row_of(mark: Mark) -> bytes:
+def _row_of(mark: Taken) -> bytes:
     return ordering.number(mark.source) + ordering.number(mark.offset)
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder(Mark).decode
+_decode: Final = msgspec.msgpack.Decoder(Taken).decode

@@ -27,7 +27,7 @@ from streamapp.runtime.uncommitted import Uncommitted
 from streamapp.runtime.work import Work
 from streamapp.stores.errors import StateError
 from streamapp.topology.accounts import Account, Accounts
-from streamapp.topology.corrections import has_redriven, joined_outputs, parts
+from streamapp.topology.corrections import has_redriven, joined_outputs, meant_for, parts
 from streamapp.topology.provenance import TAKEN, Provenance
 from streamapp.topology.task import RowStore, Task
 from streamapp.worker.app import App
@@ -264,6 +264,7 @@ class JoinProcessor(Generic[R]):
         task.begin(batch.work)
         came = len(batch)
         batch, redone = task.redone.divided(batch)
+        batch = meant_for(batch, self.title)
         where = f"{self.title}, partition {batch.partition}"
         if batch.records and (stored := task.set_back(batch)) is not None:
             self.app.ahead.set_back(where, stored)
@@ -272,7 +273,7 @@ class JoinProcessor(Generic[R]):
             told = "The %s: %d records that its state has from before a crash are not taken in again"
             logger.info(told, where, len(redone))
             task.write(self._taken_in(self._records(redone)))
-        if batch.records and has_redriven(batch.records):
+        if has_redriven(batch.records):
             output = joined_outputs([*self._corrected(task, batch, more)])
         elif batch.records:
             output = task.process(self._usable(task, self._records(batch), more), _taken(batch))

@@ -140,8 +140,8 @@ def test_lines_that_are_no_json_or_are_there_twice_are_told() -> None:
     before = [mended(opened(letter(), JSON), NOTHING)]
     (line,) = lines(before, lambda _: JSON)
     with pytest.raises(EditError, match="line 2: "):
-        edited(f"\n{{", before, lambda _: JSON)
-    with pytest.raises(EditError, match="line 2: .*there twice"):
+        edited("\n{", before, lambda _: JSON)
+    with pytest.raises(EditError, match=r"line 2: .*there twice"):
         edited(f"{line.decode()}\n{line.decode()}", before, lambda _: JSON)
 
 

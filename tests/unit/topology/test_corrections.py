@@ -21,9 +21,9 @@ from streamapp.joins import (
     StreamTableJoin,
     TableTableJoin,
 )
-from streamapp.joins.corrections import HEADER
+from streamapp.joins.corrections import HEADER, Mark, decoded_mark
 from streamapp.kafka.record import Envelope
-from streamapp.runtime.batch import Merged
+from streamapp.runtime.batch import Batch, Merged
 from streamapp.topology.corrections import (
     SECTION,
     Corrected,
@@ -31,6 +31,7 @@ from streamapp.topology.corrections import (
     has_redriven,
     joined_outputs,
     marks_of,
+    meant_for,
     parts,
     with_marks,
 )
@@ -47,8 +48,15 @@ class Arrived:
     headers: Any = ()
 
 
-def marked(name: bytes) -> Any:
-    return [(HEADER, name)]
+def marked(name: bytes, join: str = "") -> Any:
+    return [Mark(name.decode(), "t/0/0", 1, join).header()]
+
+
+def _letter(mark: bytes) -> bytes:
+    found = decoded_mark(mark)
+    assert found is not None
+    assert not found.join
+    return found.letter.encode()
 
 
 class Marking(Driver[Any]):
@@ -67,7 +75,7 @@ class Marking(Driver[Any]):
         if self.corrections:
             output = self.corrections.settle(output, self.operator.clock.time)
         found = marks_of(output.results)
-        self.marks += [(one, [value for _, value in found.get(id(one), ())]) for one in output.results]
+        self.marks += [(one, [_letter(value) for _, value in found.get(id(one), ())]) for one in output.results]
         return super()._commit(output)
 
 
@@ -163,3 +171,12 @@ def test_each_redriven_record_of_a_batch_is_by_itself(redriven: list[bool]) -> N
 
 def test_a_state_without_redriven_records_has_no_marks() -> None:
     assert not Corrections(State(MemoryStore()).section(SECTION), 100, frozenset())
+
+
+def test_a_redriven_record_is_for_the_join_that_had_put_it_out_and_the_others_have_it() -> None:
+    headers = [(), marked(b"a"), marked(b"b", "join mine"), marked(b"c", "join other"), [(HEADER, b"none of ours")]]
+    records: list[Any] = [Arrived(b"k", b"v", 0, number, one) for number, one in enumerate(headers)]
+    batch = Merged([TP("t", 0)], [0] * len(records), records)
+    assert [one.offset for one in meant_for(batch, "join mine")] == [0, 1, 2, 4]
+    assert [one.offset for one in meant_for(Batch(TP("t", 0), records))] == [0, 1, 4]
+    assert meant_for(batch.part(0, 2), "join mine").records == records[:2]
