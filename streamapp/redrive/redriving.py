@@ -29,6 +29,8 @@ __all__ = ["RedriveError", "Redriving", "Refused", "Report"]
 #: Seconds after which a broker that sends nothing more does not answer.
 PATIENCE_S: Final = 30.0
 ANSWER_S: Final = 30.0
+#: How internal topics end whose records are no records that came, but what is asked of them, and answered.
+QUESTIONS: Final = ("-questions", "-answers", "-subscriptions")
 
 
 class RedriveError(StreamappError):
@@ -133,6 +135,8 @@ class Redriving:
             report.skipped += 1
         elif missing:
             self._refuse(letter, missing)
+        elif letter.source.topic.startswith(f"{self._settings.id}-") and letter.source.topic.endswith(QUESTIONS):
+            self._refuse(letter, f"{letter.source.topic} is between agents of the app: produce the record again")
         elif letter.source.topic == self.topic or letter.source.topic not in self._counts:
             self._refuse(letter, f"there is no topic {letter.source.topic} that it could go to")
         else:

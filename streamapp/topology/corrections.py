@@ -30,6 +30,7 @@ __all__ = [
     "marks_of",
     "meant_for",
     "parts",
+    "unaddressed",
     "with_marks",
 ]
 
@@ -75,6 +76,13 @@ def with_marks(record: Stamped, marks: Sequence[tuple[str, bytes]]) -> Stamped:
     own = [one for one in record.headers if one[0] != HEADER]
     source, tp = (record.source, record.tp) if isinstance(record, Envelope) else (record, None)
     return Envelope(record.key, record.timestamp, [*marks, *own], source, tp)
+
+
+def unaddressed(headers: Sequence[tuple[str, bytes]]) -> Sequence[tuple[str, bytes]]:
+    """Return the headers of a record with its mark, if it has one, as that of a result: for whoever reads it."""
+    if not headers or headers[0][0] != HEADER or (mark := decoded_mark(headers[0][1])) is None:
+        return headers
+    return [mark.header_of_result(), *headers[1:]]
 
 
 def has_redriven(records: Sequence[Any]) -> bool:

@@ -264,7 +264,9 @@ class JoinProcessor(Generic[R]):
         task.begin(batch.work)
         came = len(batch)
         batch, redone = task.redone.divided(batch)
-        batch = meant_for(batch, self.title)
+        redriven = has_redriven(batch.records)
+        if redriven:
+            batch = meant_for(batch, self.title)
         where = f"{self.title}, partition {batch.partition}"
         if batch.records and (stored := task.set_back(batch)) is not None:
             self.app.ahead.set_back(where, stored)
@@ -273,7 +275,7 @@ class JoinProcessor(Generic[R]):
             told = "The %s: %d records that its state has from before a crash are not taken in again"
             logger.info(told, where, len(redone))
             task.write(self._taken_in(self._records(redone)))
-        if has_redriven(batch.records):
+        if redriven and batch.records:
             output = joined_outputs([*self._corrected(task, batch, more)])
         elif batch.records:
             output = task.process(self._usable(task, self._records(batch), more), _taken(batch))
