@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ from confluent_kafka import KafkaException, TopicCollection
 
 from streamapp.errors import StreamappError
 from streamapp.kafka.admin import Cluster
-from streamapp.kafka.log_reader import Log, MissingError
+from streamapp.kafka.log_reader import Log
 from streamapp.kafka.partition import TP
 from streamapp.mending import MendError, Mending
 from streamapp.redrive.drafts import FormatsOf, Opening, Outgoing, mended, opened
@@ -157,9 +156,8 @@ class Redriving:
         """Return a letter with the record that it is of, if that is still there; and what is missing if not."""
         source = letter.source
         if source.offset >= 0 and source.partition < self._counts.get(source.topic, 0):
-            with contextlib.suppress(MissingError):
-                record = log.record(source.tp, source.offset)
-                if letter.is_of(record):
+            for record in log.between({source.tp: (source.offset, source.offset + 1)}):
+                if record.offset == source.offset and letter.is_of(record):
                     return letter.as_it_came(record), ""
         if letter.value is None and not letter.whole:
             return letter, f"its value was too large to be kept, and {source} is no more"
