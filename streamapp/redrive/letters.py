@@ -78,7 +78,7 @@ class Letter:
     def identity(self) -> str:
         """What is the same of all letters that a join has written of a record; at least once, there may be several."""
         place = self.place if self.source.offset < 0 else self.source
-        return f"{place}/{self.timestamp}/{self.join}"
+        return f"{place}/{self.written}/{self.join}"
 
     def is_of(self, record: Logged) -> bool:
         """Return whether it is of a record that is at its place now: the topic may have been made anew since."""

@@ -132,12 +132,8 @@ class Redriving:
         self.reasons[letter.source.topic, letter.reason] += 1
         if self.ledger.has(letter) or letter.identity in self._seen:
             report.skipped += 1
-        elif missing:
-            self._refuse(letter, missing)
-        elif letter.source.topic.startswith(f"{self._settings.id}-") and letter.source.topic.endswith(QUESTIONS):
-            self._refuse(letter, f"{letter.source.topic} is between agents of the app: produce the record again")
-        elif letter.source.topic == self.topic or letter.source.topic not in self._counts:
-            self._refuse(letter, f"there is no topic {letter.source.topic} that it could go to")
+        elif why := missing or self._unfit(letter):
+            self._refuse(letter, why)
         else:
             try:
                 outgoing = mended(opening, self._mending)
@@ -147,6 +143,17 @@ class Redriving:
                 self._seen.add(letter.identity)
                 report.mended += outgoing.is_mended
                 yield opening, outgoing
+
+    def _unfit(self, letter: Letter) -> str:
+        """Return why a letter has no place to go to; empty = it has one."""
+        topic = letter.source.topic
+        if letter.source.offset < 0 and letter.value is None:
+            return "it is of no record, but of a timer or of a result without a value"
+        if topic.startswith(f"{self._settings.id}-") and topic.endswith(QUESTIONS):
+            return f"{topic} is between agents of the app: produce the record again"
+        if topic == self.topic or topic not in self._counts:
+            return f"there is no topic {topic} that it could go to"
+        return ""
 
     def _refuse(self, letter: Letter | None, why: str) -> None:
         self.report.refused += 1

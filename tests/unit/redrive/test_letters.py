@@ -148,6 +148,6 @@ def test_letters_of_one_record_and_join_are_one_and_those_of_another_join_are_no
     assert letter().identity == letter(place=Place("dead_letters", 1, 5)).identity
     assert letter().identity != letter(join="join pairs").identity
     assert letter().identity != letter(source=Place("orders", 1, 43)).identity
-    assert letter().identity != letter(timestamp=2_000).identity  # the topic was made anew
+    assert letter().identity != letter(written=2_000).identity  # the topic was made anew
     result = Place("joined", 1, -1)
     assert letter(source=result).identity != letter(source=result, place=Place("dead_letters", 1, 5)).identity
