@@ -235,15 +235,15 @@ class _Expressions(Compiler):
             case ast.Call() | ast.BinOp():
                 raise error(node, f"{self.shown(node)} is not for mending, but {', '.join(FUNCTIONS)} and + - * / are")
         value = self.constant(node)
-        if isinstance(value, str):
-            value = self._whole(value, node)
         return lambda _: value
 
-    @staticmethod
-    def _whole(text: str, node: ast.expr) -> str:
-        """Return a string in which JSON's escapes of one character, a pair, are that."""
+    def constant(self, node: ast.expr) -> object:
+        """Return a number, a string, true, false or null; JSON's escapes of one character, a pair, are that."""
+        value = super().constant(node)
+        if not isinstance(value, str):
+            return value
         try:
-            return text.encode("utf-16", "surrogatepass").decode("utf-16")
+            return value.encode("utf-16", "surrogatepass").decode("utf-16")
         except UnicodeDecodeError:
             raise error(node, "half a character is none") from None
 

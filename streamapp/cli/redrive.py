@@ -129,7 +129,7 @@ def redrive(
     refused: list[Refused] = []
     redriving = Redriving(settings, topic or DEAD_LETTERS, selection, mending, formats, refused.append)
     shown = _Shown(formats)
-    picked = (outgoing for _, outgoing in shown.seen(redriving.pick()))
+    picked: Iterator[Outgoing] = (outgoing for _, outgoing in shown.seen(redriving.pick()))
     if edit:
         picked = _edited(list(picked), redriving, formats)
     try:

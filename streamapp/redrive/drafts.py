@@ -148,7 +148,7 @@ def _edited(fields: dict[str, Any], left: dict[str, Outgoing], formats: FormatsO
     forms = FORMS & fields.keys()
     if len(forms) != 1:
         raise MendError(f"a record has one of {', '.join(sorted(FORMS))}, and this has {len(forms)}")
-    form = Form(forms.pop())
+    form = Form(next(iter(forms)))
     content = fields[form.value]
     if form is not Form.JSON and not isinstance(content, str):
         raise MendError(f"{form.value} is a string")

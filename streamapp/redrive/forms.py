@@ -106,11 +106,9 @@ def close_key(format_: Format | None, key: Any) -> bytes | None:
     match key:
         case None:
             return None
-        case str() if format_ is None:
-            return key.encode()
         case str():
             try:
-                return written_key(format_, key.encode())
+                return key.encode() if format_ is None else written_key(format_, key.encode())
             except Undecodable as exc:
                 raise MendError(f"the key is not of the format of the topic: {exc}") from None
         case {"base64": str(data)} if len(key) == 1:

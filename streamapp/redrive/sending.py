@@ -104,7 +104,7 @@ class Sender:
 
         # librdkafka takes 0 for none, and puts the time of sending there.
         timestamp = 0 if one is None else max(1, one.timestamp)
-        headers = None if one is None else [(name, value) for name, value in one.headers]
+        headers: list[tuple[str, str | bytes | None]] | None = None if one is None else [*one.headers]
         while True:
             try:
                 self._producer.produce(

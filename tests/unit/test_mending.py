@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -89,7 +90,7 @@ def test_the_record_that_was_given_stays_as_it_is() -> None:
         ({"set_": ["x=number(id)"]}, "'o1' is no number"),
         ({"set_": ["x=id * 2"]}, "'o1' is no number, as * needs"),
         ({"set_": ["x=at / 0"]}, "cannot be divided by 0"),
-        ({"set_": ["x=number('1e999')"]}, "no number in JSON"),
+        ({"set_": ["x=number('1e999')"]}, "'1e999' is no number"),
         ({"set_": ["id.x=1"]}, "there is no place for id.x"),
         ({"set_": ["items[5]=1"]}, "there is no place for"),
         ({"set_": ["_time=id"]}, "'o1' is no time"),
@@ -100,7 +101,7 @@ def test_the_record_that_was_given_stays_as_it_is() -> None:
     ],
 )
 def test_a_record_that_lacks_what_is_needed_is_refused(change: Any, why: str) -> None:
-    with pytest.raises(MendError, match=why.replace("*", r"\*").replace("(", r"\(")):
+    with pytest.raises(MendError, match=re.escape(why)):
         mended(**change)
 
 
@@ -156,8 +157,8 @@ def test_whatever_the_text_it_is_an_expression_or_refused(text: str) -> None:
         | st.integers(-(2**70), 2**70)
         | st.floats(allow_nan=False, allow_infinity=False)
         | st.text(),
-        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-        max_leaves=10,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+        max_leaves=5,
     )
 )
 def test_a_constant_of_json_is_set_as_it_is(value: Any) -> None:

@@ -173,7 +173,7 @@ def test_a_function_is_called_for_a_late_record_for_its_state_is_there() -> None
         context.state["n"] = context.state.get("n", 0) + 1
         context.emit(context.state["n"])
 
-    driver = Driver(Process(count, dict, grace=10))
+    driver = Driver(Process(function=count, state=dict[str, int], grace=10))
     driver.send(0, b"k", b"1", 100)
     driver.send(0, b"k", b"2", 50)
     redrive(driver, 0, b"3", 50)
