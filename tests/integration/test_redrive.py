@@ -29,8 +29,8 @@ def topics(kafka) -> Topics:
 
 
 def start(topics: Topics, *arguments: str, program: str = "", **settings: Any) -> subprocess.Popen[str]:
-    variables = {f"STREAMAPP_{name.upper()}": str(value) for name, value in {**topics.settings, **settings}.items()}
-    variables |= {name: value for name, value in settings.items() if name.isupper()}
+    given = {**topics.settings, **settings}
+    variables = {name if name.isupper() else f"STREAMAPP_{name.upper()}": str(value) for name, value in given.items()}
     line = [str(Path(__file__).parent / program)] if program else ["-m", "streamapp"]
     return subprocess.Popen(
         [sys.executable, *line, "redrive", *arguments],
