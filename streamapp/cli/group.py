@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "top": "Watch the whole group: lag, rates, who has what.",
     "table": "Show the tables of a running app, and their rows.",
     "explain": "Say why a record joined, or did not.",
+    "redrive": "Send dead letters and late records once more, mended, and nothing twice.",
     "reset": "Start an app or a join again.",
     "rename": "Give a consumer group another name.",
     "repartition": "Move the rows of tables along after partitions were added.",

@@ -13,9 +13,10 @@ import msgspec
 
 from streamapp.browse.reading import Chosen, Reading, Selection, partitions_of
 from streamapp.browse.shown import Decoding
+from streamapp.cli.conditions import ConditionType
 from streamapp.cli.formats import BARE, FORMAT, by_itself, format_of, registry_of
 from streamapp.cli.group import Command, current_settings
-from streamapp.conditions import Condition, ConditionError, condition
+from streamapp.conditions import Condition
 from streamapp.formats import Format
 from streamapp.formats.named import FormatName
 from streamapp.kafka.log_reader import Log
@@ -29,19 +30,6 @@ __all__ = ["topic"]
 NEWEST: Final = 10
 #: Seconds after which a broker that sends nothing more does not answer.
 PATIENCE_S: Final = 10.0
-
-
-class ConditionType(click.ParamType):
-    """A condition on the command line."""
-
-    name = "condition"
-
-    def convert(self, value: object, _param: click.Parameter | None, _ctx: click.Context | None) -> Condition:
-        """Read it."""
-        try:
-            return condition(str(value))
-        except ConditionError as exc:
-            raise click.BadParameter(str(exc)) from None
 
 
 @click.command(cls=Command)

@@ -16,6 +16,7 @@ from streamapp.functions.state_type import StateType
 from streamapp.functions.states import States
 from streamapp.functions.timers import Timers
 from streamapp.joins.clock import END
+from streamapp.joins.corrections import mark_of
 from streamapp.joins.declared import Declared, Described, StateMismatch, changes, earlier
 from streamapp.joins.explanation import Explanation, Verdict, unusable
 from streamapp.joins.held import Held, Holding
@@ -160,7 +161,11 @@ class ProcessOperator(Accounting[Emitted], Generic[S]):
             count += 1
             if record.value is None:
                 self._reject(source, record, Reason.NULL_VALUE)
-            elif join.grace is not None and (late_by := clock.time - join.grace - record.timestamp) > 0:
+            elif (
+                join.grace is not None
+                and (late_by := clock.time - join.grace - record.timestamp) > 0
+                and mark_of(record) is None  # the state of its key is there
+            ):
                 self._ledger.late(self.balance, source, _origin(record), late_by)
             elif record.key is None:
                 self._reject(source, record, Reason.NULL_KEY)

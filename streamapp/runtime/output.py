@@ -15,6 +15,7 @@ from streamapp.formats.format import FormatDeclaration
 from streamapp.formats.registered import placed_alike
 from streamapp.formats.serde import Serde, came
 from streamapp.formats.undecodable import Reason, Undecodable
+from streamapp.joins.corrections import JOIN
 from streamapp.joins.records import Record
 from streamapp.kafka.record import Envelope, Headers, Result, Stamped
 from streamapp.kafka.refusals import Cause, RecordRefusedError, RefusedError
@@ -164,11 +165,12 @@ class DeadLetters(Output):
     """The topic for rejected records; counts them by topic and reason, and logs some of them.
 
     A dead letter has the key, the value, the timestamp and the headers of the rejected record; before these
-    headers stand ``topic``, ``partition``, ``offset``, ``reason`` and ``error``, and ``traceback`` if an agent
-    failed. A value that the topic refuses for its size is left out, and the header ``value_bytes`` tells its size; if
-    that is not enough, so are the key and all headers but those five. The record itself is still where ``topic``,
-    ``partition`` and ``offset`` say. A timestamp that the topic refuses becomes the header ``timestamp`` (ms), and the
-    dead letter has the time of its sending; for a compacted topic a missing key is made of topic, partition and offset.
+    headers stand ``topic``, ``partition``, ``offset``, ``reason`` and ``error``, ``streamapp-join`` if a join has
+    rejected it, and ``traceback`` if an agent failed. A value that the topic refuses for its size is left out, and the
+    header ``value_bytes`` tells its size; if that is not enough, so are the key and all headers but those five. The
+    record itself is still where ``topic``, ``partition`` and ``offset`` say. A timestamp that the topic refuses becomes
+    the header ``timestamp`` (ms), and the dead letter has the time of its sending; for a compacted topic a missing key
+    is made of topic, partition and offset.
 
     A result that the broker refuses is a dead letter itself if no record gave it alone, as with a window that is
     reduced: ``topic`` is then the one that it is for, and ``offset`` is -1.
@@ -250,6 +252,8 @@ def _envelope(one: Rejected) -> Envelope:
         ("reason", one.reason.encode()),
         ("error", one.error.encode()),
     ]
+    if one.join:
+        headers.append((JOIN, one.join.encode()))
     if one.traceback:
         headers.append(("traceback", one.traceback.encode()))
     record = came(one.record)

@@ -27,6 +27,7 @@ from streamapp.runtime.uncommitted import Uncommitted
 from streamapp.runtime.work import Work
 from streamapp.stores.errors import StateError
 from streamapp.topology.accounts import Account, Accounts
+from streamapp.topology.corrections import has_redriven, joined_outputs, meant_for, parts
 from streamapp.topology.global_table import GlobalJoin
 from streamapp.topology.provenance import TAKEN, Provenance
 from streamapp.topology.task import RowStore, Task
@@ -267,6 +268,9 @@ class JoinProcessor(Generic[R]):
         task.begin(batch.work)
         came = len(batch)
         batch, redone = task.redone.divided(batch)
+        redriven = has_redriven(batch.records)
+        if redriven:
+            batch = meant_for(batch, self.title)
         where = f"{self.title}, partition {batch.partition}"
         if batch.records and (stored := task.set_back(batch)) is not None:
             self.app.ahead.set_back(where, stored)
@@ -275,7 +279,9 @@ class JoinProcessor(Generic[R]):
             told = "The %s: %d records that its state has from before a crash are not taken in again"
             logger.info(told, where, len(redone))
             task.write(self._taken_in(self._records(redone)))
-        if batch.records:
+        if redriven and batch.records:
+            output = joined_outputs([*self._corrected(task, batch, more)])
+        elif batch.records:
             output = task.process(self._usable(task, batch, more), _taken(batch))
         elif came:
             output = Output([], [])
@@ -296,6 +302,14 @@ class JoinProcessor(Generic[R]):
             partial(self._gave, len(output.results)),
         ]
         return output.results
+
+    def _corrected(self, task: Task[R], batch: Merged, more: list[int]) -> Iterator[Output[R]]:
+        """Join a batch with redriven records, each of them by itself: what it gives is known by that."""
+        for part, redriven in parts(batch):
+            if redriven:
+                for source, record in self._taken_in(self._records(part)):
+                    task.corrections.take(source, record)
+            yield task.process(self._usable(task, part, more), _taken(part))
 
     def _gave(self, count: int) -> None:
         self.given += count

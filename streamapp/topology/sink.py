@@ -16,6 +16,7 @@ from streamapp.kafka.record import Envelope, Headers, Result, Stamped
 from streamapp.runtime.batch import Batch
 from streamapp.runtime.output import Output
 from streamapp.topology.copies import HEADER, without_mark
+from streamapp.topology.corrections import marks_of, with_marks
 from streamapp.windows.aggregate import Value
 from streamapp.windows.enrichment import Featured
 from streamapp.windows.gathering import Gathered
@@ -89,6 +90,9 @@ class Sink(Generic[R]):
         if (lineage := self.lineage) is not None:
             made_of = [lineage.headers(result, batch.partition) for result in results]
             records = [(_with(record, headers), made) for (record, made), headers in zip(records, made_of, strict=True)]
+        if marks := marks_of(results):
+            marked = [marks.get(id(result), ()) for result in results]
+            records = [(with_marks(record, own), made) for (record, made), own in zip(records, marked, strict=True)]
         self.output.send(batch, records, origin=self._origin)
 
     def _origin(self, sent: Stamped) -> tuple[str, Record] | None:

@@ -21,6 +21,7 @@ from streamapp.kafka.record import Envelope, Headers, Result
 from streamapp.runtime.batch import Batch
 from streamapp.runtime.inputs import Input
 from streamapp.topology.base import JoiningApp
+from streamapp.topology.corrections import marks_of
 from streamapp.topology.declaration import Declaration, SinkLike, checked, one_of
 from streamapp.topology.processor import JoinProcessor
 from streamapp.topology.side_outputs import by_reason
@@ -99,6 +100,7 @@ class WindowSink(Sink[Windowed]):
         """Send results of a batch once the agent is done with it."""
         value: MakeValue = json_value if self.value is None else self.value
         records: list[Result] = []
+        marks = marks_of(results)
         for result in results:
             headers: Headers = NO_HEADERS
             if self.bounds is Bounds.HEADERS:
@@ -106,6 +108,8 @@ class WindowSink(Sink[Windowed]):
             made = value(result)
             if made is not None and type(made) is not bytes:
                 made = msgspec.json.encode(made)
+            if marks:
+                headers = [*marks.get(id(result), ()), *headers]
             records.append((Envelope(result.key, result.timestamp, headers, result), made))
         self.output.send(batch, records, origin=self._origin)
 

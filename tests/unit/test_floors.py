@@ -20,6 +20,7 @@ FLOORS = (
     ("web",),
     ("state",),
     ("browse",),
+    ("redrive",),
     ("embedded_kafka", "repartitioning", "reset"),
     ("replay",),
     ("produce",),
@@ -36,6 +37,7 @@ FLOORS = (
     ("setting_parsers",),
     ("joins",),
     ("extras",),
+    ("mending",),
     ("conditions", "loopback", "misspelt", "rate_limit"),
     ("errors",),
 )
