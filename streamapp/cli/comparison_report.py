@@ -62,9 +62,8 @@ def _row(name: str, a: int, b: int) -> tuple[str, ...]:
 
 
 def _sample(sample: Sample) -> str:
-    late = [
-        f"late by {span(by)} in {run}" for run, by in (("A", sample.a_late_by_ms), ("B", sample.b_late_by_ms)) if by
-    ]
+    runs = {"A": sample.a_late_by_ms, "B": sample.b_late_by_ms}
+    late = [f"late by {span(by)} in {run}" for run, by in runs.items() if by]
     return f"{sample.topic}[{sample.partition}]@{sample.offset}" + (f", {', '.join(late)}" if late else "")
 
 

@@ -92,7 +92,7 @@ def stretch(command: F) -> F:
             help="Without --from and --offset: so many of each topic, the newest, from one time on.",
         ),
         click.option(
-            "-p", "--partition", "partitions", type=click.IntRange(min=0), multiple=True, help="Only this one."
+            "-p", "--partition", "partitions", type=click.IntRange(min=0), multiple=True, help="Only of this."
         ),
         click.option(
             "--timestamp",

@@ -104,9 +104,7 @@ def whatif(
         changed |= {"tolerance": within} if hasattr(a, "tolerance") else {"before": within, "after": within}
     other = Settings(**{**changed, "how": None if how is None else How(how)})
     if not other.given:
-        raise click.UsageError(
-            "what is to be another one? --grace, --before, --after, --within, --how, --ttl, --size …"
-        )
+        raise click.UsageError("what is to be another one? --grace, --before, --after, --within, --how, --ttl, …")
     b = with_settings(subject.name, a, other)
     arrival = bool(options.timestamp)
     wall = wall_at(0 if arrival else time.time_ns() // 1_000_000, settings.max_ahead)
