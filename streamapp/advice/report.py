@@ -226,7 +226,7 @@ def lateness(measured: Measured) -> LatenessAdvice:
 
 def _trimmed(histogram: DurationHistogram) -> Iterator[tuple[int, int, int]]:
     for bar in histogram.bars():
-        yield bar.above, min(bar.up_to, max(histogram.longest, 0)), bar.count
+        yield bar.above, min(bar.up_to, max(histogram.longest, 0)), bar.durations
 
 
 def _early(one: Dragger) -> Early:

@@ -51,12 +51,12 @@ def told(join: Join[Any], result: object, locate: Locate) -> Result:
             records = tuple((source, place) for source, place in enumerate(places) if place and source not in tables)
             if isinstance(join, StreamStreamJoin) or Side.LEFT in tables:
                 return Result(What(key, places), timestamp, records, complete)
-            says = timestamp, places[1], None if right is None else right.value
-            return Result(What(key, places[:1]), says, records[:1], complete)
+            row = None if right is None else right.value
+            return Result(What(key, places[:1]), (timestamp, places[1], row), records[:1], complete)
         case Enriched(key=key, record=record, rows=rows, timestamp=timestamp):
             place = locate(0, record.offset)
-            says = timestamp, tuple(_place(row, n, locate) for n, row in enumerate(rows, 1))
-            return Result(What(key, (place,)), says, _of(place), None not in rows)
+            found = tuple(_place(each, n, locate) for n, each in enumerate(rows, 1))
+            return Result(What(key, (place,)), (timestamp, found), _of(place), None not in rows)
         case Windowed(key=key, start=start, end=end):
             return Result(What(key, (), start, end), (result.values, result.final), (), complete=True)
         case WindowedValue(key=key, start=start, end=end, value=value):

@@ -28,7 +28,7 @@ PATIENCE_S: Final = 30.0
 RECORDS: Final = 100_000
 #: So many records in a row that are not before the end of the stretch tell that no more of it comes; one from the
 #: future tells nothing.
-BEYOND: Final = 10_000
+BEYOND: Final = 100
 
 
 class StretchError(StreamappError):

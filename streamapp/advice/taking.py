@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -36,6 +36,7 @@ class Located(msgspec.Struct, frozen=True, gc=False):
     value: bytes | None
     timestamp: int
     offset: int
+    headers: Any = ()
 
 
 class Group(NamedTuple):
@@ -211,7 +212,7 @@ class _Rekeying:
             raise Refused("it has no value, and so no other key")
         if rekeyed.tombstones:
             self._known[record.key] = key
-        return Located(key, came.value, came.timestamp, came.offset)
+        return Located(key, came.value, came.timestamp, came.offset, getattr(came, "headers", ()))
 
     def partition(self, record: Record) -> int:
         """Return the partition of a record's key."""

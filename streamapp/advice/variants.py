@@ -39,6 +39,10 @@ OPTIONS: Final[dict[type, tuple[str, ...]]] = {
 }
 
 
+#: Those that windows themselves have.
+WINDOWS: Final = ("size", "advance", "session")
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
     """What may be another one (durations in ms), as `streamapp join` and `window` name it; None = as it is."""
@@ -85,7 +89,7 @@ def _changed(join: Any, given: dict[str, Any]) -> Join[Any]:
     if isinstance(join, NWayJoin):
         return NWayJoin(tuple(_changed(one, given) for one in join.joins))  # type: ignore[misc]
     if isinstance(join, WindowedAggregate):
-        windows = {option: given.pop(option) for option in ("size", "advance", "session") if option in given}
+        windows: dict[str, int] = {option: given.pop(option) for option in WINDOWS if option in given}
         if windows:
             given["windows"] = _windows(join.windows, windows)
     changed: Join[Any] = dataclasses.replace(join, **given)

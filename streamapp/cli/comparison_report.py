@@ -31,7 +31,7 @@ def _lines(comparison: Comparison) -> Iterator[str]:
     yield f"  B, what if:   {b.declared}"
     yield ""
     fates = sorted({*a.records, *b.records})
-    rows = [("  RECORDS", "A", "B", "B - A")]
+    rows: list[tuple[str, ...]] = [("  RECORDS", "A", "B", "B - A")]
     rows += [_row(fate.replace("_", " "), a.records.get(fate, 0), b.records.get(fate, 0)) for fate in fates]
     rows += [_row("results", a.results, b.results), _row("rows of state, at most", a.state_rows, b.state_rows)]
     size = b.state_bytes - a.state_bytes

@@ -28,7 +28,7 @@ class Bar(NamedTuple):
 
     above: int
     up_to: int
-    count: int
+    durations: int
 
 
 class DurationHistogram:

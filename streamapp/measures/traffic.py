@@ -50,7 +50,7 @@ class Traffic:
         self._bytes[slot] += size
         self.records += 1
         self.bytes += size
-        if len(self._records) > SLOTS:
+        while len(self._records) > SLOTS:
             self._widen(self._shift + 1)
 
     def merge(self, other: Traffic) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from streamapp.errors import StreamappError
 from streamapp.formats.format import Format
 from streamapp.formats.serde import Read, Serde
-from streamapp.joins import Record
 from streamapp.runtime.output import Output
 
 __all__ = ["DeclaredTopics", "Rekeyed"]
@@ -29,7 +28,7 @@ class Rekeyed:
     """
 
     source: str
-    key: Callable[[Record], bytes | None]
+    key: Callable[[Any], bytes | None]
     read: Read | None = None
     tombstones: bool = False
 

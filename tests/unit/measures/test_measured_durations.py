@@ -58,10 +58,10 @@ def test_two_that_are_merged_are_the_one_of_all(first: list[int], second: list[i
 @given(DURATIONS)
 def test_each_duration_is_in_one_bar(durations: list[int]) -> None:
     bars = list(histogram(durations).bars())
-    assert [bar.count for bar in bars] == [
+    assert [bar.durations for bar in bars] == [
         sum(bar.above < duration <= bar.up_to for duration in durations) for bar in bars
     ]
-    assert sum(bar.count for bar in bars) == len(durations)
+    assert sum(bar.durations for bar in bars) == len(durations)
 
 
 def test_memory_is_bounded_whatever_comes() -> None:
