@@ -173,6 +173,8 @@ class _Subject:
         self._traffic = {source: Traffic() for source in subject.topics}
         self._distances = Distances() if isinstance(subject.join, StreamStreamJoin) else None
         self._ahead = [0, 0]
+        #: By partition, when the last record came (ms), as far as that is known.
+        self._came_last: dict[int, int] = {}
         self._refused: Counter[str] = Counter()
         self._read()
 
@@ -229,6 +231,7 @@ class _Subject:
         if clock is None:
             clock = self._clocks[number] = Lateness(self._wall, self._grace)
         self._pass(clock, number, taken, idle)
+        self._came_last[number] = taken.came.arrival or 0
         late = clock.late
         behind = clock.see(taken.place, timestamp, moves=key is not None or self._subject.join is None)
         side = self._sides[source]
@@ -245,10 +248,12 @@ class _Subject:
             return
         known = idle.get(number)
         if known is None:
-            known = idle[number] = IdleTimeout(timeout, arrival)
-        elif (due := known.due(arrival)) is not None:
+            idle[number] = IdleTimeout(timeout, arrival)
+            return
+        # The clock as the record before has left it.
+        known.seen(clock.clock.now, self._came_last[number])
+        if (due := known.due(arrival)) is not None:
             clock.pass_to(min(due, self._wall.limit))
-        known.seen(clock.clock.now, arrival)
 
     def _skewed(self, number: int, source: int, timestamp: int) -> None:
         ends = self._ends[number]

@@ -200,6 +200,8 @@ class Trial:
         #: Records that were read, also from before the stretch.
         self.read = 0
         self.seconds = 0.0
+        #: By partition, when the last record came (ms), where an idle timeout asks for it.
+        self._came_last: dict[int, int] = {}
 
     def run(self) -> None:
         """Read the stretch, and join it."""
@@ -297,12 +299,13 @@ class Trial:
         if timeout is None:
             return
         idle = idles.setdefault(number, IdleTimeout(timeout, arrival))
-        due = idle.due(arrival)
         for run in self._runs:
             operator = run.operator(number)
-            if due is not None and operator.waits:
+            # The clock as the record before has left it.
+            idle.seen(operator.clock.now, self._came_last.get(number, arrival))
+            if (due := idle.due(arrival)) is not None and operator.waits:
                 run.advance(number, min(due, wall.limit), counts=taken.counts)
-        idle.seen(self._runs[0].operator(number).clock.now, arrival)
+        self._came_last[number] = arrival
 
 
 def _waiting(join: Join[Any] | None) -> frozenset[int]:

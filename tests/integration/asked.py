@@ -18,11 +18,11 @@ from streamapp.cli.group import streamapp
 __all__ = ["answer", "asked"]
 
 
-def asked(topics: Topics, *words: str, **settings: Any) -> subprocess.CompletedProcess[str]:
+def asked(topics: Topics, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run ``streamapp`` with some words, for the app of these topics; where no app is imported, in this process."""
     variables = {name: value for name, value in os.environ.items() if not name.startswith("STREAMAPP_")}
-    given = {**topics.settings, **settings}
-    variables |= {f"STREAMAPP_{name.upper()}": str(value) for name, value in given.items()}
+    given = {f"STREAMAPP_{name.upper()}": value for name, value in topics.settings.items()}
+    variables |= {name: str(value) for name, value in {**given, **environment}.items()}
     if "--left" in words or (words[0] == "advise" and not words[1].startswith("-")):
         return _here(words, variables)
     variables["PYTHONPATH"] = str(Path(__file__).parent)
@@ -40,9 +40,9 @@ def _here(words: tuple[str, ...], variables: dict[str, str]) -> subprocess.Compl
     return subprocess.CompletedProcess(words, result.return_value or 0, result.stdout, result.stderr)
 
 
-def answer(topics: Topics, *words: str, **settings: Any) -> dict[str, Any]:
+def answer(topics: Topics, *words: str, **environment: str) -> dict[str, Any]:
     """Return the JSON that it prints."""
-    done = asked(topics, *words, "--json", **settings)
+    done = asked(topics, *words, "--json", **environment)
     assert (done.returncode, done.stderr) == (0, "")
     found: dict[str, Any] = json.loads(done.stdout)
     return found
