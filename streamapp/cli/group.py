@@ -30,6 +30,8 @@ COMMANDS: Final = {
     "join": "Join two topics of JSON objects without a line of code.",
     "window": "Count, sum, … the records of a topic by key and window, without a line of code.",
     "replay": "Run joins over files, without a broker.",
+    "advise": "Measure how late records are, and what each grace would keep and cost.",
+    "whatif": "Try a join with another window, grace or TTL on what is in its topics.",
     "lag": "Show how far the workers are behind.",
     "top": "Watch the whole group: lag, rates, who has what.",
     "table": "Show the tables of a running app, and their rows.",

@@ -22,7 +22,7 @@ from streamapp.joins import How, Record, Refused
 from streamapp.reset.where import WhereType
 from streamapp.topology import JoinDeclaration, JoinError, Topic
 
-__all__ = ["join"]
+__all__ = ["declare", "join"]
 
 SIDES: Final = ("left", "right")
 FORMAT: Final = click.Choice([name.value for name in FormatName if name is not FormatName.RAW])
@@ -74,11 +74,12 @@ def join(how: str, **given: Any) -> None:
     unmatched, late, rejected = (
         app.sink(name) if name else None for name in (options.unmatched, options.late, options.rejected)
     )
-    _declare(app, options).to(results, unmatched=unmatched, late=late, rejected=rejected, null_key=rejected)
+    declare(app, options).to(results, unmatched=unmatched, late=late, rejected=rejected, null_key=rejected)
     run(app, options.where)
 
 
-def _declare(app: App, options: JoinOptions) -> JoinDeclaration[Any]:
+def declare(app: App, options: JoinOptions) -> JoinDeclaration[Any]:
+    """Declare the join of options on an app; a JoinError if they do not go together."""
     left, right = (_side(app, options, side) for side in SIDES)
     given = dataclasses.asdict(options)
     timing = {name: given[name] for name in ("how", "grace", "idle_timeout")}

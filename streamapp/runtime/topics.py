@@ -4,17 +4,34 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from streamapp.errors import StreamappError
 from streamapp.formats.format import FormatDeclaration
 from streamapp.formats.registered import Registered, RegisteredData
-from streamapp.formats.serde import Serde
+from streamapp.formats.serde import Read, Serde
 from streamapp.runtime.output import Output
 
-__all__ = ["DeclaredTopics"]
+__all__ = ["DeclaredTopics", "Rekeyed"]
 
 O = TypeVar("O", bound=Output)  # noqa: E741
+
+
+@dataclasses.dataclass(frozen=True)
+class Rekeyed:
+    """What an internal topic has: the records of another topic by other keys.
+
+    Args:
+        source: full name of that topic.
+        key: gives the key of a record; raises `Refused` or `Undecodable` for one that has none.
+        read: makes of a record of that topic one whose value is JSON; None = it is such a one.
+        tombstones: whether one without a value goes on, by the key that its own key stands for.
+    """
+
+    source: str
+    key: Callable[[Any], bytes | None]
+    read: Read | None = None
+    tombstones: bool = False
 
 
 @dataclasses.dataclass
@@ -27,6 +44,8 @@ class DeclaredTopics:
     own: set[str] = dataclasses.field(default_factory=set)
     #: Of them, those that an agent of this app writes from others, with these (`streamapp.runtime.hops`).
     hops: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    #: Of these, those that have the records of one topic as they are, by other keys.
+    rekeyed: dict[str, Rekeyed] = dataclasses.field(default_factory=dict)
     #: Topics of this app with as many partitions as another one has, whose records theirs go with.
     alike: dict[str, str] = dataclasses.field(default_factory=dict)
     #: Of these, those whose records say of which record they are a copy (`streamapp.topology.copies`).

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 from streamapp.app import app
 from streamapp.explain.evidence import EvidenceTopic, Match, dead_letters
 from streamapp.formats.registered import RegisteredData, UnfetchedError
 from streamapp.formats.undecodable import Undecodable
-from streamapp.joins import Clock, Event, Explanation, Reason, Side, SideOutput, StreamTableJoin, Verdict
+from streamapp.joins import Clock, Event, Explanation, Reason, Refused, Side, SideOutput, StreamTableJoin, Verdict
+from streamapp.joins import Record as JoinRecord
 from streamapp.joins.explanation import explain_update
 from streamapp.joins.table import Table
 from streamapp.kafka.log_reader import Logged
@@ -19,6 +21,7 @@ from streamapp.pipelines.clicks.made import splicing
 from streamapp.pipelines.clicks.results import reason_of
 from streamapp.pipelines.clicks.tables import profiles as table
 from streamapp.pipelines.clicks.topics import joined_data, unmatched_clicks, user_clicks, user_profiles
+from streamapp.runtime.decoding import Decoder
 from streamapp.runtime.inputs import Input
 from streamapp.runtime.rows import Rows
 from streamapp.runtime.work import Work
@@ -50,11 +53,26 @@ def _bare(data: RegisteredData | None, record: Record) -> Record:
     return record if data is None else registered.bare(data, record)
 
 
+def _usable(decoder: Decoder[Any]) -> Callable[[JoinRecord], None]:
+    """Return what refuses records that the agents cannot use."""
+
+    def check(record: JoinRecord) -> None:
+        try:
+            decoder.decode(cast(Record, record))
+        except Undecodable as exc:
+            raise Refused(str(exc), exc.reason) from None
+
+    return check
+
+
 class ClickJoin:
     """The join of clicks with profiles, which the click agent does by hand."""
 
     name = "user_clicks-user_profiles-join"
-    inputs: Sequence[Input] = (user_clicks.source(Side.LEFT), user_profiles.source(Side.RIGHT))
+    inputs: Sequence[Input] = (
+        user_clicks.source(Side.LEFT)._replace(check=_usable(values.clicks)),
+        user_profiles.source(Side.RIGHT)._replace(check=_usable(values.profiles)),
+    )
     table = table
     evidence: Sequence[EvidenceTopic] = (
         dead_letters(app.dead_letters.topic),
@@ -63,7 +81,7 @@ class ClickJoin:
     )
 
     def __init__(self, join: StreamTableJoin) -> None:
-        self._join = join
+        self.join = join
         progress = Progress(app, [each.topic for each in self.inputs])
         self.read, self.commit = progress.read, progress.commit
 
@@ -85,8 +103,8 @@ class ClickJoin:
         return Explanation(
             verdict=Verdict.OVER,
             clock=None,
-            window=self._join.window(record.timestamp),
-            candidates=self._join.candidates(record, profiles),
+            window=self.join.window(record.timestamp),
+            candidates=self.join.candidates(record, profiles),
             reasons=frozenset({Reason.UNMATCHED, Reason.EXPIRED}),
             untold=Verdict.MATCHED,
         )

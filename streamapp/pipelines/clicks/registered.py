@@ -8,11 +8,11 @@ from typing import cast
 from streamapp.app import app, settings
 from streamapp.errors import StreamappError
 from streamapp.formats.avro import Avro
+from streamapp.formats.content import tells_format
 from streamapp.formats.format import Format
 from streamapp.formats.protobuf import Protobuf
 from streamapp.formats.registered import RegisteredData
-from streamapp.formats.content import tells_format
-from streamapp.formats.serde import Translated, 
+from streamapp.formats.serde import Translated
 from streamapp.kafka.record import Envelope, Record, Result, Stamped
 from streamapp.pipelines.clicks.formats import sides
 from streamapp.pipelines.clicks.result_schemas import result_schemas
