@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import cast
 
 from streamapp.app import app
 from streamapp.explain.evidence import EvidenceTopic, Match, dead_letters
@@ -21,7 +21,6 @@ from streamapp.pipelines.clicks.made import splicing
 from streamapp.pipelines.clicks.results import reason_of
 from streamapp.pipelines.clicks.tables import profiles as table
 from streamapp.pipelines.clicks.topics import joined_data, unmatched_clicks, user_clicks, user_profiles
-from streamapp.runtime.decoding import Decoder
 from streamapp.runtime.inputs import Input
 from streamapp.runtime.rows import Rows
 from streamapp.runtime.work import Work
@@ -53,7 +52,7 @@ def _bare(data: RegisteredData | None, record: Record) -> Record:
     return record if data is None else registered.bare(data, record)
 
 
-def _usable(decoder: Decoder[Any]) -> Callable[[JoinRecord], None]:
+def _usable(decoder: values.Values) -> Callable[[JoinRecord], None]:
     """Return what refuses records that the agents cannot use."""
 
     def check(record: JoinRecord) -> None:
