@@ -24,12 +24,6 @@ FETCH_MAX_WAIT_MS: Final = 250
 #: The same for a fetch that leaves out partitions whose records have not been taken yet: they are only asked for again
 #: by the next one. Faust's 1,500 ms made a backlog of clicks stand still for as long whenever all profiles were read.
 FETCH_OF_SOME_MAX_WAIT_MS: Final = 4
-#: Bytes (compressed) from which on a fetch has so many records that the next one is to have more: a batch costs a
-#: worker as much as dozens of records, however few there are in it. The broker gathers for so long (ms) then, or until
-#: it has so many bytes of a backlog.
-BUSY_BYTES: Final = 8 << 10
-GATHER_MS: Final = 5
-GATHER_BYTES: Final = 256 << 10
 #: Turns of the loop before the next fetch is asked for. So many it takes until an agent has joined what came and its
 #: results are on their way: these would wait while the request is made and written, a sixth of a lone click's time.
 LOOP_TURNS_BEFORE_FETCH: Final = 6
@@ -48,9 +42,6 @@ class Fetching:
         self._fetcher = fetcher
         self._actions = fetcher._get_actions_per_node
         self._process = fetcher._proc_fetch_request
-        self._min_bytes = fetcher._fetch_min_bytes
-        #: Whether the last fetch had `BUSY_BYTES`.
-        self._busy = False
         #: By topic, where it stands in a request: the sooner, the more topics have to be read before its records.
         self._order: Mapping[str, int] = {}
         #: By partition, the end offsets of later ones, from the response that brought its last records.
@@ -97,7 +88,7 @@ class Fetching:
         self._fetcher._notify(self._fetcher._wait_consume_future)
 
     def _get_actions_per_node(self, assignment: Assignment) -> Fields:
-        self._wait_for_more(self._fetcher)
+        self._fetcher._fetch_max_wait_ms = FETCH_OF_SOME_MAX_WAIT_MS if self._fetcher._records else FETCH_MAX_WAIT_MS
         requests, *others = self._actions(assignment)
         if not self._wanted.isdisjoint(self._fetcher._records):
             # A fetch without these partitions would keep the connection from the one that follows once they are taken.
@@ -107,14 +98,6 @@ class Fetching:
         for _, request in requests:
             request.topics.sort(key=lambda topic: self._order.get(topic[0], 0))
         return requests, *others
-
-    def _wait_for_more(self, fetcher: Fetcher) -> None:
-        """Set how long the next fetch may wait, and for how much."""
-        if self._busy:
-            fetcher._fetch_max_wait_ms, fetcher._fetch_min_bytes = GATHER_MS, max(GATHER_BYTES, self._min_bytes)
-            return
-        fetcher._fetch_max_wait_ms = FETCH_OF_SOME_MAX_WAIT_MS if fetcher._records else FETCH_MAX_WAIT_MS
-        fetcher._fetch_min_bytes = self._min_bytes
 
     def _leave_out_doubtful(self, request: Request) -> bool:
         """Return whether anything is left of a request for records."""
@@ -138,7 +121,6 @@ class Fetching:
             for state in states.values():
                 state.timestamp = None  # set anew with the end offset, if there is no error
         fetched = await self._process(assignment, node, request)
-        self._busy = fetched and sum(self._size(tp) for states in asked for tp in states) >= BUSY_BYTES
         failed = {tp for states in asked for tp, state in states.items() if state.timestamp is None}
         if failed and assignment.active and self._doubt is not None:
             self.doubtful |= failed
@@ -152,12 +134,6 @@ class Fetching:
             for _ in range(LOOP_TURNS_BEFORE_FETCH):
                 await asyncio.sleep(0)
         return fetched
-
-    def _size(self, tp: TP) -> int:
-        """Return how many bytes of a partition have just been fetched."""
-        partition = getattr(self._fetcher._records.get(tp), "_partition_records", None)
-        size: int = 0 if partition is None else len(partition.data) - partition.at
-        return size
 
     def _end(self, state: Position) -> int:
         # What an open transaction has written is not to be had yet, nor what comes after.

@@ -171,7 +171,6 @@ class Fetcher(Protocol):
     _isolation_level: int
     _prefetch_backoff: float
     _fetch_max_wait_ms: int
-    _fetch_min_bytes: int
     _wait_consume_future: asyncio.Future[None] | None
     _proc_fetch_request: Callable[[Assignment, int, Request], Awaitable[bool]]
     _get_actions_per_node: Callable[[Assignment], Fields]

@@ -15,12 +15,10 @@ from brokers import CLICKS, NODE, USERS, Client, idle_fetcher, reading
 from faust.types import TP
 from raw_batches import RawName, record_batch
 
-from streamapp.kafka.fetching import BUSY_BYTES, FETCH_MAX_WAIT_MS, GATHER_BYTES, GATHER_MS, Fetching
 from streamapp.kafka.record_reader import take
 from streamapp.kafka.unreadable import keep_bytes
 
 BATCH = record_batch([(b"a", b"1", 1_000, []), (b"b", b"2", 2_000, [("name", b"x")])])
-LARGE_BATCH = record_batch([(b"a", b"1" * BUSY_BYTES, 1_000, [])])
 UNKNOWN_TOPIC = 3
 
 
@@ -32,7 +30,7 @@ def answered(*topics: tuple[str, int, bytes]) -> Any:
 
 def run(test: Callable[[Client, Fetcher], Awaitable[None]], answer: Any = None) -> None:
     async def running() -> None:
-        client = Client(lambda _: answer() if callable(answer) else answer)
+        client = Client(lambda _: answer)
         await test(client, await idle_fetcher(client, reading([CLICKS, USERS])))
 
     asyncio.run(running())
@@ -40,13 +38,6 @@ def run(test: Callable[[Client, Fetcher], Awaitable[None]], answer: Any = None) 
 
 def requests_of(fetcher: Fetcher) -> list[Any]:
     return fetcher._get_actions_per_node(fetcher._subscriptions.subscription.assignment)[0]
-
-
-def waits(fetcher: Fetcher) -> tuple[int, int]:
-    """Return how long (ms) and for how many bytes the next fetch waits."""
-    ((_, request),) = requests_of(fetcher)
-    prepared = request.prepare({request.API_KEY: (0, 4)})
-    return prepared.max_wait_time, prepared.min_bytes
 
 
 async def fetch(fetcher: Fetcher) -> bool:
@@ -81,32 +72,13 @@ def test_without_a_backoff_a_broker_is_asked_for_partitions_of_which_nothing_wai
     run(test, answered(("clicks", 0, BATCH)))
 
 
-def test_how_long_a_fetch_may_wait_and_for_how_much_is_read_when_its_request_is_made() -> None:
+def test_how_long_a_fetch_may_wait_is_read_when_its_request_is_made() -> None:
     async def test(client: Client, fetcher: Fetcher) -> None:
-        fetcher._fetch_max_wait_ms, fetcher._fetch_min_bytes = 123, 45
-        assert waits(fetcher) == (123, 45)
+        fetcher._fetch_max_wait_ms = 123
+        ((_, request),) = requests_of(fetcher)
+        assert request.prepare({request.API_KEY: (0, 4)}).max_wait_time == 123
 
     run(test)
-
-
-def test_a_fetch_that_follows_one_with_many_bytes_waits_for_more_and_one_that_follows_few_does_not() -> None:
-    answers = iter([answered(("clicks", 0, LARGE_BATCH)), answered(("users", 0, BATCH))])
-
-    async def test(client: Client, fetcher: Fetcher) -> None:
-        fetching = Fetching(fetcher)
-        assignment = fetcher._subscriptions.subscription.assignment
-        ((node, request),) = requests_of(fetcher)
-        assert waits(fetcher) == (FETCH_MAX_WAIT_MS, 1)
-
-        await fetching._proc_fetch_request(assignment, node, request)
-        assert waits(fetcher) == (GATHER_MS, GATHER_BYTES)
-
-        ((node, request),) = requests_of(fetcher)
-        await fetching._proc_fetch_request(assignment, node, request)
-        take(fetcher, {TP(*CLICKS), TP(*USERS)}, 1_000, 1 << 20)
-        assert waits(fetcher) == (FETCH_MAX_WAIT_MS, 1)
-
-    run(test, lambda: next(answers))
 
 
 def test_a_fetch_sets_the_ends_of_partitions_and_leaves_those_alone_that_failed() -> None:
