@@ -240,4 +240,4 @@ def test_rows_that_were_written_in_another_format_refuse_the_start(kind: str, ka
         f"in {other}; `streamapp reset` begins with an empty state, another STREAMAPP_ID beside this one"
     )
     with Worker(tmp_path, format=kind, **topics.settings) as worker:
-        wait_until(lambda: worker.get("/table/user_profiles/u1/").json() == profile("u1"), "it goes on as it was")
+        assert worker.wait_ready().get("/table/user_profiles/u1/").json() == profile("u1")
