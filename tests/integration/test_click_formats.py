@@ -197,11 +197,13 @@ def test_a_schema_changes_while_a_worker_runs_with_state(kind: str, kafka, tmp_p
 
     for one in old:
         topics.send("user_profiles", one["user_id"], encoded(before, one), at=0)
+    topics.flush()
     send_clicks(0)
     with Worker(tmp_path, **schema("before"), **settings) as worker:
         wait_until(lambda: topics.end("joined_data") == 2, "all are joined by the old schema")
         topics.send("user_profiles", "u1", encoded(after, new), at=2)
         topics.send("user_profiles", "u1", b"\xff\x00", at=3)
+        topics.flush()
         send_clicks(4)
         wait_until(lambda: topics.end("joined_data") == 4, "a producer has the new schema")
         worker.terminate()
