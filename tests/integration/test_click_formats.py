@@ -197,11 +197,13 @@ def test_a_schema_changes_while_a_worker_runs_with_state(kind: str, kafka, tmp_p
 
     for one in old:
         topics.send("user_profiles", one["user_id"], encoded(before, one), at=0)
+    topics.flush()
     send_clicks(0)
     with Worker(tmp_path, **schema("before"), **settings) as worker:
         wait_until(lambda: topics.end("joined_data") == 2, "all are joined by the old schema")
         topics.send("user_profiles", "u1", encoded(after, new), at=2)
         topics.send("user_profiles", "u1", b"\xff\x00", at=3)
+        topics.flush()
         send_clicks(4)
         wait_until(lambda: topics.end("joined_data") == 4, "a producer has the new schema")
         worker.terminate()
@@ -240,4 +242,4 @@ def test_rows_that_were_written_in_another_format_refuse_the_start(kind: str, ka
         f"in {other}; `streamapp reset` begins with an empty state, another STREAMAPP_ID beside this one"
     )
     with Worker(tmp_path, format=kind, **topics.settings) as worker:
-        wait_until(lambda: worker.get("/table/user_profiles/u1/").json() == profile("u1"), "it goes on as it was")
+        assert worker.wait_ready().get("/table/user_profiles/u1/").json() == profile("u1")
