@@ -42,7 +42,7 @@ class Reader(NamedTuple):
 
 
 #: What fastavro adds to a schema that it has parsed.
-OWN: Final = ("__fastavro_parsed__", "__named_schemas__")
+OWN: Final = ("__fastavro_parsed", "__named_schemas")
 #: Files of these packages come with Protobuf.
 WELL_KNOWN_FILES: Final = "google/protobuf/"
 #: The name that no import has.
