@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import http.client
+import json
 import os
 import ssl
 import subprocess
@@ -54,6 +55,13 @@ def _distribution() -> Path:
     return directory
 
 
+#: A schema of each kind.
+FIRST = {
+    "AVRO": '{"type":"record","name":"First","fields":[]}',
+    "PROTOBUF": 'syntax = "proto3";\nmessage First { string id = 1; }\n',
+}
+
+
 class Apicurio:
     """An Apicurio Registry of its own, at `url`; to be used in a `with`, at whose end the process is gone."""
 
@@ -83,6 +91,7 @@ class Apicurio:
                 assert self._process.poll() is None, f"Apicurio ended: {self._log}"
                 assert time.monotonic() < deadline, f"Apicurio does not answer: {self._log}"
                 time.sleep(0.05)
+            self._warm_up()
         except BaseException:
             self.__exit__()
             raise
@@ -92,6 +101,13 @@ class Apicurio:
         self._process.kill()
         self._process.wait()
 
+    def _warm_up(self) -> None:
+        """Have it load what it parses schemas with: on a busy machine that takes longer than a client waits."""
+        for kind, text in FIRST.items():
+            body = json.dumps({"schemaType": kind, "schema": text}).encode()
+            status, answer, _ = self.ask("POST", f"{PATH}/subjects/first-{kind}/versions", body)
+            assert status == 200, answer
+
     def _answers(self) -> bool:
         with contextlib.suppress(OSError, http.client.HTTPException):
             return self.ask("GET", f"{PATH}/subjects")[0] == 200
@@ -99,7 +115,7 @@ class Apicurio:
 
     def ask(self, method: str, path: str, body: bytes | None = None, content: str = "") -> tuple[int, bytes, str]:
         """Return the status, the body and the content type of an answer."""
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
             connection.request(method, path, body, {"Content-Type": content or "application/json"})
             answer = connection.getresponse()
             return answer.status, answer.read(), answer.headers.get_content_type()

@@ -7,6 +7,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Final
 
 from streamapp.errors import StreamappError
@@ -45,12 +46,12 @@ def check_registry(start: Start) -> None:
     first = next(iter(used)).topic
     if not app.settings.registry_url:
         raise StreamappError(f"{first} is in the wire format of a schema registry: set {PREFIX}REGISTRY_URL")
-    registry = Registry(app.settings)
-    _wait(registry)
+    registry, deadline = Registry(app.settings), time.monotonic() + START_TIMEOUT_S
+    _answered(registry.ask, deadline)
     for data, written in used.items():
         data.connect(registry)
         if written:
-            data.register(app.settings)
+            _answered(partial(data.register, app.settings), deadline)
 
 
 def _used(start: Start) -> Iterator[tuple[RegisteredData, bool]]:
@@ -63,12 +64,16 @@ def _used(start: Start) -> Iterator[tuple[RegisteredData, bool]]:
                 yield data, topic in declared.sinks or topic in declared.internal
 
 
-def _wait(registry: Registry) -> None:
-    """Wait until the registry answers."""
-    deadline, told = time.monotonic() + START_TIMEOUT_S, False
+def _answered(question: Callable[[], object], deadline: float) -> None:
+    """Ask the registry until it answers, as one that has just started may take its time to.
+
+    Raises:
+        RegistryError: if it has not until then, or refuses a schema or us.
+    """
+    told = False
     while True:
         try:
-            registry.ask()
+            question()
         except RegistryAwayError as exc:
             if time.monotonic() > deadline:
                 raise RegistryError(f"{exc}; waited for {START_TIMEOUT_S:.0f} s") from None

@@ -101,6 +101,14 @@ def test_avro_that_is_written_here_is_read_by_confluents_deserializer(
     assert client.get_latest_version(f"{topic}-value").schema_id == id_
 
 
+def test_a_schema_is_registered_as_it_is_without_what_its_parser_adds(
+    apicurio: Apicurio, topic: str, client: SchemaRegistryClient
+) -> None:
+    of_topic(apicurio, topic, Avro(schema(SUM))).register(Settings())
+    text = client.get_latest_version(f"{topic}-value").schema.schema_str
+    assert json.loads(text or "") == json.loads(schema(SUM))
+
+
 def test_the_declared_schema_is_registered_once_however_often_it_starts(apicurio: Apicurio, topic: str) -> None:
     ids = {of_topic(apicurio, topic, Avro(schema(SUM))).register(Settings()) for _ in range(3)}
     assert len(ids) == 1
