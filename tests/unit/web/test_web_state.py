@@ -297,12 +297,14 @@ TWICE = next(key for key in (b"k%d" % number for number in range(99)) if len(par
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_what_is_held_for_a_key_is_found_wherever_its_producer_has_put_it(place: int) -> None:
+def test_what_is_held_for_a_key_is_found_wherever_its_producer_has_put_it(
+    place: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     app, where = joined(), partitions_of(TWICE, 2)[place]
     (pairs,) = (join for join in app.joins if join.name == "pairs")
     one = Held(0, Holding.PENDING, 100, b"1", 7)
-    pairs.held = lambda partition, _: [one] if partition == where else []  # type: ignore[method-assign]
-    pairs.clock = lambda _: 100  # type: ignore[method-assign]
+    monkeypatch.setattr(pairs, "held", lambda partition, _: [one] if partition == where else [])
+    monkeypatch.setattr(pairs, "clock", lambda _: 100)
 
     async def here(_app: App) -> None:
         tps = {TP(pairs.table.changelog_topic_name, number) for number in range(2)}
