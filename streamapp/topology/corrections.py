@@ -87,7 +87,7 @@ def unaddressed(headers: Sequence[tuple[str, bytes]]) -> Sequence[tuple[str, byt
 
 def has_redriven(records: Sequence[Any]) -> bool:
     """Return whether any of these records of topics is a redriven one."""
-    return any(map(HEADERS, records)) and any(mark_of(record) is not None for record in records)
+    return any(map(HEADERS, records)) and any(one.headers[0][0] == HEADER for one in records if one.headers)
 
 
 def meant_for(batch: B, join: str = "") -> B:
