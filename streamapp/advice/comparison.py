@@ -8,16 +8,17 @@ import msgspec
 
 from streamapp.advice.costs import reach
 from streamapp.advice.results import What
-from streamapp.advice.stretch import Part
+from streamapp.advice.stretch import EMPTY, Asked, Part, Reader, StretchError
+from streamapp.advice.subject import Subject
 from streamapp.advice.taking import Taking
 from streamapp.advice.trial import Became, Moved, Outcome, Trial
-from streamapp.joins import Join
+from streamapp.joins import Join, Wall
 from streamapp.measures.differences import Change, Kind
 from streamapp.measures.lateness import Place
 from streamapp.windows.counted import CountWindows
 from streamapp.windows.sessions import Sessions
 
-__all__ = ["Comparison", "RunTold", "compared"]
+__all__ = ["Comparison", "RunTold", "tried"]
 
 #: Characters of what a result says that are shown.
 SHOWN: Final = 120
@@ -97,6 +98,30 @@ class Comparison(msgspec.Struct, frozen=True):
     seconds: float
     records_per_s: int
     notes: list[str]
+
+
+def tried(subject: Subject, other: Join[Any], reader: Reader, asked: Asked, wall: Wall, *, arrival: bool) -> Comparison:
+    """Run a join and another declaration of it over a stretch of its topics, and compare them.
+
+    Args:
+        subject: the join as it is.
+        other: the same one with other settings.
+        reader: reads the topics.
+        asked: which stretch.
+        wall: the wall clock (`wall_at`).
+        arrival: whether it is known when records came, since their event time is a field.
+
+    Raises:
+        StretchError: if there is no such stretch, or no record in it.
+    """
+    a, b = subject.join, other
+    assert a is not None  # noqa: S101 - topics alone are not tried
+    taking = Taking.of(subject, reader, asked, wall, max(reach(a), reach(b)), arrival=arrival)
+    trial = Trial(taking, asked, a, b)
+    trial.run()
+    if not trial.taken:
+        raise StretchError(EMPTY)
+    return compared(trial, a, b)
 
 
 def compared(trial: Trial, a: Join[Any], b: Join[Any]) -> Comparison:

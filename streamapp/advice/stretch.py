@@ -20,7 +20,7 @@ from streamapp.kafka.partition import TP
 from streamapp.reset.where import Kind, Where
 from streamapp.settings import Guarantee, Settings
 
-__all__ = ["Asked", "Came", "Part", "Reader", "StretchError", "in_order"]
+__all__ = ["EMPTY", "Asked", "Came", "Part", "Reader", "StretchError", "in_order"]
 
 #: Seconds after which a broker that sends nothing more does not answer.
 PATIENCE_S: Final = 30.0
@@ -29,6 +29,8 @@ RECORDS: Final = 100_000
 #: So many records in a row that are not before the end of the stretch tell that no more of it comes; one from the
 #: future tells nothing.
 BEYOND: Final = 100
+#: What is told if there is nothing to look at.
+EMPTY: Final = "there are no records in this stretch: --from, --to, --offset and --records say which it is"
 
 
 class StretchError(StreamappError):

@@ -10,8 +10,8 @@ import click
 import msgspec
 
 from streamapp.advice.measuring import Measuring
-from streamapp.advice.stretch import Reader
-from streamapp.advice.subject import Subject, SubjectError, subjects
+from streamapp.advice.stretch import EMPTY, Reader, StretchError
+from streamapp.advice.subject import Subject, subjects
 from streamapp.browse.reading import partitions_of
 from streamapp.cli.advice_report import told
 from streamapp.cli.group import Command, current_app, current_settings
@@ -70,7 +70,7 @@ def advise(
             measuring.measure(subject)
         advice = measuring.advice()
     if not advice.records:
-        raise SubjectError("there are no records in this stretch: --from, --to, --offset and --records say which it is")
+        raise StretchError(EMPTY)
     click.echo(msgspec.json.encode(advice) if as_json else told(advice))
 
 

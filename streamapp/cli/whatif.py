@@ -9,13 +9,10 @@ from typing import Any, Final
 import click
 import msgspec
 
-from streamapp.advice.comparison import compared
-from streamapp.advice.costs import reach
+from streamapp.advice.comparison import tried
 from streamapp.advice.measuring import wall_at
 from streamapp.advice.stretch import Reader
-from streamapp.advice.subject import Subject, SubjectError, subjects
-from streamapp.advice.taking import Taking
-from streamapp.advice.trial import Trial
+from streamapp.advice.subject import Subject, subjects
 from streamapp.advice.variants import Settings, with_settings
 from streamapp.application import App
 from streamapp.cli.comparison_report import told
@@ -109,13 +106,7 @@ def whatif(
     arrival = bool(options.timestamp)
     wall = wall_at(0 if arrival else time.time_ns() // 1_000_000, settings.max_ahead)
     with Reader(settings, options.event_time(settings, formatted=left is not None)) as reader:
-        back = max(reach(a), reach(b))
-        taking = Taking.of(subject, reader, options.asked, wall, back, arrival=arrival)
-        trial = Trial(taking, options.asked, a, b)
-        trial.run()
-        comparison = compared(trial, a, b)
-    if not trial.taken:
-        raise SubjectError("there are no records in this stretch: --from, --to, --offset and --records say which it is")
+        comparison = tried(subject, b, reader, options.asked, wall, arrival=arrival)
     click.echo(msgspec.json.encode(comparison) if as_json else told(comparison))
 
 

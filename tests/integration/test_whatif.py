@@ -3,35 +3,58 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import joining_app
 import pytest
+import windows_app
 from asked import answer, asked
 from joined import produce, runs
 from topics import Topics
 
+from streamapp import App
+from streamapp import Settings as AppSettings
+from streamapp.advice.comparison import Comparison, tried
+from streamapp.advice.event_time import EventTime
+from streamapp.advice.measuring import wall_at
+from streamapp.advice.stretch import Asked, Reader
+from streamapp.advice.subject import subjects
+from streamapp.advice.variants import Settings, with_settings
 from streamapp.joins import How, NWayJoin
+from streamapp.reset.where import Kind, Where
 
 HOUR = 3_600_000
-#: By join, the options, and what they make of what is declared.
-CHANGES: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "pairs": ("--grace 0ms --before 100ms", lambda join: dataclasses.replace(join, grace=0, before=100)),
-    "as-of": ("--within 50ms", lambda join: dataclasses.replace(join, tolerance=50)),
-    "versioned": ("--grace 1s", lambda join: dataclasses.replace(join, grace=1_000)),
-    "ttl": ("--ttl 50ms", lambda join: dataclasses.replace(join, ttl=50)),
-    "enriched": ("--how inner", lambda join: dataclasses.replace(join, how=How.INNER)),
+#: By join, other settings, and what they make of what is declared.
+CHANGES: dict[str, tuple[Settings, Callable[[Any], Any]]] = {
+    "pairs": (Settings(grace=0, before=100), lambda join: dataclasses.replace(join, grace=0, before=100)),
+    "as-of": (Settings(tolerance=50), lambda join: dataclasses.replace(join, tolerance=50)),
+    "versioned": (Settings(grace=1_000), lambda join: dataclasses.replace(join, grace=1_000)),
+    "ttl": (Settings(ttl=50), lambda join: dataclasses.replace(join, ttl=50)),
+    "enriched": (Settings(how=How.INNER), lambda join: dataclasses.replace(join, how=How.INNER)),
     "n-way": (
-        "--how inner",
+        Settings(how=How.INNER),
         lambda join: NWayJoin(tuple(dataclasses.replace(one, how=How.INNER) for one in join.joins)),
     ),
-    "self": ("--after 20ms", lambda join: dataclasses.replace(join, after=20)),
-    "tables": ("--how inner", lambda join: dataclasses.replace(join, how=How.INNER)),
-    "windows": ("--grace 2s", lambda join: dataclasses.replace(join, grace=2_000)),
+    "self": (Settings(after=20), lambda join: dataclasses.replace(join, after=20)),
+    "tables": (Settings(how=How.INNER), lambda join: dataclasses.replace(join, how=How.INNER)),
+    "windows": (Settings(grace=2_000), lambda join: dataclasses.replace(join, grace=2_000)),
 }
+ALL = Asked(since=Where(Kind.BEGINNING))
+
+
+def whatif(topics: Topics, make: Callable[[Any], Any], name: str, settings: Settings) -> Comparison:
+    """Try a join or windows of the apps that the tests run, of all that is in the topics."""
+    app = App(settings=AppSettings(store="memory://", **topics.settings), autodiscover=False)
+    make(app)[name].to(f"{name}.results")
+    (subject,) = subjects(app, name)
+    other = with_settings(name, cast("Any", subject.join), settings)
+    wall = wall_at(int(time.time() * 1_000), app.settings.max_ahead)
+    with Reader(app.settings, EventTime()) as reader:
+        return tried(subject, other, reader, ALL, wall, arrival=False)
 
 
 def an_hour_ago(kafka: Any, name: str, partitions: int = 1) -> Topics:
@@ -51,26 +74,28 @@ def shop(kafka) -> Topics:
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_both_declarations_give_what_the_join_itself_gives_with_them(shop: Topics, name: str, tmp_path: Path) -> None:
-    options, change = CHANGES[name]
-    words = ("-A", "joining_app", "whatif", name, *options.split(), "--from", "beginning")
-    found = answer(shop, *words, JOINS=name)
-    for run, changed in ((found["a"], lambda join: join), (found["b"], change)):
+    settings, change = CHANGES[name]
+    found = whatif(shop, joining_app.declared, name, settings)
+    for run, changed in ((found.a, lambda join: join), (found.b, change)):
         driven = runs(shop, name, tmp_path / str(id(run)), changed)
-        assert run["results"] == sum(len(each.driver.results) for each in driven)
+        assert run.results == sum(len(each.driver.results) for each in driven)
         sides = Counter(
             side.reason.value
             for each in driven
             for side in each.driver.side_outputs
             if side.reason.value in {"late", "unmatched", "expired"}
         )
-        assert {reason: run["records"].get(reason, 0) for reason in sides} == sides
-    assert found["a"]["results"] + found["b"]["results"] > 0
-    assert found["results"]["only_a"] + found["results"]["only_b"] + found["results"]["changed"] > 0
+        assert {reason: run.records.get(reason, 0) for reason in sides} == sides
+    assert sum(found.results.values()) > found.results["same"]
 
 
-def test_nothing_is_changed_by_it(shop: Topics) -> None:
+def test_a_join_of_an_app_is_tried_by_its_name_and_nothing_is_changed_by_it(shop: Topics) -> None:
     before = {topic: shop.ends(topic) for topic in ("purchases", "views")}
-    answer(shop, "-A", "joining_app", "whatif", "pairs", "--grace", "5s", JOINS="pairs")
+    found = answer(shop, "-A", "joining_app", "whatif", "pairs", "--grace", "5s", "-n", "100", JOINS="pairs")
+    assert found["a"]["declared"] == "a join of two streams (before 300ms, after 100ms, grace 200ms, how outer)"
+    assert found["b"]["declared"] == "a join of two streams (before 300ms, after 100ms, grace 5s, how outer)"
+    assert any("before the stretch" in note for note in found["notes"])
+    assert all(one["end"] - one["start"] <= 50 for one in found["stretch"])
     assert {topic: shop.ends(topic) for topic in ("purchases", "views")} == before
     assert not shop.exists("pairs.joined")
     assert shop.committed("purchases") == 0
@@ -157,11 +182,10 @@ def test_a_foreign_key_is_followed_over_all_partitions(kafka) -> None:
     for number in range(1, 45):
         topics.send("purchases", f"p{number}", {"purchases": number}, at=1_000 + number)
     topics.flush()
-    words = ("-A", "joining_app", "whatif", "foreign-key", "--how", "left", "--from", "beginning")
-    found = answer(topics, *words, JOINS="foreign-key")
+    found = whatif(topics, joining_app.declared, "foreign-key", Settings(how=How.LEFT))
     # Of 44, four name nobody (11, 22, 33, 44); one names k0, who is none (23).
-    assert (found["a"]["results"], found["b"]["results"]) == (39, 44)
-    assert (found["results"]["only_a"], found["results"]["only_b"]) == (0, 5)
+    assert (found.a.results, found.b.results) == (39, 44)
+    assert (found.results["only_a"], found.results["only_b"]) == (0, 5)
 
 
 def test_windows_of_another_size(kafka) -> None:
@@ -171,11 +195,10 @@ def test_windows_of_another_size(kafka) -> None:
     for at in (0, 400, 600, 900, 1_100, 5_000):
         topics.send("payments", "k", {"amount": 1, "ip": "i"}, at=at)
     topics.flush()
-    words = ("-A", "windows_app", "whatif", "tumbling", "--size", "1s", "--from", "beginning")
-    found = answer(topics, *words, WINDOWS="tumbling")
-    assert (found["a"]["results"], found["b"]["results"]) == (3, 2)
-    only_b = {(one["start"] - topics.now, one["end"] - topics.now) for one in found["samples"]["only_b"]}
-    assert only_b == {(0, 1_000), (1_000, 2_000)}
+    found = whatif(topics, windows_app.declared, "tumbling", Settings(size=1_000))
+    assert (found.a.results, found.b.results) == (3, 2)
+    only_b = [(one.start, one.end) for one in found.samples["only_b"]]
+    assert only_b == [(topics.now, topics.now + 1_000), (topics.now + 1_000, topics.now + 2_000)]
 
 
 def test_a_shorter_life_of_the_profiles_expires_clicks_of_this_repository_s_app(kafka) -> None:
@@ -198,26 +221,22 @@ def test_a_shorter_life_of_the_profiles_expires_clicks_of_this_repository_s_app(
 @pytest.mark.parametrize(
     ("words", "status", "message"),
     [
-        (["nojoin", "--grace", "1s"], 1, "there is no join 'nojoin', but pairs"),
-        (["pairs"], 2, "what is to be another one?"),
-        (["pairs", "--ttl", "1s"], 1, "pairs has no setting --ttl: it is a join of two streams"),
-        (["pairs", "--before", "-1s"], 1, "leave no window between them"),
-        (["pairs", "--grace", "1s", "--from", "now"], 1, "from now on there are no records yet"),
+        ([*JOINED, *PRESENT], 2, "what is to be another one?"),
+        ([*JOINED, *PRESENT, "--ttl", "1s"], 1, "has no setting --ttl: it is a join of two streams"),
+        ([*JOINED, *PRESENT, "--before", "-1s"], 1, "leave no window between them"),
+        ([*JOINED, *PRESENT, "--grace", "1s", "--from", "now"], 1, "from now on there are no records yet"),
+        (
+            [*JOINED, *PRESENT, "--grace", "1s", "--from", "1d", "--to", "23h"],
+            1,
+            "there are no records in this stretch",
+        ),
         (["--left", "purchases", "--grace", "1s"], 2, "give either JOIN, or --left, --right and --on"),
-        (["pairs", "--present", "grace=1s", "--grace", "2s"], 2, "--present and --repartition are for --left"),
         ([*JOINED, "--present", "graze=1s", "--grace", "2s"], 2, "'graze=1s' is no setting"),
+        (["nojoin", "--grace", "1s"], 1, "there is no join 'nojoin', but user_clicks-user_profiles-join"),
     ],
 )
-def test_what_cannot_be_tried_is_one_line(shop: Topics, words: list[str], status: int, message: str) -> None:
-    done = asked(shop, "-A", "joining_app", "whatif", *words, JOINS="pairs")
+def test_what_cannot_be_tried_is_one_line(bought: Topics, words: list[str], status: int, message: str) -> None:
+    done = asked(bought, "whatif", *words)
     assert (done.returncode, done.stdout) == (status, "")
     (line,) = done.stderr.splitlines()
     assert message in line
-
-
-def test_the_json_has_what_was_read_and_what_has_to_be_known(shop: Topics) -> None:
-    found = answer(shop, "-A", "joining_app", "whatif", "pairs", "--grace", "1s", "-n", "100", JOINS="pairs")
-    assert found["records"] > 0
-    assert json.dumps(found["notes"]).count("before the stretch") == 1
-    read = {(one["topic"], one["partition"]): one["end"] - one["start"] for one in found["stretch"]}
-    assert all(count <= 50 for count in read.values())
