@@ -29,7 +29,7 @@ __all__ = [
 AvroSchema: TypeAlias = str | os.PathLike[str] | Mapping[str, Any]
 SUFFIX: Final = ".avsc"
 #: What fastavro adds to a schema that it has parsed.
-OWN: Final = ("__fastavro_parsed", "__named_schemas__")
+OWN: Final = ("__fastavro_parsed", "__named_schemas")
 #: What is left of an error of fastavro.
 ERROR_CHARACTERS: Final = 200
 
