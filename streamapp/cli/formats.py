@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, cast
+from typing import Final
 
 import click
 
-from streamapp.formats import Avro, Format, Json, Protobuf, Registered
+from streamapp.formats import Avro, Format, FormatDeclaration, Json, Protobuf, Registered
 from streamapp.formats.named import FormatName, named
 from streamapp.formats.registered import RegisteredData
 from streamapp.formats.registry import Registry
@@ -24,7 +24,9 @@ __all__ = [
     "KEY_FORMAT",
     "KEY_SCHEMA",
     "OBJECT_FORMAT",
+    "by_itself",
     "declared",
+    "declared_keys",
     "format_of",
     "registered",
     "registry_of",
@@ -51,20 +53,52 @@ def registry_of(settings: Settings, *, bare: bool) -> Registry | None:
     return Registry(settings) if settings.registry_url and not bare else None
 
 
-def declared(name: str | None, schema: str | None, option: str = "") -> Format | None:
-    """Return the format that options name, which knows of no topic and no registry; None = they name none.
+def by_itself(topic: str, registry: Registry, *, key: bool = False) -> RegisteredData:
+    """Return what reads data by the schema that they name."""
+    data = Registered().bound(topic, key=key)
+    data.connect(registry, blocks=True)
+    return data
+
+
+def declared(
+    name: str | None, schema: str, option: str, settings: Settings, *, bare: bool, written: bool = False
+) -> FormatDeclaration | None:
+    """Return the format of a topic that a worker reads or writes; in a registry's wire format if there is one for it.
 
     Args:
-        name: of the format; None = that of the schema, by its file's name.
-        schema: its file, or the class, as `named` takes it.
-        option: what is before ``schema`` in the name of its option, such as ``key-``.
+        name: of the format; None = that of the schema, by its file's name, or JSON.
+        schema: its file, or the class, as `named` takes it; of what is read with a registry there need be none.
+        option: what messages call the schema.
+        settings: which say whether there is a registry.
+        bare: whether Avro and Protobuf are bare data although there is one.
+        written: whether it is written.
 
     Raises:
-        StreamappError: if the schema is missing, or of no use.
+        StreamappError: if there is no such format.
+    """
+    kind = FormatName(name) if name else _kind(schema) if schema else FormatName.JSON
+    if kind is FormatName.JSON and not schema:
+        return None
+    if kind not in WITH_SCHEMA or bare or not settings.registry_url:
+        return named(kind, schema, option)
+    if not schema and not written:
+        return Registered()
+    found = named(kind, schema, option)
+    assert isinstance(found, Avro | Protobuf)  # noqa: S101 - those have schemas
+    return Registered(found)
+
+
+def declared_keys(name: str | None, schema: str) -> Format | None:
+    """Return what the keys are of what a worker reads; None = text.
+
+    They are bare data in any case: in a registry's wire format a key has other bytes for each version of its schema.
+
+    Raises:
+        StreamappError: if there is no such format.
     """
     if not (name or schema):
         return None
-    return named(FormatName(name) if name else _kind(schema or ""), schema or "", f"--{option}schema")
+    return named(FormatName(name) if name else _kind(schema), schema, "--key-schema")
 
 
 def format_of(
@@ -88,12 +122,16 @@ def format_of(
             raise click.UsageError(
                 f"--{option}format {name} needs --{option}schema FILE, or a registry ({PREFIX}REGISTRY_URL)"
             )
-        found = declared(name, schema, option)
-        return None if found is None else found.bound(topic, key=key)
+        if not (name or schema):
+            return None
+        kind = FormatName(name) if name else _kind(schema or "")
+        return named(kind, schema or "", f"--{option}schema").bound(topic, key=key)
     if not (name or schema):
         return None
-    found = declared(name, schema, option) if schema else None
-    data: RegisteredData = Registered(cast(Avro | Protobuf | None, found)).bound(topic, key=key)
+    kind = FormatName(name) if name else _kind(schema or "")
+    found = named(kind, schema, f"--{option}schema") if schema else None
+    assert isinstance(found, Avro | Protobuf | None)  # noqa: S101 - those have schemas
+    data: RegisteredData = Registered(found).bound(topic, key=key)
     data.connect(registry, blocks=True)
     return data
 
@@ -125,7 +163,8 @@ def traffic_serdes(
         kind = FormatName(name) if name else by_settings.get(topic, FormatName.JSON)
         keys = keys_of(settings) if topic in by_settings else None
         if kind is not FormatName.JSON or keys is not None:
-            format_ = format_of(kind, demo_schema(kind, topic) or None, settings.topic(topic), registry)
+            known = None if topic in settings.bare else registry
+            format_ = format_of(kind, demo_schema(kind, topic) or None, settings.topic(topic), known)
             registered(format_, settings)
             serdes[topic] = Serde(format_ or Json(), None if keys is None else keys.format)
     return serdes

@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from streamapp.application import App
-from streamapp.cli.formats import KEY_FORMAT, KEY_SCHEMA, OBJECT_FORMAT
+from streamapp.cli.formats import BARE, KEY_FORMAT, KEY_SCHEMA, OBJECT_FORMAT
 from streamapp.cli.group import Command
 from streamapp.cli.join_options import JoinOptions, check_options
 from streamapp.cli.ready_made import duration, made_for, run
@@ -21,7 +21,7 @@ from streamapp.joins import How, Record, Refused
 from streamapp.reset.where import WhereType
 from streamapp.topology import JoinDeclaration, JoinError, Topic
 
-__all__ = ["join"]
+__all__ = ["declare", "join"]
 
 SIDES: Final = ("left", "right")
 
@@ -53,6 +53,7 @@ SIDES: Final = ("left", "right")
 @click.option("--to-schema", default="", help="Of the results.")
 @KEY_FORMAT
 @KEY_SCHEMA
+@BARE
 @click.option("--create", is_flag=True, help="Make LEFT and RIGHT if they do not exist.")
 @click.option(
     "--from",
@@ -71,15 +72,16 @@ def join(how: str, **given: Any) -> None:
     options = JoinOptions(how=How(how), **given)
     check_options(options)
     app = made_for(options.to, create=options.create)
-    results = app.sink(options.to, format=options.format_of("to"), key_format=options.key_format_of("to"))
+    results = app.sink(options.to, format=options.format_of("to", app.settings), key_format=options.key_format_of("to"))
     unmatched, late, rejected = (
         app.sink(name) if name else None for name in (options.unmatched, options.late, options.rejected)
     )
-    _declare(app, options).to(results, unmatched=unmatched, late=late, rejected=rejected, null_key=rejected)
+    declare(app, options).to(results, unmatched=unmatched, late=late, rejected=rejected, null_key=rejected)
     run(app, options.where)
 
 
-def _declare(app: App, options: JoinOptions) -> JoinDeclaration[Any]:
+def declare(app: App, options: JoinOptions) -> JoinDeclaration[Any]:
+    """Declare the join of options on an app; a JoinError if they do not go together."""
     left, right = (_side(app, options, side) for side in SIDES)
     given = dataclasses.asdict(options)
     timing = {name: given[name] for name in ("how", "grace", "idle_timeout")}
@@ -92,7 +94,11 @@ def _declare(app: App, options: JoinOptions) -> JoinDeclaration[Any]:
 
 def _side(app: App, options: JoinOptions, side: str) -> Topic:
     field = Field(options.field, required=True)
-    topic = app.topic(getattr(options, side), format=options.format_of(side), key_format=options.key_format_of(side))
+    topic = app.topic(
+        getattr(options, side),
+        format=options.format_of(side, app.settings),
+        key_format=options.key_format_of(side),
+    )
     if side in options.repartition:
         tombstones = side == "right" and not options.windowed
         topic = topic.rekey(field, name=field.name, tombstones=tombstones)

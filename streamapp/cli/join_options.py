@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
-from streamapp.cli.formats import declared
+from streamapp.cli.formats import declared, declared_keys
 from streamapp.cli.ready_made import check_field, check_topics
-from streamapp.formats import Format, Raw
+from streamapp.formats import Raw
+from streamapp.formats.format import Format, FormatDeclaration
 from streamapp.formats.keys import KeyField
 from streamapp.joins import How
 from streamapp.reset.where import Where
+from streamapp.settings import Settings
 from streamapp.topology import JoinError
 
 __all__ = ["JoinOptions", "check_options"]
@@ -49,20 +51,24 @@ class JoinOptions:
     to_schema: str = ""
     key_format: str | None = None
     key_schema: str = ""
+    bare: bool = False
 
     @property
     def windowed(self) -> bool:
         """Whether both sides are streams."""
         return self.before is not None or self.after is not None
 
-    def format_of(self, topic: str) -> Format | None:
+    def format_of(self, topic: str, settings: Settings) -> FormatDeclaration | None:
         """Return what the values of a topic (left, right or to) are; None = JSON, unless it is declared otherwise.
+
+        Avro and Protobuf are in the wire format of a schema registry, if the settings have one.
 
         Raises:
             StreamappError: if its schema is missing, or of no use.
         """
-        name = getattr(self, f"{topic}_format") or self.format_
-        return declared(name, getattr(self, f"{topic}_schema"), f"{topic}-")
+        name, schema = getattr(self, f"{topic}_format") or self.format_, getattr(self, f"{topic}_schema")
+        option = f"--{topic}-schema"
+        return declared(name, schema, option, settings, bare=self.bare, written=topic == SENT_TO[0])
 
     def key_format_of(self, topic: str) -> Format | None:
         """Return what the keys of a topic (left, right or to) are; None = text, as of all that is written once more.
@@ -70,7 +76,7 @@ class JoinOptions:
         Raises:
             StreamappError: if their schema is missing, or of no use.
         """
-        found = declared(self.key_format, self.key_schema, "key-")
+        found = declared_keys(self.key_format, self.key_schema)
         if found is None or (topic == "to" and self.repartition):
             return None
         return KeyField(found, self.field)
@@ -78,7 +84,7 @@ class JoinOptions:
     @property
     def keys_are_the_field(self) -> bool:
         """Whether a record's key has to be the field that is joined on: of raw bytes nobody knows."""
-        return not isinstance(declared(self.key_format, self.key_schema, "key-"), Raw)
+        return not isinstance(declared_keys(self.key_format, self.key_schema), Raw)
 
 
 def check_options(options: JoinOptions) -> None:

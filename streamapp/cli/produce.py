@@ -116,9 +116,7 @@ def produce(
             raise click.UsageError(str(exc)) from None
         serdes = {}
         if isinstance(settings, AppSettings):
-            # By the settings it is for the workers that have them too, and those read bare data.
-            registry = registry_of(settings, bare=bare or not format_)
-            serdes = traffic_serdes(settings, made.topics, format_, registry)
+            serdes = traffic_serdes(settings, made.topics, format_, registry_of(settings, bare=bare))
         elif format_:
             raise click.UsageError("--format of generated traffic is for the app of this repository, without -A")
         report = produce_traffic(settings, made, options, serdes)

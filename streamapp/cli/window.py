@@ -8,11 +8,12 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from streamapp.cli.formats import KEY_FORMAT, KEY_SCHEMA, OBJECT_FORMAT, declared
+from streamapp.cli.formats import BARE, KEY_FORMAT, KEY_SCHEMA, OBJECT_FORMAT, declared, declared_keys
 from streamapp.cli.group import Command
 from streamapp.cli.ready_made import check_field, check_topics, duration, made_for, run
-from streamapp.formats import Format
+from streamapp.formats import Format, FormatDeclaration
 from streamapp.reset.where import Where, WhereType
+from streamapp.settings import Settings
 from streamapp.topology import Bounds, JoinError
 from streamapp.windows import (
     Aggregate,
@@ -79,21 +80,27 @@ class WindowOptions:
     to_schema: str = ""
     key_format: str | None = None
     key_schema: str = ""
+    bare: bool = False
 
-    @property
-    def format_of_topic(self) -> Format | None:
-        """What the values of the topic are; None = JSON, unless it is declared otherwise."""
-        return declared(self.format_, self.schema)
+    def format_of_topic(self, settings: Settings) -> FormatDeclaration | None:
+        """Return what the values of the topic are; None = JSON, unless it is declared otherwise.
 
-    @property
-    def format_of_results(self) -> Format | None:
-        """What the values of the results are, likewise."""
-        return declared(self.to_format or self.format_, self.to_schema, "to-")
+        Avro and Protobuf are in the wire format of a schema registry, if the settings have one.
+
+        Raises:
+            StreamappError: if the schema is missing, or of no use.
+        """
+        return declared(self.format_, self.schema, "--schema", settings, bare=self.bare)
+
+    def format_of_results(self, settings: Settings) -> FormatDeclaration | None:
+        """Return what the values of the results are, likewise."""
+        name = self.to_format or self.format_
+        return declared(name, self.to_schema, "--to-schema", settings, bare=self.bare, written=True)
 
     @property
     def keys(self) -> Format | None:
         """What the keys of the topic are; None = text."""
-        return declared(self.key_format, self.key_schema, "key-")
+        return declared_keys(self.key_format, self.key_schema)
 
     def check(self, fields: dict[str, tuple[str, ...]]) -> None:
         """Check that topics and fields can be, and that something is counted.
@@ -183,6 +190,7 @@ def of_fields(command: F) -> F:
 @click.option("--to-schema", default="", help="Of the results.")
 @KEY_FORMAT
 @KEY_SCHEMA
+@BARE
 @click.option("--create", is_flag=True, help="Make TOPIC if it does not exist.")
 @click.option(
     "--from",
@@ -207,7 +215,7 @@ def window(**given: Any) -> None:
     late, partly_late, rejected = (
         app.sink(name) if name else None for name in (options.late, options.partly_late, options.rejected)
     )
-    topic = app.topic(options.topic, format=options.format_of_topic, key_format=options.keys)
+    topic = app.topic(options.topic, format=options.format_of_topic(app.settings), key_format=options.keys)
     windowed = topic.window(
         options.windows,
         by=options.by,
@@ -218,7 +226,7 @@ def window(**given: Any) -> None:
     )
     windowed.agg(**aggregates).to(
         app.sink(options.to),
-        format=options.format_of_results,
+        format=options.format_of_results(app.settings),
         # What is counted by a field is written once more, with text for keys.
         key_format=None if options.by else options.keys,
         bounds=options.bounds,

@@ -24,6 +24,7 @@ from streamapp.embedded_kafka import EmbeddedKafka
 from streamapp.embedded_kafka.ports import free_port
 from streamapp.embedded_kafka.program import Program
 from streamapp.errors import StreamappError
+from streamapp.formats.undecodable import Undecodable
 from streamapp.kafka.clients import reader
 from streamapp.pipelines.demonstrated import Counts, Demonstrated, Measured
 from streamapp.pipelines.settings import PIPELINES, AppSettings
@@ -234,7 +235,7 @@ class _Demo:
         messages = self._offsets.consume(SAMPLE, timeout=10)
         self._offsets.unassign()
         values = [message.value() or b"" for message in messages]
-        return [(value if shown.shown is None else shown.shown(value)).decode() for value in values]
+        return [_shown(shown, value) for value in values]
 
     @contextlib.asynccontextmanager
     async def _process(self, name: str, arguments: Sequence[str]) -> AsyncIterator[Program]:
@@ -260,6 +261,14 @@ class _Demo:
     def _tail(self, name: str) -> str:
         lines = self._log(name).read_text(errors="replace").strip().splitlines()
         return lines[-1] if lines else "it said nothing"
+
+
+def _shown(demonstrated: Demonstrated, value: bytes) -> str:
+    """Return a value as people read it; one that is of a registry's schema is shown as it is."""
+    if demonstrated.shown is not None:
+        with contextlib.suppress(Undecodable):
+            value = demonstrated.shown(value)
+    return value.decode(errors="backslashreplace")
 
 
 def _say(line: str) -> None:

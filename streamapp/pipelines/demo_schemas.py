@@ -1,4 +1,4 @@
-"""The schemas of the records that are generated; those of clicks are also those of the pipeline without its own."""
+"""The schemas of the records that the pipelines generate."""
 
 from __future__ import annotations
 
@@ -8,19 +8,16 @@ from types import MappingProxyType
 from typing import Final
 
 from streamapp.formats.named import FormatName
-from streamapp.pipelines.clicks.settings import CLICKS, PROFILES
+from streamapp.pipelines.clicks import demo_schemas
 from streamapp.pipelines.risk.settings import ACCOUNTS, TRANSACTIONS
 from streamapp.pipelines.sensors.settings import READINGS
 
-__all__ = ["CLICKS_PROTO", "demo_schema"]
+__all__ = ["demo_schema"]
 
 PACKAGE: Final = Path(__file__).parent
-CLICKS_PROTO: Final = "clicks/schemas/clicks.proto"
-#: By topic: its file for Avro, and its message for Protobuf.
+#: By topic: its file for Avro, and its message for Protobuf; those of clicks are also those of their pipeline.
 FILES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
-        CLICKS: ("clicks/schemas/click.avsc", f"{CLICKS_PROTO}:Click"),
-        PROFILES: ("clicks/schemas/profile.avsc", f"{CLICKS_PROTO}:Profile"),
         ACCOUNTS: ("risk/schemas/account.avsc", "risk/schemas/risk.proto:Account"),
         TRANSACTIONS: ("risk/schemas/transaction.avsc", "risk/schemas/risk.proto:Transaction"),
         READINGS: ("sensors/schemas/reading.avsc", "sensors/schemas/sensors.proto:Reading"),
@@ -30,6 +27,8 @@ FILES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 
 def demo_schema(kind: FormatName, topic: str) -> str:
     """Return the schema of a topic's values in a format, as `named` takes it; empty = the format has none."""
+    if topic not in FILES:
+        return demo_schemas.demo_schema(kind, topic)
     match kind:
         case FormatName.AVRO:
             return f"{PACKAGE / FILES[topic][0]}"

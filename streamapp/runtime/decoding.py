@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 import msgspec
 
-from streamapp.formats.content import Content, content_of, content_type, event_data, headers_of_result, refusal
+from streamapp.formats.content import Content, content_of, content_type, event_data, headers_of_result, plain, refusal
 from streamapp.formats.key_forms import key_form
 from streamapp.formats.keys import Keys
 from streamapp.formats.undecodable import Reason, Undecodable
@@ -22,9 +22,8 @@ __all__ = ["Decoded", "Decoder", "Keyed", "Undecodable"]
 
 T = TypeVar("T")
 
-HEADERS: Final = attrgetter("headers")
-
 _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+HEADERS: Final = attrgetter("headers")
 
 
 class Keyed(Record, Protocol):
@@ -96,7 +95,7 @@ class Decoder(Generic[T]):
         remedy: str = "",
         keys: Keys | None = None,
     ) -> None:
-        self._keys = keys
+        self._key_format = keys
         self._decode = msgspec.json.Decoder(type).decode
         self._key = key
         self._tombstones = tombstones
@@ -124,25 +123,38 @@ class Decoder(Generic[T]):
 
     def _all_good(self, batch: Batch) -> bool:
         """Return whether all records can surely be used: most batches are so, and a look at the whole costs half."""
-        decode, key, values = self._decode, self._key, batch.values
-        if None in values:
-            return False
-        if any(map(HEADERS, batch)) and any(
-            content_of(content_type(record.headers)) is not Content.JSON for record in batch if record.headers
-        ):
-            return False
-        data = cast("list[bytes]", values)
+        return self._together(batch.records, batch.keys, batch.values) is not None
+
+    def together(self, records: Sequence[Record]) -> list[T] | None:
+        """Decode many records; None = not all can surely be used, and they are to be decoded one by one."""
+        return self._together(records, [record.key for record in records], [record.value for record in records])
+
+    def _together(
+        self, records: Sequence[Record], keys: Sequence[bytes | None], values: Sequence[bytes | None]
+    ) -> list[T] | None:
+        if None in values or (any(map(HEADERS, records)) and not plain(records)):
+            return None
+        data, key = cast("list[bytes]", values), self._key
+        if not all(map(bytes.isascii, data)):
+            return None
         try:
-            if not all(map(bytes.isascii, data)):
-                return False
-            return self._texts(batch.keys) == [str(key(decode(value))).encode() for value in data]
+            decoded = list(map(self._decode, data))
+            same = self._texts(keys) == [str(key(one)).encode() for one in decoded]
         except (Undecodable, msgspec.DecodeError, RecursionError):
-            return False
+            return None
+        return decoded if same else None
 
     def _texts(self, keys: Sequence[bytes | None]) -> Sequence[bytes | None]:
         """Return the texts of keys; raises Undecodable if one has none."""
-        text = None if self._keys is None else self._keys.text
+        text = None if self._key_format is None else self._key_format.text
         return keys if text is None else [None if key is None else text(key) for key in keys]
+
+    def _texts_known(self, keys: Sequence[bytes | None]) -> Sequence[bytes | None]:
+        """Return the texts of keys; None = there is no key, or it has none."""
+        try:
+            return self._texts(keys)
+        except Undecodable:
+            return [None] if len(keys) == 1 else [text for key in keys for text in self._texts_known([key])]
 
     def decode(self, record: Record) -> T | None:
         """Decode a record; None is a tombstone; an Undecodable if the record cannot be used."""
@@ -168,7 +180,7 @@ class Decoder(Generic[T]):
         """Return the key that a record must have by its value; an Undecodable if the record cannot be used."""
         _, value = self._value(record)
         key = self._key(value)
-        return str(key).encode() if self._keys is None else self._keys.of(key)
+        return str(key).encode() if self._key_format is None else self._key_format.of(key)
 
     def _has_key(self, record: Record) -> bool:
         try:

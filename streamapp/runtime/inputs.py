@@ -29,3 +29,5 @@ class Input(NamedTuple):
     table: str = ""
     #: What the keys are written as, for who asks for one; None = text.
     keys: Keys | None = None
+    #: Tells of many records whether all can surely be used, sooner than `check` does one by one; None = nothing does.
+    all_pass: Callable[[Sequence[Record]], bool] | None = None

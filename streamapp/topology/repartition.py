@@ -13,10 +13,12 @@ from streamapp.kafka.record import Envelope, Record, Result
 from streamapp.runtime.batch import Batch, BatchSchema
 from streamapp.runtime.cycles import Flow
 from streamapp.runtime.output import Output
+from streamapp.runtime.topics import Rekeyed
 from streamapp.runtime.work import Rejected
 from streamapp.settings import Guarantee
 from streamapp.topology.base import JoiningApp
 from streamapp.topology.copies import mark, without_mark
+from streamapp.topology.corrections import meant_for
 from streamapp.topology.tombstones import Tombstones
 from streamapp.worker.growth import REPARTITIONING
 
@@ -73,12 +75,13 @@ def repartition(
     app.declared.read(source)
     app.declared.read(topic, after)
     app.declared.hops[topic] = (source,)
+    app.declared.rekeyed[topic] = Rekeyed(source, key, read, tombstones)
     output = app.declared.internal[topic] = Output(app, topic)
     deleted = Tombstones(app.settings, source, name) if tombstones else None
 
     async def run(batches: AsyncIterable[Batch]) -> None:
-        async for batch in batches:
-            results: list[Result] = []
+        async for arrived in batches:
+            batch, results = meant_for(arrived), list[Result]()
             topic_id = app.resumption.positions.ids.get(source, "").encode() if topic in app.declared.copied else None
             for number, record in enumerate(batch):
                 try:

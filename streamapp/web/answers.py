@@ -46,9 +46,8 @@ async def as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
         return error(exc.code, exc.detail, **exc.extra_context)
     except MissingError as exc:
         return error(HTTPStatus.NOT_FOUND, str(exc))
-    except TooManyScansError:
-        text = "as many scans as may be are under way here; try again in some seconds"
-        return error(HTTPStatus.TOO_MANY_REQUESTS, text, {"Retry-After": "5"})
+    except TooManyScansError as exc:
+        return error(HTTPStatus.TOO_MANY_REQUESTS, f"{exc}; try again in some seconds", {"Retry-After": "5"})
     except Undecodable as exc:
         return error(HTTPStatus.INTERNAL_SERVER_ERROR, f"the row cannot be read: {exc}")
     except (LogError, StoreUnreachableError, StoreBehindError) as exc:

@@ -6,8 +6,6 @@ from typing import Final
 
 from streamapp.joins import How
 from streamapp.pipelines.clicks.settings import CLICKS, JOINED, UNMATCHED, ClickSettings
-from streamapp.pipelines.clicks.shown import joined_shown
-from streamapp.pipelines.clicks.sides import Sides
 from streamapp.pipelines.demonstrated import Counts, Demonstrated, Measured
 
 __all__ = ["demonstrated"]
@@ -25,5 +23,9 @@ def demonstrated(settings: ClickSettings) -> Demonstrated:
         named = {"clicks": clicks, "joined": joined, "unmatched": unmatched}
         return Counts(records=clicks, results=joined + unmatched, rejected=measured.rejected, named=named)
 
-    shown = joined_shown(Sides.of(settings))
+    def shown(value: bytes) -> bytes:
+        from streamapp.pipelines.clicks.formats import Sides  # with all that an app needs
+
+        return Sides.of(settings).formats()[JOINED].to_json(value)
+
     return Demonstrated(TRAFFIC, "--clicks", 500, (CLICKS, JOINED, UNMATCHED), JOINED, counts, shown)

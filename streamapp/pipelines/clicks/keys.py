@@ -8,9 +8,9 @@ from typing import Final
 from streamapp.errors import StreamappError
 from streamapp.formats.keys import KeyField, Keys
 from streamapp.formats.named import FormatName, named
+from streamapp.pipelines.clicks.demo_schemas import DEMO_PROTO
 from streamapp.pipelines.clicks.models import FIELD
 from streamapp.pipelines.clicks.settings import CLICKS, ClickSettings
-from streamapp.pipelines.demo_schemas import CLICKS_PROTO, PACKAGE
 from streamapp.settings import PREFIX
 
 __all__ = ["keys_of"]
@@ -18,7 +18,7 @@ __all__ = ["keys_of"]
 #: Without a schema of one's own: the user id as it is; a key of Protobuf is a message.
 SCHEMAS: Final[Mapping[FormatName, str]] = {
     FormatName.AVRO: "string",
-    FormatName.PROTOBUF: f"{PACKAGE / CLICKS_PROTO}:Key",
+    FormatName.PROTOBUF: f"{DEMO_PROTO}:Key",
 }
 
 

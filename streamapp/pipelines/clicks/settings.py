@@ -55,6 +55,11 @@ class ClickSettings(Settings):
         f"of the keys of {CLICKS} and {PROFILES}: {', '.join(FormatName)} (default: text)",
     )
     key_schema: str = setting("", str, "of these keys, as CLICK_SCHEMA (default: a string)")
+    bare: tuple[str, ...] = setting(
+        (),
+        values.some_of([CLICKS, PROFILES, JOINED]),
+        f"topics whose Avro or Protobuf has no schema id, although there is a registry: {CLICKS}, {PROFILES}, {JOINED}",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -10,6 +10,7 @@ from streamapp.cli.join_options import JoinOptions, check_options
 from streamapp.errors import StreamappError
 from streamapp.formats import Avro
 from streamapp.formats.keys import KeyField
+from streamapp.settings import Settings
 from streamapp.topology import JoinError
 
 GIVEN: dict[str, Any] = {
@@ -94,4 +95,4 @@ def test_an_error_about_the_schema_of_keys_names_its_option(options: dict[str, A
 
 
 def test_a_schema_tells_the_format_by_the_name_of_its_file() -> None:
-    assert JoinOptions(**GIVEN, left_schema="orders.avsc").format_of("left") == Avro("orders.avsc")
+    assert JoinOptions(**GIVEN, left_schema="orders.avsc").format_of("left", Settings()) == Avro("orders.avsc")
