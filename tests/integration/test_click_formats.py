@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import urllib.request
 from collections import Counter
 from pathlib import Path
@@ -192,6 +195,16 @@ def test_clicks_whose_keys_are_in_a_format_join_and_are_asked_for_by_their_text(
         see = worker.get(f"/joins/user_clicks-user_profiles-join/user_clicks/?key=u3&time={topics.now + 3}").json()
         (answer,) = worker.get(see["see"]).json()
         results = newest(worker, topics.prefix + "joined_data", 5)
+    values = {**topics.settings, **given, "format": "avro"}
+    told = subprocess.run(
+        [sys.executable, "-m", "streamapp", "topic", "joined_data"],
+        env={**os.environ, **{f"STREAMAPP_{name.upper()}": str(value) for name, value in values.items()}},
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=True,
+    )
+    assert {json.loads(line)["key"] for line in told.stdout.splitlines()} == {*users}
     assert [(row["key"], row["value"]) for row in rows] == [("u3", profile("u3"))]
     assert (answer["verdict"], answer["record"]["key"], answer["candidates"][0]["key"]) == ("matched", "u3", "u3")
     assert {one["key"] for one in results} <= {*users}
