@@ -7,13 +7,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import click
 import pytest
 
 from streamapp.cli.group import COMMANDS
-from streamapp.formats import Avro
-from streamapp.pipelines.clicks import avro_results
+from streamapp.cli.schema import proto
+from streamapp.formats import Avro, Protobuf
+from streamapp.pipelines.clicks.result_schemas import result_schemas
 from streamapp.pipelines.settings import PIPELINES
 
 
@@ -124,9 +126,23 @@ def test_the_schema_of_the_results_is_printed_for_who_reads_them(tmp_path: Path)
     printed = streamapp("schema", "joined_data", STREAMAPP_FORMAT="avro").stdout
     (tmp_path / "joined.avsc").write_text(printed)
     schemas = Path(__file__).parents[3] / "streamapp" / "pipelines" / "clicks" / "schemas"
-    click, profile = Avro(schemas / "click.avsc"), Avro(schemas / "profile.avsc")
-    assert Avro(tmp_path / "joined.avsc").prefix == avro_results.joined(click, profile).prefix
+    results = result_schemas(Avro(schemas / "click.avsc"), Avro(schemas / "profile.avsc"))
+    assert results is not None
+    assert isinstance(results.joined, Avro)
+    assert Avro(tmp_path / "joined.avsc").prefix == results.joined.prefix
     assert "string reason = 2;" in streamapp("schema", "unmatched_clicks", STREAMAPP_FORMAT="protobuf").stdout
+
+
+def test_the_schema_of_results_of_two_files_of_protobuf_is_a_file_that_imports_them(tmp_path: Path) -> None:
+    text = 'syntax = "proto3"; package shop; message {} {{ string user_id = 1; }}'
+    for name in ("View", "User"):
+        (tmp_path / f"{name}.proto").write_text(text.format(name))
+    results = result_schemas(Protobuf(tmp_path / "View.proto"), Protobuf(tmp_path / "User.proto"))
+    assert results is not None
+    assert isinstance(results.joined, Protobuf)
+    (tmp_path / "joined.proto").write_text(proto(cast(Any, results.joined.generated.DESCRIPTOR)))
+    value = b'{"click":{"user_id":"u"},"profile":null,"join_timestamp":1.5}'
+    assert Protobuf(tmp_path / "joined.proto").to_json(results.joined.from_json(value)) == value
 
 
 def test_results_that_have_no_schema_are_told_in_one_line() -> None:
