@@ -14,9 +14,11 @@ import pytest
 
 from streamapp.cli.group import COMMANDS
 from streamapp.cli.schema import proto
+from streamapp.cli.topic import of_clicks
 from streamapp.formats import Avro, Protobuf
+from streamapp.formats.named import FormatName
 from streamapp.pipelines.clicks.result_schemas import result_schemas
-from streamapp.pipelines.settings import PIPELINES
+from streamapp.pipelines.settings import PIPELINES, AppSettings
 
 
 def streamapp(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -143,6 +145,15 @@ def test_the_schema_of_results_of_two_files_of_protobuf_is_a_file_that_imports_t
     (tmp_path / "joined.proto").write_text(proto(cast(Any, results.joined.generated.DESCRIPTOR)))
     value = b'{"click":{"user_id":"u"},"profile":null,"join_timestamp":1.5}'
     assert Protobuf(tmp_path / "joined.proto").to_json(results.joined.from_json(value)) == value
+
+
+def test_the_topics_of_the_click_app_are_shown_as_its_settings_have_them() -> None:
+    settings = AppSettings(format=FormatName.AVRO, topic_prefix="shop.")
+    found = of_clicks(settings, "shop.joined_data")
+    assert isinstance(found, Avro)
+    assert found.parsed["name"] == "streamapp.clicks.Joined"
+    assert of_clicks(settings, "shop.orders") is None
+    assert of_clicks(AppSettings(), "joined_data") is None
 
 
 def test_results_that_have_no_schema_are_told_in_one_line() -> None:
