@@ -25,7 +25,7 @@ from streamapp.pipelines.clicks.settings import CLICKS, JOINED, PROFILES, UNMATC
 from streamapp.reset.where import Kind, Where, WhereType
 from streamapp.settings import Settings
 
-__all__ = ["topic"]
+__all__ = ["of_clicks", "topic"]
 
 #: Records that are shown if nothing else is said.
 NEWEST: Final = 10
@@ -101,7 +101,7 @@ def topic(
     tps = partitions_of(settings, topic, partitions)
     name, registry = tps[0].topic, registry_of(settings, bare=bare)
     decoding = Decoding(
-        format_of(format_, schema, name, registry) or (None if registry else _of_clicks(settings, name)),
+        format_of(format_, schema, name, registry) or (None if registry else of_clicks(settings, name)),
         format_of(key_format, key_schema, name, registry, key=True) or _keys_of_clicks(settings, name),
         None if registry is None else (by_itself(name, registry), by_itself(name, registry, key=True)),
     )
@@ -115,7 +115,7 @@ def topic(
             _print(_chosen(reading, where, count, follow=follow), only_values=only_values)
 
 
-def _of_clicks(settings: Settings, topic: str) -> Format | None:
+def of_clicks(settings: Settings, topic: str) -> Format | None:
     """Return what the values of a topic of the click app are by its settings; None = it is another, or all are JSON."""
     if not isinstance(settings, ClickSettings):
         return None

@@ -20,11 +20,19 @@ from worker import Worker, wait_until
 from streamapp.cli.group import streamapp
 from streamapp.formats import Avro, Format, Json, MessagePack, Protobuf
 from streamapp.formats.keys import KeyField, Keys
-from streamapp.pipelines.clicks import avro_results, protobuf_results
+from streamapp.pipelines.clicks.result_schemas import result_schemas
 
 SCHEMAS = Path(__file__).parents[2] / "streamapp" / "pipelines" / "clicks" / "schemas"
 CLICK, PROFILE = Avro(SCHEMAS / "click.avsc"), Avro(SCHEMAS / "profile.avsc")
-JOINED_AVRO = avro_results.joined(CLICK, PROFILE)
+
+
+def joined_of(click: Format, profile: Format) -> Format:
+    schemas = result_schemas(click, profile)
+    assert schemas is not None
+    return schemas.joined
+
+
+JOINED_AVRO = joined_of(CLICK, PROFILE)
 PROTO = SCHEMAS / "clicks.proto"
 
 
@@ -264,12 +272,14 @@ def test_each_result_is_there_once_after_a_kill_and_profiles_of_an_earlier_schem
     send(range(4_000, 4_100))
     with Worker(tmp_path, profile_schema=f"{then},{first}", **settings):
         wait_until(lambda: len(topics.read("joined_data")) >= 4_100, "all are joined")
-    before, joined = (avro_results.joined(CLICK, Avro(schema)) for schema in (first, then))
+    joined = result_schemas(CLICK, Avro(then))
+    assert joined is not None
+    assert isinstance(joined.joined, Avro)
+    prefix, formats = joined.joined.prefix, [joined_of(CLICK, Avro(schema)) for schema in (first, then)]
     found: Counter[str] = Counter()
     profile_of: dict[str, object] = {}
     for message_ in topics.read("joined_data"):
-        with_now = message_.value().startswith(joined.prefix)
-        result = json.loads((joined if with_now else before).to_json(message_.value()))
+        result = json.loads(formats[message_.value().startswith(prefix)].to_json(message_.value()))
         found[result["click"]["click_id"]] += 1
         profile_of[result["click"]["click_id"]] = result["profile"]
     assert found == Counter(f"c{number}" for number in range(4_100))
@@ -291,7 +301,7 @@ def evolved(kind: str, directory: Path) -> tuple[Format, Format, Format, Format]
     for name, text in fields.items():
         (directory / f"{name}.proto").write_text(f'syntax = "proto3"; package shop; message Profile {{ {text} }}')
     clicks = message("Click")
-    return before, after, protobuf_results.joined(clicks, before), protobuf_results.joined(clicks, after)
+    return before, after, joined_of(clicks, before), joined_of(clicks, after)
 
 
 @pytest.mark.parametrize("kind", ["json", "msgpack", "protobuf"])
@@ -300,11 +310,11 @@ def test_a_schema_changes_while_a_worker_runs_with_state(kind: str, kafka, tmp_p
     clicks = message("Click") if kind == "protobuf" else before
     topics = Topics(kafka.bootstrap, f"click-evolution-{kind}", partitions=1)
     topics.create("user_clicks", "user_profiles")
-    old = [{"user_id": f"u{n}", "label": f"n{n}", "age": n, "gone": "x"} for n in range(2)]
+    old: list[dict[str, Any]] = [{"user_id": f"u{n}", "label": f"n{n}", "age": n, "gone": "x"} for n in range(2)]
     new = {"user_id": "u1", "name": "Ann", "age": 1 << 40, "plan": "pro"}
     settings: dict[str, Any] = {**topics.settings, "format": kind}
 
-    def schema(name: str) -> dict[str, Path]:
+    def schema(name: str) -> dict[str, Any]:
         return {"profile_schema": tmp_path / f"{name}.proto"} if kind == "protobuf" else {}
 
     def send_clicks(first: int) -> None:
@@ -344,8 +354,8 @@ def test_a_schema_changes_while_a_worker_runs_with_state(kind: str, kafka, tmp_p
 def test_rows_that_were_written_in_another_format_refuse_the_start(kind: str, kafka, tmp_path: Path) -> None:
     topics = Topics(kafka.bootstrap, f"click-format-changed-{kind}", partitions=1)
     topics.create("user_clicks", "user_profiles")
-    profiles = {"json": Json(), "avro": PROFILE, "protobuf": message("Profile"), "msgpack": MessagePack()}[kind]
-    topics.send("user_profiles", "u1", encoded(profiles, profile("u1")), at=0)
+    formats: dict[str, Format] = {"avro": PROFILE, "protobuf": message("Profile"), "msgpack": MessagePack()}
+    topics.send("user_profiles", "u1", encoded(formats.get(kind, Json()), profile("u1")), at=0)
     topics.flush()
     with Worker(tmp_path, format=kind, **topics.settings) as worker:
         wait_until(lambda: topics.table("user_profiles"), "the row is in the changelog")

@@ -34,7 +34,8 @@ user_clicks = _by_user_id(CLICKS, clicks, after=(user_profiles,))
 
 joined_data = app.sink(JOINED)
 unmatched_clicks = app.unmatched(UNMATCHED, table=table, reason=reason_of, keeps=settings.join is How.LEFT)
-joined_data.made_as = unmatched_clicks.made_as = sides.clicks.into
+if registered.joined is None:  # else headers are told with the frame
+    joined_data.made_as = unmatched_clicks.made_as = sides.clicks.into
 if sides.clicks.into is not FormatName.JSON:
     formats = sides.formats()
     joined_data.value_shown = (registered.joined or formats[JOINED]).to_json
