@@ -41,7 +41,7 @@
  *   workers: WorkerView[], topics: TopicView[], partitions: PartitionView[]}} Group
  * @typedef {{topic: string, partition: number | null, at: number[], lag: number[], lag_seconds: (number | null)[],
  *   written_per_s: (number | null)[], committed_per_s: (number | null)[], partitions: number[]}} Series
- * @typedef {{name: string, help: string, kind: string, rows: number, bytes: number, lag: number,
+ * @typedef {{name: string, help: string, kind: string, rows: number, bytes: number, lag: number | null,
  *   clock: number | null, partitions: {partition: number, owner: string | null, rows: number | null,
  *   bytes: number | null, reason: string | null}[]}} TableState
  * @typedef {{key: string, value: unknown, value_base64?: string | null, time: number}} Row
