@@ -137,21 +137,23 @@ def test_of_other_peoples_data_the_event_time_is_a_field_and_bad_ones_are_named(
     created[600], created[601] = "yesterday", None
     for number, time in enumerate(created):
         value = {"payload": {"id": number, "text": "x" * 1_000}, "meta": {"created": time}}
+        if number == 700:
+            del value["meta"]
         topics.send("events", None, value, at=number * 100)
     topics.flush()
     advice = answer(topics, "advise", "events", "--timestamp", "meta.created")
     (topic,) = advice["topics"]
     late = topic["lateness"]
-    assert (late["records"], late["behind"], late["at_most_ms"]["100 %"]) == (RECORDS - 2, 10, 1_900)
+    assert (late["records"], late["behind"], late["at_most_ms"]["100 %"]) == (RECORDS - 3, 10, 1_900)
     assert (late["future"], late["beyond"], late["furthest"]["offset"]) == (1, 1, 500)
     assert topic["bytes"] > RECORDS * 1_000
-    bad = {one["offset"]: (one["records"], one["why"]) for one in advice["bad"]}
-    assert bad[600][0] == 1
-    assert '"yesterday" is none' in bad[600][1]
-    assert 601 in bad
+    times, fields = advice["bad"]
+    assert (times["kind"], times["records"], times["offset"]) == ("no event time in the field", 2, 600)
+    assert '"yesterday" is none' in times["example"]
+    assert (fields["kind"], fields["records"], fields["offset"]) == ("no field with the event time", 1, 700)
 
 
-def test_the_side_that_comes_later_is_late_by_that_where_it_is_known_when_records_came(kafka) -> None:
+def test_the_side_that_comes_later_is_late_by_that_if_it_is_known_when_it_came(kafka) -> None:
     topics = an_hour_ago(kafka, "advise-skew")
     topics.create("purchases", "views")
     for number in range(500):
