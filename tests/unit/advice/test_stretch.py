@@ -24,8 +24,8 @@ def came(number: int, times: list[int], arrivals: list[int] | None = None) -> li
     ]
 
 
-@given(TIMES, TIMES, TIMES)
-def test_partitions_are_merged_as_a_worker_merges_them(*partitions: list[int]) -> None:
+@given(st.tuples(TIMES, TIMES, TIMES))
+def test_partitions_are_merged_as_a_worker_merges_them(partitions: tuple[list[int], ...]) -> None:
     assume(all(times[0] <= LIMIT for times in partitions))
     wall = Wall()
     wall.set(LIMIT, 0)
