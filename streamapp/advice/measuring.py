@@ -254,7 +254,7 @@ class _Subject:
         if timestamp > self._wall.limit:
             return
         ends[source] = max(ends.get(source, timestamp), timestamp)
-        if self._measuring.arrival and len(ends) > 1:
+        if self._measuring.arrival and ends.keys() >= set(Side):
             ahead = ends[Side.LEFT] - ends[Side.RIGHT]
             self._ahead = [max(self._ahead[0], ahead), max(self._ahead[1], -ahead)]
 

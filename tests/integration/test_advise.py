@@ -167,6 +167,11 @@ def test_the_side_that_comes_later_is_late_by_that_if_it_is_known_when_it_came(k
     assert sides["views"]["100 %"] == 0
     assert 2_900 <= sides["purchases"]["99 %"] <= 3_000 * 1.01
     assert live["skew"]["right_ahead_ms"] == pytest.approx(3_000, abs=100)
+    topics.create("returns")
+    topics.send("returns", "k1", {"at": topics.now}, at=0)
+    topics.flush()
+    (three,) = answer(topics, "advise", "views", "returns", "purchases", "--timestamp", "at")["joins"]
+    assert (three["lateness"]["records"], three["skew"]) == (2 * 500 + 1, None)
     again = answer(topics, *given)
     assert again["joins"][0]["lateness"]["behind"] == 0
     assert any("live, the side that comes later" in note for note in again["notes"])
