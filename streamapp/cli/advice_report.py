@@ -90,14 +90,14 @@ def _lateness(late: LatenessAdvice) -> Iterator[str]:
     for bar in late.histogram:
         before += bar.records
         name = "nothing" if not bar.up_to_ms else f"up to {span(bar.up_to_ms)}"
-        share = f"{100 * before // late.records}" if before == late.records else _share(before / late.records)
+        share = _share(before / late.records)
         rows.append((f"  {name}", f"{bar.records:,}", f"{share} %", _bar(bar.records, most)))
     yield from lined_up(rows, (0, 3))
 
 
 def _share(part: float) -> str:
     """Return a share of less than all in per cent, cut off: it is not told as all."""
-    return f"{int(part * 1_000_000) / 10_000:.4g}" if part < 1 else "100"
+    return f"{int(part * 1_000_000) / 10_000:.6g}" if part < 1 else "100"
 
 
 def _bar(count: int, most: int) -> str:
@@ -111,8 +111,8 @@ def _graces(join: JoinAdvice) -> Iterator[str]:
     heads = [wait.what.upper() for wait in graces[0].waits]
     rows = [("  A GRACE OF", "KEEPS", "LATE", *(f"{head} AFTER" for head in heads), "HOLDS ON AVERAGE", "AT MOST")]
     for grace in graces:
-        late = join.lateness.records - grace.late
-        keeps = grace.share or f"{_share(late / join.lateness.records)} % (now)"
+        kept = join.lateness.records - grace.late
+        keeps = grace.share or f"{_share(kept / join.lateness.records)} % (now)"
         average, most = _held(grace)
         waits = (span(wait.ms) for wait in grace.waits)
         rows.append((f"  {span(grace.grace_ms)}", keeps, f"{grace.late:,}", *waits, average, most))
