@@ -16,7 +16,19 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from streamapp.errors import StreamappError
 
-__all__ = ["Condition", "ConditionError", "Seen", "condition"]
+__all__ = [
+    "DEEPEST",
+    "Compiler",
+    "Condition",
+    "ConditionError",
+    "Place",
+    "Seen",
+    "Term",
+    "condition",
+    "error",
+    "field",
+    "parsed",
+]
 
 #: Characters of a condition: more is none that somebody wrote, and deep ones cost Python's parser its stack.
 LONGEST: Final = 2_000
@@ -48,6 +60,8 @@ class Seen(NamedTuple):
 
 Condition: TypeAlias = Callable[[Seen], bool]
 Term: TypeAlias = Callable[[Seen], object]
+#: The name of a field, or a place in a list.
+Place: TypeAlias = str | int
 
 
 class ConditionError(StreamappError, ValueError):
@@ -56,21 +70,25 @@ class ConditionError(StreamappError, ValueError):
 
 def condition(text: str) -> Condition:
     """Return what tells of a row whether a condition holds; a ConditionError if it is none."""
+    text, tree = parsed(text, "; one = is written ==" if "==" not in text and "=" in text else "")
+    return Compiler(text).truth(tree, 0)
+
+
+def parsed(text: str, hint: str = "") -> tuple[str, ast.expr]:
+    """Return an expression in one line, as Python's parser reads it; a ConditionError, with a hint, if it is none."""
     if len(text) > LONGEST:
         raise ConditionError(f"it has {len(text):,} characters, and may have {LONGEST:,}")
     text = " ".join(text.split("\n")).strip()
     try:
-        tree = ast.parse(text, mode="eval")
+        return text, ast.parse(text, mode="eval").body
     except SyntaxError as exc:
-        hint = "; one = is written ==" if "==" not in text and "=" in text else ""
         raise ConditionError(f"column {exc.offset or 1}: {exc.msg}{hint}") from None
     except (ValueError, RecursionError, MemoryError) as exc:  # a null character; too deep
         raise ConditionError(f"it cannot be read: {exc or 'it is too deep'}") from None
-    return _Compiler(text).truth(tree.body, 0)
 
 
-class _Compiler:
-    """Makes functions of the nodes of an expression."""
+class Compiler:
+    """Makes functions of the nodes of an expression, whose text is in one line."""
 
     def __init__(self, text: str) -> None:
         self._text = text.encode()
@@ -78,7 +96,7 @@ class _Compiler:
     def truth(self, node: ast.expr, depth: int) -> Condition:
         """Return what a part that is true or false comes to."""
         if depth > DEEPEST:
-            raise _error(node, "it is too deep")
+            raise error(node, "it is too deep")
         depth += 1
         match node:
             case ast.BoolOp(op=ast.And(), values=parts):
@@ -93,9 +111,9 @@ class _Compiler:
             case ast.Compare():
                 return self._comparison(node)
             case ast.Name() | ast.Attribute() | ast.Subscript():
-                term = self._term(node)
+                term = self.term(node)
                 return lambda row: term(row) is True
-        raise _error(node, f"{self._shown(node)} is neither true nor false: compare it, as in amount > 100")
+        raise error(node, f"{self.shown(node)} is neither true nor false: compare it, as in amount > 100")
 
     def _comparison(self, node: ast.Compare) -> Condition:
         sides = [node.left, *node.comparators]
@@ -106,7 +124,7 @@ class _Compiler:
         return parts[0] if len(parts) == 1 else lambda row: all(part(row) for part in parts)
 
     def _compared(self, left: ast.expr, compared: ast.cmpop, right: ast.expr) -> Condition:
-        first = self._term(left)
+        first = self.term(left)
         match compared:
             case ast.In() | ast.NotIn():
                 among = self._among(right)
@@ -114,8 +132,8 @@ class _Compiler:
                     return lambda row: any(_equal(first(row), one) for one in among(row))
                 return lambda row: not any(_equal(first(row), one) for one in among(row))
             case ast.Is() | ast.IsNot():
-                raise _error(right, "compare by == and !=: x == null")
-        second = self._term(right)
+                raise error(right, "compare by == and !=: x == null")
+        second = self.term(right)
         if isinstance(compared, ast.Eq):
             return lambda row: _equal(first(row), second(row))
         if isinstance(compared, ast.NotEq):
@@ -125,31 +143,32 @@ class _Compiler:
 
     def _among(self, node: ast.expr) -> Callable[[Seen], Sequence[object]]:
         """Return what has the values that one is to be among: those that are listed, or a field that is a list."""
-        if (path := self._path(node)) is not None:
-            field = _field(path)
-            return lambda row: found if isinstance(found := field(row), list) else ()
+        if (path := self.path(node)) is not None:
+            listing = field(path)
+            return lambda row: found if isinstance(found := listing(row), list) else ()
         if not isinstance(node, ast.List | ast.Tuple | ast.Set):
-            raise _error(node, 'in needs values in brackets, or a field: country in ["DE", "FR"]')
-        listed = [self._constant(one) for one in node.elts]
+            raise error(node, 'in needs values in brackets, or a field: country in ["DE", "FR"]')
+        listed = [self.constant(one) for one in node.elts]
         return lambda _: listed
 
-    def _term(self, node: ast.expr) -> Term:
-        if (path := self._path(node)) is not None:
-            return _field(path)
-        value = self._constant(node)
+    def term(self, node: ast.expr) -> Term:
+        """Return what a part that is a value comes to: a field, or a constant."""
+        if (path := self.path(node)) is not None:
+            return field(path)
+        value = self.constant(node)
         return lambda _: value
 
-    def _path(self, node: ast.expr) -> list[str | int] | None:
+    def path(self, node: ast.expr) -> list[Place] | None:
         """Return the names and places that lead to a field; None = the node is no field."""
-        path: list[str | int] = []
+        path: list[Place] = []
         while True:
             match node:
                 case ast.Attribute(value=outer, attr=name):
                     path.insert(0, name)
                 case ast.Subscript(value=outer, slice=inside):
-                    place = self._constant(inside)
+                    place = self.constant(inside)
                     if not isinstance(place, str | int) or isinstance(place, bool):
-                        raise _error(inside, 'in brackets is the name of a field, or a place in a list: a["b"], a[0]')
+                        raise error(inside, 'in brackets is the name of a field, or a place in a list: a["b"], a[0]')
                     path.insert(0, place)
                 case ast.Name(id=name) if name not in CONSTANTS:
                     return [name, *path]
@@ -157,7 +176,8 @@ class _Compiler:
                     return None
             node = outer
 
-    def _constant(self, node: ast.expr) -> object:
+    def constant(self, node: ast.expr) -> object:
+        """Return a number, a string, true, false or null."""
         match node:
             case ast.Name(id=name) if name in CONSTANTS:
                 return CONSTANTS[name]
@@ -167,19 +187,21 @@ class _Compiler:
                 number is not True
             ):
                 return -number
-        raise _error(
+        raise error(
             node,
-            f"{self._shown(node)} is not for conditions, but fields, numbers, strings, true, false, null, comparisons, "
+            f"{self.shown(node)} is not for conditions, but fields, numbers, strings, true, false, null, comparisons, "
             "in, and, or, not are",
         )
 
-    def _shown(self, node: ast.expr) -> str:
+    def shown(self, node: ast.expr) -> str:
+        """Return the text of a part, shortened."""
         text = self._text[node.col_offset : node.end_col_offset].decode(errors="replace")
         return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
-def _field(path: list[str | int]) -> Term:
-    match path:
+def field(path: Sequence[Place]) -> Term:
+    """Return what gives the field that a path leads to; null if there is none."""
+    match list(path):
         case ["_key"]:
             return lambda row: row.key
         case ["_time"]:
@@ -216,5 +238,6 @@ def _ordered(order: Callable[[Any, Any], Any], left: object, right: object) -> b
     return _kind(left) is _kind(right) and type(left) in ORDERED and bool(order(left, right))
 
 
-def _error(node: ast.AST, why: str) -> ConditionError:
+def error(node: ast.AST, why: str) -> ConditionError:
+    """Return the error for a part, with the column that it is at."""
     return ConditionError(f"column {getattr(node, 'col_offset', 0) + 1}: {' '.join(why.split())}")

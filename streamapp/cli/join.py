@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 
 from streamapp.application import App
+from streamapp.cli.formats import BARE
 from streamapp.cli.group import Command
 from streamapp.cli.join_options import JoinOptions, check_options
 from streamapp.cli.ready_made import duration, made_for, run
@@ -50,6 +51,7 @@ FORMAT: Final = click.Choice([name.value for name in FormatName if name is not F
 @click.option("--left-schema", default="", help="Of LEFT: x.avsc, x.proto[:MESSAGE] or MODULE:CLASS.")
 @click.option("--right-schema", default="", help="Of RIGHT.")
 @click.option("--to-schema", default="", help="Of the results.")
+@BARE
 @click.option("--create", is_flag=True, help="Make LEFT and RIGHT if they do not exist.")
 @click.option(
     "--from",
@@ -68,7 +70,7 @@ def join(how: str, **given: Any) -> None:
     options = JoinOptions(how=How(how), **given)
     check_options(options)
     app = made_for(options.to, create=options.create)
-    results = app.sink(options.to, format=options.format_of("to"))
+    results = app.sink(options.to, format=options.format_of("to", app.settings))
     unmatched, late, rejected = (
         app.sink(name) if name else None for name in (options.unmatched, options.late, options.rejected)
     )
@@ -90,7 +92,7 @@ def declare(app: App, options: JoinOptions) -> JoinDeclaration[Any]:
 
 def _side(app: App, options: JoinOptions, side: str) -> Topic:
     field = Field(options.field, required=True)
-    topic = app.topic(getattr(options, side), format=options.format_of(side))
+    topic = app.topic(getattr(options, side), format=options.format_of(side, app.settings))
     if side in options.repartition:
         tombstones = side == "right" and not options.windowed
         topic = topic.rekey(field, name=field.name, tombstones=tombstones)

@@ -14,6 +14,7 @@ from functools import partial
 
 from streamapp.joins.buffer import Buffer
 from streamapp.joins.clock import BEGINNING
+from streamapp.joins.corrections import mark_of
 from streamapp.joins.declared import Declared, Described, changes, earlier
 from streamapp.joins.explanation import Explanation, Verdict, candidate, closest, unusable
 from streamapp.joins.held import Held, buffered
@@ -86,6 +87,11 @@ class AsOfJoin(Described):
         """How far (ms) the clock may go past a left record before it is joined, and past a right one that is wanted."""
         return self.after + self.grace, self.before + self.after + self.grace
 
+    @property
+    def waiting(self) -> int:
+        """How far (ms) the clock may go past a record until none of its results is to come."""
+        return max(self.reach)
+
     def take_over(self, was: AsOfJoin) -> list[str]:
         """Return what may be missing in the results after the state of another such join is taken over."""
         if not any(new > old for new, old in zip(self.reach, was.reach, strict=True)):
@@ -125,7 +131,7 @@ class AsOfOperator(Accounting[Joined]):
             late_by = self.clock.time - self.join.grace - timestamp
             if value is None:
                 self._ledger.rejected(account, side, record, Reason.NULL_VALUE)
-            elif late_by > 0:
+            elif late_by > 0 and not self._corrects(side, record):
                 self._ledger.late(account, side, record, late_by)
             elif key is None:
                 self._without_key(side, record)
@@ -180,6 +186,14 @@ class AsOfOperator(Accounting[Joined]):
             *buffered(Side.LEFT, self._lefts.of(key), left_reach, pending=True),
             *buffered(Side.RIGHT, rights, right_reach, pending=False),
         ]
+
+    def _corrects(self, side: int, record: Record) -> bool:
+        """Return whether a redriven record that is late finds, or is found by, all that the state is to have for it.
+
+        A left one that is not to be joined yet has the right ones before it still; a right one is for those left ones
+        that are not joined yet.
+        """
+        return mark_of(record) is not None and record.timestamp + self._reach[side] >= self.clock.time
 
     def _without_key(self, side: int, record: Record) -> None:
         if side == Side.LEFT and self.join.how is How.LEFT:

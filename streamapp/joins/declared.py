@@ -110,6 +110,11 @@ class Described:
         """How often (ms) something may be due by the wall clock: never."""
         return None
 
+    @property
+    def waiting(self) -> int:
+        """How far (ms) the clock may go past a record of a stream until none of its results is to come; 0 = at once."""
+        return 0
+
     def written_by(self, declared: Declared) -> Self:
         """Return the join that wrote a state, or raise a StateMismatch."""
         return rebuilt(self, declared)  # type: ignore[no-any-return]

@@ -71,6 +71,11 @@ class Join(TakingOver, Protocol[R]):
         """How often (ms) it is to be looked whether something is due by the wall clock; None = nothing ever is."""
         ...
 
+    @property
+    def waiting(self) -> int:
+        """How far (ms) the clock may go past a record of a stream until none of its results is to come; 0 = at once."""
+        ...
+
     def start(self, state: State) -> Operator[R]:
         """Begin, or go on, with what the state of a partition holds.
 

@@ -62,6 +62,11 @@ class NWayJoin(Described):
         """Those of them whose table is a plain one."""
         return frozenset(n for n, join in enumerate(self.joins, 1) if join.history is None)
 
+    @property
+    def waiting(self) -> int:
+        """How far (ms) the clock may go past a record of the stream until its result is not to come any more."""
+        return self.joins[0].waiting
+
     def declared(self) -> Declared:
         """Return what is kept with the state of what is declared."""
         each = [join.declared() for join in self.joins]

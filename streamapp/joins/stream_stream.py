@@ -16,6 +16,7 @@ from functools import partial
 
 from streamapp.joins.buffer import Buffer
 from streamapp.joins.clock import END
+from streamapp.joins.corrections import mark_of
 from streamapp.joins.declared import Declared, Described, changes, earlier
 from streamapp.joins.explanation import Explanation, Verdict, candidate, closest, unusable
 from streamapp.joins.held import Held, buffered
@@ -66,6 +67,11 @@ class StreamStreamJoin(Described):
     def reach(self) -> tuple[int, int]:
         """How far (ms) the clock may go past a record of the left side, and of the right one, before it is over."""
         return self.after + self.grace, self.before + self.grace
+
+    @property
+    def waiting(self) -> int:
+        """How far (ms) the clock may go past a record until none of its results is to come."""
+        return max(self.reach)
 
     def take_over(self, was: StreamStreamJoin) -> list[str]:
         """Return what may be missing in the results after the state of another such join is taken over."""
@@ -134,7 +140,10 @@ class StreamStreamOperator(Accounting[Joined]):
                     if now > due:
                         due = self._close(now)
             elif timestamp < now - grace:
-                ledger.late(self.balance, side, record, now - grace - timestamp)
+                if mark_of(record) is not None and self._correct(side, record, key, value, now):
+                    due = self._due()
+                else:
+                    ledger.late(self.balance, side, record, now - grace - timestamp)
                 continue
             view = views[side]
             left, right, key = windows[key]
@@ -199,6 +208,29 @@ class StreamStreamOperator(Accounting[Joined]):
             for one in buffered(view.side, window.side(view.side), view.reach)
             if one.timestamp + view.reach >= now
         ]
+
+    def _correct(self, side: int, record: Record, key: bytes, value: bytes, now: int) -> bool:
+        """Join a redriven record that is late with what the state still has; return whether it has any of its window.
+
+        Partners whose windows are closed have left the state, and may have been told as unmatched: it joins none of
+        them, and is told as partly late. Those that are still to come find it as long as its own window is open.
+        """
+        view, other, timestamp = self._views[side], self._views[1 - side], record.timestamp
+        first = max(timestamp - view.back, now - other.reach)
+        others = between(self._windows.look(key).side(other.side), first, timestamp + view.ahead)
+        if not others and timestamp + view.reach < now:
+            return False
+        here = view.mine.add(key, value, timestamp, record.offset, bool(others))
+        place(self._windows[key].side(side), here)
+        self.balance.matched += bool(others)
+        for there in others:
+            if not there.matched:
+                other.mine.match(there)
+                self.balance.matched += 1
+            left, right = (there, here) if side else (here, there)
+            self._ledger.results.append(Joined(key, left, right, max(timestamp, there.timestamp)))
+        self._ledger.partly_late(side, record, now - self.join.grace - timestamp)
+        return True
 
     def _without(self, side: int, record: Record, now: int) -> None:
         """Account for a record without a key or a value; it joins nothing, and does not move the clock."""

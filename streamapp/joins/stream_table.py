@@ -17,6 +17,7 @@ from typing import Final, Generic, TypeVar
 
 from streamapp.joins.buffer import Buffer
 from streamapp.joins.clock import BEGINNING, END
+from streamapp.joins.corrections import mark_of
 from streamapp.joins.declared import LAYOUT, ROWS_APART, Declared, Described, changes, earlier
 from streamapp.joins.explanation import Explanation, Lookup, Verdict, explain_update, unusable
 from streamapp.joins.held import Held, buffered
@@ -80,6 +81,11 @@ class StreamTableJoin(TableLookup, Described):
         fields = ("how", "ttl", "grace") if self.history is None else ("how", "ttl", "history", "grace")
         layout = ROWS_APART if self.history is None else LAYOUT
         return Declared.of(f"a join of a stream with a {self.kind} table", self, *fields, layout=layout)
+
+    @property
+    def waiting(self) -> int:
+        """How far (ms) the clock may go past a record of the stream until its result is not to come any more."""
+        return self.grace or 0
 
     def take_over(self, was: StreamTableJoin) -> list[str]:
         """Return what may be missing in the results after the state of another such join is taken over."""
@@ -229,13 +235,22 @@ class StreamTableOperator(Accounting[R], Generic[R]):
                 self.clock.advance(record.timestamp)
             self._join(record)
         elif (late_by := self.clock.time - self._grace - record.timestamp) > 0:
-            self._ledger.late(self.balance, Side.LEFT, record, late_by)
+            if self._corrects(record):
+                self._join(record)
+            else:
+                self._ledger.late(self.balance, Side.LEFT, record, late_by)
         elif record.key is None:
             self._join(record)
         else:
             self.clock.advance(record.timestamp)
             self._buffer.add(record.key, record.value, record.timestamp, record.offset)
             self._release()
+
+    def _corrects(self, record: Record) -> bool:
+        """Return whether a redriven record that is late finds the rows of its own time: the history reaches back."""
+        return mark_of(record) is not None and all(
+            isinstance(table, VersionedTable) and table.reaches(record.timestamp) for table in self.tables
+        )
 
     def _release(self) -> None:
         """Join the records that have waited long enough."""

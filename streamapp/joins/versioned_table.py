@@ -65,6 +65,10 @@ class VersionedTable:
     def _horizon(self) -> int:
         return max(self._clock.time - self.history, self._floor)
 
+    def reaches(self, timestamp: int) -> bool:
+        """Return whether the rows of a time (ms) are still known."""
+        return timestamp >= self._horizon
+
     def at(self, key: bytes, timestamp: int) -> Row | None:
         """Give the row of a key as it was at a time (ms); None too where the history does not reach back so far."""
         current = self._current.version(key)

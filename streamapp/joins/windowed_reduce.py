@@ -79,6 +79,11 @@ class WindowedReduce(Described, Generic[A]):
         """From the start of one window to that of the next (ms)."""
         return self.size if self.advance is None else self.advance
 
+    @property
+    def waiting(self) -> int:
+        """How far (ms) the clock may go past a record until none of its results is to come."""
+        return self.size + self.grace
+
     def starts(self, timestamp: int) -> range:
         """Give the starts of the windows that hold a time (ms)."""
         return starts(timestamp, self.size, self.step)

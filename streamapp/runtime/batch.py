@@ -7,7 +7,7 @@ import itertools
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import cast
+from typing import Final, Self, cast
 
 import faust
 from faust.types import TP, AppT, ConsumerMessage, Message
@@ -17,6 +17,8 @@ from streamapp.kafka.unreadable import Readable
 from streamapp.runtime.work import Work
 
 __all__ = ["Batch", "BatchSchema", "Merged", "message_of"]
+
+HEADERS: Final = operator.attrgetter("headers")
 
 
 class Batch:
@@ -53,6 +55,11 @@ class Batch:
         return [record.value for record in self.records]
 
     @cached_property
+    def headed(self) -> bool:
+        """Whether any record has headers."""
+        return any(map(HEADERS, self.records))
+
+    @cached_property
     def timestamps(self) -> list[int]:
         """The records' event times (ms)."""
         return [record.timestamp for record in self.records]
@@ -73,6 +80,15 @@ class Batch:
         part = Batch(self.tp, self.records[start:stop], self.work)
         part.places = None if self.places is None else self.places[start:stop]
         return part
+
+    def some(self, numbers: Sequence[int]) -> Self:
+        """Return some of the records, by their places in the batch, with the same work."""
+        other = copy.copy(self)
+        for column in ("keys", "values", "timestamps", "latest"):
+            vars(other).pop(column, None)
+        other.records = [self.records[number] for number in numbers]
+        other.places = None if self.places is None else [self.places[number] for number in numbers]
+        return other
 
     def anew(self) -> Batch:
         """Return the same records, and the columns that were looked at, with work of their own."""
@@ -142,6 +158,12 @@ class Merged(Batch):
     def source(self, number: int) -> TP:
         """Return the partition that a record is from, by its place in the batch."""
         return self.tps[self.sources[number]]
+
+    def some(self, numbers: Sequence[int]) -> Self:
+        """Return some of the records, by their places in the batch, with the same work."""
+        other = super().some(numbers)
+        other.sources = [self.sources[number] for number in numbers]
+        return other
 
     def by_partition(self) -> list[Batch]:
         """Return the records of each partition, with the same work."""

@@ -19,12 +19,13 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-from streamapp.formats.format import Format
+from streamapp.formats.format import FormatDeclaration
 from streamapp.joins import SideOutput
 from streamapp.kafka.record import Result, Stamped
 from streamapp.runtime.batch import Batch
 from streamapp.runtime.inputs import Input
 from streamapp.topology.base import JoiningApp
+from streamapp.topology.corrections import marks_of, with_marks
 from streamapp.topology.declaration import SinkLike
 from streamapp.topology.features import BY_KEY, Features, Members, with_members
 from streamapp.topology.gathering import EnrichmentDeclaration, enrichment, gathering
@@ -47,10 +48,13 @@ class EnrichmentSink(Sink[Featured | Gathered]):
     def send(self, batch: Batch, results: Sequence[Featured | Gathered]) -> None:
         """Send results of a batch once the agent is done with it."""
         records: list[Result] = []
+        marks = marks_of(results)
         for result, members in zip(results, self._told(results), strict=True):
             record = result.record
             # One without headers needs none of its own, either.
             stamp = stamped(result) if getattr(record, "headers", True) else cast(Stamped, record)
+            if marks:
+                stamp = with_marks(stamp, marks.get(id(result), ()))
             records.append((stamp, with_members(record, members)))
         self.output.send(batch, records, origin=self._origin)
 
@@ -78,8 +82,8 @@ class EnrichedStream:
         null_key: SinkLike | None = None,
         rejected: SinkLike | None = None,
         tell: Callable[[SideOutput], None] | None = None,
-        format: Format | None = None,  # noqa: A002
-        key_format: Format | None = None,
+        format: FormatDeclaration | None = None,  # noqa: A002
+        key_format: FormatDeclaration | None = None,
     ) -> JoinProcessor[Any]:
         """Send each record with its features to a topic, in the order in which they came.
 

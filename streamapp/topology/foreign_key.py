@@ -23,7 +23,7 @@ from streamapp.joins import ForeignKeyJoin, Joined, Record, Side
 from streamapp.joins.foreign_key import LeftHalf, RightHalf
 from streamapp.joins.foreign_key_sides import Answer, Message, Subscription
 from streamapp.kafka.partitioner import partition_of
-from streamapp.kafka.record import Envelope, Result, Stamped
+from streamapp.kafka.record import Envelope, Headers, Result, Stamped
 from streamapp.kafka.refusals import RecordRefusedError
 from streamapp.runtime.batch import Batch
 from streamapp.runtime.inputs import Input
@@ -31,6 +31,7 @@ from streamapp.runtime.output import Output
 from streamapp.runtime.work import Origin, Results
 from streamapp.settings import Guarantee
 from streamapp.topology.base import JoiningApp
+from streamapp.topology.corrections import Corrected, marks_of
 from streamapp.topology.declaration import JoinDeclaration
 from streamapp.topology.processor import JoinError
 from streamapp.topology.sink import NO_HEADERS, MakeValue, Sink
@@ -73,9 +74,12 @@ class ForeignKeyDeclaration(JoinDeclaration[Message]):
 
 
 def _send(
-    output: Output, batch: Batch, messages: Iterable[Subscription | Answer], origin: Origin | None = None
+    output: Output,
+    batch: Batch,
+    messages: Iterable[tuple[Subscription | Answer, Headers]],
+    origin: Origin | None = None,
 ) -> None:
-    records = [(Envelope(one.to, one.timestamp, NO_HEADERS, one), one.encode()) for one in messages]
+    records = [(Envelope(one.to, one.timestamp, headers, one), one.encode()) for one, headers in messages]
     output.send(batch, records, rekeyed=True, origin=origin)
 
 
@@ -86,8 +90,11 @@ class _LeftSink(Sink[Message]):
 
     def send(self, batch: Batch, results: Sequence[Message]) -> None:
         """Send what the left half made of a batch once the agent is done with it."""
-        super().send(batch, [result for result in results if type(result) is Joined])
-        _send(self.subscriptions, batch, [one for one in results if type(one) is Subscription], self._asked)
+        marks = marks_of(results)
+        joined = [result for result in results if type(result) is Joined]
+        super().send(batch, Corrected(joined, marks) if marks else joined)
+        asked = [(one, marks.get(id(one), NO_HEADERS)) for one in results if type(one) is Subscription]
+        _send(self.subscriptions, batch, asked, self._asked)
 
     def _asked(self, stamped: Stamped) -> tuple[str, Record]:
         asked: Subscription = cast(Envelope, stamped).source
@@ -99,8 +106,13 @@ class _AnswerSink(Sink[Message]):
 
     def send(self, batch: Batch, results: Sequence[Message]) -> None:
         """Send the answers of a batch once the agent is done with it."""
-        answers = (cast(Answer, one) for one in results)
-        _send(self.output, batch, (msgspec.structs.replace(one, partition=batch.partition) for one in answers))
+        marks = marks_of(results)
+        answers = ((cast(Answer, one), marks.get(id(one), NO_HEADERS)) for one in results)
+        _send(
+            self.output,
+            batch,
+            ((msgspec.structs.replace(one, partition=batch.partition), headers) for one, headers in answers),
+        )
 
 
 class _Answers(Output):

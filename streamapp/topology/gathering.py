@@ -28,6 +28,7 @@ from streamapp.runtime.work import Results
 from streamapp.settings import Guarantee
 from streamapp.topology.base import JoiningApp
 from streamapp.topology.copies import Marked, mark, place, without_mark
+from streamapp.topology.corrections import meant_for, unaddressed
 from streamapp.topology.declaration import Declaration
 from streamapp.topology.features import BY_KEY, FeatureFields, Features, Members, Usable
 from streamapp.topology.processor import JoinError, JoinProcessor
@@ -105,7 +106,7 @@ def gathering(
         # Questions say of which record they are: at least once, some are there twice.
         processor = EnrichmentDeclaration(app, f"{name}-by-{told}", join, [Input(output.topic, 0)]).processor()
         processor.into(_AnswerSink(answers, group=by, members=Members(list(features))))
-    _ask(app, source.topic, records, questions, usable)
+    _ask(app, source.topic, f"{EnrichmentProcessor.noun} {name}", records, questions, usable)
     app.declared.internal[answers.topic] = answers
     app.derived[answers.topic] = source.topic
     app.declared.alike |= dict.fromkeys((answers.topic, records.topic), source.topic)
@@ -115,7 +116,9 @@ def gathering(
     return EnrichmentDeclaration(app, name, join_, inputs, origin=source.topic)
 
 
-def _ask(app: JoiningApp, source: str, records: Output, questions: Mapping[str, _Questions], usable: Usable) -> None:
+def _ask(
+    app: JoiningApp, source: str, title: str, records: Output, questions: Mapping[str, _Questions], usable: Usable
+) -> None:
     """Have an agent send records to where they wait, and their questions to where these are answered."""
     app.declared.read(source)
     internal = {output.topic: output for output in (records, *questions.values())}
@@ -127,7 +130,8 @@ def _ask(app: JoiningApp, source: str, records: Output, questions: Mapping[str, 
     all_groups = _encode(list(questions))
 
     async def run(batches: AsyncIterable[Batch]) -> None:
-        async for batch in batches:
+        async for arrived in batches:
+            batch = meant_for(arrived, title)
             topic_id = app.resumption.positions.ids.get(source, "").encode()
             waiting: defaultdict[int, list[Result]] = defaultdict(list)
             asked: dict[str, list[Result]] = {by: [] for by in questions}
@@ -138,7 +142,7 @@ def _ask(app: JoiningApp, source: str, records: Output, questions: Mapping[str, 
                 except Refused:
                     keys = {}  # it is told where it waits
                 marked = mark(tp.partition, record.offset, topic_id)
-                headers = [*without_mark(record.headers), (ASKED, all_groups if keys else b""), marked]
+                headers = [*unaddressed(without_mark(record.headers)), (ASKED, all_groups if keys else b""), marked]
                 copy = Envelope(record.key, record.timestamp, headers, record, tp)
                 waiting[tp.partition].append((copy, record.value))
                 for by, key in keys.items():

@@ -18,6 +18,7 @@ from streamapp.runtime.work import Rejected
 from streamapp.settings import Guarantee
 from streamapp.topology.base import JoiningApp
 from streamapp.topology.copies import mark, without_mark
+from streamapp.topology.corrections import meant_for
 from streamapp.topology.tombstones import Tombstones
 from streamapp.worker.growth import REPARTITIONING
 
@@ -79,8 +80,8 @@ def repartition(
     deleted = Tombstones(app.settings, source, name) if tombstones else None
 
     async def run(batches: AsyncIterable[Batch]) -> None:
-        async for batch in batches:
-            results: list[Result] = []
+        async for arrived in batches:
+            batch, results = meant_for(arrived), list[Result]()
             topic_id = app.resumption.positions.ids.get(source, "").encode() if topic in app.declared.copied else None
             for number, record in enumerate(batch):
                 try:

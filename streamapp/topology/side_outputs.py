@@ -16,6 +16,7 @@ from streamapp.formats.serde import came
 from streamapp.formats.undecodable import Reason as Letter
 from streamapp.joins import Reason, SideOutput
 from streamapp.joins import Record as JoinRecord
+from streamapp.joins.corrections import JOIN
 from streamapp.kafka.record import Envelope, Record, Result, Stamped
 from streamapp.rate_limit import RateLimit
 from streamapp.runtime.output import DeadLetters, Output
@@ -69,7 +70,7 @@ class SideOutputs:
 
     In a topic, such a record has its own key, value and event time, and headers that say where it is from and why it is
     there: ``topic``, ``partition``, ``offset``, ``reason``, ``late_by_ms`` if it was late or partly late, ``detail`` if
-    there is one. Its own headers follow, unless the join has kept it for a time.
+    there is one, ``streamapp-join``. Its own headers follow, unless the join has kept it for a time.
 
     Those that cannot be joined go to the dead letters if no topic is named for their reason. An update that is only
     older than the row that it would update (``superseded``) is counted, as late and unmatched records are, and as those
@@ -151,6 +152,7 @@ class SideOutputs:
             headers.append(("late_by_ms", str(one.late_by).encode()))
         if one.detail:
             headers.append(("detail", one.detail.encode()))
+        headers.append((JOIN, self._title.encode()))
         return Envelope(record.key, record.timestamp, [*headers, *without_mark(getattr(record, "headers", ()))], one)
 
     def _origin(self, stamped: Stamped) -> tuple[str, Record]:

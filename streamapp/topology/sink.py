@@ -9,13 +9,14 @@ from typing import Any, Final, Generic, TypeVar, cast
 import msgspec
 
 from streamapp.explain.lineage import Lineage
-from streamapp.formats.content import Content, content_of, content_type, headers_of_result
+from streamapp.formats.content import are_of_another, headers_of_result
 from streamapp.joins import Enriched, Event, Joined, Record, Row, Side, WindowedValue
 from streamapp.joins.records import Buffered
 from streamapp.kafka.record import Envelope, Headers, Result, Stamped
 from streamapp.runtime.batch import Batch
 from streamapp.runtime.output import Output
 from streamapp.topology.copies import HEADER, without_mark
+from streamapp.topology.corrections import marks_of, with_marks
 from streamapp.windows.aggregate import Value
 from streamapp.windows.enrichment import Featured
 from streamapp.windows.gathering import Gathered
@@ -89,6 +90,9 @@ class Sink(Generic[R]):
         if (lineage := self.lineage) is not None:
             made_of = [lineage.headers(result, batch.partition) for result in results]
             records = [(_with(record, headers), made) for (record, made), headers in zip(records, made_of, strict=True)]
+        if marks := marks_of(results):
+            marked = [marks.get(id(result), ()) for result in results]
+            records = [(with_marks(record, own), made) for (record, made), own in zip(records, marked, strict=True)]
         self.output.send(batch, records, origin=self._origin)
 
     def _origin(self, sent: Stamped) -> tuple[str, Record] | None:
@@ -119,7 +123,7 @@ def stamped(result: Value) -> Stamped:
 
 def _own(headers: Sequence[tuple[str, bytes]]) -> Headers | None:
     """Return the headers of a result that is made of a record with these; None = the same."""
-    if content_of(content_type(headers)) is Content.EVENT:
+    if are_of_another(headers):
         return headers_of_result(without_mark(headers))
     return list(headers[:-1]) if headers[-1][0] == HEADER else None
 

@@ -17,6 +17,7 @@ from streamapp.runtime.cycles import Flow
 from streamapp.runtime.work import Rejected
 from streamapp.settings import OnFailure
 from streamapp.topology.base import JoiningApp
+from streamapp.topology.corrections import meant_for
 from streamapp.topology.ends import End
 from streamapp.topology.roots import TopicRoot
 from streamapp.topology.step_sink import letter
@@ -63,6 +64,7 @@ class StepAgent:
 
     def send(self, batch: Batch) -> None:
         """Send what comes of a batch once the agent is done with it."""
+        batch = meant_for(batch)
         made: defaultdict[End, list[TypedRecord[Value]]] = defaultdict(list)
         rejected: dict[int, Rejected] = {}
         place = _places(batch)

@@ -16,10 +16,12 @@ from streamapp.functions.failure import refusal
 from streamapp.functions.record import TypedRecord
 from streamapp.functions.steps import Path, Tree
 from streamapp.joins import Event, Record, Refused
-from streamapp.kafka.record import Envelope, Stamped
+from streamapp.joins.corrections import HEADER
+from streamapp.kafka.record import Envelope, Headers, Stamped
 from streamapp.runtime.batch import Batch
 from streamapp.runtime.output import DeadLetters, Output
 from streamapp.runtime.work import Rejected
+from streamapp.topology.corrections import marks_of
 from streamapp.topology.ends import End
 from streamapp.topology.sink import Sink, stamped
 from streamapp.windows.aggregate import Value
@@ -73,22 +75,26 @@ class StepSink(Sink[R]):
             topic, found = self._found(record.origin) or (batch.topic, Event(record.key, None, record.timestamp))
             rejected.append(letter(TP(topic, batch.partition), found, error))
 
+        marks = marks_of(results)
         for some in [[result] for result in results] if self.single else [results]:
-            for side, records in self._records(some).items():
+            for side, records in self._records(some, marks).items():
                 for end, sent in self.trees[side].run(records, reject) if side in self.trees else ():
                     made[end] += sent
         for end, sent in made.items():
             end.send(batch, sent, origin=self._origin)
         self.dead_letters.reject(batch, rejected)
 
-    def _records(self, results: Sequence[R]) -> Mapping[str, list[TypedRecord[Value]]]:
-        """Return the records of results, by side output."""
+    def _records(self, results: Sequence[R], marks: Mapping[int, Headers]) -> Mapping[str, list[TypedRecord[Value]]]:
+        """Return the records of results, by side output, with the marks of those that are corrections."""
         records: defaultdict[str, list[TypedRecord[Value]]] = defaultdict(list)
         for result in results:
             if isinstance(result, Emitted):
-                records[result.side].append(result.record.replace(origin=result))
+                side, record = result.side, result.record.replace(origin=result)
             else:
-                records[""].append(self._typed(result))
+                side, record = "", self._typed(result)
+            if own := marks.get(id(result)):
+                record = record.replace(headers=[*own, *(one for one in record.headers if one[0] != HEADER)])
+            records[side].append(record)
         return records
 
     def _typed(self, result: Value) -> TypedRecord[Value]:

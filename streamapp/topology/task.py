@@ -18,6 +18,7 @@ from streamapp.runtime.rows import Rows
 from streamapp.runtime.uncommitted import Uncommitted
 from streamapp.runtime.work import Work
 from streamapp.topology.copies import Copies
+from streamapp.topology.corrections import SECTION, Corrections
 from streamapp.topology.provenance import TAKEN, Provenance, Redone
 
 __all__ = ["RowStore", "Task"]
@@ -83,6 +84,8 @@ class Task(Generic[R]):
         if self._traced:
             state.tables = {n: TracedRows(rows, state.section(b"updates%d/" % n)) for n, rows in self._tables.items()}
         self.operator = self._join.start(state)
+        #: Which results are made of redriven records.
+        self.corrections = Corrections(state.section(SECTION), self._join.waiting, self._join.tables)
         #: A stored event clock (ms) that is ahead of the wall clock by more than a record may be.
         self._beyond = None if strict else wall.beyond
         wall.strict = False
@@ -158,6 +161,8 @@ class Task(Generic[R]):
         return self._changed(self.operator.process(()))
 
     def _changed(self, output: Output[R]) -> Output[R]:
+        if self.corrections:
+            output = self.corrections.settle(output, self.operator.clock.time)
         self._store.timestamp = max(0, self.operator.clock.now or 0)
         self._state.commit()
         return output

@@ -15,12 +15,13 @@ from typing import ClassVar, Protocol, cast
 
 import msgspec
 
-from streamapp.formats.format import Format
+from streamapp.formats.format import FormatDeclaration
 from streamapp.joins import SideOutput
 from streamapp.kafka.record import Envelope, Headers, Result
 from streamapp.runtime.batch import Batch
 from streamapp.runtime.inputs import Input
 from streamapp.topology.base import JoiningApp
+from streamapp.topology.corrections import marks_of
 from streamapp.topology.declaration import Declaration, SinkLike, checked, one_of
 from streamapp.topology.processor import JoinProcessor
 from streamapp.topology.side_outputs import by_reason
@@ -99,6 +100,7 @@ class WindowSink(Sink[Windowed]):
         """Send results of a batch once the agent is done with it."""
         value: MakeValue = json_value if self.value is None else self.value
         records: list[Result] = []
+        marks = marks_of(results)
         for result in results:
             headers: Headers = NO_HEADERS
             if self.bounds is Bounds.HEADERS:
@@ -106,6 +108,8 @@ class WindowSink(Sink[Windowed]):
             made = value(result)
             if made is not None and type(made) is not bytes:
                 made = msgspec.json.encode(made)
+            if marks:
+                headers = [*marks.get(id(result), ()), *headers]
             records.append((Envelope(result.key, result.timestamp, headers, result), made))
         self.output.send(batch, records, origin=self._origin)
 
@@ -153,8 +157,8 @@ class WindowDeclaration(Declaration[Windowed]):
         null_key: SinkLike | None = None,
         rejected: SinkLike | None = None,
         tell: Callable[[SideOutput], None] | None = None,
-        format: Format | None = None,  # noqa: A002
-        key_format: Format | None = None,
+        format: FormatDeclaration | None = None,  # noqa: A002
+        key_format: FormatDeclaration | None = None,
     ) -> WindowProcessor:
         """Send the results to a topic, and each record that does not count to another one, if it is named.
 

@@ -36,6 +36,8 @@ __all__ = ["CountWindows", "CountWindowsOperator", "each", "last"]
 
 #: Records of a window: a key's are one row of the state.
 COUNT_MAX: Final = 10_000
+#: Few windows wait for longer (ms) until they are full.
+LONG_MS: Final = 86_400_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +76,11 @@ class CountWindows:
     def kind(self) -> str:
         """What they are called in a declaration."""
         return "aggregates in windows by count"
+
+    @property
+    def span(self) -> int:
+        """How far (ms) the end of a window may be behind a record in it, as a rule: some wait for longer."""
+        return LONG_MS
 
     def check(self, join: WindowedAggregate) -> None:
         """Take any aggregates, for final results."""

@@ -56,6 +56,11 @@ class LookBack:
         """What they are called in a declaration."""
         return "aggregates in look-back windows"
 
+    @property
+    def span(self) -> int:
+        """How far (ms) the end of a window may be behind a record in it."""
+        return self.size
+
     def check(self, join: WindowedAggregate) -> None:
         """Take any aggregates, and no ``every``."""
         if join.every is not None:

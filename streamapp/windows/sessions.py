@@ -30,6 +30,8 @@ __all__ = ["Sessions", "SessionsOperator", "session"]
 _ORDER: Final = operator.attrgetter("end", "start", "key")
 _START: Final = operator.attrgetter("start")
 
+#: Few sessions are longer (ms).
+LONG_MS: Final = 86_400_000
 #: The first and the last time (ms) of a session.
 Bounds = tuple[int, int]
 
@@ -52,6 +54,11 @@ class Sessions:
     def kind(self) -> str:
         """What they are called in a declaration."""
         return "aggregates in sessions"
+
+    @property
+    def span(self) -> int:
+        """How far (ms) the end of a session may be behind a record in it, as a rule: some go on for longer."""
+        return max(self.gap, LONG_MS)
 
     def check(self, join: WindowedAggregate) -> None:
         """Raise a ValueError for aggregates that cannot be merged, as sessions are by a record between them."""

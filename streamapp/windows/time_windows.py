@@ -18,6 +18,8 @@ from streamapp.windows.zones import zone_of
 __all__ = ["TimeWindows", "hopping", "tumbling"]
 
 DAY_MS: Final = 86_400_000
+#: By how much a day may be longer, when the clocks are changed.
+HOUR_MS: Final = 3_600_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +60,11 @@ class TimeWindows:
     def kind(self) -> str:
         """What they are called in a declaration."""
         return "aggregates in time windows"
+
+    @property
+    def span(self) -> int:
+        """How far (ms) the end of a window may be behind a record in it."""
+        return self.size if self.zone is None else self.size + HOUR_MS
 
     def check(self, join: WindowedAggregate) -> None:
         """Take any aggregates."""

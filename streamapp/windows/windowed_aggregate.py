@@ -30,6 +30,11 @@ class Windows(Protocol):
         """What they are called in a declaration."""
         ...
 
+    @property
+    def span(self) -> int:
+        """How far (ms) the end of a window may be behind a record in it, as a rule."""
+        ...
+
     def check(self, join: WindowedAggregate) -> None:
         """Raise a ValueError for aggregates that are not for such windows."""
         ...
@@ -95,6 +100,11 @@ class WindowedAggregate(Described):
     def values(self) -> JsonFields | CheckedFields:
         """Returns the values that the aggregates take of a record."""
         return fields_for(self.aggregates.values(), self.fields)
+
+    @property
+    def waiting(self) -> int:
+        """How far (ms) the clock may go past a record until none of its results is to come."""
+        return self.windows.span + self.grace
 
     def start(self, state: State) -> Operator[Windowed]:
         """Begin, or go on, with what the state holds."""

@@ -21,6 +21,7 @@ FLOORS = (
     ("state",),
     ("advice",),
     ("browse",),
+    ("redrive",),
     ("embedded_kafka", "repartitioning", "reset"),
     ("replay",),
     ("produce",),
@@ -38,6 +39,7 @@ FLOORS = (
     ("measures",),
     ("joins",),
     ("extras",),
+    ("mending",),
     ("conditions", "loopback", "misspelt", "rate_limit"),
     ("errors",),
 )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import cast
 
 from streamapp.app import app
 from streamapp.explain.evidence import EvidenceTopic, Match, dead_letters
+from streamapp.formats.registered import RegisteredData, UnfetchedError
 from streamapp.formats.undecodable import Undecodable
 from streamapp.joins import Clock, Event, Explanation, Reason, Refused, Side, SideOutput, StreamTableJoin, Verdict
 from streamapp.joins import Record as JoinRecord
@@ -14,13 +15,12 @@ from streamapp.joins.explanation import explain_update
 from streamapp.joins.table import Table
 from streamapp.kafka.log_reader import Logged
 from streamapp.kafka.record import Record
-from streamapp.pipelines.clicks import values
+from streamapp.pipelines.clicks import registered, values
 from streamapp.pipelines.clicks.formats import sides
 from streamapp.pipelines.clicks.made import splicing
 from streamapp.pipelines.clicks.results import reason_of
 from streamapp.pipelines.clicks.tables import profiles as table
 from streamapp.pipelines.clicks.topics import joined_data, unmatched_clicks, user_clicks, user_profiles
-from streamapp.runtime.decoding import Decoder
 from streamapp.runtime.inputs import Input
 from streamapp.runtime.rows import Rows
 from streamapp.runtime.work import Work
@@ -30,24 +30,29 @@ __all__ = ["ClickJoin"]
 
 
 def _unmatched(found: Logged, click: Logged) -> SideOutput | None:
-    return SideOutput(reason_of(found.value or b""), Side.LEFT, click) if _made_of(found, click) else None
+    told = SideOutput(reason_of(found.value or b""), Side.LEFT, click)
+    return told if _made_of(found, click, registered.unmatched) else None
 
 
 def _joined(found: Logged, click: Logged) -> Match | None:
-    return Match() if _made_of(found, click) else None
+    return Match() if _made_of(found, click, registered.joined) else None
 
 
-def _made_of(found: Logged, click: Logged) -> bool:
-    try:
-        begin = splicing.beginning(sides.clicks.of_result(click))
-    except Undecodable:
+def _made_of(found: Logged, click: Logged, data: RegisteredData | None) -> bool:
+    if (found.timestamp, found.key) != (click.timestamp, click.key):
         return False
-    same = (found.timestamp, found.key) == (click.timestamp, click.key)
-    # MessagePack says before how many fields there are.
-    return same and (found.value or b"").removeprefix(b"\x83").removeprefix(b"\x82").startswith(begin)
+    try:
+        of_click = sides.clicks.of_result(_bare(registered.clicks, click))
+        return splicing.is_of(registered.unframed(data, found), of_click)
+    except (Undecodable, UnfetchedError):
+        return False
 
 
-def _usable(decoder: Decoder[Any]) -> Callable[[JoinRecord], None]:
+def _bare(data: RegisteredData | None, record: Record) -> Record:
+    return record if data is None else registered.bare(data, record)
+
+
+def _usable(decoder: values.Values) -> Callable[[JoinRecord], None]:
     """Return what refuses records that the agents cannot use."""
 
     def check(record: JoinRecord) -> None:
@@ -91,7 +96,7 @@ class ClickJoin:
         except Undecodable as exc:
             return Explanation(verdict=Verdict.REFUSED, clock=None, detail=f"{exc.reason}: {exc}")
         if source != Side.LEFT:
-            value = None if record.value is None else sides.profiles.kept(record)
+            value = None if record.value is None else sides.profiles.kept(_bare(registered.profiles, record))
             row = Event(record.key, value, record.timestamp, record.offset)
             return explain_update(source, row, profiles, Clock())
         return Explanation(

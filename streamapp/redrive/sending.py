@@ -1,0 +1,140 @@
+"""Sending letters once more: the records and their rows in the ledger in transactions, by one command at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Self
+
+import confluent_kafka
+from confluent_kafka import KafkaError, KafkaException, Message
+
+from streamapp.errors import StreamappError
+from streamapp.kafka.admin import SPEC, Cluster
+from streamapp.kafka.clients import librdkafka
+from streamapp.kafka.partition import TP
+from streamapp.kafka.partitioner import partition_of
+from streamapp.kafka.producer import TUNING
+from streamapp.redrive.drafts import Outgoing
+from streamapp.redrive.ledger import Ledger, Row
+from streamapp.settings import Settings
+
+__all__ = ["AT_ONCE", "SendError", "Sender", "place_of"]
+
+#: Records of a transaction.
+AT_ONCE: Final = 500
+#: Seconds that the broker has for each step of a transaction.
+ANSWER_S: Final = 30.0
+#: Milliseconds after which the broker aborts a transaction whose command was killed: until then, or until the command
+#: runs again, workers that read what is committed wait.
+TIMEOUT_MS: Final = 20_000
+#: Errors by which the broker tells a producer that another one has its transactional id now.
+FENCED: Final = frozenset({"_FENCED", "PRODUCER_FENCED", "INVALID_PRODUCER_EPOCH"})
+
+
+class SendError(StreamappError):
+    """Records that could not be sent; the text is one line that says why, and what to do."""
+
+
+def place_of(outgoing: Outgoing, count: int) -> TP:
+    """Return the partition that a record goes to: its own, or that of another key, of so many that there are."""
+    source, key = outgoing.letter.source, outgoing.key
+    if key == outgoing.letter.key and source.offset >= 0 and source.partition < count:
+        return source.tp
+    return TP(source.topic, partition_of(key, count))
+
+
+class Sender:
+    """Sends records in transactions; to be used in a `with`.
+
+    Whoever begins fences who was before, and aborts what that had not committed: from then on the ledger is as it will
+    stay, but for what is sent here.
+
+    Raises:
+        SendError: by all methods, if the broker refuses, or does not answer.
+    """
+
+    def __init__(self, settings: Settings, cluster: Cluster, ledger: Ledger) -> None:
+        self._cluster = cluster
+        self._ledger = ledger
+        self._error: tuple[str, KafkaError] | None = None
+        options = {**TUNING, "transactional.id": f"{ledger.letters}-redrive", "transaction.timeout.ms": TIMEOUT_MS}
+        try:
+            self._producer = confluent_kafka.Producer(librdkafka(settings, options))
+            self._producer.init_transactions(ANSWER_S)
+        except KafkaException as exc:
+            raise _told(exc.args[0]) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._producer.purge()
+        self._producer.flush(0)
+
+    def send(self, records: Sequence[tuple[Outgoing, TP]], there: Sequence[Outgoing] = ()) -> None:
+        """Send records to partitions, all or none; of those that are there already, only the ledger is told."""
+        ends = self._cluster.offsets({tp for _, tp in records}, SPEC.latest())
+        producer, ledger = self._producer, self._ledger
+        try:
+            producer.begin_transaction()
+            for one, tp in records:
+                self._produce(ledger.topic, ledger.key(one.letter), Row(*tp, ends[tp].offset).encode(), 0)
+            for one in there:
+                self._produce(ledger.topic, ledger.key(one.letter), Row(*one.letter.source).encode(), 0)
+            self._flush()
+            for one, tp in records:
+                self._produce(tp.topic, one.key, one.value, tp.partition, one)
+            self._flush()
+            producer.commit_transaction(ANSWER_S)
+        except KafkaException as exc:
+            self._abort()
+            raise _told(exc.args[0]) from None
+        except BaseException:
+            self._abort()
+            raise
+
+    def _produce(
+        self, topic: str, key: bytes | None, value: bytes | None, partition: int, one: Outgoing | None = None
+    ) -> None:
+        place = topic if one is None else str(one.letter.place)
+
+        def delivered(error: KafkaError | None, _: Message) -> None:
+            if error is not None and self._error is None:
+                self._error = place, error
+
+        # librdkafka takes 0 for none, and puts the time of sending there.
+        timestamp = 0 if one is None else max(1, one.timestamp)
+        headers: list[tuple[str, str | bytes | None]] | None = None if one is None else [*one.headers]
+        while True:
+            try:
+                self._producer.produce(
+                    topic, value, key, partition, timestamp=timestamp, headers=headers, on_delivery=delivered
+                )
+            except BufferError:
+                self._producer.poll(0.1)
+            except KafkaException as exc:
+                raise SendError(f"{place} cannot be sent to {topic}: {exc.args[0].str()}") from None
+            else:
+                return
+
+    def _flush(self) -> None:
+        left = self._producer.flush(ANSWER_S)
+        if self._error is not None:
+            place, error = self._error
+            if error.name() in FENCED:
+                raise _told(error)
+            raise SendError(f"{place} cannot be sent: {error.str()}; mend it, or leave it out")
+        if left:
+            raise SendError(f"Kafka did not take {left} records within {ANSWER_S:g} s; the command can be run again")
+
+    def _abort(self) -> None:
+        try:
+            self._producer.abort_transaction(ANSWER_S)
+        except KafkaException:
+            return  # it was fenced, or the broker is away: who begins next aborts it
+
+
+def _told(error: KafkaError) -> SendError:
+    if error.name() in FENCED:
+        return SendError("another redrive of these letters has begun since, and this one has ended: run it again")
+    return SendError(f"{error.str()}; what is sent so far is not sent again")
