@@ -29,6 +29,7 @@ from streamapp.advice.subject import Subject
 from streamapp.advice.taking import Taken, Taking
 from streamapp.joins import IdleTimeout, Side, StreamStreamJoin, Wall
 from streamapp.joins.clock import END
+from streamapp.joins.corrections import mark_of
 from streamapp.measures.distances import Distances
 from streamapp.measures.lateness import Lateness, Measured
 from streamapp.measures.traffic import Traffic
@@ -40,6 +41,7 @@ SEVERAL: Final = (
     "topics are merged by their event times, as by a worker that reads them again; live, the side that comes later is "
     "late by so much more, which only records tell that have their event time in a field (--timestamp)"
 )
+REDRIVEN: Final = Why("redriven", "it was sent once more (streamapp redrive), and is not late as others are")
 NO_ARRIVAL: Final = (
     "{name}: its idle timeout is not counted: when records came is known only where their event time is a field "
     "(--timestamp) and not their timestamp"
@@ -188,21 +190,26 @@ class _Subject:
             measuring.note(NO_ARRIVAL.format(name=subject.name))
         for group in taking.groups():
             idle: dict[int, IdleTimeout] = {}
-            last = None
+            last, redriven = None, False
             for taken in taking.take(group, measuring.asked):
                 if taken.came is not last:
-                    last = taken.came
-                    self._came(taken)
+                    last, redriven = taken.came, mark_of(taken.came.record) is not None
+                    self._came(taken, redriven=redriven)
+                if redriven:
+                    continue
                 if taken.record is None:
                     if taken.why is not None and taken.came.bad is None:
                         self._refused.add(taken.why, taken.place)
                 else:
                     self._taken(taken, idle)
 
-    def _came(self, taken: Taken) -> None:
+    def _came(self, taken: Taken, *, redriven: bool) -> None:
         """Take in a record as it came, once, whatever a join makes of it."""
         measuring, came = self._measuring, taken.came
         measuring.read()
+        if redriven:
+            measuring.bad.add(REDRIVEN, taken.place)
+            return
         if came.bad is not None:
             measuring.bad.add(came.bad, taken.place)
             return

@@ -190,6 +190,17 @@ def test_a_silence_longer_than_the_idle_timeout_makes_late_what_comes_after_it(k
     assert idle["lateness"]["at_most_ms"]["100 %"] == 60_000 + 100 - 200
 
 
+def test_a_record_that_was_sent_once_more_is_not_taken_for_late(kafka) -> None:
+    topics = an_hour_ago(kafka, "advise-redriven")
+    topics.create("views")
+    for at, headers in ((0, None), (60_000, None), (10, [("streamapp-redriven", b"{}")])):
+        topics.send("views", "k", {}, at=at, headers=headers)
+    topics.flush()
+    advice = answer(topics, "advise", "views")
+    assert [(one["kind"], one["offset"]) for one in advice["bad"]] == [("redriven", 2)]
+    assert [join["lateness"]["behind"] for join in advice["joins"]] == [0]
+
+
 def test_how_far_partners_are_apart_says_what_each_window_would_have_matched(kafka) -> None:
     topics = an_hour_ago(kafka, "advise-pairs")
     topics.create("purchases", "views")
