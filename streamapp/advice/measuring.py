@@ -36,7 +36,7 @@ from streamapp.measures.traffic import Traffic
 
 __all__ = ["Measuring", "wall_at"]
 
-#: Of one topic, what has to be known of a worker that reads it live.
+#: What has to be known of several topics, of records that were sent once more, and of an idle timeout.
 SEVERAL: Final = (
     "topics are merged by their event times, as by a worker that reads them again; live, the side that comes later is "
     "late by so much more, which only records tell that have their event time in a field (--timestamp)"
