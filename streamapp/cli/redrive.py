@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -110,6 +110,8 @@ def redrive(
             raise click.UsageError("--from and --until are times")
     if offsets is not None and source is None:
         raise click.UsageError("--offsets needs --source TOPIC")
+    if edit and not execute:
+        raise click.UsageError("--edit needs --execute: what is edited is sent when the editor ends")
     settings = current_settings()
     selection = Selection(
         reasons,
@@ -136,8 +138,7 @@ def redrive(
         if execute:
             redriving.send(picked)
         else:
-            for _ in picked:
-                pass
+            deque(picked, maxlen=0)
     finally:
         _print(redriving, shown, refused, execute=execute)
     ctx.exit(1 if redriving.report.refused else 0)
