@@ -19,6 +19,7 @@ from streamapp.cli.formats import BARE, FORMAT, format_of, registry_of
 from streamapp.cli.group import Command, current_app, current_settings
 from streamapp.conditions import Condition, ConditionError
 from streamapp.formats.named import FormatName
+from streamapp.formats.registered import RegisteredData
 from streamapp.mending import Mending
 from streamapp.pipelines.settings import AppSettings
 from streamapp.redrive.drafts import EditError, FormatsOf, Opening, Outgoing, edited, line, lines
@@ -159,6 +160,9 @@ def _formats(
     @cache
     def formats(topic: str) -> Formats:
         declared = _declared(settings, topic)
+        for each in (declared.value, declared.key):
+            if isinstance(each, RegisteredData) and registry is not None:
+                each.connect(registry, blocks=True)
         return Formats(
             format_of(value, schema, topic, registry) or declared.value,
             format_of(key, key_schema, topic, registry, key=True) or declared.key,
