@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import dataclasses
 import functools
-import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from benchmarks.workload import Input, Record, Workload
 from streamapp.embedded_kafka import EmbeddedKafka
 from streamapp.formats import Avro, Format, Json, MessagePack, Protobuf
 from streamapp.formats.named import FormatName
+from streamapp.pipelines.clicks import avro_results
 
 __all__ = ["FORMATS", "FormatStreamapp", "FormatWorkload", "rates", "table"]
 
@@ -38,10 +38,7 @@ def _format(kind: FormatName, message: str) -> Format:
         case FormatName.PROTOBUF:
             return Protobuf(SCHEMAS / "clicks.proto", message)
         case FormatName.AVRO if message == "Joined":
-            click, profile = (json.loads((SCHEMAS / f"{name}.avsc").read_text()) for name in ("click", "profile"))
-            kinds = {"click": click, "profile": ["null", profile], "join_timestamp": "double"}
-            fields = [{"name": name, "type": type_} for name, type_ in kinds.items()]
-            return Avro({"type": "record", "name": "Joined", "fields": fields})
+            return avro_results.joined(Avro(SCHEMAS / "click.avsc"), Avro(SCHEMAS / "profile.avsc"))
         case FormatName.AVRO:
             return Avro(SCHEMAS / f"{message.lower()}.avsc")
         case _:

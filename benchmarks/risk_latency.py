@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -116,19 +116,25 @@ def create(bootstrap: str, partitions: int) -> None:
 def measure(bootstrap: str, directory: Path, options: argparse.Namespace) -> dict[str, object]:
     """Run a worker under load."""
     create(bootstrap, options.partitions)
-    port = free_port()
     settings = {
         "BROKER": bootstrap,
         "PIPELINES": "risk",
-        "DATADIR": str(directory / "data"),
-        "WEB_PORT": str(port),
         "PARTITIONS": str(options.partitions),
         "PROCESSING_GUARANTEE": options.guarantee,
         "STORE": options.store,
         **({"RISK_MODEL": str(options.model)} if options.model else {}),
     }
-    environment = {f"STREAMAPP_{name}": value for name, value in settings.items()}
-    return under_load("streamapp", environment, directory, options, options.topic, lambda: _model(port))
+    common = {f"STREAMAPP_{name}": value for name, value in settings.items()}
+    first, *others = [
+        {
+            **common,
+            "STREAMAPP_DATADIR": str(directory / f"data{number}"),
+            "STREAMAPP_WEB_PORT": str(free_port()),
+        }
+        for number in range(options.workers)
+    ]
+    port = int(first["STREAMAPP_WEB_PORT"])
+    return under_load("streamapp", first, directory, options, options.topic, lambda: _model(port), others)
 
 
 def under_load(
@@ -138,22 +144,33 @@ def under_load(
     options: argparse.Namespace,
     topic: str,
     more: Callable[[], Mapping[str, float]] = dict,
+    others: Sequence[Mapping[str, str]] = (),
 ) -> dict[str, object]:
-    """Run the worker of a Faust app under load; return how long its results took, and `more` from before its end."""
-    bootstrap, port = environment["STREAMAPP_BROKER"], environment["STREAMAPP_WEB_PORT"]
-    with (directory / "worker.log").open("wb") as log:
-        command = [sys.executable, "-m", "faust", "-A", app, "worker", "-l", "info"]
-        worker = subprocess.Popen(command, env={**os.environ, **environment}, cwd=directory, stdout=log, stderr=log)
+    """Run the worker of a Faust app under load; return how long its results took, and `more` from before its end.
+
+    The `others` are the environments of further workers beside it.
+    """
+    bootstrap = environment["STREAMAPP_BROKER"]
+    command = [sys.executable, "-m", "faust", "-A", app, "worker", "-l", "info"]
+    workers: list[subprocess.Popen[bytes]] = []
     try:
-        wait_until_ready(worker, port, directory / "worker.log")
+        for number, one in enumerate((environment, *others)):
+            with (directory / f"worker{number}.log").open("wb") as log:
+                env = {**os.environ, **one}
+                workers.append(subprocess.Popen(command, env=env, cwd=directory, stdout=log, stderr=log))
+        for number, (worker, one) in enumerate(zip(workers, (environment, *others), strict=True)):
+            wait_until_ready(worker, one["STREAMAPP_WEB_PORT"], directory / f"worker{number}.log")
         number = int(options.rate * (LEAD_S + options.seconds))
         context = multiprocessing.get_context("spawn")
         load = context.Process(target=produce, args=(bootstrap, options.rate, number))
         load.start()
-        return {**_latencies(bootstrap, topic, options, number, worker.pid), **more()}
+        pids = [worker.pid for worker in workers]
+        return {**_latencies(bootstrap, topic, options, number, pids), **more()}
     finally:
-        worker.terminate()
-        worker.wait()
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.wait()
 
 
 def wait_until_ready(worker: subprocess.Popen[bytes], port: str, log: Path) -> None:
@@ -170,17 +187,20 @@ def wait_until_ready(worker: subprocess.Popen[bytes], port: str, log: Path) -> N
     sys.exit(f"the worker is not ready: {log.read_text()[-2000:]}")
 
 
-def _latencies(bootstrap: str, topic: str, options: argparse.Namespace, number: int, pid: int) -> dict[str, object]:
+def _latencies(
+    bootstrap: str, topic: str, options: argparse.Namespace, number: int, pids: Sequence[int]
+) -> dict[str, object]:
     times: list[float] = []
     unscored, came, since, cpu = 0, 0, 0.0, 0.0
     for appended, now, value in read(bootstrap, topic, options.partitions, number):
         came += 1
         since = since or now
         if now - since < LEAD_S * 1000:
-            cpu = _cpu_s(pid)
             continue
+        cpu = cpu or _cpu_s(pids)  # once: the reader must not fall behind
         times.append(now - appended)
         unscored += b'"score":null' in value
+    used, seconds = _cpu_s(pids) - cpu, max(0.001, (now - since) / 1000 - LEAD_S)
     return {
         "rate": options.rate,
         "guarantee": options.guarantee,
@@ -188,7 +208,8 @@ def _latencies(bootstrap: str, topic: str, options: argparse.Namespace, number: 
         "missing": number - came,
         "unscored": unscored,
         **percentiles(times),
-        "worker_cpu_share": round((_cpu_s(pid) - cpu) / max(0.001, (now - since) / 1000 - LEAD_S), 3),
+        "worker_cpu_share": round(used / seconds, 3),
+        "worker_cpu_us": round(used / max(1, len(times)) * 1e6, 1),
     }
 
 
@@ -205,9 +226,9 @@ def _model(port: int) -> dict[str, float]:
     return {"rows_a_run": round(rows / runs, 1), "run_ms": round(1000 * total / runs, 3), "run_p99_ms": 1000 * p99}
 
 
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def _cpu_s(pids: Sequence[int]) -> float:
+    fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
+    return sum(int(one[11]) + int(one[12]) for one in fields) / os.sysconf("SC_CLK_TCK")
 
 
 def arguments(text: str | None) -> argparse.ArgumentParser:
@@ -232,6 +253,7 @@ async def run(
 
 if __name__ == "__main__":
     parser = arguments(__doc__)
+    parser.add_argument("--workers", type=int, default=1, help="that share the partitions")
     parser.add_argument("--model", type=Path, help="an ONNX file (default: the one in the package)")
     parser.add_argument(
         "--topic", default="transaction_scores", help="that is read; transactions: without a worker between"

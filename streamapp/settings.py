@@ -30,6 +30,7 @@ __all__ = [
     "Guarantee",
     "OnFailure",
     "OnLost",
+    "RegistryIds",
     "RegistrySchemas",
     "Settings",
     "SettingsError",
@@ -108,6 +109,15 @@ class RegistrySchemas(enum.StrEnum):
     REGISTER = "register"
     #: They have to be registered already.
     LOOKUP = "lookup"
+
+
+class RegistryIds(enum.StrEnum):
+    """Where the id of the schema of what is written goes; it is read from either place."""
+
+    #: Before the data.
+    DATA = "data"
+    #: Into a header of the record.
+    HEADERS = "headers"
 
 
 class SecurityProtocol(enum.StrEnum):
@@ -199,6 +209,9 @@ class Settings:
     registry_subjects: Subjects = setting(Subjects.TOPIC, values.one_of(Subjects), "what names a schema's subject")
     registry_schemas: RegistrySchemas = setting(
         RegistrySchemas.REGISTER, values.one_of(RegistrySchemas), "how schemas of what is written get their ids"
+    )
+    registry_ids: RegistryIds = setting(
+        RegistryIds.DATA, values.one_of(RegistryIds), "where they are written: before the data, or into headers"
     )
 
     def __post_init__(self) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import heapq
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
-from streamapp.browse.shown import Decoding, Shown
+from streamapp.browse.shown import Decoding, Shown, shown
 from streamapp.conditions import Condition, Seen
 from streamapp.errors import StreamappError
 from streamapp.kafka.admin import Cluster
@@ -106,6 +107,21 @@ class Reading:
 
     def since(self, where: Where) -> Iterator[Chosen]:
         """Go through the records that are meant from a place up to where the partitions end by now, as they come."""
+        for record in self._since(where):
+            if (chosen := self._chosen(record)) is not None:
+                yield chosen
+
+    def count(self, where: Where, most: int | None = None) -> int:
+        """Return how many of these there are, or the `most`; what nothing was asked of is not decoded."""
+        wanted, records = self._selection, self._since(where)
+        if wanted.key is None and wanted.where is None:
+            meant = (True for record in records if wanted.until is None or record.timestamp < wanted.until)
+        else:
+            meant = (True for record in records if self._chosen(record) is not None)
+        return sum(itertools.islice(meant, most))
+
+    def _since(self, where: Where) -> Iterator[Logged]:
+        """Go through the records from a place up to where the partitions end by now."""
         bounds = self._log.bounds(self._tps)
         self.next = {tp: end for tp, (_, end) in bounds.items()}
         match where.kind:
@@ -118,9 +134,7 @@ class Reading:
             case Kind.TIME:
                 found = self._log.at_time(self._tps, where.value)
                 begins = {tp: end if (at := found.get(tp)) is None else at for tp, end in self.next.items()}
-        for record in self._log.between({tp: (begins[tp], end) for tp, end in self.next.items()}):
-            if (chosen := self._chosen(record)) is not None:
-                yield chosen
+        yield from self._log.between({tp: (begins[tp], end) for tp, end in self.next.items()})
 
     def following(self) -> Iterator[Chosen | None]:
         """Go through the records after those, as they are written, without end; None = there is no more by now."""
@@ -131,16 +145,17 @@ class Reading:
                 yield chosen
 
     def _chosen(self, record: Logged) -> Chosen | None:
-        wanted = self._selection
+        wanted, headers = self._selection, record.headers
         if wanted.until is not None and record.timestamp >= wanted.until:
             return None
-        shown = self._decoding.shown(record)
-        texts = _texts(shown.key)
+        key = self._decoding.key(record.key, headers)
+        texts = _texts(key.json)
         if wanted.key is not None and wanted.key not in texts:
             return None
-        if wanted.where is not None and not wanted.where(Seen(texts[-1], record.timestamp, _json(shown.value))):
+        value = self._decoding.value(record.value, headers)
+        if wanted.where is not None and not wanted.where(Seen(texts[-1], record.timestamp, _json(value.json))):
             return None
-        return Chosen(record.timestamp, shown)
+        return Chosen(record.timestamp, shown(record, key, value))
 
 
 def _texts(key: msgspec.Raw) -> tuple[str, ...]:

@@ -10,13 +10,15 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from streamapp.formats.format import Format
+from streamapp.formats.non_finite import printed
 from streamapp.formats.registered import RegisteredData
+from streamapp.formats.registry import RegistryError
 from streamapp.formats.undecodable import Undecodable
 from streamapp.formats.value_forms import form_of
 from streamapp.kafka.log_reader import Logged
 from streamapp.kafka.record import Headers
 
-__all__ = ["Content", "Decoding", "Shown", "moment"]
+__all__ = ["Content", "Decoding", "Shown", "moment", "shown"]
 
 #: Bytes that are no text: ``{"base64": …}``.
 Text: TypeAlias = str | Mapping[str, str]
@@ -77,18 +79,7 @@ class Decoding:
     def shown(self, record: Logged) -> Shown:
         """Return a record as it is shown."""
         headers = record.headers
-        key, value = self.key(record.key, headers), self.value(record.value, headers)
-        return Shown(
-            record.tp.partition,
-            record.offset,
-            moment(record.timestamp),
-            key.json,
-            value.json,
-            _headers(headers),
-            key.format,
-            value.format,
-            value.error or key.error,
-        )
+        return shown(record, self.key(record.key, headers), self.value(record.value, headers))
 
     def value(self, data: bytes | None, headers: Headers) -> Content:
         """Return what the value of a record is."""
@@ -111,6 +102,21 @@ class Decoding:
 NULL: Final = Content(msgspec.Raw(b"null"))
 
 
+def shown(record: Logged, key: Content, value: Content) -> Shown:
+    """Return a record as it is shown, by what its key and value are."""
+    return Shown(
+        record.tp.partition,
+        record.offset,
+        moment(record.timestamp),
+        key.json,
+        value.json,
+        _headers(record.headers),
+        key.format,
+        value.format,
+        value.error or key.error,
+    )
+
+
 def moment(timestamp: int) -> str:
     """Return an event time (ms) as it is shown."""
     at = datetime.datetime.fromtimestamp(0, datetime.UTC) + datetime.timedelta(milliseconds=timestamp)
@@ -120,17 +126,17 @@ def moment(timestamp: int) -> str:
 def _declared(format_: Format, data: bytes, headers: Headers) -> Content:
     try:
         return Content(msgspec.Raw(format_.to_json(data, headers)))
-    except Undecodable as exc:
+    except (Undecodable, RegistryError) as exc:
         return _bytes(data, form_of(data), str(exc))
 
 
 def _told(reader: RegisteredData, data: bytes, headers: Headers) -> Content | None:
-    """Return what a registry says of data; None if it has nothing to do with them."""
+    """Return what a registry says of data, or why that cannot be told; None if it has nothing to do with them."""
     try:
         told = reader.told(data, headers)
-    except Undecodable:
-        return None
-    return Content(msgspec.Raw(told.json), told.format)
+    except (Undecodable, RegistryError) as exc:
+        return _bytes(data, form_of(data), str(exc))
+    return None if told is None else Content(msgspec.Raw(told.json), told.format)
 
 
 def _found(data: bytes) -> Content:
@@ -143,7 +149,7 @@ def _found(data: bytes) -> Content:
         pass
     try:
         if isinstance(unpacked := _unpack(data), dict):
-            return Content(msgspec.Raw(_print(unpacked)), "msgpack")
+            return Content(msgspec.Raw(printed(_print, unpacked)), "msgpack")
     except NOT_SO:
         pass
     return _text(data) or _bytes(data, form_of(data))

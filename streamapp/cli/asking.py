@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Final
 
@@ -15,7 +17,7 @@ from yarl import URL
 from streamapp.errors import StreamappError
 from streamapp.settings import PREFIX, Settings
 
-__all__ = ["AskError", "ask", "ask_until_ready", "worker_url"]
+__all__ = ["AskError", "ask", "ask_until_ready", "session_of", "worker_url"]
 
 #: Answers that another moment changes: a rebalance, too many scans.
 PASSING: Final = frozenset({HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS})
@@ -29,11 +31,22 @@ class AskError(StreamappError):
 
 
 def worker_url(settings: Settings, given: str | None) -> URL:
-    """Return the URL of the worker that is asked."""
+    """Return the URL of the worker that is asked; a UsageError for what is none."""
     try:
-        return URL(given or f"http://{settings.web_name}:{settings.web_port}")
+        url = URL(given or f"http://{settings.web_name}:{settings.web_port}")
+        url.origin()  # raises, too, for what has no host
     except ValueError:
         raise click.UsageError(f"--worker: {given!r} is no URL, such as http://[::1]:6066") from None
+    return url
+
+
+@contextlib.asynccontextmanager
+async def session_of(settings: Settings, within: aiohttp.ClientTimeout) -> AsyncIterator[aiohttp.ClientSession]:
+    """Open a session that shows the token of the views; an answer may take so long."""
+    # Not by streamapp.web: what is asked here needs no Faust, whose import takes most of a second.
+    headers = {"Authorization": f"Bearer {settings.web_token}"} if settings.web_token else {}
+    async with aiohttp.ClientSession(headers=headers, timeout=within) as session:
+        yield session
 
 
 async def ask(session: aiohttp.ClientSession, url: URL) -> bytes:

@@ -11,13 +11,12 @@ import click
 import msgspec
 from yarl import URL
 
-from streamapp.cli.asking import ask, worker_url
+from streamapp.cli.asking import ask, session_of, worker_url
 from streamapp.cli.group import Command, current_settings
 from streamapp.errors import StreamappError
 from streamapp.explain.answer import Answer
 from streamapp.produce.times import iso_time
 from streamapp.settings import Settings
-from streamapp.web.access import authorization
 from streamapp.web.joins import JoinInfo
 
 __all__ = ["ExplainError", "event_time", "explain"]
@@ -75,7 +74,7 @@ def explain(
 async def _ask(
     settings: Settings, worker: URL, topic: str, join: str | None, place: Sequence[str], query: dict[str, str]
 ) -> list[Answer]:
-    async with aiohttp.ClientSession(headers=authorization(settings.web_token), timeout=TIMEOUT) as session:
+    async with session_of(settings, TIMEOUT) as session:
         joins = msgspec.json.decode(await ask(session, worker / "joins" / ""), type=list[JoinInfo])
         answers: list[Answer] = []
         for one in _reading(joins, join, {topic, settings.topic(topic)}, topic):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import enum
+import math
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 import aiohttp
 import msgspec
+from yarl import URL
 
+from streamapp.cli.asking import AskError, ask, session_of
 from streamapp.cli.sparkline import sparkline
-from streamapp.errors import StreamappError
-from streamapp.settings import PREFIX
+from streamapp.settings import Settings
 
 __all__ = ["HEADS", "Group", "Order", "Report", "Worker", "age", "fetch", "head", "rows", "told"]
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 #: Seconds that a worker may take: it waits for others that are silent.
 TIMEOUT: Final = aiohttp.ClientTimeout(total=10.0)
@@ -22,6 +25,7 @@ TIMEOUT: Final = aiohttp.ClientTimeout(total=10.0)
 POINTS: Final = 20
 HEADS: Final = ("TOPIC", "PARTITION", "LAG", "AGE", "WRITTEN/S", "DONE/S", "OWNER", "15 MINUTES")
 MINUTE_S, HOUR_S = 60, 3_600
+UNKNOWN: Final = "?"
 
 
 class Order(enum.StrEnum):
@@ -73,7 +77,9 @@ class Group(msgspec.Struct):
     group: str
     state: str
     guarantee: str
-    lag: int
+    lag: int | None
+    known_lag: int
+    unknown: int
     lag_seconds: float | None
     workers: list[Worker]
     partitions: list[Partition]
@@ -100,49 +106,29 @@ class Report(msgspec.Struct):
     lags: Mapping[tuple[str, int], Sequence[int]]
 
 
-class Failure(msgspec.Struct):
-    """What a worker answers instead."""
+async def fetch(settings: Settings, worker: URL) -> Report:
+    """Ask a worker for its group and the last minutes of all partitions; an AskError if there is no answer."""
+    async with session_of(settings, TIMEOUT) as session:
+        group = _read(await ask(session, worker / "api/group"), Group)
+        query = {"each": "true", "points": str(POINTS)}
+        history = _read(await ask(session, (worker / "api/group/history").with_query(query)), History)
+    return Report(group, {(one.topic, one.partition or 0): one.lag for one in history.series})
 
-    error: str = ""
 
-
-async def fetch(session: aiohttp.ClientSession, url: str, token: str) -> Report:
-    """Ask a worker for its group and the last minutes; a StreamappError if there is no answer.
-
-    Args:
-        url: of the worker's views.
-        token: that these ask for; "" = none.
-    """
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-
-    async def ask(path: str, query: Mapping[str, str]) -> bytes:
-        try:
-            async with session.get(url.rstrip("/") + path, params=query, headers=headers, timeout=TIMEOUT) as response:
-                body = await response.read()
-        except (aiohttp.ClientError, OSError, TimeoutError) as exc:
-            raise StreamappError(f"no worker answers at {url} (--url, {PREFIX}WEB_PORT): {exc or 'too slow'}") from None
-        if response.status != 200:
-            try:
-                text = msgspec.json.decode(body, type=Failure).error
-            except msgspec.MsgspecError:
-                text = "is it a worker of streamapp?"
-            raise StreamappError(f"{url} answers {response.status}: {text}")
-        return body
-
-    group = msgspec.json.decode(await ask("/api/group", {}), type=Group)
-    topics = dict.fromkeys(one.topic for one in group.partitions)
-    bodies = await asyncio.gather(
-        *(ask("/api/group/history", {"topic": topic, "points": str(POINTS)}) for topic in topics)
-    )
-    series = [one for body in bodies for one in msgspec.json.decode(body, type=History).series]
-    return Report(group, {(one.topic, one.partition or 0): one.lag for one in series})
+def _read(body: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.MsgspecError as exc:
+        raise AskError(f"what the worker answers is not understood: is it of another version? {exc}") from None
 
 
 def head(group: Group) -> list[str]:
     """Return what is to be said of the group as a whole, in lines: first how it is, then what is wrong."""
     ready = sum(one.ready for one in group.workers)
     told = f"{group.group}: {group.state}, {group.guarantee}, {ready} of {len(group.workers)} workers ready, "
-    lines = [told + f"lag {group.lag:,}, the oldest record {age(group.lag_seconds)}"]
+    lines = [f"{told}lag {count(group.lag)}, the oldest record {age(group.lag_seconds)}"]
+    if group.unknown:
+        lines.append(f"partitions whose lag is not known: {group.unknown:,}; that of the others is {group.known_lag:,}")
     for worker in group.workers:
         if not worker.answers:
             lines.append(f"{worker.member} gives no answer: {worker.error}")
@@ -158,8 +144,8 @@ def head(group: Group) -> list[str]:
 def rows(report: Report, order: Order = Order.LAG, wanted: str = "") -> list[tuple[str, ...]]:
     """Return a row for each partition, sorted; only those that have `wanted` in their topic or owner."""
     sorting = {
-        Order.LAG: lambda one: (-(one.lag or 0), -(one.lag_seconds or 0), one.topic, one.partition),
-        Order.AGE: lambda one: (-(one.lag_seconds or 0), -(one.lag or 0), one.topic, one.partition),
+        Order.LAG: lambda one: (_first(one.lag), _first(one.lag_seconds), one.topic, one.partition),
+        Order.AGE: lambda one: (_first(one.lag_seconds), _first(one.lag), one.topic, one.partition),
         Order.TOPIC: lambda one: (one.topic, one.partition),
         Order.OWNER: lambda one: (one.owner, one.topic, one.partition),
     }
@@ -167,11 +153,15 @@ def rows(report: Report, order: Order = Order.LAG, wanted: str = "") -> list[tup
     return [_row(one, report.lags.get((one.topic, one.partition), ())) for one in sorted(shown, key=sorting[order])]
 
 
+def _first(value: float | None) -> float:
+    """Return by what the largest goes first, and before it what is not known: it may be any."""
+    return -math.inf if value is None else -value
+
+
 def _row(one: Partition, lags: Sequence[int]) -> tuple[str, ...]:
-    rates = ["-" if rate is None else f"{rate:,.0f}" for rate in (one.written_per_s, one.committed_per_s)]
+    rates = (count(one.written_per_s), count(one.committed_per_s))
     owner = (one.owner or "nobody") + ("" if one.told or not one.owner else " (silent)")
-    lag = "-" if one.lag is None else f"{one.lag:,}"
-    return one.topic, str(one.partition), lag, age(one.lag_seconds), *rates, owner, sparkline(lags, POINTS)
+    return one.topic, str(one.partition), count(one.lag), age(one.lag_seconds), *rates, owner, sparkline(lags, POINTS)
 
 
 def told(report: Report, order: Order = Order.LAG, wanted: str = "") -> str:
@@ -188,10 +178,15 @@ def told(report: Report, order: Order = Order.LAG, wanted: str = "") -> str:
     return "\n".join([*head(report.group), "", *lines])
 
 
+def count(value: float | None) -> str:
+    """Return a number for people."""
+    return UNKNOWN if value is None else f"{value:,.0f}"
+
+
 def age(seconds: float | None) -> str:
     """Return a duration for people."""
     if seconds is None:
-        return "-"
+        return UNKNOWN
     if seconds < MINUTE_S:
         return f"{seconds:.1f} s"
     return f"{seconds / MINUTE_S:.1f} min" if seconds < HOUR_S else f"{seconds / HOUR_S:,.1f} h"

@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 
 from streamapp.application import App
+from streamapp.cli.formats import BARE
 from streamapp.cli.group import Command
 from streamapp.cli.join_options import JoinOptions, check_options
 from streamapp.cli.ready_made import duration, made_for, run
@@ -21,7 +22,7 @@ from streamapp.joins import How, Record, Refused
 from streamapp.reset.where import WhereType
 from streamapp.topology import JoinDeclaration, JoinError, Topic
 
-__all__ = ["join"]
+__all__ = ["declare", "join"]
 
 SIDES: Final = ("left", "right")
 FORMAT: Final = click.Choice([name.value for name in FormatName if name is not FormatName.RAW])
@@ -50,6 +51,7 @@ FORMAT: Final = click.Choice([name.value for name in FormatName if name is not F
 @click.option("--left-schema", default="", help="Of LEFT: x.avsc, x.proto[:MESSAGE] or MODULE:CLASS.")
 @click.option("--right-schema", default="", help="Of RIGHT.")
 @click.option("--to-schema", default="", help="Of the results.")
+@BARE
 @click.option("--create", is_flag=True, help="Make LEFT and RIGHT if they do not exist.")
 @click.option(
     "--from",
@@ -68,15 +70,16 @@ def join(how: str, **given: Any) -> None:
     options = JoinOptions(how=How(how), **given)
     check_options(options)
     app = made_for(options.to, create=options.create)
-    results = app.sink(options.to, format=options.format_of("to"))
+    results = app.sink(options.to, format=options.format_of("to", app.settings))
     unmatched, late, rejected = (
         app.sink(name) if name else None for name in (options.unmatched, options.late, options.rejected)
     )
-    _declare(app, options).to(results, unmatched=unmatched, late=late, rejected=rejected, null_key=rejected)
+    declare(app, options).to(results, unmatched=unmatched, late=late, rejected=rejected, null_key=rejected)
     run(app, options.where)
 
 
-def _declare(app: App, options: JoinOptions) -> JoinDeclaration[Any]:
+def declare(app: App, options: JoinOptions) -> JoinDeclaration[Any]:
+    """Declare the join of options on an app; a JoinError if they do not go together."""
     left, right = (_side(app, options, side) for side in SIDES)
     given = dataclasses.asdict(options)
     timing = {name: given[name] for name in ("how", "grace", "idle_timeout")}
@@ -89,7 +92,7 @@ def _declare(app: App, options: JoinOptions) -> JoinDeclaration[Any]:
 
 def _side(app: App, options: JoinOptions, side: str) -> Topic:
     field = Field(options.field, required=True)
-    topic = app.topic(getattr(options, side), format=options.format_of(side))
+    topic = app.topic(getattr(options, side), format=options.format_of(side, app.settings))
     if side in options.repartition:
         tombstones = side == "right" and not options.windowed
         topic = topic.rekey(field, name=field.name, tombstones=tombstones)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
+from streamapp.cli.formats import declared
 from streamapp.cli.ready_made import check_field, check_topics
-from streamapp.formats.format import Format
-from streamapp.formats.named import FormatName, named
+from streamapp.formats.format import FormatDeclaration
+from streamapp.formats.named import FormatName
 from streamapp.joins import How
 from streamapp.reset.where import Where
+from streamapp.settings import Settings
 from streamapp.topology import JoinError
 
 __all__ = ["JoinOptions", "check_options"]
@@ -46,21 +48,27 @@ class JoinOptions:
     left_schema: str = ""
     right_schema: str = ""
     to_schema: str = ""
+    bare: bool = False
 
     @property
     def windowed(self) -> bool:
         """Whether both sides are streams."""
         return self.before is not None or self.after is not None
 
-    def format_of(self, topic: str) -> Format | None:
+    def format_of(self, topic: str, settings: Settings) -> FormatDeclaration | None:
         """Return what the values of a topic (left, right or to) are; None = JSON.
+
+        Avro and Protobuf are in the wire format of a schema registry, if the settings have one.
 
         Raises:
             StreamappError: if its schema is missing, or of no use.
         """
         name = FormatName(getattr(self, f"{topic}_format") or self.format_ or FormatName.JSON)
         schema = getattr(self, f"{topic}_schema")
-        return named(name, schema, f"--{topic}-schema") if schema or name is not FormatName.JSON else None
+        if name is FormatName.JSON and not schema:
+            return None
+        option = f"--{topic}-schema"
+        return declared(name, schema, option, settings, bare=self.bare, written=topic == SENT_TO[0])
 
 
 def check_options(options: JoinOptions) -> None:

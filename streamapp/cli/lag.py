@@ -53,7 +53,7 @@ def told(found: GroupLag) -> str:
 
 def _row(one: PartitionLag) -> tuple[str, ...]:
     committed = "-" if one.committed is None else f"{one.committed:,}"
-    behind = "-" if one.behind_ms is None else f"{one.behind_ms / 1000:,.1f} s"
+    behind = "?" if one.behind_ms is None else f"{one.behind_ms / 1000:,.1f} s"
     return one.topic, str(one.partition), committed, f"{one.end:,}", f"{one.lag:,}", behind, one.member or "-"
 
 

@@ -116,8 +116,7 @@ def produce(
             raise click.UsageError(str(exc)) from None
         serdes = {}
         if meant[0] == "clicks" and isinstance(settings, AppSettings):
-            # By the settings it is for the workers that have them too, and those read bare data.
-            serdes = traffic_serdes(settings, format_, registry_of(settings, bare=bare or not format_))
+            serdes = traffic_serdes(settings, format_, registry_of(settings, bare=bare))
         elif format_:
             raise click.UsageError("--format is for a TOPIC, or for --pipeline clicks")
         report = produce_traffic(settings, made, options, serdes)

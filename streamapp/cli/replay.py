@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from streamapp.cli.group import Command
+from streamapp.cli.formats import by_itself, registry_of
+from streamapp.cli.group import Command, current_settings
 from streamapp.pipelines.settings import PIPELINES, AppSettings
 from streamapp.produce.containers import PROTOBUF, read_records
 from streamapp.replay.case_files import read_cases
@@ -69,16 +70,19 @@ def replay(
 
     A file has JSON lines, also compressed or in UTF-16; or it is an object container file of Avro, MessagePack, one
     after the other (.msgpack, .mpk, .mp), or Protobuf, each message after its length (.pb, .binpb; with --proto).
+    Without --proto these are values of the registry that STREAMAPP_REGISTRY_URL names, each with the id of its schema.
     """
     lines: Iterator[object]
     given = {name for name, path in locals().items() if isinstance(path, Path)}
     binary = [path for path in (left, right, stream, table) if path and path.suffix in PROTOBUF]
-    if len(protos) not in {1, len(binary)} if binary else protos:
+    registry = registry_of(current_settings(), bare=False) if binary and not protos else None
+    if registry is None and (len(protos) not in {1, len(binary)} if binary else protos):
         raise click.UsageError("--proto is for a .pb file: one for all of them, or one for each")
     messages = dict(zip(binary, protos * len(binary) if len(protos) == 1 else protos, strict=False))
 
     def records(path: Path) -> Iterator[bytes]:
-        return read_records(path, messages.get(path, ""))
+        registered = None if registry is None else by_itself(str(path), registry)
+        return read_records(path, messages.get(path, ""), registered)
 
     if features and stream and given <= {"stream", "table"}:
         offline = importlib.import_module(OFFLINE[features])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +14,7 @@ import click
 import msgspec
 from yarl import URL
 
-from streamapp.cli.asking import ask, ask_until_ready, worker_url
+from streamapp.cli.asking import ask, ask_until_ready, session_of, worker_url
 from streamapp.cli.explain import event_time
 from streamapp.cli.group import Command, current_settings
 from streamapp.cli.row_files import json_line, open_file
@@ -23,7 +23,6 @@ from streamapp.settings import Settings
 from streamapp.state.pages import CountPage, RowsPage
 from streamapp.state.rows import ShownRow
 from streamapp.state.tables import Kind, TableState
-from streamapp.web.access import authorization
 
 __all__ = ["table"]
 
@@ -119,11 +118,8 @@ class _Asking:
     settings: Settings
     worker: URL
 
-    @contextlib.asynccontextmanager
-    async def _session(self) -> AsyncIterator[aiohttp.ClientSession]:
-        headers = authorization(self.settings.web_token)
-        async with aiohttp.ClientSession(headers=headers, timeout=TIMEOUT) as session:
-            yield session
+    def _session(self) -> AbstractAsyncContextManager[aiohttp.ClientSession]:
+        return session_of(self.settings, TIMEOUT)
 
     def _path(self, *parts: str) -> URL:
         return self.worker.joinpath("api", *parts)
@@ -215,4 +211,4 @@ def _row(each: TableState) -> tuple[str, ...]:
     workers = {one.owner for one in each.partitions if one.owner is not None}
     newest = "-" if each.clock is None else str(each.clock)
     counts = (each.rows, each.bytes, len(each.partitions), len(workers), each.lag)
-    return each.name, each.kind, *(f"{count:,}" for count in counts), newest
+    return each.name, each.kind, *("?" if count is None else f"{count:,}" for count in counts), newest

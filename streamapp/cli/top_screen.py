@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import ClassVar, Final
 
@@ -10,7 +11,7 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable, Footer, Input, Static
 
-from streamapp.cli.group_report import HEADS, Order, Report, head, rows
+from streamapp.cli.group_report import HEADS, Order, Report, age, head, rows
 from streamapp.errors import StreamappError
 
 __all__ = ["Screen"]
@@ -47,6 +48,9 @@ class Screen(App[None]):
         self._ask, self._interval = ask, interval
         self.order, self.wanted = order, wanted
         self._report: Report | None = None
+        #: When that came (monotonic, s).
+        self._at = 0.0
+        self._asking = False
 
     def compose(self) -> ComposeResult:
         """Lay the screen out."""
@@ -63,15 +67,22 @@ class Screen(App[None]):
         self._refresh_soon()
 
     def _refresh_soon(self) -> None:
-        self.run_worker(self._refresh(), exclusive=True)
+        """Ask, unless an answer is still on its way: one that is slow is waited for, or none would ever come."""
+        if not self._asking:
+            self._asking = True
+            self.run_worker(self._refresh())
 
     async def _refresh(self) -> None:
         try:
             self._report = await self._ask()
         except StreamappError as exc:
-            self.query_one("#head", Static).update(Text(str(exc), style="bold red"))
+            old = f"; below is what was told {age(time.monotonic() - self._at)} ago" if self._report else ""
+            self.query_one("#head", Static).update(Text(f"{exc}{old}", style="bold red"))
         else:
+            self._at = time.monotonic()
             self._show()
+        finally:
+            self._asking = False
 
     def _show(self) -> None:
         if self._report is None:

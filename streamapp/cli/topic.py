@@ -14,14 +14,15 @@ import msgspec
 from streamapp.browse.reading import Chosen, Reading, Selection, partitions_of
 from streamapp.browse.shown import Decoding
 from streamapp.cli.conditions import ConditionType
-from streamapp.cli.formats import BARE, FORMAT, format_of, registry_of
+from streamapp.cli.formats import BARE, FORMAT, by_itself, format_of, registry_of
 from streamapp.cli.group import Command, current_settings
 from streamapp.conditions import Condition
-from streamapp.formats import Registered
-from streamapp.formats.registered import RegisteredData
-from streamapp.formats.registry import Registry
+from streamapp.formats import Format
+from streamapp.formats.named import FormatName
 from streamapp.kafka.log_reader import Log
+from streamapp.pipelines.clicks.settings import ClickSettings
 from streamapp.reset.where import Kind, Where, WhereType
+from streamapp.settings import Settings
 
 __all__ = ["topic"]
 
@@ -80,8 +81,9 @@ def topic(
     """Show the records of TOPIC as JSON lines, decoded: the 10 newest, or those from a time or an offset on.
 
     Values are decoded by their content, if no --format is given: what has a schema of the registry that
-    STREAMAPP_REGISTRY_URL names, JSON, MessagePack and text; anything else is shown as {"base64": …}, with what it
-    looks like. Those of one partition are in the order of their offsets; the newest ones are in that of their times.
+    STREAMAPP_REGISTRY_URL names, JSON, MessagePack and text; those of the click app's topics as STREAMAPP_FORMAT has
+    them. Anything else is shown as {"base64": …}, with what it looks like. Those of one partition are in the order of
+    their offsets; the newest ones are in that of their times.
     TOPIC is the full name, or the one without STREAMAPP_TOPIC_PREFIX.
     """
     if where is not None and offset is not None:
@@ -92,32 +94,36 @@ def topic(
         raise click.UsageError("--until is a time, and goes without --follow")
     if offset is not None:
         where = Where(Kind.OFFSET, offset)
-    if where is None and (until is not None or only_count):
+    if where is None and until is not None:
         where = Where(Kind.BEGINNING)
     settings = current_settings()
     tps = partitions_of(settings, topic, partitions)
     name, registry = tps[0].topic, registry_of(settings, bare=bare)
     decoding = Decoding(
-        format_of(format_, schema, name, registry),
+        format_of(format_, schema, name, registry) or (None if registry else _of_clicks(settings, name)),
         format_of(key_format, key_schema, name, registry, key=True),
-        None if registry is None else (_by_itself(name, registry), _by_itself(name, registry, key=True)),
+        None if registry is None else (by_itself(name, registry), by_itself(name, registry, key=True)),
     )
     isolation = "read_uncommitted" if uncommitted else "read_committed"
     selection = Selection(key, meant, until.value if until is not None else None)
     with Log(settings, PATIENCE_S, isolation_level=isolation, waits=follow) as log:
         reading = Reading(log, tps, decoding, selection)
-        chosen = _chosen(reading, where, count, follow=follow)
         if only_count:
-            click.echo(sum(1 for _ in chosen))
+            click.echo(reading.count(where or Where(Kind.BEGINNING), count))
         else:
-            _print(chosen, only_values=only_values)
+            _print(_chosen(reading, where, count, follow=follow), only_values=only_values)
 
 
-def _by_itself(topic: str, registry: Registry, *, key: bool = False) -> RegisteredData:
-    """Return what reads data by the schema that they name."""
-    data = Registered().bound(topic, key=key)
-    data.connect(registry, blocks=True)
-    return data
+def _of_clicks(settings: Settings, topic: str) -> Format | None:
+    """Return what the values of a topic of the click app are by its settings; None = it is another, or all are JSON."""
+    if not isinstance(settings, ClickSettings):
+        return None
+    kinds = {settings.format, settings.click_format, settings.profile_format, settings.joined_format}
+    if kinds <= {FormatName.JSON, None}:
+        return None
+    from streamapp.pipelines.clicks.formats import Sides  # with all that an app needs
+
+    return {settings.topic(name): kind for name, kind in Sides.of(settings).formats().items()}.get(topic)
 
 
 def _chosen(reading: Reading, where: Where | None, count: int | None, *, follow: bool) -> Iterator[Chosen | None]:

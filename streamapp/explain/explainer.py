@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 from faust.types import TP
 
 from streamapp.explain.answer import Answer, AskedRecord, NearRecord, Place, because, iso_time, key_text
 from streamapp.explain.evidence import EvidenceTopic, Match, search
+from streamapp.formats.registered import UnfetchedError
+from streamapp.formats.registry import RegistryError
 from streamapp.joins import Candidate, Explanation, Reason, Side, SideOutput, Verdict
 from streamapp.joins.explanation import NAMED, Window, outside
 from streamapp.kafka.log_reader import Log, LogError, Logged, MissingError
@@ -72,6 +74,10 @@ class ExplainedJoin(Protocol):
         """Say why a record that was read joined, or did not, as far as the state has it."""
 
 
+#: Of each topic the offset after the last record that was joined, and what the state has of a record, by its source.
+_State: TypeAlias = tuple[Mapping[TP, int], Mapping[int, Explanation]]
+
+
 class Explainer:
     """Answers questions about the records of a join; `open_log` returns what reads topics for `ANSWER_TIMEOUT_S`."""
 
@@ -117,17 +123,24 @@ class Explainer:
     def _explain(self, tp: TP, offset: int, loop: asyncio.AbstractEventLoop) -> list[Answer]:
         with self._open_log() as log:
             record = log.record(tp, offset)
+            read, explanations = self._looked_at(record, loop)
+            return [_Question(self.join, log, record, source, read).answer(why) for source, why in explanations.items()]
+
+    def _looked_at(self, record: Logged, loop: asyncio.AbstractEventLoop) -> _State:
+        """Have the state looked at, once what reads the record is there."""
+        while True:
             state = asyncio.run_coroutine_threadsafe(self._state_of(record), loop)
             try:
-                read, explanations = state.result(timeout=ANSWER_TIMEOUT_S)
+                return state.result(timeout=ANSWER_TIMEOUT_S)
+            except UnfetchedError as exc:
+                _fetch(exc)
             except TimeoutError:
                 state.cancel()
                 raise LogError(
                     f"the worker was not done with what it has begun within {ANSWER_TIMEOUT_S:g} s"
                 ) from None
-            return [_Question(self.join, log, record, source, read).answer(why) for source, why in explanations.items()]
 
-    async def _state_of(self, record: Logged) -> tuple[Mapping[TP, int], Mapping[int, Explanation]]:
+    async def _state_of(self, record: Logged) -> _State:
         """Look at the state, in the loop that changes it, for each source that the record may be of."""
         partition, read = record.tp.partition, self.join.read(record.tp.partition)
         sources = [each.source for each in self.join.inputs if each.topic == record.tp.topic]
@@ -137,6 +150,22 @@ class Explainer:
         if any(one.reasons for one in found.values()):
             await self.join.commit(partition)  # what the state knows of may not be in a side output yet
         return read, found
+
+
+def _fetch(needed: UnfetchedError) -> None:
+    """Have the schema of a record fetched.
+
+    Raises:
+        LogError: if the registry does not answer, or does not have it and was not asked for it by the worker before.
+    """
+    try:
+        if needed.fetch():
+            return
+    except RegistryError as exc:
+        raise LogError(f"the record is of schema {needed.schema}: {exc}") from None
+    if not needed.known_as_unknown:  # the worker is to ask again, and not to take it from here
+        raise LogError(f"the record is of schema {needed.schema}, which the registry does not have")
+    needed.refuse()
 
 
 class _Settled(NamedTuple):

@@ -12,31 +12,27 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from decimal import Decimal
-from functools import cached_property
-from pathlib import Path
-from typing import Any, ClassVar, Final, TypeAlias
+from functools import cached_property, lru_cache
+from typing import Any, ClassVar, Final
 
 import msgspec
 
 from streamapp.errors import StreamappError
-from streamapp.extras import Extra, require
-from streamapp.formats.avro_values import Unfit, to_avro
+from streamapp.formats.avro_schema import ERROR_CHARACTERS, AvroSchema, fingerprint, name_of, parsed, types
+from streamapp.formats.avro_values import PRIMITIVES, Unfit, to_avro
 from streamapp.formats.format import Headers
+from streamapp.formats.non_finite import printed
 from streamapp.formats.undecodable import Reason, Undecodable
 
 __all__ = ["SINGLE_OBJECT", "Avro", "AvroSchema"]
 
-#: A file (``.avsc``), or a schema as it would stand in one: as text, or as Python has it.
-AvroSchema: TypeAlias = str | os.PathLike[str] | Mapping[str, Any]
 #: What the single-object encoding begins with; the fingerprint follows.
 SINGLE_OBJECT: Final = b"\xc3\x01"
 FINGERPRINT_BYTES: Final = 8
-SUFFIX: Final = ".avsc"
-#: What is left of an error of fastavro.
-ERROR_CHARACTERS: Final = 200
+#: Values of an earlier schema that are kept as those of the declared one.
+RESOLVED_VALUES: Final = 1_000
 
 _print: Final = msgspec.json.Encoder(decimal_format="number").encode
 _parse: Final = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -114,7 +110,8 @@ class Avro:
         Raises:
             Undecodable: if it is none of that schema, or cannot be read as one of the declared schema.
         """
-        return _print(self.decode(data, writer, begin))
+        value = self.decode(data, writer, begin)
+        return printed(_print, value) if self._has_floats else _print(value)
 
     def decode(self, data: bytes, writer: Any = None, begin: int = 0) -> Any:
         """Return what fastavro makes of data, as `read` does of it JSON."""
@@ -129,9 +126,9 @@ class Avro:
                 value = schemaless_reader(stream, writer, self.parsed)
         except Exception as exc:  # of any kind: it reads what may be any bytes
             text = f"{type(exc).__name__} {exc}".strip()[:ERROR_CHARACTERS]
-            raise Undecodable(Reason.NOT_AVRO, f"it is no Avro of the schema {_name(self.parsed)}: {text}") from None
+            raise Undecodable(Reason.NOT_AVRO, f"it is no Avro of the schema {name_of(self.parsed)}: {text}") from None
         if (left := len(data) - stream.tell()) > 0:
-            error = f"it is no Avro of the schema {_name(self.parsed)}: {left} bytes are left over"
+            error = f"it is no Avro of the schema {name_of(self.parsed)}: {left} bytes are left over"
             raise Undecodable(Reason.NOT_AVRO, error)
         return value
 
@@ -143,10 +140,20 @@ class Avro:
         """
         if data.startswith(self.prefix):
             return data[len(self.prefix) :]
-        if not data.startswith(SINGLE_OBJECT):
-            return data
-        found = self.from_json(self.to_json(data))
-        return found[len(self.prefix) :] if self.single_object else found
+        return self._resolved(data) if data.startswith(SINGLE_OBJECT) else data
+
+    @cached_property
+    def _resolved(self) -> Callable[[bytes], bytes]:
+        """Makes data of the declared schema of values of an earlier one; a row of a table often is the same again."""
+        return lru_cache(RESOLVED_VALUES)(self._resolve)
+
+    def _resolve(self, data: bytes) -> bytes:
+        begin = len(SINGLE_OBJECT) + FINGERPRINT_BYTES
+        writer = self._known.get(data[len(SINGLE_OBJECT) : begin])
+        if writer is None or self._has_choices:
+            found = self.from_json(self.to_json(data))
+            return found[len(self.prefix) :] if self.single_object else found
+        return self._written(self.decode(data, writer, begin))
 
     def from_json(self, data: bytes) -> bytes:
         """Return the value for JSON.
@@ -154,64 +161,35 @@ class Avro:
         Raises:
             Undecodable: if the schema has no place for it; names the field.
         """
+        try:
+            value = self._to_avro(_parse(data))
+        except Unfit as exc:
+            raise Undecodable(Reason.NOT_OF_SCHEMA, f"{name_of(self.parsed)}: {exc}") from None
+        made = self._written(value)
+        return self.prefix + made if self.single_object else made
+
+    def _written(self, value: Any) -> bytes:
         from fastavro import schemaless_writer
 
         stream = io.BytesIO()
         try:
-            schemaless_writer(stream, self.parsed, self._to_avro(_parse(data)))
-        except Unfit as exc:
-            raise Undecodable(Reason.NOT_OF_SCHEMA, f"{_name(self.parsed)}: {exc}") from None
+            schemaless_writer(stream, self.parsed, value)
         except Exception as exc:  # such as a decimal of too many digits
-            text = f"{_name(self.parsed)}: {type(exc).__name__} {exc}"[:ERROR_CHARACTERS]
+            text = f"{name_of(self.parsed)}: {type(exc).__name__} {exc}"[:ERROR_CHARACTERS]
             raise Undecodable(Reason.NOT_OF_SCHEMA, text) from None
-        return self.prefix + stream.getvalue() if self.single_object else stream.getvalue()
+        return stream.getvalue()
+
+    @cached_property
+    def _has_floats(self) -> bool:
+        """Whether there may be NaN in a value."""
+        return any(one in ("float", "double") for one in types(self.parsed))
+
+    @cached_property
+    def _has_choices(self) -> bool:
+        """Whether there is a union of several types with names, of which fastavro would guess which one a value is."""
+        unions = (one for one in types(self.parsed) if isinstance(one, list))
+        return any(sum(isinstance(one, dict) or one not in PRIMITIVES for one in union) > 1 for union in unions)
 
     @cached_property
     def _to_avro(self) -> Any:
         return to_avro(self.parsed)
-
-
-def parsed(schema: AvroSchema) -> Any:
-    """Return a schema as fastavro parses it.
-
-    Raises:
-        StreamappError: if it is none; names the file.
-    """
-    require(Extra.AVRO)
-    from fastavro.schema import load_schema, parse_schema
-
-    path = is_file(schema)
-    if path and not Path(schema).exists():  # type: ignore[arg-type]
-        raise StreamappError(f"there is no file {schema}, which is to be an Avro schema")
-    try:
-        if path:
-            return load_schema(Path(schema))  # type: ignore[arg-type]
-        return parse_schema(_structure(schema) if isinstance(schema, str) else schema)  # type: ignore[arg-type]
-    except Exception as exc:  # it raises what a wrong structure leads to
-        what = f"the schema {schema}" if path else f"the schema {str(schema)[:60]!r}"
-        text = " ".join(str(exc).split())[:ERROR_CHARACTERS]
-        raise StreamappError(f"{what} is no Avro schema: {type(exc).__name__}: {text}") from None
-
-
-def is_file(schema: AvroSchema) -> bool:
-    """Return whether a schema is named by its file."""
-    return isinstance(schema, os.PathLike) or (isinstance(schema, str) and schema.endswith(SUFFIX))
-
-
-def _structure(schema: str) -> Any:
-    """Return the schema that a text has: as JSON, or the name of a type."""
-    text = schema.strip()
-    return msgspec.json.decode(text) if text.startswith(("{", "[", '"')) else text
-
-
-def fingerprint(schema: Any) -> bytes:
-    """Return the fingerprint of a schema as the single-object encoding has it (CRC-64-AVRO, the lowest byte first)."""
-    from fastavro.schema import fingerprint, to_parsing_canonical_form
-
-    return bytes.fromhex(fingerprint(to_parsing_canonical_form(schema), "CRC-64-AVRO"))
-
-
-def _name(schema: Any) -> str:
-    if isinstance(schema, dict):
-        return str(schema.get("name", schema.get("type")))
-    return schema if isinstance(schema, str) else "of a union"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime
+import math
 import uuid
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -12,7 +13,9 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-__all__ = ["Unfit", "to_avro"]
+from streamapp.formats.non_finite import NUMBERS
+
+__all__ = ["PRIMITIVES", "Unfit", "to_avro"]
 
 Value: TypeAlias = Any
 Convert: TypeAlias = Callable[[Value], Value]
@@ -113,13 +116,14 @@ class _Schema:
 
     def _union(self, schema: list[Value]) -> Convert:
         branches = [(kind, self.convert(kind)) for kind in schema if kind != "null"]
+        of_text = sorted(branches, key=lambda branch: branch[0] in ("float", "double"))  # "NaN" is a text before all
         nullable = "null" in schema
 
         def union(value: Value) -> Value:
             if value is None and nullable:
                 return None
             found = None
-            for kind, convert in branches:
+            for kind, convert in of_text if isinstance(value, str) else branches:
                 try:
                     made = convert(value)
                 except Unfit as exc:
@@ -160,9 +164,17 @@ def _integer(bits: int) -> Callable[[Value], int]:
 
 
 def _float(value: Value) -> float:
+    if isinstance(value, str) and value in NUMBERS:
+        return NUMBERS[value]
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise _unfit(value, "a number")
-    return float(value)
+    try:
+        made = float(value)
+    except OverflowError:  # of an integer; a decimal becomes infinite
+        made = math.inf
+    if math.isinf(made):
+        raise _unfit(value, "a number of 64 bits")
+    return made
 
 
 def _decimal(value: Value) -> Decimal:

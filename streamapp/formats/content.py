@@ -9,18 +9,40 @@ from __future__ import annotations
 import base64
 import binascii
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
 import msgspec
 
 from streamapp.formats.undecodable import Reason, Undecodable
+from streamapp.formats.wire_format import KEY_HEADER, VALUE_HEADER
 from streamapp.joins import Record
 
-__all__ = ["Content", "content_of", "content_type", "event_data", "headers_of_result", "json_of", "refusal"]
+__all__ = [
+    "Content",
+    "are_of_another",
+    "content_of",
+    "content_type",
+    "event_data",
+    "headers_of_result",
+    "json_of",
+    "plain",
+    "refusal",
+    "tells_format",
+]
 
 CONTENT_TYPE: Final = "content-type"
+#: Of the formats, by their names.
+MEDIA_TYPES: Final[Mapping[str, bytes]] = {
+    "json": b"application/json",
+    "avro": b"application/avro",
+    "protobuf": b"application/protobuf",
+    "msgpack": b"application/vnd.msgpack",
+    "raw": b"application/octet-stream",
+}
+#: Headers with the id of a schema.
+SCHEMA_HEADERS: Final = frozenset({KEY_HEADER, VALUE_HEADER})
 #: Media types of JSON besides those that end in ``+json`` (RFC 6839).
 JSON_TYPES: Final = frozenset({b"application/json", b"text/json", b"json"})
 STRUCTURED: Final = b"application/cloudevents+json"
@@ -70,6 +92,14 @@ def content_of(media_type: bytes | None) -> Content:
     return Content.JSON if not name or name in JSON_TYPES or name.endswith(b"+json") else Content.OTHER
 
 
+def plain(records: Sequence[Record]) -> bool:
+    """Return whether the values of all records are JSON, as far as their headers say: as a rule these have no say."""
+    headers = [found for record in records if (found := getattr(record, "headers", None))]
+    if all(name.lower() != CONTENT_TYPE for name in {name for found in headers for name, _ in found}):
+        return True
+    return all(content_of(content_type(found)) is Content.JSON for found in headers)
+
+
 def json_of(record: Record) -> bytes:
     """Return the JSON that a record's value should be, or has in it if it is a CloudEvent in structured mode.
 
@@ -85,9 +115,33 @@ def json_of(record: Record) -> bytes:
     return event_data(value) if headers and content_of(content_type(headers)) is Content.EVENT else value
 
 
-def headers_of_result(headers: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
-    """Return a record's headers for a result that is made of it, which is JSON and no CloudEvent."""
-    return [(name, b"application/json" if name.lower() == CONTENT_TYPE else content) for name, content in headers]
+def headers_of_result(
+    headers: Iterable[tuple[str, bytes]], format_: str = "json", *, key: bool = False
+) -> list[tuple[str, bytes]]:
+    """Return a record's headers for what is made of it, which is of another format, or of another schema.
+
+    Its ``content-type`` tells what that is; the id of a schema, as Confluent's serializers have it, is gone.
+
+    Args:
+        headers: of the record.
+        format_: the name of the format of what is made of it.
+        key: whether its key is another one, too.
+    """
+    gone = SCHEMA_HEADERS if key else {VALUE_HEADER}
+    media_type = MEDIA_TYPES.get(format_, MEDIA_TYPES["raw"])
+    return [
+        (name, media_type if name.lower() == CONTENT_TYPE else content) for name, content in headers if name not in gone
+    ]
+
+
+def are_of_another(headers: Sequence[tuple[str, bytes]]) -> bool:
+    """Tell whether a record's headers are wrong of JSON that is made of its own: of an event, or of another schema."""
+    return content_of(content_type(headers)) is Content.EVENT or any(name == VALUE_HEADER for name, _ in headers)
+
+
+def tells_format(header: str) -> bool:
+    """Tell whether a header says what the bytes of a record are, which is wrong of what is made of it."""
+    return header.lower() == CONTENT_TYPE or header in SCHEMA_HEADERS
 
 
 def refusal(media_type: bytes | None) -> Undecodable:

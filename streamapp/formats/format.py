@@ -15,7 +15,7 @@ import msgspec
 from streamapp.errors import StreamappError
 from streamapp.formats.undecodable import Reason, Undecodable
 
-__all__ = ["Format", "Headers", "Json", "SchemaUnavailableError"]
+__all__ = ["Format", "FormatDeclaration", "Headers", "Json", "SchemaUnavailableError"]
 
 #: Of a record, in their order.
 Headers = Sequence[tuple[str, bytes]]
@@ -26,19 +26,12 @@ class SchemaUnavailableError(StreamappError):
 
 
 @runtime_checkable
-class Format(Protocol):
-    """What the bytes of values, or of keys, are.
-
-    A declaration has formats that know of no topic (``Avro("order.avsc")``); `bound` gives the one of a topic.
-    """
+class FormatDeclaration(Protocol):
+    """What a topic declares that its values, or its keys, are: such as ``Avro("order.avsc")``; it knows of no topic."""
 
     @property
     def name(self) -> str:
-        """What settings and messages call it: json, avro, protobuf, msgpack or raw."""
-
-    @property
-    def headers(self) -> Headers:
-        """Headers that a record needs beside what `from_json` makes, such as the id of a schema; most need none."""
+        """What settings and messages call it: json, avro, protobuf, msgpack, raw or registry."""
 
     def bound(self, topic: str, *, key: bool = False) -> Format:
         """Return the format for a topic (its full name), for its keys or its values; called once, before the start.
@@ -46,6 +39,15 @@ class Format(Protocol):
         Raises:
             StreamappError: if there can be none: a schema is missing, or does not fit.
         """
+
+
+@runtime_checkable
+class Format(FormatDeclaration, Protocol):
+    """What the bytes of values, or of keys, are; declared for a topic, it is its own, or `bound` gives that."""
+
+    @property
+    def headers(self) -> Headers:
+        """Headers that a record needs beside what `from_json` makes, such as the id of a schema; most need none."""
 
     def to_json(self, data: bytes, headers: Iterable[tuple[str, bytes | None]] = ()) -> bytes:
         """Return the JSON of bytes that were read, with the headers of their record.

@@ -9,6 +9,7 @@ from typing import ClassVar, Final
 import msgspec
 
 from streamapp.formats.format import Headers
+from streamapp.formats.non_finite import printed
 from streamapp.formats.undecodable import Reason, Undecodable
 
 __all__ = ["MessagePack"]
@@ -21,7 +22,11 @@ _print: Final = msgspec.json.Encoder().encode
 
 @dataclasses.dataclass(frozen=True)
 class MessagePack:
-    """Values in MessagePack. Bytes become base64 in JSON, a timestamp text of RFC 3339, and keys of maps are text."""
+    """Values in MessagePack.
+
+    Bytes become base64 in JSON, a timestamp text of RFC 3339, NaN and the infinities their names, and keys of maps are
+    text.
+    """
 
     name: ClassVar[str] = "msgpack"
     headers: ClassVar[Headers] = ()
@@ -37,7 +42,7 @@ class MessagePack:
             Undecodable: if it is no MessagePack, or has what JSON has not, such as a map whose keys are lists.
         """
         try:
-            return _print(_unpack(data))
+            return printed(_print, _unpack(data))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError, ValueError, OverflowError) as exc:
             raise Undecodable(Reason.NOT_MSGPACK, f"it is no MessagePack: {exc}") from None
 

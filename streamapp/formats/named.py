@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import enum
-from typing import Final
 
 from streamapp.errors import StreamappError
 from streamapp.formats.avro import Avro
 from streamapp.formats.format import Format, Json
 from streamapp.formats.msgpack import MessagePack
 from streamapp.formats.protobuf import Protobuf
+from streamapp.formats.protobuf_names import SUFFIX
 from streamapp.formats.raw import Raw
 
 __all__ = ["FormatName", "named"]
-
-PROTO: Final = ".proto"
 
 
 class FormatName(enum.StrEnum):
@@ -46,8 +44,8 @@ def named(name: FormatName, schema: str = "", option: str = "the schema") -> For
             first, *earlier = schema.split(",")
             return Avro(first, tuple(earlier))
         case FormatName.PROTOBUF:
-            file, suffix, message = schema.partition(f"{PROTO}:")
-            return Protobuf(f"{file}{PROTO}", message) if suffix else Protobuf(schema)
+            file, suffix, message = schema.partition(f"{SUFFIX}:")
+            return Protobuf(f"{file}{SUFFIX}", message) if suffix else Protobuf(schema)
         case _ if schema:
             raise StreamappError(f"{option}={schema}: {name} takes no schema")
         case FormatName.MSGPACK:

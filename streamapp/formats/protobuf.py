@@ -20,6 +20,7 @@ import msgspec
 from streamapp.errors import StreamappError
 from streamapp.extras import Extra, require
 from streamapp.formats.format import Headers
+from streamapp.formats.protobuf_names import SUFFIX, WELL_KNOWN
 from streamapp.formats.undecodable import Reason, Undecodable
 
 if TYPE_CHECKING:
@@ -32,9 +33,6 @@ __all__ = ["MessageType", "Protobuf"]
 #: A generated class, where it is (``module:Name``), or the ``.proto`` file that has it.
 MessageType: TypeAlias = "type[Message] | str | os.PathLike[str]"
 
-SUFFIX: Final = ".proto"
-#: Types that may have another form in JSON than an object.
-WELL_KNOWN: Final = "google.protobuf."
 #: What is left of an error of protobuf's.
 ERROR_CHARACTERS: Final = 200
 
@@ -47,8 +45,8 @@ class Protobuf:
     """Values in Protobuf.
 
     In JSON, fields have the names of the ``.proto``, whole numbers of 64 bits are numbers, bytes base64, enums their
-    names, and well-known types what Protobuf's own JSON makes of them. An ``optional`` field or a message that is not
-    set is null; of a oneof there is the field that is set.
+    names, NaN and the infinities theirs, and well-known types what Protobuf's own JSON makes of them. An ``optional``
+    field or a message that is not set is null, and no other field takes that; of a oneof there is what is set.
 
     Args:
         source: a generated class, ``module:Name`` of one, or a ``.proto`` file.
@@ -143,6 +141,12 @@ class Protobuf:
         plain = _parse(data)
         if not isinstance(plain, dict) and not descriptor.full_name.startswith(WELL_KNOWN):
             raise Undecodable(Reason.NOT_OF_SCHEMA, f"{descriptor.full_name}: it is no object")
+        if b"null" in data:
+            from streamapp.formats.protobuf_values import misplaced_null
+
+            if where := misplaced_null(cast(Any, descriptor), plain):
+                error = f"{descriptor.full_name}: {where} is null, for which only an optional field has a place"
+                raise Undecodable(Reason.NOT_OF_SCHEMA, error)
         try:
             message = ParseDict(plain, self.generated(), descriptor_pool=cast(Any, descriptor.file.pool))
             return message.SerializeToString(deterministic=True)

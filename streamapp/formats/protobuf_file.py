@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
 from streamapp.errors import StreamappError
+from streamapp.formats.protobuf_names import SUFFIX
 
 __all__ = ["compiled", "compiled_file", "pooled"]
 
@@ -89,7 +90,7 @@ def pooled(files: Iterable[bytes]) -> FileDescriptor:
     def add(file: FileDescriptorProto) -> None:
         for name in file.dependency:
             if name not in there:
-                module = importlib.import_module(f"{name.removesuffix('.proto').replace('/', '.')}_pb2")
+                module = importlib.import_module(f"{name.removesuffix(SUFFIX).replace('/', '.')}_pb2")
                 add(FileDescriptorProto.FromString(module.DESCRIPTOR.serialized_pb))
         pool.Add(file)
         there.add(file.name)

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable, Mapping
+import struct
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.json_format import MessageToDict
 
-__all__ = ["Convert", "to_plain"]
+from streamapp.formats.non_finite import name_of
+from streamapp.formats.protobuf_names import WELL_KNOWN
+
+__all__ = ["Convert", "misplaced_null", "to_plain"]
 
 Value: TypeAlias = Any
 Convert: TypeAlias = Callable[[Value], Value]
 
-WELL_KNOWN: Final = "google.protobuf."
 #: Messages around a value, which is what they are in JSON.
 WRAPPERS: Final = frozenset(
     f"{WELL_KNOWN}{kind}Value"
@@ -29,6 +32,14 @@ WRAPPERS: Final = frozenset(
 SPECIAL: Final = frozenset(
     f"{WELL_KNOWN}{kind}" for kind in ("Any", "Duration", "FieldMask", "ListValue", "Struct", "Timestamp", "Value")
 )
+
+
+#: The enum of which the value in JSON is null.
+NULL: Final = f"{WELL_KNOWN}NullValue"
+#: A number of 32 bits, the largest of them, and how many digits tell it from others.
+SINGLE: Final = struct.Struct("<f")
+LARGEST: Final = (2 - 2**-23) * 2.0**127
+DIGITS: Final = (6, 7, 8, 9)
 
 
 def to_plain(descriptor: Descriptor) -> Convert:
@@ -92,10 +103,9 @@ def _scalar(field: FieldDescriptor) -> Convert:
     if field.type == FieldDescriptor.TYPE_BYTES:
         return lambda value: base64.b64encode(value).decode()
     if field.cpp_type == FieldDescriptor.CPPTYPE_FLOAT:
-        # The shortest number that is the same one in 32 bits.
-        return lambda value: float(f"{value:.8g}") if math.isfinite(value) else _name_of(value)
+        return lambda value: _shortest(value) if math.isfinite(value) else name_of(value)
     if field.cpp_type == FieldDescriptor.CPPTYPE_DOUBLE:
-        return lambda value: value if math.isfinite(value) else _name_of(value)
+        return lambda value: value if math.isfinite(value) else name_of(value)
     return _same
 
 
@@ -109,5 +119,42 @@ def _key(field: FieldDescriptor) -> Callable[[Value], str]:
     return str
 
 
-def _name_of(value: float) -> str:
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+def _shortest(value: float) -> float:
+    """Return the number of the fewest digits that is the same one in 32 bits."""
+    for digits in DIGITS:
+        found = float(f"{value:.{digits}g}")
+        if abs(found) <= LARGEST and SINGLE.unpack(SINGLE.pack(found))[0] == value:
+            return found
+    return value
+
+
+def misplaced_null(descriptor: Descriptor, plain: Value) -> str:
+    """Return where JSON has a null that Protobuf would make a zero or nothing of; empty = nowhere."""
+    if plain is None or descriptor.full_name.startswith(WELL_KNOWN) or not isinstance(plain, dict):
+        return ""
+    fields = {**descriptor.fields_by_camelcase_name, **descriptor.fields_by_name}
+    for name, value in plain.items():
+        if (field := fields.get(name)) is not None and (found := _null_in(field, value)) is not None:
+            return f"{name}.{found}" if found else name
+    return ""
+
+
+def _null_in(field: FieldDescriptor, value: Value) -> str | None:
+    """Return where a value has such a null, "" = it is one itself; None = it has none."""
+    message = field.message_type
+    if value is None:
+        has_place = field.has_presence or (field.enum_type is not None and field.enum_type.full_name == NULL)
+        return None if has_place else ""
+    if message is None:
+        return None
+    of: Descriptor | None = message
+    parts: Iterable[tuple[object, Value]] = ((None, value),)
+    if message.GetOptions().map_entry:
+        of = message.fields_by_name["value"].message_type
+        parts = value.items() if isinstance(value, dict) else ()
+    elif field.is_repeated:
+        parts = enumerate(value) if isinstance(value, list) else ()
+    for name, part in parts:
+        if of is not None and (found := misplaced_null(of, part)):
+            return found if name is None else f"{name}.{found}"
+    return None

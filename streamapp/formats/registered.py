@@ -4,40 +4,67 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from streamapp.errors import StreamappError
 from streamapp.extras import MissingExtraError
 from streamapp.formats.avro import Avro
-from streamapp.formats.format import Headers, SchemaUnavailableError
+from streamapp.formats.format import FormatDeclaration, Headers, SchemaUnavailableError
 from streamapp.formats.protobuf import Protobuf
 from streamapp.formats.registry import Registry, RegistryError, UnknownSchema
-from streamapp.formats.schema_readers import REASONS, Read, reading
+from streamapp.formats.schema_readers import REASONS, Make, Reader, reader_of
 from streamapp.formats.schema_texts import written
 from streamapp.formats.undecodable import Reason, Undecodable
-from streamapp.formats.wire_format import Framed, SchemaId, WireError, frame, read_frame
-from streamapp.settings import PREFIX, RegistrySchemas, Settings, Subjects
+from streamapp.formats.wire_format import KEY_HEADER, VALUE_HEADER, Framed, SchemaId, WireError, frame, read_frame
+from streamapp.joins import Record
+from streamapp.settings import PREFIX, RegistryIds, RegistrySchemas, Settings, Subjects
 
-__all__ = ["Registered", "RegisteredData", "Told", "UnfetchedError"]
+__all__ = ["Registered", "RegisteredData", "Told", "UnfetchedError", "placed_alike"]
 
-#: Seconds for which an id that the registry does not have is not asked for again: a replica of it may be behind.
+#: Seconds for which an id that the registry does not have is not asked for again.
 UNKNOWN_EXPIRY_S: Final = 30.0
+#: How many such ids are remembered: bytes of a producer that writes something else may have any.
+UNKNOWN_AT_MOST: Final = 10_000
 
 
 class UnfetchedError(SchemaUnavailableError):
-    """A schema is needed that was not fetched yet.
+    """A schema is needed that was not fetched yet: whoever gets this fetches it, or has it refused, and tries again.
 
     Args:
+        data: what it is needed for.
         schema: its id.
-        fetch: has the registry say what it is, or that it does not have it; blocks. Raises a `RegistryError` if it does
-            not say.
     """
 
-    def __init__(self, schema: SchemaId, fetch: Callable[[], object]) -> None:
+    def __init__(self, data: RegisteredData, schema: SchemaId) -> None:
         super().__init__(f"schema {schema} is still to be fetched from the registry")
-        self.schema = schema
-        self.fetch = fetch
+        self.data, self.schema = data, schema
+
+    @property
+    def known_as_unknown(self) -> bool:
+        """Whether the registry did not have it when it was asked before."""
+        return self.schema in self.data.unknown
+
+    def with_those_of(self, records: Iterable[Record]) -> list[UnfetchedError]:
+        """Return this one and what further records need, so that all of it is waited for at once."""
+        needed = {self.schema: self}
+        for record in records:
+            schema = self.data.schema_of(record)
+            if schema is not None and schema not in needed and self.data.is_unfetched(schema):
+                needed[schema] = UnfetchedError(self.data, schema)
+        return [*needed.values()]
+
+    def fetch(self) -> bool:
+        """Have the schema fetched; return whether the registry has it. Blocks.
+
+        Raises:
+            RegistryError: if it does not say.
+        """
+        return self.data.fetch(self.schema)
+
+    def refuse(self) -> None:
+        """Have the data refused: the registry does not have the schema."""
+        self.data.refuse(self.schema)
 
 
 class Told(NamedTuple):
@@ -49,7 +76,7 @@ class Told(NamedTuple):
 
 class _Known(NamedTuple):
     type: str
-    read: Read
+    reader: Reader
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,11 +97,6 @@ class Registered:
         """The name of the format within."""
         return "registry" if self.format is None else self.format.name
 
-    @property
-    def headers(self) -> Headers:
-        """None: the id stands before the data."""
-        return ()
-
     def bound(self, topic: str, *, key: bool = False) -> RegisteredData:
         """Return the format of a topic.
 
@@ -86,28 +108,30 @@ class Registered:
             self._bound[topic, key] = RegisteredData(format_, topic, key=key)
         return self._bound[topic, key]
 
-    def to_json(self, data: bytes, headers: Iterable[tuple[str, bytes | None]] = ()) -> bytes:
-        """Return nothing: it has to be bound to a topic."""
-        raise NotImplementedError
 
-    def from_json(self, data: bytes) -> bytes:
-        """Return nothing: it has to be bound to a topic."""
-        raise NotImplementedError
+def placed_alike(one: FormatDeclaration | None, other: FormatDeclaration | None) -> bool:
+    """Tell whether a key has the same bytes, and so the same partition, in topics whose keys have these formats.
+
+    In a registry's wire format it may have the id of another schema, whatever is declared.
+    """
+    return one == other and not isinstance(one, Registered)
 
 
 class RegisteredData:
     """Values or keys of one topic; to be connected to the registry before the first one is read or written."""
 
-    headers: Headers = ()
-
     def __init__(self, format_: Avro | Protobuf | None, topic: str, *, key: bool = False) -> None:
         self.format, self.topic, self.key = format_, topic, key
         self.name = "registry" if format_ is None else format_.name
+        #: Of what is written; they have the id of its schema, if that is not before the data.
+        self.headers: Headers = ()
+        #: Ids that the registry does not have, and until when they are not asked for again.
+        self.unknown: dict[SchemaId, float] = {}
         self._registry: Registry | None = None
         self._blocks = False
         self._known: dict[SchemaId, _Known] = {}
-        #: What stands before data that are written.
-        self._frame = b""
+        #: What stands before data that are written; None = their schema is not registered yet.
+        self._begin: bytes | None = None
 
     def bound(self, topic: str, *, key: bool = False) -> RegisteredData:
         """Return this one, which is bound already."""
@@ -128,9 +152,13 @@ class RegisteredData:
         schema, record, path = written(self.format)
         subject = self._subject(settings.registry_subjects, record)
         known = settings.registry_schemas is RegistrySchemas.LOOKUP
-        id_ = (self._registry.look_up if known else self._registry.register)(subject, schema)
-        self._frame = frame(id_, path)
-        return id_
+        entry = (self._registry.look_up if known else self._registry.register)(subject, schema)
+        if settings.registry_ids is RegistryIds.HEADERS:
+            header = KEY_HEADER if self.key else VALUE_HEADER
+            self._begin, self.headers = b"", ((header, frame(entry.guid or entry.id, path)),)
+        else:
+            self._begin = frame(entry.id, path)
+        return entry.id
 
     def _subject(self, subjects: Subjects, record: str) -> str:
         if subjects is Subjects.TOPIC:
@@ -148,13 +176,33 @@ class RegisteredData:
             RegistryError: if that is done here, and the registry does not answer.
         """
         framed = self._framed(data, headers)
-        return self._read(framed, self._reader(framed.schema))
+        return self._made(framed, self._reader(framed.schema).reader.json)
 
-    def told(self, data: bytes, headers: Iterable[tuple[str, bytes | None]] = ()) -> Told:
-        """Return the JSON of data with what they say of themselves; raises as `to_json` does."""
+    def bare(self, data: bytes, headers: Iterable[tuple[str, bytes | None]] = ()) -> bytes:
+        """Return data as they are in the declared schema, with nothing that tells it; raises as `to_json` does.
+
+        Where the declared schema wrote them, they are not looked at.
+        """
         framed = self._framed(data, headers)
+        return self._made(framed, self._reader(framed.schema).reader.bare)
+
+    def unframed(self, data: bytes, headers: Iterable[tuple[str, bytes | None]] = ()) -> bytes:
+        """Return data as they are in the schema that wrote them, whichever that is.
+
+        Raises:
+            Undecodable: if they do not say which that is.
+        """
+        framed = self._framed(data, headers)
+        return self._made(framed, lambda one: one.message()[1]) if isinstance(self.format, Protobuf) else framed.data
+
+    def told(self, data: bytes, headers: Iterable[tuple[str, bytes | None]] = ()) -> Told | None:
+        """Return the JSON of data with what they say of themselves, None if that is nothing; raises as `to_json`."""
+        try:
+            framed = read_frame(data, headers, key=self.key)
+        except WireError:
+            return None
         known = self._reader(framed.schema)
-        return Told(f"{known.type}, schema {framed.schema}", self._read(framed, known))
+        return Told(f"{known.type}, schema {framed.schema}", self._made(framed, known.reader.json))
 
     def from_json(self, data: bytes) -> bytes:
         """Return the data for JSON.
@@ -162,9 +210,53 @@ class RegisteredData:
         Raises:
             Undecodable: if the schema has no place for it.
         """
-        if self.format is None or not self._frame:
+        if self.format is None:
+            raise StreamappError(f"{self.topic} declares no schema to write with: Registered(Avro(…))")
+        return self.framed(self.format.from_json(data))
+
+    def framed(self, data: bytes) -> bytes:
+        """Return data of the declared schema as they are written, along with `headers`."""
+        if self._begin is None:
             raise StreamappError(f"{self.topic}: nothing can be written before its schema is registered")
-        return self._frame + self.format.from_json(data)
+        return self._begin + data
+
+    def fetch(self, schema: SchemaId) -> bool:
+        """Have a schema fetched; return whether the registry has it. Blocks.
+
+        Raises:
+            RegistryError: if it does not say.
+        """
+        if self._registry is None:
+            raise StreamappError(f"{self.topic}: there is no registry to ask for schema {schema}")
+        try:
+            found = self._registry.schema(schema)
+            self._known[schema] = _Known(found.type.lower(), reader_of(found, self.format))
+        except UnknownSchema:
+            return False
+        except (RegistryError, MissingExtraError):
+            raise  # it is no fault of the schema's
+        except StreamappError as exc:
+            self._known[schema] = _Known("", Reader(*[_refusing(str(exc))] * 2))
+        self.unknown.pop(schema, None)
+        return True
+
+    def refuse(self, schema: SchemaId) -> None:
+        """Have data of a schema refused for a while: the registry does not have it."""
+        self.unknown[schema] = time.monotonic() + UNKNOWN_EXPIRY_S
+        if len(self.unknown) > UNKNOWN_AT_MOST:
+            self.unknown.pop(next(iter(self.unknown)))
+
+    def schema_of(self, record: Record) -> SchemaId | None:
+        """Return the id of the schema that a record says its value, or key, is of; None = it says none."""
+        data = record.key if self.key else record.value
+        try:
+            return None if data is None else read_frame(data, getattr(record, "headers", ()), key=self.key).schema
+        except WireError:
+            return None
+
+    def is_unfetched(self, schema: SchemaId) -> bool:
+        """Return whether a schema is to be fetched before its data can be read, or refused."""
+        return schema not in self._known and time.monotonic() >= self.unknown.get(schema, 0.0)
 
     def _framed(self, data: bytes, headers: Iterable[tuple[str, bytes | None]]) -> Framed:
         try:
@@ -175,37 +267,25 @@ class RegisteredData:
     def _reader(self, schema: SchemaId) -> _Known:
         if (known := self._known.get(schema)) is not None:
             return known
-        if not self._blocks:
-            raise UnfetchedError(schema, lambda: self._fetch(schema))
-        self._fetch(schema)
-        return self._known[schema]
+        if self.is_unfetched(schema):
+            if not self._blocks:
+                raise UnfetchedError(self, schema)
+            if self.fetch(schema):
+                return self._known[schema]
+            self.refuse(schema)
+        place = "the registry" if self._registry is None else self._registry.place
+        raise Undecodable(Reason.UNKNOWN_SCHEMA, f"schema {schema}: {place} does not have it")
 
-    def _read(self, framed: Framed, known: _Known) -> bytes:
+    def _made(self, framed: Framed, make: Make) -> bytes:
         try:
-            return known.read(framed)
+            return make(framed)
         except (Undecodable, WireError) as exc:
             reason = exc.reason if isinstance(exc, Undecodable) else Reason.NOT_PROTOBUF
             raise Undecodable(reason, f"schema {framed.schema}: {exc}") from None
 
-    def _fetch(self, schema: SchemaId) -> None:
-        if self._registry is None:
-            raise StreamappError(f"{self.topic}: there is no registry to ask for schema {schema}")
-        try:
-            found = self._registry.schema(schema)
-            self._known[schema] = _Known(found.type.lower(), reading(found, self.format))
-        except UnknownSchema:
-            self._known[schema] = _Known("", self._unknown(schema, f"{self._registry.place} does not have it"))
-        except (RegistryError, MissingExtraError):
-            raise  # it is no fault of the schema's
-        except StreamappError as exc:
-            self._known[schema] = _Known("", self._unknown(schema, str(exc)))
 
-    def _unknown(self, schema: SchemaId, why: str) -> Read:
-        expiry = time.monotonic() + UNKNOWN_EXPIRY_S
+def _refusing(why: str) -> Make:
+    def refused(_: Framed) -> bytes:
+        raise Undecodable(Reason.UNKNOWN_SCHEMA, why)
 
-        def refused(_: Framed) -> bytes:
-            if time.monotonic() > expiry:
-                self._known.pop(schema, None)
-            raise Undecodable(Reason.UNKNOWN_SCHEMA, why)
-
-        return refused
+    return refused

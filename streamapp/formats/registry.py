@@ -1,16 +1,19 @@
 """A schema registry of Confluent's API (Confluent, Karapace, Apicurio, …): schemas by id, and ids of schemas.
 
 What was fetched is kept: a schema never changes. Two kinds of trouble are told apart. That the registry does not have
-a schema is that record's fault; that it does not answer, or refuses us, is no record's.
+a schema is that record's fault; that it does not answer, or refuses us, is no record's. So a refusal of an id counts
+only where the registry answers what is surely right: a wrong path, or a proxy before a registry that is still to
+start, refuses whatever it is asked.
 """
 
 from __future__ import annotations
 
 import enum
+import re
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, Self, TypeVar
 
 import msgspec
 
@@ -22,7 +25,7 @@ from streamapp.settings import PREFIX, Settings
 if TYPE_CHECKING:
     from confluent_kafka import schema_registry
 
-__all__ = ["Registry", "RegistryAwayError", "RegistryError", "Schema", "SchemaType", "UnknownSchema"]
+__all__ = ["Entry", "Registry", "RegistryAwayError", "RegistryError", "Schema", "SchemaType", "UnknownSchema"]
 
 #: Seconds that the registry has for an answer.
 ANSWER_TIMEOUT_S: Final = 5.0
@@ -32,12 +35,27 @@ NOT_FOUND: Final = frozenset({40401, 40402, 40403})
 CONFLICT, UNPROCESSABLE = 409, 422
 #: With which it refuses us.
 UNAUTHORIZED: Final = frozenset({401, 403})
+#: With which it refuses an id, if it does answer otherwise: registries differ in what they say of one that cannot be.
+NO_SUCH_ID: Final = frozenset({400, 404, 405, 410, UNPROCESSABLE})
+#: What a registry says of each difference that makes a schema incompatible, beside all of the earlier one.
+DIFFERENCE: Final = re.compile(r"description: ?['\"](.+?)['\"], additionalInfo")
+#: What is left of what a registry says.
+ANSWER_CHARACTERS: Final = 500
 
 T = TypeVar("T")
 
 
 class RegistryError(StreamappError):
-    """The registry refuses a schema, or us; the text is one line that names the subject, if it is about one."""
+    """The registry refuses a schema, or us; the text is one line that names the subject, if it is about one.
+
+    Args:
+        text: the line.
+        status: of HTTP; 0 = there was no answer.
+    """
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 class RegistryAwayError(RegistryError):
@@ -57,11 +75,25 @@ class SchemaType(enum.StrEnum):
 
 
 class Schema(msgspec.Struct, frozen=True):
-    """A schema, and those that it refers to: by their names in it, each after those that it needs itself."""
+    """A schema, and those that it refers to, by their names in it."""
 
     type: SchemaType
     text: str
-    references: Mapping[str, str] = {}
+    references: Mapping[str, Schema] = {}
+
+
+class Entry(NamedTuple):
+    """A schema as a version of a subject."""
+
+    id: int
+    version: int
+    #: Of the schema, wherever it is registered; registries before Confluent Platform 8 give none.
+    guid: uuid.UUID | None = None
+
+    @classmethod
+    def of(cls, found: schema_registry.RegisteredSchema) -> Self:
+        """Return what a registry has answered."""
+        return cls(found.schema_id or 0, found.version or 0, uuid.UUID(found.guid) if found.guid else None)
 
 
 class Registry:
@@ -89,10 +121,11 @@ class Registry:
         Raises:
             UnknownSchema: if the registry does not have it.
             RegistryError: if it does not say.
+            StreamappError: if it is of a kind that is not known here.
         """
         with self._lock:  # many ask for the same one at once
             if schema not in self._schemas:
-                self._schemas[schema] = self._asked("", lambda: self._fetched(schema))
+                self._schemas[schema] = self._of_id(schema)
             return self._schemas[schema]
 
     def ask(self) -> None:
@@ -103,44 +136,74 @@ class Registry:
         """
         self._asked("", self._client.get_subjects)
 
-    def register(self, subject: str, schema: Schema) -> int:
-        """Return the id of a schema, which is registered if need be; blocks.
+    def register(self, subject: str, schema: Schema) -> Entry:
+        """Return what a schema is registered as, which is done if need be; blocks.
+
+        Those that it refers to are registered before, each under its name in it, as Confluent's serializers have it.
 
         Raises:
             RegistryError: if the registry does not take it, such as one that is incompatible with the subject's others.
         """
-        return self._asked(subject, lambda: self._client.register_schema(subject, _theirs(schema)))
+        theirs = self._theirs(schema, self.register)
+        found = self._asked(subject, lambda: self._client.register_schema_full_response(subject, theirs))
+        if found.version is None:  # many say the id alone
+            found = self._asked(subject, lambda: self._client.lookup_schema(subject, theirs))
+        return Entry.of(found)
 
-    def look_up(self, subject: str, schema: Schema) -> int:
-        """Return the id that a schema has already; blocks.
+    def look_up(self, subject: str, schema: Schema) -> Entry:
+        """Return what a schema is registered as already; blocks.
 
         Raises:
-            RegistryError: if it has none.
+            RegistryError: if it is not.
         """
+        theirs = self._theirs(schema, self.look_up)
         try:
-            return cast(
-                int, self._asked(subject, lambda: self._client.lookup_schema(subject, _theirs(schema)).schema_id)
-            )
+            return Entry.of(self._asked(subject, lambda: self._client.lookup_schema(subject, theirs)))
         except UnknownSchema:
             raise RegistryError(
                 f"{subject} in {self.place} does not have the schema that is declared: register it there, or let it be "
                 f"registered at the start ({PREFIX}REGISTRY_SCHEMAS=register)"
             ) from None
 
+    def _theirs(self, schema: Schema, entry: Callable[[str, Schema], Entry]) -> schema_registry.Schema:
+        """Return a schema as the client has it, once those that it refers to have their entries."""
+        from confluent_kafka import schema_registry
+
+        references = [
+            schema_registry.SchemaReference(name, name, entry(name, other).version)
+            for name, other in schema.references.items()
+        ]
+        return schema_registry.Schema(schema.text, schema.type.value, references)
+
+    def _of_id(self, schema: SchemaId) -> Schema:
+        try:
+            return self._asked("", lambda: self._fetched(schema))
+        except UnknownSchema:
+            pass
+        except RegistryError as exc:
+            if exc.status not in NO_SUCH_ID:
+                raise
+            self.ask()  # it is right in whatever registry: what does not answer this says nothing of the id either
+        raise UnknownSchema(f"{self.place} does not have it")
+
     def _fetched(self, schema: SchemaId) -> Schema:
         client = self._client
-        theirs = client.get_schema_by_guid(str(schema)) if isinstance(schema, uuid.UUID) else client.get_schema(schema)
-        references: dict[str, str] = {}
-        self._refer(theirs, references)
-        return Schema(SchemaType(theirs.schema_type or SchemaType.AVRO), theirs.schema_str or "", references)
+        return self._read(
+            client.get_schema_by_guid(str(schema)) if isinstance(schema, uuid.UUID) else client.get_schema(schema)
+        )
 
-    def _refer(self, schema: schema_registry.Schema, found: dict[str, str]) -> None:
-        for reference in schema.references or ():
-            name = reference.name or ""
-            if name not in found:
-                referred = self._client.get_version(reference.subject or "", reference.version or "latest").schema
-                self._refer(referred, found)
-                found[name] = referred.schema_str or ""
+    def _read(self, theirs: schema_registry.Schema) -> Schema:
+        """Return a schema of the client, with those that it refers to."""
+        kind = theirs.schema_type or SchemaType.AVRO
+        if kind not in {*SchemaType}:
+            raise StreamappError(f"it is of {kind}, which is not read here: {', '.join(SchemaType)}")
+        references = {
+            reference.name or "": self._read(
+                self._client.get_version(reference.subject or "", reference.version or "latest").schema
+            )
+            for reference in theirs.references or ()
+        }
+        return Schema(SchemaType(kind), theirs.schema_str or "", references)
 
     def _asked(self, subject: str, question: Callable[[], T]) -> T:
         from confluent_kafka.schema_registry import SchemaRegistryError
@@ -150,24 +213,34 @@ class Registry:
         try:
             return question()
         except SchemaRegistryError as exc:
-            why = " ".join(f"{exc.error_message}".split())
+            why, status = _line(f"{exc.error_message}"), exc.http_status_code
             if exc.error_code in NOT_FOUND:
                 raise UnknownSchema(why) from None
-            if exc.http_status_code in UNAUTHORIZED:
+            if status in UNAUTHORIZED:
                 names = f"{PREFIX}REGISTRY_USERNAME and {PREFIX}REGISTRY_PASSWORD, or {PREFIX}REGISTRY_TOKEN"
-                raise RegistryError(f"{of}{self.place} refuses us ({exc.http_status_code}): see {names}") from None
-            if exc.http_status_code in {CONFLICT, UNPROCESSABLE}:
-                raise RegistryError(f"{of}{self.place} does not take the schema: {why}") from None
-            raise RegistryAwayError(f"{of}{self.place} answers {exc.http_status_code}: {why}") from None
-        except (TransportError, ValueError) as exc:  # a ValueError: what answers is no registry, and speaks no JSON
-            why = " ".join(f"{exc}".split()) or type(exc).__name__
+                raise RegistryError(f"{of}{self.place} refuses us ({status}): see {names}", status) from None
+            if status == CONFLICT:
+                raise RegistryError(
+                    f"{of}{self.place} does not take the schema, which is not compatible with an earlier one of the "
+                    f"subject: {why}; change it so that it is (a field that is added needs a default), or have the "
+                    f"subject allow it (PUT …/config/{subject})",
+                    status,
+                ) from None
+            if status == UNPROCESSABLE:
+                raise RegistryError(f"{of}{self.place} does not take the schema: {why}", status) from None
+            raise RegistryAwayError(f"{of}{self.place} answers {status}: {why}", status) from None
+        # What answers may be no registry, and speak no JSON, or another one.
+        except (TransportError, ValueError, TypeError, AttributeError) as exc:
+            why = _line(f"{exc}") or type(exc).__name__
             raise RegistryAwayError(f"{of}{self.place} does not answer: {why}") from None
 
 
-def _theirs(schema: Schema) -> schema_registry.Schema:
-    from confluent_kafka import schema_registry
-
-    return schema_registry.Schema(schema.text, schema.type.value)
+def _line(answer: str) -> str:
+    """Return what a registry says in one line; of differences between schemas what they are, not the schemas."""
+    if differences := DIFFERENCE.findall(answer):
+        answer = "; ".join(dict.fromkeys(differences))
+    line = " ".join(answer.split())
+    return line if len(line) <= ANSWER_CHARACTERS else f"{line[:ANSWER_CHARACTERS]}…"
 
 
 def _configuration(settings: Settings) -> dict[str, object]:

@@ -7,19 +7,18 @@ read by its own. JSON Schema says nothing of how bytes are read: they are JSON.
 from __future__ import annotations
 
 import base64
-import binascii
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from streamapp.errors import StreamappError
 from streamapp.extras import Extra, require
 from streamapp.formats.avro import Avro
-from streamapp.formats.format import Format, Json
+from streamapp.formats.avro_schema import plain, structure
+from streamapp.formats.format import Json
 from streamapp.formats.protobuf import Protobuf
+from streamapp.formats.protobuf_names import WELL_KNOWN_FILES
 from streamapp.formats.registry import Schema, SchemaType
 from streamapp.formats.undecodable import Reason, Undecodable
 from streamapp.formats.wire_format import Framed, WireError
@@ -27,22 +26,28 @@ from streamapp.formats.wire_format import Framed, WireError
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FileDescriptor
 
-__all__ = ["WELL_KNOWN_FILES", "Read", "plain", "reading"]
+__all__ = ["REASONS", "Make", "Reader", "reader_of"]
 
-#: Returns the JSON of data that a schema wrote; raises `Undecodable` if they are not what it says.
-Read: TypeAlias = Callable[[Framed], bytes]
+#: Makes something of data that a schema wrote; raises `Undecodable` or a `WireError` if they are not what it says.
+Make: TypeAlias = Callable[[Framed], bytes]
 
-#: What fastavro adds to a schema that it has parsed.
-OWN: Final = ("__fastavro_parsed__", "__named_schemas__")
-#: Files of these packages come with Protobuf.
-WELL_KNOWN_FILES: Final = "google/protobuf/"
+
+class Reader(NamedTuple):
+    """What reads the data of a schema."""
+
+    #: Makes their JSON.
+    json: Make
+    #: Makes them data of the declared schema; where none is declared they stay as they are.
+    bare: Make
+
+
 #: The name that no import has.
 FILE: Final = "streamapp schema.proto"
 #: What data of a schema cannot be, by what was declared.
 REASONS: Final = {"avro": Reason.NOT_AVRO, "protobuf": Reason.NOT_PROTOBUF}
 
 
-def reading(schema: Schema, declared: Format | None) -> Read:
+def reader_of(schema: Schema, declared: Avro | Protobuf | None) -> Reader:
     """Return what reads the data of a schema, as those of the declared format if there is one; takes up to a second.
 
     Raises:
@@ -53,61 +58,70 @@ def reading(schema: Schema, declared: Format | None) -> Read:
             return _avro(schema, declared)
         case SchemaType.PROTOBUF, Protobuf() | None:
             return _protobuf(schema, declared)
-        case SchemaType.JSON, Json() | None:
+        case SchemaType.JSON, None:
             json = Json()
-            return lambda framed: json.to_json(framed.data)
+            return Reader(lambda framed: json.to_json(framed.data), _data)
         case _:
-            return _refusing(schema.type, declared.name if declared else "")
+            refused = _refusing(schema.type, declared.name if declared else "")
+            return Reader(refused, refused)
 
 
-def _refusing(type_: SchemaType, declared: str) -> Read:
+def _data(framed: Framed) -> bytes:
+    return framed.data
+
+
+def _refusing(type_: SchemaType, declared: str) -> Make:
     def refused(_: Framed) -> bytes:
         raise Undecodable(REASONS.get(declared, Reason.NOT_JSON), f"it is of {type_}, where {declared} is declared")
 
     return refused
 
 
-def _avro(schema: Schema, declared: Avro | None) -> Read:
+def _avro(schema: Schema, declared: Avro | None) -> Reader:
     require(Extra.AVRO)
     from fastavro.schema import parse_schema
 
     named: dict[str, Any] = {}
     writer: Any = None
     try:
-        for text in (*schema.references.values(), schema.text):
-            writer = parse_schema(_structure(text), named_schemas=named)
+        for text in (*_texts(schema).values(), schema.text):
+            writer = parse_schema(structure(text), named_schemas=named)
     except Exception as exc:  # it raises what a wrong structure leads to
         raise StreamappError(f"it is no Avro schema: {type(exc).__name__}: {exc}") from None
-    format_ = declared or Avro(writer)
     if declared is None or plain(writer) == plain(declared.parsed):
-        return lambda framed: format_.read(framed.data)  # nothing is to be resolved
-    return lambda framed: format_.read(framed.data, writer)
+        format_ = declared or Avro(writer)
+        return Reader(lambda framed: format_.read(framed.data), _data)  # nothing is to be resolved
+
+    def json(framed: Framed) -> bytes:
+        return declared.read(framed.data, writer)
+
+    return Reader(json, lambda framed: declared.bare(declared.from_json(json(framed))))
 
 
-def plain(schema: Any) -> Any:
-    """Return a schema of Avro that fastavro has parsed, without what it has added."""
-    if isinstance(schema, dict):
-        return {name: plain(value) for name, value in schema.items() if name not in OWN}
-    return [plain(one) for one in schema] if isinstance(schema, list) else schema
+def _texts(schema: Schema) -> dict[str, str]:
+    """Return the texts of those that a schema refers to, by their names, each after those that it needs itself."""
+    found: dict[str, str] = {}
+    for name, other in schema.references.items():
+        found |= {inner: text for inner, text in _texts(other).items() if inner not in found}
+        found.setdefault(name, other.text)
+    return found
 
 
-def _structure(text: str) -> Any:
-    """Return a schema as Python has it: JSON, or as some registries have those of one type, its bare name."""
-    text = text.strip()
-    return msgspec.json.decode(text) if text.startswith(("{", "[", '"')) else text
-
-
-def _protobuf(schema: Schema, declared: Protobuf | None) -> Read:
+def _protobuf(schema: Schema, declared: Protobuf | None) -> Reader:
     file = _compiled(schema)
     formats: dict[tuple[int, ...], Protobuf] = {}
 
-    def read(framed: Framed) -> bytes:
+    def message(framed: Framed) -> tuple[Protobuf, bytes]:
         path, data = framed.message()
         if (format_ := formats.get(path)) is None:
             format_ = formats[path] = _message(file, path, declared)
+        return format_, data
+
+    def json(framed: Framed) -> bytes:
+        format_, data = message(framed)
         return format_.to_json(data)
 
-    return read
+    return Reader(json, lambda framed: message(framed)[1])
 
 
 def _compiled(schema: Schema) -> FileDescriptor:
@@ -116,10 +130,10 @@ def _compiled(schema: Schema) -> FileDescriptor:
     from streamapp.formats.protobuf_file import compiled_file, pooled
 
     # Those that come with Protobuf some clients register with the schema, and some do not.
-    texts = {name: text for name, text in schema.references.items() if not name.startswith(WELL_KNOWN_FILES)}
+    texts = {name: text for name, text in _texts(schema).items() if not name.startswith(WELL_KNOWN_FILES)}
     try:
         made = [base64.b64decode(text, validate=True) for text in (*texts.values(), schema.text)]
-    except binascii.Error:
+    except ValueError:  # as text of ASCII, or of other letters, is refused
         with tempfile.TemporaryDirectory() as directory:
             for name, text in {**texts, FILE: schema.text}.items():
                 path = Path(directory, name)

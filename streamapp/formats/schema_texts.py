@@ -5,19 +5,25 @@ from __future__ import annotations
 import base64
 import json
 import os
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from streamapp.errors import StreamappError
 from streamapp.formats.avro import Avro
-from streamapp.formats.protobuf import SUFFIX, Protobuf
+from streamapp.formats.avro_schema import plain
+from streamapp.formats.protobuf import Protobuf
+from streamapp.formats.protobuf_names import SUFFIX, WELL_KNOWN_FILES
 from streamapp.formats.registry import Schema, SchemaType
-from streamapp.formats.schema_readers import WELL_KNOWN_FILES, plain
 
 if TYPE_CHECKING:
-    from google.protobuf.descriptor import Descriptor
+    from google.protobuf.descriptor import Descriptor, FileDescriptor
 
 __all__ = ["Written", "written"]
+
+#: Gives the text that a file of Protobuf is registered with.
+Text: TypeAlias = "Callable[[FileDescriptor], str]"
 
 
 class Written(NamedTuple):
@@ -47,17 +53,26 @@ def _avro(format_: Avro) -> Written:
 
 def _protobuf(format_: Protobuf) -> Written:
     descriptor, source = cast("Descriptor", format_.generated.DESCRIPTOR), format_.source
-    for imported in descriptor.file.dependencies:
-        if not imported.name.startswith(WELL_KNOWN_FILES):
-            raise StreamappError(
-                f"{descriptor.file.name} imports {imported.name}: schemas are registered without others that they "
-                "refer to; have the messages in one file"
-            )
+    text: Text = _serialized
     if isinstance(source, str | os.PathLike) and os.fspath(source).endswith(SUFFIX):
-        text = Path(source).read_text("utf-8")
-    else:  # what registries take, too
-        text = base64.b64encode(descriptor.file.serialized_pb).decode()
-    return Written(Schema(SchemaType.PROTOBUF, text), descriptor.full_name, _path(descriptor))
+        text = partial(_source, [Path(source).parent, *map(Path, format_.include)])
+    return Written(_file(descriptor.file, text), descriptor.full_name, _path(descriptor))
+
+
+def _file(file: FileDescriptor, text: Text) -> Schema:
+    """Return the schema of a file, which refers to those of the files that it imports."""
+    imported = [one for one in file.dependencies if not one.name.startswith(WELL_KNOWN_FILES)]
+    return Schema(SchemaType.PROTOBUF, text(file), {one.name: _file(one, text) for one in imported})
+
+
+def _serialized(file: FileDescriptor) -> str:
+    """Return what protoc has made of a file, in base64: registries take that, too."""
+    return base64.b64encode(file.serialized_pb).decode()
+
+
+def _source(places: Iterable[Path], file: FileDescriptor) -> str:
+    """Return the text of a file, from the first place that has it, as protoc has found it."""
+    return next(path for place in places if (path := place / file.name).is_file()).read_text("utf-8")
 
 
 def _path(descriptor: Descriptor) -> tuple[int, ...]:

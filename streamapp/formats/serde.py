@@ -8,8 +8,8 @@ from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
-from streamapp.formats.content import CONTENT_TYPE
-from streamapp.formats.format import Format, Headers, Json
+from streamapp.formats.content import headers_of_result
+from streamapp.formats.format import Format, FormatDeclaration, Headers, Json
 from streamapp.formats.undecodable import Reason, Undecodable
 from streamapp.joins import Record, Refused
 
@@ -25,7 +25,7 @@ NO_HEADERS: Final[list[tuple[str, bytes]]] = []
 
 
 class Translated(msgspec.Struct, gc=False):
-    """A record of a topic with a format: its value is JSON, its key text, and headers that tell of formats are gone."""
+    """A record of a topic with a format: its value is JSON, its key text, and its headers say so."""
 
     key: bytes | None
     value: bytes | None
@@ -54,7 +54,7 @@ class Serde:
     key: Format | None = None
 
     @classmethod
-    def of(cls, topic: str, value: Format | None, key: Format | None = None) -> Serde | None:
+    def of(cls, topic: str, value: FormatDeclaration | None, key: FormatDeclaration | None = None) -> Serde | None:
         """Return the formats that are declared for a topic, by its full name; None = JSON, and text for keys.
 
         Raises:
@@ -77,7 +77,7 @@ class Serde:
             value = self.value.to_json(value, came)
         if key is not None and self.key is not None:
             key = key_text(self.key.to_json(key, came))
-        headers = [one for one in came if not tells_format(one[0])] if came else NO_HEADERS
+        headers = headers_of_result(came, key=self.key is not None) if came else NO_HEADERS
         return Translated(key, value, record.timestamp, record.offset, headers, record)
 
     def write(self, key: bytes | None, value: bytes | None) -> tuple[bytes | None, bytes | None, Headers]:
@@ -86,11 +86,12 @@ class Serde:
         Raises:
             Undecodable: if a schema has no place for them.
         """
+        headers: Headers = ()
         if value is not None:
-            value = self.value.from_json(value)
-        if self.key is None:
-            return key, value, self.value.headers
-        return (None if key is None else written_key(self.key, key)), value, (*self.key.headers, *self.value.headers)
+            value, headers = self.value.from_json(value), self.value.headers
+        if key is None or self.key is None:
+            return key, value, headers
+        return written_key(self.key, key), value, (*self.key.headers, *headers)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -122,14 +123,6 @@ class Read:
         if self.check is not None:
             self.check(found)
         return found
-
-
-def tells_format(header: str) -> bool:
-    """Tell whether a header says what the bytes of a record are: of one that is translated, or made anew, it is wrong.
-
-    Those that end in ``schema_id`` are those of Confluent's serializers.
-    """
-    return header.lower() == CONTENT_TYPE or header.endswith("schema_id")
 
 
 def key_text(key: bytes) -> bytes:

@@ -26,6 +26,9 @@ VALUE_HEADER: Final = "__value_schema_id"
 ID, UUID = 0, 1
 ID_FRAME: Final = struct.Struct(">bI")
 UUID_BYTES: Final = 16
+#: Registries count from 1, in Java's int: other bytes that begin with a zero are none of theirs.
+SMALLEST_ID: Final = 1
+LARGEST_ID: Final = 2**31 - 1
 #: Bits of a varint at most, and messages around a message: more are none of a schema's.
 VARINT_BITS: Final = 35
 DEEPEST: Final = 100
@@ -78,7 +81,10 @@ def frame(schema: SchemaId, path: tuple[int, ...] | None = None) -> bytes:
 def _read_id(data: bytes, what: str) -> tuple[SchemaId, bytes]:
     magic = data[0] if data else -1
     if magic == ID and len(data) >= ID_FRAME.size:
-        return ID_FRAME.unpack_from(data)[1], data[ID_FRAME.size :]
+        id_ = ID_FRAME.unpack_from(data)[1]
+        if not SMALLEST_ID <= id_ <= LARGEST_ID:
+            raise WireError(f"{what} has the schema id {id_}, where ids are from {SMALLEST_ID} to {LARGEST_ID}")
+        return id_, data[ID_FRAME.size :]
     if magic == UUID and len(data) > UUID_BYTES:
         return uuid.UUID(bytes=data[1 : 1 + UUID_BYTES]), data[1 + UUID_BYTES :]
     begins = f"begins with {data[:1].hex()}" if data else "is empty"

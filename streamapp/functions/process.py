@@ -19,6 +19,7 @@ from streamapp.joins.clock import END
 from streamapp.joins.corrections import mark_of
 from streamapp.joins.declared import Declared, Described, StateMismatch, changes, earlier
 from streamapp.joins.explanation import Explanation, Verdict, unusable
+from streamapp.joins.held import Held, Holding
 from streamapp.joins.ledger import Accounting, Refused
 from streamapp.joins.output import Output, Reason, SideOutput
 from streamapp.joins.records import Batch, Event, Record
@@ -198,6 +199,14 @@ class ProcessOperator(Accounting[Emitted], Generic[S]):
             untold=Verdict.PROCESSED,
             reasons=frozenset({Reason.REFUSED} if in_time else {Reason.LATE, Reason.REFUSED}),
         )
+
+    def held(self, key: bytes) -> list[Held]:
+        """Return the state of a key, and its timers."""
+        found = self._states.look(key, self.clock.time)
+        state = [] if found is None else [Held(0, Holding.STATE, found[0], self.join.type_.as_json(found[1]))]
+        timers = [*self._timers.of(key), *self._wall_timers.of(key)]
+        kinds = {False: Holding.TIMER, True: Holding.WALL_TIMER}
+        return [*state, *(Held(0, kinds[one.wall], one.time, msgspec.json.encode(one.name)) for one in timers)]
 
     def _take(self, source: int, key: bytes, record: Record) -> None:
         try:

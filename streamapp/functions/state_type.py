@@ -62,6 +62,13 @@ class StateType(Generic[S]):
         """
         return self._encode(state)
 
+    def as_json(self, state: S) -> bytes:
+        """Return a state as JSON; of one that JSON has no form for, as it is written."""
+        try:
+            return msgspec.json.encode(state)
+        except (TypeError, ValueError):
+            return self.encode(state)
+
     def decode(self, row: bytes) -> S:
         """Read a state.
 

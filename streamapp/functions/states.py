@@ -70,6 +70,13 @@ class States(Generic[S]):
             self._changed.add(key)
         return held
 
+    def look(self, key: bytes, now: int) -> tuple[int, S] | None:
+        """Return the state of a key as it is written, with the event time (ms) of its last change; None = none."""
+        row = self._state.get(key)
+        if row is None or (self._ttl is not None and ordering.time_of(row) < now - self._ttl):
+            return None
+        return ordering.time_of(row), self._type.decode(row[ordering.TIME :])
+
     def done(self, key: bytes, held: Held[S], state: S, time: int) -> None:
         """Keep the state of a key after a call at an event time (ms).
 

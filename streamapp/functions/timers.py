@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterator
 
 from streamapp.functions.context import Timer
 from streamapp.joins import State, ordering
@@ -71,6 +72,12 @@ class Timers:
             return Timer(key, name, time, self._wall)
         self.first = order[0][0] if order else END
         return None
+
+    def of(self, key: bytes) -> Iterator[Timer]:
+        """Go through the timers of a key, by their names."""
+        group = ordering.grouped(key)
+        for row, time in self._state.scan(group):
+            yield Timer(key, row[len(group) :].decode(), ordering.time_of(time), self._wall)
 
     def write(self) -> None:
         """Write what was changed to the state."""

@@ -18,6 +18,7 @@ from streamapp.joins.clock import BEGINNING
 from streamapp.joins.declared import ROWS_APART, Declared, Described, TakingOver, earlier, widened
 from streamapp.joins.explanation import ANY, Explanation, Verdict, candidate, explain_row
 from streamapp.joins.foreign_key_sides import Answer, ForeignKeyOf, LeftSide, Message, RightSide, Subscription
+from streamapp.joins.held import Held
 from streamapp.joins.how import How
 from streamapp.joins.ledger import Accounting
 from streamapp.joins.output import Joined, Output, Reason
@@ -173,6 +174,16 @@ class ForeignKeyOperator(_Operator[Joined]):
         joined = [candidate(Side.RIGHT, name, right, ANY)] if name is not None and right is not None else []
         return explain_row(side, record, row, joined, self.clock)
 
+    def held(self, key: bytes) -> list[Held]:
+        """Return the left and the right row of a key, and left rows that name the right one."""
+        return [*(self._with_row(one, key) for one in self._left.held(key)), *self._right.held(key)]
+
+    def _with_row(self, left: Held, key: bytes) -> Held:
+        row = None if left.names is None else self._right.follower(left.names, key)
+        if row is None or row.offset != left.offset:
+            return left
+        return msgspec.structs.replace(left, timestamp=row.timestamp, value=row.value)
+
 
 class LeftHalfOperator(_Operator[Message]):
     """The left side at work on one partition; left records count in its balance, answers in its updates."""
@@ -198,6 +209,10 @@ class LeftHalfOperator(_Operator[Message]):
             return self._left.explain(record)
         return Explanation(verdict=Verdict.APPLIED, clock=self.clock.now)
 
+    def held(self, key: bytes) -> list[Held]:
+        """Return what is known of the left row of a key; its value is with the right row that it names."""
+        return self._left.held(key)
+
 
 class RightHalfOperator(_Operator[Message]):
     """The right side at work on one partition; right records count in its balance, subscriptions in its updates."""
@@ -222,3 +237,7 @@ class RightHalfOperator(_Operator[Message]):
         if side == Side.RIGHT:
             return self._right.explain(record)
         return Explanation(verdict=Verdict.APPLIED, clock=self.clock.now)
+
+    def held(self, key: bytes) -> list[Held]:
+        """Return the right row of a key, and left rows that name it."""
+        return self._right.held(key)

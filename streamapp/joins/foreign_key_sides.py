@@ -8,6 +8,7 @@ the row (KIP-213, KAFKA-18713).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Final
 
@@ -15,6 +16,7 @@ import msgspec
 
 from streamapp.joins import ordering
 from streamapp.joins.explanation import ANY, NAMED, Explanation, Verdict, candidate, explain_row
+from streamapp.joins.held import Held, Holding
 from streamapp.joins.how import How
 from streamapp.joins.ledger import Ledger, Refused
 from streamapp.joins.output import Joined, Reason
@@ -27,6 +29,9 @@ __all__ = ["Answer", "ForeignKeyOf", "LeftSide", "Message", "RightRow", "RightSi
 
 #: Gives the key of the right row that a left record names; None names none, `Refused` puts the record out at the side.
 ForeignKeyOf = Callable[[Record], bytes | None]
+
+#: Of the left rows that follow a right one, so many are told of.
+FOLLOWERS_TOLD: Final = 1_000
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 
@@ -204,6 +209,14 @@ class LeftSide:
         """Return the key of the right row that a left row names."""
         return self._get(key).names
 
+    def held(self, key: bytes) -> list[Held]:
+        """Return what is known of the left row of a key: pending while an answer to it is awaited."""
+        row = self._get(key)
+        if row.names is None and not row.emitted and not row.asked:
+            return []
+        holding = Holding.PENDING if row.asked else Holding.ROW
+        return [Held(Side.LEFT, holding, -1, None, row.version, names=row.names)]
+
     def _emit(self, key: bytes, old: _Left, left: Row | None, right: Row | None, timestamp: int) -> None:
         """Give a result; without a left row it is a tombstone for the earlier one."""
         if left is not None or old.emitted or not self._exact:
@@ -273,6 +286,19 @@ class RightSide:
         """Return a left row that follows a right one."""
         row = self._followers.get(ordering.grouped(name) + key)
         return None if row is None else _follower(row).row
+
+    def held(self, key: bytes) -> list[Held]:
+        """Return the right row of a key, and of the left rows that follow it the first ones, by their keys."""
+        group = ordering.grouped(key)
+        following = itertools.islice(self._followers.scan(group), FOLLOWERS_TOLD)
+        lefts = [(entry[len(group) :], _follower(row)) for entry, row in following]
+        return [
+            *(
+                Held(Side.LEFT, Holding.BUFFERED, one.timestamp, one.value, one.offset, names=key, key=left)
+                for left, one in lefts
+            ),
+            *self.rows.held(Side.RIGHT, key),
+        ]
 
     def explain(self, record: Record) -> Explanation:
         """Say why a right record that was taken in joined, or did not: by the left rows that follow it now."""

@@ -26,6 +26,12 @@ class Holding(enum.StrEnum):
     ROW = "row"
     #: It is what a versioned table had for the key before; a value of None was a deletion.
     VERSION = "version"
+    #: It is the state that a function has for the key.
+    STATE = "state"
+    #: It is a timer of the key, by event time or by the wall clock, with the time for which it is set; the value is its
+    #: name.
+    TIMER = "timer"
+    WALL_TIMER = "wall_timer"
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -34,13 +40,18 @@ class Held(msgspec.Struct, frozen=True):
     #: The number of the input that it is from.
     source: int
     holding: Holding
-    #: The event time (ms); of rows the time from which on they are so.
+    #: The event time (ms); of rows the time from which on they are so; -1 = not known.
     timestamp: int
+    #: None = it was deleted then, or it is elsewhere: that of a left row which `names` a right one is with that one.
     value: bytes | None
     #: The place in the input partition; -1 = not known.
     offset: int = -1
     #: The event time (ms) at which the clock ends that; None = nothing ends it but an update.
     until: int | None = None
+    #: The key of the right row that a left row of a foreign-key join names.
+    names: bytes | None = None
+    #: The key of a left row that is held for the right one which it names.
+    key: bytes | None = None
 
 
 def buffered(source: int, records: Iterable[Buffered], reach: int, *, pending: bool | None = None) -> Iterator[Held]:

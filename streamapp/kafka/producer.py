@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import confluent_kafka
@@ -93,7 +93,7 @@ class Producer:
         key: bytes | None,
         value: bytes | None,
         timestamp: int | None = None,
-        headers: list[tuple[str, str | bytes | None]] | None = None,
+        headers: Sequence[tuple[str, str | bytes | None]] = (),
         partition: int = -1,
     ) -> None:
         """Queue a record, and wait while the queue is full. An error is counted, and not raised.
@@ -106,7 +106,8 @@ class Producer:
             self.poll()
         while True:
             try:
-                self._producer.produce(topic, value, key, partition, timestamp=timestamp or 0, headers=headers)
+                named = [*headers] or None
+                self._producer.produce(topic, value, key, partition, timestamp=timestamp or 0, headers=named)
             except BufferError:
                 self.poll(POLL_S)
             except KafkaException as exc:

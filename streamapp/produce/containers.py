@@ -1,7 +1,8 @@
 """Files of records that are no lines: Avro's object container files, MessagePack one after the other, and Protobuf.
 
 Avro's are known by how they begin (`streamapp.produce.source`), the others by their names; of Protobuf each message has
-its length before it, as a varint (``writeDelimitedTo``, ``protodelim``, ``serialize_length_prefixed``).
+its length before it, as a varint (``writeDelimitedTo``, ``protodelim``, ``serialize_length_prefixed``). So may have
+values as they are in topics, in the wire format of a schema registry.
 """
 
 from __future__ import annotations
@@ -31,12 +32,13 @@ MESSAGE_BYTES: Final = 1 << 28
 _print: Final = msgspec.json.Encoder().encode
 
 
-def read_records(path: Path, proto: str = "") -> Iterator[bytes]:
+def read_records(path: Path, proto: str = "", registered: Format | None = None) -> Iterator[bytes]:
     """Yield the records of a file as JSON; of what is neither MessagePack nor Protobuf by its name, the lines.
 
     Args:
         path: of the file.
         proto: the message of Protobuf (``order.proto``, ``order.proto:Order`` or ``module:Order``).
+        registered: what the messages are, if that is not given.
 
     Raises:
         StreamappError: if it cannot be read; names the file, and which of its records.
@@ -44,12 +46,18 @@ def read_records(path: Path, proto: str = "") -> Iterator[bytes]:
     if path.suffix not in (*MESSAGEPACK, *PROTOBUF):
         yield from read_lines(path)
         return
-    message = named(FormatName.PROTOBUF, proto, "--proto").bound(str(path)) if path.suffix in PROTOBUF else None
+    message = _message(path, proto, registered) if path.suffix in PROTOBUF else None
     try:
         with path.open("rb") as file:
             yield from _messagepack(file, path) if message is None else _protobuf(file, path, message)
     except OSError as exc:
         raise ProduceError(f"cannot read {path}: {exc.strerror}") from None
+
+
+def _message(path: Path, proto: str, registered: Format | None) -> Format:
+    if registered is not None and not proto:
+        return registered
+    return named(FormatName.PROTOBUF, proto, "--proto").bound(str(path))
 
 
 def _messagepack(file: BinaryIO, path: Path) -> Iterator[bytes]:

@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from streamapp.errors import ProduceError
+from streamapp.formats.format import Headers
 from streamapp.formats.serde import Serde
 from streamapp.formats.undecodable import Undecodable
 from streamapp.kafka.admin import Cluster
@@ -91,17 +92,17 @@ def produce_traffic(
                 # What comes first is there before the first record of the next topic, which could arrive sooner.
                 session.producer.flush(session.deadline)
                 begun.add(record.topic)
-            key, value = _written(serdes.get(record.topic), record.key, record.value)
-            session.producer.send(topics[record.topic], key, value, record.timestamp)
+            key, value, headers = _written(serdes.get(record.topic), record.key, record.value)
+            session.producer.send(topics[record.topic], key, value, record.timestamp, headers)
             kinds[record.kind] += 1
     return msgspec.structs.replace(session.report, generated=traffic.summary(kinds))
 
 
-def _written(serde: Serde | None, key: bytes | None, value: bytes | None) -> tuple[bytes | None, bytes | None]:
+def _written(serde: Serde | None, key: bytes | None, value: bytes | None) -> tuple[bytes | None, bytes | None, Headers]:
     if serde is not None:
         with contextlib.suppress(Undecodable):
-            key, value, _ = serde.write(key, value)
-    return key, value
+            return serde.write(key, value)
+    return key, value, ()
 
 
 def produce_lines(
@@ -126,7 +127,8 @@ def produce_lines(
         records = lines.read(session.interruptible(texts), file.name)
         for line in paced(records, options.rate, session.producer.poll):
             zeros += line.timestamp == 0  # which librdkafka takes for none, and puts the time of sending there
-            session.producer.send(topic, line.key, line.value, 1 if line.timestamp == 0 else line.timestamp)
+            at = 1 if line.timestamp == 0 else line.timestamp
+            session.producer.send(topic, line.key, line.value, at, line.headers)
             times.count(line.timestamp)
     note = f"the event time of {zeros:,} records is 0; they have 1 ms, since the client takes 0 for now"
     return msgspec.structs.replace(session.report, note=note if zeros else "", warning=times.warning)

@@ -9,6 +9,7 @@ import msgspec
 
 from streamapp.errors import ProduceError
 from streamapp.formats.fields import key_bytes, shown
+from streamapp.formats.format import Headers
 from streamapp.formats.serde import Serde
 from streamapp.produce.source import guess
 from streamapp.produce.times import Unit, event_time
@@ -25,6 +26,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     key: bytes | None
     value: bytes
     timestamp: int | None
+    headers: Headers = ()
 
 
 class JsonLines(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,8 +60,8 @@ class JsonLines(msgspec.Struct, frozen=True, kw_only=True):
     def _written(self, line: Line) -> Line:
         if self.serde is None:
             return line
-        key, value, _ = self.serde.write(line.key, line.value)
-        return Line(key, value or b"", line.timestamp)
+        key, value, headers = self.serde.write(line.key, line.value)
+        return Line(key, value or b"", line.timestamp, headers)
 
     def _parse(self, line: bytes) -> Line:
         try:

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from streamapp.errors import StreamappError
-from streamapp.formats.serde import tells_format
+from streamapp.formats.content import tells_format
 from streamapp.kafka.record import Headers
 from streamapp.mending import Draft, MendError, Mending
 from streamapp.redrive.forms import Form, Formats, Opened, close_key, close_value, open_key, open_value

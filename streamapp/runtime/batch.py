@@ -7,7 +7,7 @@ import itertools
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Self, cast
+from typing import Final, Self, cast
 
 import faust
 from faust.types import TP, AppT, ConsumerMessage, Message
@@ -17,6 +17,8 @@ from streamapp.kafka.unreadable import Readable
 from streamapp.runtime.work import Work
 
 __all__ = ["Batch", "BatchSchema", "Merged", "message_of"]
+
+HEADERS: Final = operator.attrgetter("headers")
 
 
 class Batch:
@@ -51,6 +53,11 @@ class Batch:
     def values(self) -> list[bytes | None]:
         """The records' values, as they came."""
         return [record.value for record in self.records]
+
+    @cached_property
+    def headed(self) -> bool:
+        """Whether any record has headers."""
+        return any(map(HEADERS, self.records))
 
     @cached_property
     def timestamps(self) -> list[int]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from operator import attrgetter
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 import msgspec
 
-from streamapp.formats.content import Content, content_of, content_type, event_data, headers_of_result, refusal
+from streamapp.formats.content import Content, content_of, content_type, event_data, headers_of_result, plain, refusal
 from streamapp.formats.key_forms import key_form
 from streamapp.formats.undecodable import Reason, Undecodable
 from streamapp.formats.value_forms import not_json
@@ -21,9 +21,8 @@ __all__ = ["Decoded", "Decoder", "Keyed", "Undecodable"]
 
 T = TypeVar("T")
 
-HEADERS: Final = attrgetter("headers")
-
 _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+HEADERS: Final = attrgetter("headers")
 
 
 class Keyed(Record, Protocol):
@@ -120,18 +119,25 @@ class Decoder(Generic[T]):
 
     def _all_good(self, batch: Batch) -> bool:
         """Return whether all records can surely be used: most batches are so, and a look at the whole costs half."""
-        decode, key, values = self._decode, self._key, batch.values
-        if None in values:
-            return False
-        if any(map(HEADERS, batch)) and any(
-            content_of(content_type(record.headers)) is not Content.JSON for record in batch if record.headers
-        ):
-            return False
-        data = cast("list[bytes]", values)
+        return self._together(batch.records, batch.keys, batch.values) is not None
+
+    def together(self, records: Sequence[Record]) -> list[T] | None:
+        """Decode many records; None = not all can surely be used, and they are to be decoded one by one."""
+        return self._together(records, [record.key for record in records], [record.value for record in records])
+
+    def _together(
+        self, records: Sequence[Record], keys: Sequence[bytes | None], values: Sequence[bytes | None]
+    ) -> list[T] | None:
+        if None in values or (any(map(HEADERS, records)) and not plain(records)):
+            return None
+        data, key = cast("list[bytes]", values), self._key
+        if not all(map(bytes.isascii, data)):
+            return None
         try:
-            return all(map(bytes.isascii, data)) and batch.keys == [str(key(decode(value))).encode() for value in data]
+            decoded = list(map(self._decode, data))
         except (msgspec.DecodeError, RecursionError):
-            return False
+            return None
+        return decoded if keys == [str(key(one)).encode() for one in decoded] else None
 
     def decode(self, record: Record) -> T | None:
         """Decode a record; None is a tombstone; an Undecodable if the record cannot be used."""

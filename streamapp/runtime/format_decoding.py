@@ -1,9 +1,9 @@
-"""Decoding values that are not JSON: only their key is looked at, and they stay as they came."""
+"""Decoding values that are not JSON: only their key is looked at, and they stay as they came, but for a frame."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar, cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import Generic, TypeVar, cast
 
 import msgspec
 
@@ -15,12 +15,12 @@ from streamapp.runtime.batch import Batch
 from streamapp.runtime.decoding import Decoded, Decoder
 from streamapp.runtime.work import Rejected
 
-__all__ = ["FormatDecoder", "KeyReader"]
+__all__ = ["FormatDecoder", "KeyReader", "UnframedDecoder"]
 
 T = TypeVar("T")
 
-#: Returns the key that is in a value; raises any error for bytes that are no value.
-KeyReader = Callable[[bytes], str | int]
+#: Returns the key that is in a value; None = it has to be decoded, to find the key, or what is wrong.
+KeyReader = Callable[[bytes], str | int | None]
 
 
 class FormatDecoder(Decoder[T]):
@@ -31,7 +31,8 @@ class FormatDecoder(Decoder[T]):
         type: of their JSON, a msgspec Struct.
         key, tombstones, field, remedy: as of `Decoder`.
         read: gives the key of a value without decoding the rest of it; None = all is decoded.
-        bare: makes values that `read` does not take, and are good, such as it takes; None = they stay as they came.
+        bare: makes values that `read` does not take, such as those of an earlier schema, such as it takes; None = they
+            stay as they came.
     """
 
     def __init__(
@@ -53,46 +54,43 @@ class FormatDecoder(Decoder[T]):
 
     def split(self, batch: Batch) -> tuple[Decoded, list[Rejected]]:
         """Divide a batch into the records that can be used, and those that cannot."""
-        if self._all_good(batch):
+        keys = self._keys(batch.values)
+        if all(keys) and keys == batch.keys:
             return Decoded.all_of(batch), []
         good: list[Record] = []
         bad: list[Rejected] = []
-        for record in batch:
-            if self._reads(record):
-                good.append(record)
-                continue
+        for record, key in zip(batch, keys, strict=True):
             try:
-                self.decode(record)
-                good.append(self._made_bare(record))
+                good.append(record if key and key == record.key else self._decoded_one(record))
             except Undecodable as exc:
                 bad.append(Rejected(batch.tp, record, exc.reason, str(exc)))
         return Decoded(batch.tp, good, batch.work), bad
 
-    def _made_bare(self, record: Record) -> Record:
+    def together(self, records: Sequence[Record]) -> list[T] | None:
+        """Return None: of a format they are decoded one by one."""
+        return None
+
+    def _keys(self, values: Iterable[bytes | None]) -> list[bytes | None]:
+        """Return the keys of values, of those that need not be decoded for it."""
+        if (read := self._read) is None:
+            return [None for _ in values]
+        return [
+            None if value is None or (found := read(value)) is None else str(found).encode()  # this way it is fastest
+            for value in values
+        ]
+
+    def _decoded_one(self, record: Record) -> Record:
+        """Return a record that is good, with a value as `read` takes it."""
         if self._bare is None or record.value is None:
+            self.decode(record)
             return record
         bare = self._bare(record.value)
-        headers = list(record.headers)
-        made = Translated(record.key, bare, record.timestamp, record.offset, headers, record)
+        if not record.key or [record.key] != self._keys([bare]):
+            self.decode(record)
+        if bare is record.value:
+            return record
+        made = Translated(record.key, bare, record.timestamp, record.offset, list(record.headers), record)
         return cast(Record, made)
-
-    def _reads(self, record: Record) -> bool:
-        """Return whether a record surely can be used."""
-        if self._read is None or record.value is None or not record.key:
-            return False
-        try:
-            return record.key == str(self._read(record.value)).encode()
-        except Exception:  # of any kind; what is wrong is found out by decoding it
-            return False
-
-    def _all_good(self, batch: Batch) -> bool:
-        read = self._read
-        if read is None or None in batch.values or not all(batch.keys):
-            return False
-        try:
-            return batch.keys == [str(read(value)).encode() for value in cast("list[bytes]", batch.values)]
-        except Exception:  # as above
-            return False
 
     def _value(self, record: Record) -> tuple[bytes, T]:
         data = self._format.to_json(record.value or b"", record.headers)
@@ -101,3 +99,36 @@ class FormatDecoder(Decoder[T]):
         except msgspec.ValidationError as exc:
             reason = Reason.MISSING_FIELD if "missing required field" in str(exc) else Reason.WRONG_TYPE
             raise Undecodable(reason, str(exc)) from None
+
+
+class UnframedDecoder(Generic[T]):
+    """Decodes records in the wire format of a schema registry, as another decoder does those without it.
+
+    Args:
+        bare: makes of a record one without the frame; raises `Undecodable`, or that a schema is to be fetched first.
+        within: decodes that.
+    """
+
+    def __init__(self, bare: Callable[[Record], Record], within: Decoder[T]) -> None:
+        self._bare = bare
+        self._within = within
+
+    def split(self, batch: Batch) -> tuple[Decoded, list[Rejected]]:
+        """Divide a batch into the records that can be used, without their frames, and those that cannot."""
+        records: list[Record] = []
+        bad: list[Rejected] = []
+        for record in batch:
+            try:
+                records.append(self._bare(record))
+            except Undecodable as exc:
+                bad.append(Rejected(batch.tp, record, exc.reason, str(exc)))
+        decoded, more = self._within.split(Batch(batch.tp, records, batch.work))
+        return decoded, [*bad, *more]
+
+    def decode(self, record: Record) -> T | None:
+        """Decode a record; None is a tombstone; an Undecodable if the record cannot be used."""
+        return self._within.decode(self._bare(record))
+
+    def key(self, record: Record) -> bytes:
+        """Return the key that a record must have by its value; an Undecodable if the record cannot be used."""
+        return self._within.key(self._bare(record))

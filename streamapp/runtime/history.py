@@ -80,19 +80,19 @@ class History:
         """The partitions of which there are samples."""
         return sorted(self._rings)
 
-    def samples(self, tp: TP) -> Iterator[tuple[int, Sample]]:
-        """Go through the samples of a partition with their slots, the oldest first."""
+    def samples(self, tp: TP, slots: int = SLOTS) -> Iterator[tuple[int, Sample]]:
+        """Go through the samples of a partition in the last slots, with their numbers, the oldest first."""
         ring = self._rings.get(tp)
         if ring is None:
             return
-        for slot in range(max(0, self._slot - SLOTS + 1), ring.last + 1):
+        for slot in range(max(0, self._slot - slots + 1), ring.last + 1):
             at = slot % SLOTS
             if ring.ends[at] != NONE:
                 yield slot, Sample(ring.ends[at], ring.committed[at], ring.seconds[at])
 
     def rates(self, tp: TP, over_s: int = 60) -> tuple[float, float] | None:
         """Return how many offsets a second were written and committed lately; None = there is one sample, or none."""
-        found = [one for one in self.samples(tp) if one[0] >= self._slot - over_s // EVERY_S]
+        found = [*self.samples(tp, over_s // EVERY_S + 1)]
         if len(found) < 2:
             return None
         (begin, first), (stop, last) = found[0], found[-1]

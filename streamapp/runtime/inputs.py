@@ -26,3 +26,5 @@ class Input(NamedTuple):
     key: str = ""
     #: What the table that its rows are in is to be named; none = as the topic.
     table: str = ""
+    #: Tells of many records whether all can surely be used, sooner than `check` does one by one; None = nothing does.
+    all_pass: Callable[[Sequence[Record]], bool] | None = None

@@ -10,12 +10,14 @@ from typing import Final, Protocol
 import msgspec
 from faust.types import TP
 
-from streamapp.formats.format import Format
-from streamapp.formats.serde import Serde, came, tells_format
+from streamapp.formats.content import headers_of_result, tells_format
+from streamapp.formats.format import FormatDeclaration
+from streamapp.formats.registered import placed_alike
+from streamapp.formats.serde import Serde, came
 from streamapp.formats.undecodable import Reason, Undecodable
 from streamapp.joins.corrections import JOIN
 from streamapp.joins.records import Record
-from streamapp.kafka.record import Envelope, Headers, Result
+from streamapp.kafka.record import Envelope, Headers, Result, Stamped
 from streamapp.kafka.refusals import Cause, RecordRefusedError, RefusedError
 from streamapp.rate_limit import RateLimit
 from streamapp.runtime.batch import Batch
@@ -60,8 +62,10 @@ class Output:
         self.topic = topic
         #: What its values and keys are written as; None = JSON, and text for keys.
         self.serde: Serde | None = None
+        #: The name of the format in which results are made already; empty = that of the records that they are made of.
+        self.made_as = ""
         #: Formats of keys by topic: where they are not those of the input, keys have other partitions here.
-        self.key_formats: Mapping[str, Format] = {}
+        self.key_formats: Mapping[str, FormatDeclaration] = {}
         #: Records that the broker has acknowledged, in all and by the topic whose batches gave them.
         self.sent = 0
         self.sources: Counter[str] = Counter()
@@ -86,10 +90,13 @@ class Output:
                 envelope's source.
         """
         if results:
-            rekeyed = rekeyed or self.key_formats.get(self.topic) != self.key_formats.get(batch.topic)
+            keys = self.key_formats
+            rekeyed = rekeyed or not placed_alike(keys.get(self.topic), keys.get(batch.topic))
             made = Results(self, results, batch.tp, rekeyed, origin)
             if self.serde is not None:
                 made.results = self._written(self.serde, batch, made)
+            elif self.made_as and batch.headed:
+                made.results = self._telling(self.made_as, results)
             batch.work.results.append(made)
 
     def send_as_they_came(self, batch: Batch, results: Sequence[Result], origin: Origin | None = None) -> None:
@@ -112,11 +119,21 @@ class Output:
                 )
                 continue
             if key != stamped.key or headers or any(tells_format(name) for name, _ in stamped.headers):
-                own = [one for one in stamped.headers if not tells_format(one[0])]
-                source_, tp = (stamped.source, stamped.tp) if isinstance(stamped, Envelope) else (stamped, None)
-                stamped = Envelope(key, stamped.timestamp, [*own, *headers], source_, tp)
+                own = headers_of_result(stamped.headers, serde.value.name, key=serde.key is not None)
+                stamped = _stamped(stamped, key, [*own, *headers])
             written.append((stamped, encoded))
         return written
+
+    def _telling(self, format_: str, results: Sequence[Result]) -> Sequence[Result]:
+        """Return results that are in a format, with headers that say so."""
+        if not any(tells_format(name) for stamped, _ in results for name, _ in stamped.headers):
+            return results
+        return [
+            (_stamped(stamped, stamped.key, headers_of_result(stamped.headers, format_)), value)
+            if stamped.headers
+            else (stamped, value)
+            for stamped, value in results
+        ]
 
     def send_to(self, partition: int, batch: Batch, results: Sequence[Result]) -> None:
         """Send results to a partition, whatever their keys, as `send` does."""
@@ -219,6 +236,12 @@ class DeadLetters(Output):
             place, so_far = (*one.tp, one.record.offset), self.counts[one.tp.topic, one.reason]
             text = "%s[%d]@%d went to the dead letters, %s: %s (%d for this reason so far)"
             logger.warning(text, *place, one.reason, one.error, so_far)
+
+
+def _stamped(stamped: Stamped, key: bytes | None, headers: Headers) -> Envelope:
+    """Return what a result is sent with instead."""
+    source, tp = (stamped.source, stamped.tp) if isinstance(stamped, Envelope) else (stamped, None)
+    return Envelope(key, stamped.timestamp, headers, source, tp)
 
 
 def _envelope(one: Rejected) -> Envelope:

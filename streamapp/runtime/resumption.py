@@ -161,6 +161,7 @@ class Resumption:
             if table.owner is not None and table.ordered:
                 numbers = sorted(tp.partition for tp in partitions if tp.topic == table.changelog_topic_name)
                 findings += await self._inspect(table.owner, {number: table.partition(number) for number in numbers})
+        self._check_rows(partitions)
         await self._check_plain_tables(partitions)
         await self._tell_lost_tables(partitions)
         gone = self._settle(findings)
@@ -208,6 +209,16 @@ class Resumption:
                 )
                 logger.error("%s", text)
                 self.problems.report(("anew", tp), text)
+
+    def _check_rows(self, partitions: Collection[TP]) -> None:
+        """Raise an error if rows were written under other settings: of each partition one tells it."""
+        for table in self.tables.of_rows:
+            if table.misfit is None:
+                continue
+            for number in sorted(tp.partition for tp in partitions if tp.topic == table.changelog_topic_name):
+                found = next(table.partition(number).items(), None)
+                if found is not None and (why := table.misfit(found[1].value)):
+                    raise StateError(f"{why}; {self._way_out}")
 
     async def _check_plain_tables(self, partitions: Collection[TP]) -> None:
         """Raise an error if rows which agents wrote are of other topics than those that are read now."""

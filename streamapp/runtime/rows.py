@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from streamapp.joins.ordered_changes import OrderedChanges
@@ -63,6 +63,8 @@ class RowTable(Protocol):
     #: The join that it belongs to: its state, which is an ordered table, or a table that it joins with.
     owner: Owner | None
     ordered: bool
+    #: Tells why the value of a row is not what the table has; empty = it is, None = it may be anything.
+    misfit: Callable[[bytes], str] | None
 
     @property
     def data(self) -> PartitionedRows:

@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from streamapp.errors import StreamappError
-from streamapp.formats.format import Format
-from streamapp.formats.serde import Serde
+from streamapp.formats.format import FormatDeclaration
+from streamapp.formats.registered import Registered, RegisteredData
+from streamapp.formats.serde import Read, Serde
 from streamapp.runtime.output import Output
 
-__all__ = ["DeclaredTopics"]
+__all__ = ["DeclaredTopics", "Rekeyed"]
 
 O = TypeVar("O", bound=Output)  # noqa: E741
+
+
+@dataclasses.dataclass(frozen=True)
+class Rekeyed:
+    """What an internal topic has: the records of another topic by other keys.
+
+    Args:
+        source: full name of that topic.
+        key: gives the key of a record; raises `Refused` or `Undecodable` for one that has none.
+        read: makes of a record of that topic one whose value is JSON; None = it is such a one.
+        tombstones: whether one without a value goes on, by the key that its own key stands for.
+    """
+
+    source: str
+    key: Callable[[Any], bytes | None]
+    read: Read | None = None
+    tombstones: bool = False
 
 
 @dataclasses.dataclass
@@ -26,6 +44,8 @@ class DeclaredTopics:
     own: set[str] = dataclasses.field(default_factory=set)
     #: Of them, those that an agent of this app writes from others, with these (`streamapp.runtime.hops`).
     hops: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    #: Of these, those that have the records of one topic as they are, by other keys.
+    rekeyed: dict[str, Rekeyed] = dataclasses.field(default_factory=dict)
     #: Topics of this app with as many partitions as another one has, whose records theirs go with.
     alike: dict[str, str] = dataclasses.field(default_factory=dict)
     #: Of these, those whose records say of which record they are a copy (`streamapp.topology.copies`).
@@ -35,16 +55,20 @@ class DeclaredTopics:
     #: Topics between the agents of this app.
     internal: dict[str, Output] = dataclasses.field(default_factory=dict)
     #: Formats of values that are not JSON, and of keys that are not text, as they were declared.
-    formats: dict[str, Format] = dataclasses.field(default_factory=dict)
-    key_formats: dict[str, Format] = dataclasses.field(default_factory=dict)
+    formats: dict[str, FormatDeclaration] = dataclasses.field(default_factory=dict)
+    key_formats: dict[str, FormatDeclaration] = dataclasses.field(default_factory=dict)
     #: Of topics with such formats.
     serdes: dict[str, Serde] = dataclasses.field(default_factory=dict)
+    #: What agents read and write by themselves in the wire format of a schema registry, and whether it is written.
+    registered: dict[RegisteredData, bool] = dataclasses.field(default_factory=dict)
 
     def read(self, topic: str, after: Iterable[str] = ()) -> None:
         """Declare a topic that is read, after some others."""
         self.inputs[topic] = tuple(dict.fromkeys([*self.inputs.get(topic, ()), *after]))
 
-    def serde(self, topic: str, value: Format | None = None, key: Format | None = None) -> Serde | None:
+    def serde(
+        self, topic: str, value: FormatDeclaration | None = None, key: FormatDeclaration | None = None
+    ) -> Serde | None:
         """Declare the formats of a topic, and return what makes of them; None = its values are JSON, its keys text.
 
         Raises:
@@ -59,7 +83,7 @@ class DeclaredTopics:
                 self.serdes[topic] = found
         return self.serdes.get(topic)
 
-    def key_format(self, topics: Collection[str], of: str) -> Format | None:
+    def key_format(self, topics: Collection[str], of: str) -> FormatDeclaration | None:
         """Return the format that the keys of topics have which go together; None = text.
 
         Raises:
@@ -74,6 +98,22 @@ class DeclaredTopics:
                     "partitions: have the one whose keys are not text written once more, .rekey()"
                 )
         return found[first]
+
+    def check_placed(self, topics: Iterable[str], of: str) -> None:
+        """Check that each key of topics is in one partition, for what keeps something for each key.
+
+        A key in a registry's wire format has other bytes once its schema is another version, and so another partition.
+
+        Raises:
+            StreamappError: if that is not sure.
+        """
+        for topic in topics:
+            if isinstance(self.key_formats.get(topic), Registered):
+                raise StreamappError(
+                    f"{of}: the keys of {topic} have the id of their schema in them, so the same key is in other "
+                    "partitions when its schema has changed: have the topic written once more by the text of its keys, "
+                    ".rekey(), or by a field of its values"
+                )
 
     def sink(self, topic: str, make: Callable[[], O]) -> O:
         """Return the topic's sink, which is made if there is none yet; a TypeError if there is one of another kind."""

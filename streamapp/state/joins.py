@@ -56,15 +56,21 @@ class ShownHeld(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     source: int
     topic: str
     holding: Holding
-    #: The event time (ms); of rows that from which on they are so.
+    #: The event time (ms); of rows that from which on they are so, of timers that for which they are set; -1 = that is
+    #: not known.
     time: int
-    #: The JSON that it is; null if it is none, or if it was deleted then.
+    #: The JSON that it is; null if it is none, if it was deleted then, or if it is elsewhere: that of a left row of a
+    #: foreign-key join is with the right row which it names, in the join's right half (NAME-right).
     value: msgspec.Raw
     value_base64: str | None = None
     #: The place in the partition of the topic; -1 = not known.
     offset: int = -1
     #: The event time (ms) at which the clock ends that.
     until: int | None = None
+    #: The key of the right row that a left row of a foreign-key join names.
+    names: ShownKey | None = None
+    #: Whose it is, of left rows that are held for the right one which they name.
+    key: ShownKey | None = None
 
 
 class HeldByKey(ShownKey, frozen=True, kw_only=True, omit_defaults=False):
@@ -77,6 +83,11 @@ class HeldByKey(ShownKey, frozen=True, kw_only=True, omit_defaults=False):
     #: The results that the open windows have so far; null = there are no windows.
     windows: list[msgspec.Raw] | None
     at: At
+
+    @property
+    def anything(self) -> bool:
+        """Whether it holds anything for the key."""
+        return bool(self.held or self.windows)
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -139,4 +150,10 @@ def _shown(held: Sequence[Held], span: Span, topics: Mapping[int, str]) -> Itera
                 value_base64=value_base64,
                 offset=one.offset,
                 until=one.until,
+                names=_key(one.names),
+                key=_key(one.key),
             )
+
+
+def _key(key: bytes | None) -> ShownKey | None:
+    return None if key is None else ShownKey(*shown_key(key))

@@ -5,11 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from collections.abc import Container
 from typing import Final, Self
 
 import msgspec
 
-__all__ = ["Cursor", "CursorError", "Question"]
+__all__ = ["NO_CURSOR", "Cursor", "CursorError", "Question"]
+
+#: What is said of what is none.
+NO_CURSOR: Final = "this is no cursor: take it from the answer before, as it is"
 
 #: Bytes of a question's digest in a cursor.
 DIGEST_BYTES: Final = 6
@@ -69,13 +73,15 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
         return base64.urlsafe_b64encode(msgspec.msgpack.encode(self)).decode().rstrip("=")
 
     @classmethod
-    def parse(cls, text: str, question: Question) -> Self:
-        """Read a cursor of a question; a CursorError if it is none of it."""
+    def parse(cls, text: str, question: Question, partitions: Container[int]) -> Self:
+        """Read a cursor of a question about these partitions; a CursorError if it is none of it."""
         try:
             data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
             cursor = msgspec.msgpack.decode(data, type=cls)
         except (binascii.Error, ValueError, msgspec.DecodeError):
-            raise CursorError("this is no cursor: take it from the answer before, as it is") from None
+            raise CursorError(NO_CURSOR) from None
+        if cursor.partition not in partitions or (cursor.position and not cursor.scan):
+            raise CursorError(NO_CURSOR)
         if cursor.digest != question.digest:
             raise CursorError("the cursor is of another question: ask the same one with it")
         return cursor

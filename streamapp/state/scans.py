@@ -2,7 +2,8 @@
 
 A page is read in a thread, some rows at a time; then the thread rests as long as it has read, for the interpreter's
 lock goes to one thread at a time. A scan that nobody goes on with is over after a while, and the scans at once are
-bounded: for a snapshot a store keeps what was changed since.
+bounded: for a snapshot a store keeps what was changed since. So is what waits for the thread: each scan waits once, and
+a page whose time is up while it waits has some rows only.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, NamedTuple
+from functools import partial
+from operator import attrgetter
+from typing import Final, NamedTuple, TypeVar
 from uuid import uuid4
 
 from streamapp.conditions import condition
@@ -20,6 +23,8 @@ from streamapp.state.rows import ShownRow, matching
 from streamapp.stores.snapshot import ClosedError, Snapshot
 
 __all__ = ["AT_ONCE", "IDLE_S", "Page", "Scan", "ScanGoneError", "Scans", "TooManyScansError", "read_page"]
+
+T = TypeVar("T")
 
 #: Scans of a worker at once.
 AT_ONCE: Final = 16
@@ -40,7 +45,7 @@ class ScanGoneError(Exception):
 
 
 class TooManyScansError(Exception):
-    """There are as many scans as there may be."""
+    """More is asked for at once than may be; its text says of what."""
 
 
 class Page(NamedTuple):
@@ -59,12 +64,15 @@ class Page(NamedTuple):
 class Scan:
     """One partition, as it was when the scan began."""
 
-    def __init__(self, snapshot: Snapshot, question: Question) -> None:
+    def __init__(self, snapshot: Snapshot, question: Question, partition: int = 0) -> None:
         self.id = uuid4().hex[:12]
         self.snapshot = snapshot
         self.question = question
+        self.partition = partition
         self.holds = condition(question.where) if question.where else None
+        #: When a page was read last (monotonic, s), and whether one is being read, or waits for that.
         self.used = time.monotonic()
+        self.busy = False
 
 
 class Scans:
@@ -73,10 +81,12 @@ class Scans:
     def __init__(self, at_once: int = AT_ONCE, idle: float = IDLE_S, spared: float = SPARED_S) -> None:
         self._at_once, self._idle, self._spared = at_once, idle, spared
         self._scans: dict[str, Scan] = {}
+        #: How many are about to begin.
+        self._beginning = 0
         # One thread: two would take turns at the interpreter's lock, and the joins would come third.
         self._thread = ThreadPoolExecutor(1, "streamapp-scan")
 
-    async def begin(self, question: Question, snapshot: Callable[[], Snapshot]) -> Scan:
+    async def begin(self, question: Question, partition: int, snapshot: Callable[[], Snapshot]) -> Scan:
         """Begin to scan a partition.
 
         Raises:
@@ -86,59 +96,74 @@ class Scans:
         """
         if question.where:
             condition(question.where)
-        if len(self._scans) >= self._at_once:
-            oldest = min(self._scans.values(), key=lambda scan: scan.used)
-            if time.monotonic() - oldest.used < self._spared:
-                raise TooManyScansError
-            self.end(oldest)
-        scan = Scan(await asyncio.get_running_loop().run_in_executor(self._thread, snapshot), question)
+        self._make_room()
+        self._beginning += 1
+        try:
+            scan = Scan(await self._in_thread(snapshot), question, partition)
+        finally:
+            self._beginning -= 1
         self._scans[scan.id] = scan
         self._watch(scan)
         return scan
 
-    def go_on(self, scan_id: str) -> Scan:
-        """Return a scan; a ScanGoneError if it is no more."""
-        try:
-            return self._scans[scan_id]
-        except KeyError:
-            raise ScanGoneError from None
+    def go_on(self, scan_id: str, question: Question, partition: int) -> Scan:
+        """Return a scan of a question in a partition; a ScanGoneError if it is no more."""
+        scan = self._scans.get(scan_id)
+        if scan is None or (scan.question, scan.partition) != (question, partition):
+            raise ScanGoneError
+        return scan
 
-    async def read(self, scan: Scan, position: bytes, limit: int, within: float, *, counting: bool) -> Page:
+    async def read(self, scan: Scan, position: bytes, limit: int, until: float, *, counting: bool) -> Page:
         """Read a page; the scan is over with the last one.
 
         Args:
             scan: to go on with.
             position: where the page begins; b"" = at the beginning.
             limit: rows of a page, at most.
-            within: seconds.
+            until: when (monotonic, s) it ends.
             counting: whether rows are only counted, however many.
 
         Raises:
             ScanGoneError: if the partition went away.
+            TooManyScansError: if another page of the scan is being read.
+            PositionError: for a position that is none.
         """
-        scan.used = time.monotonic()
+        if scan.busy:
+            raise TooManyScansError("another page of this scan is being read")
+        scan.busy = True
         try:
-            page = await asyncio.get_running_loop().run_in_executor(
-                self._thread, read_page, scan, position, limit, within, counting
-            )
+            page = await self._in_thread(partial(read_page, scan, position, limit, until, counting))
         except ClosedError:
             self.end(scan)
             raise ScanGoneError from None
-        scan.used = time.monotonic()
+        finally:
+            scan.busy, scan.used = False, time.monotonic()
         if page.position is None:
             self.end(scan)
         return page
 
     def end(self, scan: Scan) -> None:
-        """Let go of a scan."""
-        self._scans.pop(scan.id, None)
-        scan.snapshot.close()
+        """Let go of a scan; in the thread, since to close a snapshot takes its time."""
+        if self._scans.pop(scan.id, None) is not None:
+            self._thread.submit(scan.snapshot.close)
+
+    def _make_room(self) -> None:
+        """Make sure that one more may begin, in place of the one that nobody goes on with for the longest time."""
+        if len(self._scans) + self._beginning < self._at_once:
+            return
+        left = [scan for scan in self._scans.values() if not scan.busy and scan.used + self._spared <= time.monotonic()]
+        if not left:
+            raise TooManyScansError("as many scans as may be are under way here")
+        self.end(min(left, key=attrgetter("used")))
+
+    async def _in_thread(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
 
     def _watch(self, scan: Scan) -> None:
         """End a scan that nobody has gone on with for so long."""
         if self._scans.get(scan.id) is not scan:
             return
-        left = scan.used + self._idle - time.monotonic()
+        left = self._idle if scan.busy else scan.used + self._idle - time.monotonic()
         if left > 0:
             asyncio.get_running_loop().call_later(left, self._watch, scan)
         else:
@@ -146,18 +171,18 @@ class Scans:
 
 
 def read_page(
-    scan: Scan, position: bytes, limit: int, within: float, counting: bool, piece_rows: int = PIECE_ROWS
+    scan: Scan, position: bytes, limit: int, until: float, counting: bool, piece_rows: int = PIECE_ROWS
 ) -> Page:
     """Read a page in this thread, with rests; see `Scans.read`.
 
     Raises:
         ClosedError: if the partition went away.
+        PositionError: for a position that is none.
     """
     snapshot, question, holds = scan.snapshot, scan.question, scan.holds
     rows: list[ShownRow] = []
     found = seen = 0
     here: bytes | None = position or snapshot.begin(question.first)
-    deadline = time.monotonic() + within
     while here is not None:
         began = time.perf_counter()
         read, following = snapshot.read(here, piece_rows)
@@ -177,7 +202,7 @@ def read_page(
                         following = snapshot.after(here, count, last)
                     return Page(rows, seen + count, found, following, False)
         seen, here = seen + len(read), following
-        if here is not None and time.monotonic() > deadline:
+        if here is not None and time.monotonic() > until:
             return Page(rows, seen, found, here, True)
         time.sleep(max(LEAST_REST_S, REST * (time.perf_counter() - began)))
     return Page(rows, seen, found, None, False)

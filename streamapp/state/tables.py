@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import cast
 
 import msgspec
-from faust.types import TP
 
 from streamapp.stores.errors import StoreUnreachableError
 from streamapp.stores.snapshot import ClosedError
@@ -16,7 +15,7 @@ from streamapp.topology import App
 from streamapp.topology.processor import JoinProcessor
 from streamapp.worker.table import Table
 
-__all__ = ["At", "Kind", "PartitionState", "TableState", "at", "kind_of", "measured", "processor_of"]
+__all__ = ["At", "Kind", "PartitionState", "StandbyState", "TableState", "at", "kind_of", "measured", "processor_of"]
 
 
 class Kind(enum.StrEnum):
@@ -68,6 +67,20 @@ class PartitionState(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
+class StandbyState(msgspec.Struct, frozen=True, kw_only=True):
+    """A partition that a worker follows, so that it has the rows when the owner goes."""
+
+    partition: int
+    #: The URL of the worker.
+    worker: str
+    rows: int
+    bytes: int
+    #: The changelog offset up to which (exclusive) they are complete.
+    offset: int
+    #: When (ms since 1970, wall clock) it was last noted that it has all of its changelog.
+    in_step: int | None
+
+
 class TableState(msgspec.Struct, frozen=True, kw_only=True):
     """A table, with its partitions wherever they are."""
 
@@ -78,21 +91,27 @@ class TableState(msgspec.Struct, frozen=True, kw_only=True):
     #: Of the partitions of which they are known.
     rows: int
     bytes: int
-    #: The largest one.
-    lag: int
+    #: The largest one; null = of a partition it is not known.
+    lag: int | None
     clock: int | None
     partitions: list[PartitionState]
+    #: Of the workers that answer.
+    standbys: list[StandbyState] = []
 
-    def with_partitions(self, partitions: Sequence[PartitionState]) -> TableState:
+    def with_partitions(
+        self, partitions: Sequence[PartitionState], standbys: Sequence[StandbyState] = ()
+    ) -> TableState:
         """Return the same table with these partitions."""
         clocks = [one.clock for one in partitions if one.clock is not None]
+        lags = [one.lag for one in partitions if one.lag is not None]
         return msgspec.structs.replace(
             self,
             rows=sum(one.rows or 0 for one in partitions),
             bytes=sum(one.bytes or 0 for one in partitions),
-            lag=max((one.lag or 0 for one in partitions), default=0),
+            lag=max(lags, default=0) if len(lags) == len(partitions) else None,
             clock=max(clocks, default=None),
             partitions=sorted(partitions, key=lambda one: one.partition),
+            standbys=sorted(standbys, key=lambda one: (one.partition, one.worker)),
         )
 
     @classmethod
@@ -106,7 +125,7 @@ class TableState(msgspec.Struct, frozen=True, kw_only=True):
             changelog=name,
             rows=0,
             bytes=0,
-            lag=0,
+            lag=None,
             clock=None,
             partitions=[],
         )
@@ -144,11 +163,30 @@ async def at(app: App, table: Table, partition: int, offset: int | None = None, 
     )
 
 
-async def measured(app: App, table: Table) -> list[PartitionState]:
-    """Return the partitions of a table that this worker owns."""
-    changelog = table.changelog_topic_name
-    owned = [number for number in sorted(table.data.partitions) if app.assignor.is_active(TP(changelog, number))]
-    return [await _measured(app, table, number) for number in owned]
+async def measured(app: App, table: Table) -> TableState:
+    """Return a table with the partitions that this worker has."""
+    followed = sorted(table.data.partitions.keys() - table.owned.keys())
+    return TableState.of(table).with_partitions(
+        [await _measured(app, table, number) for number in sorted(table.owned)],
+        [one for number in followed if (one := await _followed(app, table, number)) is not None],
+    )
+
+
+async def _followed(app: App, table: Table, number: int) -> StandbyState | None:
+    """Return how a standby stands; None if it is none any more, or its store is away."""
+    try:
+        store = table.partition(number).committed
+        measure, standing = await asyncio.to_thread(lambda: (store.measure(), store.standing))
+    except (KeyError, ClosedError, StoreUnreachableError):
+        return None
+    return StandbyState(
+        partition=number,
+        worker=str(app.conf.canonical_url),
+        rows=measure.rows,
+        bytes=measure.bytes,
+        offset=measure.offset,
+        in_step=standing.in_step_ms,
+    )
 
 
 async def _measured(app: App, table: Table, number: int) -> PartitionState:

@@ -30,7 +30,7 @@ from streamapp.settings import PREFIX, Settings
 from streamapp.stores.cache import RowCache
 from streamapp.stores.errors import StoreBehindError, StoreError, StoreUnreachableError
 from streamapp.stores.partition import Changes
-from streamapp.stores.snapshot import Measure, Piece, Snapshot
+from streamapp.stores.snapshot import Measure, Piece, PositionError, Snapshot
 from streamapp.stores.standing import Standing
 
 __all__ = ["RedisPartition", "check", "connect", "forget", "open_partition"]
@@ -52,6 +52,9 @@ START_TIMEOUT_S: Final = 10.0
 RETRY_S: Final = 0.2
 #: The offset of a partition that has none.
 NO_OFFSET: Final = -1
+#: The largest number of a cursor, and its digits.
+LARGEST: Final = (1 << 64) - 1
+DIGITS: Final = 20
 #: What the names of the keys of a partition end with.
 PARTS: Final = ("rows", "times", "offset", "standing", "keys")
 
@@ -361,8 +364,11 @@ class RedisScan(Snapshot):
 
 
 def _place(position: bytes) -> tuple[int, int]:
-    cursor, read = map(int, (position or b"0 0").split())
-    return cursor, read
+    """Return the cursor and the rows read of its answer; a PositionError if it has none."""
+    cursor, _, read = (position or b"0 0").partition(b" ")
+    if not all(part.isdigit() and len(part) <= DIGITS and int(part) <= LARGEST for part in (cursor, read)):
+        raise PositionError
+    return int(cursor), int(read)
 
 
 def _number(answer: object) -> int:

@@ -12,13 +12,17 @@ from typing import Generic, NamedTuple, TypeVar
 
 from streamapp.joins.rows import Row
 
-__all__ = ["ClosedError", "Measure", "Piece", "Snapshot", "Snapshots"]
+__all__ = ["ClosedError", "Measure", "Piece", "PositionError", "Snapshot", "Snapshots"]
 
 S = TypeVar("S", bound="Snapshot")
 
 
 class ClosedError(Exception):
     """A snapshot or a partition that is no more here: it went to another worker, or was read anew."""
+
+
+class PositionError(ValueError):
+    """What was given as a position is none that a snapshot has told."""
 
 
 class Measure(NamedTuple):
@@ -66,6 +70,7 @@ class Snapshot(abc.ABC):
 
         Raises:
             ClosedError: if it is closed.
+            PositionError: if that is none of its positions, as far as they can be told.
         """
         with self._lock:
             if self._closed:

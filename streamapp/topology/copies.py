@@ -15,12 +15,15 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
+from msgspec.structs import astuple
 
 __all__ = ["HEADER", "Copies", "Copy", "mark", "place", "without_mark"]
 
 #: The last header of a copy: of which partition and offset it is, and the id of the topic.
 HEADER: Final = "streamapp-copy-of"
 _PLACE: Final = struct.Struct(">iq")
+#: Before the first copy of a partition.
+NOTHING: Final = (-1, b"")
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -69,17 +72,20 @@ class Copies:
 
     def again(self, records: Sequence[Marked]) -> list[int]:
         """Return the numbers of those records that were there before; the others are known from now on."""
-        furthest, again = self.furthest, list[int]()
+        furthest, again = {partition: astuple(copy) for partition, copy in self.furthest.items()}, list[int]()
         size, unpack = _PLACE.size, _PLACE.unpack_from
         for number, record in enumerate(records):
-            if not (headers := record.headers) or headers[-1][0] != HEADER:
+            if not (headers := record.headers):
                 continue
-            place = headers[-1][1]
+            name, place = headers[-1]
+            if name != HEADER:
+                continue
             partition, offset = unpack(place)
-            before, topic_id = furthest.get(partition), place[size:]
+            before, topic_id = furthest.get(partition, NOTHING)
             # A topic that was made anew has offsets of its own.
-            if before is None or offset > before.offset or topic_id != before.topic_id:
-                furthest[partition] = Copy(offset, topic_id)
+            if offset > before or place[size:] != topic_id:
+                furthest[partition] = offset, place[size:]
             else:
                 again.append(number)
+        self.furthest = {partition: Copy(*copy) for partition, copy in furthest.items()}
         return again

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, Generic, TypeVar
 import faust
 
 from streamapp.explain.lineage import Lineage
-from streamapp.formats.format import Format
+from streamapp.formats.format import FormatDeclaration
 from streamapp.joins import Join, Reason, SideOutput, WindowedReduce
 from streamapp.runtime.inputs import Input
 from streamapp.runtime.output import Output
@@ -141,8 +141,8 @@ class JoinDeclaration(Declaration[R]):
         rejected: SinkLike | None = None,
         tell: Callable[[SideOutput], None] | None = None,
         lineage: bool = False,
-        format: Format | None = None,  # noqa: A002
-        key_format: Format | None = None,
+        format: FormatDeclaration | None = None,  # noqa: A002
+        key_format: FormatDeclaration | None = None,
     ) -> JoinProcessor[R]:
         """Send the results to a topic, and each record that is not matched to another one, if it is named.
 

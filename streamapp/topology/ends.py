@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from streamapp.formats.content import Content, content_of, content_type, headers_of_result
+from streamapp.formats.content import are_of_another, headers_of_result
 from streamapp.formats.raw import Raw
 from streamapp.functions.context import Emitted
 from streamapp.functions.record import TypedRecord
@@ -81,8 +81,8 @@ def value_of(record: TypedRecord[Value], raw: bool = False) -> bytes | None:
 def _envelope(record: TypedRecord[Value], place: TP | None) -> Envelope:
     headers: Headers = NO_HEADERS
     if record.headers:
-        event = content_of(content_type(record.headers)) is Content.EVENT and record.encoded is None
-        headers = headers_of_result(record.headers) if event else list(record.headers)
+        made = record.encoded is None and are_of_another(record.headers)
+        headers = headers_of_result(record.headers) if made else list(record.headers)
     return Envelope(record.key, record.timestamp, headers, record.origin, place)
 
 

@@ -19,7 +19,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-from streamapp.formats.format import Format
+from streamapp.formats.format import FormatDeclaration
 from streamapp.joins import SideOutput
 from streamapp.kafka.record import Result, Stamped
 from streamapp.runtime.batch import Batch
@@ -82,8 +82,8 @@ class EnrichedStream:
         null_key: SinkLike | None = None,
         rejected: SinkLike | None = None,
         tell: Callable[[SideOutput], None] | None = None,
-        format: Format | None = None,  # noqa: A002
-        key_format: Format | None = None,
+        format: FormatDeclaration | None = None,  # noqa: A002
+        key_format: FormatDeclaration | None = None,
     ) -> JoinProcessor[Any]:
         """Send each record with its features to a topic, in the order in which they came.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from aiokafka.errors import KafkaError
@@ -162,16 +162,16 @@ class TopicGlobalTable(Service):
         except TimeoutError:
             raise TimeoutError("the broker does not answer") from None
 
-    async def _update(self, tp: TP, records: Iterable[Record]) -> None:
+    async def _update(self, tp: TP, records: Sequence[Record]) -> None:
         """Apply updates; those that cannot be used are told."""
         table = self._reading.table
         good: list[Record] = []
-        for record in records:
+        for number, record in enumerate(records):
             if isinstance(record, Unreadable):
                 table.refuse(Side.RIGHT, record, record.error)
                 continue
             try:
-                good.append(await self._usable(record))
+                good.append(await self._usable(record, records[number:]))
             except Refused as refused:
                 table.refuse(Side.RIGHT, record, str(refused))
         for one in table.process(good).side_outputs:
@@ -183,14 +183,14 @@ class TopicGlobalTable(Service):
                 self._reject(tp, one.record, Reason.WRONG_TYPE, one.detail)
         self._reading.state.commit()
 
-    async def _usable(self, record: Record) -> Record:
-        """Return a record as it is joined, once its schema is there; a `Refused` if it cannot be."""
+    async def _usable(self, record: Record, following: Iterable[Record]) -> Record:
+        """Return a record as it is joined, once its schema is there, and those of what follows; a `Refused` if not."""
         while self._read_record is not None:
             try:
                 record = self._read_record.one(record)
                 break
             except UnfetchedError as exc:
-                await fetched(exc, self.app.faults, lambda: not self.should_stop)
+                await fetched(exc.with_those_of(following), self.app.faults, lambda: not self.should_stop)
                 if self.should_stop:
                     raise asyncio.CancelledError from None
         if self._check is not None:

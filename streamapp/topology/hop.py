@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
-from streamapp.formats.content import Content, content_of, content_type, headers_of_result
+from streamapp.formats.content import are_of_another, headers_of_result
 from streamapp.joins import Record
 from streamapp.kafka.record import Envelope, Result
 from streamapp.kafka.record import Record as Sent
@@ -60,13 +60,15 @@ class Hop:
         refuses goes to the dead letters.
         """
         topic_id = self.app.resumption.positions.ids.get(batch.topic, "").encode() if self._copied else b""
-        places = {id(record): number for number, record in enumerate(batch)}
+        places = dict(zip(map(id, batch), range(len(batch)), strict=True))
         results: list[tuple[int, Result]] = []
         for key, record, value in records:
             number = places[id(record)]
-            tp, headers = batch.source(number), list(without_mark(cast(Sent, record).headers))
-            if headers and content_of(content_type(headers)) is Content.EVENT:  # which what is made of it is not
-                headers = headers_of_result(headers)
+            tp, headers = batch.source(number), list[tuple[str, bytes]]()
+            if came := cast(Sent, record).headers:
+                headers += without_mark(came)
+                if are_of_another(headers):
+                    headers = headers_of_result(headers)
             if self._copied:
                 headers.append(mark(tp.partition, record.offset, topic_id))
             results.append((number, (Envelope(key, record.timestamp, headers, record, tp), value)))

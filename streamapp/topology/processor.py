@@ -28,6 +28,7 @@ from streamapp.runtime.work import Work
 from streamapp.stores.errors import StateError
 from streamapp.topology.accounts import Account, Accounts
 from streamapp.topology.corrections import has_redriven, joined_outputs, meant_for, parts
+from streamapp.topology.global_table import GlobalJoin
 from streamapp.topology.provenance import TAKEN, Provenance
 from streamapp.topology.task import RowStore, Task
 from streamapp.worker.app import App
@@ -97,12 +98,15 @@ class JoinProcessor(Generic[R]):
             app.declared.read(each.topic)
         #: The topics that are read.
         self.topics = tuple(sources)
+        if not isinstance(self.join, GlobalJoin):  # which keeps nothing by key
+            app.declared.check_placed(self.topics, f"the {self.title}")
         app.declared.key_format(self.topics, f"the {self.title}")
         self._sources = tuple(sources.values())
         progress = Progress(app, self.topics)
         #: How far it is, by partition.
         self.read, self.commit = progress.read, progress.commit
         self._only = [numbers[0] for numbers in self._sources]
+        self._all_pass = self.inputs[0].all_pass if len(self.inputs) == 1 else None
         self._checks = {each.source: each.check for each in self.inputs if each.check is not None}
         self._converters = {each.source: each.convert for each in self.inputs if each.convert is not None}
         self._steps = {each.source: each.steps for each in self.inputs if each.steps is not None}
@@ -237,8 +241,8 @@ class JoinProcessor(Generic[R]):
 
     @property
     def partitions(self) -> dict[int, Account]:
-        """How the partitions of this worker stand, as far as records came since its start."""
-        return self.accounts.of(self.table.data.partitions.keys())
+        """How the partitions that this worker owns stand, as far as records came in; none before they are recovered."""
+        return self.accounts.of(self.table.owned if self.app.tables.actives_ready else {})
 
     def clock(self, partition: int) -> int | None:
         """Return the event clock (ms) of a partition; None = there was no record. KeyError = it is not here."""
@@ -278,7 +282,7 @@ class JoinProcessor(Generic[R]):
         if redriven and batch.records:
             output = joined_outputs([*self._corrected(task, batch, more)])
         elif batch.records:
-            output = task.process(self._usable(task, self._records(batch), more), _taken(batch))
+            output = task.process(self._usable(task, batch, more), _taken(batch))
         elif came:
             output = Output([], [])
         elif (due := task.due()) is not None:
@@ -291,9 +295,9 @@ class JoinProcessor(Generic[R]):
         account = Account.of(task.operator)
         counts = [batch.sources.count(number) for number in range(len(self._sources))]
         taken = sum(count * len(sources) for count, sources in zip(counts, self._sources, strict=True)) + sum(more)
-        read = dict(zip(self.topics, counts, strict=True))
+        read, rows = dict(zip(self.topics, counts, strict=True)), self.table.partition(batch.partition)
         batch.work.effects += [
-            partial(self.accounts.settle, batch.partition, before.received, taken, account),
+            partial(self.accounts.settle, batch.partition, rows, before.received, taken, account),
             partial(self.watch.took, read, before.balance, account.balance),
             partial(self._gave, len(output.results)),
         ]
@@ -305,7 +309,7 @@ class JoinProcessor(Generic[R]):
             if redriven:
                 for source, record in self._taken_in(self._records(part)):
                     task.corrections.take(source, record)
-            yield task.process(self._usable(task, self._records(part), more), _taken(part))
+            yield task.process(self._usable(task, part, more), _taken(part))
 
     def _gave(self, count: int) -> None:
         self.given += count
@@ -358,9 +362,12 @@ class JoinProcessor(Generic[R]):
                 for one in self._made(source, record):
                     yield source, one
 
-    def _usable(self, task: Task[R], records: Records, more: list[int]) -> Records:
+    def _usable(self, task: Task[R], batch: Merged, more: list[int]) -> Records:
         """Leave out the records that cannot be used, and put what steps make of a record in its place."""
-        return self._checked(task, records, more) if self._checks or self._steps else records
+        records = self._records(batch)
+        if not (self._checks or self._steps) or (self._all_pass is not None and self._all_pass(batch.records)):
+            return records
+        return self._checked(task, records, more)
 
     def _checked(self, task: Task[R], records: Records, more: list[int]) -> Records:
         """Go through them; `more` gets how many more there are than records came."""

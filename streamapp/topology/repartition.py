@@ -13,6 +13,7 @@ from streamapp.kafka.record import Envelope, Record, Result
 from streamapp.runtime.batch import Batch, BatchSchema
 from streamapp.runtime.cycles import Flow
 from streamapp.runtime.output import Output
+from streamapp.runtime.topics import Rekeyed
 from streamapp.runtime.work import Rejected
 from streamapp.settings import Guarantee
 from streamapp.topology.base import JoiningApp
@@ -74,6 +75,7 @@ def repartition(
     app.declared.read(source)
     app.declared.read(topic, after)
     app.declared.hops[topic] = (source,)
+    app.declared.rekeyed[topic] = Rekeyed(source, key, read, tombstones)
     output = app.declared.internal[topic] = Output(app, topic)
     deleted = Tombstones(app.settings, source, name) if tombstones else None
 

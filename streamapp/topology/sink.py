@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 import msgspec
 
 from streamapp.explain.lineage import Lineage
-from streamapp.formats.content import Content, content_of, content_type, headers_of_result
+from streamapp.formats.content import are_of_another, headers_of_result
 from streamapp.joins import Enriched, Event, Joined, Record, Row, Side, WindowedValue
 from streamapp.joins.records import Buffered
 from streamapp.kafka.record import Envelope, Headers, Result, Stamped
@@ -123,7 +123,7 @@ def stamped(result: Value) -> Stamped:
 
 def _own(headers: Sequence[tuple[str, bytes]]) -> Headers | None:
     """Return the headers of a result that is made of a record with these; None = the same."""
-    if content_of(content_type(headers)) is Content.EVENT:
+    if are_of_another(headers):
         return headers_of_result(without_mark(headers))
     return list(headers[:-1]) if headers[-1][0] == HEADER else None
 

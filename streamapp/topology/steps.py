@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import ClassVar, Final, Self, TypeVar, cast
 
 from streamapp.formats.fields import Field
-from streamapp.formats.format import Format
+from streamapp.formats.format import FormatDeclaration
 from streamapp.formats.serde import Read, Serde
 from streamapp.functions.context import Context, Emitted, Timer
 from streamapp.functions.process import Process
@@ -176,7 +176,13 @@ class Steps:
         results = Results(declaration, outputs, tell, sides)
         return self._stream((Part(ResultRoot(results)),), None if type is None else decoder(type), "")
 
-    def to(self, output: SinkLike, *, format: Format | None = None, key_format: Format | None = None) -> None:  # noqa: A002
+    def to(
+        self,
+        output: SinkLike,
+        *,
+        format: FormatDeclaration | None = None,  # noqa: A002
+        key_format: FormatDeclaration | None = None,
+    ) -> None:
         """Send the records to a topic: its name without the prefix, a declared topic, or a sink; as in `App.sink`."""
         self._end(End(self.app.sink(output, format=format, key_format=key_format)))
 

@@ -72,6 +72,8 @@ class Topic(Steps, faust.Topic):
     app: JoiningApp
     #: Raises `Refused` for a record that cannot be used in a join; None = all can.
     check: Callable[[Record], None] | None = None
+    #: Tells of many records whether all can surely be used, sooner than `check` does one by one; None = nothing does.
+    all_pass: Callable[[Sequence[Record]], bool] | None = None
     #: The field of the values that the keys are, as far as that is known.
     keyed_by: str = ""
 
@@ -79,7 +81,7 @@ class Topic(Steps, faust.Topic):
         """Take the topic for the source of a join with this number; streams that are merged go through one."""
         if not self._ways:
             if self.serde is None:
-                return Input(self.name, number, self.check, key=self.keyed_by)
+                return Input(self.name, number, self.check, key=self.keyed_by, all_pass=self.all_pass)
             return Input(self.name, number, steps=Read(self.serde, self.check), key=self.keyed_by)
         found = self._inputs(encoded=True) if len(self._ways) == 1 else [self.through().source(number)]
         return found[0]._replace(source=number)

@@ -15,7 +15,7 @@ from typing import ClassVar, Protocol, cast
 
 import msgspec
 
-from streamapp.formats.format import Format
+from streamapp.formats.format import FormatDeclaration
 from streamapp.joins import SideOutput
 from streamapp.kafka.record import Envelope, Headers, Result
 from streamapp.runtime.batch import Batch
@@ -157,8 +157,8 @@ class WindowDeclaration(Declaration[Windowed]):
         null_key: SinkLike | None = None,
         rejected: SinkLike | None = None,
         tell: Callable[[SideOutput], None] | None = None,
-        format: Format | None = None,  # noqa: A002
-        key_format: Format | None = None,
+        format: FormatDeclaration | None = None,  # noqa: A002
+        key_format: FormatDeclaration | None = None,
     ) -> WindowProcessor:
         """Send the results to a topic, and each record that does not count to another one, if it is named.
 

@@ -15,16 +15,16 @@ from faust.web.drivers import aiohttp
 
 from streamapp.state.scans import Scans
 from streamapp.topology import App
-from streamapp.web import access
+from streamapp.web import access, origins
 from streamapp.web.answers import as_json, counted
 from streamapp.web.document import OPERATIONS
 from streamapp.web.group import GROUP, Group
 from streamapp.web.live import LIVE, Live
 from streamapp.web.metrics import METRICS, Metrics
-from streamapp.web.pages import SCANS
 from streamapp.web.panels import MakePanel
 from streamapp.web.requests import APP
 from streamapp.web.router import Router
+from streamapp.web.row_pages import SCANS
 from streamapp.web.snapshot import snapshot_of
 
 __all__ = ["Metrics", "Router", "mount", "options"]
@@ -53,7 +53,8 @@ def options(metrics: Metrics, token: str, given: Mapping[str, Any]) -> dict[str,
     }
     server = dict(ours.get("web_application_options") or {})
     server["handler_args"] = {"max_line_size": REQUEST_LINE_MAX_BYTES, **(server.get("handler_args") or {})}
-    server["middlewares"] = [as_json, access.only_with(token), *server.get("middlewares", ())]
+    ours_alone = origins.only_ours(any_name=bool(token), others=frozenset(given.get("web_cors_options") or ()))
+    server["middlewares"] = [as_json, ours_alone, access.only_with(token), *server.get("middlewares", ())]
     return {**ours, "web_application_options": server}
 
 

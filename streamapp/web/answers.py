@@ -45,9 +45,8 @@ async def as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
         return error(exc.code, exc.detail, **exc.extra_context)
     except MissingError as exc:
         return error(HTTPStatus.NOT_FOUND, str(exc))
-    except TooManyScansError:
-        text = "as many scans as may be are under way here; try again in some seconds"
-        return error(HTTPStatus.TOO_MANY_REQUESTS, text, {"Retry-After": "5"})
+    except TooManyScansError as exc:
+        return error(HTTPStatus.TOO_MANY_REQUESTS, f"{exc}; try again in some seconds", {"Retry-After": "5"})
     except (LogError, StoreUnreachableError, StoreBehindError) as exc:
         return error(HTTPStatus.SERVICE_UNAVAILABLE, str(exc), owner=str(request.app[APP].conf.canonical_url))
     except web.HTTPException as exc:

@@ -25,8 +25,9 @@ VARIABLE: Final = re.compile(r"\{(\w+)(:[^}]+)?\}")
 WHOLE: Final[Mapping[str, Any]] = {"type": "integer", "minimum": 0}
 #: What variables of paths are, if they are no text.
 VARIABLES: Final = {"partition": {**WHOLE, "maximum": (1 << 31) - 1}, "offset": {**WHOLE, "maximum": (1 << 63) - 1}}
-#: Any path may have these: no token is shown; the worker is not ready, or another one does not answer.
-ANYWHERE: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.SERVICE_UNAVAILABLE)
+#: Any path may have these: no token is shown; the worker is asked by a name that is not its own, is not ready, or
+#: another one does not answer.
+ANYWHERE: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.MISDIRECTED_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE)
 #: Faust's own views (0.15.3): they are made by Faust, and answer what it has.
 FAUSTS: Final = {
     "/": "What Faust's sensors have counted.",

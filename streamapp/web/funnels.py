@@ -73,11 +73,14 @@ class Funnel(msgspec.Struct, frozen=True):
     #: What it is: join, window, operator, …
     noun: str
     topics: list[str]
+    #: Whose records the balance and the updates are of, where that is of records from before the worker's start, too.
+    partitions: list[int]
     since: Since
     balance: Balance
     #: Records that others are joined with; None = there are none.
     updates: Updates | None
-    holds: bool
+    #: Whether the balance adds up; None = that cannot be told, since what matched is not counted: it is all the rest.
+    holds: bool | None
     causes: list[Cause]
     clocks: list[Clock]
     #: Whether ``/joins/{name}/…`` explains its records.
@@ -132,6 +135,7 @@ def _declared(app: App, join: JoinProcessor[object]) -> Funnel:
         name=join.name,
         noun=join.noun,
         topics=list(join.topics),
+        partitions=list(accounts),
         since=Since.EVER,
         balance=balance,
         updates=updates if updates.received or updated else None,
@@ -143,7 +147,7 @@ def _declared(app: App, join: JoinProcessor[object]) -> Funnel:
 
 
 def _by_hand(app: App, explainer: Explainer) -> Funnel:
-    """Return the funnel of what an agent does by hand: by what it set aside and rejected; the rest was matched."""
+    """Return the funnel of what an agent does by hand: what it neither set aside nor rejected is taken for matched."""
     first, *others = [each.topic for each in sorted(explainer.join.inputs, key=attrgetter("source"))]
     unmatched = sum((sink.counts for sink in _unmatched(app)), Counter())
     causes = [Cause(topic, reason, Account.UNMATCHED, False, count) for (topic, reason), count in unmatched.items()]
@@ -164,10 +168,11 @@ def _by_hand(app: App, explainer: Explainer) -> Funnel:
         name=explainer.join.name,
         noun="agent",
         topics=explainer.topics,
+        partitions=[],
         since=Since.START,
         balance=Balance(received=received, matched=received - rejected - missed, unmatched=missed, rejected=rejected),
         updates=updates if others else None,
-        holds=True,
+        holds=None,
         causes=_sorted(causes),
         clocks=list(_clocks(app, explainer.topics, {})),
         explained=True,

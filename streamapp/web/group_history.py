@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from streamapp.runtime.history import EVERY_S
-from streamapp.web.worker_part import HistoryPart
+from streamapp.web.worker_part import HistoryPart, largest
 
 __all__ = ["GroupHistory", "Series", "merged"]
 
@@ -50,8 +50,7 @@ class _Point(NamedTuple):
 
     def plus(self, other: _Point) -> _Point:
         """Return the sums; of the ages the larger one."""
-        seconds = max((one for one in (self.seconds, other.seconds) if one is not None), default=None)
-        partitions = self.partitions + other.partitions
+        seconds, partitions = largest([self.seconds, other.seconds]), self.partitions + other.partitions
         return _Point(self.end + other.end, self.committed + other.committed, seconds, partitions)
 
 

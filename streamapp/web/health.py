@@ -105,5 +105,5 @@ operations = [
     get("/health", ready, answers=(Health,)),
     get("/health/ready", ready, answers=(Health,)),
     get("/health/live", live, answers=(Health,)),
-    post("/health/acknowledge", acknowledge, answers=(Acknowledged,)),
+    post("/health/acknowledge", acknowledge, answers=(Acknowledged,), errors=(HTTPStatus.FORBIDDEN,)),
 ]

@@ -12,11 +12,12 @@ from faust.web.exceptions import NotFound, ParseError
 from streamapp.state.joins import HeldByKey, JoinState, Span, held_for, versioned
 from streamapp.state.tables import at
 from streamapp.stores.snapshot import ClosedError
+from streamapp.topology import App
 from streamapp.topology.processor import JoinProcessor
 from streamapp.web.answers import answer
 from streamapp.web.operations import Parameter, get
 from streamapp.web.requests import APP, INT64_MAX, key_in_path, known, number, parameters
-from streamapp.web.router import HOP, router_of
+from streamapp.web.router import HOP, Owner, router_of, understood
 from streamapp.web.state import KEY_PARAMETERS, key_in_query
 from streamapp.web.tables import check_recovered
 
@@ -63,6 +64,7 @@ def _join(request: web.Request) -> JoinProcessor[object]:
 async def _held(
     request: web.Request, join: JoinProcessor[object], key: bytes, given: Mapping[str, bytes]
 ) -> web.StreamResponse:
+    """Ask each worker that may have the key, until one holds something for it: which has it depends on who wrote it."""
     app, router = request.app[APP], router_of(request.app[APP])
     start, stop, as_of = (
         number(given[name].decode(errors="replace"), name, INT64_MAX) if name in given else None
@@ -70,15 +72,39 @@ async def _held(
     )
     if as_of is not None and not versioned(join):
         raise ParseError("no table of this join keeps past rows: .table(history=…) has one that does", join=join.name)
-    owner = router.owners(join.table.name, key, request.headers.get(HOP))[0]
-    if not owner.here:
-        return await router.ask(owner, request)
+    nothing: list[web.Response] = []
+    owners = router.owners(join.table.name, key, request.headers.get(HOP))
+    for owner in owners:
+        if owner.here:
+            response, found = await _held_here(app, join, owner, key, Span(start, stop), as_of)
+        else:
+            response = await router.ask(owner, request)
+            found = len(owners) == 1 or response.status != HTTPStatus.OK or _has(response, owner)
+        if found:
+            return response
+        nothing.append(response)
+    return nothing[0]
+
+
+async def _held_here(
+    app: App, join: JoinProcessor[object], owner: Owner, key: bytes, span: Span, as_of: int | None
+) -> tuple[web.Response, bool]:
+    """Answer with what a partition of this worker holds, and tell whether that is anything."""
     check_recovered(app)
     try:
         read_at = await at(app, join.table, owner.partition)
-        return answer(held_for(join, key, Span(start, stop), as_of, read_at))
+        if owner.partition not in join.table.owned:
+            raise router_of(app).moving()
+        held = held_for(join, key, span, as_of, read_at)
     except (KeyError, ClosedError):  # a rebalance came meanwhile
-        raise router.moving() from None
+        raise router_of(app).moving() from None
+    return answer(held), held.anything
+
+
+def _has(response: web.Response, owner: Owner) -> bool:
+    """Tell whether a partition of another worker holds anything."""
+    body = response.body if isinstance(response.body, bytes) else b""
+    return understood(body, HeldByKey, owner).anything
 
 
 BAD, MISSING = HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND

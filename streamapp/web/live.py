@@ -95,9 +95,12 @@ class Live:
 
     async def _look_at_group(self) -> None:
         while True:
-            # It may not be a member yet, or the coordinator does not answer: what is known stays.
-            with contextlib.suppress(WebError):
+            try:
                 self._group = _event("group", await self.group())
+            except WebError:  # it is no member yet, or the coordinator does not answer: what is known stays
+                pass
+            except Exception:  # or the page would show an old group for ever, and nobody know why
+                logger.exception("The group could not be looked at for the page")
             await asyncio.sleep(GROUP_INTERVAL_S)
 
     def _tell(self) -> None:

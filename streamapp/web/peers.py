@@ -42,4 +42,4 @@ async def ask(app: App, url: str, path: str, kind: type[T]) -> T | str:
     except (aiohttp.ClientError, OSError) as exc:
         return str(exc) or type(exc).__name__
     except (ValueError, msgspec.MsgspecError) as exc:
-        return f"what it answers is not understood: {exc}"
+        return f"what it answers is not understood: is its version another one? {exc}"

@@ -7,9 +7,10 @@ a worker by its URL for another one; and it waits five minutes for a worker that
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple, TypeVar, cast
 
 import aiohttp
+import msgspec
 from aiohttp import web
 from faust.app import router as faust_router
 from faust.exceptions import SameNode
@@ -24,7 +25,9 @@ from streamapp.web.access import authorization
 from streamapp.worker.app import App
 from streamapp.worker.table import Table
 
-__all__ = ["EVENT_TIME", "HOP", "Owner", "Router", "router_of", "table_of"]
+__all__ = ["EVENT_TIME", "HOP", "Owner", "Router", "router_of", "table_of", "understood"]
+
+T = TypeVar("T")
 
 #: Response header: a row's event time, in milliseconds since 1970.
 EVENT_TIME: Final = "X-Event-Time"
@@ -164,6 +167,17 @@ class Router(faust_router.Router):
             for url, topics in workers.items()
             if (numbers := topics.get(table.changelog_topic_name)) and URL(url) != self.url
         ]
+
+
+def understood(body: bytes, kind: type[T], owner: Owner) -> T:
+    """Return what another worker answers, decoded; a ServiceUnavailable for what another version of it may say."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+        raise ServiceUnavailable(
+            f"what the worker that has it answers is not understood: is it of another version? {exc}",
+            owner=str(owner.url),
+        ) from None
 
 
 def router_of(app: App) -> Router:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
@@ -21,14 +22,18 @@ from streamapp.worker.consumer import running
 
 __all__ = ["NewestResults", "Snapshot", "snapshot_of"]
 
+#: Seconds after which a slow record is none of those that are told of.
+LATELY_S: Final = 60.0
+
 
 class SlowRecord(msgspec.Struct, frozen=True):
-    """A record whose result was slow, how slow (s), and where it is explained; "" = there is no such place."""
+    """A record whose result was slow, how slow (s), when that was (ms), and where it is explained; "" = nowhere."""
 
     topic: str
     partition: int
     offset: int
     seconds: float
+    at: int
     see: str
 
 
@@ -51,18 +56,20 @@ class Buckets(msgspec.Struct, frozen=True):
 
     bounds: list[float]
     counts: list[int]
-    #: The record of the slowest bucket that has one; None = no single one is known.
+    #: The newest record in the slowest bucket that had one in the last minute; None = no single one is known.
     slow: SlowRecord | None
 
     @classmethod
     def of(cls, app: App, histogram: Histogram) -> Buckets:
         """Return that of a histogram."""
+        since = time.time() - LATELY_S
+        lately = {bucket: one for bucket, one in histogram.exemplars.items() if one.at >= since}
         slow = None
-        if histogram.exemplars:
-            one = histogram.exemplars[max(histogram.exemplars)]
+        if lately:
+            one = lately[max(lately)]
             name = _explained_by(app, one.tp.topic)
             see = f"/joins/{name}/{one.tp.topic}/{one.tp.partition}/{one.offset}/" if name else ""
-            slow = SlowRecord(*one.tp, one.offset, one.value, see)
+            slow = SlowRecord(*one.tp, one.offset, one.value, round(one.at * 1000), see)
         return cls(list(histogram.bounds), list(histogram.counts), slow)
 
 

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Final
 
-import msgspec
 from aiohttp import web
 from faust.web.exceptions import ParseError, ServiceUnavailable
 from msgspec.structs import asdict
@@ -22,10 +21,10 @@ from streamapp.stores.snapshot import ClosedError
 from streamapp.topology import App
 from streamapp.web.answers import answer, error
 from streamapp.web.operations import Parameter, get
-from streamapp.web.pages import PAGE_PARAMETERS, count, rows
 from streamapp.web.requests import APP, key_in_path, known, parameters
 from streamapp.web.requests import shown as shown_text
-from streamapp.web.router import HOP, Owner, router_of, table_of
+from streamapp.web.router import HOP, Owner, router_of, table_of, understood
+from streamapp.web.row_pages import PAGE_PARAMETERS, count, rows
 from streamapp.web.tables import check_recovered
 from streamapp.worker.table import Table
 
@@ -88,12 +87,13 @@ async def _row(request: web.Request, table: Table, key: bytes) -> web.StreamResp
 async def _look_up(app: App, table: Table, partition: int, key: bytes) -> web.Response:
     check_recovered(app)
     try:
-        rows = table.partition(partition)
+        # First: then the row may have more than is said, and not less.
+        read_at = await at(app, table, partition)
+        rows = table.owned[partition]
         found = next(((form, row) for form in table.key_forms(key) if (row := rows.get(form)) is not None), None)
         if found is None:
             return error(HTTPStatus.NOT_FOUND, "key not found", key=shown_text(key), table=table.name)
         committed = rows.is_committed(found[0])
-        read_at = await at(app, table, partition)
     except (KeyError, ClosedError):  # a rebalance came meanwhile
         raise router_of(app).moving() from None
     return answer(RowFound(**asdict(shown(*found)), table=table.name, committed=committed, at=read_at))
@@ -102,17 +102,12 @@ async def _look_up(app: App, table: Table, partition: int, key: bytes) -> web.Re
 async def _states(request: web.Request, found: list[Table]) -> list[TableState]:
     """Describe tables: what this worker has, and what the others have, unless one of them asks."""
     app, router = request.app[APP], router_of(request.app[APP])
-    here = [TableState.of(one).with_partitions(await measured(app, one)) for one in found]
+    here = [await measured(app, one) for one in found]
     if request.headers.get(HOP) is not None:
         return here
     others = {owner.url: owner for one in found for owner in router.others(one)}
-    answers = await asyncio.gather(*(_told(request, owner) for owner in others.values()))
-    return [
-        state.with_partitions(
-            _placed(router.count(one), state.name, [*here, *(told for each in answers for told in each)])
-        )
-        for one, state in zip(found, here, strict=True)
-    ]
+    told = [here, *await asyncio.gather(*(_told(request, owner) for owner in others.values()))]
+    return [_placed(router.count(one), state, told) for one, state in zip(found, here, strict=True)]
 
 
 async def _told(request: web.Request, owner: Owner) -> list[TableState]:
@@ -120,12 +115,12 @@ async def _told(request: web.Request, owner: Owner) -> list[TableState]:
     app = request.app[APP]
     try:
         response = await router_of(app).ask(owner, request)
+        if response.status != HTTPStatus.OK:
+            return _missing(app, owner, f"its worker answers {response.status}")
+        body = response.body if isinstance(response.body, bytes) else b""
+        return understood(body if body.startswith(b"[") else b"[%b]" % body, list[TableState], owner)
     except ServiceUnavailable as exc:
         return _missing(app, owner, exc.detail)
-    if response.status != HTTPStatus.OK:
-        return _missing(app, owner, f"its worker answers {response.status}")
-    body = response.body if isinstance(response.body, bytes) else b""
-    return msgspec.json.decode(body if body.startswith(b"[") else b"[%b]" % body, type=list[TableState])
 
 
 def _missing(app: App, owner: Owner, reason: str) -> list[TableState]:
@@ -141,17 +136,17 @@ def _missing(app: App, owner: Owner, reason: str) -> list[TableState]:
     return states
 
 
-def _placed(partitions: int, name: str, states: Iterable[TableState]) -> list[PartitionState]:
-    """Return each partition of a table as the worker that has it tells, or that none is known to have it."""
+def _placed(partitions: int, here: TableState, told: Iterable[Iterable[TableState]]) -> TableState:
+    """Return a table with each partition as the worker that has it tells, or that none is known to have it."""
     found = {
         number: PartitionState(partition=number, reason="no worker is known to have it") for number in range(partitions)
     }
-    for state in states:
-        if state.name == name:
-            for one in state.partitions:
-                if one.rows is not None or found[one.partition].rows is None:
-                    found[one.partition] = one
-    return list(found.values())
+    states = [state for each in told for state in each if state.name == here.name]
+    for one in (one for state in states for one in state.partitions):
+        known = found.get(one.partition)
+        if known is None or known.rows is None or one.rows is not None:
+            found[one.partition] = one
+    return here.with_partitions(list(found.values()), [one for state in states for one in state.standbys])
 
 
 BAD, GONE, MANY = HTTPStatus.BAD_REQUEST, HTTPStatus.GONE, HTTPStatus.TOO_MANY_REQUESTS

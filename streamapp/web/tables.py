@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import msgspec
 from aiohttp import web
-from faust.types import TP
 from faust.web.exceptions import NotFound, ServiceUnavailable
 
 from streamapp.topology import App, WindowProcessor
@@ -40,7 +39,7 @@ async def tables(request: web.Request) -> web.Response:
     app = request.app[APP]
     check_recovered(app)
     found = (table_of(app, name) for name in sorted(app.tables))
-    return answer([_info(app, table) for table in found if _windows_of(table) or not table.ordered])
+    return answer([_info(table) for table in found if _windows_of(table) or not table.ordered])
 
 
 async def table(request: web.Request) -> web.StreamResponse:
@@ -50,7 +49,7 @@ async def table(request: web.Request) -> web.StreamResponse:
     if key is not None:
         return await _row(request, found, key)
     check_recovered(app)
-    return answer(_info(app, found))
+    return answer(_info(found))
 
 
 async def row(request: web.Request) -> web.StreamResponse:
@@ -134,10 +133,8 @@ def _open(app: App, windows: WindowProcessor, partition: int, key: bytes, start:
     return error(HTTPStatus.NOT_FOUND, "no window of this key that starts then is open", **about, start=at)
 
 
-def _info(app: App, table: Table) -> TableInfo:
-    partitions, changelog = table.data.partitions, table.changelog_topic_name
-    owned = {number: rows for number, rows in partitions.items() if app.assignor.is_active(TP(changelog, number))}
-    return TableInfo(table.name, table.help, sorted(owned), sum(map(len, owned.values())))
+def _info(table: Table) -> TableInfo:
+    return TableInfo(table.name, table.help, sorted(table.owned), sum(map(len, table.owned.values())))
 
 
 MISSING: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND)

@@ -39,9 +39,9 @@ def work(app: App) -> Iterable[Metric]:
 
 
 def lag(app: App) -> Iterable[Metric]:
-    """Return how far behind the partitions of this worker are, as they were at the last look a few seconds ago."""
+    """Return how far behind the partitions of this worker are, by the last look; nothing if that was too long ago."""
     consumer = running(app)
-    latest = {} if consumer is None else consumer.lags.latest
+    latest = {} if consumer is None else consumer.lags.current
     of = ("topic", "partition")
     records = [((tp.topic, str(tp.partition)), one.lag) for tp, one in latest.items()]
     yield gauge("lag_records", "offsets that are not committed yet", records, of)
@@ -69,5 +69,7 @@ def standing(app: App) -> Iterable[Metric]:
     of = [((table, "owned" if owned else "followed"), size) for (table, owned), size in sizes.items()]
     yield gauge("table_rows", "rows of tables, as stores estimate them", [(a, b.rows) for a, b in of], TABLE_LABELS)
     yield gauge("table_bytes", "bytes of tables, as stores estimate them", [(a, b.bytes) for a, b in of], TABLE_LABELS)
+    failed = [] if consumer is None else [("lag", consumer.lags.failed), ("tables", consumer.sizes.failed)]
+    yield counter("looks_failed", "looks at lag or tables that failed unexpectedly", failed, ("at",))
     lasted = [] if recovery.last_s is None else [((), recovery.last_s)]
     yield gauge("recovery_seconds", "how long the last recovery took", lasted)

@@ -6,19 +6,30 @@ import dataclasses
 import math
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 import msgspec
 from faust.types import TP
 
-from streamapp.runtime.history import SLOTS, History, Sample
+from streamapp.runtime.history import SLOTS, Sample
 from streamapp.topology import App
 from streamapp.web.health import State, health_of
 from streamapp.worker.consumer import running
+from streamapp.worker.lag_watch import LagWatch
 from streamapp.worker.recovery import TableManager
 
-__all__ = ["HistoryPart", "PartitionPart", "RecoveryPart", "SeriesPart", "WorkerPart", "history", "part"]
+__all__ = [
+    "Asked",
+    "HistoryPart",
+    "PartitionPart",
+    "RecoveryPart",
+    "SeriesPart",
+    "WorkerPart",
+    "history",
+    "largest",
+    "part",
+]
 
 
 class PartitionPart(msgspec.Struct, frozen=True):
@@ -26,6 +37,8 @@ class PartitionPart(msgspec.Struct, frozen=True):
 
     topic: str
     partition: int
+    #: When this was so (s since 1970): while the broker is away, or the worker stands still, it gets old.
+    at: float
     #: The offset that the next record will have, and that the group goes on from.
     end: int
     committed: int
@@ -88,12 +101,32 @@ class HistoryPart(msgspec.Struct, frozen=True):
     series: list[SeriesPart]
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """What is asked for of the last minutes."""
+
+    #: None = all.
+    topic: str | None = None
+    partition: int | None = None
+    #: Of all topics: whether of each partition, or of the sums of each topic.
+    each: bool = False
+    #: How many samples at most; of fewer than there are each is the last one of some.
+    points: int = SLOTS
+
+    @property
+    def sums(self) -> bool:
+        """Whether sums of topics are asked for."""
+        return self.topic is None and not self.each
+
+    def has(self, tp: TP) -> bool:
+        """Return whether a partition is asked for."""
+        return self.topic in {None, tp.topic} and self.partition in {None, tp.partition}
+
+
 def part(app: App) -> WorkerPart:
     """Return how this worker stands."""
     health, consumer = health_of(app), running(app)
     lags = None if consumer is None else consumer.lags
-    # While it rebalances they are as they were.
-    partitions = [] if lags is None else [_partition(tp, one, lags.history) for tp, one in sorted(lags.latest.items())]
+    partitions = [] if lags is None else [_partition(tp, one, lags) for tp, one in sorted(lags.latest.items())]
     return WorkerPart(
         member=health.member,
         url=health.worker,
@@ -107,10 +140,10 @@ def part(app: App) -> WorkerPart:
     )
 
 
-def _partition(tp: TP, sample: Sample, history: History) -> PartitionPart:
-    written, committed = history.rates(tp) or (None, None)
+def _partition(tp: TP, sample: Sample, lags: LagWatch) -> PartitionPart:
+    written, committed = lags.history.rates(tp) or (None, None)
     seconds = _known(sample.seconds)
-    return PartitionPart(*tp, sample.end, sample.committed, sample.lag, seconds, written, committed)
+    return PartitionPart(*tp, lags.at, sample.end, sample.committed, sample.lag, seconds, written, committed)
 
 
 def _recovery(app: App) -> RecoveryPart | None:
@@ -120,30 +153,25 @@ def _recovery(app: App) -> RecoveryPart | None:
     return RecoveryPart(len(restoring.stores), restoring.records, restoring.left, restoring.seconds_left)
 
 
-def history(app: App, topic: str | None, partition: int | None, points: int) -> HistoryPart:
-    """Return the samples of this worker: of a topic's partitions, or the sums of each topic.
-
-    Args:
-        points: how many of them at most; of fewer than there are each is the last one of some.
-    """
+def history(app: App, asked: Asked) -> HistoryPart:
+    """Return the samples of this worker."""
     consumer = running(app)
     if consumer is None:
         return HistoryPart([])
-    kept, step = consumer.lags.history, math.ceil(SLOTS / points)
-    if topic is None:
+    kept, step = consumer.lags.history, math.ceil(SLOTS / asked.points)
+    if asked.sums:
         topics: defaultdict[str, list[TP]] = defaultdict(list)
         for tp in kept.partitions:
             topics[tp.topic].append(tp)
         return HistoryPart([_sums(name, [kept.samples(tp) for tp in tps], step) for name, tps in topics.items()])
-    tps = [tp for tp in kept.partitions if tp.topic == topic and partition in {None, tp.partition}]
-    return HistoryPart([_series(tp, dict(kept.samples(tp)), step) for tp in tps])
+    return HistoryPart([_series(tp, dict(kept.samples(tp)), step) for tp in kept.partitions if asked.has(tp)])
 
 
 @dataclasses.dataclass
 class _Sum:
     end: int = 0
     committed: int = 0
-    seconds: float = 0.0
+    seconds: list[float | None] = dataclasses.field(default_factory=list)
     partitions: int = 0
 
 
@@ -156,7 +184,7 @@ def _sums(topic: str, series: Iterable[Iterable[tuple[int, Sample]]], step: int)
                 total.end += one.end
                 # What lags, and not what is committed: a commit may be ahead of the end as it was told before.
                 total.committed += one.end - one.lag
-                total.seconds = max(total.seconds, 0.0 if math.isnan(one.seconds) else one.seconds)
+                total.seconds.append(_known(one.seconds))
                 total.partitions += 1
     slots = sorted(sums)
     found = [sums[slot] for slot in slots]
@@ -166,7 +194,7 @@ def _sums(topic: str, series: Iterable[Iterable[tuple[int, Sample]]], step: int)
         slots,
         [one.end for one in found],
         [one.committed for one in found],
-        [round(one.seconds, 1) for one in found],
+        [largest(one.seconds) for one in found],
         [one.partitions for one in found],
     )
 
@@ -182,6 +210,13 @@ def _series(tp: TP, samples: dict[int, Sample], step: int) -> SeriesPart:
         [_known(one.seconds) for one in found],
         [1] * len(found),
     )
+
+
+def largest(ages: Sequence[float | None]) -> float | None:
+    """Return the largest age (s); null if one that is not known may be larger than all others, which are 0."""
+    known = [age for age in ages if age is not None]
+    found = max(known, default=0.0)
+    return found if found or len(known) == len(ages) else None
 
 
 def _known(seconds: float) -> float | None:

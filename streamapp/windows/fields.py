@@ -10,7 +10,7 @@ from typing import Final, Optional, TypeAlias, Union, get_args, get_origin
 
 import msgspec
 
-from streamapp.formats.content import json_of
+from streamapp.formats.content import json_of, plain
 from streamapp.formats.fields import missing, shown
 from streamapp.formats.undecodable import Undecodable
 from streamapp.formats.value_forms import not_json
@@ -69,8 +69,7 @@ class JsonFields:
     def columns(self, records: Sequence[Record]) -> Sequence[Sequence[Value]] | None:
         """Return the values of each field that they take of many records; None if one is refused, or unusual."""
         values = [record.value or b"" for record in records]
-        headers = [record for record in records if getattr(record, "headers", None)]
-        if headers or not all(map(bytes.isascii, values)):
+        if not plain(records) or not all(map(bytes.isascii, values)):
             return _columns(self, records, self._aggregates)
         try:
             decoded = list(map(self._decode, values))

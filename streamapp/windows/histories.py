@@ -36,9 +36,10 @@ class History(RecordTree):
         self.latest = BEGINNING
         #: The windows that end at the latest record, one of each size.
         self.heads: list[Slider] = []
-        #: The only one of these, if there is one size only; the same if its aggregates are `light`.
+        #: The only one of these, if there is one size only.
         self.head: Slider | None = None
-        self.light: Slider | None = None
+        #: All of these, if their aggregates are `light`.
+        self.light: Sequence[Slider] = ()
         #: The window that ends at the last record that gave its final result; None if there are none such.
         self.final: Slider | None = None
         #: All these; None = not made since the start.
@@ -137,10 +138,12 @@ class Histories(dict[bytes, History]):
         rows = self._plan.rows(columns)
         for key, timestamp, values, number in zip(keys, times, rows, numbers, strict=False):
             history = self[key]
-            head = history.light
-            if head is not None and timestamp >= history.latest and (one := head.follow(timestamp, values)) is not None:
+            if (light := history.light) and timestamp >= history.latest and history.follow(timestamp, values):
                 history.latest = timestamp
-                told.append(one)
+                one: list[Held] = []
+                for head in light:
+                    head.follow(timestamp, values, one)
+                told.append(tuple(self._by_slot(one)))
                 continue
             said = self._put(history, timestamp, values, number, over)
             if heads:
@@ -161,7 +164,10 @@ class Histories(dict[bytes, History]):
                     slider.trimmed()
             if (head := history.head) is not None:
                 return head.slide(timestamp, values, number)
-            return self._by_slot([head.slide(timestamp, values, number) for head in history.heads])
+            told: list[Held] = []
+            for head in history.heads:
+                told += head.slide(timestamp, values, number)
+            return self._by_slot(told)
         leaf, index, right = history.insert(timestamp, values, number)
         for head in history.heads:
             head.inserted(leaf, index, timestamp, values, number)
@@ -172,7 +178,7 @@ class Histories(dict[bytes, History]):
 
     def earlier(self, history: History, timestamp: int) -> list[Held]:
         """Return what the aggregates say of the windows that end at a time (ms) before the latest record."""
-        return self._by_slot([head.earlier(timestamp) for head in history.heads])
+        return self._by_slot([held for head in history.heads for held in head.earlier(timestamp)])
 
     def next(self, history: History) -> tuple[int, list[Held]]:
         """Return the time (ms) and the final results of the next record of a history that has not given them."""
@@ -182,11 +188,10 @@ class Histories(dict[bytes, History]):
             raise AssertionError("there are no final results")
         return history.final.step()
 
-    def _by_slot(self, told: Sequence[Sequence[Value]]) -> list[Held]:
-        """Return what is said of the windows of the sizes in the order of the aggregates."""
-        found = list(itertools.chain.from_iterable(told))
+    def _by_slot(self, told: list[Held]) -> list[Held]:
+        """Return what is said of the windows of one size after the other in the order of the aggregates."""
         places = self._plan.places
-        return found if places is None else [found[place] for place in places]
+        return told if places is None else [told[place] for place in places]
 
     def save(self, now: int) -> None:
         """Write down what was added, and forget what is over, when the clock shows `now` (ms)."""
@@ -214,7 +219,7 @@ class Histories(dict[bytes, History]):
         if self._heads:
             history.heads = [Slider(plan, over, history) for over in plan.overs]
             history.head = history.heads[0] if len(history.heads) == 1 else None
-            history.light = history.head if plan.overs[0].light else None
+            history.light = history.heads if all(over.light for over in plan.overs) else ()
         if self._final:
             history.final = Slider(plan, plan.overs[0], history, self._given)
         history.sliders = sliders = [*history.heads, *([history.final] if history.final else ())]

@@ -48,8 +48,6 @@ class Over:
         self.scanned = [slot for slot, one in aggregates if not removable(one) and not mergeable(one)]
         #: Those that take a record as it comes.
         self.adds = [(slot, one.add, one.result) for slot, one in aggregates if slot not in self.scanned]
-        #: The same if it is one alone.
-        self.only = self.adds[0] if len(self.adds) == 1 else None
         #: Whether it matters where a record stands.
         self.placed = not all(batched(one) for _, one in aggregates)
         #: Whether all of them forget, wherever a record stands, so that their states are those of the window.

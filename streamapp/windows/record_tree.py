@@ -67,11 +67,13 @@ Position: TypeAlias = tuple[Leaf, int]
 class RecordTree:
     """The records of a key."""
 
-    __slots__ = ("_plan", "_root", "begin", "last")
+    __slots__ = ("_asked", "_plan", "_root", "begin", "last")
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._root: _Any = self._leaf()
+        #: Whether any of them have states; until then none has to know of a record behind all others.
+        self._asked = False
         #: The first and the last leaf.
         self.begin = self.last = self._root
 
@@ -91,9 +93,23 @@ class RecordTree:
             columns[column].append(values[slot])
         if plan.placed:
             leaf.numbers.append(number)
-        if leaf.parent is not None or leaf.states is not None:
+        if self._asked:
             self._count(leaf, timestamp, values, number)
         return grown
+
+    def follow(self, timestamp: int, values: Sequence[Value]) -> bool:
+        """Put a record behind all others if that is all there is to do; returns whether it is done.
+
+        It is, as a rule: unless a leaf is full, or something is known of stretches, or of where records stand.
+        """
+        leaf = self.last
+        if self._asked or len(leaf.times) >= LEAF_RECORDS:
+            return False
+        leaf.times.append(timestamp)
+        columns = leaf.columns
+        for column, slot in self._plan.kept:
+            columns[column].append(values[slot])
+        return True
 
     def extend(self, times: Sequence[int], numbers: Sequence[int], rows: Sequence[Sequence[Value]]) -> None:
         """Put records, in their order, into an empty tree; a row has the values of the fields."""
@@ -154,6 +170,7 @@ class RecordTree:
     def _states(self, node: _Any) -> list[Held]:
         """Return the states of what is below a node."""
         if node.states is None:
+            self._asked = True
             plan = self._plan
             states = plan.initial()
             if isinstance(node, _Node):

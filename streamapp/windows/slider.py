@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from streamapp.windows.aggregate import Held, Place, Value
 from streamapp.windows.look_back_plan import NOWHERE, Over, Plan
-from streamapp.windows.record_tree import LEAF_RECORDS, Leaf, Position, RecordTree, stretches
+from streamapp.windows.record_tree import Leaf, Position, RecordTree, stretches
 
 __all__ = ["Slider"]
 
@@ -53,31 +53,15 @@ class Slider:
             return None
         return leaf.times[index - 1]
 
-    def follow(self, timestamp: int, values: Sequence[Value]) -> tuple[Held, ...] | None:
-        """Append the next record to the tree and end at it, as `append` and `slide` do; None = these have to.
-
-        This is all that there is to do while a leaf has all records of a key, if the aggregates are `light`.
-        """
-        leaf, over, index = self._first, self._over, self._index
-        times = leaf.times
-        if leaf.next is not None or leaf.parent is not None or leaf.states is not None or len(times) >= LEAF_RECORDS:
-            return None
-        times.append(timestamp)
-        for column, slot in self._plan.kept:
-            leaf.columns[column].append(values[slot])
+    def follow(self, timestamp: int, values: Sequence[Value], told: list[Held]) -> None:
+        """Do as `slide`, if the aggregates are `light`; what they say is put behind what is `told` already."""
+        over, states, index, times = self._over, self._states, self._index, self._first.times
         self._bound = bound = timestamp - over.size
-        if times[index] <= bound:
+        if index == len(times) or times[index] <= bound:
             self._forget(bound)
-        states = self._states
-        if (only := over.only) is not None:
-            slot, add, result = only
-            states[slot] = state = add(states[slot], values[slot], NOWHERE)
-            return (result(state),)
-        told = []
         for slot, add, result in over.adds:
             states[slot] = state = add(states[slot], values[slot], NOWHERE)
             told.append(result(state))
-        return tuple(told)
 
     def slide(self, timestamp: int, values: Sequence[Value], number: int) -> list[Held]:
         """Have it end at the next record, which is in the tree already; returns what the aggregates say."""

@@ -16,7 +16,7 @@ from faust.types import TP, TopicT
 from faust.types.auth import CredentialsT, SASLMechanism
 
 from streamapp.errors import StreamappError
-from streamapp.formats.format import Format
+from streamapp.formats.format import FormatDeclaration
 from streamapp.joins import Clock
 from streamapp.kafka.admin import LARGEST_RECORD
 from streamapp.kafka.refusals import RefusedError, name_of, standing, text_of
@@ -131,8 +131,8 @@ class App(faust.App):
         whole: bool = False,
         create: bool = False,
         internal: bool = False,
-        format: Format | None = None,  # noqa: A002
-        key_format: Format | None = None,
+        format: FormatDeclaration | None = None,  # noqa: A002
+        key_format: FormatDeclaration | None = None,
         **options: Any,
     ) -> Any:
         """Declare a topic, as `faust.App.topic` does; declared once more, it is the same one.
@@ -193,8 +193,8 @@ class App(faust.App):
         self,
         topic: str | faust.Topic | Output,
         *,
-        format: Format | None = None,  # noqa: A002
-        key_format: Format | None = None,
+        format: FormatDeclaration | None = None,  # noqa: A002
+        key_format: FormatDeclaration | None = None,
     ) -> Output:
         """Declare a topic that results are sent to; declared once more, it is the same one.
 

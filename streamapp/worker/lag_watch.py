@@ -1,7 +1,8 @@
 """Watches how far behind the partitions of this worker are, every few seconds, beside the way of a batch.
 
-The broker is asked for the end offsets alone, some partitions at a time, over connections that no fetch waits for. The
-rest is known here: what is committed, and the event time of the first record that is not.
+It does so during a recovery, too, when they fall behind the most. The broker is asked for the end offsets alone, some
+partitions at a time, over connections that no fetch waits for. The rest is known here: what is committed, and the event
+time of the first record that is not.
 """
 
 from __future__ import annotations
@@ -20,18 +21,23 @@ from streamapp.kafka.group import Group
 from streamapp.kafka.log_reader import Log, LogError
 from streamapp.kafka.reader import Reader
 from streamapp.kafka.topic_metadata import end_offsets
+from streamapp.rate_limit import RateLimit
 from streamapp.runtime.alignment import Alignment
 from streamapp.runtime.history import EVERY_S, History, Sample, slot_of
 from streamapp.settings import Settings
 from streamapp.worker.app import App
 
-__all__ = ["LagWatch", "read_by_group"]
+__all__ = ["STALE_S", "LagWatch", "read_by_group"]
 
 #: Partitions whose ends are asked for at once: to write and read more would hold up the event loop for milliseconds.
 AT_ONCE: Final = 100
 #: Seconds that may be taken to look into partitions of which nothing is at hand, and how many of these at a time.
 LOOK_S: Final = 1.0
 LOOKED_AT: Final = 100
+#: Seconds after which a sample tells nothing of now any more: the broker does not answer, or the worker stands still.
+STALE_S: Final = 3.0 * EVERY_S
+#: Seconds between two lines in the log about a look that fails.
+TOLD_S: Final = 60.0
 #: How the topic ends by which Faust (0.15.3) chooses a leader: nothing is read of it.
 LEADER: Final = "-__assignor-__leader"
 
@@ -54,8 +60,12 @@ class LagWatch(Service):
         self._app = app
         self._consumer = consumer
         self.history = History()
-        #: Of the partitions that this worker has, the last sample.
+        #: Of the partitions that this worker has, the last sample, and when it was taken (s since 1970).
         self.latest: Mapping[TP, Sample] = {}
+        self.at = 0.0
+        #: How many looks failed in a way that nobody thought of.
+        self.failed = 0
+        self._told = RateLimit(TOLD_S)
         #: Of partitions of whose next record nothing is at hand: what is committed of them, and that record's event
         #: time (ms), once it was looked up; None = it was not.
         self._unseen: dict[TP, tuple[int, int | None]] = {}
@@ -64,13 +74,26 @@ class LagWatch(Service):
     async def _watch(self) -> None:
         while not self.should_stop:
             await self.sleep(EVERY_S - time.time() % EVERY_S)
-            if self._app.rebalancing or self._consumer.reader.consumer is None:
-                continue
-            try:
-                async with asyncio.timeout(EVERY_S):
-                    await self.look()
-            except (KafkaError, TimeoutError) as exc:  # a broker that is away is told of elsewhere
-                self.log.debug("The lag is not told: %r", exc)
+            await self.attempt()
+
+    async def attempt(self) -> None:
+        """Take samples if that is possible by now."""
+        if self._consumer.reader.consumer is None:
+            return
+        try:
+            async with asyncio.timeout(EVERY_S):
+                await self.look()
+        except (KafkaError, TimeoutError) as exc:  # a broker that is away is told of elsewhere
+            self.log.debug("The lag is not told: %r", exc)
+        except Exception:  # to look is no reason to end the worker
+            self.failed += 1
+            if self._told.due("look"):
+                self.log.exception("The lag is not told: a look has failed")
+
+    @property
+    def current(self) -> Mapping[TP, Sample]:
+        """The last samples, if they tell of now; otherwise none: how far behind the partitions are is not known."""
+        return self.latest if time.time() - self.at < STALE_S else {}
 
     async def look(self) -> None:
         """Take a sample of each partition.
@@ -93,7 +116,7 @@ class LagWatch(Service):
                 seconds = math.nan if first is None or first < 0 else max(0.0, now - first / 1000)
             samples[tp] = Sample(end, committed[tp], seconds)
         if self._consumer.inputs is inputs:
-            self.latest = samples
+            self.latest, self.at = samples, now
             self.history.add(slot_of(now), samples)
 
     async def ends(self, tps: Sequence[TP]) -> dict[TP, int]:

@@ -187,7 +187,8 @@ class Stream(faust.Stream[Batch]):
         if isinstance(error, StoreError | RefusedError):
             raise error
         if isinstance(error, UnfetchedError):
-            await fetched(error, self.app.faults, self._awaited)
+            records = self._turn.parts[0] if self._turn is not None and self._turn.parts else ()
+            await fetched(error.with_those_of(records), self.app.faults, self._awaited)
             return
         if (turn := self._turn) is None:
             self._failures += 1

@@ -45,6 +45,8 @@ class Table(faust.Table):  # type: ignore[type-arg]
     owner: Owner | None = None
     #: Makes JSON of the value of a row, for who looks at it; None = it is JSON.
     shown: Callable[[bytes], bytes] | None = None
+    #: Tells why the value of a row is not what the table has, since it was written under other settings; empty = it is.
+    misfit: Callable[[bytes], str] | None = None
     #: Full names of topics whose agents look rows up, as far as that is known.
     readers: frozenset[str] = frozenset()
 
@@ -81,6 +83,12 @@ class Table(faust.Table):  # type: ignore[type-arg]
     def partition(self, number: int) -> Uncommitted:
         """Return the rows of a partition that this worker owns; a KeyError if it does not own it."""
         return self.data.partitions[number]
+
+    @property
+    def owned(self) -> dict[int, Uncommitted]:
+        """The rows of the partitions that this worker owns; those that it only follows, as a standby, are not there."""
+        changelog, is_active = self.changelog_topic_name, self.app.assignor.is_active
+        return {number: rows for number, rows in self.data.partitions.items() if is_active(TP(changelog, number))}
 
     def row(self, key: bytes) -> Row | None:
         """Return the row of a key from the partitions that this worker owns."""

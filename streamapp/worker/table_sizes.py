@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from mode import Service
 
+from streamapp.rate_limit import RateLimit
 from streamapp.stores.errors import StoreError
 from streamapp.stores.snapshot import ClosedError
 from streamapp.worker.app import App
@@ -16,6 +17,8 @@ __all__ = ["Size", "TableSizes"]
 
 #: Seconds between two looks.
 EVERY_S: Final = 15.0
+#: Seconds between two lines in the log about a look that fails.
+TOLD_S: Final = 60.0
 
 
 class Size(NamedTuple):
@@ -33,12 +36,24 @@ class TableSizes(Service):
         self._app = app
         #: By table, and whether it owns the partitions or only follows them: at the last look.
         self.latest: Mapping[tuple[str, bool], Size] = {}
+        #: How many looks failed in a way that nobody thought of.
+        self.failed = 0
+        self._told = RateLimit(TOLD_S)
 
     @Service.task
     async def _watch(self) -> None:
         while not self.should_stop:
-            await self.look()
+            await self.attempt()
             await self.sleep(EVERY_S)
+
+    async def attempt(self) -> None:
+        """Measure the partitions if that is possible by now."""
+        try:
+            await self.look()
+        except Exception:  # to look is no reason to end the worker
+            self.failed += 1
+            if self._told.due("look"):
+                self.log.exception("The sizes of the tables are not told: a look has failed")
 
     async def look(self) -> None:
         """Measure all partitions; those that are closed meanwhile, or cannot be reached, are left out."""

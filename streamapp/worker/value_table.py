@@ -56,14 +56,10 @@ class ValueTable(Table):
         """Return the value of a key: of the event's partition, else of whichever has it, as Faust's stores do."""
         event = current_event()
         first = [] if event is None else [event.message.partition]
-        for partition in dict.fromkeys([*first, *self._owned()]):
+        for partition in dict.fromkeys([*first, *self.owned]):
             if (row := self._row(partition, key)) is not None:
                 return row.value
         return None
-
-    def _owned(self) -> list[int]:
-        is_active = self.app.assignor.is_active
-        return [number for number in self.data.partitions if is_active(TP(self.changelog_topic_name, number))]
 
     def _row(self, partition: int, key: bytes) -> Row | None:
         if key in (unfinished := self._written(partition)) or partition not in self.data.partitions:
@@ -78,7 +74,7 @@ class ValueTable(Table):
         """Write the value of a key; None deletes it, outside of a stream, where windows end, wherever it is."""
         event = current_event()
         if event is None and value is None:
-            for number in self._owned():
+            for number in self.owned:
                 if self._row(number, key) is not None:
                     self.data.partitions[number].merge({key: None})
             return
@@ -112,7 +108,7 @@ class ValueTable(Table):
 
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
         """Go through the entries of the partitions that this worker owns."""
-        for number in self._owned():
+        for number in self.owned:
             unfinished = self._written(number).copy()
             rows = self.data.partitions[number].items()
             yield from ((key, row.value) for key, row in rows if key not in unfinished)
@@ -173,7 +169,7 @@ class ValueTable(Table):
             if encoded in self._written(partition):
                 # It is written once more when its event is acknowledged: the next time.
                 self._windows.add(partition, key)
-            elif partition in self._owned() and rows is not None and (row := rows.get(encoded)) is not None:
+            elif partition in self.owned and rows is not None and (row := rows.get(encoded)) is not None:
                 rows.merge({encoded: None})
                 await self.on_window_close(key, self.data._decode_value(row.value))
 

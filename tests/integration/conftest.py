@@ -6,8 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browsers import chromium
 from changelogs import STORES, Changelog
 from kafkas import running_kafka
+from made_up import snapshot
+from page_server import PageServer
+from playwright.sync_api import Browser, BrowserContext
 
 from streamapp.embedded_kafka import EmbeddedKafka
 from streamapp.stores.partition import PartitionStore
@@ -30,3 +34,27 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PartitionS
     store = STORES[request.param](tmp_path)
     yield store
     store.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser; the test is skipped where there is none."""
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """Windows that share what windows of one browser share."""
+    found = browser.new_context()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def server() -> Iterator[PageServer]:
+    """A worker that is ready, whose answers a test makes up."""
+    with PageServer() as found:
+        found.answers["/api/group/history"] = lambda _: {"series": [], "silent": []}
+        found.tell("worker", snapshot(0))
+        yield found

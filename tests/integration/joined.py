@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any, cast
@@ -75,10 +76,11 @@ class Run:
         ]
 
 
-def runs(topics: Topics, name: str, directory: Path) -> list[Run]:
-    """Run the join over what is in its topics now, partition by partition."""
+def runs(topics: Topics, name: str, directory: Path, change: Callable[[Any], Any] = lambda join: join) -> list[Run]:
+    """Run the join, or another declaration of it, over what is in its topics now, partition by partition."""
     app = App(Settings(datadir=directory, store="memory://", **topics.settings))
     join = declared(cast("Any", app))[name]
+    join = dataclasses.replace(join, join=change(join.join))
     inputs = {each.topic: topics.read(each.topic.removeprefix(topics.prefix)) for each in join.inputs}
     found = []
     for partition in range(topics.partitions):

@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from browsers import chromium
+from figures import agree
 from playwright.sync_api import Browser, Page
 from topics import Topics
 from worker import Worker, wait_until
 
 NAMES = ["ann", "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>']
 TOKEN = "a-token-of-some-length"
+SHOWN_TOKEN = {"Authorization": f"Bearer {TOKEN}"}
 
 
 class Shop:
@@ -43,7 +44,7 @@ class Shop:
         )
 
     def get(self, path: str) -> Any:
-        return self.worker.get(path, headers={"Authorization": f"Bearer {TOKEN}"}).json()
+        return self.worker.get(path, headers=SHOWN_TOKEN).json()
 
     def send(self, clicks: range) -> None:
         for name in NAMES:
@@ -60,12 +61,6 @@ class Shop:
     def settled(self, received: int) -> dict[str, Any]:
         wait_until(lambda: self.funnel()["balance"]["received"] >= received, f"{received} clicks were read")
         return self.funnel()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -99,25 +94,9 @@ def shown(page: Page, selector: str) -> str:
     return (page.locator(selector).first.text_content() or "").replace(",", "")
 
 
-def funnel_shown(page: Page) -> dict[str, int]:
-    accounts = ("received", "matched", "pending", "unmatched", "late", "rejected")
-    return {account: int(shown(page, f"article.funnel [data-account={account}]")) for account in accounts}
-
-
-def agrees(page: Page, shop: Shop) -> None:
-    page.wait_for_selector("[data-table=user_profiles]")
-
-    def alike() -> bool:
-        rows = next(one["rows"] for one in shop.get("/api/tables") if one["name"] == "user_profiles")
-        answered = (shop.funnel()["balance"], rows)
-        return answered == (funnel_shown(page), int(shown(page, "[data-table=user_profiles] td.number")))
-
-    wait_until(alike, "the page shows what the worker answers")
-
-
 def test_the_page_shows_what_the_worker_answers_before_and_after_a_kill(browser: Browser, shop: Shop) -> None:
     page = opened(browser, shop)
-    agrees(page, shop)
+    assert agree(page, shop.worker, SHOWN_TOKEN)["tables"]["user_profiles"][0] == "3"
     port = shop.worker.port
     os.kill(shop.worker.pid, signal.SIGKILL)
     page.wait_for_selector("body.gone")
@@ -127,7 +106,7 @@ def test_the_page_shows_what_the_worker_answers_before_and_after_a_kill(browser:
     shop.send(range(60, 90))
     shop.settled(30)
     page.wait_for_selector("body:not(.gone)")
-    agrees(page, shop)
+    agree(page, shop.worker, SHOWN_TOKEN)
     assert page.faults == []  # type: ignore[attr-defined]
     assert TOKEN not in page.url
 
@@ -140,6 +119,12 @@ def test_what_comes_from_data_is_shown_as_text(browser: Browser, shop: Shop) -> 
     page.wait_for_selector("#tables td.value")
     keys = page.locator("#tables .card td.code:first-child").all_text_contents()
     assert sorted(keys) == sorted(NAMES)
+    page.select_option("#search-by", "key")
+    page.fill("#search-value", NAMES[0])
+    page.click("form.search button")
+    found = page.locator("#tables td.value")
+    wait_until(lambda: found.count() == 1, "the row is shown")
+    assert json.loads(found.text_content() or "") == {"user_id": NAMES[0], "name": NAMES[0]}
     assert page.locator("main script, main img").count() == 0
     assert page.faults == []  # type: ignore[attr-defined]
 

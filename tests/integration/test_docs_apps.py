@@ -66,7 +66,7 @@ def avro(value: Any) -> bytes:
 def framed(apicurio: Apicurio) -> Sequence[Sent]:
     """Return an order and its customer, of a schema that the registry has."""
     schema = Schema(SchemaType.AVRO, FILES["order.avsc"])
-    id_ = Registry(Settings(registry_url=apicurio.url)).register("docs-apps", schema)
+    id_ = Registry(Settings(registry_url=apicurio.url)).register("docs-apps", schema).id
     value = b"\0" + id_.to_bytes(4) + avro(LARGE)
     return [("customers", "ann", value, -1_000), ("orders", "ann", value, 0)]
 

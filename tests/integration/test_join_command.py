@@ -9,6 +9,10 @@ import zlib
 from pathlib import Path
 
 import pytest
+from apicurio import Apicurio
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
+from confluent_kafka.serialization import MessageField, SerializationContext
 from joined import balance
 from topics import Topics
 from worker import Worker, wait_until
@@ -126,3 +130,37 @@ def test_topics_written_by_different_partitioners_are_refused_in_one_line(topics
         (line,) = worker.log.splitlines()
     said = line.replace(topics.prefix, "")
     assert "customers was written by murmur2 (Java, aiokafka), orders by CRC-32 (librdkafka)" in said
+
+
+ORDER_SCHEMA = {
+    "type": "record",
+    "name": "Order",
+    "fields": [{"name": "order", "type": "int"}, {"name": "customer_id", "type": "string"}],
+}
+CUSTOMER_SCHEMA = {"type": "record", "name": "Customer", "fields": [{"name": "customer_id", "type": "string"}]}
+
+
+def test_topics_of_a_registry_are_joined_and_results_are_of_a_schema_that_is_registered(
+    kafka, apicurio: Apicurio, tmp_path: Path
+) -> None:
+    topics = Topics(kafka.bootstrap, "command-registry", partitions=1)
+    topics.create("orders", "customers")
+    client = SchemaRegistryClient({"url": apicurio.url, "timeout": 10})
+
+    def encoded(name: str, schema: object, value: dict[str, object]) -> bytes | None:
+        context = SerializationContext(topics.prefix + name, MessageField.VALUE)
+        return AvroSerializer(client, json.dumps(schema))(value, context)
+
+    topics.send("customers", "c1", encoded("customers", CUSTOMER_SCHEMA, {"customer_id": "c1"}), at=0)
+    topics.flush()
+    topics.send("orders", "c1", encoded("orders", ORDER_SCHEMA, {"order": 1, "customer_id": "c1"}), at=1)
+    topics.flush()
+    fields = [{"name": "left", "type": ORDER_SCHEMA}, {"name": "right", "type": CUSTOMER_SCHEMA}]
+    (tmp_path / "joined.avsc").write_text(json.dumps({"type": "record", "name": "Joined", "fields": fields}))
+    command = [*JOIN, *words("--format avro --to-schema"), str(tmp_path / "joined.avsc")]
+    with Worker(tmp_path, command=command, registry_url=apicurio.url, **topics.settings):
+        wait_until(lambda: topics.end("joined") == 1, "the order is joined")
+    (result,) = topics.read("joined")
+    read = AvroDeserializer(client)(result.value(), SerializationContext(f"{topics.prefix}joined", MessageField.VALUE))
+    assert read == {"left": {"order": 1, "customer_id": "c1"}, "right": {"customer_id": "c1"}}
+    assert client.get_latest_version(f"{topics.prefix}joined-value").version == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,11 @@ from streamapp.formats.avro import Avro
 from streamapp.formats.protobuf import Protobuf
 from streamapp.formats.registered import Registered, RegisteredData, UnfetchedError
 from streamapp.formats.registry import Registry, Schema, SchemaType
+from streamapp.formats.serde import Serde
 from streamapp.formats.undecodable import Reason, Undecodable
-from streamapp.formats.wire_format import VALUE_HEADER, frame, read_frame
-from streamapp.settings import Settings, Subjects
+from streamapp.formats.wire_format import KEY_HEADER, VALUE_HEADER, frame, read_frame
+from streamapp.joins import Event
+from streamapp.settings import RegistryIds, Settings, Subjects
 
 numbers = itertools.count(int(time.time()))
 
@@ -72,7 +75,9 @@ def test_avro_that_confluents_serializer_wrote_is_read_by_its_own_schema(
     data = AvroSerializer(client, schema(SUM))({"id": "o1", "sum": 5}, value_of(topic))
     here = of_topic(apicurio, topic)
     assert json.loads(here.to_json(data)) == {"id": "o1", "sum": 5}
-    assert here.told(data).format == f"avro, schema {read_frame(data).schema}"
+    told = here.told(data)
+    assert told is not None
+    assert told.format == f"avro, schema {read_frame(data).schema}"
 
 
 def test_avro_of_an_older_and_of_a_newer_schema_is_read_as_the_declared_one(
@@ -91,8 +96,17 @@ def test_avro_that_is_written_here_is_read_by_confluents_deserializer(
     here = of_topic(apicurio, topic, Avro(schema(SUM)))
     id_ = here.register(Settings())
     data = here.from_json(b'{"id":"o1","sum":5}')
+    assert here.headers == ()
     assert AvroDeserializer(client)(data, value_of(topic)) == {"id": "o1", "sum": 5}
     assert client.get_latest_version(f"{topic}-value").schema_id == id_
+
+
+def test_a_schema_is_registered_as_it_is_without_what_its_parser_adds(
+    apicurio: Apicurio, topic: str, client: SchemaRegistryClient
+) -> None:
+    of_topic(apicurio, topic, Avro(schema(SUM))).register(Settings())
+    text = client.get_latest_version(f"{topic}-value").schema.schema_str
+    assert json.loads(text or "") == json.loads(schema(SUM))
 
 
 def test_the_declared_schema_is_registered_once_however_often_it_starts(apicurio: Apicurio, topic: str) -> None:
@@ -169,14 +183,46 @@ def test_a_schema_that_is_not_here_yet_is_fetched_by_whoever_gets_the_error(
     here = of_topic(apicurio, topic, blocks=False)
     with pytest.raises(UnfetchedError) as error:
         here.to_json(data)
-    error.value.fetch()
+    assert error.value.fetch()
     assert json.loads(here.to_json(data)) == {"id": "o1"}
+
+
+def test_what_further_records_need_is_fetched_along_with_what_one_does(
+    apicurio: Apicurio, topic: str, client: SchemaRegistryClient
+) -> None:
+    first, second = (AvroSerializer(client, one)({"id": "o1"}, value_of(topic)) for one in (schema(), schema(SUM)))
+    here = of_topic(apicurio, topic, blocks=False)
+    records = [Event(b"k", data, 0) for data in (first, second, first, b"{}", None)]
+    with pytest.raises(UnfetchedError) as error:
+        here.to_json(first)
+    needed = error.value.with_those_of(records)
+    assert [one.schema for one in needed] == [read_frame(first).schema, read_frame(second).schema]
+    assert all(one.fetch() for one in needed)
+    assert json.loads(here.to_json(second)) == {"id": "o1", "sum": 0}
 
 
 def test_a_schema_that_the_registry_does_not_have_makes_the_record_unusable(apicurio: Apicurio, topic: str) -> None:
     with pytest.raises(Undecodable, match=r"^schema 2000000000: the schema registry at .* does not have it$") as error:
         of_topic(apicurio, topic).to_json((2_000_000_000).to_bytes(5) + b"x")
     assert error.value.reason is Reason.UNKNOWN_SCHEMA
+
+
+@pytest.mark.parametrize("format_", [None, Avro(schema())])
+def test_an_id_that_none_can_have_makes_the_record_unusable(
+    apicurio: Apicurio, topic: str, format_: Avro | None
+) -> None:
+    here = of_topic(apicurio, topic, format_, blocks=False)
+    for id_ in (0, 2**31, 2**32 - 1):
+        with pytest.raises(Undecodable, match=f"^it has the schema id {id_}, where ids are from 1 to 2147483647$"):
+            here.to_json(id_.to_bytes(5) + b"x")
+
+
+def test_a_uuid_in_the_headers_that_the_registry_does_not_have_makes_the_record_unusable(
+    apicurio: Apicurio, topic: str
+) -> None:
+    id_ = uuid.UUID(int=7)
+    with pytest.raises(Undecodable, match=rf"^schema {id_}: the schema registry at .* does not have it$"):
+        of_topic(apicurio, topic).to_json(b"x", [(VALUE_HEADER, frame(id_))])
 
 
 def test_data_that_are_not_of_their_schema_are_told_with_its_id(
@@ -239,3 +285,89 @@ def test_a_schema_with_imports_is_read(apicurio: Apicurio, topic: str, client: S
     assert status == 200, answer
     data = json.loads(answer)["id"].to_bytes(5) + b"\0" + b"\x0a\x02\x08\x78"
     assert json.loads(of_topic(apicurio, topic).to_json(data)) == {"sum": {"cents": 120}}
+
+
+IMPORTING = """\
+syntax = "proto3";
+package shop;
+import "{name}/money.proto";
+// für Käufe: letters that are no ASCII
+message Paid {{ Money sum = 1; }}
+"""
+MONEY = """\
+syntax = "proto3";
+package shop;
+import "{name}/coin.proto";
+message Money {{ Coin coin = 1; }}
+"""
+COIN = 'syntax = "proto3";\npackage shop;\nmessage Coin { int64 cents = 1; }\n'
+
+
+def importing(directory: Path, name: str) -> Protobuf:
+    """Write a message whose file imports one which imports another, of names that no other test has."""
+    for path, text in (
+        ("paid.proto", IMPORTING.format(name=name)),
+        (f"{name}/money.proto", MONEY.format(name=name)),
+        (f"shared/{name}/coin.proto", COIN),
+    ):
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        (directory / path).write_text(text, "utf-8")
+    return Protobuf(directory / "paid.proto", include=(str(directory / "shared"),))
+
+
+@pytest.mark.parametrize("given", ["a file", "a class"])
+def test_a_message_is_registered_with_the_files_that_its_own_imports(
+    apicurio: Apicurio, topic: str, client: SchemaRegistryClient, tmp_path: Path, given: str
+) -> None:
+    of_file = importing(tmp_path, topic)
+    format_ = of_file if given == "a file" else Protobuf(of_file.generated)
+    here = of_topic(apicurio, topic, format_)
+    here.register(Settings())
+    data = here.from_json(b'{"sum":{"coin":{"cents":120}}}')
+    assert json.loads(of_topic(apicurio, topic).to_json(data)) == {"sum": {"coin": {"cents": 120}}}
+    read = ProtobufDeserializer(of_file.generated, {"use.deprecated.format": False})(data, value_of(topic))
+    assert read.sum.coin.cents == 120
+    of_imported = client.get_latest_version(f"{topic}/money.proto")
+    assert [one.name for one in of_imported.schema.references] == [f"{topic}/coin.proto"]
+
+
+@pytest.mark.parametrize("kind", ["avro", "protobuf"])
+def test_an_id_that_is_written_into_the_headers_is_read_by_confluents_deserializer(
+    apicurio: Apicurio, topic: str, client: SchemaRegistryClient, tmp_path: Path, kind: str
+) -> None:
+    format_ = Avro(schema(SUM)) if kind == "avro" else protobuf(tmp_path)
+    here = of_topic(apicurio, topic, format_)
+    here.register(Settings(registry_ids=RegistryIds.HEADERS))
+    key, data, headers = Serde(here).write(b"k", b'{"id":"order-1"}')
+    assert (key, data) == (b"k", format_.from_json(b'{"id":"order-1"}'))
+    assert [name for name, _ in headers] == [VALUE_HEADER]
+    assert json.loads(of_topic(apicurio, topic).to_json(data or b"", headers))["id"] == "order-1"
+    context = value_of(topic, list(headers))
+    if kind == "avro":
+        assert AvroDeserializer(client)(data, context)["id"] == "order-1"
+    else:
+        of_message = protobuf(tmp_path).generated
+        read = ProtobufDeserializer(of_message, {"use.deprecated.format": False})(data, context)
+        assert read.id == "order-1"
+
+
+def test_a_key_has_its_id_in_a_header_of_its_own_and_a_tombstone_none_for_its_value(
+    apicurio: Apicurio, topic: str
+) -> None:
+    settings = Settings(registry_ids=RegistryIds.HEADERS)
+    value, key = of_topic(apicurio, topic, Avro(schema())), of_topic(apicurio, topic, Avro('"string"'), key=True)
+    for each in (value, key):
+        each.register(settings)
+    written, _, headers = Serde(value, key).write(b"u1", None)
+    assert (written, [name for name, _ in headers]) == (b"\x04u1", [KEY_HEADER])
+
+
+def test_data_of_the_declared_schema_are_had_as_they_are_and_others_as_of_it(
+    apicurio: Apicurio, topic: str, client: SchemaRegistryClient
+) -> None:
+    declared = Avro(schema(SUM))
+    here = of_topic(apicurio, topic, declared)
+    same = AvroSerializer(client, schema(SUM))({"id": "o1", "sum": 5}, value_of(topic))
+    older = AvroSerializer(client, schema())({"id": "o2"}, value_of(topic))
+    assert here.bare(same) == here.unframed(same) == same[5:]
+    assert json.loads(declared.to_json(here.bare(older))) == {"id": "o2", "sum": 0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -122,3 +123,37 @@ def test_a_schema_that_the_registry_does_not_have_goes_to_the_dead_letters(start
     headers = dict(letters[0].headers())
     assert headers["reason"] == b"unknown_schema"
     assert headers["error"].startswith(b"schema 1999999999: the schema registry at")
+
+
+UNKNOWN = (404, b'{"error_code":40403,"message":"Schema not found"}')
+
+
+def test_a_batch_waits_for_a_schema_that_the_registrys_replica_gets_to_know_a_moment_later(started: Shop) -> None:
+    value = {"id": "o4", "amount": 1.0, "tip": 2.0}
+    data = started.encoded("orders", value, AMOUNT, {"name": "tip", "type": "double"})
+    path, letters = f"/schemas/ids/{int.from_bytes(data[1:5])}", started.topics.end("dead_letters")
+    with started.door() as door:
+        door.instead = lambda asked: UNKNOWN if path in asked and len(door.asked) <= 2 else None
+        before = started.topics.end("named")
+        started.order("ann", data)
+        joined = started.results("named", before + 1)[-1]
+    assert json.loads(joined.value())["left"] == {"id": "o4", "amount": 1.0}
+    assert sum(path in asked for asked in door.asked) >= 2
+    assert started.topics.end("dead_letters") == letters
+
+
+def test_ids_that_no_schema_can_have_go_to_the_dead_letters_and_the_partition_goes_on(started: Shop) -> None:
+    letters, before = started.topics.end("dead_letters"), started.topics.end("named")
+    header = ("__value_schema_id", b"\1" + bytes(15) + b"\7")
+    with started.door():
+        for value in (2**31, 2**32 - 1, 0):
+            started.topics.send("orders", "ann", value.to_bytes(5) + b"rest")
+        started.topics.send("orders", "ann", b"rest", headers=[header])
+        started.order("ann", started.encoded("orders", {"id": "o5", "amount": 1.0}, AMOUNT))
+        started.results("named", before + 1)
+        found = started.results("dead_letters", letters + 12)[letters:]  # of two joins and a function
+    errors = {dict(letter.headers())["error"].decode() for letter in found}
+    assert {error.split(", where")[0] for error in errors if "where" in error} == {
+        f"it has the schema id {id_}" for id_ in (2**31, 2**32 - 1, 0)
+    }
+    assert [error.split(":")[0] for error in errors if "where" not in error] == [f"schema {uuid.UUID(int=7)}"]

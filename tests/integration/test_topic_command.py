@@ -18,6 +18,7 @@ from confluent_kafka import Producer
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
+from ports import free_port
 from topics import Topics
 
 from streamapp.formats import Avro
@@ -31,7 +32,7 @@ SCHEMA = json.dumps({"type": "record", "name": "Paid", "fields": [{"name": "id",
 def topics(kafka) -> Topics:
     topics = Topics(kafka.bootstrap, "topic", partitions=2)
     topics.now -= topics.now % 1_000
-    topics.create("orders", "mixed", "moved")
+    topics.create("orders", "mixed", "moved", "framed")
     for number in range(ORDERS):
         order = {"id": f"o{number}", "amount": number, "user": {"id": f"u{number % 10}"}}
         topics.send("orders", f"u{number % 10}", order, at=number * 1_000, partition=number % 2)
@@ -134,6 +135,24 @@ def test_what_a_value_is_shows_by_its_content(topics: Topics, apicurio: Apicurio
     assert of_schema["value"] == {"id": "bare"}
     assert other["value"] == {"base64": "//4BAAI="}
     assert "it is no Avro of the schema Paid" in other["error"]
+
+
+def test_a_record_whose_schema_cannot_be_had_is_shown_undecoded_with_why_and_those_after_it_too(
+    topics: Topics, apicurio: Apicurio
+) -> None:
+    client = SchemaRegistryClient({"url": apicurio.url, "timeout": 10})
+    context = SerializationContext(f"{topics.prefix}framed", MessageField.VALUE)
+    values = [b"\x00\x77\x35\x94\x00x", b"\x00\xff\xff\xff\xffx", AvroSerializer(client, SCHEMA)({"id": "p"}, context)]
+    for number, value in enumerate(values):
+        topics.send("framed", None, value, at=number, partition=0)
+    topics.flush()
+    unknown, other, known = shown(topics, "framed", registry_url=apicurio.url)
+    assert (unknown["value"], known["value"]) == ({"base64": "AHc1lAB4"}, {"id": "p"})
+    assert unknown["error"].endswith("does not have it")
+    assert unknown["error"].startswith("schema 2000000000: the schema registry at ")
+    assert (other["value"], "error" in other) == ({"base64": "AP////94"}, False)  # it is in no registry's wire format
+    for record in shown(topics, "framed", registry_url=f"http://127.0.0.1:{free_port()}")[::2]:
+        assert "does not answer: " in record["error"]
 
 
 @pytest.fixture

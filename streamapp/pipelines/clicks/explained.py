@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import cast
 
 from streamapp.app import app
 from streamapp.explain.evidence import EvidenceTopic, Match, dead_letters
+from streamapp.formats.registered import RegisteredData, UnfetchedError
 from streamapp.formats.undecodable import Undecodable
-from streamapp.joins import Clock, Event, Explanation, Reason, Side, SideOutput, StreamTableJoin, Verdict
+from streamapp.joins import Clock, Event, Explanation, Reason, Refused, Side, SideOutput, StreamTableJoin, Verdict
+from streamapp.joins import Record as JoinRecord
 from streamapp.joins.explanation import explain_update
 from streamapp.joins.table import Table
 from streamapp.kafka.log_reader import Logged
 from streamapp.kafka.record import Record
-from streamapp.pipelines.clicks import values
+from streamapp.pipelines.clicks import registered, values
 from streamapp.pipelines.clicks.formats import sides
 from streamapp.pipelines.clicks.made import splicing
 from streamapp.pipelines.clicks.results import reason_of
@@ -27,28 +30,48 @@ __all__ = ["ClickJoin"]
 
 
 def _unmatched(found: Logged, click: Logged) -> SideOutput | None:
-    return SideOutput(reason_of(found.value or b""), Side.LEFT, click) if _made_of(found, click) else None
+    told = SideOutput(reason_of(found.value or b""), Side.LEFT, click)
+    return told if _made_of(found, click, registered.unmatched) else None
 
 
 def _joined(found: Logged, click: Logged) -> Match | None:
-    return Match() if _made_of(found, click) else None
+    return Match() if _made_of(found, click, registered.joined) else None
 
 
-def _made_of(found: Logged, click: Logged) -> bool:
-    try:
-        begin = splicing.beginning(sides.clicks.of_result(click))
-    except Undecodable:
+def _made_of(found: Logged, click: Logged, data: RegisteredData | None) -> bool:
+    if (found.timestamp, found.key) != (click.timestamp, click.key):
         return False
-    same = (found.timestamp, found.key) == (click.timestamp, click.key)
-    # MessagePack says before how many fields there are.
-    return same and (found.value or b"").removeprefix(b"\x83").removeprefix(b"\x82").startswith(begin)
+    try:
+        of_click = sides.clicks.of_result(_bare(registered.clicks, click))
+        return splicing.is_of(registered.unframed(data, found), of_click)
+    except (Undecodable, UnfetchedError):
+        return False
+
+
+def _bare(data: RegisteredData | None, record: Record) -> Record:
+    return record if data is None else registered.bare(data, record)
+
+
+def _usable(decoder: values.Values) -> Callable[[JoinRecord], None]:
+    """Return what refuses records that the agents cannot use."""
+
+    def check(record: JoinRecord) -> None:
+        try:
+            decoder.decode(cast(Record, record))
+        except Undecodable as exc:
+            raise Refused(str(exc), exc.reason) from None
+
+    return check
 
 
 class ClickJoin:
     """The join of clicks with profiles, which the click agent does by hand."""
 
     name = "user_clicks-user_profiles-join"
-    inputs: Sequence[Input] = (user_clicks.source(Side.LEFT), user_profiles.source(Side.RIGHT))
+    inputs: Sequence[Input] = (
+        user_clicks.source(Side.LEFT)._replace(check=_usable(values.clicks)),
+        user_profiles.source(Side.RIGHT)._replace(check=_usable(values.profiles)),
+    )
     table = table
     evidence: Sequence[EvidenceTopic] = (
         dead_letters(app.dead_letters.topic),
@@ -57,7 +80,7 @@ class ClickJoin:
     )
 
     def __init__(self, join: StreamTableJoin) -> None:
-        self._join = join
+        self.join = join
         progress = Progress(app, [each.topic for each in self.inputs])
         self.read, self.commit = progress.read, progress.commit
 
@@ -73,14 +96,14 @@ class ClickJoin:
         except Undecodable as exc:
             return Explanation(verdict=Verdict.REFUSED, clock=None, detail=f"{exc.reason}: {exc}")
         if source != Side.LEFT:
-            value = None if record.value is None else sides.profiles.kept(record)
+            value = None if record.value is None else sides.profiles.kept(_bare(registered.profiles, record))
             row = Event(record.key, value, record.timestamp, record.offset)
             return explain_update(source, row, profiles, Clock())
         return Explanation(
             verdict=Verdict.OVER,
             clock=None,
-            window=self._join.window(record.timestamp),
-            candidates=self._join.candidates(record, profiles),
+            window=self.join.window(record.timestamp),
+            candidates=self.join.candidates(record, profiles),
             reasons=frozenset({Reason.UNMATCHED, Reason.EXPIRED}),
             untold=Verdict.MATCHED,
         )

@@ -5,19 +5,22 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from functools import cached_property
-from typing import Final
+from typing import Final, cast
 
 from streamapp.app import settings
 from streamapp.errors import StreamappError
-from streamapp.formats.avro import SUFFIX, Avro
-from streamapp.formats.avro_field import field_reader
+from streamapp.formats.avro import Avro
+from streamapp.formats.avro_schema import SUFFIX
 from streamapp.formats.format import Format
+from streamapp.formats.msgpack import MessagePack
 from streamapp.formats.named import FormatName, named
 from streamapp.formats.protobuf import Protobuf
 from streamapp.joins import Record
+from streamapp.pipelines.clicks import avro_results, protobuf_results
 from streamapp.pipelines.clicks.demo_schemas import demo_schema
 from streamapp.pipelines.clicks.models import FIELD
-from streamapp.pipelines.clicks.settings import CLICKS, PROFILES, ClickSettings
+from streamapp.pipelines.clicks.rows import PROTOBUF
+from streamapp.pipelines.clicks.settings import CLICKS, JOINED, PROFILES, UNMATCHED, ClickSettings
 from streamapp.pipelines.clicks.splicing import (
     AvroSplicing,
     JsonSplicing,
@@ -26,7 +29,6 @@ from streamapp.pipelines.clicks.splicing import (
     Splicing,
     Translating,
 )
-from streamapp.runtime.format_decoding import KeyReader
 from streamapp.settings import PREFIX
 
 __all__ = ["Side", "Sides", "sides"]
@@ -46,7 +48,6 @@ class Side:
         into: what results are.
         schema: of the values, as the setting has it; empty = that of the demo.
         setting: the name of that setting.
-        message: what the demo's schema calls a value.
     """
 
     topic: str
@@ -54,7 +55,6 @@ class Side:
     into: FormatName
     schema: str
     setting: str
-    message: str
 
     @property
     def spliced(self) -> bool:
@@ -108,52 +108,58 @@ class Side:
         if self.schema and of not in {self.kind, self.into}:
             raise StreamappError(f"{PREFIX}{self.setting}={self.schema} is for {of}: set {PREFIX}FORMAT={of}")
 
-    def key_reader(self) -> KeyReader | None:
-        """Return what gives the user id of a value without decoding the rest; None = all has to be decoded."""
-        found = self.format
-        if isinstance(found, Avro):
-            return field_reader(found.parsed, FIELD)
-        if isinstance(found, Protobuf):
-            parse = found.generated.FromString
-            return lambda data: parse(data).user_id  # type: ignore[attr-defined]
-        return None
-
     @property
     def bare(self) -> Callable[[bytes], bytes] | None:
         """Makes values that say of which schema they are such as do not; None = there are none."""
         return self.format.bare if isinstance(self.format, Avro) and self.spliced else None
 
     @property
+    def rows(self) -> FormatName:
+        """What rows are."""
+        return self.kind if self.spliced else FormatName.JSON
+
+    @cached_property
+    def frame(self) -> bytes:
+        """What stands before the value in a row."""
+        match self.rows:
+            case FormatName.AVRO:
+                return cast(Avro, self.format).prefix
+            case FormatName.PROTOBUF:
+                return PROTOBUF
+            case _:
+                return b""
+
+    @property
     def framed(self) -> bool:
         """Whether the row of a value is another one than the value."""
-        return not self.spliced or self.kind is FormatName.AVRO
+        return not self.spliced or bool(self.frame)
 
     def kept(self, record: Record) -> bytes:
-        """Return the row of a value: as it came, if it goes into results so, else JSON.
+        """Return the row of a value: what goes into results, in its frame, or else JSON.
 
         Raises:
             Undecodable: if it is not what it should be.
         """
-        value = record.value or b""
         if not self.spliced:
-            return self.format.to_json(value, getattr(record, "headers", ()))
-        return self.format.prefix + value if isinstance(self.format, Avro) else value
+            return self.format.to_json(record.value or b"", getattr(record, "headers", ()))
+        return self.frame + self.of_result(record)
 
     def shown(self, row: bytes) -> bytes:
         """Return the JSON of a row."""
-        return self.format.to_json(row) if self.spliced else row
+        return self.format.to_json(row.removeprefix(PROTOBUF)) if self.spliced else row
 
     def of_result(self, record: Record) -> bytes:
         """Return the part of a result that a value is."""
+        value = record.value or b""
         if not self.spliced:
-            return self.part.from_json(self.format.to_json(record.value or b"", getattr(record, "headers", ())))
-        return self.format.bare(record.value or b"") if isinstance(self.format, Avro) else record.value or b""
+            return self.part.from_json(self.format.to_json(value, getattr(record, "headers", ())))
+        return self.format.bare(value) if isinstance(self.format, Avro) else value
 
     def row_of_result(self, row: bytes) -> bytes:
         """Return the part of a result that a row is."""
         if not self.spliced:
             return self.part.from_json(row)
-        return self.format.bare(row) if isinstance(self.format, Avro) else row
+        return self.format.bare(row) if isinstance(self.format, Avro) else row.removeprefix(self.frame)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,25 +179,38 @@ class Sides:
         into = settings.joined_format or settings.format
         kinds = settings.click_format or settings.format, settings.profile_format or settings.format
         found = cls(
-            Side(CLICKS, kinds[0], into, settings.click_schema, "CLICK_SCHEMA", "Click"),
-            Side(PROFILES, kinds[1], into, settings.profile_schema, "PROFILE_SCHEMA", "Profile"),
+            Side(CLICKS, kinds[0], into, settings.click_schema, "CLICK_SCHEMA"),
+            Side(PROFILES, kinds[1], into, settings.profile_schema, "PROFILE_SCHEMA"),
         )
         for side in (found.clicks, found.profiles):
             side.check_schema()
             side.part  # noqa: B018 - what is wrong with a schema is told now
         return found
 
+    def formats(self) -> dict[str, Format]:
+        """Return what values are, by the names of their topics without the prefix."""
+        joined: Format
+        unmatched: Format
+        match self.clicks.part, self.profiles.part:
+            case Avro() as click, Avro() as profile:
+                joined, unmatched = avro_results.joined(click, profile), avro_results.unmatched(click)
+            case Protobuf() as click, Protobuf() as profile:
+                joined, unmatched = protobuf_results.joined(click, profile), protobuf_results.unmatched(click)
+            case part, _:
+                joined = unmatched = part
+        return {CLICKS: self.clicks.format, PROFILES: self.profiles.format, JOINED: joined, UNMATCHED: unmatched}
+
     def splicing(self) -> Splicing:
         """Return what makes results."""
         both = self.clicks.spliced and self.profiles.spliced
-        rows = self.profiles.format if both else None
         made: Splicing
-        match self.clicks.into:
-            case FormatName.AVRO:
-                made = AvroSplicing(rows if isinstance(rows, Avro) else None)
-            case FormatName.PROTOBUF:
-                made = ProtobufSplicing()
-            case FormatName.MSGPACK:
+        match self.clicks.part, self.profiles.part:
+            case Avro() as click, Avro() as profile:
+                parts = (click, profile) if both else (None, None)
+                made = AvroSplicing(avro_results.joined(click, profile), avro_results.unmatched(click), *parts)
+            case Protobuf(), _:
+                made = ProtobufSplicing(self.profiles.frame if both else b"")
+            case MessagePack(), _:
                 made = MessagePackSplicing()
             case _:
                 made = JsonSplicing()

@@ -11,7 +11,9 @@ from streamapp.formats.undecodable import Reason as Letter
 from streamapp.formats.undecodable import Undecodable
 from streamapp.joins import Reason, Row
 from streamapp.kafka.record import Result
+from streamapp.pipelines.clicks import registered
 from streamapp.pipelines.clicks.formats import sides
+from streamapp.pipelines.clicks.registered import framed
 from streamapp.pipelines.clicks.splicing import JsonSplicing
 from streamapp.runtime.decoding import Keyed
 from streamapp.runtime.work import Rejected
@@ -37,14 +39,16 @@ def joined(
         return splicing.joined(matched, now), ()  # bytes that are put together have a place in any case
     pairs = list(matched)
     try:
-        return splicing.joined(pairs, now), ()
+        made, unwritten = splicing.joined(pairs, now), list[Rejected]()
     except Undecodable:  # of one of them
-        return _one_by_one(tp, pairs, lambda pair: splicing.joined([pair], now)[0], lambda pair: pair[0])
+        made, unwritten = _one_by_one(tp, pairs, lambda pair: splicing.joined([pair], now)[0], lambda pair: pair[0])
+    return framed(registered.joined, made), unwritten
 
 
 def unmatched(tp: TP, missed: Sequence[tuple[Keyed, Reason]]) -> tuple[Sequence[Result], Sequence[Rejected]]:
     """Return what is written of clicks that are not matched, and the clicks of which nothing can be."""
-    return _one_by_one(tp, missed, lambda one: (one[0], splicing.unmatched(*one)), lambda one: one[0])
+    made, unwritten = _one_by_one(tp, missed, lambda one: (one[0], splicing.unmatched(*one)), lambda one: one[0])
+    return framed(registered.unmatched, made), unwritten
 
 
 def _one_by_one(

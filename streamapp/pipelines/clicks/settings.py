@@ -49,6 +49,11 @@ class ClickSettings(Settings):
         "", str, "of clicks: x.avsc[,EARLIER.avsc], x.proto[:MESSAGE] or MODULE:CLASS (default: that of the demo)"
     )
     profile_schema: str = setting("", str, "of profiles, likewise")
+    bare: tuple[str, ...] = setting(
+        (),
+        values.some_of([CLICKS, PROFILES, JOINED]),
+        f"topics whose Avro or Protobuf has no schema id, although there is a registry: {CLICKS}, {PROFILES}, {JOINED}",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

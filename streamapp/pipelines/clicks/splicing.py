@@ -2,8 +2,8 @@
 
 In all of them a result is ``{"click": …, "profile": … or nothing, "join_timestamp": seconds}``, and what an unmatched
 click is written as ``{"click": …, "reason": "unmatched" or "expired"}``. In Avro a record of two records is their bytes
-one after the other, a union has the number of the type before it; in Protobuf a message in a message has its length
-before it (``clicks.proto`` has the numbers of the fields).
+one after the other, a union has the number of the type before it, and the whole the fingerprint of its schema; in
+Protobuf a message in a message has its length before it (``clicks.proto`` has the numbers of the fields).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from streamapp.formats.avro import Avro
+from streamapp.formats.avro import SINGLE_OBJECT, Avro
 from streamapp.joins import Reason, Row
 from streamapp.kafka.record import Result
 from streamapp.pipelines.clicks import results
@@ -45,8 +45,8 @@ class Splicing(Protocol):
         """Return what is written of a click that is not matched."""
         ...
 
-    def beginning(self, click: bytes) -> bytes:
-        """Return what all that is made of a click begins with."""
+    def is_of(self, value: bytes, click: bytes) -> bool:
+        """Tell whether a value may be made of a click: whether it begins as what is made of that does."""
         ...
 
 
@@ -61,9 +61,9 @@ class JsonSplicing:
         """Return what is written of a click that is not matched."""
         return results.unmatched(click.value, reason)
 
-    def beginning(self, click: bytes) -> bytes:
-        """Return what all that is made of a click begins with."""
-        return b'{"click":%b,' % click
+    def is_of(self, value: bytes, click: bytes) -> bool:
+        """Tell whether a value may be made of a click."""
+        return value.startswith(b'{"click":%b,' % click)
 
 
 class MessagePackSplicing:
@@ -88,15 +88,18 @@ class MessagePackSplicing:
         """Return what is written of a click that is not matched."""
         return b"".join((self._UNMATCHED, click.value, self._REASON, _pack(reason.value)))
 
-    def beginning(self, click: bytes) -> bytes:
-        """Return what all that is made of a click begins with, but for the first byte: how many fields it has."""
-        return self._JOINED[1:] + click
+    def is_of(self, value: bytes, click: bytes) -> bool:
+        """Tell whether a value may be made of a click: before it, how many fields there are, and its name."""
+        return value.startswith((self._JOINED + click, self._UNMATCHED + click))
 
 
 class AvroSplicing:
-    """In Avro: a record of a click, a union of null and a profile, and a double.
+    """In Avro: a record of a click, a union of null and a profile, and a double, in the single-object encoding.
 
     Args:
+        joined: the format of the results.
+        unmatched: that of clicks that are not matched.
+        clicks: the format of clicks; None = they are bare.
         rows: the format of the rows of profiles, which are in the single-object encoding: so they can be read after a
             change of the schema, too. None = they are bare.
     """
@@ -104,56 +107,67 @@ class AvroSplicing:
     _NULL: Final = b"\x00"
     _PROFILE: Final = b"\x02"
 
-    def __init__(self, rows: Avro | None = None) -> None:
-        self._prefix = b"" if rows is None else rows.prefix
-        self._bare = rows.bare if rows is not None else bytes
+    def __init__(self, joined: Avro, unmatched: Avro, clicks: Avro | None = None, rows: Avro | None = None) -> None:
+        self._joined, self._unmatched = joined.prefix, unmatched.prefix
+        self._bare = _same if clicks is None else clicks.bare
+        self._frame = b"" if rows is None else rows.prefix
+        self._bare_row = _same if rows is None else rows.bare
 
     def joined(self, matched: Matched, now: float) -> list[Result]:
         """Return the results of clicks and the rows of their profiles."""
-        tag, end = self._PROFILE, struct.pack("<d", now)
-        nothing, prefix, start = self._NULL + end, self._prefix, len(self._prefix)
+        begin, tag, end = self._joined, self._PROFILE, struct.pack("<d", now)
+        nothing, frame, start = self._NULL + end, self._frame, len(self._frame)
         made: list[Result] = []
         for click, row in matched:
+            value = click.value
+            if value.startswith(SINGLE_OBJECT):
+                value = self._bare(value)
             if row is None:
-                made.append((click, click.value + nothing))
+                made.append((click, begin + value + nothing))
                 continue
             profile = row.value
-            profile = profile[start:] if profile.startswith(prefix) else self._bare(profile)
-            made.append((click, b"".join((click.value, tag, profile, end))))
+            profile = profile[start:] if profile.startswith(frame) else self._bare_row(profile)
+            made.append((click, b"".join((begin, value, tag, profile, end))))
         return made
 
     def unmatched(self, click: Keyed, reason: Reason) -> bytes:
         """Return what is written of a click that is not matched."""
-        return b"%b%c%b" % (click.value, 2 * len(reason), reason.encode())
+        return b"%b%b%c%b" % (self._unmatched, self._bare(click.value), 2 * len(reason), reason.encode())
 
-    def beginning(self, click: bytes) -> bytes:
-        """Return what all that is made of a click begins with."""
-        return click
+    def is_of(self, value: bytes, click: bytes) -> bool:
+        """Tell whether a value may be made of a click, which is bare."""
+        return value.startswith((self._joined + click, self._unmatched + click))
 
 
 class ProtobufSplicing:
-    """In Protobuf: a message of two messages and a double."""
+    """In Protobuf: a message of two messages and a double.
+
+    Args:
+        frame: what stands before the rows of profiles.
+    """
 
     _CLICK: Final = b"\x0a"
     _PROFILE: Final = b"\x12"
     _TIMESTAMP: Final = b"\x19"
     _REASON: Final = b"\x12"
 
-    def __init__(self) -> None:
+    def __init__(self, frame: bytes = b"") -> None:
+        self._start = len(frame)
         #: What is before a click, and a profile, of so many bytes.
         self._clicks = _Lengths(self._CLICK)
         self._profiles = _Lengths(self._PROFILE)
 
     def joined(self, matched: Matched, now: float) -> list[Result]:
         """Return the results of clicks and the rows of their profiles."""
-        clicks, profiles, end = self._clicks, self._profiles, self._TIMESTAMP + struct.pack("<d", now)
+        clicks, profiles, start = self._clicks, self._profiles, self._start
+        end = self._TIMESTAMP + struct.pack("<d", now)
         return [
             (
                 click,
                 b"".join((clicks[len(value := click.value)], value, end))
                 if row is None
                 else b"".join(
-                    (clicks[len(value := click.value)], value, profiles[len(profile := row.value)], profile, end)
+                    (clicks[len(value := click.value)], value, profiles[len(row.value) - start], row.value[start:], end)
                 ),
             )
             for click, row in matched
@@ -161,11 +175,12 @@ class ProtobufSplicing:
 
     def unmatched(self, click: Keyed, reason: Reason) -> bytes:
         """Return what is written of a click that is not matched."""
-        return b"".join((self.beginning(click.value), self._REASON, bytes([len(reason)]), reason.encode()))
+        value = click.value
+        return b"".join((self._clicks[len(value)], value, self._REASON, bytes([len(reason)]), reason.encode()))
 
-    def beginning(self, click: bytes) -> bytes:
-        """Return what all that is made of a click begins with."""
-        return self._clicks[len(click)] + click
+    def is_of(self, value: bytes, click: bytes) -> bool:
+        """Tell whether a value may be made of a click."""
+        return value.startswith(self._clicks[len(click)] + click)
 
 
 class Part(msgspec.Struct, frozen=True, gc=False):
@@ -202,9 +217,13 @@ class Translating:
         part: Any = Part(self._click(click))
         return self._into.unmatched(part, reason)
 
-    def beginning(self, click: bytes) -> bytes:
-        """Return what all that is made of a click begins with, of which this is the part."""
-        return self._into.beginning(click)
+    def is_of(self, value: bytes, click: bytes) -> bool:
+        """Tell whether a value may be made of a click, of which this is the part."""
+        return self._into.is_of(value, click)
+
+
+def _same(value: bytes) -> bytes:
+    return value
 
 
 class _Lengths(dict[int, bytes]):

@@ -6,20 +6,18 @@ import logging
 
 from streamapp.app import app, settings
 from streamapp.joins import How
+from streamapp.pipelines.clicks.formats import sides
 from streamapp.pipelines.clicks.models import FIELD
 from streamapp.pipelines.clicks.results import reason_of
 from streamapp.pipelines.clicks.settings import CLICKS, JOINED, PROFILES, UNMATCHED
 from streamapp.pipelines.clicks.tables import profiles as table
-from streamapp.pipelines.clicks.values import clicks, profiles
-from streamapp.runtime.decoding import Decoder
+from streamapp.pipelines.clicks.values import Values, clicks, profiles
 from streamapp.topology import Topic
 
 __all__ = ["joined_data", "unmatched_clicks", "user_clicks", "user_profiles"]
 
 
-def _by_user_id(
-    name: str, values: Decoder[object], *, after: tuple[Topic, ...] = (), tombstones: bool = False
-) -> Topic:
+def _by_user_id(name: str, values: Values, *, after: tuple[Topic, ...] = (), tombstones: bool = False) -> Topic:
     """Declare a topic that is keyed by the user id, or is written once more by it."""
     if name not in settings.rekey:
         app.note(f"{settings.topic(name)}: joined by the record key", logging.INFO)
@@ -34,3 +32,4 @@ user_clicks = _by_user_id(CLICKS, clicks, after=(user_profiles,))
 
 joined_data = app.sink(JOINED)
 unmatched_clicks = app.unmatched(UNMATCHED, table=table, reason=reason_of, keeps=settings.join is How.LEFT)
+joined_data.made_as = unmatched_clicks.made_as = sides.clicks.into

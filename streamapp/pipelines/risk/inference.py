@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Final, TypeAlias
 
@@ -61,13 +62,15 @@ class Model:
         self._session = _session(content)
         self.card = _card(self._session.get_modelmeta().custom_metadata_map)
         self.version = f"{self.card.version}+{hashlib.sha256(content).hexdigest()[:DIGEST_DIGITS]}"
-        self._columns = [INPUTS.index(name) for name in self.card.inputs]
-        self._input = _input(self._session, len(self._columns))
+        inputs = self.card.inputs
+        #: All of them in their order need not be picked, which takes a copy.
+        self._columns: slice | list[int] = slice(None) if inputs == INPUTS else [INPUTS.index(name) for name in inputs]
+        self._input = _input(self._session, len(inputs))
         self._output = _output(self._session)
         self._try()
 
     def __str__(self) -> str:
-        return f"{self.version} ({len(self._columns)} inputs)"
+        return f"{self.version} ({len(self.card.inputs)} inputs)"
 
     def scores(self, rows: Matrix) -> NDArray[np.float64]:
         """Return the scores of rows."""
@@ -90,7 +93,8 @@ class Model:
 
 def matrix(rows: list[tuple[float | None, ...]]) -> Matrix:
     """Return the inputs of transactions, of rows as `features.row` makes them."""
-    return np.array(rows, dtype=np.float64).reshape(len(rows), len(INPUTS))
+    count = len(rows) * len(INPUTS)
+    return np.fromiter(chain.from_iterable(rows), np.float64, count).reshape(len(rows), len(INPUTS))
 
 
 def read_model(path: Path) -> Model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter as Counts
 from collections.abc import Sequence
 
@@ -34,19 +35,23 @@ class RiskMetrics:
         )
         self._model = prometheus.Gauge("streamapp_risk_model", "1 = it is used", ("version",), registry=registry)
         self._version: str | None = None
+        # To find a counter by its label alone takes as long as some transactions do.
+        self._by_reason = functools.cache(self._unscored.labels)
+        self._by_decision = functools.cache(self._decisions.labels)
+        self._by_rule = functools.cache(self._rules.labels)
         self._files = prometheus.Gauge(
             "streamapp_risk_files", "versions of a file since the start", ("what", "outcome"), registry=registry
         )
 
     def count(self, scores: Sequence[Score]) -> None:
         """Count transactions."""
-        for unscored, number in Counts(one.unscored for one in scores).items():
-            (self._scored if unscored is None else self._unscored.labels(unscored)).inc(number)
-        for decision, number in Counts(one.decision for one in scores).items():
-            self._decisions.labels(decision).inc(number)
-        for rule, number in Counts(rule for one in scores for rule in one.rules).items():
-            self._rules.labels(rule).inc(number)
-        self._late.inc(sum(one.late for one in scores))
+        for unscored, number in Counts([one.unscored for one in scores]).items():
+            (self._scored if unscored is None else self._by_reason(unscored)).inc(number)
+        for decision, number in Counts([one.decision for one in scores]).items():
+            self._by_decision(decision).inc(number)
+        for rule, number in Counts([rule for one in scores for rule in one.rules]).items():
+            self._by_rule(rule).inc(number)
+        self._late.inc(sum([one.late for one in scores]))
 
     def ran(self, rows: int, seconds: float) -> None:
         """Take note of a run of the model; may be called in any thread."""

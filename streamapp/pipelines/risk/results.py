@@ -11,7 +11,7 @@ from streamapp.joins import Record, Row
 from streamapp.kafka.record import Envelope, Result
 from streamapp.kafka.record import Record as Received
 from streamapp.pipelines.risk.features import at_account, at_ip
-from streamapp.pipelines.risk.models import AccountProfile, ByIp, Candidate, Decision, Score
+from streamapp.pipelines.risk.models import AccountProfile, ByIp, Candidate, Decision, Score, Transaction
 from streamapp.pipelines.risk.values import transactions
 from streamapp.runtime.batch import Batch
 from streamapp.topology.copies import without_mark
@@ -28,13 +28,18 @@ def on_to_ip(
     featured: Sequence[Featured], profiles: Sequence[Row | None], partition: int
 ) -> Iterator[tuple[bytes, Record, bytes]]:
     """Yield for transactions of a partition their IP, themselves, and what their accounts tell of them."""
-    for one, row in zip(featured, profiles, strict=True):
-        transaction = transactions.decode(cast(Received, one.record))
-        if transaction is None:
-            raise AssertionError("a transaction without a value is rejected")
+    paid = _transactions([cast(Received, one.record) for one in featured])
+    for one, transaction, row in zip(featured, paid, profiles, strict=True):
         profile = None if row is None else _profile(row.value)
         sent = at_account(one, transaction, profile, (partition, one.record.offset))
         yield transaction.ip.encode(), one.record, _encode(sent)
+
+
+def _transactions(records: Sequence[Received]) -> list[Transaction]:
+    """Decode transactions that can be used."""
+    if (together := transactions.together(records)) is not None:
+        return together
+    return [cast(Transaction, transactions.decode(record)) for record in records]
 
 
 def arrived(featured: Sequence[Featured]) -> list[Candidate]:
@@ -44,7 +49,7 @@ def arrived(featured: Sequence[Featured]) -> list[Candidate]:
 
 def records(batch: Batch, featured: Sequence[Featured], scores: Sequence[Score]) -> tuple[list[Result], list[Result]]:
     """Return what goes to the topic of scores, and what of it is an alert, too: both by account."""
-    places = {id(record): batch.source(number) for number, record in enumerate(batch)}
+    places = dict(zip(map(id, batch), map(batch.source, range(len(batch))), strict=True))
     told: list[Result] = []
     alerts: list[Result] = []
     for one, score in zip(featured, scores, strict=True):

@@ -12,6 +12,8 @@ export class Explanations {
     this.title = h("h2", { id: "dialog-title" });
     this.body = h("div", { class: "dialog-body" });
     this.answer = h("div", { class: "answer", "aria-live": "polite" });
+    /** How often something was asked: an answer that comes after a later question is not shown. */
+    this.questions = 0;
     const close = h("button", { type: "button", class: "close", onclick: () => this.element.close() }, "Close");
     this.element = /** @type {HTMLDialogElement} */ (
       h("dialog", { "aria-labelledby": "dialog-title" }, h("div", { class: "row" }, this.title, close), this.body, this.answer)
@@ -79,6 +81,7 @@ export class Explanations {
 
   /** @param {string} title */
   open(title) {
+    this.questions += 1;
     this.title.textContent = title;
     this.body.replaceChildren();
     this.answer.replaceChildren();
@@ -92,11 +95,11 @@ export class Explanations {
    */
   async attempt(into, made) {
     into.replaceChildren(h("p", { class: "quiet" }, "asking …"));
-    try {
-      into.replaceChildren(...(await made()));
-    } catch (error) {
-      into.replaceChildren(h("p", { class: "error", role: "alert" }, String(/** @type {Error} */ (error).message)));
-    }
+    this.questions += 1;
+    const number = this.questions;
+    const wrong = (/** @type {Error} */ error) => [h("p", { class: "error", role: "alert" }, error.message)];
+    const nodes = await made().catch(wrong);
+    if (number === this.questions) into.replaceChildren(...nodes);
   }
 }
 

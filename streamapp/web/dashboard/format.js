@@ -43,7 +43,10 @@ export function share(part, of) {
 
 /** @param {number | null} ms since 1970 */
 export function moment(ms) {
-  return ms === null ? "" : new Date(ms).toISOString().replace("T", " ").slice(0, 23);
+  if (ms === null) return "";
+  const date = new Date(ms);
+  // A timestamp of Kafka may be any number, such as nanoseconds by mistake.
+  return Number.isNaN(date.getTime()) ? `${count(ms)} ms` : date.toISOString().replace("T", " ").slice(0, 23);
 }
 
 /** @param {number | null} ms since 1970 */

@@ -70,10 +70,11 @@ function card(funnel, rates, explanations) {
     /** @param {{funnel: Funnel, snapshot: Snapshot}} now */
     update({ funnel: now, snapshot }) {
       const { balance } = now;
-      received.update(balance.received, balance.received, rates.of(`${name} received`, balance.received, snapshot.time));
+      const of = now.partitions.join();
+      received.update(balance.received, balance.received, rates.of(`${name} received`, balance.received, snapshot.time, of));
       for (const account of ACCOUNTS) {
         const number = balance[account];
-        others.get(account)?.update(number, balance.received, rates.of(`${name} ${account}`, number, snapshot.time));
+        others.get(account)?.update(number, balance.received, rates.of(`${name} ${account}`, number, snapshot.time, of));
         const segment = /** @type {HTMLElement} */ (segments.get(account));
         segment.style.flexGrow = String(number);
         segment.hidden = number === 0;
@@ -81,7 +82,7 @@ function card(funnel, rates, explanations) {
       }
       set(bar, "aria-label", ACCOUNTS.map((account) => `${account} ${share(balance[account], balance.received) || 0}`).join(", "));
       text(sum, sumOf(now));
-      set(sum, "data-holds", now.holds);
+      set(sum, "data-holds", now.holds !== false);
       text(updates, updatesOf(now));
       showUpdateReasons(now.causes.filter((cause) => cause.update));
       showWaits(snapshot.waits.filter((wait) => now.topics.includes(wait.topic)).slice(0, 5));
@@ -155,6 +156,7 @@ function reasons(funnel, explanations, into) {
 
 /** @param {Funnel} funnel */
 function sumOf({ holds }) {
+  if (holds === null) return "What was neither set aside nor rejected is taken for matched: what an agent does by hand is not checked.";
   return holds ? `✓ received = ${ACCOUNTS.join(" + ")}` : "✗ records are not accounted for: the worker's log says which";
 }
 

@@ -5,17 +5,18 @@ import { get } from "./api.js";
 import { chart } from "./chart.js";
 import { h, list, section, set, table, text } from "./dom.js";
 import { count, duration, rate } from "./format.js";
+import { EVERY_S, LagHistory } from "./laghistory.js";
 import { drawStrip } from "./strip.js";
 
 /** @typedef {import("./types.js").Group} Group */
 /** @typedef {import("./types.js").TopicView} TopicView */
 /** @typedef {import("./types.js").PartitionView} PartitionView */
 /** @typedef {import("./types.js").Series} Series */
+/** @typedef {{topic: TopicView, lags: (number | null)[]}} TopicLags of each partition; null = not known */
 
 /** Partitions that are named below the strip, and topics in the chart. */
 const NAMED = 20;
 const LINES = 6;
-const KEPT = 180;
 
 export function lagPanel() {
   const records = h("strong", { id: "lag" });
@@ -23,42 +24,56 @@ export function lagPanel() {
   const history = chart("Records behind, by topic, over the last 15 minutes", (value) => count(Math.round(value)));
   const topics = table("Lag by topic", ["topic", "partitions#", "records behind#", "time behind#", "written#", "committed#", "no owner#"]);
   const partitions = h("div", { class: "strips" });
-  const showTopics = list(topics.body, (/** @type {TopicView} */ one) => one.topic, topicRow);
+  const showTopics = list(topics.body, (/** @type {TopicLags} */ one) => one.topic.topic, ({ topic }) => topicRow(topic.topic));
   const showStrips = list(partitions, (/** @type {{topic: string}} */ one) => one.topic, stripOf);
   const most = table("Partitions that are the furthest behind", ["partition", "records behind#", "time behind#", "owner"]);
   const showMost = list(most.body, (/** @type {PartitionView} */ one) => `${one.topic} ${one.partition}`, partitionRow);
   const none = h("p", { class: "quiet" }, "No partition is behind.");
+  const gaps = h("p", { class: "quiet", id: "lag-gaps", hidden: true }, "Where a line is interrupted, not all partitions of the topic were known: what a worker had kept is gone with it.");
   const element = section(
     "lag-section",
     "Lag of the group",
     h("p", {}, records, " ", seconds),
     history.element,
+    gaps,
     topics.element,
     h("h3", {}, "By partition"),
     partitions,
     none,
     most.element,
   );
-  /** @type {Map<string, Map<number, number>>} */
-  const lags = new Map();
-  let asked = false;
+  const kept = new LagHistory();
+  /** When (s) the group was last told of: what came before, or while this page was hidden, is asked for. */
+  let last = -Infinity;
+
+  async function askForHistory() {
+    /** @type {{series: Series[]}} */
+    const found = await get("/api/group/history");
+    for (const { topic, at, lag, partitions } of found.series) {
+      at.forEach((time, index) => kept.note(topic, time, { lag: lag[index], partitions: partitions[index] }));
+    }
+  }
 
   return {
     element,
     /** @param {Group} group */
     group(group) {
-      if (!asked) {
-        asked = true;
-        get("/api/group/history").then((found) => remember(lags, found.series), () => (asked = false));
-      }
-      for (const one of group.topics) note(lags, one.topic, Math.floor(group.at / 5) * 5, one.lag);
-      text(records, `${count(group.lag)} records behind`);
+      if (group.at - last > 3 * EVERY_S) askForHistory().catch(() => (last = -Infinity));
+      last = group.at;
+      const lags = lagsByTopic(group);
+      for (const [topic, all] of lags) kept.note(topic, group.at, { lag: sum(all), partitions: known(all).length });
+      text(records, lagOf(group.partitions.map((one) => one.lag)));
       text(seconds, group.lag_seconds === null ? "time behind not known" : `${duration(group.lag_seconds * 1000)} behind`);
       const sorted = [...group.topics].sort((one, other) => other.lag - one.lag || one.topic.localeCompare(other.topic));
-      showTopics(sorted);
-      history.show(...columns(lags, sorted.slice(0, LINES).map((one) => one.topic)));
+      showTopics(sorted.map((topic) => ({ topic, lags: lags.get(topic.topic) ?? [] })));
+      const names = sorted.slice(0, LINES).map((one) => one.topic);
+      const columns = kept.columns(names, (topic) => lags.get(topic)?.length ?? 0);
+      history.show(names, columns);
+      gaps.hidden = !columns.some((column) => column.includes(null));
       showStrips(sorted.map(({ topic }) => ({ topic, partitions: group.partitions.filter((one) => one.topic === topic) })));
-      const behind = group.partitions.filter((one) => one.lag).sort((one, other) => (other.lag ?? 0) - (one.lag ?? 0));
+      const behind = group.partitions.filter((one) => one.lag !== 0);
+      // Those that are not known come last: how many they are is told above.
+      behind.sort((one, other) => (other.lag ?? 0) - (one.lag ?? 0));
       showMost(behind.slice(0, NAMED));
       none.hidden = behind.length > 0;
       most.element.hidden = behind.length === 0;
@@ -66,39 +81,49 @@ export function lagPanel() {
   };
 }
 
-/** @param {Map<string, Map<number, number>>} lags @param {Series[]} series */
-function remember(lags, series) {
-  for (const one of series) one.at.forEach((at, index) => note(lags, one.topic, at, one.lag[index]));
+/** @param {Group} group */
+function lagsByTopic(group) {
+  /** @type {Map<string, (number | null)[]>} */
+  const lags = new Map();
+  for (const { topic, lag } of group.partitions) {
+    const all = lags.get(topic) ?? [];
+    all.push(lag);
+    lags.set(topic, all);
+  }
+  return lags;
 }
 
-/** @param {Map<string, Map<number, number>>} lags @param {string} topic @param {number} at @param {number} lag */
-function note(lags, topic, at, lag) {
-  const points = lags.get(topic) ?? new Map();
-  lags.set(topic, points.set(at, lag));
-  while (points.size > KEPT) points.delete(Math.min(...points.keys()));
+/** @param {(number | null)[]} lags @returns {number[]} */
+const known = (lags) => lags.filter((lag) => lag !== null);
+
+/** @param {(number | null)[]} lags */
+const sum = (lags) => known(lags).reduce((one, other) => one + other, 0);
+
+/** @param {(number | null)[]} lags */
+function lagOf(lags) {
+  const missing = lags.length - known(lags).length;
+  if (missing === 0) return `${count(sum(lags))} records behind`;
+  const of = `of ${count(missing)} of ${count(lags.length)} partitions it is not known`;
+  return missing === lags.length ? `? records behind: ${of}` : `at least ${count(sum(lags))} records behind: ${of}`;
 }
 
-/**
- * Return the lag of topics as columns, by common times.
- * @param {Map<string, Map<number, number>>} lags
- * @param {string[]} topics
- * @returns {[string[], (number | null)[][]]}
- */
-export function columns(lags, topics) {
-  const times = [...new Set(topics.flatMap((topic) => [...(lags.get(topic)?.keys() ?? [])]))].sort((one, other) => one - other);
-  return [topics, [times, ...topics.map((topic) => times.map((at) => lags.get(topic)?.get(at) ?? null))]];
+/** @param {(number | null)[]} lags */
+function shortLag(lags) {
+  const there = known(lags).length;
+  if (there === lags.length) return count(sum(lags));
+  return there === 0 ? "?" : `≥ ${count(sum(lags))}`;
 }
 
 /** @param {number | null} seconds */
 const behind = (seconds) => (seconds === null ? "?" : duration(seconds * 1000));
 
-/** @param {TopicView} topic */
-function topicRow(topic) {
+/** @param {string} name */
+function topicRow(name) {
   const cells = [1, 2, 3, 4, 5, 6].map(() => h("td", { class: "number" }));
   return {
-    element: h("tr", { "data-topic": topic.topic }, h("th", { scope: "row" }, topic.topic), ...cells),
-    update(/** @type {TopicView} */ now) {
-      const values = [count(now.partitions), count(now.lag), behind(now.lag_seconds), rate(now.written_per_s), rate(now.committed_per_s)];
+    element: h("tr", { "data-topic": name }, h("th", { scope: "row" }, name), ...cells),
+    update(/** @type {TopicLags} */ { topic: now, lags }) {
+      const values = [count(now.partitions), shortLag(lags), behind(now.lag_seconds), rate(now.written_per_s), rate(now.committed_per_s)];
       [...values, now.unowned.length || ""].forEach((value, at) => text(cells[at], value));
     },
   };
@@ -111,10 +136,15 @@ function stripOf({ topic }) {
   return {
     element: h("figure", { class: "strip" }, caption, canvas),
     update(/** @type {{topic: string, partitions?: PartitionView[]}} */ { partitions = [] }) {
-      const lags = partitions.map((one) => one.lag);
-      const largest = Math.max(...lags.map((lag) => lag ?? 0), 0);
+      const lags = known(partitions.map((one) => one.lag));
+      const largest = lags.length > 0 ? count(Math.max(...lags)) : "?";
       const missing = partitions.filter((one) => one.owner === "").length;
-      const told = `${topic}: ${partitions.length} partitions, at most ${count(largest)} records behind${missing ? `, ${missing} without an owner` : ""}`;
+      const unknown = partitions.length - lags.length;
+      const told = [
+        `${topic}: ${count(partitions.length)} partitions, at most ${largest} records behind`,
+        missing ? `${count(missing)} without an owner` : "",
+        unknown ? `${count(unknown)} whose lag is not known` : "",
+      ].filter(Boolean).join(", ");
       text(caption, told);
       set(canvas, "aria-label", told);
       drawStrip(canvas, partitions.map((one) => ({ value: one.lag, missing: one.owner === "" })));
@@ -128,7 +158,7 @@ function partitionRow(partition) {
   return {
     element: h("tr", {}, h("td", { class: "code" }, `${partition.topic}[${partition.partition}]`), lag, seconds, owner),
     update(/** @type {PartitionView} */ now) {
-      text(lag, count(now.lag ?? 0));
+      text(lag, now.lag === null ? "?" : count(now.lag));
       text(seconds, behind(now.lag_seconds));
       text(owner, `${now.owner || "none"}${now.told || !now.owner ? "" : " (does not answer)"}`);
     },

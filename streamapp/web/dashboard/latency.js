@@ -15,7 +15,7 @@ const SHARES = [0.5, 0.99, 0.999];
 
 /** @param {Explanations} explanations */
 export function latencyPanel(explanations) {
-  const wide = table("Latency of the last minute", ["", "p50#", "p99#", "p99.9#", "in a minute#", "since the start#", "slowest kind of record"]);
+  const wide = table("Latency of the last minute", ["", "p50#", "p99#", "p99.9#", "in a minute#", "since the start#", "one of the slowest"]);
   const seen = new Buckets();
   const show = list(wide.body, (/** @type {Timed} */ one) => one.name, (one) => latencyRow(one, seen, explanations));
   const held = h("p", { class: "quiet", id: "held" });
@@ -25,7 +25,7 @@ export function latencyPanel(explanations) {
       "Latency and commits",
       wide.element,
       held,
-      h("p", { class: "quiet" }, "From the event time of a result until the broker has it, in the last minute; of commits, how long each takes. Values are between two bounds of a histogram."),
+      h("p", { class: "quiet" }, "From the event time of a result until the broker has it, in the last minute, or since this page looks; of commits, how long each takes. Values are between two bounds of a histogram."),
     ),
     /** @param {Snapshot} snapshot */
     update(snapshot) {
@@ -53,8 +53,8 @@ function latencyRow(timed, seen, explanations) {
     element: h("tr", {}, h("th", { scope: "row" }, timed.name), ...cells, lately, total, slow),
     update(/** @type {Timed} */ { name, buckets, time }) {
       const counts = seen.lately(name, buckets.counts, time);
-      SHARES.forEach((share, at) => text(cells[at], latency(quantile(share, buckets.bounds, counts), buckets.bounds)));
-      text(lately, count(sum(counts)));
+      SHARES.forEach((share, at) => text(cells[at], counts === null ? "…" : latency(quantile(share, buckets.bounds, counts), buckets.bounds)));
+      text(lately, counts === null ? "…" : count(sum(counts)));
       text(total, count(sum(buckets.counts)));
       shown = buckets.slow;
       text(place, shown === null ? "" : `${shown.topic}[${shown.partition}]@${shown.offset}, ${duration(shown.seconds * 1000)}`);

@@ -11,20 +11,23 @@ export class Buckets {
   }
 
   /**
-   * Take in the counts of a histogram, and return how many of them came in the last minute.
+   * Take in the counts of a histogram, and return how many of them came in the last minute, as far as it was looked at
+   * since then; null = they were not looked at before: a first look has all since the worker's start.
    * @param {string} name
    * @param {number[]} counts
    * @param {number} time (ms)
-   * @returns {number[]}
+   * @returns {number[] | null}
    */
   lately(name, counts, time) {
     let samples = this.samples.get(name) ?? [];
     const last = samples.at(-1);
-    if (last !== undefined && (time < last.time || counts.some((value, at) => value < last.counts[at]))) samples = [];
-    samples.push({ time, counts });
+    const goesOn =
+      last !== undefined && time >= last.time && time - last.time <= SPAN_MS && counts.every((value, at) => value >= last.counts[at]);
+    if (!goesOn) samples = [];
+    if (time !== samples.at(-1)?.time) samples.push({ time, counts });
     while (samples.length > 2 && samples[1].time <= time - SPAN_MS) samples.shift();
     this.samples.set(name, samples);
-    return samples.length === 1 ? counts : counts.map((value, at) => value - samples[0].counts[at]);
+    return samples.length === 1 ? null : counts.map((value, at) => value - samples[0].counts[at]);
   }
 }
 

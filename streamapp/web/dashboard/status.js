@@ -25,6 +25,7 @@ export function statusLine(header) {
   let last = null;
 
   return {
+    element: header,
     /** @param {Snapshot} snapshot */
     update(snapshot) {
       const { health } = snapshot;

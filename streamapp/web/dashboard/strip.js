@@ -1,5 +1,5 @@
 // @ts-check
-/** A strip of partitions: a bar each, as high as the partition is behind; a thousand fit. */
+/** A strip of partitions: a bar each, as high as the partition is behind; a thousand fit. A dot is one that is not known. */
 
 /**
  * @param {HTMLCanvasElement} canvas
@@ -12,7 +12,7 @@ export function drawStrip(canvas, partitions) {
   const context = canvas.getContext("2d");
   if (context === null || partitions.length === 0) return;
   const style = getComputedStyle(canvas);
-  const [bar, none, floor] = ["--matched", "--rejected", "--line"].map((name) => style.getPropertyValue(name));
+  const [bar, none, unknown, floor] = ["--matched", "--rejected", "--unmatched", "--line"].map((name) => style.getPropertyValue(name));
   const step = Math.min(width / partitions.length, 26 * ratio);
   const gap = step > 4 * ratio ? ratio : 0;
   const largest = Math.max(...partitions.map((one) => one.value ?? 0), 1);
@@ -26,5 +26,9 @@ export function drawStrip(canvas, partitions) {
     context.fillStyle = missing ? none : bar;
     context.fillRect(x, height - size * height, Math.max(step - gap, 1), size * height);
     if (missing) context.fillRect(x, 0, Math.max(step - gap, 1), 4 * ratio);
+    if (value === null) {
+      context.fillStyle = unknown;
+      context.fillRect(x, height / 2, Math.max(step - gap, 1), 4 * ratio);
+    }
   });
 }

@@ -12,13 +12,14 @@
  * @typedef {{received: number, applied: number, late: number, rejected: number}} Updates
  * @typedef {{topic: string, reason: string, account: string, update: boolean, count: number}} Cause
  * @typedef {{partition: number, clock: number | null, read: Record<string, number | null>}} Clock
- * @typedef {{name: string, noun: string, topics: string[], since: "start" | "ever", balance: Balance,
- *   updates: Updates | null, holds: boolean, causes: Cause[], clocks: Clock[], explained: boolean}} Funnel
+ * @typedef {{name: string, noun: string, topics: string[], partitions: number[], since: "start" | "ever", balance: Balance,
+ *   updates: Updates | null, holds: boolean | null, causes: Cause[], clocks: Clock[], explained: boolean}} Funnel
  * @typedef {{topic: string, partition: number, offset: number, key: string | null, timestamp: number | null,
  *   reason: string, detail: string, see: string}} Sample
  * @typedef {{topic: string, partition: number, records: number, seconds: number, waits_for: string[]}} Wait
  * @typedef {{key: string | null, timestamp: number | null, value: string | null}} Result
- * @typedef {{topic: string, partition: number, offset: number, seconds: number, see: string}} SlowRecord
+ * @typedef {{topic: string, partition: number, offset: number, seconds: number, at: number,
+ *   see: string}} SlowRecord
  * @typedef {{bounds: number[], counts: number[], slow: SlowRecord | null}} Buckets
  * @typedef {{topic: string, sent: number, latency: Buckets, results: Result[]}} NewestResults
  * @typedef {{title: string, counts: Record<string, number>}} Shown
@@ -39,10 +40,10 @@
  * @typedef {{group: string, state: string, at: number, lag: number, lag_seconds: number | null,
  *   workers: WorkerView[], topics: TopicView[], partitions: PartitionView[]}} Group
  * @typedef {{topic: string, partition: number | null, at: number[], lag: number[], lag_seconds: (number | null)[],
- *   written_per_s: (number | null)[], committed_per_s: (number | null)[]}} Series
+ *   written_per_s: (number | null)[], committed_per_s: (number | null)[], partitions: number[]}} Series
  * @typedef {{name: string, help: string, kind: string, rows: number, bytes: number, lag: number,
  *   clock: number | null, partitions: {partition: number, owner: string | null, rows: number | null,
  *   bytes: number | null, reason: string | null}[]}} TableState
- * @typedef {{key: string, value: unknown, value_base64?: string, time: number}} Row
+ * @typedef {{key: string, value: unknown, value_base64?: string | null, time: number}} Row
  */
 export {};

@@ -12,6 +12,8 @@ import click
 import pytest
 
 from streamapp.cli.group import COMMANDS
+from streamapp.formats import Avro
+from streamapp.pipelines.clicks import avro_results
 from streamapp.pipelines.settings import PIPELINES
 
 
@@ -116,3 +118,18 @@ def test_every_app_has_our_reset_and_rename_in_fausts_command_line() -> None:
     shown = subprocess.run([*command, "--help"], capture_output=True, text=True, timeout=60, check=True).stdout
     assert "Start an app or a join again" in shown
     assert "Give the group OLD the name NEW" in shown
+
+
+def test_the_schema_of_the_results_is_printed_for_who_reads_them(tmp_path: Path) -> None:
+    printed = streamapp("schema", "joined_data", STREAMAPP_FORMAT="avro").stdout
+    (tmp_path / "joined.avsc").write_text(printed)
+    schemas = Path(__file__).parents[3] / "streamapp" / "pipelines" / "clicks" / "schemas"
+    click, profile = Avro(schemas / "click.avsc"), Avro(schemas / "profile.avsc")
+    assert Avro(tmp_path / "joined.avsc").prefix == avro_results.joined(click, profile).prefix
+    assert "string reason = 2;" in streamapp("schema", "unmatched_clicks", STREAMAPP_FORMAT="protobuf").stdout
+
+
+def test_results_that_have_no_schema_are_told_in_one_line() -> None:
+    found = streamapp("schema", "joined_data", STREAMAPP_TOPIC_PREFIX="shop.")
+    assert found.returncode == 2
+    assert found.stderr.splitlines()[-1] == "streamapp schema: shop.joined_data is json, which has no schema"

@@ -12,7 +12,7 @@ def test_the_lag_is_a_table_with_its_sum_in_the_last_line() -> None:
     assert told(GroupLag("streamapp", "stable", 1_520, partitions)).splitlines() == [
         "TOPIC   PARTITION  COMMITTED    END    LAG  BEHIND  MEMBER",
         "clicks          0      1,000  2,500  1,500  61.2 s  worker-1",
-        "clicks         10          -     20     20       -  -",
+        "clicks         10          -     20     20       ?  -",
         "streamapp: stable, members: 1, lag: 1,520",
     ]
 

@@ -129,6 +129,38 @@ def test_json_for_which_there_is_no_place_is_told_with_the_field(value: object, 
     assert raised.value.reason is Reason.NOT_OF_SCHEMA
 
 
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+def test_a_number_of_32_bits_comes_back_as_it_was(number: float) -> None:
+    data = ORDER.generated(share=number).SerializeToString(deterministic=True)
+    assert ORDER.parse(ORDER.from_json(ORDER.to_json(data))).share == number  # type: ignore[attr-defined]
+
+
+def test_a_number_of_32_bits_has_no_more_digits_than_it_needs() -> None:
+    assert decoded(ORDER, ORDER.generated(share=0.1).SerializeToString())["share"] == 0.1
+
+
+@pytest.mark.parametrize(
+    ("value", "where"),
+    [
+        ({"id": None}, "id"),
+        ({"to": {"city": None}}, "to.city"),
+        ({"by_name": {"a": {"city": None}}}, "by_name.a.city"),
+        ({"kinds": None}, "kinds"),
+        ({"byName": None}, "byName"),
+    ],
+)
+def test_null_for_a_field_that_would_be_zero_is_refused(value: object, where: str) -> None:
+    with pytest.raises(Undecodable, match=f"shop.Order: {where} is null, for which only an optional field") as raised:
+        encoded(ORDER, value)
+    assert raised.value.reason is Reason.NOT_OF_SCHEMA
+
+
+def test_null_for_a_field_that_can_be_missing_is_one_that_is_not_set() -> None:
+    value = {"to": None, "age": None, "at": None, "more": {"a": None}, "card": None}
+    assert decoded(ORDER, encoded(ORDER, value))["age"] is None
+    assert decoded(ORDER, encoded(ORDER, value))["more"] == {"a": None}
+
+
 def test_a_generated_class_is_taken_as_it_is_or_by_its_name() -> None:
     data = b"\x08\x01"
     for format_ in (Protobuf(Timestamp), Protobuf("google.protobuf.timestamp_pb2:Timestamp")):

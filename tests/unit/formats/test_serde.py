@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamapp.errors import StreamappError
-from streamapp.formats import Avro, Json, MessagePack, Raw
+from streamapp.formats import Avro, Format, FormatDeclaration, Json, MessagePack, Protobuf, Raw, Registered
 from streamapp.formats.named import FormatName, named
+from streamapp.formats.registered import placed_alike
 from streamapp.formats.serde import Read, Serde, came
 from streamapp.formats.undecodable import Undecodable
 from streamapp.joins import Event, Refused
@@ -69,15 +70,27 @@ def test_what_is_no_json_is_told(data: bytes) -> None:
         Json().to_json(data)
 
 
-def test_a_record_has_json_text_for_a_key_and_no_headers_that_tell_of_formats() -> None:
+@pytest.mark.parametrize("name", ["NaN", "Infinity", "-Infinity"])
+def test_numbers_that_json_has_not_are_their_names(name: str) -> None:
+    packed = msgspec.msgpack.encode({"a": [float(name), 1.5, None], "b": "null"})
+    assert json.loads(MessagePack().to_json(packed)) == {"a": [name, 1.5, None], "b": "null"}
+
+
+def test_a_record_has_json_text_for_a_key_and_headers_that_say_so() -> None:
     serde = Serde.of("t", MessagePack(), Avro("long"))
     assert serde is not None
-    headers = [("Content-Type", b"x"), ("own", b"1"), ("__value_schema_id", b"2")]
+    headers = [("Content-Type", b"x"), ("own_schema_id", b"1"), ("__value_schema_id", b"2"), ("__key_schema_id", b"3")]
     record: Any = SimpleNamespace(key=b"\x0e", value=b"\x01", timestamp=5, offset=6, headers=headers)
     found = serde.read(record)
     assert (found.key, found.value, found.timestamp, found.offset) == (b"7", b"1", 5, 6)
-    assert found.headers == [("own", b"1")]
+    assert found.headers == [("Content-Type", b"application/json"), ("own_schema_id", b"1")]
     assert came(found) is record  # type: ignore[type-var]
+
+
+def test_the_schema_of_a_key_that_stays_is_told_on() -> None:
+    headers = [("__key_schema_id", b"3"), ("__value_schema_id", b"2")]
+    record: Any = SimpleNamespace(key=b"k", value=b"\x01", timestamp=5, offset=6, headers=headers)
+    assert Serde(MessagePack()).read(record).headers == [("__key_schema_id", b"3")]
 
 
 @pytest.mark.parametrize(
@@ -108,6 +121,26 @@ def test_a_topic_has_one_format_wherever_it_is_declared() -> None:
     assert declared.serde("orders") == declared.serde("orders", MessagePack())
     with pytest.raises(StreamappError, match="orders is declared with format=msgpack and with raw"):
         declared.serde("orders", Raw())
+
+
+@pytest.mark.parametrize("format_", [Avro("long"), Protobuf("a.proto"), MessagePack(), Raw(), Json()])
+def test_a_format_that_knows_of_no_topic_reads_by_itself_but_one_of_a_registry_is_bound_first(
+    format_: FormatDeclaration,
+) -> None:
+    assert isinstance(format_, Format)
+    assert isinstance(Registered(), FormatDeclaration)
+    assert not isinstance(Registered(), Format)
+    assert isinstance(Registered().bound("orders"), Format)
+
+
+def test_keys_of_a_registry_are_not_where_the_same_key_is_by_another_schema() -> None:
+    declared = DeclaredTopics()
+    declared.serde("orders", key=Registered(Avro("string")))
+    with pytest.raises(StreamappError, match=r"^the join x: the keys of orders have the id .*\.rekey\(\)"):
+        declared.check_placed(["pages", "orders"], "the join x")
+    declared.check_placed(["pages"], "the join x")
+    assert not placed_alike(Registered(Avro("string")), Registered(Avro("string")))
+    assert placed_alike(Avro("string"), Avro("string"))
 
 
 def test_topics_that_go_together_have_keys_of_one_format() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from streamapp.formats.wire_format import KEY_HEADER, VALUE_HEADER, Framed, WireError, frame, read_frame
 
-IDS = st.integers(0, 2**32 - 1)
+IDS = st.integers(1, 2**31 - 1)
 PATHS = st.lists(st.integers(0, 10_000), min_size=1, max_size=5)
 GUID = uuid.UUID("89791762-2336-4186-9674-299b90a802e2")
 
@@ -62,6 +62,15 @@ def test_the_header_of_the_key_says_nothing_of_the_value() -> None:
 def test_data_without_an_id_are_told_by_what_they_begin_with(data: bytes, told: str) -> None:
     with pytest.raises(WireError, match=f"it has no id of a schema before it: .*{told}"):
         read_frame(data)
+
+
+@pytest.mark.parametrize("schema", [0, 2**31, 2**32 - 1])
+@pytest.mark.parametrize("where", ["data", "header"])
+def test_an_id_that_no_registry_gives_is_told(schema: int, where: str) -> None:
+    told = schema.to_bytes(5)
+    given = (told + b"x", []) if where == "data" else (b"x", [(VALUE_HEADER, told)])
+    with pytest.raises(WireError, match=rf"has the schema id {schema}, where ids are from 1 to 2147483647"):
+        read_frame(*given)
 
 
 @pytest.mark.parametrize("path", [b"", b"\x02", b"\x80", b"\x01", b"\xff\xff\xff\xff\xff\xff"])

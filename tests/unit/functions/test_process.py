@@ -8,7 +8,10 @@ import msgspec
 import pytest
 
 from streamapp.functions import Context, Emitted, Process, Timer, TypedRecord
-from streamapp.joins import Balance, Driver, Event, MemoryStore, Reason, Refused
+from streamapp.joins import Balance, Driver, Event, Held, Holding, MemoryStore, Reason, Refused
+
+#: A wall time (ms) that does not come while the tests run.
+SOME_DAY = 9_000_000_000_000
 
 
 class Seen(msgspec.Struct):
@@ -270,3 +273,23 @@ def test_a_state_that_is_as_it_began_has_no_row() -> None:
 def test_what_cannot_be_is_told_where_it_is_declared(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Process(function=count, **settings)
+
+
+def test_what_is_held_for_a_key_is_its_state_and_its_timers() -> None:
+    def wait(record: TypedRecord[Any], context: Context[Seen]) -> None:
+        context.state.count += 1
+        context.set_timer("later", at=record.timestamp + 10)
+        context.set_wall_timer("soon", at=SOME_DAY)
+
+    driver = run(function=wait, state=Seen, on_timer=lambda *_: None, ttl=100)
+    for key in (b"k", b"other", b"k"):
+        driver.send(0, key, b"1", 5)
+    state, *timers = driver.operator.held(b"k") or ()
+    assert state == Held(0, Holding.STATE, 5, b'{"count":2,"last":0}')
+    assert [(one.holding, one.timestamp, one.value) for one in timers] == [
+        (Holding.TIMER, 15, b'"later"'),
+        (Holding.WALL_TIMER, SOME_DAY, b'"soon"'),
+    ]
+    driver.send(0, b"other", b"1", 106)
+    assert [one.holding for one in driver.operator.held(b"k") or ()] == [Holding.WALL_TIMER]
+    assert driver.operator.held(b"nobody") == []

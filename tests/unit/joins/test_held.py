@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from streamapp.joins import AsOfJoin, Event, Holding, MemoryStore, Side, State, StreamStreamJoin, StreamTableJoin
-from streamapp.joins.held import version_at
+from streamapp.joins import (
+    AsOfJoin,
+    Event,
+    ForeignKeyJoin,
+    Holding,
+    MemoryStore,
+    Side,
+    State,
+    StreamStreamJoin,
+    StreamTableJoin,
+)
+from streamapp.joins.foreign_key import LeftHalf, RightHalf
+from streamapp.joins.foreign_key_sides import FOLLOWERS_TOLD, Subscription
+from streamapp.joins.held import Held, version_at
 from streamapp.joins.table_table import TableTableJoin
 
 
@@ -52,3 +64,36 @@ def test_a_table_table_join_holds_the_rows_of_both_tables() -> None:
         (0, Holding.ROW, b"l"),
         (1, Holding.ROW, b"r"),
     ]
+
+
+def test_a_foreign_key_join_holds_rows_and_for_a_right_one_the_left_ones_that_name_it() -> None:
+    operator = ForeignKeyJoin(foreign_key=lambda record: record.value).start(State(MemoryStore()))
+    lefts = [(Side.LEFT, event(time, b"r", key)) for time, key in ((3, b"b"), (4, b"a"))]
+    operator.process([*lefts, (Side.RIGHT, event(5, b"right", b"r"))])
+    assert operator.held(b"a") == [Held(0, Holding.ROW, 4, b"r", 4, names=b"r")]
+    assert operator.held(b"r") == [
+        Held(0, Holding.BUFFERED, 4, b"r", 4, names=b"r", key=b"a"),
+        Held(0, Holding.BUFFERED, 3, b"r", 3, names=b"r", key=b"b"),
+        Held(1, Holding.ROW, 5, b"right", 5),
+    ]
+    operator.process([(Side.LEFT, event(6, None, b"a")), (Side.RIGHT, event(7, None, b"r"))])
+    assert operator.held(b"a") == []
+    assert [one.key for one in operator.held(b"r")] == [b"b"]
+
+
+def test_the_left_half_of_a_foreign_key_join_waits_for_the_answer_and_tells_what_the_row_names() -> None:
+    left = LeftHalf(foreign_key=lambda record: record.value).start(State(MemoryStore()))
+    (asked,) = left.process([(Side.LEFT, event(3, b"r", b"a"))]).results
+    assert left.held(b"a") == [Held(0, Holding.PENDING, -1, None, 3, names=b"r")]
+    assert isinstance(asked, Subscription)
+    right = RightHalf().start(State(MemoryStore()))
+    (answer,) = right.process([(Side.LEFT, Event(b"r", asked.encode(), 3, 0))]).results
+    left.process([(Side.RIGHT, Event(b"a", answer.encode(), 3, 0))])  # type: ignore[union-attr]
+    assert left.held(b"a") == [Held(0, Holding.ROW, -1, None, 3, names=b"r")]
+    assert right.held(b"r") == [Held(0, Holding.BUFFERED, 3, b"r", 3, names=b"r", key=b"a")]
+
+
+def test_of_many_left_rows_that_name_a_right_one_the_first_are_told() -> None:
+    operator = ForeignKeyJoin(foreign_key=lambda record: record.value).start(State(MemoryStore()))
+    operator.process([(Side.LEFT, event(1, b"r", b"%05d" % number)) for number in range(FOLLOWERS_TOLD + 5)])
+    assert [one.key for one in operator.held(b"r")] == [b"%05d" % number for number in range(FOLLOWERS_TOLD)]

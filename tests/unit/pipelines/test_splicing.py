@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from streamapp.formats import Avro, Format, Json, MessagePack, Protobuf
 from streamapp.formats.undecodable import Undecodable
 from streamapp.joins import Reason, Row
+from streamapp.pipelines.clicks import avro_results
 from streamapp.pipelines.clicks.results import reason_of
 from streamapp.pipelines.clicks.splicing import (
     AvroSplicing,
@@ -37,16 +38,18 @@ def proto(message: str) -> Protobuf:
     return Protobuf(SCHEMAS / "clicks.proto", message).bound("clicks")
 
 
+JOINED = avro_results.joined(Avro(CLICK), Avro(PROFILE))
+UNMATCHED = avro_results.unmatched(Avro(CLICK))
 #: What puts together; clicks, profiles, results and unmatched clicks.
 FORMATS: dict[str, tuple[Splicing, Format, Format, Format, Format]] = {
     "json": (JsonSplicing(), Json(), Json(), Json(), Json()),
     "msgpack": (MessagePackSplicing(), MessagePack(), MessagePack(), MessagePack(), MessagePack()),
     "avro": (
-        AvroSplicing(),
+        AvroSplicing(JOINED, UNMATCHED),
         Avro(CLICK),
         Avro(PROFILE),
-        record(click=CLICK, profile=["null", PROFILE], join_timestamp="double"),
-        record(click=CLICK, reason="string"),
+        JOINED,
+        UNMATCHED,
     ),
     "protobuf": (ProtobufSplicing(), proto("Click"), proto("Profile"), proto("Joined"), proto("Unmatched")),
 }
@@ -73,6 +76,7 @@ def test_a_result_is_that_of_the_decoded_sides(
     row = None if profile is None else Row(encoded(profiles, profile), 1)
     ((stamped, value),) = splicing.joined([(sent, row)], NOW)
     assert stamped is sent
+    assert splicing.is_of(value or b"", sent.value)
     assert json.loads(joined.to_json(value or b"")) == {"click": click, "profile": profile, "join_timestamp": NOW}
 
 
@@ -87,7 +91,43 @@ def test_an_unmatched_click_has_the_reason_which_is_read_again(
     value = splicing.unmatched(sent, reason)
     assert json.loads(unmatched.to_json(value)) == {"click": click, "reason": reason.value}
     assert reason_of(value) is reason
-    assert value.removeprefix(b"\x82").startswith(splicing.beginning(sent.value))
+    assert splicing.is_of(value, sent.value)
+
+
+def test_what_is_made_of_another_click_is_not_taken_for_one_of_a_click() -> None:
+    for name, (splicing, clicks, _, _, _) in FORMATS.items():
+        one, other = (encoded(clicks, {"user_id": "u", "click_id": click}) for click in ("c1", "c2"))
+        sent: Any = SimpleNamespace(value=one)
+        ((_, value),) = splicing.joined([(sent, None)], NOW)
+        assert [splicing.is_of(value or b"", click) for click in (one, other)] == [True, False], name
+
+
+@pytest.mark.parametrize("first", [b"\x82", b"\x83"])
+def test_a_result_in_avro_that_begins_as_messagepack_does_is_found(first: bytes) -> None:
+    click: Any = SimpleNamespace(value=first + b"\x01u")
+    splicing = AvroSplicing(JOINED, UNMATCHED)
+    ((_, value),) = splicing.joined([(click, None)], NOW)
+    assert splicing.is_of(value or b"", click.value)
+
+
+def test_a_click_that_names_its_schema_goes_into_results_without() -> None:
+    clicks = Avro(CLICK)
+    bare = encoded(clicks, {"user_id": "u", "url": "/"})
+    splicing = AvroSplicing(JOINED, UNMATCHED, clicks=clicks)
+    for value in (bare, clicks.prefix + bare):
+        click: Any = SimpleNamespace(value=value)
+        ((_, made),) = splicing.joined([(click, None)], NOW)
+        assert json.loads(JOINED.to_json(made or b""))["click"]["url"] == "/"
+        assert json.loads(UNMATCHED.to_json(splicing.unmatched(click, Reason.UNMATCHED)))["click"]["url"] == "/"
+
+
+def test_a_row_in_protobuf_goes_into_results_without_its_frame() -> None:
+    splicing = ProtobufSplicing(b"\xc1")
+    for name in ("n", "x" * 200):
+        row = Row(b"\xc1" + encoded(proto("Profile"), {"user_id": "u", "name": name}), 1)
+        click: Any = SimpleNamespace(value=encoded(proto("Click"), {"user_id": "u"}))
+        ((_, value),) = splicing.joined([(click, row)], NOW)
+        assert json.loads(proto("Joined").to_json(value or b""))["profile"]["name"] == name
 
 
 def test_rows_of_an_earlier_schema_become_those_of_the_declared_one() -> None:
@@ -95,7 +135,7 @@ def test_rows_of_an_earlier_schema_become_those_of_the_declared_one() -> None:
     rows = Avro(PROFILE, earlier=(earlier.schema,))
     old = Row(earlier.prefix + encoded(earlier, {"user_id": "u", "name": "n"}), 1)
     click: Any = SimpleNamespace(value=encoded(Avro(CLICK), {"user_id": "u"}))
-    ((_, value),) = AvroSplicing(rows).joined([(click, old)], NOW)
+    ((_, value),) = AvroSplicing(JOINED, UNMATCHED, rows=rows).joined([(click, old)], NOW)
     assert json.loads(FORMATS["avro"][3].to_json(value or b""))["profile"] == {
         "user_id": "u",
         "name": "n",
@@ -108,7 +148,7 @@ def test_a_row_of_an_unknown_schema_makes_no_result() -> None:
     other = record(n="int")
     row, click = Row(other.prefix + b"\x02", 1), SimpleNamespace(value=b"")
     with pytest.raises(Undecodable, match="is not known"):
-        AvroSplicing(Avro(PROFILE)).joined([(click, row)], NOW)  # type: ignore[list-item]
+        AvroSplicing(JOINED, UNMATCHED, rows=Avro(PROFILE)).joined([(click, row)], NOW)  # type: ignore[list-item]
 
 
 def test_sides_of_other_formats_are_translated_before_they_are_put_together() -> None:

@@ -193,3 +193,25 @@ def test_every_record_is_either_good_or_bad_and_in_order(values: list[bytes]) ->
     rejected = [one.record for one in bad]
     assert [entry for entry in batch if entry in kept] == kept
     assert len(kept) + len(rejected) == len(values)
+
+
+@pytest.mark.parametrize(
+    "unsure",
+    [
+        record(None),
+        record(GOOD, b"v"),
+        record(b"{}"),
+        record(b"{"),
+        record(b'{"user_id":"u","more":"\xff"}'),
+        record(b'{"user_id":"u","more":"\xc3\xa9"}'),
+        record(b'{"more":' * 20_000),
+        typed(event({"data": {"user_id": "u"}}), b"application/cloudevents+json"),
+        typed(GOOD, b"application/avro"),
+    ],
+)
+def test_many_records_are_decoded_together_unless_one_has_to_be_looked_at(unsure: Any) -> None:
+    sure = [record(GOOD), typed(GOOD, b"application/json"), record(GOOD, headers=[("trace", b"1")])]
+
+    assert clicks.together(sure) == [clicks.decode(one) for one in sure]
+    assert clicks.together([*sure, unsure]) is None
+    assert clicks.together([]) == []

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
+import pytest
 from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,6 +54,21 @@ def test_rates_are_of_the_last_minute() -> None:
     for slot in range(1, 40):
         history.add(slot, {ORDERS: Sample(end=slot * EVERY_S * 100, committed=slot * EVERY_S * 50, seconds=0)})
     assert history.rates(ORDERS) == (100, 50)
+
+
+def test_rates_look_at_the_samples_of_that_minute_and_at_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    history, made = History(), 0
+    for slot in range(1, SLOTS):
+        history.add(slot, {ORDERS: sample(slot)})
+
+    def counted(*values: Any) -> Sample:
+        nonlocal made
+        made += 1
+        return Sample(*values)
+
+    monkeypatch.setattr("streamapp.runtime.history.Sample", counted)
+    assert history.rates(ORDERS, over_s=60) is not None
+    assert made == 60 // EVERY_S + 1
 
 
 def test_one_sample_has_no_rate_and_a_topic_that_was_made_anew_none_below_zero() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -53,6 +53,7 @@ class Case:
         self.logs = {CLICKS: LogRange(0, 100), ORDERS: LogRange(0, 100), STATE: LogRange(0, 9)}
         self.join: Join | None = Join()
         self.source = ""
+        self.misfit: Callable[[bytes], str] | None = None
         self.problems, self.group, self.rows = Problems(), GroupOfOne(), Uncommitted(MemoryPartition(), STATE)
         self.losses = Losses(self.problems, on_lost)
         self.positions = Positions(cast(Any, SimpleNamespace(client=self)), self.losses, cast(Any, self))
@@ -78,6 +79,7 @@ class Case:
                 source=self.source,
                 owner=self.join,
                 ordered=True,
+                misfit=self.misfit,
                 changelog_topic_name=STATE.topic,
                 partition=lambda _: rows,
             )
@@ -206,6 +208,22 @@ def test_rows_that_agents_wrote_of_other_topics_are_refused(case: Case) -> None:
     case.group.commit(TP("visits", 0), 9, PROGRESS)
     with pytest.raises(StateError, match="the group has read visits so far, and the table t has rows of that"):
         case.begin()
+
+
+@pytest.mark.parametrize("by", [By.PROGRESS, By.PLACED, By.FOREIGN, By.NONE])
+def test_rows_that_were_written_under_other_settings_are_refused_whatever_is_committed(case: Case, by: By) -> None:
+    case.join, case.misfit = None, lambda row: f"the row {row.decode()} is another one" if row != b"good" else ""
+    if by is By.NONE:
+        case.group.offsets.clear()
+    else:
+        case.group.commit(CLICKS, 50, None if by is By.FOREIGN else CommitMetadata(by))
+    case.rows.committed.write({b"u1": Row(b"good", 1)}, 1)
+    case.begin()
+    case.rows.committed.write({b"u1": Row(b"bad", 1)}, 1)
+    with pytest.raises(StateError) as error:
+        case.begin()
+    way = "`faust reset` begins with an empty state, another STREAMAPP_ID beside this one"
+    assert str(error.value) == f"the row bad is another one; {way}"
 
 
 @pytest.mark.parametrize(("end", "told"), [(0, True), (9, False)])

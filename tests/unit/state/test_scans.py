@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from streamapp.joins import Row
 from streamapp.state.question import Cursor, CursorError, Question
 from streamapp.state.scans import Scan, ScanGoneError, Scans, TooManyScansError, read_page
-from streamapp.stores.memory import MemoryPartition
+from streamapp.stores.memory import MemoryPartition, MemorySnapshot
 from streamapp.stores.partition import PartitionStore
 from streamapp.stores.rocksdb import RocksDBPartition, shared
 
@@ -23,6 +25,9 @@ STORES: dict[str, Callable[[Path], PartitionStore]] = {
     "rocksdb": lambda directory: RocksDBPartition(directory / "db", shared(8 << 20)),
 }
 KEYS = st.binary(max_size=3)
+QUESTION = Question(table="t")
+#: A page whose time is never up.
+FAR = math.inf
 ROWS = st.dictionaries(KEYS, st.integers(0, 9), max_size=40)
 QUESTIONS = st.builds(
     Question,
@@ -62,7 +67,7 @@ def test_pages_are_what_a_look_at_all_rows_finds_whatever_is_written_amid_them(k
             scan, position, found = Scan(store.snapshot(), question), b"", list[int]()
             store.write(dict.fromkeys(list(before)[::2]), 2)
             while True:
-                page = read_page(scan, position, limit, 10, counting=False, piece_rows=piece)
+                page = read_page(scan, position, limit, FAR, counting=False, piece_rows=piece)
                 assert len(page.rows) == page.found <= limit
                 found += [row.time for row in page.rows]
                 if page.position is None:
@@ -71,7 +76,7 @@ def test_pages_are_what_a_look_at_all_rows_finds_whatever_is_written_amid_them(k
                 store.write(rows_of(amid), 3)
             assert sorted(found) == asked(question, before)
             again = Scan(store.snapshot(), question)
-            counted = read_page(again, b"", limit, 10, counting=True, piece_rows=piece).found
+            counted = read_page(again, b"", limit, FAR, counting=True, piece_rows=piece).found
             assert counted == len(asked(question, now(store)))
             scan.snapshot.close()
             again.snapshot.close()
@@ -91,7 +96,7 @@ def test_a_page_ends_when_its_time_is_up_and_goes_on_from_there() -> None:
     page = read_page(scan, b"", 10, 0, counting=False, piece_rows=7)
     assert (page.timed_out, page.seen, page.rows) == (True, 7, [])
     assert page.position is not None
-    rest = read_page(scan, page.position, 10, 10, counting=False, piece_rows=7)
+    rest = read_page(scan, page.position, 10, FAR, counting=False, piece_rows=7)
     assert (rest.timed_out, rest.seen, rest.position) == (False, 43, None)
 
 
@@ -104,10 +109,13 @@ def memory() -> MemoryPartition:
 def test_a_page_is_read_again_from_its_cursor() -> None:
     async def read_twice() -> None:
         scans = Scans()
-        scan = await scans.begin(Question(table="t"), memory().snapshot)
-        first = await scans.read(scan, b"", 4, 1, counting=False)
+        scan = await scans.begin(QUESTION, 0, memory().snapshot)
+        first = await scans.read(scan, b"", 4, FAR, counting=False)
         assert first.position is not None
-        pages = [await scans.read(scans.go_on(scan.id), first.position, 4, 1, counting=False) for _ in range(2)]
+        pages = [
+            await scans.read(scans.go_on(scan.id, QUESTION, 0), first.position, 4, FAR, counting=False)
+            for _ in range(2)
+        ]
         assert pages[0] == pages[1]
 
     asyncio.run(read_twice())
@@ -116,10 +124,10 @@ def test_a_page_is_read_again_from_its_cursor() -> None:
 def test_a_scan_is_over_with_its_last_page() -> None:
     async def read() -> None:
         scans = Scans()
-        scan = await scans.begin(Question(table="t"), memory().snapshot)
-        await scans.read(scan, b"", 100, 1, counting=False)
+        scan = await scans.begin(QUESTION, 0, memory().snapshot)
+        await scans.read(scan, b"", 100, FAR, counting=False)
         with pytest.raises(ScanGoneError):
-            scans.go_on(scan.id)
+            scans.go_on(scan.id, QUESTION, 0)
 
     asyncio.run(read())
 
@@ -127,10 +135,10 @@ def test_a_scan_is_over_with_its_last_page() -> None:
 def test_a_scan_whose_partition_is_closed_is_gone() -> None:
     async def read() -> None:
         scans, store = Scans(), memory()
-        scan = await scans.begin(Question(table="t"), store.snapshot)
+        scan = await scans.begin(QUESTION, 0, store.snapshot)
         store.close()
         with pytest.raises(ScanGoneError):
-            await scans.read(scan, b"", 4, 1, counting=False)
+            await scans.read(scan, b"", 4, FAR, counting=False)
 
     asyncio.run(read())
 
@@ -139,9 +147,9 @@ def test_there_are_not_more_scans_at_once_than_may_be() -> None:
     async def begin() -> None:
         scans, store = Scans(at_once=2), memory()
         for _ in range(2):
-            await scans.begin(Question(table="t"), store.snapshot)
+            await scans.begin(QUESTION, 0, store.snapshot)
         with pytest.raises(TooManyScansError):
-            await scans.begin(Question(table="t"), store.snapshot)
+            await scans.begin(QUESTION, 0, store.snapshot)
 
     asyncio.run(begin())
 
@@ -149,43 +157,140 @@ def test_there_are_not_more_scans_at_once_than_may_be() -> None:
 def test_a_scan_that_nobody_goes_on_with_makes_room_for_another_one() -> None:
     async def begin() -> None:
         scans, store = Scans(at_once=1, spared=0), memory()
-        first = await scans.begin(Question(table="t"), store.snapshot)
-        second = await scans.begin(Question(table="t"), store.snapshot)
-        assert scans.go_on(second.id) is second
+        first = await scans.begin(QUESTION, 0, store.snapshot)
+        second = await scans.begin(QUESTION, 0, store.snapshot)
+        assert scans.go_on(second.id, QUESTION, 0) is second
         with pytest.raises(ScanGoneError):
-            scans.go_on(first.id)
+            scans.go_on(first.id, QUESTION, 0)
 
     asyncio.run(begin())
 
 
 def test_a_forgotten_scan_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     async def begin() -> None:
-        scans, ended = Scans(idle=0.01), asyncio.Event()
-        scan = await scans.begin(Question(table="t"), memory().snapshot)
+        scans, ended = Scans(idle=0.01), threading.Event()
+        scan = await scans.begin(QUESTION, 0, memory().snapshot)
         monkeypatch.setattr(scan.snapshot, "close", ended.set)
-        async with asyncio.timeout(30):
-            await ended.wait()
+        assert await asyncio.to_thread(ended.wait, 30)
         with pytest.raises(ScanGoneError):
-            scans.go_on(scan.id)
+            scans.go_on(scan.id, QUESTION, 0)
 
     asyncio.run(begin())
 
 
-CURSORS = st.builds(Cursor, st.just(Question(table="t").digest), st.integers(0, 99), st.text(), st.binary())
+class Held:
+    """Makes snapshots that are read once they may be."""
+
+    def __init__(self) -> None:
+        self.store, self.may, self.begun = memory(), threading.Event(), threading.Event()
+
+    def snapshot(self) -> MemorySnapshot:
+        self.begun.set()
+        assert self.may.wait(30)
+        return self.store.snapshot()
+
+
+def test_scans_that_begin_at_once_are_not_more_than_may_be() -> None:
+    async def begin() -> None:
+        scans, held = Scans(at_once=2), Held()
+        beginning = [asyncio.create_task(scans.begin(QUESTION, 0, held.snapshot)) for _ in range(5)]
+        assert await asyncio.to_thread(held.begun.wait, 30)
+        held.may.set()
+        found = await asyncio.gather(*beginning, return_exceptions=True)
+        assert [isinstance(one, TooManyScansError) for one in found] == [False, False, True, True, True]
+
+    asyncio.run(begin())
+
+
+def test_a_scan_that_waits_for_its_page_is_not_ended_in_favour_of_another_one() -> None:
+    async def read() -> None:
+        scans, store, held = Scans(at_once=2, spared=0, idle=0.01), memory(), Held()
+        scan = await scans.begin(QUESTION, 0, store.snapshot)
+        before = asyncio.create_task(scans.begin(QUESTION, 0, held.snapshot))
+        page = asyncio.create_task(scans.read(scan, b"", 4, FAR, counting=False))
+        over = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.05, over.set)  # longer than it may be idle
+        await over.wait()
+        with pytest.raises(TooManyScansError):
+            await scans.begin(QUESTION, 0, store.snapshot)
+        held.may.set()
+        assert len((await page).rows) == 4
+        await before
+
+    asyncio.run(read())
+
+
+def test_of_a_scan_one_page_is_read_at_a_time() -> None:
+    async def read() -> None:
+        scans, held = Scans(), Held()
+        scan = await scans.begin(QUESTION, 0, memory().snapshot)
+        before = asyncio.create_task(scans.begin(QUESTION, 0, held.snapshot))
+        assert await asyncio.to_thread(held.begun.wait, 30)
+        page = asyncio.create_task(scans.read(scan, b"", 4, FAR, counting=False))
+        await asyncio.sleep(0)
+        with pytest.raises(TooManyScansError, match="another page of this scan"):
+            await scans.read(scan, b"", 4, FAR, counting=False)
+        held.may.set()
+        await asyncio.gather(page, before)
+
+    asyncio.run(read())
+
+
+def test_a_page_whose_time_is_up_while_it_waits_has_some_rows_and_goes_on() -> None:
+    async def read() -> None:
+        scans, store = Scans(), MemoryPartition()
+        store.write(rows_of({b"%d" % number: number for number in range(500)}), 1)
+        scan = await scans.begin(QUESTION, 0, store.snapshot)
+        page = await scans.read(scan, b"", 1_000, -math.inf, counting=False)
+        assert (page.timed_out, 0 < len(page.rows) < 500) == (True, True)
+
+    asyncio.run(read())
+
+
+def test_a_snapshot_is_closed_in_the_thread_that_reads_it_and_not_in_the_event_loop() -> None:
+    async def end() -> None:
+        scans, closed = Scans(), list[str]()
+        scan = await scans.begin(QUESTION, 0, memory().snapshot)
+        scan.snapshot.close = lambda: closed.append(threading.current_thread().name)  # type: ignore[method-assign]
+        scans.end(scan)
+        await scans.begin(QUESTION, 0, memory().snapshot)  # behind it
+        assert [name.startswith("streamapp-scan") for name in closed] == [True]
+
+    asyncio.run(end())
+
+
+@pytest.mark.parametrize("partition", [1, 0])
+def test_a_scan_goes_on_for_its_own_question_alone(partition: int) -> None:
+    async def go_on() -> None:
+        scans = Scans()
+        scan = await scans.begin(QUESTION, 0, memory().snapshot)
+        with pytest.raises(ScanGoneError):
+            scans.go_on(scan.id, QUESTION if partition else Question(table="other"), partition)
+
+    asyncio.run(go_on())
+
+
+CURSORS = st.builds(Cursor, st.just(Question(table="t").digest), st.integers(0, 99), st.text(min_size=1), st.binary())
 
 
 @given(CURSORS)
 def test_a_cursor_is_read_as_it_was_written(cursor: Cursor) -> None:
-    assert Cursor.parse(str(cursor), Question(table="t")) == cursor
+    assert Cursor.parse(str(cursor), QUESTION, range(100)) == cursor
 
 
 @given(st.text())
 def test_what_is_no_cursor_is_refused(text: str) -> None:
     with pytest.raises(CursorError):
-        Cursor.parse(text, Question(table="t"))
+        Cursor.parse(text, QUESTION, range(100))
+
+
+@pytest.mark.parametrize("partition", [-1, 4])
+def test_a_cursor_of_a_partition_that_is_not_asked_for_is_refused(partition: int) -> None:
+    with pytest.raises(CursorError, match="no cursor"):
+        Cursor.parse(str(Cursor(QUESTION.digest, partition)), QUESTION, range(4))
 
 
 def test_a_cursor_of_another_question_is_refused() -> None:
     cursor = Cursor(Question(table="t").digest, 0)
     with pytest.raises(CursorError, match="of another question"):
-        Cursor.parse(str(cursor), Question(table="t", where="n > 1"))
+        Cursor.parse(str(cursor), Question(table="t", where="n > 1"), range(100))

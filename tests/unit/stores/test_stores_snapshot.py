@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +19,7 @@ from streamapp.stores.memory import MemoryPartition, OrderedMemoryPartition
 from streamapp.stores.partition import Changes, PartitionStore
 from streamapp.stores.redis import RedisPartition
 from streamapp.stores.rocksdb import RocksDBPartition, shared
-from streamapp.stores.snapshot import ClosedError, Snapshot
+from streamapp.stores.snapshot import ClosedError, PositionError, Snapshot
 
 STORES: dict[str, Callable[[Path], PartitionStore]] = {
     "memory": lambda _: MemoryPartition(),
@@ -113,6 +114,37 @@ def test_a_store_that_is_cleared_closes_its_snapshots(store: PartitionStore) -> 
         snapshot.read(b"", 1)
 
 
+def test_a_snapshot_that_is_made_while_rows_are_cleared_is_of_after_that() -> None:
+    store, made = MemoryPartition(), list[Snapshot]()
+    written(store, {b"a": Row(b"v", 1)})
+    close, beside = store._snapshots.close, threading.Thread(target=lambda: made.append(store.snapshot()))
+
+    def close_and_look() -> None:
+        close()
+        beside.start()
+        beside.join(0.2)  # it has to wait for the end
+
+    store._snapshots.close = close_and_look  # type: ignore[method-assign]
+    store.clear()
+    beside.join(30)
+    (snapshot,) = made
+    assert (snapshot.offset, rows_of(snapshot)) == (0, [])
+
+
+@pytest.mark.parametrize("position", [b"x", b"-1", b"11", b"9" * 5_000, b"1.0"])
+def test_what_is_no_place_among_the_rows_is_no_position(position: bytes) -> None:
+    store = MemoryPartition()
+    written(store, {b"%d" % number: Row(b"v", number) for number in range(10)})
+    with pytest.raises(PositionError):
+        store.snapshot().read(position, 1)
+
+
+@pytest.mark.parametrize("position", [b"x", b"1", b"-1 0", b"1 x", b"9" * 30 + b" 1", b"99999999999999999999 0"])
+def test_what_redis_has_not_told_is_no_position(in_redis: RedisPartition, position: bytes) -> None:
+    with pytest.raises(PositionError):
+        in_redis.snapshot().read(position, 1)
+
+
 def test_a_database_with_an_open_snapshot_can_be_closed_and_opened_again(tmp_path: Path) -> None:
     store = RocksDBPartition(tmp_path / "db", shared(8 << 20))
     written(store, {b"a": Row(b"v", 1)})
@@ -164,8 +196,11 @@ def test_it_is_known_how_much_there_is(store: PartitionStore, in_redis: RedisPar
         assert size > 10_000
 
 
-def test_a_closed_database_says_so_to_who_asks_for_a_snapshot(tmp_path: Path) -> None:
-    store = RocksDBPartition(tmp_path / "db", shared(8 << 20))
+@pytest.mark.parametrize("kind", STORES)
+def test_a_closed_store_says_so_to_who_asks_for_a_snapshot_and_not_that_it_has_no_rows(
+    kind: str, tmp_path: Path
+) -> None:
+    store = STORES[kind](tmp_path)
     store.close()
     for asked in (store.snapshot, store.measure):
         with pytest.raises(ClosedError):

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from streamapp.errors import StreamappError
+from streamapp.formats import Avro, Registered
 from streamapp.joins import How, StreamStreamJoin
 from streamapp.settings import Settings
-from streamapp.topology import App, JoinError
+from streamapp.topology import App, JoinError, Topic
 from streamapp.windows import Count, WindowedAggregate, tumbling
 
 Make = Callable[[App], Any]
@@ -158,3 +160,29 @@ def test_operators_by_hand_have_a_table_and_a_balance(app: App) -> None:
     assert operators in app.joins
     with pytest.raises(JoinError, match="there is an operator minutes already"):
         app.operators("minutes", counts, app.topic("payments", batches=True))
+
+
+KEYED: dict[str, Callable[[Topic, App], Any]] = {
+    "join": lambda orders, app: orders.join(app.topic("customers").table()).to("joined"),
+    "table": lambda orders, app: app.topic("customers").join(orders.rekey().table(), orders.table()).to("joined"),
+    "window": lambda orders, _: orders.window(tumbling("1m")).agg(n=Count()).to("counts"),
+    "process": lambda orders, _: orders.process(lambda *_: None, state=dict).to("seen"),
+    "enrich": lambda orders, _: orders.enrich(n=Count(over="1m")).to("more"),
+}
+
+
+@pytest.mark.parametrize("kind", KEYED)
+def test_what_is_kept_by_keys_of_a_registry_needs_them_written_once_more(app: App, kind: str) -> None:
+    orders = app.topic("orders", key_format=Registered(Avro("string")))
+    with pytest.raises(StreamappError, match=r"the keys of shop.orders have the id of their schema in them, .*rekey"):
+        KEYED[kind](orders, app)
+
+
+def test_keys_of_a_registry_go_by_their_text_once_written_and_need_it_for_nothing_else(app: App) -> None:
+    orders = app.topic("orders", key_format=Registered(Avro("string")))
+    customers = app.topic("customers", key_format=Registered(Avro("string")))
+    orders.rekey().join(customers.rekey().table(), name="by-key").to("joined")
+    orders.rekey("customer").window(tumbling("1m")).agg(n=Count()).to("counts")
+    orders.join(app.topic("prices").global_table(), name="priced").to("priced")
+    orders.filter(lambda _: True).to("large", key_format=Registered(Avro("string")))
+    assert {join.name for join in app.joins} == {"by-key", "counts", "priced"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 from faust.types import TP
@@ -11,9 +11,12 @@ from views import app_of, asked, assignor_of
 from streamapp import App, Batch
 from streamapp.explain.evidence import EvidenceTopic
 from streamapp.formats.undecodable import Reason as Letter
-from streamapp.joins import Balance, Event, Reason, SideOutput, Updates
+from streamapp.joins import Balance, Driver, Event, MemoryStore, Reason, Row, SideOutput, Updates
+from streamapp.joins.ledger import LEDGER
 from streamapp.runtime.inputs import Input
+from streamapp.runtime.uncommitted import OrderedUncommitted, Uncommitted
 from streamapp.runtime.work import Rejected
+from streamapp.stores.memory import OrderedMemoryPartition
 from streamapp.topology import JoinProcessor
 from streamapp.topology.accounts import Account
 
@@ -30,8 +33,17 @@ def app_with_a_join() -> tuple[App, JoinProcessor[Any]]:
 
 def settle(join: JoinProcessor[Any], partition: int, balance: Balance, updates: Updates | None = None) -> None:
     account = Account(balance, updates or Updates(), 2_000 + partition)
-    join.accounts.settle(partition, 0, account.received, account)
-    join.table.data.partitions[partition] = None  # type: ignore[assignment]  # it is here
+    rows = have(join, partition)
+    join.accounts.settle(partition, rows, 0, account.received, account)
+
+
+def have(join: JoinProcessor[Any], partition: int, *, active: bool = True) -> Uncommitted:
+    """Give the worker a partition of the state of a join."""
+    tp = TP(join.table.changelog_topic_name, partition)
+    rows = join.table.data.partitions[partition] = OrderedUncommitted(OrderedMemoryPartition(), tp)
+    if active:
+        assignor_of(cast(App, join.app)).actives.add(tp)
+    return rows
 
 
 def side(join: JoinProcessor[Any], partition: int, *sides: SideOutput) -> None:
@@ -61,6 +73,45 @@ def test_a_funnel_has_the_sums_of_the_partitions_that_are_here() -> None:
     }
     assert found["updates"] == {"received": 3, "applied": 2, "late": 0, "rejected": 1}
     assert found["holds"]
+    assert found["partitions"] == [0, 1]
+
+
+def test_a_partition_that_is_only_followed_is_not_in_the_balance() -> None:
+    app, join = app_with_a_join()
+    settle(join, 0, Balance(received=5, matched=5))
+    settle(join, 1, Balance(received=7, matched=7))
+    assignor_of(app).actives.remove(TP(join.table.changelog_topic_name, 1))
+    found = funnel(app)
+    assert (found["balance"]["received"], [clock["partition"] for clock in found["clocks"]]) == (5, [0])
+
+
+def test_a_partition_that_went_away_and_came_back_has_the_balance_of_its_state() -> None:
+    app, join = app_with_a_join()
+    settle(join, 0, Balance(received=5, matched=5))
+    rows = join.table.partition(0)
+    state = MemoryStore()
+    driver = Driver(cast("Any", join.join), state)
+    for offset in range(9):  # by another worker, whose changelog this one has followed
+        driver.send(0, b"ann", b"{}", 3_000 + offset)
+    rows.committed.write({LEDGER: Row(state.get(LEDGER) or b"", 0)}, 9)
+    rows.forget()
+    assert funnel(app)["balance"]["received"] == 9
+    assert join.partitions[0].clock == 3_008
+
+
+def test_a_partition_has_its_balance_after_a_restart_before_a_record_comes() -> None:
+    app, join = app_with_a_join()
+    state = MemoryStore()
+    Driver(cast("Any", join.join), state).send(0, b"ann", b"{}", 3_000)
+    have(join, 0).committed.write({LEDGER: Row(state.get(LEDGER) or b"", 0)}, 1)
+    assert funnel(app)["balance"]["received"] == 1
+
+
+def test_while_it_is_recovered_nothing_is_told_of_a_state_that_is_not_complete() -> None:
+    app, join = app_with_a_join()
+    settle(join, 0, Balance(received=5, matched=5))
+    app.tables.actives_ready = False
+    assert join.partitions == {}
 
 
 def test_a_funnel_tells_of_records_that_are_not_accounted_for() -> None:
@@ -83,7 +134,7 @@ def test_clocks_are_those_of_the_join_and_of_each_topic() -> None:
     app, join = app_with_a_join()
     settle(join, 0, Balance())
     app.read_up_to = {TP("orders", 0): 1.5, TP("customers", 0): 1.25, TP("orders", 1): 9.0}
-    assignor_of(app).actives = {TP("orders", 0), TP("customers", 0)}
+    assignor_of(app).actives |= {TP("orders", 0), TP("customers", 0)}
     assert funnel(app)["clocks"] == [{"partition": 0, "clock": 2_000, "read": {"orders": 1_500, "customers": 1_250}}]
 
 
@@ -140,10 +191,10 @@ def app_with_an_agent() -> App:
     return app
 
 
-def test_of_a_join_by_hand_all_that_was_not_set_aside_is_matched() -> None:
+def test_of_a_join_by_hand_the_rest_is_taken_for_matched_and_not_checked() -> None:
     found = funnel(app_with_an_agent())
     balance = Balance(**found["balance"])
-    assert balance.holds
+    assert found["holds"] is None
     assert balance == Balance(received=10, matched=6, unmatched=3, rejected=1)
     assert found["updates"] == {"received": 3, "applied": 2, "late": 0, "rejected": 1}
     assert [(one["reason"], one["account"], one["count"]) for one in found["causes"]] == [

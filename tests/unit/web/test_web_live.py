@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,11 +12,15 @@ import msgspec
 import pytest
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
+from faust.types import TP
 from faust.web.exceptions import ServiceUnavailable
 from views import TOKEN, app_of, ask, served
 
+from streamapp import App
+from streamapp.runtime.histogram import Exemplar
 from streamapp.web import live
 from streamapp.web.live import LIVE, Live
+from streamapp.web.snapshot import SlowRecord, snapshot_of
 
 
 class Number(msgspec.Struct):
@@ -145,6 +150,23 @@ def test_a_snapshot_that_fails_is_logged_and_the_next_one_comes(
     assert "it changed meanwhile" in caplog.text
 
 
+def test_a_look_at_the_group_that_fails_is_logged_and_the_next_one_is_told(
+    numbered: Numbered, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "GROUP_INTERVAL_S", 0.01)
+    numbered.group_error = RuntimeError("nobody thought of it")
+
+    async def scenario(client: TestClient[Any, Any]) -> None:
+        async with client.get("/api/live") as response:
+            await numbers(response, 3)
+            numbered.group_error = None
+            while await event_of(response) != ("group", 100):
+                pass
+
+    numbered.run(scenario)
+    assert "nobody thought of it" in caplog.text
+
+
 def test_only_so_many_may_listen(numbered: Numbered, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "LISTENERS_MAX", 1)
 
@@ -183,6 +205,29 @@ def test_a_snapshot_of_an_app_has_its_health_and_what_it_declares() -> None:
     assert [one["name"] for one in found["funnels"]] == ["paid"]
     assert [one["topic"] for one in found["results"]] == ["paid"]
     assert (found["waits"], found["dead_letters"], found["panels"]) == ([], [], [])
+
+
+def slow_record_of(app: App, *exemplars: Exemplar) -> SlowRecord | None:
+    sink = app.sink("paid")
+    for exemplar in exemplars:
+        sink.latency.exemplify(exemplar)
+    (results,) = snapshot_of(app, []).results
+    return results.latency.slow
+
+
+def test_the_slow_record_is_the_newest_in_the_slowest_bucket_of_the_last_minute() -> None:
+    now, orders = time.time(), TP("orders", 1)
+    long_ago, slow, fast = (
+        Exemplar(orders, 1, 200.0, now - 90),
+        Exemplar(orders, 2, 7.0, now - 30),
+        Exemplar(orders, 3, 0.1, now),
+    )
+    found = slow_record_of(app_of(), long_ago, slow, fast)
+    assert found == SlowRecord("orders", 1, 2, 7.0, round(slow.at * 1000), "")
+
+
+def test_of_long_ago_no_slow_record_is_told() -> None:
+    assert slow_record_of(app_of(), Exemplar(TP("orders", 1), 1, 200.0, time.time() - 90)) is None
 
 
 def test_the_live_view_wants_the_token() -> None:

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import pytest
-from aiohttp.test_utils import TestClient
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 from faust.types import TP
 from views import app_of, asked, assignor_of, give, served
 
 from streamapp import App
-from streamapp.joins import Row
+from streamapp.joins import Held, Holding, Row
 from streamapp.kafka.partitioners import partitions_of
+from streamapp.state.question import NO_CURSOR, Cursor, Question
+from streamapp.stores.snapshot import Measure
 from streamapp.web.document import OPERATIONS, document
 
 ROWS = {b"u%d" % number: Row(b'{"n":%d}' % number, 1_000 + number) for number in range(10)}
 PLACED: dict[int, dict[bytes, Row]] = {0: {}, 1: {}}
 for key, found in ROWS.items():
     PLACED[partitions_of(key, 2)[0]][key] = found
+QUESTION = Question(table="customers")
 #: Not UTF-8, and no JSON.
 ODD = b"\xff\xfe"
 
@@ -163,6 +170,106 @@ def test_a_cursor_whose_snapshot_is_gone_says_so() -> None:
     assert "begin again" in told["error"]
 
 
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        Cursor(QUESTION.digest, 0, position=b"1"),
+        Cursor(QUESTION.digest, -1),
+        Cursor(QUESTION.digest, 2),
+    ],
+    ids=str,
+)
+def test_a_cursor_that_somebody_made_up_is_told_as_none(cursor: Cursor) -> None:
+    told = get(f"/api/tables/customers/rows?cursor={cursor}", status=HTTPStatus.BAD_REQUEST)
+    assert told["error"] == NO_CURSOR
+
+
+@pytest.mark.parametrize("position", [b"x", b"-3", b"99"])
+def test_a_cursor_with_a_made_up_place_in_a_scan_is_told_as_none(position: bytes) -> None:
+    async def run() -> tuple[int, str]:
+        app = app_of()
+        async with TestClient(served(app)) as client:
+            await committed(app)
+            first = await (await client.get("/api/tables/customers/rows?limit=1")).json()
+            cursor = Cursor.parse(first["cursor"], QUESTION, range(2))
+            made_up = msgspec.structs.replace(cursor, position=position)
+            told = await client.get(f"/api/tables/customers/rows?limit=1&cursor={made_up}")
+            return told.status, (await told.json())["error"]
+
+    assert asyncio.run(run()) == (HTTPStatus.BAD_REQUEST, NO_CURSOR)
+
+
+def test_a_row_has_at_least_what_the_offset_says_that_it_is_read_at() -> None:
+    partition = partitions_of(b"u3", 2)[0]
+
+    async def changing(app: App) -> None:
+        await committed(app)
+        rows = app.table("customers").partition(partition)
+        measure = rows.committed.measure
+
+        def committed_meanwhile() -> Measure:
+            rows.merge({b"u3": Row(b'{"n":33}', 2_000)})
+            rows.freeze()
+            rows.delivered([], 77)
+            rows.store()
+            return measure()
+
+        rows.committed.measure = committed_meanwhile  # type: ignore[method-assign]
+
+    found = get("/api/tables/customers/rows/u3", first=changing)
+    assert (found["at"]["offset"], found["value"]) == (77, {"n": 33})
+
+
+def test_partitions_that_are_only_followed_are_told_as_standbys() -> None:
+    async def followed(app: App) -> None:
+        await committed(app)
+        assignor_of(app).actives.remove(TP(app.table("customers").changelog_topic_name, 1))
+
+    (table,) = get("/api/tables", first=followed)
+    (standby,) = table["standbys"]
+    assert (standby["partition"], standby["rows"], standby["offset"]) == (1, len(PLACED[1]), 20)
+    assert (table["rows"], table["lag"]) == (len(PLACED[0]), None)
+    assert table["partitions"][1]["reason"] == "no worker is known to have it"
+
+
+@contextlib.asynccontextmanager
+async def with_peer(app: App, answer: object) -> AsyncIterator[TestClient[Any, Any]]:
+    """Serve an app beside another worker, which has partition 1 and answers everything with this."""
+
+    async def view(_request: web.Request) -> web.Response:
+        return web.json_response(answer)
+
+    other = web.Application()
+    other.add_routes([web.get("/{path:.*}", view)])
+    async with TestServer(other) as peer, TestClient(served(app)) as client:
+        await give(app, "customers", {0: {}})
+        url = str(peer.make_url("/"))
+        assignor_of(app).others = {url: {app.table("customers").changelog_topic_name: [1]}}
+        yield client
+
+
+def from_peer(path: str, answer: object) -> tuple[int, Any]:
+    async def run() -> tuple[int, Any]:
+        async with with_peer(app_of(), answer) as client:
+            response = await client.get(path)
+            return response.status, json.loads(await response.read())
+
+    return asyncio.run(run())
+
+
+def test_a_peer_of_another_version_is_told_as_such_beside_its_partitions() -> None:
+    status, (table,) = from_peer("/api/tables", [{"name": "customers"}])
+    assert status == HTTPStatus.OK
+    assert "of another version" in table["partitions"][1]["reason"]
+
+
+@pytest.mark.parametrize("path", ["/api/tables/customers/rows?partition=1", "/api/tables/customers/count?partition=1"])
+def test_a_page_of_a_peer_of_another_version_is_told_as_such(path: str) -> None:
+    status, told = from_peer(path, {"rows": "none"})
+    assert status == HTTPStatus.SERVICE_UNAVAILABLE
+    assert "of another version" in told["error"]
+
+
 def joined() -> App:
     app = app_of()
     orders, views, customers = (app.topic(name) for name in ("orders", "views", "customers"))
@@ -183,6 +290,30 @@ def test_joins_are_described_by_their_topics_and_tables() -> None:
         [],
     )
     assert past["tables"] == [{"topic": "customers", "table": None, "versioned": True}]
+
+
+#: A key that Kafka's Java client puts into another partition than librdkafka does.
+TWICE = next(key for key in (b"k%d" % number for number in range(99)) if len(partitions_of(key, 2)) == 2)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_what_is_held_for_a_key_is_found_wherever_its_producer_has_put_it(
+    place: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, where = joined(), partitions_of(TWICE, 2)[place]
+    (pairs,) = (join for join in app.joins if join.name == "pairs")
+    one = Held(0, Holding.PENDING, 100, b"1", 7)
+    monkeypatch.setattr(pairs, "held", lambda partition, _: [one] if partition == where else [])
+    monkeypatch.setattr(pairs, "clock", lambda _: 100)
+
+    async def here(_app: App) -> None:
+        tps = {TP(pairs.table.changelog_topic_name, number) for number in range(2)}
+        await pairs.table.on_rebalance(tps, set(), tps)
+
+    (reply,) = asked(app, f"/api/joins/pairs/{TWICE.decode()}", first=here)
+    assert reply.status == HTTPStatus.OK
+    found = reply.json()
+    assert (found["at"]["partition"], [each["offset"] for each in found["held"]]) == (where, [7])
 
 
 def test_rows_as_of_a_time_need_a_versioned_table() -> None:

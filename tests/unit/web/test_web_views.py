@@ -231,7 +231,9 @@ def test_metrics_have_the_balance_of_each_join() -> None:
     async def joined(_app: App) -> None:
         tps = {TP(join.table.changelog_topic_name, 0)}
         await join.table.on_rebalance(tps, set(), tps)
-        join.accounts.settle(0, 0, 2, Account(Balance(received=2, pending=2), Updates(), clock=1_500))
+        assignor_of(app).actives |= tps
+        account = Account(Balance(received=2, pending=2), Updates(), clock=1_500)
+        join.accounts.settle(0, join.table.partition(0), 0, 2, account)
 
     (reply,) = asked(app, "/metrics", first=joined)
     lines = reply.body.splitlines()

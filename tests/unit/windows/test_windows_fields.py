@@ -152,3 +152,28 @@ def test_what_a_function_takes_of_a_record_is_returned_if_it_can_be_used() -> No
 def test_a_function_that_returns_other_values_than_there_are_aggregates_is_at_fault() -> None:
     with pytest.raises(ValueError, match="3 values for 2 aggregates"):
         CheckedFields([Count(), Sum("amount")], lambda _: (1, 2, 3))(record({}))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        [("trace", b"1")],
+        [("content-type", b"application/json")],
+        [("Content-Type", b"application/cloudevents+json")],
+    ],
+)
+def test_the_columns_of_many_records_are_their_values_one_by_one_whatever_headers_say(headers: Any) -> None:
+    fields = JsonFields([Sum("amount"), Distinct("name"), Count()])
+    events = any(b"cloudevents" in content for _, content in headers)
+    values = [{"amount": n, "name": f"n{n}"} for n in range(3)]
+    records: list[Any] = [
+        SimpleNamespace(
+            value=json.dumps({"specversion": "1.0", "amount": "no", "data": one} if events else one).encode(),
+            headers=headers,
+        )
+        for one in values
+    ]
+
+    assert fields.columns(records) == [[0, 1, 2], ["n0", "n1", "n2"]]
+    assert [fields(one) for one in records] == [(n, f"n{n}", None) for n in range(3)]

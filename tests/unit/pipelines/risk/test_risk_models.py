@@ -10,8 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamapp.joins import Refused
 from streamapp.pipelines.risk.addresses import address
 from streamapp.pipelines.risk.models import AccountProfile, Transaction
+from streamapp.pipelines.risk.values import all_usable, usable
+
+
+class Received(msgspec.Struct):
+    """A record as it came."""
+
+    key: bytes | None
+    value: bytes | None
+    timestamp: int = 0
+    offset: int = 0
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 def json_of(**changed: object) -> bytes:
@@ -97,3 +109,23 @@ def test_of_an_account_nothing_but_its_name_must_be_known() -> None:
 
 def test_amounts_are_finite() -> None:
     assert math.isfinite(decoded(amount=1e140).amount)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        (b"a2", json_of()),
+        (None, json_of()),
+        (b"a1", None),
+        (b"a1", json_of(ip="10.0.0")),
+        (b"a1", json_of(amount=-1)),
+        (b"a1", b"{"),
+    ],
+)
+def test_many_are_usable_only_if_each_of_them_is(key: bytes | None, value: bytes | None) -> None:
+    good = [Received(b"a1", json_of(ip=ip)) for ip in ("10.0.0.1", "::ffff:10.0.0.1")]
+
+    assert all_usable(good)
+    assert not all_usable([*good, Received(key, value)])
+    with pytest.raises(Refused):
+        usable(Received(key, value))

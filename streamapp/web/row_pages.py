@@ -16,15 +16,15 @@ from msgspec.structs import asdict
 
 from streamapp.conditions import ConditionError, condition
 from streamapp.state.pages import CountPage, PageOf, RowsPage, Stopped
-from streamapp.state.question import Cursor, CursorError, Question
+from streamapp.state.question import NO_CURSOR, Cursor, CursorError, Question
 from streamapp.state.scans import IDLE_S, ScanGoneError, Scans, TooManyScansError
 from streamapp.state.tables import Kind, at, kind_of
-from streamapp.stores.snapshot import ClosedError
+from streamapp.stores.snapshot import ClosedError, PositionError
 from streamapp.topology import App
 from streamapp.web.answers import answer
 from streamapp.web.operations import Parameter
 from streamapp.web.requests import APP, INT32_MAX, known, number, parameters
-from streamapp.web.router import HOP, Owner, router_of, table_of
+from streamapp.web.router import HOP, Owner, router_of, table_of, understood
 from streamapp.web.tables import check_recovered
 from streamapp.worker.table import Table
 
@@ -114,7 +114,7 @@ class _Pages:
         first = Cursor(digest, numbers[0])
         if (text := self._given.get("cursor")) is not None:
             try:
-                first = Cursor.parse(text.decode(errors="replace"), self._question)
+                first = Cursor.parse(text.decode(errors="replace"), self._question, numbers)
             except CursorError as exc:
                 raise ParseError(str(exc)) from None
         return (
@@ -136,16 +136,19 @@ class _Pages:
         check_recovered(app)
         try:
             if here.scan:
-                scan = scans.go_on(here.scan)
+                scan = scans.go_on(here.scan, self._question, here.partition)
             else:
-                scan = await scans.begin(self._question, table.partition(here.partition).committed.snapshot)
-            page = await scans.read(scan, here.position, self._room, self._left, counting=self._counting)
+                snapshot = table.partition(here.partition).committed.snapshot
+                scan = await scans.begin(self._question, here.partition, snapshot)
+            page = await scans.read(scan, here.position, self._room, self._deadline, counting=self._counting)
             read_at = await at(app, table, here.partition, scan.snapshot.offset, exact=scan.snapshot.exact)
         except ScanGoneError:
             raise WebError(
                 f"the snapshot of this cursor is gone: it is kept for {IDLE_S:g} s, and until a rebalance; begin again",
                 code=HTTPStatus.GONE,
             ) from None
+        except PositionError:
+            raise ParseError(NO_CURSOR) from None
         except (KeyError, ClosedError):
             raise self._router.moving() from None
         stopped = cursor = None
@@ -171,9 +174,7 @@ class _Pages:
         body = response.body if isinstance(response.body, bytes) else b""
         if response.status != HTTPStatus.OK:
             raise _as_error(response.status, body)
-        if self._counting:
-            return msgspec.json.decode(body, type=CountPage)
-        return msgspec.json.decode(body, type=RowsPage)
+        return understood(body, CountPage, owner) if self._counting else understood(body, RowsPage, owner)
 
     def _made(
         self, pages: Sequence[RowsPage | CountPage], cursor: str | None, stopped: Stopped | None
