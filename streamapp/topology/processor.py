@@ -271,7 +271,7 @@ class JoinProcessor(Generic[R]):
         batch, redone = task.redone.divided(batch)
         redriven = has_redriven(batch.records)
         if redriven:
-            batch = meant_for(batch, self.title)
+            batch = meant_for(batch, self.app.joins, self.title)
         where = f"{self.title}, partition {batch.partition}"
         if batch.records and (stored := task.set_back(batch)) is not None:
             self.app.ahead.set_back(where, stored)
