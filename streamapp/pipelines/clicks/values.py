@@ -17,9 +17,8 @@ from streamapp.formats.protobuf import Protobuf
 from streamapp.formats.registered import RegisteredData
 from streamapp.pipelines.clicks import registered
 from streamapp.pipelines.clicks.declared import declared
-from streamapp.pipelines.clicks.formats import sides
+from streamapp.pipelines.clicks.formats import Side, sides
 from streamapp.pipelines.clicks.models import FIELD, Click, Profile
-from streamapp.pipelines.clicks.sides import Side
 from streamapp.runtime.decoding import Decoder
 from streamapp.runtime.format_decoding import FormatDecoder, KeyReader, UnframedDecoder
 from streamapp.settings import PREFIX
