@@ -1,7 +1,7 @@
 """Scans: rows of a partition read page by page from one snapshot, so that no join waits for it.
 
-A page is read in a thread, some rows at a time; then the thread rests as long as it has read, for the interpreter's
-lock goes to one thread at a time. A scan that nobody goes on with is over after a while, and the scans at once are
+A page is read in a thread, some rows at a time; then the thread rests three times as long as it has read, for the
+interpreter's lock goes to one thread at a time: a worker that is busy has three quarters of it left. A scan that nobody goes on with is over after a while, and the scans at once are
 bounded: for a snapshot a store keeps what was changed since. So is what waits for the thread: each scan waits once, and
 a page whose time is up while it waits has some rows only.
 """
@@ -35,7 +35,7 @@ SPARED_S: Final = 10.0
 #: Rows that are read without a rest: some 0.2 ms.
 PIECE_ROWS: Final = 100
 #: How long the thread rests, as a multiple of the time that it has read, and at least (s).
-REST: Final = 1.0
+REST: Final = 3.0
 LEAST_REST_S: Final = 0.0002
 
 
