@@ -114,7 +114,7 @@ def traffic_serdes(settings: AppSettings, name: str | None, registry: Registry |
     for topic, kind in kinds.items():
         kind = FormatName(name) if name else kind or settings.format
         if kind is not FormatName.JSON:
-            known = None if topic in settings.bare else registry
+            known = None if settings.is_bare(topic) else registry
             format_ = format_of(kind, demo_schema(kind, topic) or None, settings.topic(topic), known)
             registered(format_, settings)
             serdes[topic] = Serde(format_ or Json())

@@ -100,7 +100,7 @@ def topic(
     tps = partitions_of(settings, topic, partitions)
     name, registry = tps[0].topic, registry_of(settings, bare=bare)
     decoding = Decoding(
-        format_of(format_, schema, name, registry) or (None if registry else _of_clicks(settings, name)),
+        format_of(format_, schema, name, registry) or _of_clicks(settings, name, bare=registry is None),
         format_of(key_format, key_schema, name, registry, key=True),
         None if registry is None else (by_itself(name, registry), by_itself(name, registry, key=True)),
     )
@@ -114,8 +114,11 @@ def topic(
             _print(_chosen(reading, where, count, follow=follow), only_values=only_values)
 
 
-def _of_clicks(settings: Settings, topic: str) -> Format | None:
-    """Return what the values of a topic of the click app are by its settings; None = it is another, or all are JSON."""
+def _of_clicks(settings: Settings, topic: str, *, bare: bool) -> Format | None:
+    """Return what the values of a topic of the click app are by its settings; None = it is another, or all are JSON.
+
+    Those that are not bare data say themselves what they are.
+    """
     if not isinstance(settings, ClickSettings):
         return None
     kinds = {settings.format, settings.click_format, settings.profile_format, settings.joined_format}
@@ -123,7 +126,8 @@ def _of_clicks(settings: Settings, topic: str) -> Format | None:
         return None
     from streamapp.pipelines.clicks.formats import Sides  # with all that an app needs
 
-    return {settings.topic(name): kind for name, kind in Sides.of(settings).formats().items()}.get(topic)
+    formats = Sides.of(settings).formats().items()
+    return {settings.topic(name): kind for name, kind in formats if bare or settings.is_bare(name)}.get(topic)
 
 
 def _chosen(reading: Reading, where: Where | None, count: int | None, *, follow: bool) -> Iterator[Chosen | None]:

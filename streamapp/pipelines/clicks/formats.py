@@ -168,6 +168,8 @@ class Sides:
 
     clicks: Side
     profiles: Side
+    #: Whether results are in the wire format of a schema registry, and so say of which schema they are.
+    registered: bool = False
 
     @classmethod
     def of(cls, settings: ClickSettings) -> Sides:
@@ -181,6 +183,7 @@ class Sides:
         found = cls(
             Side(CLICKS, kinds[0], into, settings.click_schema, "CLICK_SCHEMA"),
             Side(PROFILES, kinds[1], into, settings.profile_schema, "PROFILE_SCHEMA"),
+            not settings.is_bare(JOINED),
         )
         for side in (found.clicks, found.profiles):
             side.check_schema()
@@ -193,7 +196,8 @@ class Sides:
         unmatched: Format
         match self.clicks.part, self.profiles.part:
             case Avro() as click, Avro() as profile:
-                joined, unmatched = avro_results.joined(click, profile), avro_results.unmatched(click)
+                made = avro_results.joined(click, profile), avro_results.unmatched(click)
+                joined, unmatched = (dataclasses.replace(one, single_object=not self.registered) for one in made)
             case Protobuf() as click, Protobuf() as profile:
                 joined, unmatched = protobuf_results.joined(click, profile), protobuf_results.unmatched(click)
             case part, _:
@@ -207,7 +211,8 @@ class Sides:
         match self.clicks.part, self.profiles.part:
             case Avro() as click, Avro() as profile:
                 parts = (click, profile) if both else (None, None)
-                made = AvroSplicing(avro_results.joined(click, profile), avro_results.unmatched(click), *parts)
+                formats = self.formats()
+                made = AvroSplicing(cast(Avro, formats[JOINED]), cast(Avro, formats[UNMATCHED]), *parts)
             case Protobuf(), _:
                 made = ProtobufSplicing(self.profiles.frame if both else b"")
             case MessagePack(), _:

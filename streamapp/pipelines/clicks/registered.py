@@ -6,16 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import cast
 
 from streamapp.app import app, settings
-from streamapp.errors import StreamappError
 from streamapp.formats.avro import Avro
-from streamapp.formats.content import tells_format
+from streamapp.formats.content import headers_of_result, tells_format
 from streamapp.formats.format import Format
 from streamapp.formats.protobuf import Protobuf
 from streamapp.formats.registered import RegisteredData
 from streamapp.formats.serde import Translated
 from streamapp.kafka.record import Envelope, Record, Result, Stamped
 from streamapp.pipelines.clicks.formats import sides
-from streamapp.pipelines.clicks.result_schemas import result_schemas
 from streamapp.pipelines.clicks.settings import CLICKS, JOINED, PROFILES, UNMATCHED
 
 __all__ = ["bare", "clicks", "framed", "joined", "profiles", "unframed", "unmatched"]
@@ -23,26 +21,16 @@ __all__ = ["bare", "clicks", "framed", "joined", "profiles", "unframed", "unmatc
 
 def _data(topic: str, format_: Format, *, written: bool = False) -> RegisteredData | None:
     """Return what a topic is in the wire format; None = it is not."""
-    setting = JOINED if written else topic
-    if not settings.registry_url or setting in settings.bare or not isinstance(format_, Avro | Protobuf):
+    if settings.is_bare(topic) or not isinstance(format_, Avro | Protobuf):
         return None
     data = RegisteredData(format_, settings.topic(topic))
     app.declared.registered[data] = written
     return data
 
 
-def _results() -> tuple[RegisteredData | None, RegisteredData | None]:
-    try:
-        made = result_schemas(sides.clicks.part, sides.profiles.part) if settings.registry_url else None
-    except StreamappError as exc:
-        raise SystemExit(f"streamapp: {exc}") from None
-    if made is None:
-        return None, None
-    return _data(JOINED, made.joined, written=True), _data(UNMATCHED, made.unmatched, written=True)
-
-
-clicks, profiles = _data(CLICKS, sides.clicks.format), _data(PROFILES, sides.profiles.format)
-joined, unmatched = _results()
+_formats = sides.formats()
+clicks, profiles = (_data(topic, _formats[topic]) for topic in (CLICKS, PROFILES))
+joined, unmatched = (_data(topic, _formats[topic], written=True) for topic in (JOINED, UNMATCHED))
 
 
 def bare(data: RegisteredData, record: Record) -> Record:
@@ -55,7 +43,7 @@ def bare(data: RegisteredData, record: Record) -> Record:
     if record.value is None:
         return record
     value = data.bare(record.value, record.headers)
-    headers = [one for one in record.headers if not tells_format(one[0])]
+    headers = headers_of_result(record.headers, data.name)
     return cast(Record, Translated(record.key, value, record.timestamp, record.offset, headers, record))
 
 
@@ -70,8 +58,7 @@ def _told(data: RegisteredData, one: Stamped) -> Stamped:
     """Return what a result is sent with."""
     if not data.headers and not any(tells_format(name) for name, _ in one.headers):
         return one
-    own = [header for header in one.headers if not tells_format(header[0])]
-    return Envelope(one.key, one.timestamp, [*own, *data.headers], one)
+    return Envelope(one.key, one.timestamp, [*headers_of_result(one.headers, data.name), *data.headers], one)
 
 
 def unframed(data: RegisteredData | None, result: Record) -> bytes:

@@ -63,6 +63,10 @@ class ClickSettings(Settings):
                 "other records"
             )
 
+    def is_bare(self, name: str) -> bool:
+        """Return whether the Avro or Protobuf of a topic, named without the prefix, is in no registry's wire format."""
+        return not self.registry_url or (JOINED if name == UNMATCHED else name) in self.bare
+
     def topic(self, name: str) -> str:
         """Return the full name of a topic: of the joined one as it was set, of the others with the prefix."""
         return self.joined_topic if name == JOINED and self.joined_topic else super().topic(name)

@@ -108,7 +108,7 @@ class AvroSplicing:
     _PROFILE: Final = b"\x02"
 
     def __init__(self, joined: Avro, unmatched: Avro, clicks: Avro | None = None, rows: Avro | None = None) -> None:
-        self._joined, self._unmatched = joined.prefix, unmatched.prefix
+        self._joined, self._unmatched = (one.prefix if one.single_object else b"" for one in (joined, unmatched))
         self._bare = _same if clicks is None else clicks.bare
         self._frame = b"" if rows is None else rows.prefix
         self._bare_row = _same if rows is None else rows.bare

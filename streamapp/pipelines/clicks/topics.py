@@ -6,6 +6,7 @@ import logging
 
 from streamapp.app import app, settings
 from streamapp.joins import How
+from streamapp.pipelines.clicks import registered
 from streamapp.pipelines.clicks.formats import sides
 from streamapp.pipelines.clicks.models import FIELD
 from streamapp.pipelines.clicks.results import reason_of
@@ -32,4 +33,5 @@ user_clicks = _by_user_id(CLICKS, clicks, after=(user_profiles,))
 
 joined_data = app.sink(JOINED)
 unmatched_clicks = app.unmatched(UNMATCHED, table=table, reason=reason_of, keeps=settings.join is How.LEFT)
-joined_data.made_as = unmatched_clicks.made_as = sides.clicks.into
+if registered.joined is None:  # else they tell it by themselves
+    joined_data.made_as = unmatched_clicks.made_as = sides.clicks.into

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -159,3 +160,15 @@ def test_sides_of_other_formats_are_translated_before_they_are_put_together() ->
     assert stamped is click
     found = json.loads(value or b"")
     assert (found["click"], found["profile"]["user_id"]) == ({"of": 1}, "u")
+
+
+def test_results_of_a_registry_have_no_fingerprint_before_them() -> None:
+    click: Any = SimpleNamespace(value=encoded(Avro(CLICK), {"user_id": "u"}))
+    bare = [dataclasses.replace(one, single_object=False) for one in (JOINED, UNMATCHED)]
+    for format_, other, made in (
+        (bare[0], JOINED, lambda into: into.joined([(click, None)], NOW)[0][1]),
+        (bare[1], UNMATCHED, lambda into: into.unmatched(click, Reason.UNMATCHED)),
+    ):
+        value = made(AvroSplicing(*bare))
+        assert other.prefix + value == made(AvroSplicing(JOINED, UNMATCHED))
+        assert format_.to_json(value) == other.to_json(other.prefix + value)
