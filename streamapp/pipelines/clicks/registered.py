@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import cast
 
 from streamapp.app import app, settings
+from streamapp.errors import StreamappError
 from streamapp.formats.avro import Avro
 from streamapp.formats.content import headers_of_result, tells_format
 from streamapp.formats.format import Format
@@ -28,9 +29,19 @@ def _data(topic: str, format_: Format, *, written: bool = False) -> RegisteredDa
     return data
 
 
-_formats = sides.formats()
-clicks, profiles = (_data(topic, _formats[topic]) for topic in (CLICKS, PROFILES))
-joined, unmatched = (_data(topic, _formats[topic], written=True) for topic in (JOINED, UNMATCHED))
+def _results() -> Sequence[RegisteredData | None]:
+    """Return what results and unmatched clicks are in the wire format."""
+    if settings.is_bare(JOINED):
+        return None, None
+    try:
+        formats = sides.formats()
+    except StreamappError as exc:
+        raise SystemExit(f"streamapp: {exc}") from None
+    return [_data(topic, formats[topic], written=True) for topic in (JOINED, UNMATCHED)]
+
+
+clicks, profiles = _data(CLICKS, sides.clicks.format), _data(PROFILES, sides.profiles.format)
+joined, unmatched = _results()
 
 
 def bare(data: RegisteredData, record: Record) -> Record:
