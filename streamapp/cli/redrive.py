@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from streamapp.cli.formats import BARE, FORMAT, format_of, registry_of
 from streamapp.cli.group import Command, current_app, current_settings
 from streamapp.conditions import Condition, ConditionError
 from streamapp.formats.named import FormatName
+from streamapp.formats.registered import RegisteredData
 from streamapp.mending import Mending
 from streamapp.pipelines.settings import AppSettings
 from streamapp.redrive.drafts import EditError, FormatsOf, Opening, Outgoing, edited, line, lines
@@ -110,6 +111,8 @@ def redrive(
             raise click.UsageError("--from and --until are times")
     if offsets is not None and source is None:
         raise click.UsageError("--offsets needs --source TOPIC")
+    if edit and not execute:
+        raise click.UsageError("--edit needs --execute: what is edited is sent when the editor ends")
     settings = current_settings()
     selection = Selection(
         reasons,
@@ -136,8 +139,7 @@ def redrive(
         if execute:
             redriving.send(picked)
         else:
-            for _ in picked:
-                pass
+            deque(picked, maxlen=0)
     finally:
         _print(redriving, shown, refused, execute=execute)
     ctx.exit(1 if redriving.report.refused else 0)
@@ -158,6 +160,9 @@ def _formats(
     @cache
     def formats(topic: str) -> Formats:
         declared = _declared(settings, topic)
+        for each in (declared.value, declared.key):
+            if isinstance(each, RegisteredData) and registry is not None:
+                each.connect(registry, blocks=True)
         return Formats(
             format_of(value, schema, topic, registry) or declared.value,
             format_of(key, key_schema, topic, registry, key=True) or declared.key,
@@ -168,12 +173,13 @@ def _formats(
 
 def _declared(settings: Settings, topic: str) -> Formats:
     if isinstance(settings, AppSettings):
-        if {settings.format, settings.click_format, settings.profile_format} <= {FormatName.JSON, None}:
+        kinds = {settings.format, settings.click_format, settings.profile_format}
+        if kinds <= {FormatName.JSON, None} and settings.key_format is None:
             return Formats()
         from streamapp.pipelines.clicks.formats import sides  # which imports the app
 
-        both = (sides.clicks, sides.profiles)
-        return next((Formats(side.format) for side in both if settings.topic(side.topic) == topic), Formats())
+        both, keys = (sides.clicks, sides.profiles), None if sides.keys is None else sides.keys.format
+        return next((Formats(side.format, keys) for side in both if settings.topic(side.topic) == topic), Formats())
     serde = current_app().declared.serdes.get(topic)
     return Formats() if serde is None else Formats(serde.value, serde.key)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
@@ -90,15 +90,27 @@ def has_redriven(records: Sequence[Any]) -> bool:
     return any(map(HEADERS, records)) and any(one.headers[0][0] == HEADER for one in records if one.headers)
 
 
-def meant_for(batch: B, join: str = "") -> B:
-    """Return a batch without the redriven records that are for another join, and that this one has as they came first.
+class Titled(Protocol):
+    """A join of the app."""
 
-    Without a join, it is an agent that takes none of those that are for a join.
+    @property
+    def title(self) -> str:
+        """What messages call it, and marks."""
+
+
+def meant_for(batch: B, joins: Iterable[Titled], title: str = "") -> B:
+    """Return a batch without the redriven records that are for other joins: this one has them as they came first.
+
+    Args:
+        batch: the batch.
+        joins: those of the app. A record for none of them is for all: the join may have had another name before.
+        title: of the join that gets the batch; empty = it is an agent that is none.
     """
     if not has_redriven(batch.records):
         return batch
+    others = {join.title for join in joins} - {title}
     marks = [decoded_mark(mark_of(record)) for record in batch.records]
-    mine = [number for number, mark in enumerate(marks) if mark is None or mark.join in {"", join}]
+    mine = [number for number, mark in enumerate(marks) if mark is None or mark.join not in others]
     return batch if len(mine) == len(batch) else batch.some(mine)
 
 

@@ -131,7 +131,7 @@ def _ask(
 
     async def run(batches: AsyncIterable[Batch]) -> None:
         async for arrived in batches:
-            batch = meant_for(arrived, title)
+            batch = meant_for(arrived, app.joins, title)
             topic_id = app.resumption.positions.ids.get(source, "").encode()
             waiting: defaultdict[int, list[Result]] = defaultdict(list)
             asked: dict[str, list[Result]] = {by: [] for by in questions}

@@ -81,7 +81,7 @@ def repartition(
 
     async def run(batches: AsyncIterable[Batch]) -> None:
         async for arrived in batches:
-            batch, results = meant_for(arrived), list[Result]()
+            batch, results = meant_for(arrived, app.joins), list[Result]()
             topic_id = app.resumption.positions.ids.get(source, "").encode() if topic in app.declared.copied else None
             for number, record in enumerate(batch):
                 try:

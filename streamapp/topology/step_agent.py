@@ -64,7 +64,7 @@ class StepAgent:
 
     def send(self, batch: Batch) -> None:
         """Send what comes of a batch once the agent is done with it."""
-        batch = meant_for(batch)
+        batch = meant_for(batch, self.app.joins)
         made: defaultdict[End, list[TypedRecord[Value]]] = defaultdict(list)
         rejected: dict[int, Rejected] = {}
         place = _places(batch)

@@ -333,6 +333,7 @@ def test_what_cannot_be_mended_is_refused_and_the_others_are_sent(topics: Topics
     [
         (["--offsets", "1-2"], "--offsets needs --source"),
         (["--offsets", "2-1", "--source", "orders"], "is no offset"),
+        (["--edit"], "--edit needs --execute"),
         (["--from", "beginning"], "--from and --until are times"),
         (["--set", "a=eval('1')"], "is not for mending"),
         (["--where", "a = 1"], "one = is written =="),

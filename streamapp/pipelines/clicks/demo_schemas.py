@@ -8,9 +8,10 @@ from typing import Final
 from streamapp.formats.named import FormatName
 from streamapp.pipelines.clicks.settings import CLICKS, PROFILES
 
-__all__ = ["demo_schema"]
+__all__ = ["DEMO_PROTO", "demo_schema"]
 
 SCHEMAS: Final = Path(__file__).parent / "schemas"
+DEMO_PROTO: Final = SCHEMAS / "clicks.proto"
 FILES: Final = {
     (FormatName.AVRO, CLICKS): "click.avsc",
     (FormatName.AVRO, PROFILES): "profile.avsc",

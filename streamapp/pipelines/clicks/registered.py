@@ -15,6 +15,7 @@ from streamapp.formats.registered import RegisteredData
 from streamapp.formats.serde import Translated
 from streamapp.kafka.record import Envelope, Record, Result, Stamped
 from streamapp.pipelines.clicks.formats import sides
+from streamapp.pipelines.clicks.result_schemas import result_schemas
 from streamapp.pipelines.clicks.settings import CLICKS, JOINED, PROFILES, UNMATCHED
 
 __all__ = ["bare", "clicks", "framed", "joined", "profiles", "unframed", "unmatched"]
@@ -22,22 +23,22 @@ __all__ = ["bare", "clicks", "framed", "joined", "profiles", "unframed", "unmatc
 
 def _data(topic: str, format_: Format, *, written: bool = False) -> RegisteredData | None:
     """Return what a topic is in the wire format; None = it is not."""
-    if settings.is_bare(topic) or not isinstance(format_, Avro | Protobuf):
+    setting = JOINED if written else topic
+    if not settings.registry_url or setting in settings.bare or not isinstance(format_, Avro | Protobuf):
         return None
     data = RegisteredData(format_, settings.topic(topic))
     app.declared.registered[data] = written
     return data
 
 
-def _results() -> Sequence[RegisteredData | None]:
-    """Return what results and unmatched clicks are in the wire format."""
-    if settings.is_bare(JOINED):
-        return None, None
+def _results() -> tuple[RegisteredData | None, RegisteredData | None]:
     try:
-        formats = sides.formats()
+        made = result_schemas(sides.clicks.part, sides.profiles.part) if settings.registry_url else None
     except StreamappError as exc:
         raise SystemExit(f"streamapp: {exc}") from None
-    return [_data(topic, formats[topic], written=True) for topic in (JOINED, UNMATCHED)]
+    if made is None:
+        return None, None
+    return _data(JOINED, made.joined, written=True), _data(UNMATCHED, made.unmatched, written=True)
 
 
 clicks, profiles = _data(CLICKS, sides.clicks.format), _data(PROFILES, sides.profiles.format)
@@ -69,7 +70,8 @@ def _told(data: RegisteredData, one: Stamped) -> Stamped:
     """Return what a result is sent with."""
     if not data.headers and not any(tells_format(name) for name, _ in one.headers):
         return one
-    return Envelope(one.key, one.timestamp, [*headers_of_result(one.headers, data.name), *data.headers], one)
+    own = headers_of_result(one.headers, data.name)
+    return Envelope(one.key, one.timestamp, [*own, *data.headers], one)
 
 
 def unframed(data: RegisteredData | None, result: Record) -> bytes:

@@ -49,6 +49,12 @@ class ClickSettings(Settings):
         "", str, "of clicks: x.avsc[,EARLIER.avsc], x.proto[:MESSAGE] or MODULE:CLASS (default: that of the demo)"
     )
     profile_schema: str = setting("", str, "of profiles, likewise")
+    key_format: FormatName | None = setting(
+        None,
+        values.one_of([*FormatName]),
+        f"of the keys of {CLICKS} and {PROFILES}: {', '.join(FormatName)} (default: text)",
+    )
+    key_schema: str = setting("", str, "of these keys, as CLICK_SCHEMA (default: a string)")
     bare: tuple[str, ...] = setting(
         (),
         values.some_of([CLICKS, PROFILES, JOINED]),
@@ -62,10 +68,6 @@ class ClickSettings(Settings):
                 f"{PREFIX}JOINED_TOPIC={self.joined_topic}: the results need a topic of their own, and that one has "
                 "other records"
             )
-
-    def is_bare(self, name: str) -> bool:
-        """Return whether the Avro or Protobuf of a topic, named without the prefix, is in no registry's wire format."""
-        return not self.registry_url or (JOINED if name == UNMATCHED else name) in self.bare
 
     def topic(self, name: str) -> str:
         """Return the full name of a topic: of the joined one as it was set, of the others with the prefix."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 from typing import Any
 
 from faust.types import TP
@@ -177,6 +178,14 @@ def test_a_redriven_record_is_for_the_join_that_had_put_it_out_and_the_others_ha
     headers = [(), marked(b"a"), marked(b"b", "join mine"), marked(b"c", "join other"), [(HEADER, b"none of ours")]]
     records: list[Any] = [Arrived(b"k", b"v", 0, number, one) for number, one in enumerate(headers)]
     batch = Merged([TP("t", 0)], [0] * len(records), records)
-    assert [one.offset for one in meant_for(batch, "join mine")] == [0, 1, 2, 4]
-    assert [one.offset for one in meant_for(Batch(TP("t", 0), records))] == [0, 1, 4]
-    assert meant_for(batch.part(0, 2), "join mine").records == records[:2]
+    joins: list[Any] = [SimpleNamespace(title="join mine"), SimpleNamespace(title="join other")]
+    assert [one.offset for one in meant_for(batch, joins, "join mine")] == [0, 1, 2, 4]
+    assert [one.offset for one in meant_for(Batch(TP("t", 0), records), joins)] == [0, 1, 4]
+    assert meant_for(batch.part(0, 2), joins, "join mine").records == records[:2]
+
+
+def test_a_redriven_record_for_a_join_that_is_not_there_any_more_is_for_all() -> None:
+    records: list[Any] = [Arrived(b"k", b"v", 0, 0, marked(b"a", "join of before"))]
+    joins: list[Any] = [SimpleNamespace(title="join mine")]
+    assert len(meant_for(Batch(TP("t", 0), records), joins, "join mine")) == 1
+    assert len(meant_for(Batch(TP("t", 0), records), joins)) == 1
