@@ -1,9 +1,10 @@
 """Scans: rows of a partition read page by page from one snapshot, so that no join waits for it.
 
 A page is read in a thread, some rows at a time; then the thread rests three times as long as it has read, for the
-interpreter's lock goes to one thread at a time: a worker that is busy has three quarters of it left. A scan that nobody goes on with is over after a while, and the scans at once are
-bounded: for a snapshot a store keeps what was changed since. So is what waits for the thread: each scan waits once, and
-a page whose time is up while it waits has some rows only.
+interpreter's lock goes to one thread at a time: a worker that is busy has three quarters of it left. A scan that nobody
+goes on with is over after a while, and the scans at once are bounded: for a snapshot a store keeps what was changed
+since. So is what waits for the thread: each scan waits once, and a page whose time is up while it waits has some rows
+only.
 """
 
 from __future__ import annotations
