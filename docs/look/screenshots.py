@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
+#: A busy machine takes its time.
+PATIENCE_MS = 120_000
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 HERE = Path(__file__).parent
 
@@ -15,21 +18,25 @@ HERE = Path(__file__).parent
 def main(url: str) -> None:
     """Take them all, once the page has some minutes of history to show."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         for scheme in ("light", "dark"):
             page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+            page.set_default_timeout(PATIENCE_MS)
             page.goto(url)
             page.wait_for_selector("body[data-group]")
             page.wait_for_selector("[data-table]")
             page.wait_for_selector(".rate:not(:empty)")
             page.screenshot(path=HERE / f"{scheme}.png")
             if scheme == "light":
+                # Or it would be across the middle of what is higher than the window.
+                page.locator("header").evaluate("(header) => { header.style.position = 'static'; }")
                 page.locator("#lag-section").screenshot(path=HERE / "lag.png")
                 page.locator("button.reason").first.click()
                 page.locator("dialog button.explain").first.click()
                 page.wait_for_selector(".because")
                 page.screenshot(path=HERE / "explained.png")
         phone = browser.new_page(viewport={"width": 390, "height": 844})
+        phone.set_default_timeout(PATIENCE_MS)
         phone.goto(url)
         phone.wait_for_selector("body[data-group]")
         phone.screenshot(path=HERE / "phone.png")
