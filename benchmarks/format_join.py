@@ -21,7 +21,7 @@ from benchmarks.workload import Input, Record, Workload
 from streamapp.embedded_kafka import EmbeddedKafka
 from streamapp.formats import Avro, Format, Json, MessagePack, Protobuf
 from streamapp.formats.named import FormatName
-from streamapp.pipelines.clicks import avro_results
+from streamapp.pipelines.clicks.result_schemas import result_schemas
 
 __all__ = ["FORMATS", "FormatStreamapp", "FormatWorkload", "rates", "table"]
 
@@ -38,7 +38,8 @@ def _format(kind: FormatName, message: str) -> Format:
         case FormatName.PROTOBUF:
             return Protobuf(SCHEMAS / "clicks.proto", message)
         case FormatName.AVRO if message == "Joined":
-            return avro_results.joined(Avro(SCHEMAS / "click.avsc"), Avro(SCHEMAS / "profile.avsc"))
+            results = result_schemas(Avro(SCHEMAS / "click.avsc"), Avro(SCHEMAS / "profile.avsc"))
+            return results.joined if results else Json()
         case FormatName.AVRO:
             return Avro(SCHEMAS / f"{message.lower()}.avsc")
         case _:

@@ -56,7 +56,13 @@ def produce(bootstrap: str, rate: int, number: int) -> None:
             ip = f"10.0.{rng.randrange(8)}.{rng.randrange(250)}"
             amount = rng.randrange(1, 9_999) / 100
             value = f'{{"transaction_id":"t{order}","account":"{account}","ip":"{ip}","amount":{amount}}}'
-            client.produce("transactions", value.encode(), account.encode())
+            while True:
+                try:
+                    client.produce("transactions", value.encode(), account.encode())
+                except BufferError:  # the broker does not take so many: it falls behind the rate
+                    client.poll(0.05)
+                else:
+                    break
         sent = due
         client.poll(0)
         time.sleep(TURN_S)

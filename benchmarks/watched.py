@@ -4,8 +4,9 @@ python -m benchmarks.watched --to watched.json
 
 The same clicks are joined again and again by a new worker, by turns with and without who looks at it: `--tabs` pages,
 each in a browser of its own so that the worker has a stream for each, and a scrape of ``/metrics`` each second, as
-Prometheus makes it. Browsers are elsewhere as a rule; here they run with the lowest priority. Wants the extra dev, and
-chromium.
+Prometheus makes it. Browsers are elsewhere as a rule; here they run with the lowest priority, and still take what they
+take of the machine. With `--streams` what the pages read is read by a program that draws nothing: that is what the
+worker has to do with it. Wants the extra dev, and chromium.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ import multiprocessing
 import shutil
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from http.client import HTTPException
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Final
@@ -59,7 +63,7 @@ class Look:
     """How a worker was looked at.
 
     Args:
-        snapshots: that each page has shown.
+        snapshots: that each page has shown, or each stream brought.
         scrapes: of its metrics.
         slowest_ms: that a scrape took.
     """
@@ -85,14 +89,16 @@ class Watched:
         )
 
 
-def measure(runner: Runner, streamapp: Streamapp, load: Workload, rounds: int, tabs: int, nice: int = NICE) -> Watched:
-    """Join the clicks so often with and without pages and scrapes, which have a priority."""
+def measure(
+    runner: Runner, streamapp: Streamapp, load: Workload, rounds: int, tabs: int, streams: int = 0, nice: int = NICE
+) -> Watched:
+    """Join the clicks so often with and without pages, streams and scrapes, which have a priority."""
     found = Watched([], [], [])
     runner.warm_up(streamapp, load)
     for number in range(rounds):
         for watched in (False, True) if number % 2 == 0 else (True, False):
             if watched:
-                with looking(tabs, nice) as (port, looks):
+                with looking(tabs, streams, nice) as (port, looks):
                     peer = dataclasses.replace(streamapp, name="watched", settings={"STREAMAPP_WEB_PORT": f"{port}"})
                     found.watched.append(runner.run(peer, load))
                 found.looks.extend(looks)
@@ -103,12 +109,13 @@ def measure(runner: Runner, streamapp: Streamapp, load: Workload, rounds: int, t
 
 
 @contextmanager
-def looking(tabs: int, nice: int) -> Iterator[tuple[int, list[Look]]]:
+def looking(tabs: int, streams: int = 0, nice: int = NICE) -> Iterator[tuple[int, list[Look]]]:
     """Look at the worker that will have a port, until the end of the `with`; then the list has how it was looked at."""
     context, port = multiprocessing.get_context("spawn"), free_port()
     results: multiprocessing.Queue[Look] = context.Queue()
     ready, over = context.Event(), context.Event()
-    process = context.Process(target=look, args=(f"http://127.0.0.1:{port}", tabs, nice, ready, over, results))
+    told = (f"http://127.0.0.1:{port}", tabs, streams, nice, ready, over, results)
+    process = context.Process(target=look, args=told)
     process.start()
     try:
         if not ready.wait(PATIENCE_S):
@@ -124,8 +131,10 @@ def looking(tabs: int, nice: int) -> Iterator[tuple[int, list[Look]]]:
             process.kill()
 
 
-def look(url: str, tabs: int, nice: int, ready: Event, over: Event, results: multiprocessing.Queue[Look]) -> None:
-    """Open the page in so many tabs once a worker answers, and scrape its metrics, until it is over."""
+def look(
+    url: str, tabs: int, streams: int, nice: int, ready: Event, over: Event, results: multiprocessing.Queue[Look]
+) -> None:
+    """Open the page in so many tabs, and so many streams, once a worker answers, and scrape its metrics."""
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
@@ -135,9 +144,13 @@ def look(url: str, tabs: int, nice: int, ready: Event, over: Event, results: mul
             process.nice(nice)
         ready.set()
         if _answers(url, over):
+            counts = [Counter[str]() for _ in range(streams)]
+            for count in counts:
+                threading.Thread(target=_listen, args=(url, count), daemon=True).start()
             times = list(_looks(url, pages, over))
-            snapshots: list[int] = [page.evaluate("() => globalThis.seen ?? 0") for page in pages]
-            results.put(Look(snapshots, len(times), round(max(times, default=0.0), 1)))
+            shown: list[int] = [page.evaluate("() => globalThis.seen ?? 0") for page in pages]
+            brought = [count["worker"] for count in counts]
+            results.put(Look([*shown, *brought], len(times), round(max(times, default=0.0), 1)))
         browser.close()
 
 
@@ -150,6 +163,14 @@ def _answers(url: str, over: Event) -> bool:
         except OSError:
             continue
     return False
+
+
+def _listen(url: str, count: Counter[str]) -> None:
+    """Read what a page reads, until the worker ends, and count the events."""
+    with suppress(OSError, HTTPException), urllib.request.urlopen(f"{url}/api/live", timeout=PATIENCE_S) as events:  # noqa: S310
+        for line in events:
+            if line.startswith(b"event: "):
+                count[line.removeprefix(b"event: ").decode().strip()] += 1
 
 
 def _looks(url: str, pages: Sequence[Page], over: Event) -> Iterator[float]:
@@ -181,7 +202,8 @@ async def run(options: argparse.Namespace) -> None:
             topics.warm_up()
             runner = Runner(topics, kafka.pid, Path(directory))
             load = Workload(options.users, options.clicks)
-            found = await asyncio.to_thread(measure, runner, Streamapp(bin_), load, options.rounds, options.tabs)
+            many = (options.rounds, options.tabs, options.streams)
+            found = await asyncio.to_thread(measure, runner, Streamapp(bin_), load, *many)
     print(found, flush=True)
     if options.to:
         about = dataclasses.asdict(About.now(COMMAND, bin_))
@@ -197,4 +219,5 @@ if __name__ == "__main__":
     parser.add_argument("--users", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tabs", type=int, default=5)
+    parser.add_argument("--streams", type=int, default=0)
     asyncio.run(run(parser.parse_args()))

@@ -21,6 +21,7 @@ def main(url: str) -> None:
             page.goto(url)
             page.wait_for_selector("body[data-group]")
             page.wait_for_selector("[data-table]")
+            page.wait_for_selector(".rate:not(:empty)")
             page.screenshot(path=HERE / f"{scheme}.png")
             if scheme == "light":
                 page.locator("#lag-section").screenshot(path=HERE / "lag.png")

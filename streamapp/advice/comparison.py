@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from streamapp.advice.costs import reach
+from streamapp.advice.reasons import Reason
 from streamapp.advice.results import What
 from streamapp.advice.stretch import EMPTY, Asked, Part, Reader, StretchError
 from streamapp.advice.subject import Subject
@@ -88,10 +89,10 @@ class Comparison(msgspec.Struct, frozen=True):
     #: Results by kind: same, changed, only_a, only_b; and some of those that differ.
     results: dict[str, int]
     samples: dict[str, list[ResultTold]]
-    #: Records of the stretch that are not taken in, by why; the same in both.
-    refused: dict[str, int]
+    #: Records of the stretch that are not taken in, the same in both.
+    refused: list[Reason]
     #: Those without an event time.
-    bad: dict[str, int]
+    bad: list[Reason]
     stretch: list[PartTold]
     #: Records that were read, also from before the stretch.
     records: int
@@ -137,8 +138,8 @@ def compared(trial: Trial, a: Join[Any], b: Join[Any]) -> Comparison:
         moved=list(map(_moved, trial.moved())),
         results={kind.value: difference.counts[kind] for kind in Kind},
         samples={kind.value: list(map(_result, changes)) for kind, changes in difference.samples.items()},
-        refused=dict(trial.refused.most_common()),
-        bad=dict(trial.bad.most_common()),
+        refused=trial.refused.told(),
+        bad=trial.bad.told(),
         stretch=parts,
         records=trial.read,
         seconds=round(trial.seconds, 3),

@@ -12,7 +12,7 @@ from streamapp.windows.sessions import Sessions
 from streamapp.windows.time_windows import TimeWindows
 from streamapp.windows.windowed_aggregate import WindowedAggregate
 
-__all__ = ["ROW_BYTES", "Held", "Wait", "grace_of", "held", "reach", "waits"]
+__all__ = ["ROW_BYTES", "Held", "Wait", "grace_of", "held", "may_have_grace", "reach", "waits"]
 
 #: What a row has besides its key and its value, about: times, offset, number, lengths.
 ROW_BYTES: Final = 25
@@ -42,6 +42,11 @@ def grace_of(join: Join[Any] | None) -> int | None:
         return join.joins[0].grace
     found: int | None = getattr(join, "grace", None)
     return found
+
+
+def may_have_grace(join: Join[Any] | None) -> bool:
+    """Return whether a join may have a grace; of tables alone nothing is late, and nothing waits."""
+    return join is None or isinstance(join, NWayJoin) or hasattr(join, "grace")
 
 
 def waits(join: Join[Any] | None, grace: int) -> Sequence[Wait]:

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from streamapp.advice.reasons import Why
 from streamapp.formats.format import Format
 from streamapp.formats.undecodable import Undecodable
 from streamapp.joins import Record
@@ -25,7 +26,11 @@ _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class BadTime(ValueError):
-    """A record without an event time; the text says why."""
+    """A record without an event time: says why."""
+
+    def __init__(self, kind: str, error: object) -> None:
+        super().__init__(error)
+        self.why = Why(kind, str(error))
 
 
 class Stamped(msgspec.Struct, frozen=True, gc=False):
@@ -62,13 +67,19 @@ class EventTime:
             return record, None
         if record.value is None:  # what deletes a row has no field
             return record, record.timestamp
-        headers = record.headers
+        headers, found = record.headers, self.format_of(record.tp.topic)
         try:
-            found = self.format_of(record.tp.topic)
-            value = record.value if found is None else found.to_json(record.value, headers)
-            time = event_time(field_of(_fields(value), self.field), self.field, self.unit)
-        except (Undecodable, msgspec.DecodeError, ValueError, RecursionError) as exc:
-            raise BadTime(str(exc)) from None
+            fields = _fields(record.value if found is None else found.to_json(record.value, headers))
+        except (Undecodable, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+            raise BadTime("unreadable value", exc) from None
+        try:
+            field = field_of(fields, self.field)
+        except ValueError as exc:
+            raise BadTime("no field with the event time", exc) from None
+        try:
+            time = event_time(field, self.field, self.unit)
+        except ValueError as exc:
+            raise BadTime("no event time in the field", exc) from None
         return Stamped(record.key, record.value, time, record.offset, headers), record.timestamp
 
 

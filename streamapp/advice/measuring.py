@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from typing import Any, Final
 
-from streamapp.advice.costs import ROW_BYTES, held, waits
+from streamapp.advice.costs import ROW_BYTES, held, may_have_grace, waits
 from streamapp.advice.event_time import odd
+from streamapp.advice.reasons import Reasons, Why
 from streamapp.advice.report import (
     SHARES,
     Advice,
-    Bad,
     DistanceAdvice,
     Grace,
     JoinAdvice,
@@ -29,17 +29,19 @@ from streamapp.advice.subject import Subject
 from streamapp.advice.taking import Taken, Taking
 from streamapp.joins import IdleTimeout, Side, StreamStreamJoin, Wall
 from streamapp.joins.clock import END
+from streamapp.joins.corrections import mark_of
 from streamapp.measures.distances import Distances
 from streamapp.measures.lateness import Lateness, Measured
 from streamapp.measures.traffic import Traffic
 
 __all__ = ["Measuring", "wall_at"]
 
-#: Of one topic, what has to be known of a worker that reads it live.
+#: What has to be known of several topics, of records that were sent once more, and of an idle timeout.
 SEVERAL: Final = (
     "topics are merged by their event times, as by a worker that reads them again; live, the side that comes later is "
     "late by so much more, which only records tell that have their event time in a field (--timestamp)"
 )
+REDRIVEN: Final = Why("redriven", "it was sent once more (streamapp redrive), and is not late as others are")
 NO_ARRIVAL: Final = (
     "{name}: its idle timeout is not counted: when records came is known only where their event time is a field "
     "(--timestamp) and not their timestamp"
@@ -103,7 +105,8 @@ class Measuring:
     def __post_init__(self) -> None:
         self._topics: dict[str, _Topic] = {}
         self._joins: list[JoinAdvice] = []
-        self._bad: dict[tuple[str, bool], Bad] = {}
+        #: Records without an event time, and those that have an odd one.
+        self.bad, self.odd = Reasons(), Reasons()
         self._records = 0
         self._seconds = 0.0
         self._notes: dict[str, None] = {}
@@ -119,7 +122,8 @@ class Measuring:
         return Advice(
             topics=[topic.told(name) for name, topic in self._topics.items()],
             joins=self._joins,
-            bad=list(self._bad.values()),
+            bad=self.bad.told(),
+            odd=self.odd.told(),
             records=self._records,
             seconds=round(self._seconds, 3),
             records_per_s=round(self._records / self._seconds) if self._seconds else 0,
@@ -133,14 +137,6 @@ class Measuring:
     def note(self, text: str) -> None:
         """Say what has to be known."""
         self._notes[text] = None
-
-    def bad(self, taken: Taken, why: str, *, measured: bool) -> None:
-        """Count a record whose time is bad, or odd."""
-        known = self._bad.get((why, measured))
-        if known is None:
-            self._bad[why, measured] = Bad(why, 1, *taken.place, measured)
-        else:
-            self._bad[why, measured] = Bad(why, known.records + 1, known.topic, known.partition, known.offset, measured)
 
     def topic(self, name: str, wall: Wall) -> _Topic | None:
         """Return what is measured of a topic; None if it was measured already."""
@@ -175,7 +171,7 @@ class _Subject:
         self._ahead = [0, 0]
         #: By partition, when the last record came (ms), as far as that is known.
         self._came_last: dict[int, int] = {}
-        self._refused: Counter[str] = Counter()
+        self._refused = Reasons()
         self._read()
 
     def _read(self) -> None:
@@ -194,28 +190,33 @@ class _Subject:
             measuring.note(NO_ARRIVAL.format(name=subject.name))
         for group in taking.groups():
             idle: dict[int, IdleTimeout] = {}
-            last = None
+            last, redriven = None, False
             for taken in taking.take(group, measuring.asked):
                 if taken.came is not last:
-                    last = taken.came
-                    self._came(taken)
+                    last, redriven = taken.came, mark_of(taken.came.record) is not None
+                    self._came(taken, redriven=redriven)
+                if redriven:
+                    continue
                 if taken.record is None:
-                    if not taken.came.bad:
-                        self._refused[taken.why] += 1
+                    if taken.why is not None and taken.came.bad is None:
+                        self._refused.add(taken.why, taken.place)
                 else:
                     self._taken(taken, idle)
 
-    def _came(self, taken: Taken) -> None:
+    def _came(self, taken: Taken, *, redriven: bool) -> None:
         """Take in a record as it came, once, whatever a join makes of it."""
         measuring, came = self._measuring, taken.came
         measuring.read()
-        if came.bad:
-            measuring.bad(taken, came.bad, measured=False)
+        if redriven:
+            measuring.bad.add(REDRIVEN, taken.place)
+            return
+        if came.bad is not None:
+            measuring.bad.add(came.bad, taken.place)
             return
         if measuring.arrival and came.arrival is not None and came.arrival > self._wall.now:
             self._wall.set(came.arrival, self._wall.limit - self._wall.now)
         if strange := odd(came.record.timestamp):
-            measuring.bad(taken, strange, measured=True)
+            measuring.odd.add(Why(strange, str(came.record.timestamp)), taken.place)
         if (alone := self._alone.get(came.tp.topic)) is not None:
             alone.see(taken)
 
@@ -260,7 +261,7 @@ class _Subject:
         if timestamp > self._wall.limit:
             return
         ends[source] = max(ends.get(source, timestamp), timestamp)
-        if self._measuring.arrival and len(ends) > 1:
+        if self._measuring.arrival and ends.keys() >= set(Side):
             ahead = ends[Side.LEFT] - ends[Side.RIGHT]
             self._ahead = [max(self._ahead[0], ahead), max(self._ahead[1], -ahead)]
 
@@ -275,10 +276,11 @@ class _Subject:
         present = None
         if self._grace is not None:
             present = self._costs(None, self._grace, whole.late, duration)
+        histogram = whole.histogram
         graces = [
-            self._costs(str(share), grace, whole.histogram.count - whole.histogram.within(grace), duration)
-            for share in SHARES
-            if (grace := whole.histogram.holds(share)) >= 0
+            self._costs(str(share), grace, histogram.count - histogram.within(grace), duration)
+            for share in (SHARES if may_have_grace(subject.join) else ())
+            for grace in [histogram.holds(share)]
         ]
         return JoinAdvice(
             name=subject.name,
@@ -289,7 +291,7 @@ class _Subject:
             graces=graces,
             distances=None if self._distances is None else _distances(self._distances, subject.join),
             skew=self._skew() if len(set(names)) == len(Side) and subject.clocked.issuperset(Side) else None,
-            refused=dict(self._refused.most_common()),
+            refused=self._refused.told(),
         )
 
     def _by_side(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from streamapp.advice.reasons import Reason
 from streamapp.measures.histogram import DurationHistogram, Share
 from streamapp.measures.lateness import Dragger, Measured
 
@@ -14,7 +15,6 @@ __all__ = [
     "SHARES",
     "Advice",
     "Ahead",
-    "Bad",
     "Bar",
     "DistanceAdvice",
     "Early",
@@ -80,17 +80,6 @@ class LatenessAdvice(msgspec.Struct, frozen=True):
     beyond: int
     furthest: Ahead | None
     early: list[Early]
-
-
-class Bad(msgspec.Struct, frozen=True):
-    """Records that were not measured, or whose times are odd: why, how many, and the first of them."""
-
-    why: str
-    records: int
-    topic: str
-    partition: int
-    offset: int
-    measured: bool
 
 
 class PartAdvice(msgspec.Struct, frozen=True):
@@ -191,8 +180,8 @@ class JoinAdvice(msgspec.Struct, frozen=True):
     graces: list[Grace]
     distances: DistanceAdvice | None
     skew: Skew | None
-    #: Records that the join does not take in, by why.
-    refused: dict[str, int]
+    #: Records that the join does not take in.
+    refused: list[Reason]
 
 
 class Advice(msgspec.Struct, frozen=True):
@@ -200,7 +189,9 @@ class Advice(msgspec.Struct, frozen=True):
 
     topics: list[TopicAdvice]
     joins: list[JoinAdvice]
-    bad: list[Bad]
+    #: Records without an event time, which are not measured; and those that have an odd one, and are.
+    bad: list[Reason]
+    odd: list[Reason]
     records: int
     seconds: float
     records_per_s: int

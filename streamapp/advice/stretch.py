@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, Self
 
 from streamapp.advice.event_time import BadTime, EventTime
+from streamapp.advice.reasons import Why
 from streamapp.errors import StreamappError
 from streamapp.joins import Record, Wall
 from streamapp.joins.clock import BEGINNING
@@ -78,7 +79,7 @@ class Came(NamedTuple):
     record: Record
     arrival: int | None
     #: Why it has no event time; it is not measured and not joined then.
-    bad: str = ""
+    bad: Why | None = None
 
 
 class Reader:
@@ -156,7 +157,7 @@ class Reader:
         try:
             return Came(logged.tp, *self._time.of(logged))
         except BadTime as exc:
-            return Came(logged.tp, logged, logged.timestamp, str(exc))
+            return Came(logged.tp, logged, logged.timestamp, exc.why)
 
     def _starts(self, asked: Asked, bounds: dict[TP, tuple[int, int]]) -> dict[TP, int]:
         """Return the offsets at which a stretch starts in partitions that have these bounds."""

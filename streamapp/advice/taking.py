@@ -10,10 +10,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from streamapp.advice.reasons import Why
 from streamapp.advice.stretch import Asked, Came, Part, Reader, StretchError, in_order
 from streamapp.advice.subject import Subject, made_of
 from streamapp.formats.undecodable import Undecodable
@@ -25,6 +26,8 @@ from streamapp.runtime.topics import Rekeyed
 
 __all__ = ["Group", "Parts", "Taken", "Taking"]
 
+#: What a refusal is counted as that does not say of what kind it is.
+REFUSED: Final = "refused"
 #: By topic that is read, its parts.
 Parts = Mapping[str, list[Part]]
 
@@ -57,7 +60,7 @@ class Taken(NamedTuple):
     came: Came
     #: Whether it is in the stretch itself, and not before it.
     counts: bool
-    why: str = ""
+    why: Why | None = None
 
     @property
     def place(self) -> Place:
@@ -184,8 +187,10 @@ class Taking:
                         partition = rekeying.partition(one)
                     joined = self._located(one, came) if self.whole else one
                     yield Taken(0 if self.subject.whole else partition, each.source, joined, came, counts)
-            except (Refused, Undecodable) as refused:
-                yield Taken(partition, each.source, None, came, counts, str(refused))
+            except Refused as refused:
+                yield Taken(partition, each.source, None, came, counts, Why(refused.cause or REFUSED, str(refused)))
+            except Undecodable as exc:
+                yield Taken(partition, each.source, None, came, counts, Why(exc.reason, str(exc)))
 
     def _located(self, record: Record, came: Came) -> Record:
         offset = came.record.offset * self.reader.partitions(came.tp.topic) + came.tp.partition

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+from streamapp.advice.reasons import Reasons
 from streamapp.advice.results import Result, What, told
 from streamapp.advice.stretch import Asked
 from streamapp.advice.taking import Taken, Taking
@@ -193,10 +194,9 @@ class Trial:
         self.since = 1 << 62
         self._runs = (_Run(self, 0, a), _Run(self, 1, b))
         self._pending = _waiting(a)
-        #: By source, the records of the stretch, and how many could not be taken in, or have no event time.
+        #: By source, the records of the stretch; and those that could not be taken in, or have no event time.
         self.taken: Counter[int] = Counter()
-        self.refused: Counter[str] = Counter()
-        self.bad: Counter[str] = Counter()
+        self.refused, self.bad = Reasons(), Reasons()
         #: Records that were read, also from before the stretch.
         self.read = 0
         self.seconds = 0.0
@@ -274,8 +274,8 @@ class Trial:
 
     def _usable(self, taken: Taken) -> bool:
         if taken.record is None:
-            if taken.counts:
-                (self.bad if taken.came.bad else self.refused)[taken.why] += 1
+            if taken.counts and taken.why is not None:
+                (self.refused if taken.came.bad is None else self.bad).add(taken.why, taken.place)
             return False
         if taken.counts:
             self.taken[taken.source] += 1

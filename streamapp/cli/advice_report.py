@@ -7,7 +7,6 @@ from typing import Final
 
 from streamapp.advice.report import (
     Advice,
-    Bad,
     DistanceAdvice,
     Grace,
     JoinAdvice,
@@ -16,7 +15,7 @@ from streamapp.advice.report import (
     TopicAdvice,
 )
 from streamapp.browse.shown import moment
-from streamapp.cli.units import amount, lined_up, span
+from streamapp.cli.units import amount, lined_up, reason, span
 
 __all__ = ["told"]
 
@@ -33,8 +32,8 @@ def told(advice: Advice) -> str:
         lines += [*_topic(topic), ""]
     for join in advice.joins:
         lines += [*_join(join), ""]
-    if advice.bad:
-        lines += [*map(_bad, advice.bad), ""]
+    lines += [f"not measured: {reason(one)}" for one in advice.bad]
+    lines += [f"measured all the same: {reason(one)}" for one in advice.odd]
     lines += [f"note: {note}" for note in advice.notes]
     lines.append(f"read {advice.records:,} records in {advice.seconds:,.1f} s, {advice.records_per_s:,}/s")
     return "\n".join(lines)
@@ -68,8 +67,11 @@ def _join(join: JoinAdvice) -> Iterator[str]:
     yield from _lateness(late)
     for topic, side in join.sides.items():
         yield f"  {topic}: {side.behind:,} of {side.records:,} behind, at most {span(side.at_most_ms['100 %'])}"
-    yield ""
-    yield from _graces(join)
+    if join.present is None and join.declared:
+        yield "  no record is late: there is no grace"
+    if join.graces:
+        yield ""
+        yield from _graces(join)
     if join.distances is not None:
         yield ""
         yield from _distances(join.distances)
@@ -78,8 +80,8 @@ def _join(join: JoinAdvice) -> Iterator[str]:
     if late.early or late.future:
         yield ""
         yield from _early(late)
-    for why, count in join.refused.items():
-        yield f"  not taken in: {count:,}: {why}"
+    for one in join.refused:
+        yield f"  not taken in: {reason(one)}"
 
 
 def _lateness(late: LatenessAdvice) -> Iterator[str]:
@@ -88,14 +90,14 @@ def _lateness(late: LatenessAdvice) -> Iterator[str]:
     for bar in late.histogram:
         before += bar.records
         name = "nothing" if not bar.up_to_ms else f"up to {span(bar.up_to_ms)}"
-        share = f"{100 * before // late.records}" if before == late.records else _share(before / late.records)
+        share = _share(before / late.records)
         rows.append((f"  {name}", f"{bar.records:,}", f"{share} %", _bar(bar.records, most)))
     yield from lined_up(rows, (0, 3))
 
 
 def _share(part: float) -> str:
     """Return a share of less than all in per cent, cut off: it is not told as all."""
-    return f"{int(part * 1_000_000) / 10_000:.4g}" if part < 1 else "100"
+    return f"{int(part * 1_000_000) / 10_000:.6g}" if part < 1 else "100"
 
 
 def _bar(count: int, most: int) -> str:
@@ -109,8 +111,8 @@ def _graces(join: JoinAdvice) -> Iterator[str]:
     heads = [wait.what.upper() for wait in graces[0].waits]
     rows = [("  A GRACE OF", "KEEPS", "LATE", *(f"{head} AFTER" for head in heads), "HOLDS ON AVERAGE", "AT MOST")]
     for grace in graces:
-        late = join.lateness.records - grace.late
-        keeps = grace.share or f"{_share(late / join.lateness.records)} % (now)"
+        kept = join.lateness.records - grace.late
+        keeps = grace.share or f"{_share(kept / join.lateness.records)} % (now)"
         average, most = _held(grace)
         waits = (span(wait.ms) for wait in grace.waits)
         rows.append((f"  {span(grace.grace_ms)}", keeps, f"{grace.late:,}", *waits, average, most))
@@ -179,8 +181,3 @@ def _early(late: LatenessAdvice) -> Iterator[str]:
             for one in late.early
         ]
         yield from lined_up(rows)
-
-
-def _bad(bad: Bad) -> str:
-    what = "have an odd time, and are measured" if bad.measured else "are not measured: they have no event time"
-    return f"{bad.records:,} records {what}, the first {bad.topic}[{bad.partition}]@{bad.offset}: {bad.why}"

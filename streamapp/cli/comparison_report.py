@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from streamapp.advice.comparison import Comparison, ResultTold, Sample
-from streamapp.cli.units import amount, lined_up, span
+from streamapp.cli.units import amount, lined_up, reason, span
 from streamapp.measures.differences import Kind
 
 __all__ = ["told"]
@@ -47,8 +47,7 @@ def _lines(comparison: Comparison) -> Iterator[str]:
     for kind, name in KINDS.items():
         yield f"    {name}: {comparison.results[kind]:,}"
         yield from (f"      {_result(one)}" for one in comparison.samples.get(kind, ()))
-    for why, count in {**comparison.refused, **comparison.bad}.items():
-        yield f"  not taken in by either: {count:,}: {why}"
+    yield from (f"  not taken in by either: {reason(one)}" for one in (*comparison.refused, *comparison.bad))
     yield ""
     for part in comparison.stretch:
         before = f", read from {part.begin:,}" if part.begin < part.start else ""

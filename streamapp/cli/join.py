@@ -9,14 +9,13 @@ from typing import Any, Final
 import click
 
 from streamapp.application import App
-from streamapp.cli.formats import BARE
+from streamapp.cli.formats import BARE, KEY_FORMAT, KEY_SCHEMA, OBJECT_FORMAT
 from streamapp.cli.group import Command
 from streamapp.cli.join_options import JoinOptions, check_options
 from streamapp.cli.ready_made import duration, made_for, run
 from streamapp.formats.content import json_of
 from streamapp.formats.fields import Field
 from streamapp.formats.key_forms import key_form
-from streamapp.formats.named import FormatName
 from streamapp.formats.undecodable import Reason
 from streamapp.joins import How, Record, Refused
 from streamapp.reset.where import WhereType
@@ -25,7 +24,6 @@ from streamapp.topology import JoinDeclaration, JoinError, Topic
 __all__ = ["declare", "join"]
 
 SIDES: Final = ("left", "right")
-FORMAT: Final = click.Choice([name.value for name in FormatName if name is not FormatName.RAW])
 
 
 @click.command(cls=Command)
@@ -44,13 +42,17 @@ FORMAT: Final = click.Choice([name.value for name in FormatName if name is not F
 @click.option("--unmatched", help="Topic of the records that are not matched.")
 @click.option("--late", help="Topic of the records that are late.")
 @click.option("--rejected", help="Topic of those that cannot be joined; default: the dead letters.")
-@click.option("--format", "format_", type=FORMAT, help="What values are: of both sides and the results; default: json.")
-@click.option("--left-format", type=FORMAT, help="Of LEFT, instead.")
-@click.option("--right-format", type=FORMAT, help="Of RIGHT, instead.")
-@click.option("--to-format", type=FORMAT, help="Of the results, instead.")
+@click.option(
+    "--format", "format_", type=OBJECT_FORMAT, help="What values are: of both sides and the results; default: json."
+)
+@click.option("--left-format", type=OBJECT_FORMAT, help="Of LEFT, instead.")
+@click.option("--right-format", type=OBJECT_FORMAT, help="Of RIGHT, instead.")
+@click.option("--to-format", type=OBJECT_FORMAT, help="Of the results, instead.")
 @click.option("--left-schema", default="", help="Of LEFT: x.avsc, x.proto[:MESSAGE] or MODULE:CLASS.")
 @click.option("--right-schema", default="", help="Of RIGHT.")
 @click.option("--to-schema", default="", help="Of the results.")
+@KEY_FORMAT
+@KEY_SCHEMA
 @BARE
 @click.option("--create", is_flag=True, help="Make LEFT and RIGHT if they do not exist.")
 @click.option(
@@ -61,7 +63,7 @@ FORMAT: Final = click.Choice([name.value for name in FormatName if name is not F
     "are read from their beginning.",
 )
 def join(how: str, **given: Any) -> None:
-    """Join two topics of JSON objects, by a field that both have.
+    """Join two topics, of JSON objects or in a format, by a field that both have.
 
     A worker that joins each record of LEFT with the row of RIGHT that has its key; with --before, --after and --grace,
     both are streams, and pairs within the window are joined. Results are {"left": ..., "right": ...}. Both topics must
@@ -70,7 +72,7 @@ def join(how: str, **given: Any) -> None:
     options = JoinOptions(how=How(how), **given)
     check_options(options)
     app = made_for(options.to, create=options.create)
-    results = app.sink(options.to, format=options.format_of("to", app.settings))
+    results = app.sink(options.to, format=options.format_of("to", app.settings), key_format=options.key_format_of("to"))
     unmatched, late, rejected = (
         app.sink(name) if name else None for name in (options.unmatched, options.late, options.rejected)
     )
@@ -92,11 +94,16 @@ def declare(app: App, options: JoinOptions) -> JoinDeclaration[Any]:
 
 def _side(app: App, options: JoinOptions, side: str) -> Topic:
     field = Field(options.field, required=True)
-    topic = app.topic(getattr(options, side), format=options.format_of(side, app.settings))
+    topic = app.topic(
+        getattr(options, side),
+        format=options.format_of(side, app.settings),
+        key_format=options.key_format_of(side),
+    )
     if side in options.repartition:
         tombstones = side == "right" and not options.windowed
         topic = topic.rekey(field, name=field.name, tombstones=tombstones)
-    topic.check = _keyed_by(field, side)
+    if options.keys_are_the_field:
+        topic.check = _keyed_by(field, side)
     topic.keyed_by = field.name
     return topic
 

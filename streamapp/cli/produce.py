@@ -115,10 +115,10 @@ def produce(
         except ValueError as exc:
             raise click.UsageError(str(exc)) from None
         serdes = {}
-        if meant[0] == "clicks" and isinstance(settings, AppSettings):
-            serdes = traffic_serdes(settings, format_, registry_of(settings, bare=bare))
+        if isinstance(settings, AppSettings):
+            serdes = traffic_serdes(settings, made.topics, format_, registry_of(settings, bare=bare))
         elif format_:
-            raise click.UsageError("--format is for a TOPIC, or for --pipeline clicks")
+            raise click.UsageError("--format of generated traffic is for the app of this repository, without -A")
         report = produce_traffic(settings, made, options, serdes)
     click.echo(msgspec.json.encode(report) if as_json else report)
     for told in filter(None, (report.note, report.warning, report.error)):

@@ -173,12 +173,13 @@ def _formats(
 
 def _declared(settings: Settings, topic: str) -> Formats:
     if isinstance(settings, AppSettings):
-        if {settings.format, settings.click_format, settings.profile_format} <= {FormatName.JSON, None}:
+        kinds = {settings.format, settings.click_format, settings.profile_format}
+        if kinds <= {FormatName.JSON, None} and settings.key_format is None:
             return Formats()
         from streamapp.pipelines.clicks.formats import sides  # which imports the app
 
-        both = (sides.clicks, sides.profiles)
-        return next((Formats(side.format) for side in both if settings.topic(side.topic) == topic), Formats())
+        both, keys = (sides.clicks, sides.profiles), None if sides.keys is None else sides.keys.format
+        return next((Formats(side.format, keys) for side in both if settings.topic(side.topic) == topic), Formats())
     serde = current_app().declared.serdes.get(topic)
     return Formats() if serde is None else Formats(serde.value, serde.key)
 

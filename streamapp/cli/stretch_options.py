@@ -114,8 +114,10 @@ def stretch(command: F) -> F:
 
 def connect(app: App) -> None:
     """Have what the app declares of topics in a registry's wire format find its schemas."""
-    registry = Registry(app.settings) if app.settings.registry_url else None
-    for serde in app.declared.serdes.values():
-        for format_ in (serde.value, serde.key):
-            if registry is not None and isinstance(format_, RegisteredData):
-                format_.connect(registry, blocks=True)
+    if not app.settings.registry_url:
+        return
+    registry, declared = Registry(app.settings), app.declared
+    formats = [format_ for serde in declared.serdes.values() for format_ in (serde.value, serde.key)]
+    for data in (*formats, *declared.registered):
+        if isinstance(data, RegisteredData):
+            data.connect(registry, blocks=True)

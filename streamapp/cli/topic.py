@@ -20,11 +20,12 @@ from streamapp.conditions import Condition
 from streamapp.formats import Format
 from streamapp.formats.named import FormatName
 from streamapp.kafka.log_reader import Log
-from streamapp.pipelines.clicks.settings import ClickSettings
+from streamapp.pipelines.clicks.keys import keys_of
+from streamapp.pipelines.clicks.settings import CLICKS, JOINED, PROFILES, UNMATCHED, ClickSettings
 from streamapp.reset.where import Kind, Where, WhereType
 from streamapp.settings import Settings
 
-__all__ = ["topic"]
+__all__ = ["of_clicks", "topic"]
 
 #: Records that are shown if nothing else is said.
 NEWEST: Final = 10
@@ -100,8 +101,8 @@ def topic(
     tps = partitions_of(settings, topic, partitions)
     name, registry = tps[0].topic, registry_of(settings, bare=bare)
     decoding = Decoding(
-        format_of(format_, schema, name, registry) or (None if registry else _of_clicks(settings, name)),
-        format_of(key_format, key_schema, name, registry, key=True),
+        format_of(format_, schema, name, registry) or (None if registry else of_clicks(settings, name)),
+        format_of(key_format, key_schema, name, registry, key=True) or _keys_of_clicks(settings, name),
         None if registry is None else (by_itself(name, registry), by_itself(name, registry, key=True)),
     )
     isolation = "read_uncommitted" if uncommitted else "read_committed"
@@ -114,7 +115,7 @@ def topic(
             _print(_chosen(reading, where, count, follow=follow), only_values=only_values)
 
 
-def _of_clicks(settings: Settings, topic: str) -> Format | None:
+def of_clicks(settings: Settings, topic: str) -> Format | None:
     """Return what the values of a topic of the click app are by its settings; None = it is another, or all are JSON."""
     if not isinstance(settings, ClickSettings):
         return None
@@ -124,6 +125,14 @@ def _of_clicks(settings: Settings, topic: str) -> Format | None:
     from streamapp.pipelines.clicks.formats import Sides  # with all that an app needs
 
     return {settings.topic(name): kind for name, kind in Sides.of(settings).formats().items()}.get(topic)
+
+
+def _keys_of_clicks(settings: Settings, topic: str) -> Format | None:
+    """Return what the keys of a topic of the click app are by its settings; None = it is another, or they are text."""
+    if not isinstance(settings, ClickSettings) or (keys := keys_of(settings)) is None:
+        return None
+    names = (CLICKS, PROFILES, JOINED, UNMATCHED)
+    return keys.format if topic in {settings.topic(name) for name in names} else None
 
 
 def _chosen(reading: Reading, where: Where | None, count: int | None, *, follow: bool) -> Iterator[Chosen | None]:

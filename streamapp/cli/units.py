@@ -1,11 +1,13 @@
-"""Durations, sizes and counts as a terminal shows them, and tables of them."""
+"""Durations, sizes and reasons as a terminal shows them, and tables of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["amount", "lined_up", "span"]
+from streamapp.advice.reasons import Reason
+
+__all__ = ["amount", "lined_up", "reason", "span"]
 
 SECOND_MS, MINUTE_MS, HOUR_MS, DAY_MS = 1_000, 60_000, 3_600_000, 86_400_000
 #: Up to so many of a unit it is told in it.
@@ -29,6 +31,12 @@ def amount(size: int) -> str:
     while value >= KILO and unit < len(SIZES) - 1:
         value, unit = value / KILO, unit + 1
     return f"{value:,.1f} {SIZES[unit]}" if unit else f"{size} B"
+
+
+def reason(one: Reason) -> str:
+    """Return why records are not looked at, in a line."""
+    place = f"{one.topic}[{one.partition}]@{one.offset}"
+    return f"{one.records:,} records, {one.kind.replace('_', ' ')}; the first is {place}: {one.example}"
 
 
 def lined_up(rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> list[str]:

@@ -8,9 +8,12 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from streamapp.cli.formats import BARE, KEY_FORMAT, KEY_SCHEMA, OBJECT_FORMAT, declared, declared_keys
 from streamapp.cli.group import Command
 from streamapp.cli.ready_made import check_field, check_topics, duration, made_for, run
+from streamapp.formats import Format, FormatDeclaration
 from streamapp.reset.where import Where, WhereType
+from streamapp.settings import Settings
 from streamapp.topology import Bounds, JoinError
 from streamapp.windows import (
     Aggregate,
@@ -71,6 +74,33 @@ class WindowOptions:
     rejected: str | None = None
     create: bool = False
     where: Where | None = None
+    format_: str | None = None
+    schema: str = ""
+    to_format: str | None = None
+    to_schema: str = ""
+    key_format: str | None = None
+    key_schema: str = ""
+    bare: bool = False
+
+    def format_of_topic(self, settings: Settings) -> FormatDeclaration | None:
+        """Return what the values of the topic are; None = JSON, unless it is declared otherwise.
+
+        Avro and Protobuf are in the wire format of a schema registry, if the settings have one.
+
+        Raises:
+            StreamappError: if the schema is missing, or of no use.
+        """
+        return declared(self.format_, self.schema, "--schema", settings, bare=self.bare)
+
+    def format_of_results(self, settings: Settings) -> FormatDeclaration | None:
+        """Return what the values of the results are, likewise."""
+        name = self.to_format or self.format_
+        return declared(name, self.to_schema, "--to-schema", settings, bare=self.bare, written=True)
+
+    @property
+    def keys(self) -> Format | None:
+        """What the keys of the topic are; None = text."""
+        return declared_keys(self.key_format, self.key_schema)
 
     def check(self, fields: dict[str, tuple[str, ...]]) -> None:
         """Check that topics and fields can be, and that something is counted.
@@ -152,6 +182,15 @@ def of_fields(command: F) -> F:
 @click.option("--late", help="Topic of the records that are late.")
 @click.option("--partly-late", help="Topic of those that are late in some of their windows.")
 @click.option("--rejected", help="Topic of those that cannot be counted; default: the dead letters.")
+@click.option(
+    "--format", "format_", type=OBJECT_FORMAT, help="What values are: of TOPIC and the results; default: json."
+)
+@click.option("--schema", default="", help="Of TOPIC: x.avsc, x.proto[:MESSAGE] or MODULE:CLASS.")
+@click.option("--to-format", type=OBJECT_FORMAT, help="Of the results, instead.")
+@click.option("--to-schema", default="", help="Of the results.")
+@KEY_FORMAT
+@KEY_SCHEMA
+@BARE
 @click.option("--create", is_flag=True, help="Make TOPIC if it does not exist.")
 @click.option(
     "--from",
@@ -160,7 +199,7 @@ def of_fields(command: F) -> F:
     help="Where new windows begin to read: beginning (default), now, 2026-01-31T12:00:00Z, 2h (ago).",
 )
 def window(**given: Any) -> None:
-    """Count, sum, … the records of a topic of JSON objects, by key and window.
+    """Count, sum, … the records of a topic, of JSON objects or in a format, by key and window.
 
     A worker that gives, for each key and window, {"key": ..., "start": ..., "end": ..., "count": ...} with the start
     and the end in ms. By default a result comes once, when the window and the grace are over. Without --by the
@@ -176,7 +215,8 @@ def window(**given: Any) -> None:
     late, partly_late, rejected = (
         app.sink(name) if name else None for name in (options.late, options.partly_late, options.rejected)
     )
-    declared = app.topic(options.topic).window(
+    topic = app.topic(options.topic, format=options.format_of_topic(app.settings), key_format=options.keys)
+    windowed = topic.window(
         options.windows,
         by=options.by,
         grace=options.grace,
@@ -184,8 +224,11 @@ def window(**given: Any) -> None:
         every=options.every,
         idle_timeout=options.idle_timeout,
     )
-    declared.agg(**aggregates).to(
+    windowed.agg(**aggregates).to(
         app.sink(options.to),
+        format=options.format_of_results(app.settings),
+        # What is counted by a field is written once more, with text for keys.
+        key_format=None if options.by else options.keys,
         bounds=options.bounds,
         late=late,
         partly_late=partly_late,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from faust.types import TP
 
+from streamapp.formats.undecodable import Undecodable
 from streamapp.joins import Reason, SideOutput
-from streamapp.kafka.log_reader import Log, Logged, Scan
+from streamapp.kafka.log_reader import Log, Logged
 from streamapp.kafka.partitioner import partition_of
 
 __all__ = ["Evidence", "EvidenceTopic", "Match", "SearchResult", "dead_letters", "search", "side_output"]
@@ -36,6 +38,9 @@ class EvidenceTopic(NamedTuple):
     read: Callable[[Logged, Logged], Evidence | None]
     #: Whether it has the record in the partition of its key; otherwise in that of the same number, if it has as many.
     by_key: bool = False
+    #: Makes of a record's key that of what the topic has of it, by which that is placed unless it is as it came; raises
+    #: `Undecodable`. None = it is the same key.
+    written: Callable[[bytes], bytes] | None = None
 
 
 class SearchResult(NamedTuple):
@@ -50,20 +55,26 @@ def search(log: Log, topics: Iterable[EvidenceTopic], record: Logged) -> SearchR
     """Look through topics, from a record's time on, for what became of it; a LogError if the broker does not answer."""
     complete = True
     for topic in topics:
-        scan = _scan(log, topic, record)
-        for found in scan:
-            if (evidence := topic.read(found, record)) is not None:
-                return SearchResult(evidence, found, complete=True)
-        complete = complete and scan.complete
+        for number in _partitions(log, topic, record):
+            scan = log.since(TP(topic.topic, number), record.timestamp)
+            for found in scan:
+                if (evidence := topic.read(found, record)) is not None:
+                    return SearchResult(evidence, found, complete=True)
+            complete = complete and scan.complete
     return SearchResult(None, None, complete)
 
 
-def _scan(log: Log, evidence: EvidenceTopic, record: Logged) -> Scan:
-    topic, count = evidence.topic, log.partitions(evidence.topic)
+def _partitions(log: Log, evidence: EvidenceTopic, record: Logged) -> Sequence[int]:
+    """Return the partitions in which a topic may have what became of a record; none, if there is no such topic."""
+    count = log.partitions(evidence.topic)
     if not count:
-        return Scan(log, record.tp, None)
+        return ()
     by_key = evidence.by_key or count != log.partitions(record.tp.topic)
-    return log.since(TP(topic, partition_of(record.key, count) if by_key else record.tp.partition), record.timestamp)
+    found = [partition_of(record.key, count) if by_key else record.tp.partition]
+    if evidence.written is not None and record.key is not None:
+        with contextlib.suppress(Undecodable):
+            found.append(partition_of(evidence.written(record.key), count))
+    return list(dict.fromkeys(found))
 
 
 def side_output(topic: str, reasons: Iterable[Reason]) -> EvidenceTopic:
@@ -94,7 +105,7 @@ def _dead_letter(found: Logged, record: Logged) -> Evidence | None:
 
 def _headers_of(found: Logged, record: Logged) -> Mapping[str, bytes] | None:
     """Return the headers of what was found if they name the record of the input."""
-    if (found.timestamp, found.key) != (record.timestamp, record.key):
+    if found.timestamp != record.timestamp:
         return None
     headers, (topic, partition) = found.named, record.tp
     place = topic.encode(), b"%d" % partition, b"%d" % record.offset

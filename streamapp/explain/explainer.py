@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol, TypeAlias
@@ -12,8 +13,10 @@ from faust.types import TP
 
 from streamapp.explain.answer import Answer, AskedRecord, NearRecord, Place, because, iso_time, key_text
 from streamapp.explain.evidence import EvidenceTopic, Match, search
+from streamapp.formats.keys import Keys
 from streamapp.formats.registered import UnfetchedError
 from streamapp.formats.registry import RegistryError
+from streamapp.formats.undecodable import Undecodable
 from streamapp.joins import Candidate, Explanation, Reason, Side, SideOutput, Verdict
 from streamapp.joins.explanation import NAMED, Window, outside
 from streamapp.kafka.log_reader import Log, LogError, Logged, MissingError
@@ -85,6 +88,7 @@ class Explainer:
         self.join = join
         #: The topics that are read.
         self.topics = list(dict.fromkeys(each.topic for each in join.inputs))
+        self._keys = {each.topic: each.keys for each in join.inputs if each.keys is not None}
         self._open_log = open_log
         self._asking = asyncio.Lock()
 
@@ -101,19 +105,27 @@ class Explainer:
     async def find(self, topic: str, key: bytes, timestamp: int) -> Place:
         """Find the first record of a key and a time (ms) in a topic.
 
+        Args:
+            topic: its full name.
+            key: as text; of keys in a format their text, or their JSON.
+            timestamp: the time.
+
         Raises:
             LogError: if the broker does not answer; a `MissingError` if there is none.
+            Undecodable: if the topic can have no such key.
         """
+        forms = self._keys[topic].forms(key) if topic in self._keys else (key,)
         async with self._asking:
-            return await asyncio.to_thread(self._find, topic, key, timestamp)
+            return await asyncio.to_thread(self._find, topic, key, forms, timestamp)
 
-    def _find(self, topic: str, key: bytes, timestamp: int) -> Place:
+    def _find(self, topic: str, key: bytes, forms: Sequence[bytes], timestamp: int) -> Place:
         wanted, complete = f"record of key {key_text(key)!r} and {iso_time(timestamp)}", True
         with self._open_log() as log:
-            for partition in partitions_of(key, log.partitions(topic)):
+            count = log.partitions(topic)
+            for partition in dict.fromkeys(number for form in forms for number in partitions_of(form, count)):
                 scan = log.since(TP(topic, partition), timestamp)
                 for record in scan:
-                    if record.timestamp == timestamp and record.key == key:
+                    if record.timestamp == timestamp and record.key in forms:
                         return Place.of(record)
                 complete = complete and scan.complete
         if complete:
@@ -124,7 +136,10 @@ class Explainer:
         with self._open_log() as log:
             record = log.record(tp, offset)
             read, explanations = self._looked_at(record, loop)
-            return [_Question(self.join, log, record, source, read).answer(why) for source, why in explanations.items()]
+            return [
+                _Question(self.join, log, record, source, read, self._keys).answer(why)
+                for source, why in explanations.items()
+            ]
 
     def _looked_at(self, record: Logged, loop: asyncio.AbstractEventLoop) -> _State:
         """Have the state looked at, once what reads the record is there."""
@@ -186,6 +201,8 @@ class _Question:
     record: Logged
     source: int
     read: Mapping[TP, int]
+    #: Of topics whose keys are in a format.
+    keys: Mapping[str, Keys]
 
     @property
     def topics(self) -> dict[int, str]:
@@ -202,7 +219,7 @@ class _Question:
         return Answer(
             join=self.join.name,
             side="stream" if explanation.windows is not None else _side(self.source, len(self.join.inputs)),
-            record=AskedRecord(Place.of(record), key_text(record.key), record.timestamp),
+            record=AskedRecord(Place.of(record), self._text(record), record.timestamp),
             verdict=explanation.verdict,
             because=because(explanation, record.timestamp, near, max(0, record.offset - position), missing),
             clock=explanation.clock,
@@ -259,7 +276,8 @@ class _Question:
         topic = self.topics.get(one.source)
         place = None if topic is None or one.offset < 0 else Place(topic, self.record.tp.partition, one.offset)
         note = "the row that is there now" if one.source == self.source else ""
-        return NearRecord(place, key_text(one.key), one.timestamp, one.outside_by, note)
+        key = self._text(self.record) if one.key == self.record.key else key_text(one.key)
+        return NearRecord(place, key, one.timestamp, one.outside_by, note)
 
     def _near(self, found: Logged, outside_by: int) -> NearRecord:
         note = "it has no value" if found.value is None else ""
@@ -267,7 +285,15 @@ class _Question:
             note = "in another partition, where it is not looked for"
         elif found.offset >= self.read.get(found.tp, found.offset + 1):
             note = "not read yet"
-        return NearRecord(Place.of(found), key_text(found.key), found.timestamp, outside_by, note)
+        return NearRecord(Place.of(found), self._text(found), found.timestamp, outside_by, note)
+
+    def _text(self, record: Logged) -> str | None:
+        """Return the key of a record as text."""
+        key, keys = record.key, self.keys.get(record.tp.topic)
+        if key is not None and keys is not None:
+            with contextlib.suppress(Undecodable):
+                key = keys.text(key)
+        return key_text(key)
 
     def _around(self, window: Window, verdict: Verdict) -> list[NearRecord]:
         """Read the other topics around the window, for the records of the key that were closest."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import (
     Awaitable,
     Callable,
@@ -18,7 +19,7 @@ from collections.abc import (
 )
 from typing import Any, Protocol
 
-from aiokafka.structs import OffsetAndMetadata
+from aiokafka.structs import OffsetAndMetadata, RecordMetadata
 from faust.types import TP
 
 from streamapp.kafka.record import Record
@@ -209,10 +210,18 @@ class Transactions(Protocol):
     def wait_for_transaction_end(self) -> asyncio.Future[None] | None: ...
 
 
-class Refusable(Protocol):
-    """A builder that takes note that the broker refuses its record batch (`RecordBatch`)."""
+class Builder(Protocol):
+    """`BatchBuilder`: a record batch that records are put into."""
 
-    refused: bool
+    def append(
+        self,
+        *,
+        timestamp: int | None,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[tuple[str, bytes]] = ...,
+    ) -> object: ...
+    def close(self) -> None: ...
 
 
 class ProducedBatch(Protocol):
@@ -220,9 +229,14 @@ class ProducedBatch(Protocol):
 
     tp: TP
     record_count: int
-    _builder: Refusable
+    future: asyncio.Future[RecordMetadata | None]
+    _builder: object
     _drain_waiter: asyncio.Future[None]
+    #: Of records that were sent one by one: what their senders wait for.
+    _msg_futures: list[tuple[asyncio.Future[RecordMetadata], object]]
 
+    def get_data_buffer(self) -> bytes | bytearray: ...
+    def done_noack(self) -> None: ...
     def failure(self, error: BaseException) -> None: ...
 
 
@@ -231,11 +245,13 @@ class Accumulator(Protocol):
 
     _txn_manager: Transactions | None
     _batch_size: int
+    _batch_ttl: float
     _compression_type: int
     _linger_time: float
     _waiter_future: asyncio.Future[None]
-    _batches: MutableMapping[TP, MutableSequence[ProducedBatch]]
+    _batches: MutableMapping[TP, deque[ProducedBatch]]
 
+    def create_builder(self) -> Builder: ...
     def _wakeup(self, waiter: asyncio.Future[None]) -> None: ...
 
 

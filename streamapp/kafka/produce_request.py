@@ -7,6 +7,7 @@ aiokafka has that version, but does not use it. Brokers before Kafka 2.4 get ver
 from __future__ import annotations
 
 import struct
+from collections import deque
 from collections.abc import Mapping
 
 from aiokafka.errors import KafkaError, for_code
@@ -16,7 +17,9 @@ from aiokafka.protocol.types import String
 from aiokafka.structs import TopicPartition
 
 from streamapp.kafka.insides import Fields, ProducedBatch, Response, Sender
+from streamapp.kafka.record_writer import RecordBatch
 from streamapp.kafka.refusals import refused_record, standing
+from streamapp.kafka.single_sends import refuse
 
 __all__ = ["Behind", "Handler", "WrittenAtOnce"]
 
@@ -69,20 +72,40 @@ class Handler(SendProduceReqHandler):  # type: ignore[misc]
         """Take the answer to each record batch."""
         for topic, partitions in response.topics:
             for partition, code, *rest in partitions:
-                batch = self._batches.get(TopicPartition(topic, partition))
+                tp = TopicPartition(topic, partition)
+                batch = self._batches.get(tp)
                 if batch is not None and (error := _refusal(topic, code, tuple(rest[3:]))) is not None:
                     self._refuse(batch, error)
-        super().handle_response(response)  # which finds that what was refused has its answer
+                    # It has its answer: aiokafka's own would fail all of it.
+                    self._batches = {other: one for other, one in self._batches.items() if other != tp}
+        super().handle_response(response)
 
     def _refuse(self, batch: ProducedBatch, error: KafkaError) -> None:
-        """Fail a record batch, and have those of its partition that wait come back: what is made of it goes first."""
         # It was counted: the broker would take what comes next for out of order.
         self._sender._txn_manager.increment_sequence_number(batch.tp, -batch.record_count)
-        batch._builder.refused = True
-        batch.failure(error)
-        for behind in self._sender._message_accumulator._batches.pop(batch.tp, ()):
-            behind.failure(Behind())
-            behind._drain_waiter.exception()  # asyncio need not tell that nobody looked
+        builder = batch._builder
+        if isinstance(builder, RecordBatch):
+            builder.refused = True
+            batch.failure(error)
+            self._send_back(batch.tp)
+        else:
+            refuse(self._sender._message_accumulator, batch, error)
+
+    def _send_back(self, tp: TopicPartition) -> None:
+        """Have the outbox's record batches that wait for a partition come back: what it makes of this one goes first.
+
+        Of records that were sent one by one nobody would take any back, and nothing goes before them.
+        """
+        lines = self._sender._message_accumulator._batches
+        stay: deque[ProducedBatch] = deque()
+        for behind in lines.pop(tp, ()):
+            if isinstance(behind._builder, RecordBatch):
+                behind.failure(Behind())
+                behind._drain_waiter.exception()  # asyncio need not tell that nobody looked
+            else:
+                stay.append(behind)
+        if stay:
+            lines[tp] = stay
 
 
 def _refusal(topic: str, code: int, told: Fields) -> KafkaError | None:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 __all__ = ["SLOTS", "Amount", "Traffic"]
 
-#: Slots at most; when there are more, two become one.
+#: Slots at most, unless it is said; when there are more, two become one.
 SLOTS: Final = 1 << 16
 
 
@@ -28,11 +28,15 @@ class Traffic:
     """Records and bytes by slots of event time, whose length (a power of two of ms) is doubled when there are too many.
 
     A record with a time far from all others takes a slot, and makes those of the others no longer by itself.
+
+    Args:
+        slots: how many there are at most.
     """
 
-    __slots__ = ("_bytes", "_records", "_shift", "bytes", "records")
+    __slots__ = ("_bytes", "_records", "_shift", "_slots", "bytes", "records")
 
-    def __init__(self) -> None:
+    def __init__(self, slots: int = SLOTS) -> None:
+        self._slots = slots
         self._shift = 0
         self._records: defaultdict[int, int] = defaultdict(int)
         self._bytes: defaultdict[int, int] = defaultdict(int)
@@ -50,7 +54,7 @@ class Traffic:
         self._bytes[slot] += size
         self.records += 1
         self.bytes += size
-        while len(self._records) > SLOTS:
+        while len(self._records) > self._slots:
             self._widen(self._shift + 1)
 
     def merge(self, other: Traffic) -> None:
@@ -63,7 +67,7 @@ class Traffic:
             self._bytes[slot >> by] += other._bytes[slot]
         self.records += other.records
         self.bytes += other.bytes
-        while len(self._records) > SLOTS:
+        while len(self._records) > self._slots:
             self._widen(self._shift + 1)
 
     def most(self, span: int) -> Amount:

@@ -24,6 +24,7 @@ from streamapp.embedded_kafka import EmbeddedKafka
 from streamapp.embedded_kafka.ports import free_port
 from streamapp.embedded_kafka.program import Program
 from streamapp.errors import StreamappError
+from streamapp.formats.undecodable import Undecodable
 from streamapp.kafka.clients import reader
 from streamapp.pipelines.demonstrated import Counts, Demonstrated, Measured
 from streamapp.pipelines.settings import PIPELINES, AppSettings
@@ -224,16 +225,17 @@ class _Demo:
         """Show some results of a pipeline, once there are some."""
         if report.counts.results >= SAMPLE and report.pipeline not in self._sampled:
             self._sampled.add(report.pipeline)
-            for value in await asyncio.to_thread(self._sample, self._shown[report.pipeline].sample):
+            for value in await asyncio.to_thread(self._sample, self._shown[report.pipeline]):
                 _say(f"  {value}")
 
-    def _sample(self, name: str) -> Sequence[str]:
-        topic = self._settings.topic(name)
+    def _sample(self, shown: Demonstrated) -> Sequence[str]:
+        topic = self._settings.topic(shown.sample)
         partitions = self._offsets.list_topics(topic, timeout=30).topics[topic].partitions
         self._offsets.assign([TopicPartition(topic, partition, 0) for partition in partitions])
         messages = self._offsets.consume(SAMPLE, timeout=10)
         self._offsets.unassign()
-        return [(message.value() or b"").decode() for message in messages]
+        values = [message.value() or b"" for message in messages]
+        return [_shown(shown, value) for value in values]
 
     @contextlib.asynccontextmanager
     async def _process(self, name: str, arguments: Sequence[str]) -> AsyncIterator[Program]:
@@ -259,6 +261,14 @@ class _Demo:
     def _tail(self, name: str) -> str:
         lines = self._log(name).read_text(errors="replace").strip().splitlines()
         return lines[-1] if lines else "it said nothing"
+
+
+def _shown(demonstrated: Demonstrated, value: bytes) -> str:
+    """Return a value as people read it; one that is of a registry's schema is shown as it is."""
+    if demonstrated.shown is not None:
+        with contextlib.suppress(Undecodable):
+            value = demonstrated.shown(value)
+    return value.decode(errors="backslashreplace")
 
 
 def _say(line: str) -> None:

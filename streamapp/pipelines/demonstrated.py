@@ -51,6 +51,7 @@ class Demonstrated:
         topics: of which records are counted, without the prefix; the input is the first one.
         sample: the topic of which some results are shown.
         counts: says what became of the records.
+        shown: makes JSON of the sample's values; None = they are JSON.
     """
 
     traffic: Sequence[str]
@@ -59,3 +60,4 @@ class Demonstrated:
     topics: Sequence[str]
     sample: str
     counts: Callable[[Measured], Counts]
+    shown: Callable[[bytes], bytes] | None = None

@@ -11,6 +11,7 @@ import msgspec
 
 from streamapp.formats.content import Content, content_of, content_type, event_data, headers_of_result, plain, refusal
 from streamapp.formats.key_forms import key_form
+from streamapp.formats.keys import Keys
 from streamapp.formats.undecodable import Reason, Undecodable
 from streamapp.formats.value_forms import not_json
 from streamapp.kafka.record import Envelope, Record
@@ -81,6 +82,7 @@ class Decoder(Generic[T]):
         tombstones: whether a record without a value is good (it deletes) or is rejected.
         field: what that key is called in the value, to be named in errors.
         remedy: what helps if records have another key, or none, to be told with them.
+        keys: what the keys of records are; None = text.
     """
 
     def __init__(
@@ -91,7 +93,9 @@ class Decoder(Generic[T]):
         tombstones: bool = False,
         field: str = "user_id",
         remedy: str = "",
+        keys: Keys | None = None,
     ) -> None:
+        self._key_format = keys
         self._decode = msgspec.json.Decoder(type).decode
         self._key = key
         self._tombstones = tombstones
@@ -135,9 +139,22 @@ class Decoder(Generic[T]):
             return None
         try:
             decoded = list(map(self._decode, data))
-        except (msgspec.DecodeError, RecursionError):
+            same = self._texts(keys) == [str(key(one)).encode() for one in decoded]
+        except (Undecodable, msgspec.DecodeError, RecursionError):
             return None
-        return decoded if keys == [str(key(one)).encode() for one in decoded] else None
+        return decoded if same else None
+
+    def _texts(self, keys: Sequence[bytes | None]) -> Sequence[bytes | None]:
+        """Return the texts of keys; raises Undecodable if one has none."""
+        text = None if self._key_format is None else self._key_format.text
+        return keys if text is None else [None if key is None else text(key) for key in keys]
+
+    def _texts_known(self, keys: Sequence[bytes | None]) -> Sequence[bytes | None]:
+        """Return the texts of keys; None = there is no key, or it has none."""
+        try:
+            return self._texts(keys)
+        except Undecodable:
+            return [None] if len(keys) == 1 else [text for key in keys for text in self._texts_known([key])]
 
     def decode(self, record: Record) -> T | None:
         """Decode a record; None is a tombstone; an Undecodable if the record cannot be used."""
@@ -150,15 +167,20 @@ class Decoder(Generic[T]):
         if record.key is None:
             raise Undecodable(Reason.NULL_KEY, f"the record has no key{self._remedy if self._has_key(record) else ''}")
         data, value = self._value(record)
-        if record.key != str(self._key(value)).encode():
-            form = key_form(record.key, data, self._field)
-            raise Undecodable(Reason.KEY_MISMATCH, f"the key {record.key!r} is {form.text}{self._remedy}")
+        try:
+            (text,) = self._texts([record.key])
+        except Undecodable as exc:
+            raise Undecodable(exc.reason, f"the key {record.key!r}: {exc}{self._remedy}") from None
+        if text != str(self._key(value)).encode():
+            form = key_form(text, data, self._field)
+            raise Undecodable(Reason.KEY_MISMATCH, f"the key {text!r} is {form.text}{self._remedy}")
         return value
 
     def key(self, record: Record) -> bytes:
         """Return the key that a record must have by its value; an Undecodable if the record cannot be used."""
         _, value = self._value(record)
-        return str(self._key(value)).encode()
+        key = self._key(value)
+        return str(key).encode() if self._key_format is None else self._key_format.of(key)
 
     def _has_key(self, record: Record) -> bool:
         try:

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar, cast
 import msgspec
 
 from streamapp.formats.format import Format
+from streamapp.formats.keys import Keys
 from streamapp.formats.serde import Translated
 from streamapp.formats.undecodable import Reason, Undecodable
 from streamapp.kafka.record import Record
@@ -29,7 +30,7 @@ class FormatDecoder(Decoder[T]):
     Args:
         format: what values are.
         type: of their JSON, a msgspec Struct.
-        key, tombstones, field, remedy: as of `Decoder`.
+        key, tombstones, field, remedy, keys: as of `Decoder`.
         read: gives the key of a value without decoding the rest of it; None = all is decoded.
         bare: makes values that `read` does not take, such as those of an earlier schema, such as it takes; None = they
             stay as they came.
@@ -46,22 +47,23 @@ class FormatDecoder(Decoder[T]):
         tombstones: bool = False,
         field: str = "user_id",
         remedy: str = "",
+        keys: Keys | None = None,
     ) -> None:
-        super().__init__(type, key, tombstones=tombstones, field=field, remedy=remedy)
+        super().__init__(type, key, tombstones=tombstones, field=field, remedy=remedy, keys=keys)
         self._format = format
         self._read = read
         self._bare = bare
 
     def split(self, batch: Batch) -> tuple[Decoded, list[Rejected]]:
         """Divide a batch into the records that can be used, and those that cannot."""
-        keys = self._keys(batch.values)
-        if all(keys) and keys == batch.keys:
+        keys, texts = self._keys(batch.values), self._texts_known(batch.keys)
+        if all(keys) and keys == texts:
             return Decoded.all_of(batch), []
         good: list[Record] = []
         bad: list[Rejected] = []
-        for record, key in zip(batch, keys, strict=True):
+        for record, key, text in zip(batch, keys, texts, strict=True):
             try:
-                good.append(record if key and key == record.key else self._decoded_one(record))
+                good.append(record if key and key == text else self._decoded_one(record))
             except Undecodable as exc:
                 bad.append(Rejected(batch.tp, record, exc.reason, str(exc)))
         return Decoded(batch.tp, good, batch.work), bad
@@ -85,7 +87,7 @@ class FormatDecoder(Decoder[T]):
             self.decode(record)
             return record
         bare = self._bare(record.value)
-        if not record.key or [record.key] != self._keys([bare]):
+        if not record.key or self._texts_known([record.key]) != self._keys([bare]):
             self.decode(record)
         if bare is record.value:
             return record

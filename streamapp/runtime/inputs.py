@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from streamapp.formats.keys import Keys
 from streamapp.joins import Record
 
 __all__ = ["Input"]
@@ -26,5 +27,7 @@ class Input(NamedTuple):
     key: str = ""
     #: What the table that its rows are in is to be named; none = as the topic.
     table: str = ""
+    #: What the keys are written as, for who asks for one; None = text.
+    keys: Keys | None = None
     #: Tells of many records whether all can surely be used, sooner than `check` does one by one; None = nothing does.
     all_pass: Callable[[Sequence[Record]], bool] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -12,6 +12,7 @@ from faust.types import TP
 
 from streamapp.formats.content import headers_of_result, tells_format
 from streamapp.formats.format import FormatDeclaration
+from streamapp.formats.keys import Keys
 from streamapp.formats.registered import placed_alike
 from streamapp.formats.serde import Serde, came
 from streamapp.formats.undecodable import Reason, Undecodable
@@ -62,6 +63,10 @@ class Output:
         self.topic = topic
         #: What its values and keys are written as; None = JSON, and text for keys.
         self.serde: Serde | None = None
+        #: Makes of a key and of a value as they are written text and JSON, for who looks at them, where the agents
+        #: that send them have written them as something else; raises `Undecodable`. None = the serde does.
+        self.key_shown: Callable[[bytes], bytes] | None = None
+        self.value_shown: Callable[[bytes], bytes] | None = None
         #: The name of the format in which results are made already; empty = that of the records that they are made of.
         self.made_as = ""
         #: Formats of keys by topic: where they are not those of the input, keys have other partitions here.
@@ -143,7 +148,17 @@ class Output:
         """Take note of results that the broker has, and of the topic whose batches gave them."""
         self.sent += len(results)
         self.sources[source] += len(results)
-        self.newest.extend(map(Made.of, results[-NEWEST_RESULTS:]))
+        made = Made.of if self.serde is None and self.value_shown is None else Made.whole
+        self.newest.extend(map(made, results[-NEWEST_RESULTS:]))
+
+    def newest_shown(self) -> list[Made]:
+        """Return the newest results, the newest first, with text for keys and JSON for values."""
+        serde = self.serde
+        as_text, as_json = self.key_shown, self.value_shown
+        if serde is not None:
+            as_text = as_text or (None if serde.key is None else Keys(serde.key).text)
+            as_json = as_json or serde.value.to_json
+        return [made.shown(as_text, as_json) for made in reversed(self.newest)]
 
     async def refused(
         self, result: Result, source: TP, record: Record | None, error: RecordRefusedError

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol, Self, TypeVar
 
 import msgspec
 from faust.types import TP
 
+from streamapp.errors import StreamappError
+from streamapp.formats.undecodable import Undecodable
 from streamapp.kafka.record import Result
 
 __all__ = ["Made", "Sample", "Samples", "newest_of_each"]
@@ -20,6 +23,8 @@ R = TypeVar("R")
 NEWEST: Final = 20
 #: Bytes of a key or a value, and characters of an error, that are kept.
 KEPT_BYTES: Final = 400
+#: Bytes of those of results that are not JSON: what is cut can't be read.
+WHOLE_BYTES: Final = 64 << 10
 
 
 class Keyed(Protocol):
@@ -64,10 +69,29 @@ class Made(msgspec.Struct, frozen=True, gc=False):
     @classmethod
     def of(cls, result: Result) -> Self:
         """Take a sample of a result."""
+        return cls.whole(result).cut(KEPT_BYTES)
+
+    @classmethod
+    def whole(cls, result: Result) -> Self:
+        """Take a sample from which the key and the value can be read, whatever they are written as."""
         stamped, value = result
-        key = stamped.key
-        shortened = None if value is None else value[:KEPT_BYTES]
-        return cls(None if key is None else key[:KEPT_BYTES], stamped.timestamp, shortened)
+        return cls(stamped.key, stamped.timestamp, value).cut(WHOLE_BYTES)
+
+    def cut(self, size: int) -> Self:
+        """Return the beginning of it."""
+        key, value = (None if part is None else part[:size] for part in (self.key, self.value))
+        return type(self)(key, self.timestamp, value)
+
+    def shown(self, as_text: Callable[[bytes], bytes] | None, as_json: Callable[[bytes], bytes] | None) -> Self:
+        """Return it as people read it, by what makes text of the key and JSON of the value; None = they are so."""
+        key, value = self.key, self.value
+        if as_text is not None and key is not None:
+            with contextlib.suppress(Undecodable, StreamappError):
+                key = as_text(key)
+        if as_json is not None and value is not None:
+            with contextlib.suppress(Undecodable, StreamappError):
+                value = as_json(value)
+        return type(self)(key, self.timestamp, value).cut(KEPT_BYTES)
 
 
 class Samples:

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 from streamapp.errors import StreamappError
 from streamapp.formats.format import FormatDeclaration
+from streamapp.formats.keys import Keys
 from streamapp.formats.registered import Registered, RegisteredData
-from streamapp.formats.serde import Read, Serde
+from streamapp.formats.serde import Read, Serde, written_key
 from streamapp.runtime.output import Output
 
 __all__ = ["DeclaredTopics", "Rekeyed"]
@@ -98,6 +99,26 @@ class DeclaredTopics:
                     "partitions: have the one whose keys are not text written once more, .rekey()"
                 )
         return found[first]
+
+    def keys(self, topic: str) -> Keys | None:
+        """Return what the keys of a topic are written as; None = text."""
+        serde = self.serdes.get(topic)
+        return None if serde is None or serde.key is None else Keys(serde.key)
+
+    def written(self, topic: str, to: str) -> Callable[[bytes], bytes] | None:
+        """Return what makes of a key of a topic that of another one, which is sent to; None = it is the same one.
+
+        What it returns raises `Undecodable` for what is no key of these.
+        """
+        if self.key_formats.get(topic) == self.key_formats.get(to):
+            return None
+        keys, others = self.keys(topic), self.keys(to)
+
+        def written(key: bytes) -> bytes:
+            text = key if keys is None else keys.text(key)
+            return text if others is None else written_key(others.format, text)
+
+        return written
 
     def check_placed(self, topics: Iterable[str], of: str) -> None:
         """Check that each key of topics is in one partition, for what keeps something for each key.

@@ -1,9 +1,10 @@
 """Scans: rows of a partition read page by page from one snapshot, so that no join waits for it.
 
-A page is read in a thread, some rows at a time; then the thread rests as long as it has read, for the interpreter's
-lock goes to one thread at a time. A scan that nobody goes on with is over after a while, and the scans at once are
-bounded: for a snapshot a store keeps what was changed since. So is what waits for the thread: each scan waits once, and
-a page whose time is up while it waits has some rows only.
+A page is read in a thread, some rows at a time; then the thread rests three times as long as it has read, for the
+interpreter's lock goes to one thread at a time: a worker that is busy has three quarters of it left. A scan that nobody
+goes on with is over after a while, and the scans at once are bounded: for a snapshot a store keeps what was changed
+since. So is what waits for the thread: each scan waits once, and a page whose time is up while it waits has some rows
+only.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from uuid import uuid4
 
 from streamapp.conditions import condition
 from streamapp.state.question import Question
-from streamapp.state.rows import ShownRow, matching
+from streamapp.state.rows import AsJson, ShownRow, matching
 from streamapp.stores.snapshot import ClosedError, Snapshot
 
 __all__ = ["AT_ONCE", "IDLE_S", "Page", "Scan", "ScanGoneError", "Scans", "TooManyScansError", "read_page"]
@@ -35,7 +36,7 @@ SPARED_S: Final = 10.0
 #: Rows that are read without a rest: some 0.2 ms.
 PIECE_ROWS: Final = 100
 #: How long the thread rests, as a multiple of the time that it has read, and at least (s).
-REST: Final = 1.0
+REST: Final = 3.0
 LEAST_REST_S: Final = 0.0002
 
 
@@ -62,13 +63,30 @@ class Page(NamedTuple):
 
 
 class Scan:
-    """One partition, as it was when the scan began."""
+    """One partition, as it was when the scan began.
 
-    def __init__(self, snapshot: Snapshot, question: Question, partition: int = 0) -> None:
+    Args:
+        snapshot: of it.
+        question: which rows are asked for.
+        partition: its number.
+        as_json: makes JSON of a row's value; None = it is JSON.
+        as_text: makes text of a row's key; None = it is text.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        question: Question,
+        partition: int = 0,
+        as_json: AsJson = None,
+        as_text: Callable[[bytes], bytes] | None = None,
+    ) -> None:
         self.id = uuid4().hex[:12]
         self.snapshot = snapshot
         self.question = question
         self.partition = partition
+        self.as_json = as_json
+        self.as_text = as_text
         self.holds = condition(question.where) if question.where else None
         #: When a page was read last (monotonic, s), and whether one is being read, or waits for that.
         self.used = time.monotonic()
@@ -86,8 +104,15 @@ class Scans:
         # One thread: two would take turns at the interpreter's lock, and the joins would come third.
         self._thread = ThreadPoolExecutor(1, "streamapp-scan")
 
-    async def begin(self, question: Question, partition: int, snapshot: Callable[[], Snapshot]) -> Scan:
-        """Begin to scan a partition.
+    async def begin(
+        self,
+        question: Question,
+        partition: int,
+        snapshot: Callable[[], Snapshot],
+        as_json: AsJson = None,
+        as_text: Callable[[bytes], bytes] | None = None,
+    ) -> Scan:
+        """Begin to scan a partition, of which `snapshot` makes one; the others are those of `Scan`.
 
         Raises:
             TooManyScansError: if there are as many as there may be.
@@ -99,7 +124,7 @@ class Scans:
         self._make_room()
         self._beginning += 1
         try:
-            scan = Scan(await self._in_thread(snapshot), question, partition)
+            scan = Scan(await self._in_thread(snapshot), question, partition, as_json, as_text)
         finally:
             self._beginning -= 1
         self._scans[scan.id] = scan
@@ -179,27 +204,30 @@ def read_page(
         ClosedError: if the partition went away.
         PositionError: for a position that is none.
     """
-    snapshot, question, holds = scan.snapshot, scan.question, scan.holds
+    snapshot, question, holds, as_text = scan.snapshot, scan.question, scan.holds, scan.as_text
+    #: Whether rows come in the order in which keys are asked for.
+    ordered = snapshot.ordered and as_text is None
     rows: list[ShownRow] = []
     found = seen = 0
-    here: bytes | None = position or snapshot.begin(question.first)
+    here: bytes | None = position or snapshot.begin(question.first if as_text is None else b"")
     while here is not None:
         began = time.perf_counter()
         read, following = snapshot.read(here, piece_rows)
-        if snapshot.ordered and read and question.ends_before(read[-1][0]):
+        if ordered and read and question.ends_before(read[-1][0]):
             following = None
-        asked = [(key, row) for key, row in read if question.has(key)]
+        named = read if as_text is None else [(as_text(key), row) for key, row in read]
+        counts = [count for count, (key, _) in enumerate(named, 1) if question.has(key)]
+        asked = [named[count - 1] for count in counts]
         if counting:
-            found += len(asked) if holds is None else sum(1 for _ in matching(asked, holds))
+            found += len(asked) if holds is None else sum(1 for _ in matching(asked, holds, scan.as_json))
         else:
-            for place, row in matching(asked, holds):
+            for place, row in matching(asked, holds, scan.as_json):
                 rows.append(row)
                 found += 1
                 if len(rows) == limit:
-                    last = asked[place - 1][0]
-                    count = next(number for number, (key, _) in enumerate(read, 1) if key == last)
+                    count = counts[place - 1]
                     if count < len(read):
-                        following = snapshot.after(here, count, last)
+                        following = snapshot.after(here, count, read[count - 1][0])
                     return Page(rows, seen + count, found, following, False)
         seen, here = seen + len(read), following
         if here is not None and time.monotonic() > until:

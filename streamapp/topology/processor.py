@@ -136,7 +136,7 @@ class JoinProcessor(Generic[R]):
 
     def _own(self, table: Table, source: str) -> None:
         """Have a table that goes with a topic."""
-        table.source, table.owner = source, self
+        table.source, table.owner, table.encoded_keys = source, self, self.app.declared.keys(source)
         self.app.tables.add(table)
 
     def _row_table(self, each: Input) -> Table:
@@ -220,7 +220,8 @@ class JoinProcessor(Generic[R]):
         found = [dead_letters(self.app.dead_letters.topic), *self.side_outputs.evidence, *self.told]
         if self.sink is not None and (lineage := self.sink.lineage) is not None:
             found.append(EvidenceTopic(self.sink.output.topic, frozenset(), lineage.read))
-        return found
+        written = self.app.declared.written
+        return [one._replace(written=written(self.topics[0], one.topic)) for one in found]
 
     def explain(self, partition: int, source: int, record: Record) -> Explanation:
         """Say why a record that was taken in joined, or did not, as far as the state tells.

@@ -292,9 +292,15 @@ class Steps:
         ways = self.ways
         if not all(isinstance(way.root, TopicRoot) for way in ways):
             ways = self.through().ways
-        stop = self._stops
+        stop, keys = self._stops, self.app.declared.keys
         return [
-            Input(root.topic, number, steps=StepsBefore(root, path, encoded, stop), key=self.keyed_by)
+            Input(
+                root.topic,
+                number,
+                steps=StepsBefore(root, path, encoded, stop),
+                key=self.keyed_by,
+                keys=keys(root.topic),
+            )
             for number, (root, path) in enumerate(ways)
             if isinstance(root, TopicRoot)
         ]

@@ -82,7 +82,8 @@ class Topic(Steps, faust.Topic):
         if not self._ways:
             if self.serde is None:
                 return Input(self.name, number, self.check, key=self.keyed_by, all_pass=self.all_pass)
-            return Input(self.name, number, steps=Read(self.serde, self.check), key=self.keyed_by)
+            keys = self.app.declared.keys(self.name)
+            return Input(self.name, number, steps=Read(self.serde, self.check), key=self.keyed_by, keys=keys)
         found = self._inputs(encoded=True) if len(self._ways) == 1 else [self.through().source(number)]
         return found[0]._replace(source=number)
 

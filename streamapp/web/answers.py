@@ -11,6 +11,7 @@ from aiohttp import web
 from faust.web import Request, Response
 from faust.web.exceptions import WebError
 
+from streamapp.formats.undecodable import Undecodable
 from streamapp.kafka.log_reader import LogError, MissingError
 from streamapp.state.scans import TooManyScansError
 from streamapp.stores.errors import StoreBehindError, StoreUnreachableError
@@ -47,6 +48,8 @@ async def as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
         return error(HTTPStatus.NOT_FOUND, str(exc))
     except TooManyScansError as exc:
         return error(HTTPStatus.TOO_MANY_REQUESTS, f"{exc}; try again in some seconds", {"Retry-After": "5"})
+    except Undecodable as exc:
+        return error(HTTPStatus.INTERNAL_SERVER_ERROR, f"the row cannot be read: {exc}")
     except (LogError, StoreUnreachableError, StoreBehindError) as exc:
         return error(HTTPStatus.SERVICE_UNAVAILABLE, str(exc), owner=str(request.app[APP].conf.canonical_url))
     except web.HTTPException as exc:

@@ -95,7 +95,9 @@ async def _held_here(
         read_at = await at(app, join.table, owner.partition)
         if owner.partition not in join.table.owned:
             raise router_of(app).moving()
-        held = held_for(join, key, span, as_of, read_at)
+        forms = join.table.key_forms(key)
+        found = [held_for(join, form, span, as_of, read_at) for form in forms]
+        held = next((one for one in found if one.anything), found[0])
     except (KeyError, ClosedError):  # a rebalance came meanwhile
         raise router_of(app).moving() from None
     return answer(held), held.anything

@@ -14,6 +14,7 @@ from yarl import URL
 
 from streamapp.explain.answer import Answer
 from streamapp.explain.explainer import ANSWER_TIMEOUT_S, Explainer
+from streamapp.formats.undecodable import Undecodable
 from streamapp.topology import App
 from streamapp.web.answers import answer
 from streamapp.web.operations import Parameter, get
@@ -64,7 +65,11 @@ async def find(request: web.Request) -> web.Response:
     if not {"key", "time"} <= given.keys():
         raise ParseError("say which record: ?key=KEY&time=MS, or …/PARTITION/OFFSET/")
     time = number(given["time"].decode(errors="replace"), "time", INT64_MAX)
-    place = await explainer.find(_topic(request, explainer), given["key"], time)
+    topic = _topic(request, explainer)
+    try:
+        place = await explainer.find(topic, given["key"], time)
+    except Undecodable as exc:
+        raise ParseError(f"that is no key of {topic}: {exc}") from None
     path = f"/joins/{explainer.join.name}/{place.topic}/{place.partition}/{place.offset}/"
     where = str(URL.build(path=path))
     return answer(Found(where), HTTPStatus.FOUND, {"Location": where})

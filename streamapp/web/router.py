@@ -17,9 +17,10 @@ from faust.exceptions import SameNode
 from faust.types import TP, K
 from faust.types.assignor import HostToPartitionMap
 from faust.web import Request, Response, Web
-from faust.web.exceptions import NotFound, ServiceUnavailable
+from faust.web.exceptions import NotFound, ParseError, ServiceUnavailable
 from yarl import URL
 
+from streamapp.formats.undecodable import Undecodable
 from streamapp.kafka.partitioners import partitions_of
 from streamapp.web.access import authorization
 from streamapp.worker.app import App
@@ -61,6 +62,7 @@ class Router(faust_router.Router):
 
     Raises:
         NotFound: by the methods that take a table, if there is no such table.
+        ParseError: by those that take a key, if it is none of the table's.
         ServiceUnavailable: by those that return a worker, while none is known to have the partition.
     """
 
@@ -76,8 +78,11 @@ class Router(faust_router.Router):
 
     def owners(self, table_name: str, key: K, hop: str | None = None) -> list[Owner]:
         """Return the workers that may have a key, the likeliest first (`partitions_of`); this one alone for a `HOP`."""
-        table = table_of(self.app, table_name)
-        forms = table.key_forms(key if isinstance(key, bytes) else str(key).encode())
+        table, text = table_of(self.app, table_name), key if isinstance(key, bytes) else str(key).encode()
+        try:
+            forms = table.source_keys(text)
+        except Undecodable as exc:
+            raise ParseError(f"that is no key of {table.source or table.name}: {exc}") from None
         # Not counted in the assignment, which may lack some: see `_owner`.
         numbers = dict.fromkeys(number for form in forms for number in partitions_of(form, self.count(table)))
         return self._owners([TP(table.changelog_topic_name, number) for number in numbers], hop)

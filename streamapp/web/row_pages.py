@@ -139,7 +139,7 @@ class _Pages:
                 scan = scans.go_on(here.scan, self._question, here.partition)
             else:
                 snapshot = table.partition(here.partition).committed.snapshot
-                scan = await scans.begin(self._question, here.partition, snapshot)
+                scan = await scans.begin(self._question, here.partition, snapshot, table.shown, table.as_text)
             page = await scans.read(scan, here.position, self._room, self._deadline, counting=self._counting)
             read_at = await at(app, table, here.partition, scan.snapshot.offset, exact=scan.snapshot.exact)
         except ScanGoneError:

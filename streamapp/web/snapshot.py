@@ -134,9 +134,7 @@ def snapshot_of(app: App, panels: Iterable[MakePanel]) -> Snapshot:
         held=app.held,
         enforced=app.enforced,
         results=[
-            NewestResults(
-                topic, sink.sent, Buckets.of(app, sink.latency), [Result.of(made) for made in reversed(sink.newest)]
-            )
+            NewestResults(topic, sink.sent, Buckets.of(app, sink.latency), list(map(Result.of, sink.newest_shown())))
             for topic, sink in sorted(app.declared.sinks.items())
             if sink is not app.dead_letters
         ],

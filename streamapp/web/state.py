@@ -96,7 +96,10 @@ async def _look_up(app: App, table: Table, partition: int, key: bytes) -> web.Re
         committed = rows.is_committed(found[0])
     except (KeyError, ClosedError):  # a rebalance came meanwhile
         raise router_of(app).moving() from None
-    return answer(RowFound(**asdict(shown(*found)), table=table.name, committed=committed, at=read_at))
+    form, row = found
+    text = form if table.as_text is None else table.as_text(form)
+    row_shown = asdict(shown(text, row, table.shown))
+    return answer(RowFound(**row_shown, table=table.name, committed=committed, at=read_at))
 
 
 async def _states(request: web.Request, found: list[Table]) -> list[TableState]:

@@ -5,6 +5,7 @@ The state of windows is such a table, too: its rows are the results that the ope
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -87,7 +88,7 @@ async def _row(request: web.Request, table: Table, key: bytes) -> web.StreamResp
         elif windows is None:
             response = _look_up(app, table, owner.partition, key)
         else:
-            response = _open(app, windows, owner.partition, key, start)
+            response = _open(app, windows, owner.partition, table.key_forms(key), start)
         if response.status != HTTPStatus.NOT_FOUND:
             break
     return response
@@ -112,15 +113,20 @@ def _windows_of(table: Table) -> WindowProcessor | None:
     return table.owner if table.ordered and isinstance(table.owner, WindowProcessor) else None
 
 
-def _open(app: App, windows: WindowProcessor, partition: int, key: bytes, start: bytes | None) -> web.Response:
-    """Answer with the open windows of a key, as their results are so far; or with the one that has this start (ms)."""
+def _open(
+    app: App, windows: WindowProcessor, partition: int, forms: Sequence[bytes], start: bytes | None
+) -> web.Response:
+    """Answer with the open windows of a key, as their results are so far; or with the one that has this start (ms).
+
+    The key may have some forms; the first one is that in which it was given.
+    """
     check_recovered(app)
     at = None if start is None else number(start.decode(errors="replace"), "start", INT64_MAX)
     try:
-        found = windows.open_windows(partition, key)
+        found = next(filter(None, (windows.open_windows(partition, form) for form in forms)), [])
     except KeyError:  # a rebalance came while another worker was asked
         raise router_of(app).moving() from None
-    about = {"key": shown(key), "table": windows.name}
+    about = {"key": shown(forms[0]), "table": windows.name}
     if not found:
         return error(HTTPStatus.NOT_FOUND, "no window of this key is open", **about)
     made = list(map(windows.shown, found))

@@ -8,6 +8,8 @@ from typing import Protocol, cast
 import faust
 from faust.types import TP, CodecArg, ModelArg, TopicT
 
+from streamapp.formats.keys import Keys
+from streamapp.formats.undecodable import Undecodable
 from streamapp.joins.rows import Row
 from streamapp.runtime.batch import Batch, BatchSchema
 from streamapp.runtime.rows import Owner, Rows
@@ -45,6 +47,10 @@ class Table(faust.Table):  # type: ignore[type-arg]
     owner: Owner | None = None
     #: Makes JSON of the value of a row, for who looks at it; None = it is JSON.
     shown: Callable[[bytes], bytes] | None = None
+    #: What the keys of its source are, in whose partitions the rows are; None = text.
+    encoded_keys: Keys | None = None
+    #: Whether rows have those keys as they are in the source; otherwise their text.
+    keyed_as_source: bool = False
     #: Tells why the value of a row is not what the table has, since it was written under other settings; empty = it is.
     misfit: Callable[[bytes], str] | None = None
     #: Full names of topics whose agents look rows up, as far as that is known.
@@ -80,6 +86,17 @@ class Table(faust.Table):  # type: ignore[type-arg]
         if rows is not None and len(keys) == len(batch):
             rows.read_ahead(keys)
 
+    @property
+    def as_text(self) -> Callable[[bytes], bytes] | None:
+        """Makes text of a row's key, for who looks at it; None = it is text."""
+        return self._as_text if self.keyed_as_source and self.encoded_keys is not None else None
+
+    def _as_text(self, key: bytes) -> bytes:
+        try:
+            return key if self.encoded_keys is None else self.encoded_keys.text(key)
+        except Undecodable:  # of an earlier format
+            return key
+
     def partition(self, number: int) -> Uncommitted:
         """Return the rows of a partition that this worker owns; a KeyError if it does not own it."""
         return self.data.partitions[number]
@@ -96,8 +113,19 @@ class Table(faust.Table):  # type: ignore[type-arg]
         return next((row for row in found if row is not None), None)
 
     def key_forms(self, key: bytes) -> Sequence[bytes]:
-        """Return the forms that a key which is given as text may have in the table."""
-        return (key,)
+        """Return the forms that a key which is given as text, or as JSON, may have in the table.
+
+        Raises:
+            Undecodable: if it cannot be a key of the source.
+        """
+        if self.encoded_keys is None:
+            return (key,)
+        forms = self.encoded_keys.forms(key)
+        return forms if self.keyed_as_source else list(dict.fromkeys([key, *map(self.encoded_keys.text, forms)]))
+
+    def source_keys(self, key: bytes) -> Sequence[bytes]:
+        """Return the forms that it may have in the source, whose partitions are those of the rows, likewise."""
+        return self.key_forms(key) if self.encoded_keys is None else self.encoded_keys.forms(key)
 
     def find(self, key: bytes) -> bytes | None:
         """Return the value of a key, for the mapping that each table of Faust's is."""

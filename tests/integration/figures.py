@@ -88,7 +88,7 @@ def answered(worker: Worker, headers: Mapping[str, str]) -> dict[str, Any]:
     nodes = {node["id"]: node["name"] for node in snapshot["topology"]["nodes"]}
     lags: Counter[str] = Counter()
     for one in group["partitions"]:
-        lags[one["topic"]] += one["lag"]
+        lags[one["topic"]] += one["lag"] or 0
     timed = {one["topic"]: one["latency"] for one in snapshot["results"]} | {"commits": snapshot["commits"]["seconds"]}
     return {
         "state": health["state"],

@@ -9,7 +9,7 @@ import msgspec
 
 from streamapp.joins import Balance, Updates
 from streamapp.web.funnels import Account, Cause, Clock, Funnel, SampleInfo, Since
-from streamapp.web.group import GroupView, PartitionView, TopicView, WorkerView
+from streamapp.web.group_view import GroupView, Lag, PartitionView, WorkerView, topics
 from streamapp.web.health import Health, State
 from streamapp.web.panels import Panel, Shown
 from streamapp.web.snapshot import Buckets, Commits, NewestResults, Result, Snapshot
@@ -86,44 +86,30 @@ def partition(topic: str, number: int, owner: str, lag: int | None, **changes: A
     """A partition that is so far behind."""
     seconds = None if lag is None else float(lag > 0)
     end, committed = (None, None) if lag is None else (1_000 + lag, 1_000)
-    made = PartitionView(topic, number, owner, True, end, committed, lag, seconds, 10.0, 9.0)
+    made = PartitionView(topic, number, owner, True, NOW / 1000, end, committed, lag, seconds, 10.0, 9.0)
     return msgspec.structs.replace(made, **changes)
 
 
 def group(at: int, partitions: Sequence[PartitionView]) -> GroupView:
     """How the group stands so many seconds after `NOW`, with the workers that have the partitions."""
-    topics = list(dict.fromkeys(one.topic for one in partitions))
-    of = {topic: [one for one in partitions if one.topic == topic] for topic in topics}
     owners = dict.fromkeys(one.owner for one in partitions if one.owner)
-    assigned = {
-        owner: {topic: numbers for topic in topics if (numbers := [x.partition for x in of[topic] if x.owner == owner])}
-        for owner in owners
-    }
     return GroupView(
         group="shop",
         state="Stable",
         guarantee="at_least_once",
         at=NOW / 1000 + at,
         by="shop-1",
-        lag=sum(one.lag or 0 for one in partitions),
-        lag_seconds=max((one.lag_seconds or 0 for one in partitions), default=0),
-        workers=[
-            WorkerView(
-                owner, "/127.0.0.1", f"http://127.0.0.1:{6066 + at}", True, "", None, "ready", True, [], has, {}, None
-            )
-            for at, (owner, has) in enumerate(assigned.items())
-        ],
-        topics=[
-            TopicView(
-                topic,
-                len(ones),
-                sum(one.lag or 0 for one in ones),
-                max(one.lag_seconds or 0 for one in ones),
-                10.0 * len(ones),
-                9.0 * len(ones),
-                [one.partition for one in ones if not one.owner],
-            )
-            for topic, ones in of.items()
-        ],
+        workers=[_worker(owner, number, partitions) for number, owner in enumerate(owners)],
+        topics=topics(partitions),
         partitions=list(partitions),
+        **msgspec.structs.asdict(Lag.of(partitions)),
     )
+
+
+def _worker(name: str, number: int, partitions: Sequence[PartitionView]) -> WorkerView:
+    assigned: dict[str, list[int]] = {}
+    for one in partitions:
+        if one.owner == name:
+            assigned.setdefault(one.topic, []).append(one.partition)
+    url = f"http://127.0.0.1:{6066 + number}"
+    return WorkerView(name, "/127.0.0.1", url, True, "", None, "ready", True, [], assigned, {}, None)

@@ -137,21 +137,23 @@ def test_of_other_peoples_data_the_event_time_is_a_field_and_bad_ones_are_named(
     created[600], created[601] = "yesterday", None
     for number, time in enumerate(created):
         value = {"payload": {"id": number, "text": "x" * 1_000}, "meta": {"created": time}}
+        if number == 700:
+            del value["meta"]
         topics.send("events", None, value, at=number * 100)
     topics.flush()
     advice = answer(topics, "advise", "events", "--timestamp", "meta.created")
     (topic,) = advice["topics"]
     late = topic["lateness"]
-    assert (late["records"], late["behind"], late["at_most_ms"]["100 %"]) == (RECORDS - 2, 10, 1_900)
+    assert (late["records"], late["behind"], late["at_most_ms"]["100 %"]) == (RECORDS - 3, 10, 1_900)
     assert (late["future"], late["beyond"], late["furthest"]["offset"]) == (1, 1, 500)
     assert topic["bytes"] > RECORDS * 1_000
-    bad = {one["offset"]: (one["records"], one["why"]) for one in advice["bad"]}
-    assert bad[600][0] == 1
-    assert '"yesterday" is none' in bad[600][1]
-    assert 601 in bad
+    times, fields = advice["bad"]
+    assert (times["kind"], times["records"], times["offset"]) == ("no event time in the field", 2, 600)
+    assert '"yesterday" is none' in times["example"]
+    assert (fields["kind"], fields["records"], fields["offset"]) == ("no field with the event time", 1, 700)
 
 
-def test_the_side_that_comes_later_is_late_by_that_where_it_is_known_when_records_came(kafka) -> None:
+def test_the_side_that_comes_later_is_late_by_that_if_it_is_known_when_it_came(kafka) -> None:
     topics = an_hour_ago(kafka, "advise-skew")
     topics.create("purchases", "views")
     for number in range(500):
@@ -165,6 +167,11 @@ def test_the_side_that_comes_later_is_late_by_that_where_it_is_known_when_record
     assert sides["views"]["100 %"] == 0
     assert 2_900 <= sides["purchases"]["99 %"] <= 3_000 * 1.01
     assert live["skew"]["right_ahead_ms"] == pytest.approx(3_000, abs=100)
+    topics.create("returns")
+    topics.send("returns", "k1", {"at": topics.now}, at=0)
+    topics.flush()
+    (three,) = answer(topics, "advise", "views", "returns", "purchases", "--timestamp", "at")["joins"]
+    assert (three["lateness"]["records"], three["skew"]) == (2 * 500 + 1, None)
     again = answer(topics, *given)
     assert again["joins"][0]["lateness"]["behind"] == 0
     assert any("live, the side that comes later" in note for note in again["notes"])
@@ -181,6 +188,17 @@ def test_a_silence_longer_than_the_idle_timeout_makes_late_what_comes_after_it(k
     (idle,) = answer(topics, *given, "--idle-timeout", "30s")["joins"]
     assert (still["present"]["late"], idle["present"]["late"]) == (0, 1)
     assert idle["lateness"]["at_most_ms"]["100 %"] == 60_000 + 100 - 200
+
+
+def test_a_record_that_was_sent_once_more_is_not_taken_for_late(kafka) -> None:
+    topics = an_hour_ago(kafka, "advise-redriven")
+    topics.create("views")
+    for at, headers in ((0, None), (60_000, None), (10, [("streamapp-redriven", b"{}")])):
+        topics.send("views", "k", {}, at=at, headers=headers)
+    topics.flush()
+    advice = answer(topics, "advise", "views")
+    assert [(one["kind"], one["offset"]) for one in advice["bad"]] == [("redriven", 2)]
+    assert [join["lateness"]["behind"] for join in advice["joins"]] == [0]
 
 
 def test_how_far_partners_are_apart_says_what_each_window_would_have_matched(kafka) -> None:

@@ -17,11 +17,11 @@ from benchmarks.workload import Workload
 from streamapp.embedded_kafka import EmbeddedKafka
 
 
-def test_pages_are_open_and_metrics_are_scraped_until_it_is_over() -> None:
-    with looking(tabs=2, nice=0) as (port, looks), PageServer(port) as server:
+def test_pages_and_streams_are_open_and_metrics_are_scraped_until_it_is_over() -> None:
+    with looking(tabs=1, streams=1, nice=0) as (port, looks), PageServer(port) as server:
         server.answers |= {path: lambda _: [] for path in ("/health/live", "/metrics", "/api/group/history")}
         server.tell("worker", snapshot(0))
-        wait_until(lambda: server.listeners == 2, "both pages are open")
+        wait_until(lambda: server.listeners == 2, "a page and a stream are open")
         wait_until(lambda: server.asked.count(("/metrics", {})) > 1, "the metrics were scraped again")
     (look,) = looks
     assert look.scrapes > 1

@@ -64,7 +64,8 @@ def test_what_a_dead_worker_had_of_the_history_is_kept_by_the_page(context: Brow
     whole, left = {"lag": 70, "partitions": 4}, {"lag": 20, "partitions": 2}
     notes = f"one.note('orders', 103, {json.dumps(whole)}); one.note('orders', 100, {json.dumps(left)});"
     notes += f"one.note('orders', 105, {json.dumps(left)});"
-    expression = f"(() => {{ const one = new it.LagHistory(); {notes} return one.columns(['orders'], () => 4); }})()"
+    columns = "one.columns([{ topic: 'orders', partitions: 4 }])"
+    expression = f"(() => {{ const one = new it.LagHistory(); {notes} return {columns}; }})()"
     assert ask(page, "laghistory.js", expression) == [[100, 105], [70, None]]
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ports import free_port, needs_ipv6
 from risk_models import write_model
 from worker import wait_until
@@ -88,6 +89,24 @@ def test_the_demo_ends_by_itself_with_every_click_accounted_for(tmp_path: Path) 
     assert report["unmatched"] > 0
     assert report["rejected"] > 0
     assert report["clicks"] == report["joined"] + report["unmatched"] + report["late"] + report["rejected"]
+    assert '"profile":{"user_id":' in said
+
+
+@pytest.mark.parametrize(
+    "formats",
+    [
+        {"format": "avro", "key_format": "protobuf"},
+        {"format": "protobuf", "key_format": "avro"},
+        {"format": "msgpack", "joined_format": "avro"},
+    ],
+    ids=lambda formats: formats["format"],
+)
+def test_the_demo_in_another_format_accounts_for_every_click_and_shows_results(
+    tmp_path: Path, formats: dict[str, str]
+) -> None:
+    report, said = report_of(tmp_path, "--clicks", "2000", **formats)
+    assert report["clicks"] == report["joined"] + report["unmatched"] + report["late"] + report["rejected"] == 2000
+    assert min(report["joined"] - 1500, report["unmatched"], report["rejected"]) > 0
     assert '"profile":{"user_id":' in said
 
 

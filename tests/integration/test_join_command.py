@@ -17,11 +17,15 @@ from joined import balance
 from topics import Topics
 from worker import Worker, wait_until
 
+from streamapp.formats import Avro, Format, MessagePack, Protobuf
+from streamapp.formats.keys import KeyField, Keys
+
 
 def words(line: str) -> list[str]:
     return line.split()
 
 
+KEY = '{"type": "record", "name": "Key", "fields": [{"name": "customer_id", "type": "string"}]}'
 JOIN = words("join --left orders --right customers --on customer_id --to joined")
 
 
@@ -82,6 +86,42 @@ def test_cloud_events_are_joined_by_their_data_and_give_results_that_are_none(
     assert result.headers() == [("content-type", b"application/json")]
     (letter,) = topics.read("dead_letters")
     assert dict(letter.headers())["reason"] == b"not_json"
+
+
+@pytest.mark.parametrize("kind", ["avro", "protobuf", "msgpack"])
+def test_topics_whose_keys_are_in_a_format_are_joined_by_their_field(topics: Topics, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "key.avsc").write_text(KEY)
+    (tmp_path / "key.proto").write_text('syntax = "proto3"; message Key { string customer_id = 1; }')
+    formats: dict[str, Format] = {"avro": Avro(tmp_path / "key.avsc"), "protobuf": Protobuf(tmp_path / "key.proto")}
+    keys = Keys(KeyField(formats.get(kind) or MessagePack(), "customer_id").bound("orders", key=True))
+    schemas = {"avro": f"--key-schema {tmp_path}/key.avsc", "protobuf": f"--key-schema {tmp_path}/key.proto"}
+    topics.create("shops", "sales")
+    for number in range(5):
+        topics.send("shops", keys.of(f"c{number}"), {"customer_id": f"c{number}", "name": f"name {number}"})
+    topics.flush()
+    for number in range(6):
+        topics.send("sales", keys.of(f"c{number}"), {"order": number, "customer_id": f"c{number}"}, at=1)
+    topics.send("sales", keys.of("c1"), {"order": 7, "customer_id": "c2"}, at=1)
+    topics.flush()
+    command = words("join --left sales --right shops --on customer_id --to joined --how left --unmatched rest")
+    command += words(f"--key-format {kind} {schemas.get(kind, '')}")
+    with Worker(tmp_path, command=command, **topics.settings) as worker:
+        wait_until(lambda: topics.end("joined") == 6, "the sales are joined")
+        wait_until(lambda: topics.end("dead_letters") == 1, "the one with another key is told")
+        rows = [worker.get(f"/table/shops/c{number}/").json()["name"] for number in range(5)]
+        held = worker.get("/api/tables/shops/rows/c3").json()
+        see = worker.get(f"/joins/sales-shops-join/sales/?key=c5&time={topics.now + 1}").json()["see"]
+        (answer,) = worker.get(see).json()
+    assert joined(topics) == {number: f"name {number}" if number < 5 else None for number in range(6)}
+    assert rows == [f"name {number}" for number in range(5)]
+    assert (held["key"], held["value"]["name"]) == ("c3", "name 3")
+    assert (answer["verdict"], answer["record"]["key"], answer["evidence"]["topic"]) == (
+        "unmatched",
+        "c5",
+        topics.prefix + "rest",
+    )
+    places = {message.key(): message.partition() for message in topics.read("sales")}
+    assert all(places[message.key()] == message.partition() for message in topics.read("joined"))
 
 
 def test_two_streams_are_joined_within_a_window(topics: Topics, tmp_path: Path) -> None:

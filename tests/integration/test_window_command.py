@@ -13,11 +13,17 @@ from topics import Topics
 from windowed import accounts
 from worker import Worker, wait_until
 
+from streamapp.formats import Avro, Protobuf
+
 
 def words(line: str) -> list[str]:
     return line.split()
 
 
+TX = '{"type": "record", "name": "Tx", "fields": [{"name": "amount", "type": "double"}]}'
+SUM = """syntax = "proto3";
+message Sum { string key = 1; int64 start = 2; int64 end = 3; int64 count = 4; double sum_amount = 5; }
+"""
 WINDOW = words("window --topic tx --by ip --size 1m --grace 10s --count --sum amount --to ip_minutes")
 #: A whole minute, an hour ago.
 START = (int(time.time()) // 60 - 60) * 60_000
@@ -58,6 +64,31 @@ def test_records_are_counted_by_a_field_and_minute(topics: Topics, tmp_path: Pat
     ]
 
 
+def test_records_of_avro_whose_keys_are_numbers_are_summed_up_into_protobuf(topics: Topics, tmp_path: Path) -> None:
+    (tmp_path / "tx.avsc").write_text(TX)
+    (tmp_path / "sum.proto").write_text(SUM)
+    tx, account = Avro(tmp_path / "tx.avsc"), Avro("long")
+    for at, amount in ((0, 5), (59_999, 7), (60_000, 1)):
+        topics.send("tx", account.from_json(b"7"), tx.from_json(json.dumps({"amount": amount}).encode()), at=at)
+    topics.flush()
+    command = [
+        *words("window --topic tx --size 1m --count --sum amount --to account_minutes --late late --key-format avro"),
+        *("--key-schema", "long", "--schema", str(tmp_path / "tx.avsc"), "--to-schema", str(tmp_path / "sum.proto")),
+    ]
+    with Worker(tmp_path, command=command, **topics.settings) as worker:
+        wait_until(lambda: topics.end("account_minutes") == 1, "a minute is over")
+        (open_window,) = worker.get("/table/account_minutes/7/").json()
+        (record, *_) = topics.read("tx")
+        see = worker.get(f"/joins/account_minutes/tx/?key=7&time={START}").json()["see"]
+        (answer,) = worker.get(see).json()
+    (result,) = topics.read("account_minutes")
+    assert (result.key(), result.partition()) == (record.key(), record.partition())
+    value = json.loads(Protobuf(tmp_path / "sum.proto").to_json(result.value()))
+    assert value == {"key": "7", "start": START, "end": START + 60_000, "count": 2, "sum_amount": 12}
+    assert (open_window["start"], open_window["sum_amount"]) == (START + 60_000, 1)
+    assert (answer["verdict"], answer["record"]["key"]) == ("matched", "7")
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -90,6 +121,8 @@ def test_a_misspelt_field_is_told_within_seconds_with_the_one_that_is_meant(
         ("--sum=", "--sum '' is no name of a field"),
         ("--every 1s", "emission must be updates or both"),
         ("--late ip_minutes", "--late ip_minutes is where the results go (--to)"),
+        ("--format avro --schema tx.avsc", "avro needs a schema: --to-schema names its file"),
+        ("--key-format avro", "avro needs a schema: --key-schema names its file"),
     ],
 )
 def test_windows_that_cannot_be_are_refused_in_one_line(options: str, message: str) -> None:

@@ -36,6 +36,7 @@ BAD_VALUES = {
     "click_format": ["", "raw"],
     "profile_format": ["", "raw"],
     "joined_format": ["", "raw"],
+    "key_format": ["", "text"],
     "click_type": ["Click", "shop:", ":Click", "shop.py:Click-", "shop/models:Click", "shop:a.b"],
     "profile_type": ["Profile", "1shop:Profile"],
     "risk_model": [""],
@@ -107,7 +108,15 @@ TTEhQzVTCwIgFeZs3AD5wxvVhGdVRMUSZVNyUk+2wYDXlhh8HK3A+EA=
 """
 
 FREE_TEXT = {
-    *("click_schema", "profile_schema", "instance_id", "sasl_username", "sasl_password", "store_password"),
+    *(
+        "click_schema",
+        "profile_schema",
+        "key_schema",
+        "instance_id",
+        "sasl_username",
+        "sasl_password",
+        "store_password",
+    ),
     *("registry_username", "registry_password", "registry_token", "registry_cluster"),
 }
 

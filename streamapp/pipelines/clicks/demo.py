@@ -23,4 +23,9 @@ def demonstrated(settings: ClickSettings) -> Demonstrated:
         named = {"clicks": clicks, "joined": joined, "unmatched": unmatched}
         return Counts(records=clicks, results=joined + unmatched, rejected=measured.rejected, named=named)
 
-    return Demonstrated(TRAFFIC, "--clicks", 500, (CLICKS, JOINED, UNMATCHED), JOINED, counts)
+    def shown(value: bytes) -> bytes:
+        from streamapp.pipelines.clicks.formats import Sides  # with all that an app needs
+
+        return Sides.of(settings).formats()[JOINED].to_json(value)
+
+    return Demonstrated(TRAFFIC, "--clicks", 500, (CLICKS, JOINED, UNMATCHED), JOINED, counts, shown)

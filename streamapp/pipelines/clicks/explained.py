@@ -69,8 +69,8 @@ class ClickJoin:
 
     name = "user_clicks-user_profiles-join"
     inputs: Sequence[Input] = (
-        user_clicks.source(Side.LEFT)._replace(check=_usable(values.clicks)),
-        user_profiles.source(Side.RIGHT)._replace(check=_usable(values.profiles)),
+        user_clicks.source(Side.LEFT)._replace(check=_usable(values.clicks), keys=sides.keys),
+        user_profiles.source(Side.RIGHT)._replace(check=_usable(values.profiles), keys=sides.keys),
     )
     table = table
     evidence: Sequence[EvidenceTopic] = (

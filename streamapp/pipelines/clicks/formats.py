@@ -12,13 +12,15 @@ from streamapp.errors import StreamappError
 from streamapp.formats.avro import Avro
 from streamapp.formats.avro_schema import SUFFIX
 from streamapp.formats.format import Format
+from streamapp.formats.keys import Keys
 from streamapp.formats.msgpack import MessagePack
 from streamapp.formats.named import FormatName, named
 from streamapp.formats.protobuf import Protobuf
 from streamapp.joins import Record
-from streamapp.pipelines.clicks import avro_results, protobuf_results
 from streamapp.pipelines.clicks.demo_schemas import demo_schema
+from streamapp.pipelines.clicks.keys import keys_of
 from streamapp.pipelines.clicks.models import FIELD
+from streamapp.pipelines.clicks.result_schemas import result_schemas
 from streamapp.pipelines.clicks.rows import PROTOBUF
 from streamapp.pipelines.clicks.settings import CLICKS, JOINED, PROFILES, UNMATCHED, ClickSettings
 from streamapp.pipelines.clicks.splicing import (
@@ -168,6 +170,8 @@ class Sides:
 
     clicks: Side
     profiles: Side
+    #: What the keys of both are; None = text.
+    keys: Keys | None = None
 
     @classmethod
     def of(cls, settings: ClickSettings) -> Sides:
@@ -181,6 +185,7 @@ class Sides:
         found = cls(
             Side(CLICKS, kinds[0], into, settings.click_schema, "CLICK_SCHEMA"),
             Side(PROFILES, kinds[1], into, settings.profile_schema, "PROFILE_SCHEMA"),
+            keys_of(settings),
         )
         for side in (found.clicks, found.profiles):
             side.check_schema()
@@ -188,26 +193,27 @@ class Sides:
         return found
 
     def formats(self) -> dict[str, Format]:
-        """Return what values are, by the names of their topics without the prefix."""
-        joined: Format
-        unmatched: Format
-        match self.clicks.part, self.profiles.part:
-            case Avro() as click, Avro() as profile:
-                joined, unmatched = avro_results.joined(click, profile), avro_results.unmatched(click)
-            case Protobuf() as click, Protobuf() as profile:
-                joined, unmatched = protobuf_results.joined(click, profile), protobuf_results.unmatched(click)
-            case part, _:
-                joined = unmatched = part
-        return {CLICKS: self.clicks.format, PROFILES: self.profiles.format, JOINED: joined, UNMATCHED: unmatched}
+        """Return what values are, by the names of their topics without the prefix.
 
-    def splicing(self) -> Splicing:
-        """Return what makes results."""
+        Raises:
+            StreamappError: if the schemas of clicks and profiles do not go together.
+        """
+        part = self.clicks.part
+        results = result_schemas(part, self.profiles.part) or (part, part)
+        return dict(
+            zip(
+                (CLICKS, PROFILES, JOINED, UNMATCHED), (self.clicks.format, self.profiles.format, *results), strict=True
+            )
+        )
+
+    def splicing(self, *, bare: bool = False) -> Splicing:
+        """Return what makes results; `bare` ones have no fingerprint of their schema, which something else tells."""
         both = self.clicks.spliced and self.profiles.spliced
         made: Splicing
         match self.clicks.part, self.profiles.part:
             case Avro() as click, Avro() as profile:
-                parts = (click, profile) if both else (None, None)
-                made = AvroSplicing(avro_results.joined(click, profile), avro_results.unmatched(click), *parts)
+                results = None if bare else result_schemas(click, profile)
+                made = AvroSplicing(results, *((click, profile) if both else (None, None)))
             case Protobuf(), _:
                 made = ProtobufSplicing(self.profiles.frame if both else b"")
             case MessagePack(), _:

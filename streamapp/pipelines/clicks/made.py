@@ -22,7 +22,7 @@ __all__ = ["joined", "splicing", "unmatched"]
 
 M = TypeVar("M")
 
-splicing = sides.splicing()
+splicing = sides.splicing(bare=registered.joined is not None)
 
 
 def joined(

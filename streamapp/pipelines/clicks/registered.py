@@ -8,7 +8,7 @@ from typing import cast
 from streamapp.app import app, settings
 from streamapp.errors import StreamappError
 from streamapp.formats.avro import Avro
-from streamapp.formats.content import tells_format
+from streamapp.formats.content import headers_of_result, tells_format
 from streamapp.formats.format import Format
 from streamapp.formats.protobuf import Protobuf
 from streamapp.formats.registered import RegisteredData
@@ -55,7 +55,7 @@ def bare(data: RegisteredData, record: Record) -> Record:
     if record.value is None:
         return record
     value = data.bare(record.value, record.headers)
-    headers = [one for one in record.headers if not tells_format(one[0])]
+    headers = headers_of_result(record.headers, data.name)
     return cast(Record, Translated(record.key, value, record.timestamp, record.offset, headers, record))
 
 
@@ -70,7 +70,7 @@ def _told(data: RegisteredData, one: Stamped) -> Stamped:
     """Return what a result is sent with."""
     if not data.headers and not any(tells_format(name) for name, _ in one.headers):
         return one
-    own = [header for header in one.headers if not tells_format(header[0])]
+    own = headers_of_result(one.headers, data.name)
     return Envelope(one.key, one.timestamp, [*own, *data.headers], one)
 
 

@@ -1,12 +1,13 @@
-"""The schemas of results and of unmatched clicks, made of those of clicks and profiles, for a schema registry."""
+"""The schemas of results and of unmatched clicks, made of those of clicks and profiles, for whoever reads them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from streamapp.errors import StreamappError
 from streamapp.formats.avro import Avro
-from streamapp.formats.avro_schema import plain
+from streamapp.formats.avro_schema import named, plain
 from streamapp.formats.format import Format
 from streamapp.formats.protobuf import Protobuf
 from streamapp.pipelines.clicks.demo_schemas import DEMO_PROTO
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["ResultSchemas", "result_schemas"]
 
 NAMESPACE: Final = "streamapp.clicks"
+#: Of types of profiles whose names clicks have for others.
+PROFILE: Final = "profile"
 #: Not that of the demo's messages, which a user's own file may have been copied from.
 PACKAGE: Final = "streamapp.clicks.results"
 FILE: Final = "streamapp/clicks/results.proto"
@@ -45,37 +48,47 @@ def result_schemas(click: Format, profile: Format) -> ResultSchemas | None:
 
 
 def _avro(click: Avro, profile: Avro) -> ResultSchemas:
-    named: dict[str, Any] = {}
-    of_click = _once(plain(click.parsed), named)
-    unmatched = Avro(_record("Unmatched", click=of_click, reason="string"))
-    profile_or_none = ["null", _once(plain(profile.parsed), named)]
-    joined = Avro(_record("Joined", click=of_click, profile=profile_or_none, join_timestamp="double"))
-    return ResultSchemas(joined, unmatched)
+    of_click = plain(click.parsed)
+    of_profile = _Apart(named(of_click)).schema(plain(profile.parsed))
+    return ResultSchemas(
+        _record("Joined", click=of_click, profile=["null", of_profile], join_timestamp="double"),
+        _record("Unmatched", click=of_click, reason="string"),
+    )
 
 
-def _record(name: str, **fields: Any) -> dict[str, Any]:
-    return {
-        "type": "record",
-        "name": name,
-        "namespace": NAMESPACE,
-        "fields": [{"name": field, "type": type_} for field, type_ in fields.items()],
-    }
+def _record(name: str, **fields: Any) -> Avro:
+    types = [{"name": field, "type": type_} for field, type_ in fields.items()]
+    return Avro({"type": "record", "name": name, "namespace": NAMESPACE, "fields": types})
 
 
-def _once(schema: Any, named: dict[str, Any]) -> Any:
-    """Return a schema with the names of types that were defined before, where they are defined again."""
-    if isinstance(schema, list):
-        return [_once(one, named) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    name = schema.get("name")
-    if name is not None and "type" in schema and schema["type"] in {"record", "enum", "fixed", "error"}:
-        if name in named:
-            if named[name] != schema:
-                raise StreamappError(f"the schemas of clicks and profiles both have a type {name}, and not the same")
-            return name
-        named[name] = schema
-    return {key: value if key == "default" else _once(value, named) for key, value in schema.items()}
+class _Apart:
+    """Makes of a schema of Avro one that may stand behind another: each name is defined once.
+
+    A type that is the same one there is named by it; one that has the name of another gets the namespace ``profile``.
+    """
+
+    def __init__(self, before: Mapping[str, Any]) -> None:
+        self._before = before
+        #: What types are called that had another name.
+        self._names: dict[str, str] = {}
+
+    def schema(self, schema: Any) -> Any:
+        """Return it."""
+        if isinstance(schema, str):
+            return self._names.get(schema, schema)
+        if isinstance(schema, list):
+            return [self.schema(one) for one in schema]
+        made = {**schema}
+        if (name := schema.get("name")) is not None and name in self._before:
+            if self._before[name] == schema and not self._names:  # else it may be made of one that has another name
+                return name
+            made["name"] = self._names[name] = f"{PROFILE}.{name.rpartition('.')[2]}"
+        for part in ("items", "values", "type"):
+            if part in schema and (part != "type" or not isinstance(schema["type"], str)):
+                made[part] = self.schema(schema[part])
+        if "fields" in schema:
+            made["fields"] = [{**field, "type": self.schema(field["type"])} for field in schema["fields"]]
+        return made
 
 
 def _protobuf(click: Protobuf, profile: Protobuf) -> ResultSchemas:

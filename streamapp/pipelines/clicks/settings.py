@@ -49,6 +49,12 @@ class ClickSettings(Settings):
         "", str, "of clicks: x.avsc[,EARLIER.avsc], x.proto[:MESSAGE] or MODULE:CLASS (default: that of the demo)"
     )
     profile_schema: str = setting("", str, "of profiles, likewise")
+    key_format: FormatName | None = setting(
+        None,
+        values.one_of([*FormatName]),
+        f"of the keys of {CLICKS} and {PROFILES}: {', '.join(FormatName)} (default: text)",
+    )
+    key_schema: str = setting("", str, "of these keys, as CLICK_SCHEMA (default: a string)")
     bare: tuple[str, ...] = setting(
         (),
         values.some_of([CLICKS, PROFILES, JOINED]),

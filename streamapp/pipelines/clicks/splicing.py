@@ -15,9 +15,11 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from streamapp.formats.avro import SINGLE_OBJECT, Avro
+from streamapp.formats.protobuf import Protobuf
 from streamapp.joins import Reason, Row
 from streamapp.kafka.record import Result
-from streamapp.pipelines.clicks import results
+from streamapp.pipelines.clicks import results as in_json
+from streamapp.pipelines.clicks.result_schemas import ResultSchemas
 from streamapp.runtime.decoding import Keyed
 
 __all__ = [
@@ -55,11 +57,11 @@ class JsonSplicing:
 
     def joined(self, matched: Matched, now: float) -> list[Result]:
         """Return the results of clicks and the rows of their profiles."""
-        return results.joined(matched, now)
+        return in_json.joined(matched, now)
 
     def unmatched(self, click: Keyed, reason: Reason) -> bytes:
         """Return what is written of a click that is not matched."""
-        return results.unmatched(click.value, reason)
+        return in_json.unmatched(click.value, reason)
 
     def is_of(self, value: bytes, click: bytes) -> bool:
         """Tell whether a value may be made of a click."""
@@ -97,8 +99,7 @@ class AvroSplicing:
     """In Avro: a record of a click, a union of null and a profile, and a double, in the single-object encoding.
 
     Args:
-        joined: the format of the results.
-        unmatched: that of clicks that are not matched.
+        results: their schemas, whose fingerprints stand before them; None = they are bare.
         clicks: the format of clicks; None = they are bare.
         rows: the format of the rows of profiles, which are in the single-object encoding: so they can be read after a
             change of the schema, too. None = they are bare.
@@ -107,8 +108,11 @@ class AvroSplicing:
     _NULL: Final = b"\x00"
     _PROFILE: Final = b"\x02"
 
-    def __init__(self, joined: Avro, unmatched: Avro, clicks: Avro | None = None, rows: Avro | None = None) -> None:
-        self._joined, self._unmatched = joined.prefix, unmatched.prefix
+    def __init__(
+        self, results: ResultSchemas | None = None, clicks: Avro | None = None, rows: Avro | None = None
+    ) -> None:
+        self._joined = b"" if results is None else _prefix(results.joined)
+        self._unmatched = b"" if results is None else _prefix(results.unmatched)
         self._bare = _same if clicks is None else clicks.bare
         self._frame = b"" if rows is None else rows.prefix
         self._bare_row = _same if rows is None else rows.bare
@@ -220,6 +224,10 @@ class Translating:
     def is_of(self, value: bytes, click: bytes) -> bool:
         """Tell whether a value may be made of a click, of which this is the part."""
         return self._into.is_of(value, click)
+
+
+def _prefix(format_: Avro | Protobuf) -> bytes:
+    return format_.prefix if isinstance(format_, Avro) else b""
 
 
 def _same(value: bytes) -> bytes:

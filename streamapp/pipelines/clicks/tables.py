@@ -25,3 +25,5 @@ profiles = app.table("user_profiles", help="the latest profile of each user, by 
 profiles.misfit = _misfit
 if sides.profiles.kind is not FormatName.JSON:
     profiles.shown = sides.profiles.shown
+# A click finds its profile by the bytes of its key, which are also in the results.
+profiles.encoded_keys, profiles.keyed_as_source = sides.keys, True

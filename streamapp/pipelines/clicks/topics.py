@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 
 from streamapp.app import app, settings
+from streamapp.formats.named import FormatName
 from streamapp.joins import How
+from streamapp.pipelines.clicks import registered
 from streamapp.pipelines.clicks.formats import sides
 from streamapp.pipelines.clicks.models import FIELD
 from streamapp.pipelines.clicks.results import reason_of
@@ -32,4 +34,11 @@ user_clicks = _by_user_id(CLICKS, clicks, after=(user_profiles,))
 
 joined_data = app.sink(JOINED)
 unmatched_clicks = app.unmatched(UNMATCHED, table=table, reason=reason_of, keeps=settings.join is How.LEFT)
-joined_data.made_as = unmatched_clicks.made_as = sides.clicks.into
+if registered.joined is None:  # else headers are told with the frame
+    joined_data.made_as = unmatched_clicks.made_as = sides.clicks.into
+if sides.clicks.into is not FormatName.JSON:
+    formats = sides.formats()
+    joined_data.value_shown = (registered.joined or formats[JOINED]).to_json
+    unmatched_clicks.value_shown = (registered.unmatched or formats[UNMATCHED]).to_json
+if sides.keys is not None:
+    joined_data.key_shown = unmatched_clicks.key_shown = sides.keys.text

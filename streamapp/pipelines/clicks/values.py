@@ -51,6 +51,7 @@ def _decoder(side: Side, setting: str, default: type[Any], *, tombstones: bool) 
         "tombstones": tombstones,
         "field": FIELD,
         "remedy": f"{PREFIX}REKEY={side.topic} goes by the {FIELD} in the value instead",
+        "keys": sides.keys,
     }
     if side.kind is FormatName.JSON:
         return Decoder(type_, _user_id, **options)

@@ -12,7 +12,6 @@ import { drawStrip } from "./strip.js";
 /** @typedef {import("./types.js").TopicView} TopicView */
 /** @typedef {import("./types.js").PartitionView} PartitionView */
 /** @typedef {import("./types.js").Series} Series */
-/** @typedef {{topic: TopicView, lags: (number | null)[]}} TopicLags of each partition; null = not known */
 
 /** Partitions that are named below the strip, and topics in the chart. */
 const NAMED = 20;
@@ -24,7 +23,7 @@ export function lagPanel() {
   const history = chart("Records behind, by topic, over the last 15 minutes", (value) => count(Math.round(value)));
   const topics = table("Lag by topic", ["topic", "partitions#", "records behind#", "time behind#", "written#", "committed#", "no owner#"]);
   const partitions = h("div", { class: "strips" });
-  const showTopics = list(topics.body, (/** @type {TopicLags} */ one) => one.topic.topic, ({ topic }) => topicRow(topic.topic));
+  const showTopics = list(topics.body, (/** @type {TopicView} */ one) => one.topic, topicRow);
   const showStrips = list(partitions, (/** @type {{topic: string}} */ one) => one.topic, stripOf);
   const most = table("Partitions that are the furthest behind", ["partition", "records behind#", "time behind#", "owner"]);
   const showMost = list(most.body, (/** @type {PartitionView} */ one) => `${one.topic} ${one.partition}`, partitionRow);
@@ -60,15 +59,14 @@ export function lagPanel() {
     group(group) {
       if (group.at - last > 3 * EVERY_S) askForHistory().catch(() => (last = -Infinity));
       last = group.at;
-      const lags = lagsByTopic(group);
-      for (const [topic, all] of lags) kept.note(topic, group.at, { lag: sum(all), partitions: known(all).length });
-      text(records, lagOf(group.partitions.map((one) => one.lag)));
+      for (const { topic, known_lag: lag, partitions, unknown } of group.topics) kept.note(topic, group.at, { lag, partitions: partitions - unknown });
+      text(records, lagOf(group));
       text(seconds, group.lag_seconds === null ? "time behind not known" : `${duration(group.lag_seconds * 1000)} behind`);
-      const sorted = [...group.topics].sort((one, other) => other.lag - one.lag || one.topic.localeCompare(other.topic));
-      showTopics(sorted.map((topic) => ({ topic, lags: lags.get(topic.topic) ?? [] })));
-      const names = sorted.slice(0, LINES).map((one) => one.topic);
-      const columns = kept.columns(names, (topic) => lags.get(topic)?.length ?? 0);
-      history.show(names, columns);
+      const sorted = [...group.topics].sort((one, other) => other.known_lag - one.known_lag || one.topic.localeCompare(other.topic));
+      showTopics(sorted);
+      const shown = sorted.slice(0, LINES);
+      const columns = kept.columns(shown);
+      history.show(shown.map((one) => one.topic), columns);
       gaps.hidden = !columns.some((column) => column.includes(null));
       showStrips(sorted.map(({ topic }) => ({ topic, partitions: group.partitions.filter((one) => one.topic === topic) })));
       const behind = group.partitions.filter((one) => one.lag !== 0);
@@ -82,48 +80,28 @@ export function lagPanel() {
 }
 
 /** @param {Group} group */
-function lagsByTopic(group) {
-  /** @type {Map<string, (number | null)[]>} */
-  const lags = new Map();
-  for (const { topic, lag } of group.partitions) {
-    const all = lags.get(topic) ?? [];
-    all.push(lag);
-    lags.set(topic, all);
-  }
-  return lags;
+function lagOf({ known_lag: lag, unknown, partitions: { length } }) {
+  if (unknown === 0) return `${count(lag)} records behind`;
+  const of = `of ${count(unknown)} of ${count(length)} partitions it is not known`;
+  return unknown === length ? `? records behind: ${of}` : `at least ${count(lag)} records behind: ${of}`;
 }
 
-/** @param {(number | null)[]} lags @returns {number[]} */
-const known = (lags) => lags.filter((lag) => lag !== null);
-
-/** @param {(number | null)[]} lags */
-const sum = (lags) => known(lags).reduce((one, other) => one + other, 0);
-
-/** @param {(number | null)[]} lags */
-function lagOf(lags) {
-  const missing = lags.length - known(lags).length;
-  if (missing === 0) return `${count(sum(lags))} records behind`;
-  const of = `of ${count(missing)} of ${count(lags.length)} partitions it is not known`;
-  return missing === lags.length ? `? records behind: ${of}` : `at least ${count(sum(lags))} records behind: ${of}`;
-}
-
-/** @param {(number | null)[]} lags */
-function shortLag(lags) {
-  const there = known(lags).length;
-  if (there === lags.length) return count(sum(lags));
-  return there === 0 ? "?" : `≥ ${count(sum(lags))}`;
+/** @param {TopicView} topic */
+function lagOfTopic({ known_lag: lag, unknown, partitions }) {
+  if (unknown === partitions) return "?";
+  return unknown === 0 ? count(lag) : `≥ ${count(lag)}`;
 }
 
 /** @param {number | null} seconds */
 const behind = (seconds) => (seconds === null ? "?" : duration(seconds * 1000));
 
-/** @param {string} name */
-function topicRow(name) {
+/** @param {TopicView} topic */
+function topicRow({ topic: name }) {
   const cells = [1, 2, 3, 4, 5, 6].map(() => h("td", { class: "number" }));
   return {
     element: h("tr", { "data-topic": name }, h("th", { scope: "row" }, name), ...cells),
-    update(/** @type {TopicLags} */ { topic: now, lags }) {
-      const values = [count(now.partitions), shortLag(lags), behind(now.lag_seconds), rate(now.written_per_s), rate(now.committed_per_s)];
+    update(/** @type {TopicView} */ now) {
+      const values = [count(now.partitions), lagOfTopic(now), behind(now.lag_seconds), rate(now.written_per_s), rate(now.committed_per_s)];
       [...values, now.unowned.length || ""].forEach((value, at) => text(cells[at], value));
     },
   };
@@ -136,7 +114,7 @@ function stripOf({ topic }) {
   return {
     element: h("figure", { class: "strip" }, caption, canvas),
     update(/** @type {{topic: string, partitions?: PartitionView[]}} */ { partitions = [] }) {
-      const lags = known(partitions.map((one) => one.lag));
+      const lags = partitions.flatMap((one) => one.lag ?? []);
       const largest = lags.length > 0 ? count(Math.max(...lags)) : "?";
       const missing = partitions.filter((one) => one.owner === "").length;
       const unknown = partitions.length - lags.length;

@@ -30,15 +30,14 @@ export class LagHistory {
 
   /**
    * Return the lag of topics as columns, by common times (s), which come first; null = not of all partitions.
-   * @param {string[]} topics
-   * @param {(topic: string) => number} partitions how many a topic has
+   * @param {{topic: string, partitions: number}[]} topics with how many partitions they have
    * @returns {(number | null)[][]}
    */
-  columns(topics, partitions) {
-    const all = topics.map((topic) => this.topics.get(topic) ?? new Map());
-    const times = [...new Set(all.flatMap((points) => [...points.keys()]))].sort((one, other) => one - other);
-    const whole = (/** @type {Point | undefined} */ point, /** @type {string} */ topic) =>
-      point === undefined || point.partitions < partitions(topic) ? null : point.lag;
-    return [times, ...all.map((points, at) => times.map((time) => whole(points.get(time), topics[at])))];
+  columns(topics) {
+    const all = topics.map(({ topic, partitions }) => ({ partitions, points: this.topics.get(topic) ?? new Map() }));
+    const times = [...new Set(all.flatMap(({ points }) => [...points.keys()]))].sort((one, other) => one - other);
+    const whole = (/** @type {Point | undefined} */ point, /** @type {number} */ partitions) =>
+      point === undefined || point.partitions < partitions ? null : point.lag;
+    return [times, ...all.map(({ points, partitions }) => times.map((time) => whole(points.get(time), partitions)))];
   }
 }

@@ -56,7 +56,8 @@ function tableRow(one) {
       const missing = now.partitions.length - known.length;
       const where = `${known.length} on ${owners} ${owners === 1 ? "worker" : "workers"}${missing ? `, ${missing} not known` : ""}`;
       const least = missing ? "≥ " : "";
-      const values = [`${least}${count(now.rows)}`, `${least}${bytes(now.bytes)}`, `${least}${count(now.lag)}`, where, moment(now.clock)];
+      const lag = now.lag === null ? "?" : count(now.lag);
+      const values = [`${least}${count(now.rows)}`, `${least}${bytes(now.bytes)}`, lag, where, moment(now.clock)];
       values.forEach((value, at) => text(cells[at], value));
     },
   };

@@ -28,20 +28,20 @@
  *   read: Record<string, number>, partitions: Record<string, number>,
  *   topology: {nodes: Node[], edges: Edge[]}, funnels: Funnel[], waits: Wait[], held: number, enforced: number,
  *   results: NewestResults[], commits: {seconds: Buckets, failed: number} | null, dead_letters: Sample[], panels: Panel[]}} Snapshot
- * @typedef {{topic: string, partition: number, owner: string, told: boolean, end: number | null,
+ * @typedef {{topic: string, partition: number, owner: string, told: boolean, at: number | null, end: number | null,
  *   committed: number | null, lag: number | null, lag_seconds: number | null, written_per_s: number | null,
  *   committed_per_s: number | null}} PartitionView
- * @typedef {{topic: string, partitions: number, lag: number, lag_seconds: number | null,
+ * @typedef {{topic: string, partitions: number, lag: number | null, known_lag: number, unknown: number, lag_seconds: number | null,
  *   written_per_s: number | null, committed_per_s: number | null, unowned: number[]}} TopicView
  * @typedef {{partitions: number, rows_read: number, rows_left: number, seconds_left: number | null}} Recovery
  * @typedef {{member: string, url: string, answers: boolean, error: string, state: string, ready: boolean,
  *   problems: string[], assigned: Record<string, number[]>, standbys: Record<string, number[]>,
  *   recovery: Recovery | null}} WorkerView
- * @typedef {{group: string, state: string, at: number, lag: number, lag_seconds: number | null,
+ * @typedef {{group: string, state: string, at: number, lag: number | null, known_lag: number, unknown: number, lag_seconds: number | null,
  *   workers: WorkerView[], topics: TopicView[], partitions: PartitionView[]}} Group
  * @typedef {{topic: string, partition: number | null, at: number[], lag: number[], lag_seconds: (number | null)[],
  *   written_per_s: (number | null)[], committed_per_s: (number | null)[], partitions: number[]}} Series
- * @typedef {{name: string, help: string, kind: string, rows: number, bytes: number, lag: number,
+ * @typedef {{name: string, help: string, kind: string, rows: number, bytes: number, lag: number | null,
  *   clock: number | null, partitions: {partition: number, owner: string | null, rows: number | null,
  *   bytes: number | null, reason: string | null}[]}} TableState
  * @typedef {{key: string, value: unknown, value_base64?: string | null, time: number}} Row

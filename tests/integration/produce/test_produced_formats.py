@@ -15,8 +15,9 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 from produced import Topics, produce
 
 from streamapp.formats import Avro, Protobuf
-from streamapp.pipelines.clicks.demo_schemas import demo_schema
+from streamapp.formats.named import FormatName, named
 from streamapp.pipelines.clicks.settings import CLICKS, PROFILES
+from streamapp.pipelines.demo_schemas import demo_schema
 from streamapp.settings import Settings
 
 SCHEMA = '{"type":"record","name":"Order","fields":[{"name":"id","type":"string"},{"name":"n","type":"int"}]}'
@@ -77,6 +78,27 @@ def test_generated_clicks_and_profiles_are_of_the_demos_schemas(settings: Settin
         format_ = Avro(file) if kind == "avro" else Protobuf(f"{file}.proto", message)
         records = [record for record in topics.records(settings.topic(name)) if record.value() is not None]
         assert all(field in json.loads(format_.to_json(record.value() or b"")) for record in records)
+
+
+@pytest.mark.parametrize("kind", ["avro", "protobuf", "msgpack"])
+@pytest.mark.parametrize(
+    ("pipeline", "number", "fields"),
+    [
+        ("risk", "--transactions", {"accounts": "opened", "transactions": "amount"}),
+        ("sensors", "--readings", {"readings": "value"}),
+    ],
+)
+def test_generated_transactions_and_readings_are_of_the_demos_schemas(
+    settings: Settings, topics: Topics, kind: str, pipeline: str, number: str, fields: dict[str, str]
+) -> None:
+    done = produce(settings, "--pipeline", pipeline, number, "50", "--bad-share", "0", "--format", kind)
+    assert (done.returncode, done.stderr) == (0, b"")
+    for name, field in fields.items():
+        schema = demo_schema(FormatName(kind), name)
+        format_ = named(FormatName(kind), schema).bound(name)
+        values = [json.loads(format_.to_json(record.value() or b"")) for record in topics.records(settings.topic(name))]
+        assert values
+        assert all(value[field] is not None for value in values)
 
 
 @pytest.mark.parametrize(

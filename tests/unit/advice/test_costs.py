@@ -6,17 +6,19 @@ from typing import Any
 
 import pytest
 
-from streamapp.advice.costs import grace_of, held, reach, waits
+from streamapp.advice.costs import grace_of, held, may_have_grace, reach, waits
 from streamapp.joins import (
     AsOfJoin,
     Direction,
     Driver,
+    ForeignKeyJoin,
     How,
     Join,
     NWayJoin,
     Side,
     StreamStreamJoin,
     StreamTableJoin,
+    TableTableJoin,
     WindowedReduce,
 )
 from streamapp.windows import Count, WindowedAggregate, hopping, look_back, session, tumbling
@@ -69,6 +71,13 @@ def test_records_of_two_streams_are_held_so_long_and_no_longer(side: Side, which
 def test_of_windows_that_overlap_a_record_makes_a_row_of_each() -> None:
     join = WindowedAggregate(windows=hopping(100, 30), aggregates={"n": Count()}, grace=GRACE)
     assert held(join, 5) == ((0, 105, 4),)
+
+
+def test_of_tables_alone_nothing_is_late_and_nothing_waits() -> None:
+    assert not may_have_grace(TableTableJoin())
+    assert not may_have_grace(ForeignKeyJoin(foreign_key=lambda record: record.key))
+    assert may_have_grace(StreamTableJoin())
+    assert may_have_grace(None)
 
 
 def test_topics_alone_hold_what_a_grace_holds_of_each() -> None:

@@ -141,7 +141,7 @@ def test_what_was_before_the_stretch_can_be_met_and_is_not_counted(
     assert not found.moved()
 
 
-def test_a_row_that_lives_no_longer_makes_a_result_less_and_another_row_makes_it_another_one() -> None:
+def test_an_expired_row_makes_a_result_less_and_another_row_makes_it_another_one() -> None:
     given_ = [
         (Side.RIGHT, Event(b"a", b"old", 0, 0)),
         (Side.LEFT, Event(b"a", b"x", 50, 0)),

@@ -7,14 +7,18 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import click
 import pytest
 
 from streamapp.cli.group import COMMANDS
-from streamapp.formats import Avro
-from streamapp.pipelines.clicks import avro_results
-from streamapp.pipelines.settings import PIPELINES
+from streamapp.cli.schema import proto
+from streamapp.cli.topic import of_clicks
+from streamapp.formats import Avro, Protobuf
+from streamapp.formats.named import FormatName
+from streamapp.pipelines.clicks.result_schemas import result_schemas
+from streamapp.pipelines.settings import PIPELINES, AppSettings
 
 
 def streamapp(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -124,9 +128,32 @@ def test_the_schema_of_the_results_is_printed_for_who_reads_them(tmp_path: Path)
     printed = streamapp("schema", "joined_data", STREAMAPP_FORMAT="avro").stdout
     (tmp_path / "joined.avsc").write_text(printed)
     schemas = Path(__file__).parents[3] / "streamapp" / "pipelines" / "clicks" / "schemas"
-    click, profile = Avro(schemas / "click.avsc"), Avro(schemas / "profile.avsc")
-    assert Avro(tmp_path / "joined.avsc").prefix == avro_results.joined(click, profile).prefix
+    results = result_schemas(Avro(schemas / "click.avsc"), Avro(schemas / "profile.avsc"))
+    assert results is not None
+    assert isinstance(results.joined, Avro)
+    assert Avro(tmp_path / "joined.avsc").prefix == results.joined.prefix
     assert "string reason = 2;" in streamapp("schema", "unmatched_clicks", STREAMAPP_FORMAT="protobuf").stdout
+
+
+def test_the_schema_of_results_of_two_files_of_protobuf_is_a_file_that_imports_them(tmp_path: Path) -> None:
+    text = 'syntax = "proto3"; package shop; message {} {{ string user_id = 1; }}'
+    for name in ("View", "User"):
+        (tmp_path / f"{name}.proto").write_text(text.format(name))
+    results = result_schemas(Protobuf(tmp_path / "View.proto"), Protobuf(tmp_path / "User.proto"))
+    assert results is not None
+    assert isinstance(results.joined, Protobuf)
+    (tmp_path / "joined.proto").write_text(proto(cast(Any, results.joined.generated.DESCRIPTOR)))
+    value = b'{"click":{"user_id":"u"},"profile":null,"join_timestamp":1.5}'
+    assert Protobuf(tmp_path / "joined.proto").to_json(results.joined.from_json(value)) == value
+
+
+def test_the_topics_of_the_click_app_are_shown_as_its_settings_have_them() -> None:
+    settings = AppSettings(format=FormatName.AVRO, topic_prefix="shop.")
+    found = of_clicks(settings, "shop.joined_data")
+    assert isinstance(found, Avro)
+    assert found.parsed["name"] == "streamapp.clicks.Joined"
+    assert of_clicks(settings, "shop.orders") is None
+    assert of_clicks(AppSettings(), "joined_data") is None
 
 
 def test_results_that_have_no_schema_are_told_in_one_line() -> None:

@@ -41,12 +41,12 @@ class FakeLog(Log):
         }
 
     def add(
-        self, topic: str, key: str, timestamp: int, *, partition: int = 0, headers: Mapping[str, str] = NONE
+        self, topic: str, key: str | bytes, timestamp: int, *, partition: int = 0, headers: Mapping[str, str] = NONE
     ) -> Logged:
         tp = TP(topic, partition)
         read = self.records[tp]
         message: Any = Headers(headers)
-        read.append(Logged(tp, len(read), timestamp, key.encode(), b"{}", message))
+        read.append(Logged(tp, len(read), timestamp, key if isinstance(key, bytes) else key.encode(), b"{}", message))
         return read[-1]
 
     def tell(self, topic: str, record: Logged, *, partition: int = 0, **headers: str) -> Logged:

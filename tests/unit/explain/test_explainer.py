@@ -13,6 +13,9 @@ from streamapp.explain.answer import Answer, NearRecord, Place
 from streamapp.explain.evidence import EvidenceTopic, Match, dead_letters, side_output
 from streamapp.explain.explainer import ExplainedJoin, Explainer
 from streamapp.explain.lineage import Lineage
+from streamapp.formats import Avro
+from streamapp.formats.keys import Keys
+from streamapp.formats.undecodable import Undecodable
 from streamapp.joins import Driver, Event, Explanation, Joined, Reason, Record, Side, StreamStreamJoin, Verdict
 from streamapp.kafka.log_reader import Logged, MissingError
 from streamapp.kafka.partitioner import partition_of
@@ -192,6 +195,37 @@ def test_a_record_that_there_is_not_is_told_with_its_key_and_time(log: FakeLog) 
     log.add(PURCHASES, "ann", 2_000)
     with pytest.raises(MissingError, match=r"no record of key 'ann' and 1970-01-01T00:00:01.000Z in purchases"):
         asyncio.run(explainer.find(PURCHASES, b"ann", 1_000))
+
+
+class BoughtByNumber(Bought):
+    """The same, of customers that are numbers in Avro."""
+
+    keys = Keys(Avro("long"))
+    inputs = (Input(PURCHASES, Side.LEFT, keys=keys), Input(VIEWS, Side.RIGHT, keys=keys))
+
+
+def test_a_record_is_found_by_the_text_of_a_key_that_is_in_a_format(log: FakeLog) -> None:
+    key = BoughtByNumber.keys.of(7)
+    record = log.add(PURCHASES, key, 1_000, partition=partition_of(key, 2))
+    explainer = Explainer(lambda: log, BoughtByNumber([]))
+    assert asyncio.run(explainer.find(PURCHASES, b"7", 1_000)) == Place.of(record)
+    with pytest.raises(Undecodable, match="whole number"):
+        asyncio.run(explainer.find(PURCHASES, b"ann", 1_000))
+
+
+def test_what_became_of_a_record_is_found_under_the_key_that_the_topic_has_of_it(log: FakeLog) -> None:
+    keys = BoughtByNumber.keys
+    number = next(number for number in range(100) if partition_of(b"%d" % number, 2) == 1)
+    unmatched = side_output("unmatched", [Reason.UNMATCHED])._replace(written=keys.text)
+    join = BoughtByNumber([dead_letters("dead"), unmatched, side_output("late", [Reason.LATE])])
+    purchase = log.add(PURCHASES, keys.of(number), 1_000)
+    for record in (purchase, log.add(VIEWS, keys.of(number + 1), 9_000)):
+        join.take(record)
+    place = {"topic": PURCHASES, "partition": "0", "offset": "0", "reason": "unmatched"}
+    log.add("unmatched", f"{number}", 1_000, partition=1, headers=place)
+    answer = explained(log, join, purchase)
+    assert (answer.verdict, answer.evidence) == (Verdict.UNMATCHED, Place("unmatched", 1, 0))
+    assert answer.record.key == f"{number}"
 
 
 class Paid:

@@ -27,7 +27,8 @@ def encoded(format_: Avro, value: object) -> bytes:
 
 def nested(kind: str, levels: int) -> tuple[Any, Any]:
     """Return a type that is so deep, and a value of it."""
-    type_, value = ("long", 300)
+    type_: Any = "long"
+    value: Any = 300
     for number in range(levels):
         match kind:
             case "array":

@@ -83,7 +83,7 @@ def test_a_late_record_and_a_silence_are_not_taken_for_one_of_the_future() -> No
     assert [one.drag for one in silence.draggers] == [5]
 
 
-def test_what_is_ahead_of_the_wall_clock_is_counted_and_beyond_the_bound_moves_nothing() -> None:
+def test_what_is_ahead_of_the_wall_clock_is_counted_and_may_move_nothing() -> None:
     wall = Wall()
     wall.set(1_000, 60)
     found = Lateness(wall)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamapp.measures import traffic as module
-from streamapp.measures.traffic import Amount, Traffic
+from streamapp.measures.traffic import SLOTS, Amount, Traffic
 
 RECORDS = st.lists(st.tuples(st.integers(-500, 500), st.integers(0, 50)), max_size=60)
 
 
-def traffic(records: list[tuple[int, int]]) -> Traffic:
-    found = Traffic()
+def traffic(records: list[tuple[int, int]], slots: int = SLOTS) -> Traffic:
+    found = Traffic(slots)
     for time, size in records:
         found.add(time, size)
     return found
@@ -32,11 +31,7 @@ def test_the_most_in_a_span_is_exact_while_slots_are_a_millisecond(records: list
 def test_with_longer_slots_it_is_no_less_and_no_more_than_in_two_slots_more(
     records: list[tuple[int, int]], span: int, slots: int
 ) -> None:
-    before, module.SLOTS = module.SLOTS, slots
-    try:
-        found = traffic(records)
-    finally:
-        module.SLOTS = before
+    found = traffic(records, slots)
     told = found.most(span)
     least, largest = most(records, span), most(records, span + 2 * found.slot)
     assert least.records <= told.records <= largest.records

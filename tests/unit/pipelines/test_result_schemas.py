@@ -50,10 +50,47 @@ def test_a_type_that_both_sides_have_is_defined_once() -> None:
     assert schemas.joined.parsed
 
 
-def test_two_types_of_one_name_are_one_line() -> None:
-    other = {**PLACE, "fields": [{"name": "city", "type": "string"}]}
-    with pytest.raises(StreamappError, match=r"clicks and profiles both have a type geo.Place, and not the same"):
-        of(record("Click", {"name": "at", "type": PLACE}), record("Profile", {"name": "at", "type": other}))
+def plain(name: str, **types: Any) -> dict[str, Any]:
+    return {"type": "record", "name": name, "fields": [{"name": field, "type": types[field]} for field in types]}
+
+
+ADDRESS = plain("shop.Address", city="string")
+TREE = plain("shop.Tree", inner={"type": "array", "items": "shop.Tree"})
+
+
+@pytest.mark.parametrize(
+    ("click", "profile"),
+    [
+        (plain("Click", to=ADDRESS), plain("Profile", home=ADDRESS, work="shop.Address")),
+        (plain("Click", to=ADDRESS), plain("Profile", home={**ADDRESS, "fields": [{"name": "n", "type": "int"}]})),
+        (plain("topLevelRecord", n="int"), plain("topLevelRecord", n="string")),
+        (plain("Same", n="int"), plain("Same", n="int")),
+        (plain("Click", tree=TREE), plain("Profile", tree=plain("shop.Tree", next=["null", "shop.Tree"]))),
+        (
+            plain("C", b=plain("B", n="int"), a=plain("A", b="B")),
+            plain("P", b=plain("B", n="string"), a=plain("A", b="B")),
+        ),
+    ],
+)
+def test_types_of_both_sides_may_have_the_same_names(click: Any, profile: Any) -> None:
+    sides = Avro(click), Avro(profile)
+    values = [_example(click, {}), _example(profile, {})]
+    first, second = (side.from_json(json.dumps(value).encode()) for side, value in zip(sides, values, strict=True))
+    joined = of(*sides).joined
+    assert isinstance(joined, Avro)
+    data = joined.prefix + first + b"\x02" + second + bytes(8)
+    assert json.loads(joined.to_json(data)) == {"click": values[0], "profile": values[1], "join_timestamp": 0}
+
+
+def _example(schema: Any, named: dict[str, Any]) -> Any:
+    if isinstance(schema, list):
+        return None
+    if isinstance(schema, str):
+        return {"int": 7, "string": "x"}[schema] if schema not in named else _example(named[schema], named)
+    if schema["type"] == "array":
+        return []
+    named[schema["name"]] = schema
+    return {field["name"]: _example(field["type"], named) for field in schema["fields"]}
 
 
 def written(directory: Path, file: str, text: str) -> Path:

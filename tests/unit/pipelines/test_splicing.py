@@ -9,13 +9,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamapp.formats import Avro, Format, Json, MessagePack, Protobuf
 from streamapp.formats.undecodable import Undecodable
 from streamapp.joins import Reason, Row
-from streamapp.pipelines.clicks import avro_results
+from streamapp.pipelines.clicks.result_schemas import result_schemas
 from streamapp.pipelines.clicks.results import reason_of
 from streamapp.pipelines.clicks.splicing import (
     AvroSplicing,
@@ -38,14 +38,15 @@ def proto(message: str) -> Protobuf:
     return Protobuf(SCHEMAS / "clicks.proto", message).bound("clicks")
 
 
-JOINED = avro_results.joined(Avro(CLICK), Avro(PROFILE))
-UNMATCHED = avro_results.unmatched(Avro(CLICK))
+RESULTS = result_schemas(Avro(CLICK), Avro(PROFILE))
+assert RESULTS is not None
+JOINED, UNMATCHED = RESULTS
 #: What puts together; clicks, profiles, results and unmatched clicks.
 FORMATS: dict[str, tuple[Splicing, Format, Format, Format, Format]] = {
     "json": (JsonSplicing(), Json(), Json(), Json(), Json()),
     "msgpack": (MessagePackSplicing(), MessagePack(), MessagePack(), MessagePack(), MessagePack()),
     "avro": (
-        AvroSplicing(JOINED, UNMATCHED),
+        AvroSplicing(RESULTS),
         Avro(CLICK),
         Avro(PROFILE),
         JOINED,
@@ -67,6 +68,7 @@ def encoded(format_: Format, value: object) -> bytes:
 
 
 @pytest.mark.parametrize("name", FORMATS)
+@settings(deadline=None)
 @given(click=CLICKS, profile=PROFILES)
 def test_a_result_is_that_of_the_decoded_sides(
     name: str, click: dict[str, Any], profile: dict[str, Any] | None
@@ -82,6 +84,7 @@ def test_a_result_is_that_of_the_decoded_sides(
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("reason", [Reason.UNMATCHED, Reason.EXPIRED])
+@settings(deadline=None)
 @given(click=CLICKS)
 def test_an_unmatched_click_has_the_reason_which_is_read_again(
     name: str, reason: Reason, click: dict[str, Any]
@@ -105,15 +108,26 @@ def test_what_is_made_of_another_click_is_not_taken_for_one_of_a_click() -> None
 @pytest.mark.parametrize("first", [b"\x82", b"\x83"])
 def test_a_result_in_avro_that_begins_as_messagepack_does_is_found(first: bytes) -> None:
     click: Any = SimpleNamespace(value=first + b"\x01u")
-    splicing = AvroSplicing(JOINED, UNMATCHED)
+    splicing = AvroSplicing(RESULTS)
     ((_, value),) = splicing.joined([(click, None)], NOW)
     assert splicing.is_of(value or b"", click.value)
+
+
+def test_results_whose_schema_is_told_otherwise_are_bare() -> None:
+    click: Any = SimpleNamespace(value=encoded(Avro(CLICK), {"user_id": "u"}))
+    splicing, framed = AvroSplicing(), AvroSplicing(RESULTS)
+    for bare, value in (
+        (splicing.joined([(click, None)], NOW)[0][1], framed.joined([(click, None)], NOW)[0][1]),
+        (splicing.unmatched(click, Reason.EXPIRED), framed.unmatched(click, Reason.EXPIRED)),
+    ):
+        assert bare == (value or b"")[10:]
+        assert splicing.is_of(bare or b"", click.value)
 
 
 def test_a_click_that_names_its_schema_goes_into_results_without() -> None:
     clicks = Avro(CLICK)
     bare = encoded(clicks, {"user_id": "u", "url": "/"})
-    splicing = AvroSplicing(JOINED, UNMATCHED, clicks=clicks)
+    splicing = AvroSplicing(RESULTS, clicks=clicks)
     for value in (bare, clicks.prefix + bare):
         click: Any = SimpleNamespace(value=value)
         ((_, made),) = splicing.joined([(click, None)], NOW)
@@ -135,7 +149,7 @@ def test_rows_of_an_earlier_schema_become_those_of_the_declared_one() -> None:
     rows = Avro(PROFILE, earlier=(earlier.schema,))
     old = Row(earlier.prefix + encoded(earlier, {"user_id": "u", "name": "n"}), 1)
     click: Any = SimpleNamespace(value=encoded(Avro(CLICK), {"user_id": "u"}))
-    ((_, value),) = AvroSplicing(JOINED, UNMATCHED, rows=rows).joined([(click, old)], NOW)
+    ((_, value),) = AvroSplicing(RESULTS, rows=rows).joined([(click, old)], NOW)
     assert json.loads(FORMATS["avro"][3].to_json(value or b""))["profile"] == {
         "user_id": "u",
         "name": "n",
@@ -148,7 +162,7 @@ def test_a_row_of_an_unknown_schema_makes_no_result() -> None:
     other = record(n="int")
     row, click = Row(other.prefix + b"\x02", 1), SimpleNamespace(value=b"")
     with pytest.raises(Undecodable, match="is not known"):
-        AvroSplicing(JOINED, UNMATCHED, rows=Avro(PROFILE)).joined([(click, row)], NOW)  # type: ignore[list-item]
+        AvroSplicing(RESULTS, rows=Avro(PROFILE)).joined([(click, row)], NOW)  # type: ignore[list-item]
 
 
 def test_sides_of_other_formats_are_translated_before_they_are_put_together() -> None:

@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import fastavro
 import pytest
 from click.testing import CliRunner
 
 from streamapp.cli.replay import replay
+from streamapp.formats import Avro, MessagePack, Protobuf
 from streamapp.replay.errors import ReplayError
 from streamapp.replay.window_spec import read_window_spec
 
@@ -24,6 +26,12 @@ unit = "ms"
 n = "count"
 total = "sum amount"
 """
+SCHEMA = {
+    "type": "record",
+    "name": "Tx",
+    "fields": [{"name": name, "type": kind} for name, kind in (("ip", "string"), ("at", "long"), ("amount", "int"))],
+}
+PROTO = 'syntax = "proto3"; message Tx { string ip = 1; int64 at = 2; int32 amount = 3; }'
 LINES = [
     {"ip": "a", "at": 61_000, "amount": 3},
     {"ip": "a", "at": 62_000},
@@ -55,6 +63,32 @@ def test_results_and_what_does_not_count_are_printed_and_then_the_balance(tmp_pa
     assert (late["reason"], late["late_by_ms"], late["value"]) == ("late", 57_000, LINES[3])
     assert last["key"] == "b"
     assert balance["balance"] | {"received": 4, "matched": 2, "late": 1, "rejected": 1} == balance["balance"]
+
+
+def test_files_of_other_formats_are_put_into_windows_as_json_lines_are(tmp_path: Path) -> None:
+    lines = [json.dumps({"amount": 0, **one}).encode() for one in LINES]
+    avro = Avro(SCHEMA)
+    with (tmp_path / "tx.avro").open("wb") as file:
+        fastavro.writer(file, avro.parsed, [avro.decode(avro.from_json(line)) for line in lines])
+    (tmp_path / "tx.msgpack").write_bytes(b"".join(map(MessagePack().from_json, lines)))
+    (tmp_path / "tx.proto").write_text(PROTO)
+    messages = [Protobuf(tmp_path / "tx.proto").from_json(line) for line in lines]
+    (tmp_path / "tx.pb").write_bytes(b"".join(bytes([len(one)]) + one for one in messages))
+    (tmp_path / "tx.jsonl").write_bytes(b"\n".join(lines))
+    (tmp_path / "minutes.toml").write_text(SPEC)
+    told = []
+    for file_name, *options in (
+        ["tx.jsonl"],
+        ["tx.avro"],
+        ["tx.msgpack"],
+        ["tx.pb", "--proto", f"{tmp_path}/tx.proto"],
+    ):
+        given = ["--window", str(tmp_path / "minutes.toml"), "--input", str(tmp_path / file_name), *options]
+        done = CliRunner().invoke(replay, given, catch_exceptions=False)
+        assert done.exit_code == 0
+        told.append([json.loads(line) for line in done.output.splitlines()])
+    assert told[0][0]["values"] == {"n": 2, "total": 3}
+    assert told == [told[0]] * 4
 
 
 def test_by_event_time_nothing_is_late(tmp_path: Path) -> None:

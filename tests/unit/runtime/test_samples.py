@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any, cast
+
 from faust.types import TP
 
+from streamapp.formats import Avro, MessagePack
+from streamapp.formats.serde import Serde
 from streamapp.joins import Event
+from streamapp.runtime.output import Output
 from streamapp.runtime.samples import KEPT_BYTES, NEWEST, Made, Sample, Samples, newest_of_each
 
 CLICKS = TP("clicks", 3)
@@ -35,6 +41,18 @@ def test_of_long_keys_and_values_the_beginnings_are_kept() -> None:
     made = Made.of((Event(long, None, 0, 1), long))  # type: ignore[arg-type]
     assert kept.key == made.key == made.value == long[:KEPT_BYTES]
     assert len(kept.detail) == KEPT_BYTES
+
+
+def test_a_result_in_another_format_is_shown_as_json_and_its_key_as_text() -> None:
+    joined = Output(cast(Any, None), "joined")
+    joined.serde = Serde(MessagePack(), Avro("string"))
+    value = json.dumps({"text": "x" * KEPT_BYTES}).encode()
+    sent = Event(Avro("string").from_json(b'"ann"'), None, 1_000, 1)
+    joined.took([(cast(Any, sent), MessagePack().from_json(value)), (cast(Any, sent), b"\xc1")], "clicks")
+    broken, made = joined.newest_shown()
+    assert made.key == broken.key == b"ann"
+    assert made.value == b'{"text":"' + b"x" * (KEPT_BYTES - 9)
+    assert broken.value == b"\xc1"
 
 
 def test_of_a_large_batch_a_rare_kind_is_among_the_samples() -> None:

@@ -13,6 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streamapp.formats import Avro, MessagePack
+from streamapp.formats.keys import Keys
 from streamapp.joins import Row
 from streamapp.state.question import Cursor, CursorError, Question
 from streamapp.state.scans import Scan, ScanGoneError, Scans, TooManyScansError, read_page
@@ -294,3 +296,33 @@ def test_a_cursor_of_another_question_is_refused() -> None:
     cursor = Cursor(Question(table="t").digest, 0)
     with pytest.raises(CursorError, match="of another question"):
         Cursor.parse(str(cursor), Question(table="t", where="n > 1"), range(100))
+
+
+def test_rows_in_another_format_are_shown_chosen_and_counted_by_their_json() -> None:
+    store, as_json = MemoryPartition(), MessagePack().to_json
+    values = {b"a": b'{"n":1}', b"b": b'{"n":2}'}
+    store.write({key: Row(MessagePack().from_json(value), 5) for key, value in values.items()}, 1)
+    store.write({b"c": Row(b"\xc1", 5)}, 2)
+    scan = Scan(store.snapshot(), Question(table="t", where="n > 1"), as_json=as_json)
+    assert [bytes(row.value) for row in read_page(scan, b"", 10, math.inf, counting=False).rows] == [b'{"n":2}']
+    scan = Scan(store.snapshot(), Question(table="t", where="n > 1"), as_json=as_json)
+    assert read_page(scan, b"", 10, math.inf, counting=True).found == 1
+    scan = Scan(store.snapshot(), Question(table="t", prefix=b"c"), as_json=as_json)
+    (broken,) = read_page(scan, b"", 10, math.inf, counting=False).rows
+    assert (bytes(broken.value), broken.value_base64) == (b"null", "wQ==")
+
+
+def test_rows_whose_keys_are_in_a_format_are_chosen_and_shown_by_the_text() -> None:
+    keys, store = Keys(Avro("string")), MemoryPartition()
+    names = [f"u{number}" for number in range(20)]
+    store.write({keys.of(name): Row(b"{}", 5) for name in names}, 1)
+    scan = Scan(store.snapshot(), Question(table="t", prefix=b"u1", stop=b"u15"), as_text=keys.text)
+    found: list[str] = []
+    position = b""
+    while True:
+        page = read_page(scan, position, 2, math.inf, counting=False, piece_rows=3)
+        found += [row.key for row in page.rows]
+        if page.position is None:
+            break
+        position = page.position
+    assert sorted(found) == ["u1", "u10", "u11", "u12", "u13", "u14"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from streamapp.runtime.history import EVERY_S
 from streamapp.web.group_history import Series, merged
 from streamapp.web.worker_part import HistoryPart, SeriesPart
@@ -44,6 +46,14 @@ def test_a_partition_that_has_moved_is_one_series() -> None:
     series = only(one(3, [7, 8], [10, 20]), one(3, [9], [30]))
     assert (series.partition, series.at) == (3, [35, 40, 45])
     assert series.written_per_s == [None, 2.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("ages", "sum_of_all"), [([None, 0.0], None), ([None, 2.0], 2.0), ([0.0, 0.0], 0.0), ([None, None], None)]
+)
+def test_an_age_that_is_not_known_is_none_of_no_age(ages: list[float | None], sum_of_all: float | None) -> None:
+    parts = [HistoryPart([SeriesPart("clicks", None, [7], [1], [1], [age], [1])]) for age in ages]
+    assert only(*parts).lag_seconds == [sum_of_all]
 
 
 def test_members_that_gave_no_answer_are_named() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from streamapp.joins import Driver, Event, MemoryStore, State, Verdict
@@ -108,3 +110,31 @@ def test_features_that_cannot_be_are_refused_when_they_are_declared() -> None:
         Enrichment(features={})
     with pytest.raises(ValueError, match="looks back by more than 0"):
         Feature(Count(), 0)
+
+
+@pytest.mark.parametrize("behind", [(), (150,), (70, 71, 250)])
+def test_features_of_several_sizes_are_the_same_in_one_batch_and_one_by_one(behind: tuple[int, ...]) -> None:
+    sizes = {"n": 40, "spent": 400, "amounts": 150}
+    aggregates = {"n": Count(), "spent": Sum("amount"), "amounts": Distinct("amount")}
+    join = Enrichment(
+        features={name: Feature(aggregate, sizes[name]) for name, aggregate in aggregates.items()}, grace=500
+    )
+    records = [paid(b"ann", n % 7, 1_000 + n) for n in range(300)]
+    for place in behind:
+        records.insert(place, paid(b"ann", 9, 1_000 + place - 50))
+    at_once, one_by_one = Driver(join), Driver(join)
+
+    told = [one.values for one in at_once.process((0, record) for record in records).results]
+
+    assert told == [one.values for record in records for one in one_by_one.process([(0, record)]).results]
+    assert told == [modelled(records[: number + 1], sizes) for number in range(len(records))]
+
+
+def modelled(records: list[Event], sizes: dict[str, int]) -> tuple[int, int, int]:
+    """Count what came by then of the windows that end at the last record."""
+    now = records[-1].timestamp
+    amounts = {
+        name: [json.loads(one.value or b"")["amount"] for one in records if now - size < one.timestamp <= now]
+        for name, size in sizes.items()
+    }
+    return len(amounts["n"]), sum(amounts["spent"]), len(set(amounts["amounts"]))
