@@ -25,6 +25,7 @@ __all__ = [
     "SECTION",
     "Corrected",
     "Corrections",
+    "Joining",
     "has_redriven",
     "joined_outputs",
     "marks_of",
@@ -96,6 +97,14 @@ class Titled(Protocol):
     @property
     def title(self) -> str:
         """What messages call it, and marks."""
+
+
+class Joining(Protocol):
+    """An app with joins."""
+
+    @property
+    def joins(self) -> Sequence[Titled]:
+        """All of them."""
 
 
 def meant_for(batch: B, joins: Iterable[Titled], title: str = "") -> B:

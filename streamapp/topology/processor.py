@@ -27,7 +27,7 @@ from streamapp.runtime.uncommitted import Uncommitted
 from streamapp.runtime.work import Work
 from streamapp.stores.errors import StateError
 from streamapp.topology.accounts import Account, Accounts
-from streamapp.topology.corrections import has_redriven, joined_outputs, meant_for, parts
+from streamapp.topology.corrections import Joining, has_redriven, joined_outputs, meant_for, parts
 from streamapp.topology.global_table import GlobalJoin
 from streamapp.topology.provenance import TAKEN, Provenance
 from streamapp.topology.task import RowStore, Task
@@ -271,7 +271,7 @@ class JoinProcessor(Generic[R]):
         batch, redone = task.redone.divided(batch)
         redriven = has_redriven(batch.records)
         if redriven:
-            batch = meant_for(batch, self.app.joins, self.title)
+            batch = meant_for(batch, cast(Joining, self.app).joins, self.title)
         where = f"{self.title}, partition {batch.partition}"
         if batch.records and (stored := task.set_back(batch)) is not None:
             self.app.ahead.set_back(where, stored)
