@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from streamapp.advice.stretch import Came, in_order
@@ -10,6 +10,8 @@ from streamapp.joins import Event, Wall
 from streamapp.kafka.partition import TP
 from streamapp.runtime.batch import Batch, Merged
 from streamapp.runtime.lane import Lane
+
+examples = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 LIMIT = 100
 TIMES = st.lists(st.integers(0, 150), min_size=1, max_size=20)
@@ -24,6 +26,7 @@ def came(number: int, times: list[int], arrivals: list[int] | None = None) -> li
     ]
 
 
+@examples
 @given(st.tuples(TIMES, TIMES, TIMES))
 def test_partitions_are_merged_as_a_worker_merges_them(partitions: tuple[list[int], ...]) -> None:
     assume(all(times[0] <= LIMIT for times in partitions))
@@ -40,6 +43,7 @@ def test_partitions_are_merged_as_a_worker_merges_them(partitions: tuple[list[in
     assert ordered == [(source, record.offset) for source, record in zip(merged.sources, merged, strict=True)]
 
 
+@examples
 @given(TIMES, TIMES)
 def test_where_it_is_known_when_records_came_they_are_taken_as_they_came(first: list[int], second: list[int]) -> None:
     streams = [came(n, times, sorted(times)) for n, times in enumerate((first, second))]

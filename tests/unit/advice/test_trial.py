@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, cast
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamapp.advice.stretch import Asked, Came
@@ -19,6 +19,8 @@ from streamapp.kafka.partition import TP
 from streamapp.measures.differences import Kind
 from streamapp.measures.lateness import Place
 from streamapp.runtime.inputs import Input
+
+examples = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 TOPICS = ("lefts", "rights")
 #: Side, key, time.
@@ -99,6 +101,7 @@ def fates(given_: list[tuple[Side, Event]], driver: Driver[Any]) -> dict[tuple[S
     return told | {(Side(one.side), one.record.offset): one.reason.value for one in driver.side_outputs}
 
 
+@examples
 @given(RECORDS, PAIRS, PAIRS)
 def test_results_differ_as_those_of_two_drivers_do(
     records: list[tuple[Side, bytes | None, int]], a: StreamStreamJoin, b: StreamStreamJoin
@@ -113,6 +116,7 @@ def test_results_differ_as_those_of_two_drivers_do(
     assert [outcome.results for outcome in found.outcomes()] == [first.total(), second.total()]
 
 
+@examples
 @given(RECORDS, PAIRS, PAIRS)
 def test_what_became_of_each_record_is_what_the_drivers_say(
     records: list[tuple[Side, bytes | None, int]], a: StreamStreamJoin, b: StreamStreamJoin
@@ -125,6 +129,7 @@ def test_what_became_of_each_record_is_what_the_drivers_say(
     assert {(one.a, one.b): one.records for one in found.moved()} == moved
 
 
+@examples
 @given(RECORDS, PAIRS, st.integers(0, 10))
 def test_what_was_before_the_stretch_can_be_met_and_is_not_counted(
     records: list[tuple[Side, bytes | None, int]], join: StreamStreamJoin, before: int

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamapp.measures.differences import SAMPLES, Change, Differences, Kind
+
+examples = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 GIVEN = st.lists(st.tuples(st.integers(0, 8), st.sampled_from("xyz")), max_size=30)
 
@@ -24,6 +26,7 @@ def by_what(given_: list[tuple[int, str]]) -> dict[int, list[str]]:
     return {what: [value for name, value in given_ if name == what] for what, _ in given_}
 
 
+@examples
 @given(GIVEN, GIVEN)
 def test_each_thing_is_counted_as_what_it_is_in_both(
     first: list[tuple[int, str]], second: list[tuple[int, str]]
@@ -42,6 +45,7 @@ def test_each_thing_is_counted_as_what_it_is_in_both(
     assert +differences(first, second).compare().counts == expected
 
 
+@examples
 @given(GIVEN, GIVEN)
 def test_samples_are_of_their_kind_and_no_more_than_there_are(
     first: list[tuple[int, str]], second: list[tuple[int, str]]
@@ -54,6 +58,7 @@ def test_samples_are_of_their_kind_and_no_more_than_there_are(
             assert (list(before), list(after)) == (a.get(what, []), b.get(what, []))
 
 
+@examples
 @given(GIVEN)
 def test_two_runs_that_give_the_same_do_not_differ(given_: list[tuple[int, str]]) -> None:
     found = differences(given_, given_).compare()

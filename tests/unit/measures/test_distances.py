@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamapp.joins import Driver, Event, Side, StreamStreamJoin
 from streamapp.measures.distances import Distances
 from streamapp.measures.histogram import Share
+
+examples = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 RECORDS = st.lists(st.tuples(st.sampled_from(Side), st.sampled_from([b"a", b"b"]), st.integers(0, 200)), max_size=40)
 ALL = Share(10_000)
@@ -20,6 +22,7 @@ def distances(records: list[tuple[Side, bytes, int]]) -> Distances:
     return found
 
 
+@examples
 @given(RECORDS)
 def test_the_closest_partners_are_those_of_a_look_at_all_pairs(records: list[tuple[Side, bytes, int]]) -> None:
     lefts = [(key, time) for side, key, time in records if side is Side.LEFT]
@@ -37,6 +40,7 @@ def test_the_closest_partners_are_those_of_a_look_at_all_pairs(records: list[tup
     assert found.earlier + found.later + found.same == len(nearest)
 
 
+@examples
 @given(RECORDS, st.integers(-50, 50), st.integers(-50, 50))
 def test_a_window_matches_as_many_left_records_as_the_join_with_it(
     records: list[tuple[Side, bytes, int]], before: int, after: int

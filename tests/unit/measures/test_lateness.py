@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamapp.joins import Driver, Event, How, Reason, StreamStreamJoin, Wall
 from streamapp.measures.histogram import Share
 from streamapp.measures.lateness import NAMED, Lateness, Measured, Place
+
+examples = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 TIMES = st.lists(st.integers(0, 200), min_size=1, max_size=60)
 
@@ -24,6 +26,7 @@ def measured(times: list[int], grace: int | None = None) -> Lateness:
     return found
 
 
+@examples
 @given(TIMES, st.integers(0, 100), st.lists(st.booleans(), min_size=60, max_size=60))
 def test_as_many_are_late_as_a_join_with_that_grace_finds_late(times: list[int], grace: int, keys: list[bool]) -> None:
     found = Lateness(grace=grace)
@@ -37,6 +40,7 @@ def test_as_many_are_late_as_a_join_with_that_grace_finds_late(times: list[int],
     assert found.clock.now == driver.operator.clock.now
 
 
+@examples
 @given(TIMES)
 def test_a_record_is_as_late_as_it_is_behind_the_largest_time_so_far(times: list[int]) -> None:
     behind = sorted(max(times[: offset + 1]) - time for offset, time in enumerate(times))
@@ -47,6 +51,7 @@ def test_a_record_is_as_late_as_it_is_behind_the_largest_time_so_far(times: list
     ]
 
 
+@examples
 @given(TIMES)
 def test_the_first_dragger_is_the_record_that_made_the_most_lateness(times: list[int]) -> None:
     made: dict[int, tuple[int, int]] = {}
@@ -102,6 +107,7 @@ def test_event_time_that_goes_on_by_itself_makes_late_what_comes_after() -> None
     assert found.close().draggers == []
 
 
+@examples
 @given(TIMES, TIMES)
 def test_clocks_that_are_merged_tell_of_all_their_records(first: list[int], second: list[int]) -> None:
     whole = Measured()

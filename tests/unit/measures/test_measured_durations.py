@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamapp.measures.histogram import ERROR, DurationHistogram, Share
+
+examples = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 DURATIONS = st.lists(st.integers(0, 255) | st.integers(0, 1 << 40) | st.integers(0, 1 << 62), max_size=200)
 SHARES = st.sampled_from([9_900, 9_990, 9_999, 10_000]) | st.integers(0, 10_000)
@@ -25,6 +27,7 @@ def exact(durations: list[int], share: int) -> int:
     return sorted(durations)[max(0, wanted - 1)]
 
 
+@examples
 @given(DURATIONS.filter(bool), SHARES)
 def test_what_holds_a_share_is_never_too_short_and_at_most_a_hundredth_too_long(
     durations: list[int], share: int
@@ -34,11 +37,13 @@ def test_what_holds_a_share_is_never_too_short_and_at_most_a_hundredth_too_long(
     assert ERROR < 0.01
 
 
+@examples
 @given(DURATIONS.filter(bool))
 def test_what_holds_all_is_exact(durations: list[int]) -> None:
     assert histogram(durations).holds(Share(10_000)) == max(durations)
 
 
+@examples
 @given(DURATIONS, st.integers(0, 1 << 62))
 def test_those_within_a_bound_are_exact_but_for_the_error(durations: list[int], bound: int) -> None:
     within = histogram(durations).within(bound)
@@ -46,6 +51,7 @@ def test_those_within_a_bound_are_exact_but_for_the_error(durations: list[int], 
     assert within <= sum(duration <= bound for duration in durations)
 
 
+@examples
 @given(DURATIONS, DURATIONS, SHARES)
 def test_two_that_are_merged_are_the_one_of_all(first: list[int], second: list[int], share: int) -> None:
     merged, whole = histogram(first), histogram([*first, *second])
@@ -55,6 +61,7 @@ def test_two_that_are_merged_are_the_one_of_all(first: list[int], second: list[i
     assert list(merged.bars()) == list(whole.bars())
 
 
+@examples
 @given(DURATIONS)
 def test_each_duration_is_in_one_bar(durations: list[int]) -> None:
     bars = list(histogram(durations).bars())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamapp.measures.traffic import SLOTS, Amount, Traffic
+
+examples = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 RECORDS = st.lists(st.tuples(st.integers(-500, 500), st.integers(0, 50)), max_size=60)
 
@@ -22,11 +24,13 @@ def most(records: list[tuple[int, int]], span: int) -> Amount:
     return Amount(max(map(len, spans), default=0), max(map(sum, spans), default=0))
 
 
+@examples
 @given(RECORDS, st.integers(0, 300))
 def test_the_most_in_a_span_is_exact_while_slots_are_a_millisecond(records: list[tuple[int, int]], span: int) -> None:
     assert traffic(records).most(span) == most(records, span)
 
 
+@examples
 @given(RECORDS, st.integers(0, 300), st.integers(2, 20))
 def test_with_longer_slots_it_is_no_less_and_no_more_than_in_two_slots_more(
     records: list[tuple[int, int]], span: int, slots: int
@@ -39,6 +43,7 @@ def test_with_longer_slots_it_is_no_less_and_no_more_than_in_two_slots_more(
     assert len(found._records) <= slots
 
 
+@examples
 @given(RECORDS, RECORDS, st.integers(0, 300))
 def test_two_that_are_merged_are_the_one_of_all(
     first: list[tuple[int, int]], second: list[tuple[int, int]], span: int
