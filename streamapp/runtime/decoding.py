@@ -123,26 +123,34 @@ class Decoder(Generic[T]):
 
     def _all_good(self, batch: Batch) -> bool:
         """Return whether all records can surely be used: most batches are so, and a look at the whole costs half."""
-        return self._together(batch.records, batch.keys, batch.values) is not None
+        data = self._surely_json(batch.records, batch.values)
+        if data is None:
+            return False
+        decode, key = self._decode, self._key
+        try:
+            return self._texts(batch.keys) == [str(key(decode(value))).encode() for value in data]
+        except (Undecodable, msgspec.DecodeError, RecursionError):
+            return False
 
     def together(self, records: Sequence[Record]) -> list[T] | None:
         """Decode many records; None = not all can surely be used, and they are to be decoded one by one."""
-        return self._together(records, [record.key for record in records], [record.value for record in records])
-
-    def _together(
-        self, records: Sequence[Record], keys: Sequence[bytes | None], values: Sequence[bytes | None]
-    ) -> list[T] | None:
-        if None in values or (any(map(HEADERS, records)) and not plain(records)):
+        data = self._surely_json(records, [record.value for record in records])
+        if data is None:
             return None
-        data, key = cast("list[bytes]", values), self._key
-        if not all(map(bytes.isascii, data)):
-            return None
+        key = self._key
         try:
             decoded = list(map(self._decode, data))
-            same = self._texts(keys) == [str(key(one)).encode() for one in decoded]
+            same = self._texts([record.key for record in records]) == [str(key(one)).encode() for one in decoded]
         except (Undecodable, msgspec.DecodeError, RecursionError):
             return None
         return decoded if same else None
+
+    def _surely_json(self, records: Sequence[Record], values: Sequence[bytes | None]) -> list[bytes] | None:
+        """Return the values if each surely is JSON, in ASCII; None = they are to be looked at one by one."""
+        if None in values or (any(map(HEADERS, records)) and not plain(records)):
+            return None
+        data = cast("list[bytes]", values)
+        return data if all(map(bytes.isascii, data)) else None
 
     def _texts(self, keys: Sequence[bytes | None]) -> Sequence[bytes | None]:
         """Return the texts of keys; raises Undecodable if one has none."""

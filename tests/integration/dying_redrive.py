@@ -12,7 +12,7 @@ from streamapp.cli.group import streamapp
 from streamapp.redrive.sending import Sender
 
 step, calls = int(os.environ["STEP"]), itertools.count(1)
-flush = Sender._flush
+flush: Any = Sender._flush
 
 
 def flush_and_die(sender: Any) -> None:
@@ -21,5 +21,5 @@ def flush_and_die(sender: Any) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-Sender._flush = flush_and_die  # type: ignore[method-assign]
+Sender._flush = flush_and_die  # type: ignore[assignment, method-assign]
 streamapp(sys.argv[1:])

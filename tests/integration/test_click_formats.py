@@ -191,7 +191,7 @@ def test_clicks_whose_keys_are_in_a_format_join_and_are_asked_for_by_their_text(
     topics.send("user_clicks", keys.of("u1"), encoded(CLICK, click(7, "u2")), at=7)
     topics.send("user_clicks", b"\xc1", encoded(CLICK, click(8, "u2")), at=8)
     topics.flush()
-    with Worker(tmp_path, **topics.settings, **given, format="avro") as worker:
+    with Worker(tmp_path, **{**topics.settings, **given, "format": "avro"}) as worker:
         wait_until(lambda: topics.end("joined_data") == 6, "all are joined")
         wait_until(lambda: topics.end("dead_letters") == 2, "two have other keys")
         wait_until(lambda: worker.get(f"{TABLE}/count").json()["count"] == 6, "the rows are committed")

@@ -123,7 +123,7 @@ def test_clicks_join_and_results_are_of_schemas_that_are_registered_under_their_
         of_topic(apicurio, f"{topics.prefix}user_profiles", profiles, **where),
     )
     settings |= {"join": "left", "registry_url": apicurio.url, "registry_ids": ids}
-    with Worker(tmp_path, **topics.settings, **settings) as worker:
+    with Worker(tmp_path, **{**topics.settings, **settings}) as worker:
         done(topics)
         row = worker.get("/table/user_profiles/u1/").json()
         joined = topics.read("joined_data")
@@ -174,7 +174,7 @@ def test_topics_that_are_bare_have_no_ids_and_what_is_produced_by_the_settings_i
     topics: Topics, apicurio: Apicurio, tmp_path: Path
 ) -> None:
     settings = {"format": "avro", "bare": "user_profiles,joined_data", "registry_url": apicurio.url}
-    with Worker(tmp_path, **topics.settings, **settings) as worker:
+    with Worker(tmp_path, **{**topics.settings, **settings}) as worker:
         worker.wait_ready()
         shares = ["--bad-share", "0", "--late-share", "0"]
         produce = ["streamapp", "produce", "--users", "3", "--clicks", "20", *shares, "--quiet"]

@@ -83,7 +83,7 @@ def uncommitted(topics: Topics, name: str) -> list[Received]:
         def read() -> bool:
             for message in consumer.consume(1_000, 0.1):
                 if message.error():
-                    ended.add(message.partition())
+                    ended.add(message.partition() or 0)
                 else:
                     found.append(message)
             return len(ended) == topics.partitions

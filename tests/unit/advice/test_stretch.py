@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +22,7 @@ TPS = [TP(topic, 0) for topic in ("table", "stream", "more")]
 
 
 def came(number: int, times: list[int], arrivals: list[int] | None = None) -> list[Came]:
-    arrived = arrivals or [None] * len(times)
+    arrived: Sequence[int | None] = arrivals or [None] * len(times)
     return [
         Came(TPS[number], Event(b"k", b"v", time, offset), arrival)
         for offset, (time, arrival) in enumerate(zip(times, arrived, strict=True))
@@ -34,7 +37,8 @@ def test_partitions_are_merged_as_a_worker_merges_them(partitions: tuple[list[in
     wall.set(LIMIT, 0)
     batches = []
     for tp, times in zip(TPS, partitions, strict=True):
-        batch = Batch(tp, [Event(b"k", b"v", time, offset) for offset, time in enumerate(times)])
+        events: list[Any] = [Event(b"k", b"v", time, offset) for offset, time in enumerate(times)]
+        batch = Batch(tp, events)
         Lane().hold(batch, 0, wall)
         batches.append(batch)
     merged = Merged.of(TPS, batches)

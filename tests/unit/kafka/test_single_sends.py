@@ -43,7 +43,7 @@ class Producing:
         """Send the next record batch, and answer it; return the values in it."""
         batches, _ = self.waiting.drain_by_nodes(ignore_nodes=())
         sent = MemoryRecords(bytes(batches[0][TP].get_data_buffer())).next_batch()
-        answer = (TP.partition, code, offset, -1, 0, list(records), None)
+        answer: tuple[object, ...] = (TP.partition, code, offset, -1, 0, list(records), None)
         Handler(self._sender, batches[0]).handle_response(SimpleNamespace(API_VERSION=8, topics=[(TP.topic, [answer])]))
         return [record.value for record in sent]
 
@@ -79,7 +79,7 @@ def test_what_waits_behind_a_refused_one_is_not_failed() -> None:
         (bad,) = await producing.send(b"bad")
         batches, _ = producing.waiting.drain_by_nodes(ignore_nodes=())
         (behind,) = await producing.send(b"2")
-        answer = (TP.partition, MessageSizeTooLargeError.errno, -1, -1, 0, [], None)
+        answer: tuple[object, ...] = (TP.partition, MessageSizeTooLargeError.errno, -1, -1, 0, [], None)
         Handler(producing._sender, batches[0]).handle_response(
             SimpleNamespace(API_VERSION=8, topics=[(TP.topic, [answer])])
         )
@@ -113,7 +113,7 @@ def test_who_flushes_waits_for_what_goes_on() -> None:
         batches, _ = producing.waiting.drain_by_nodes(ignore_nodes=())
         flushed = asyncio.create_task(producing.waiting.flush())
         await asyncio.sleep(0)  # it waits
-        answer = (TP.partition, INVALID_RECORD, -1, -1, 0, [(1, "")], None)
+        answer: tuple[object, ...] = (TP.partition, INVALID_RECORD, -1, -1, 0, [(1, "")], None)
         Handler(producing._sender, batches[0]).handle_response(
             SimpleNamespace(API_VERSION=8, topics=[(TP.topic, [answer])])
         )

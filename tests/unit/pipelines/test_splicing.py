@@ -77,7 +77,7 @@ def test_a_result_is_that_of_the_decoded_sides(
     sent: Any = SimpleNamespace(value=encoded(clicks, click))
     row = None if profile is None else Row(encoded(profiles, profile), 1)
     ((stamped, value),) = splicing.joined([(sent, row)], NOW)
-    assert stamped is sent
+    assert id(stamped) == id(sent)
     assert splicing.is_of(value or b"", sent.value)
     assert json.loads(joined.to_json(value or b"")) == {"click": click, "profile": profile, "join_timestamp": NOW}
 

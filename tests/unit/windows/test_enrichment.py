@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from streamapp.joins import Driver, Event, MemoryStore, State, Verdict
 from streamapp.joins.declared import earlier
 from streamapp.windows import Count, Distinct, Enrichment, Feature, Max, Sum
+from streamapp.windows.aggregate import Aggregate
 
 SPENT = Enrichment(
     features={"n": Feature(Count(), 60), "spent": Feature(Sum("amount"), 3_600), "most": Feature(Max("amount"), 3_600)},
@@ -115,7 +117,7 @@ def test_features_that_cannot_be_are_refused_when_they_are_declared() -> None:
 @pytest.mark.parametrize("behind", [(), (150,), (70, 71, 250)])
 def test_features_of_several_sizes_are_the_same_in_one_batch_and_one_by_one(behind: tuple[int, ...]) -> None:
     sizes = {"n": 40, "spent": 400, "amounts": 150}
-    aggregates = {"n": Count(), "spent": Sum("amount"), "amounts": Distinct("amount")}
+    aggregates: dict[str, Aggregate[Any]] = {"n": Count(), "spent": Sum("amount"), "amounts": Distinct("amount")}
     join = Enrichment(
         features={name: Feature(aggregate, sizes[name]) for name, aggregate in aggregates.items()}, grace=500
     )
