@@ -31,13 +31,13 @@ from streamapp.topology.corrections import Joining, has_redriven, joined_outputs
 from streamapp.topology.global_table import GlobalJoin
 from streamapp.topology.provenance import TAKEN, Provenance
 from streamapp.topology.task import RowStore, Task
+from streamapp.worker.app import App
 from streamapp.worker.progress import Progress
 from streamapp.worker.table import OrderedTable, Table
 
 if TYPE_CHECKING:
     from streamapp.joins.records import Batch as Records
     from streamapp.runtime.inputs import Input
-    from streamapp.topology.base import JoiningApp
     from streamapp.topology.join_watch import JoinWatch
     from streamapp.topology.side_outputs import SideOutputs
     from streamapp.topology.sink import Sink
@@ -65,7 +65,7 @@ class JoinProcessor(Generic[R]):
     rebalance or a restart the tasks are started again from their state.
     """
 
-    app: JoiningApp
+    app: App
     name: str
     join: Join[R]
     #: The topics that it reads; at equal times those first that go first.

@@ -60,7 +60,7 @@ def test_options_of_the_web_server_go_beside_ours() -> None:
     options = app.conf.web_application_options
     assert options["debug"] is True
     assert options["middlewares"][-1] is mine
-    assert len(options["middlewares"]) == 3
+    assert len(options["middlewares"]) == 4
 
 
 @pytest.mark.parametrize("declare", ["GlobalTable", "SetTable", "SetGlobalTable"])

@@ -118,6 +118,8 @@ FREE_TEXT = {
         "store_password",
     ),
     *("registry_username", "registry_password", "registry_token", "registry_cluster"),
+    "bare": ["user_orders", "user_clicks,x"],
+    "registry_ids": ["", "body"],
 }
 
 

@@ -107,7 +107,7 @@ def test_a_shell_is_told_how_to_complete(shell: str) -> None:
 @pytest.mark.parametrize(
     ("words", "completed"),
     [
-        ("streamapp re", ["replay", "reset", "rename", "repartition"]),
+        ("streamapp re", ["replay", "redrive", "reset", "rename", "repartition"]),
         ("streamapp join --un", ["--unmatched"]),
         ("streamapp produce --pipeline c", ["clicks"]),
     ],
