@@ -83,6 +83,8 @@ BAD_VALUES = {
     "traces": ["collector:4318", "ftp://h", "http://", "http://h:x", "http://h:4318/v1/traces"],
     "registry_url": ["registry:8081", "ftp://h", "http://", "http://me:secret@h", "http://h?x=1", "http://h:x"],
     "registry_subjects": ["", "TopicNameStrategy"],
+    "registry_ids": ["", "body"],
+    "bare": ["user_orders", "user_clicks,x"],
     "registry_schemas": ["", "auto"],
     "registry_cafile": ["/no/such/file"],
     "registry_certfile": ["/no/such/file"],
@@ -118,8 +120,6 @@ FREE_TEXT = {
         "store_password",
     ),
     *("registry_username", "registry_password", "registry_token", "registry_cluster"),
-    "bare": ["user_orders", "user_clicks,x"],
-    "registry_ids": ["", "body"],
 }
 
 
