@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException, Message
@@ -29,6 +29,8 @@ ANSWER_S: Final = 30.0
 TIMEOUT_MS: Final = 20_000
 #: Errors by which the broker tells a producer that another one has its transactional id now.
 FENCED: Final = frozenset({"_FENCED", "PRODUCER_FENCED", "INVALID_PRODUCER_EPOCH"})
+#: Errors of a producer that something has ended, or of a transaction that was ended with it.
+ENDED: Final = frozenset({"_FATAL", "_STATE", "_PURGE_QUEUE", "_PURGE_INFLIGHT"})
 
 
 class SendError(StreamappError):
@@ -57,12 +59,19 @@ class Sender:
         self._cluster = cluster
         self._ledger = ledger
         self._error: tuple[str, KafkaError] | None = None
-        options = {**TUNING, "transactional.id": f"{ledger.letters}-redrive", "transaction.timeout.ms": TIMEOUT_MS}
+        #: What has ended the producer, if something has: from then on all it says is that something has (`_FATAL`).
+        self._fatal: KafkaError | None = None
+        options: dict[str, Any] = {
+            **TUNING,
+            "transactional.id": f"{ledger.letters}-redrive",
+            "transaction.timeout.ms": TIMEOUT_MS,
+            "error_cb": self._failed,
+        }
         try:
             self._producer = confluent_kafka.Producer(librdkafka(settings, options))
             self._producer.init_transactions(ANSWER_S)
         except KafkaException as exc:
-            raise _told(exc.args[0]) from None
+            raise self._told(exc.args[0]) from None
 
     def __enter__(self) -> Self:
         return self
@@ -88,7 +97,7 @@ class Sender:
             producer.commit_transaction(ANSWER_S)
         except KafkaException as exc:
             self._abort()
-            raise _told(exc.args[0]) from None
+            raise self._told(exc.args[0]) from None
         except BaseException:
             self._abort()
             raise
@@ -113,16 +122,18 @@ class Sender:
             except BufferError:
                 self._producer.poll(0.1)
             except KafkaException as exc:
-                raise SendError(f"{place} cannot be sent to {topic}: {exc.args[0].str()}") from None
+                if (error := self._cause(exc.args[0])).name() in FENCED:
+                    raise self._told(error) from None
+                raise SendError(f"{place} cannot be sent to {topic}: {error.str()}") from None
             else:
                 return
 
     def _flush(self) -> None:
         left = self._producer.flush(ANSWER_S)
         if self._error is not None:
-            place, error = self._error
+            place, error = self._error[0], self._cause(self._error[1])
             if error.name() in FENCED:
-                raise _told(error)
+                raise self._told(error)
             raise SendError(f"{place} cannot be sent: {error.str()}; mend it, or leave it out")
         if left:
             raise SendError(f"Kafka did not take {left} records within {ANSWER_S:g} s; the command can be run again")
@@ -133,8 +144,18 @@ class Sender:
         except KafkaException:
             return  # it was fenced, or the broker is away: who begins next aborts it
 
+    def _failed(self, error: KafkaError) -> None:
+        if error.fatal():
+            self._fatal = error
 
-def _told(error: KafkaError) -> SendError:
-    if error.name() in FENCED:
-        return SendError("another redrive of these letters has begun since, and this one has ended: run it again")
-    return SendError(f"{error.str()}; what is sent so far is not sent again")
+    def _cause(self, error: KafkaError) -> KafkaError:
+        """Return what is behind an error: librdkafka tells of what has ended a producer by its callback alone."""
+        if self._fatal is None and (error.fatal() or error.name() in ENDED):
+            self._producer.poll(0)
+        return self._fatal or error
+
+    def _told(self, error: KafkaError) -> SendError:
+        cause = self._cause(error)
+        if cause.name() in FENCED:
+            return SendError("another redrive of these letters has begun since, and this one has ended: run it again")
+        return SendError(f"{cause.str()}; what is sent so far is not sent again")

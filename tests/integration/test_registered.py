@@ -106,7 +106,8 @@ def test_a_schema_is_registered_as_it_is_without_what_its_parser_adds(
 ) -> None:
     of_topic(apicurio, topic, Avro(schema(SUM))).register(Settings())
     text = client.get_latest_version(f"{topic}-value").schema.schema_str
-    assert json.loads(text or "") == json.loads(schema(SUM))
+    assert "__" not in (text or "")
+    assert Avro(text or "").parsed == Avro(schema(SUM)).parsed
 
 
 def test_the_declared_schema_is_registered_once_however_often_it_starts(apicurio: Apicurio, topic: str) -> None:

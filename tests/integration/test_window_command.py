@@ -25,6 +25,7 @@ SUM = """syntax = "proto3";
 message Sum { string key = 1; int64 start = 2; int64 end = 3; int64 count = 4; double sum_amount = 5; }
 """
 WINDOW = words("window --topic tx --by ip --size 1m --grace 10s --count --sum amount --to ip_minutes")
+CLICK = Path(__file__).parents[2] / "streamapp" / "pipelines" / "clicks" / "schemas" / "click.avsc"
 #: A whole minute, an hour ago.
 START = (int(time.time()) // 60 - 60) * 60_000
 
@@ -121,7 +122,7 @@ def test_a_misspelt_field_is_told_within_seconds_with_the_one_that_is_meant(
         ("--sum=", "--sum '' is no name of a field"),
         ("--every 1s", "emission must be updates or both"),
         ("--late ip_minutes", "--late ip_minutes is where the results go (--to)"),
-        ("--format avro --schema tx.avsc", "avro needs a schema: --to-schema names its file"),
+        (f"--format avro --schema {CLICK}", "avro needs a schema: --to-schema names its file"),
         ("--key-format avro", "avro needs a schema: --key-schema names its file"),
     ],
 )
