@@ -100,7 +100,7 @@ def produce_traffic(
 
 def _written(serde: Serde | None, key: bytes | None, value: bytes | None) -> tuple[bytes | None, bytes | None, Headers]:
     if serde is not None:
-        with contextlib.suppress(Undecodable):
+        with contextlib.suppress(Undecodable, msgspec.DecodeError):  # a bad record stays as it is
             return serde.write(key, value)
     return key, value, ()
 
