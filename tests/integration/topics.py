@@ -106,7 +106,7 @@ class Topics:
             for name in names
         ]
         for made in self._admin.create_topics(topics).values():
-            made.result(30)
+            made.result(90)
 
     def delete(self, name: str, *, full_name: bool = False) -> None:
         """Delete a topic, and wait until it is gone."""
