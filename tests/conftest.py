@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import hypothesis
@@ -10,6 +11,9 @@ from apicurio import Apicurio
 from redis_server import RedisServer
 
 from streamapp.windows import chunks, pending
+
+# A broker of tests lives for minutes: without C2, the JVM's second compiler, it takes half the CPU.
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 # How long an example takes says nothing: a machine may be busy with something else.
 hypothesis.settings.register_profile(

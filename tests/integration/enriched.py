@@ -76,11 +76,11 @@ def expected(topics: Topics, kind: str) -> tuple[list[Enriched], int, int]:
 def feature(one: Any, counted: list[tuple[int, bytes | None, dict[str, Any]]]) -> Any:
     """Return a feature of the last one of those that count."""
     until, key, value = counted[-1]
+    after = until - milliseconds(one.over)
     among = [
         each["amount"]
         for timestamp, other, each in counted
-        if until - milliseconds(one.over) < timestamp <= until
-        and (other == key if one.by is None else each[one.by] == value[one.by])
+        if after < timestamp <= until and (other == key if one.by is None else each[one.by] == value[one.by])
     ]
     if isinstance(one, Count):
         return len(among)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import json
 import time
@@ -40,6 +41,7 @@ NOT_YET = {
     KafkaError.NOT_COORDINATOR,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.INVALID_REPLICATION_FACTOR,  # a broker is fenced if its machine stood still for 3 s
 }
 
 
@@ -96,17 +98,30 @@ class Topics:
 
     def create(self, *names: str, partitions: int | None = None, config: dict[str, str] | None = None) -> None:
         """Make topics; names go without the prefix."""
+        made = [self.prefix + name for name in names]
         topics = [
             NewTopic(
-                self.prefix + name,
+                topic,
                 partitions or self.partitions,
                 1,
                 config={"max.message.bytes": "8388608", **(config or {})},
             )
-            for name in names
+            for topic in made
         ]
-        for made in self._admin.create_topics(topics).values():
+        for topic in topics:
+            _soon(functools.partial(self._create, topic), f"{topic.topic} is made")
+        wait_until(lambda: self._has_leaders(made), f"the broker tells of {', '.join(made)}")
+
+    def _create(self, topic: NewTopic) -> None:
+        for made in self._admin.create_topics([topic]).values():
             made.result(90)
+
+    def _has_leaders(self, topics: list[str]) -> bool:
+        known = self._admin.list_topics(timeout=30).topics
+        return all(
+            topic in known and known[topic].partitions and all(p.leader >= 0 for p in known[topic].partitions.values())
+            for topic in topics
+        )
 
     def delete(self, name: str, *, full_name: bool = False) -> None:
         """Delete a topic, and wait until it is gone."""

@@ -9,14 +9,13 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
+from fork_server import Program
 from ports import free_port
 
 __all__ = ["Response", "Worker", "wait_until"]
@@ -84,19 +83,10 @@ class Worker:
         variables |= {f"STREAMAPP_{name.upper()}": str(value) for name, value in settings.items()} | dict(environment)
         # For apps that are made for a test.
         variables["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), environment.get("PYTHONPATH", "")])
+        module = "streamapp" if command else "faust"
+        arguments = command or ["-A", app, "worker", "-l", log_level]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    *(["streamapp", *command] if command else ["faust", "-A", app, "worker", "-l", log_level]),
-                ],
-                env=variables,
-                cwd=directory,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+            self._process = Program(module, arguments, environment=variables, directory=directory, output=log)
 
     def __enter__(self) -> Self:
         return self
