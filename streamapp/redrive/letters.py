@@ -62,6 +62,8 @@ class Letter:
     mark: Mark | None = None
     #: Whether the record is all here, and surely as it came.
     whole: bool = True
+    #: Whether its value is what an agent by hand has made of the record, and no record of the topic that it is from.
+    made: bool = False
     #: The time (ms) of the letter itself.
     written: int = 0
     #: The join that had put it out at the side, as messages call it; empty = it was none.
@@ -98,6 +100,7 @@ class Letter:
             headers=own,
             mark=mark or self.mark,
             whole=True,
+            made=False,
         )
 
 
@@ -110,7 +113,10 @@ def letter_of(record: Logged) -> Letter:
     headers = record.headers
     place = Place(record.tp.topic, record.tp.partition, record.offset)
     if tuple(name for name, _ in headers[: len(FIRST)]) != FIRST:
-        raise NoLetterError(f"{place} is no dead letter and no late record: its headers do not begin with {FIRST[0]}")
+        raise NoLetterError(
+            f"{place} is no dead letter and no late record: its headers do not begin with {', '.join(FIRST)}; if it is "
+            "one of an earlier version, produce the record again"
+        )
     topic, partition, offset, reason = (value.decode(errors="replace") for _, value in headers[: len(FIRST)])
     try:
         source = Place(topic, int(partition), int(offset))
@@ -138,6 +144,7 @@ def letter_of(record: Logged) -> Letter:
         whole=not unsure and not (record.value is None and reason == TOO_LARGE),
         written=record.timestamp,
         join=told.get(JOIN, b"").decode(errors="replace"),
+        made=more is ASIDE and JOIN not in told,
     )
 
 

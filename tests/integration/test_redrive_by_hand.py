@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from redriven import MARK, mark, report, wait_read
+from redriven import MARK, mark, report, run, wait_read
 from topics import Topics
 from worker import Worker, wait_until
 
@@ -40,3 +40,27 @@ def test_results_of_operators_and_of_what_follows_a_hop_are_marked(topics: Topic
     assert json.loads(again.value()) == [2]
     assert again.headers()[1:] == [("trace", b"1")]
     assert (mark(again)["attempt"], "join" in mark(again)) == (1, False)
+
+
+def test_clicks_without_a_profile_are_redriven_as_they_came_once_there_is_one(topics: Topics, tmp_path: Path) -> None:
+    with Worker(tmp_path, **topics.settings) as worker:
+        worker.wait_ready()
+        for click in ("c1", "c2"):
+            value = {"click_id": click, "user_id": "u1", "url": "/"}
+            topics.send("user_clicks", "u1", value, at=1_000, headers=[("trace", b"1")])
+        topics.flush()
+        wait_until(lambda: topics.end("unmatched_clicks") == 2, "the clicks have no profile")
+        topics.profiles([1])
+        topics.flush()
+        wait_read(topics, worker, "user_profiles")
+        picked = ("unmatched_clicks", "--source", "user_clicks", "--reason", "unmatched", "--where", 'click_id == "c2"')
+        assert report(topics, *picked, "--execute") == {"picked": 1, "mended": 0, "sent": 1, "skipped": 0, "refused": 0}
+        (result,) = wait_until(lambda: topics.read("joined_data"), "the click is joined")
+        assert json.loads(result.value())["click"]["click_id"] == "c2"
+        assert mark(result)["of"] == f"{topics.prefix}user_clicks/0/1"
+        assert result.headers()[1:] == [("trace", b"1")]
+    topics.delete_records("user_clicks", 2)
+    code, _, err = run(topics, "unmatched_clicks", "--execute")
+    assert code == 1
+    assert "unmatched_clicks/0/0 is what an agent has made of " in err
+    assert "user_clicks/0/0, which is no more" in err

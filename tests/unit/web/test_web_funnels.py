@@ -220,7 +220,8 @@ def app_with_an_agent(keys: Keys | None = None) -> App:
     app.explain(ByHand(app, keys))  # type: ignore[arg-type]
     unmatched = app.unmatched("unmatched", table=app.table("profiles"), reason=bytes.decode)
     batch = Batch(TP("clicks", 0), [event(0)])
-    unmatched.send(batch, [(event(1), b"unmatched"), (event(2), b"expired"), (event(3), b"unmatched")])
+    missed = ("unmatched", "expired", "unmatched")
+    unmatched.send(batch, [(fetched(n, b"ann"), reason.encode()) for n, reason in enumerate(missed, 1)])
     for effect in batch.work.effects:
         effect()
     app.dead_letters.letters(
