@@ -6,7 +6,7 @@ import dataclasses
 from typing import Final, NamedTuple
 
 from streamapp.errors import StreamappError
-from streamapp.joins.corrections import HEADER, JOIN, Mark, decoded_mark
+from streamapp.joins.corrections import AGENT, HEADER, JOIN, Mark, decoded_mark
 from streamapp.kafka.log_reader import Logged
 from streamapp.kafka.partition import TP
 from streamapp.kafka.record import Headers
@@ -18,7 +18,7 @@ FIRST: Final = ("topic", "partition", "offset", "reason")
 #: Those of a dead letter that is not whole, or has more: the record may have headers of these names itself.
 UNSURE: Final = frozenset({"traceback", "timestamp", "value_bytes"})
 #: Those that may follow before the record's own: of a dead letter, and of any other.
-DEAD: Final = frozenset({"error", JOIN, *UNSURE})
+DEAD: Final = frozenset({"error", JOIN, AGENT, *UNSURE})
 ASIDE: Final = frozenset({"late_by_ms", "detail", JOIN})
 #: Why a record has no value any more in a dead letter.
 TOO_LARGE: Final = "too_large"
@@ -68,6 +68,22 @@ class Letter:
     written: int = 0
     #: The join that had put it out at the side, as messages call it; empty = it was none.
     join: str = ""
+    #: The agent that failed on it.
+    agent: str = ""
+
+    @property
+    def by(self) -> str:
+        """Who had put it out at the side, as far as it says."""
+        return self.join or (self.agent and f"agent {self.agent}")
+
+    def is_by(self, name: str) -> bool:
+        """Return whether a join, or an agent, of this name had put it out; of an agent the function's is enough."""
+        return bool(name) and name in {
+            self.join,
+            self.join.partition(" ")[2],
+            self.agent,
+            self.agent.rpartition(".")[2],
+        }
 
     @property
     def next_mark(self) -> Mark:
@@ -144,6 +160,7 @@ def letter_of(record: Logged) -> Letter:
         whole=not unsure and not (record.value is None and reason == TOO_LARGE),
         written=record.timestamp,
         join=told.get(JOIN, b"").decode(errors="replace"),
+        agent=told.get(AGENT, b"").decode(errors="replace"),
         made=more is ASIDE and JOIN not in told,
     )
 

@@ -33,6 +33,7 @@ from streamapp.topology.provenance import TAKEN, Provenance
 from streamapp.topology.task import RowStore, Task
 from streamapp.worker.app import App
 from streamapp.worker.progress import Progress
+from streamapp.worker.stream import Agent
 from streamapp.worker.table import OrderedTable, Table
 
 if TYPE_CHECKING:
@@ -163,7 +164,8 @@ class JoinProcessor(Generic[R]):
                 with self.working(batch) as results:
                     sink.send(batch, results)
 
-        self.app.agent(self.channel, name=f"streamapp.joins.{self.name}")(run)
+        agent = cast(Agent, self.app.agent(self.channel, name=f"streamapp.joins.{self.name}")(run))
+        agent.of_join = self.title
 
     @contextlib.contextmanager
     def working(self, batch: Merged) -> Iterator[Sequence[R]]:

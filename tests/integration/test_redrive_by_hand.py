@@ -17,7 +17,7 @@ def topics(kafka) -> Topics:
 
 
 def test_results_of_operators_and_of_what_follows_a_hop_are_marked(topics: Topics, tmp_path: Path) -> None:
-    topics.create("payments")
+    topics.create("payments", "orders", "rates")
     place = {"topic": f"{topics.prefix}payments", "partition": "0", "offset": "0", "reason": "not_json", "error": "bad"}
     topics.now -= topics.now % 100
     with Worker(tmp_path, app="redriving_by_hand_app", **topics.settings) as worker:
@@ -64,3 +64,28 @@ def test_clicks_without_a_profile_are_redriven_as_they_came_once_there_is_one(to
     assert code == 1
     assert "unmatched_clicks/0/0 is what an agent has made of " in err
     assert "user_clicks/0/0, which is no more" in err
+
+
+def test_what_the_agent_of_a_join_failed_on_is_for_that_join_and_picked_by_its_name(
+    topics: Topics, tmp_path: Path
+) -> None:
+    topics.create("payments", "orders", "rates")
+    with Worker(tmp_path, app="redriving_by_hand_app", **topics.settings) as worker:
+        worker.wait_ready()
+        topics.send("orders", "k", {"name": "poison"})
+        topics.send("payments", "k", {"name": "poison"})
+        topics.flush()
+        letters = wait_until(
+            lambda: found if len(found := topics.read("dead_letters")) == 2 else None, "two agents have failed"
+        )
+        names = {name: value.decode() for one in letters for name, value in one.headers() if "streamapp-" in name}
+        told = [{name for name, _ in one.headers() if "streamapp-" in name} for one in letters]
+        assert {"streamapp-agent"} in told
+        assert names["streamapp-join"] == "join strict"
+        assert report(topics, "--by", "count")["picked"] == report(topics, "--by", "join strict")["picked"] == 1
+        assert report(topics, "--by", "lenient")["picked"] == 0
+        assert report(topics, "--by", "strict", "--set", 'name="food"', "--execute")["sent"] == 1
+        (result,) = wait_until(lambda: topics.read("strict.joined"), "it is joined")
+        assert json.loads(result.value())["left"] == {"name": "food"}
+        wait_read(topics, worker, "orders")
+        assert topics.end("lenient.joined") == 1
