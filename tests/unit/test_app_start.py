@@ -24,7 +24,7 @@ def test_agents_are_found_without_what_only_some_commands_need() -> None:
     assert not {"jgo", "requests", "redis", "tqdm", "streamapp.cli.replay"} & set(modules)
 
 
-@pytest.mark.parametrize("command", ["explain", "lag", "table", "top"])
+@pytest.mark.parametrize("command", ["explain", "lag", "top"])
 def test_a_command_that_only_asks_imports_no_faust(command: str) -> None:
     looked = f"import sys, streamapp.cli.{command}; print({{'faust', 'aiokafka'}} & set(sys.modules))"
     ran = subprocess.run([sys.executable, "-c", looked], capture_output=True, text=True, check=True)
