@@ -129,7 +129,7 @@ class Registry:
             if (known := self._schemas.get(schema)) is None:
                 if len(self._schemas) == SCHEMAS_AT_MOST:
                     self._schemas.clear()
-                    self._client.clear_caches()  # it keeps them, too
+                    self._client.clear_caches()  # type: ignore[no-untyped-call]  # it keeps them, too
                 known = self._schemas[schema] = self._of_id(schema)
             return known
 

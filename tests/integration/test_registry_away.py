@@ -142,6 +142,19 @@ def test_a_batch_waits_for_a_schema_that_the_registrys_replica_gets_to_know_a_mo
     assert started.topics.end("dead_letters") == letters
 
 
+def test_the_log_tells_of_a_registry_that_is_away_and_not_of_each_request(started: Shop) -> None:
+    before = started.topics.end("named")
+    value = {"id": "o5", "amount": 1.0, "fee": 2.0}
+    data = started.encoded("orders", value, AMOUNT, {"name": "fee", "type": "double"})
+    started.order("ann", data)
+    told = f"records of schema {int.from_bytes(data[1:5])} wait: the schema registry at"
+    wait_until(lambda: told in started.worker.log, "it is told")
+    with started.door() as door:
+        started.results("named", before + 1)
+    assert door.asked
+    assert "HTTP Request" not in started.worker.log
+
+
 def test_ids_that_no_schema_can_have_go_to_the_dead_letters_and_the_partition_goes_on(started: Shop) -> None:
     letters, before = started.topics.end("dead_letters"), started.topics.end("named")
     header = ("__value_schema_id", b"\1" + bytes(15) + b"\7")
