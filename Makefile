@@ -11,7 +11,7 @@ FAULTS ?=
 MODEL ?=
 FUZZ ?= 600
 
-.PHONY: help install dev demo test wheel coverage lint format types audit screenshots model bench faults fuzz upstream clean
+.PHONY: help install dev demo test wheel coverage lint format types types-package types-tests audit screenshots model bench faults fuzz upstream clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,8 +39,9 @@ demo: install  ## start Kafka, worker and producer; PIPELINE=clicks|risk|sensors
 # process that it was in is not replaced: xdist would wait for ever for tests of it that nobody runs).
 HANGS := -o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true --max-worker-restart 0
 
-test: dev lint types  ## lint, types and all tests
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(HANGS) --durations 25
+test: dev  ## lint, types and all tests
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint types
+	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile $(HANGS) --durations 25
 
 wheel: dev  ## build a wheel, and try it in an empty venv on each Python here
 	@$(BIN)/python -m pytest -m slow tests/packaging
@@ -59,9 +60,13 @@ format: dev  ## rewrite the code as ruff wants it
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
-types: dev  ## mypy --strict; the tests a little less so
+types: types-package types-tests  ## mypy --strict; the tests a little less so
+
+types-package: dev
 	@$(BIN)/mypy
-	@$(BIN)/mypy --config-file tests/mypy.toml
+
+types-tests: dev
+	@$(BIN)/mypy --config-file tests/mypy.toml --cache-dir .mypy_cache/tests
 
 # Strictly: what the index does not know of would pass as having no vulnerability.
 audit: dev  ## known vulnerabilities of what is installed, by pip-audit

@@ -39,7 +39,7 @@ SPACED_LIMIT: Final = 60.0
 STRAIGHT_LIMIT: Final = 10.0
 #: Seconds that a peer has to join its first click, and any other.
 FIRST: Final = 120.0
-PATIENCE: Final = 20.0
+PATIENCE: Final = 60.0
 #: Seconds between two turns of the producer of a steady load, which sends what has become due meanwhile.
 TURN: Final = 0.001
 #: How long the producer of a steady load waits for more records (ms): what librdkafka does by default, and since 4.0

@@ -4,7 +4,8 @@ Run it:       faust -A examples.customers worker -l info
 Send:         echo '{"id": "o1", "customer": "ann"}' | streamapp produce shop_orders --key id
               echo '{"id": "ann", "city": "Oslo"}'   | streamapp produce shop_customers --key id
 What it gives: orders_with_customers has, by the order's key, {"left": …the order…, "right": …the customer…}; once more
-              whenever the customer changes, and a tombstone when one of the two is deleted.
+              whenever the customer changes, and a tombstone when one of the two is deleted (or, at least once,
+              while an order has no customer yet).
 """
 
 from __future__ import annotations

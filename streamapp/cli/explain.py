@@ -14,10 +14,9 @@ from yarl import URL
 from streamapp.cli.asking import ask, session_of, worker_url
 from streamapp.cli.group import Command, current_settings
 from streamapp.errors import StreamappError
-from streamapp.explain.answer import Answer
+from streamapp.explain.answer import Answer, JoinInfo
 from streamapp.produce.times import iso_time
 from streamapp.settings import Settings
-from streamapp.web.joins import JoinInfo
 
 __all__ = ["ExplainError", "event_time", "explain"]
 

@@ -17,7 +17,7 @@ LITTLE_DISK_BYTES: Final = 1 << 20
 
 LOGGED: Final = re.compile(r"^\d{4}-\d\d-\d\d \S+ (?P<level>[A-Z]+) (?P<text>.*?)(?: \([\w.$]+\))?$")
 THROWN: Final = re.compile(r"^(?:[\w$]+\.)+[\w$]+: (?P<text>.*)$")
-NOISE: Final = ("WARNING:", "Picked up ", "Formatting ", "Bootstrap metadata:", "\tat ")
+NOISE: Final = ("WARNING:", "Picked up ", "NOTE: Picked up ", "Formatting ", "Bootstrap metadata:", "\tat ")
 
 
 class BrokerError(StreamappError):

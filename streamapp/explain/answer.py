@@ -12,7 +12,17 @@ from streamapp.joins import Explanation, Reason, Verdict
 from streamapp.joins.explanation import Window
 from streamapp.kafka.log_reader import Logged
 
-__all__ = ["Answer", "AskedRecord", "NearRecord", "Place", "because", "iso_time", "key_text"]
+__all__ = ["Answer", "AskedRecord", "JoinInfo", "NearRecord", "Place", "because", "iso_time", "key_text"]
+
+
+class JoinInfo(msgspec.Struct, frozen=True):
+    """What ``/joins/{name}/`` answers."""
+
+    name: str
+    #: The topics that it reads.
+    topics: list[str]
+    #: The table that has its state.
+    table: str
 
 
 class Place(msgspec.Struct, frozen=True):

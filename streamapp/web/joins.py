@@ -12,7 +12,7 @@ from faust.types import TP
 from faust.web.exceptions import NotFound, ParseError
 from yarl import URL
 
-from streamapp.explain.answer import Answer
+from streamapp.explain.answer import Answer, JoinInfo
 from streamapp.explain.explainer import ANSWER_TIMEOUT_S, Explainer
 from streamapp.formats.undecodable import Undecodable
 from streamapp.topology import App
@@ -22,25 +22,10 @@ from streamapp.web.requests import APP, INT32_MAX, INT64_MAX, number, parameters
 from streamapp.web.router import HOP, router_of
 from streamapp.web.tables import check_recovered
 
-__all__ = ["JoinInfo", "operations"]
+__all__ = ["operations"]
 
 #: What another worker may take: topics are read for the answer.
 HOP_TIMEOUT: Final = aiohttp.ClientTimeout(total=3 * ANSWER_TIMEOUT_S)
-
-
-class JoinInfo(msgspec.Struct, frozen=True):
-    """What ``/joins/{name}/`` answers."""
-
-    name: str
-    #: The topics that it reads.
-    topics: list[str]
-    #: The table that has its state.
-    table: str
-
-    @classmethod
-    def of(cls, explainer: Explainer) -> JoinInfo:
-        """Return that of a join."""
-        return cls(explainer.join.name, explainer.topics, explainer.join.table.name)
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -49,14 +34,18 @@ class Found(msgspec.Struct, frozen=True):
     see: str
 
 
+def _info(explainer: Explainer) -> JoinInfo:
+    return JoinInfo(explainer.join.name, explainer.topics, explainer.join.table.name)
+
+
 async def joins(request: web.Request) -> web.Response:
     """Describe each join."""
-    return answer([JoinInfo.of(one) for _, one in sorted(request.app[APP].explainers.items())])
+    return answer([_info(one) for _, one in sorted(request.app[APP].explainers.items())])
 
 
 async def join(request: web.Request) -> web.Response:
     """Describe a join."""
-    return answer(JoinInfo.of(_explainer(request)))
+    return answer(_info(_explainer(request)))
 
 
 async def find(request: web.Request) -> web.Response:

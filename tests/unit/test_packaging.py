@@ -45,6 +45,10 @@ SHARED = {
 }
 
 
+#: The distributions of each module that can be imported; to find them takes half a second.
+INSTALLED = packages_distributions()
+
+
 def top_level(module: str) -> str:
     """Return the part of a module's name by which its distribution is known."""
     return next((shared for shared in SHARED if module.startswith(shared)), module.partition(".")[0])
@@ -62,7 +66,7 @@ def distribution(module: str) -> str:
     """Return what installs a module: of several with a part of it each (google), the one that is declared."""
     if module in SHARED:
         return SHARED[module]
-    found = {canonicalize_name(name) for name in packages_distributions()[module]}
+    found = {canonicalize_name(name) for name in INSTALLED[module]}
     declared = CORE.union(*EXTRAS.values())
     return min(found & declared or found)
 

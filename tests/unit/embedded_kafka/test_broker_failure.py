@@ -35,6 +35,7 @@ NO_EXCEPTION = """\
 2026-11-21 04:59:04,000 ERROR Shutdown broker because all log dirs in /data have failed (kafka.log.LogManager)
 """
 NO_JVM = """\
+NOTE: Picked up JDK_JAVA_OPTIONS: -Dz
 Picked up JAVA_TOOL_OPTIONS: -Dx=y
 Invalid maximum heap size: -Xmx5xyz
 Error: Could not create the Java Virtual Machine.
