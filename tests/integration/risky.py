@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import math
 import re
 import statistics
 from collections import Counter, defaultdict
@@ -136,7 +137,8 @@ def _features(one: Sent, of_ip: list[Sent], of_account: list[Sent]) -> dict[str,
     mean = statistics.fmean(usual) if usual else None
     deviation = None
     if mean is not None and len(usual) >= 3:
-        deviation = (one.amount - mean) / max(statistics.stdev(usual), 0.01 * mean)
+        spread = math.sqrt(math.fsum((each - mean) ** 2 for each in usual) / (len(usual) - 1))
+        deviation = (one.amount - mean) / max(spread, 0.01 * mean)
     return {
         "ip_count_1m": len(minute),
         "ip_count_1h": len(hour),

@@ -20,6 +20,8 @@ from streamapp.pipelines.sensors.results import result
 Told = TypeVar("Told")
 
 DEVICES = 12
+#: Readings that are judged in one go: one by one they come to the same, in ten times the time.
+TOGETHER = 500
 #: A device sends so often (ms).
 STEP = 50
 LIMITS = Limits(memory=20, stuck=1_000, silence=1_000, period=4_000, bins=8)
@@ -86,9 +88,9 @@ def expected(topics: Topics) -> tuple[Counter[bytes], Counter[tuple[bytes, int]]
     anomalies, late = Counter[bytes](), Counter[tuple[bytes, int]]()
     for records in partitions.values():
         plain = Driver(Detector(engine=Engine(Kind.PYTHON), limits=LIMITS))
-        for record in records:
-            one = Event(record.key(), record.value(), record.timestamp()[1], record.offset())
-            plain.process([(0, one)])
+        events = [(0, Event(one.key(), one.value(), one.timestamp()[1], one.offset())) for one in records]
+        for begin in range(0, len(events), TOGETHER):
+            plain.process(events[begin : begin + TOGETHER])
         anomalies.update(map(result, plain.results))
         late.update((side.record.value or b"", side.late_by) for side in plain.side_outputs if not side.rejected)
     return anomalies, late
