@@ -16,7 +16,6 @@ import os
 import runpy
 import selectors
 import signal
-import site
 import socket
 import subprocess
 import sys
@@ -148,7 +147,6 @@ class Request(NamedTuple):
         sys.path[:0] = [self.directory, *filter(None, self.environment.get("PYTHONPATH", "").split(os.pathsep))]
         sys.argv = [self.module, *self.arguments]
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        site.execsitecustomize()  # of a directory that PYTHONPATH has now
         runpy.run_module(f"{self.module}.__main__", run_name="__main__", alter_sys=True)
 
 

@@ -128,6 +128,6 @@ def test_without_the_packages_of_the_model_the_start_says_what_to_install(
         "found = util.find_spec\n"
         "util.find_spec = lambda name, *rest: None if name == 'onnxruntime' else found(name, *rest)\n"
     )
-    with Worker(tmp_path, environment={"PYTHONPATH": str(hidden)}, **settings) as worker:
+    with Worker(tmp_path, environment={"PYTHONPATH": str(hidden)}, forked=False, **settings) as worker:
         wait_until(lambda: worker.exit_code is not None, "it has ended")
         assert worker.log.splitlines()[-1] == "streamapp: the risk pipeline needs pip install 'streamapp[risk]'"

@@ -9,6 +9,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -58,6 +60,7 @@ class Worker:
         app: where Faust finds it.
         command: of ``streamapp``, to be run instead.
         log_level: of its log.
+        forked: whether it is forked from a process that has its modules already.
         environment: further variables; a ``PYTHONPATH`` adds to ours.
         settings: as the environment has them, without the prefix and in small letters.
     """
@@ -69,6 +72,7 @@ class Worker:
         app: str = "streamapp",
         command: Sequence[str] = (),
         log_level: str = "info",
+        forked: bool = True,
         environment: Mapping[str, str] = NO_VARIABLES,
         **settings: Any,
     ) -> None:
@@ -83,10 +87,17 @@ class Worker:
         variables |= {f"STREAMAPP_{name.upper()}": str(value) for name, value in settings.items()} | dict(environment)
         # For apps that are made for a test.
         variables["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), environment.get("PYTHONPATH", "")])
+        self._process: Program | subprocess.Popen[bytes]
         module = "streamapp" if command else "faust"
         arguments = command or ["-A", app, "worker", "-l", log_level]
         with self._log.open("ab") as log:
-            self._process = Program(module, arguments, environment=variables, directory=directory, output=log)
+            if forked:
+                self._process = Program(module, arguments, environment=variables, directory=directory, output=log)
+            else:
+                line = [sys.executable, "-m", module, *arguments]
+                self._process = subprocess.Popen(
+                    line, env=variables, cwd=directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                )
 
     def __enter__(self) -> Self:
         return self
