@@ -27,7 +27,7 @@ COMMANDS: Final = {
     "produce": "Produce generated traffic, or the lines of a file.",
     "topic": "Show the records of a topic, decoded: the newest, from a place on, as they come.",
     "schema": "Print the schema of the click app's results.",
-    "join": "Join two topics of JSON objects without a line of code.",
+    "join": "Join two topics by a field, without a line of code.",
     "window": "Count, sum, … the records of a topic by key and window, without a line of code.",
     "replay": "Run joins over files, without a broker.",
     "advise": "Measure how late records are, and what each grace would keep and cost.",

@@ -63,7 +63,7 @@ SIDES: Final = ("left", "right")
     "are read from their beginning.",
 )
 def join(how: str, **given: Any) -> None:
-    """Join two topics, of JSON objects or in a format, by a field that both have.
+    """Join two topics, in JSON or another format, by a field that both have.
 
     A worker that joins each record of LEFT with the row of RIGHT that has its key; with --before, --after and --grace,
     both are streams, and pairs within the window are joined. Results are {"left": ..., "right": ...}. Both topics must

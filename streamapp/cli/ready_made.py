@@ -91,6 +91,5 @@ def check_field(option: str, field: str, hint: str) -> None:
         raise JoinError(f"--{option} {field!r} is no name of a field: {hint}")
     if field != field.strip() or _PATH.fullmatch(field):
         raise JoinError(
-            f"--{option} {field!r} is no name of a field: give it as it stands in the JSON object, without spaces or a "
-            "path"
+            f"--{option} {field!r} is no name of a field: give it as it stands in the value, without spaces or a path"
         )

@@ -199,7 +199,7 @@ def of_fields(command: F) -> F:
     help="Where new windows begin to read: beginning (default), now, 2026-01-31T12:00:00Z, 2h (ago).",
 )
 def window(**given: Any) -> None:
-    """Count, sum, … the records of a topic, of JSON objects or in a format, by key and window.
+    """Count, sum, … the records of a topic, in JSON or another format, by key and window.
 
     A worker that gives, for each key and window, {"key": ..., "start": ..., "end": ..., "count": ...} with the start
     and the end in ms. By default a result comes once, when the window and the grace are over. Without --by the

@@ -53,8 +53,8 @@ def field_reader(schema: Schema, field: str, frame: bytes = b"") -> ReadField | 
     text = "\n".join(
         [
             "def read(data):",
-            f"{INDENT}p = {len(frame)} if data.startswith(frame) else 0" if frame else f"{INDENT}p = 0",
             f"{INDENT}try:",
+            f"{INDENT * 2}p = {_begin(frame)}",
             *(INDENT * 2 + line for line in lines),
             f"{INDENT}except (IndexError, ValueError, RecursionError): return None",
             f"{INDENT}return found if p == len(data) else None",
@@ -65,6 +65,11 @@ def field_reader(schema: Schema, field: str, frame: bytes = b"") -> ReadField | 
     exec(text, scope)  # noqa: S102 - no text of the schema is in it
     read: ReadField = scope["read"]
     return read
+
+
+def _begin(frame: bytes) -> str:
+    """Return what tells where data begin; one byte is compared before all of the frame, which few have."""
+    return f"{len(frame)} if data[0] == {frame[0]} and data.startswith(frame) else 0" if frame else "0"
 
 
 def _is_key(schema: Schema) -> bool:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final, NamedTuple
 
 from streamapp.errors import StreamappError
 from streamapp.extras import MissingExtraError
 from streamapp.formats.avro import Avro
 from streamapp.formats.format import FormatDeclaration, Headers, SchemaUnavailableError
+from streamapp.formats.known_schemas import REFUSED_AT_MOST, KnownSchema, KnownSchemas
 from streamapp.formats.protobuf import Protobuf
 from streamapp.formats.registry import Registry, RegistryError, UnknownSchema
-from streamapp.formats.schema_readers import REASONS, Make, Reader, reader_of
+from streamapp.formats.schema_readers import REASONS, Make, reader_of
 from streamapp.formats.schema_texts import written
 from streamapp.formats.undecodable import Reason, Undecodable
 from streamapp.formats.wire_format import KEY_HEADER, VALUE_HEADER, Framed, SchemaId, WireError, frame, read_frame
@@ -22,10 +23,8 @@ from streamapp.settings import PREFIX, RegistryIds, RegistrySchemas, Settings, S
 
 __all__ = ["Registered", "RegisteredData", "Told", "UnfetchedError", "placed_alike"]
 
-#: Seconds for which an id that the registry does not have is not asked for again.
-UNKNOWN_EXPIRY_S: Final = 30.0
-#: How many such ids are remembered: bytes of a producer that writes something else may have any.
-UNKNOWN_AT_MOST: Final = 10_000
+#: Schemas that are asked for before the records are looked at again: of ids that are none no more are needed.
+ASKED_AT_ONCE: Final = REFUSED_AT_MOST
 
 
 class UnfetchedError(SchemaUnavailableError):
@@ -43,16 +42,15 @@ class UnfetchedError(SchemaUnavailableError):
     @property
     def known_as_unknown(self) -> bool:
         """Whether the registry did not have it when it was asked before."""
-        return self.schema in self.data.unknown
+        return self.data.schemas.was_refused(self.schema)
 
     def with_those_of(self, records: Iterable[Record]) -> list[UnfetchedError]:
         """Return this one and what further records need, so that all of it is waited for at once."""
-        needed = {self.schema: self}
-        for record in records:
-            schema = self.data.schema_of(record)
-            if schema is not None and schema not in needed and self.data.is_unfetched(schema):
-                needed[schema] = UnfetchedError(self.data, schema)
-        return [*needed.values()]
+        data = self.data
+        named = dict.fromkeys(schema for one in records if (schema := data.schema_of(one)) is not None)
+        data.schemas.make_room(named)
+        others = (one for one in named if one != self.schema and data.is_unfetched(one))
+        return [self, *(UnfetchedError(data, one) for one in islice(others, ASKED_AT_ONCE - 1))]
 
     def fetch(self) -> bool:
         """Have the schema fetched; return whether the registry has it. Blocks.
@@ -72,11 +70,6 @@ class Told(NamedTuple):
 
     format: str
     json: bytes
-
-
-class _Known(NamedTuple):
-    type: str
-    reader: Reader
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,11 +118,10 @@ class RegisteredData:
         self.name = "registry" if format_ is None else format_.name
         #: Of what is written; they have the id of its schema, if that is not before the data.
         self.headers: Headers = ()
-        #: Ids that the registry does not have, and until when they are not asked for again.
-        self.unknown: dict[SchemaId, float] = {}
+        #: Of what is read.
+        self.schemas = KnownSchemas()
         self._registry: Registry | None = None
         self._blocks = False
-        self._known: dict[SchemaId, _Known] = {}
         #: What stands before data that are written; None = their schema is not registered yet.
         self._begin: bytes | None = None
 
@@ -230,21 +222,19 @@ class RegisteredData:
             raise StreamappError(f"{self.topic}: there is no registry to ask for schema {schema}")
         try:
             found = self._registry.schema(schema)
-            self._known[schema] = _Known(found.type.lower(), reader_of(found, self.format))
+            self.schemas.add(schema, KnownSchema(found.type.lower(), reader_of(found, self.format)))
         except UnknownSchema:
             return False
         except (RegistryError, MissingExtraError):
             raise  # it is no fault of the schema's
         except StreamappError as exc:
-            self._known[schema] = _Known("", Reader(*[_refusing(str(exc))] * 2))
-        self.unknown.pop(schema, None)
+            self.schemas.refuse(schema, str(exc))
         return True
 
     def refuse(self, schema: SchemaId) -> None:
         """Have data of a schema refused for a while: the registry does not have it."""
-        self.unknown[schema] = time.monotonic() + UNKNOWN_EXPIRY_S
-        if len(self.unknown) > UNKNOWN_AT_MOST:
-            self.unknown.pop(next(iter(self.unknown)))
+        place = "the registry" if self._registry is None else self._registry.place
+        self.schemas.refuse(schema, f"{place} does not have it")
 
     def schema_of(self, record: Record) -> SchemaId | None:
         """Return the id of the schema that a record says its value, or key, is of; None = it says none."""
@@ -256,7 +246,7 @@ class RegisteredData:
 
     def is_unfetched(self, schema: SchemaId) -> bool:
         """Return whether a schema is to be fetched before its data can be read, or refused."""
-        return schema not in self._known and time.monotonic() >= self.unknown.get(schema, 0.0)
+        return schema not in self.schemas.readers and self.schemas.why_refused(schema) is None
 
     def _framed(self, data: bytes, headers: Iterable[tuple[str, bytes | None]]) -> Framed:
         try:
@@ -264,17 +254,17 @@ class RegisteredData:
         except WireError as exc:
             raise Undecodable(REASONS.get(self.name, Reason.UNKNOWN_SCHEMA), str(exc)) from None
 
-    def _reader(self, schema: SchemaId) -> _Known:
-        if (known := self._known.get(schema)) is not None:
+    def _reader(self, schema: SchemaId) -> KnownSchema:
+        if (known := self.schemas.readers.get(schema)) is not None:
             return known
-        if self.is_unfetched(schema):
-            if not self._blocks:
-                raise UnfetchedError(self, schema)
-            if self.fetch(schema):
-                return self._known[schema]
+        if (why := self.schemas.why_refused(schema)) is not None:
+            raise Undecodable(Reason.UNKNOWN_SCHEMA, f"schema {schema}: {why}")
+        if not self._blocks:
+            raise UnfetchedError(self, schema)
+        self.schemas.make_room(())
+        if not self.fetch(schema):
             self.refuse(schema)
-        place = "the registry" if self._registry is None else self._registry.place
-        raise Undecodable(Reason.UNKNOWN_SCHEMA, f"schema {schema}: {place} does not have it")
+        return self._reader(schema)
 
     def _made(self, framed: Framed, make: Make) -> bytes:
         try:
@@ -282,10 +272,3 @@ class RegisteredData:
         except (Undecodable, WireError) as exc:
             reason = exc.reason if isinstance(exc, Undecodable) else Reason.NOT_PROTOBUF
             raise Undecodable(reason, f"schema {framed.schema}: {exc}") from None
-
-
-def _refusing(why: str) -> Make:
-    def refused(_: Framed) -> bytes:
-        raise Undecodable(Reason.UNKNOWN_SCHEMA, why)
-
-    return refused

@@ -1,9 +1,9 @@
 """A schema registry of Confluent's API (Confluent, Karapace, Apicurio, …): schemas by id, and ids of schemas.
 
-What was fetched is kept: a schema never changes. Two kinds of trouble are told apart. That the registry does not have
-a schema is that record's fault; that it does not answer, or refuses us, is no record's. So a refusal of an id counts
-only where the registry answers what is surely right: a wrong path, or a proxy before a registry that is still to
-start, refuses whatever it is asked.
+What was fetched is kept, within bounds: a schema never changes. Two kinds of trouble are told apart. That the registry
+does not have a schema is that record's fault; that it does not answer, or refuses us, is no record's. So a refusal of
+an id counts only where the registry answers what is surely right: a wrong path, or a proxy before a registry that is
+still to start, refuses whatever it is asked.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ UNAUTHORIZED: Final = frozenset({401, 403})
 NO_SUCH_ID: Final = frozenset({400, 404, 405, 410, UNPROCESSABLE})
 #: What a registry says of each difference that makes a schema incompatible, beside all of the earlier one.
 DIFFERENCE: Final = re.compile(r"description: ?['\"](.+?)['\"], additionalInfo")
+#: Schemas that are kept, with what they refer to.
+SCHEMAS_AT_MOST: Final = 1_000
 #: What is left of what a registry says.
 ANSWER_CHARACTERS: Final = 500
 
@@ -124,9 +126,12 @@ class Registry:
             StreamappError: if it is of a kind that is not known here.
         """
         with self._lock:  # many ask for the same one at once
-            if schema not in self._schemas:
-                self._schemas[schema] = self._of_id(schema)
-            return self._schemas[schema]
+            if (known := self._schemas.get(schema)) is None:
+                if len(self._schemas) == SCHEMAS_AT_MOST:
+                    self._schemas.clear()
+                    self._client.clear_caches()  # type: ignore[no-untyped-call]  # it keeps them, too
+                known = self._schemas[schema] = self._of_id(schema)
+            return known
 
     def ask(self) -> None:
         """See that it answers; blocks.

@@ -10,7 +10,7 @@ from itertools import islice
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from streamapp.kafka.compression import compressed
+from streamapp.kafka.compression import NO_CODEC, compressed
 from streamapp.kafka.insides import Accumulator
 from streamapp.kafka.large_records import LARGE, LargeRecords
 from streamapp.kafka.record import Result
@@ -70,8 +70,8 @@ class RecordBatch(BatchBuilder):  # type: ignore[misc]
 
     @property
     def compressed(self) -> bool:
-        """Whether `compress` has been called."""
-        return self._buffer is not None
+        """Whether nothing is left to be compressed: `compress` has been called, or the codec is none."""
+        return self._codec == NO_CODEC or self._buffer is not None
 
     def compress(self) -> bytearray:
         """Compress the records of the batch, which is closed, and give it; what `_build` adds is still missing.

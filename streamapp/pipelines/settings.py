@@ -9,10 +9,11 @@ from typing import Final, NamedTuple
 
 from streamapp import setting_parsers as values
 from streamapp.extras import Extra, require
+from streamapp.formats.named import FormatName
 from streamapp.pipelines.clicks.settings import ClickSettings
 from streamapp.pipelines.risk.settings import RiskSettings
 from streamapp.pipelines.sensors.settings import SensorSettings
-from streamapp.settings import setting
+from streamapp.settings import PREFIX, SettingsError, setting
 
 __all__ = ["PIPELINES", "AppSettings", "Pipeline"]
 
@@ -32,9 +33,11 @@ class Pipeline(NamedTuple):
     needs: Extra | None = None
 
 
+#: The one whose topics may be in a format.
+CLICKS_PIPELINE: Final = "clicks"
 PIPELINES: Final[Mapping[str, Pipeline]] = MappingProxyType(
     {
-        "clicks": Pipeline(
+        CLICKS_PIPELINE: Pipeline(
             ("streamapp.agents.clicks", "streamapp.agents.profiles"),
             "streamapp.pipelines.clicks.traffic",
             "streamapp.pipelines.clicks.demo",
@@ -60,8 +63,18 @@ class AppSettings(ClickSettings, RiskSettings, SensorSettings):
     """The settings of the library and of all pipelines; those of a pipeline that does not run change nothing."""
 
     pipelines: tuple[str, ...] = setting(
-        ("clicks",), values.some_of(PIPELINES, least=1), f"what the worker runs: {', '.join(PIPELINES)}"
+        (CLICKS_PIPELINE,), values.some_of(PIPELINES, least=1), f"what the worker runs: {', '.join(PIPELINES)}"
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        others = [name for name in self.pipelines if name != CLICKS_PIPELINE]
+        if self.format is not FormatName.JSON and others:
+            raise SettingsError(
+                f"{PREFIX}FORMAT={self.format}: {' and '.join(others)} ({PREFIX}PIPELINES) can only read and write "
+                f"{FormatName.JSON}; unset it, and set {PREFIX}CLICK_FORMAT, {PREFIX}PROFILE_FORMAT and "
+                f"{PREFIX}JOINED_FORMAT if clicks run beside"
+            )
 
     def require(self) -> None:
         """Check that what the pipelines that run need is installed; a `MissingExtraError` if it is not."""

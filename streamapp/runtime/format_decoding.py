@@ -54,25 +54,14 @@ class FormatDecoder(Decoder[T]):
         self._read = read
         self._bare = bare
 
-    def split(self, batch: Batch) -> tuple[Decoded, list[Rejected]]:
-        """Divide a batch into the records that can be used, and those that cannot."""
-        keys, texts = self._keys(batch.values), self._texts_known(batch.keys)
-        if all(keys) and keys == texts:
-            return Decoded.all_of(batch), []
-        good: list[Record] = []
-        bad: list[Rejected] = []
-        for record, key, text in zip(batch, keys, texts, strict=True):
-            try:
-                good.append(record if key and key == text else self._decoded_one(record))
-            except Undecodable as exc:
-                bad.append(Rejected(batch.tp, record, exc.reason, str(exc)))
-        return Decoded(batch.tp, good, batch.work), bad
-
     def together(self, records: Sequence[Record]) -> list[T] | None:
         """Return None: of a format they are decoded one by one."""
         return None
 
-    def _keys(self, values: Iterable[bytes | None]) -> list[bytes | None]:
+    def _keys(self, batch: Batch) -> list[bytes | None]:
+        return self._read_keys(batch.values)
+
+    def _read_keys(self, values: Iterable[bytes | None]) -> list[bytes | None]:
         """Return the keys of values, of those that need not be decoded for it."""
         if (read := self._read) is None:
             return [None for _ in values]
@@ -87,7 +76,7 @@ class FormatDecoder(Decoder[T]):
             self.decode(record)
             return record
         bare = self._bare(record.value)
-        if not record.key or self._texts_known([record.key]) != self._keys([bare]):
+        if not record.key or self._texts_known([record.key]) != self._read_keys([bare]):
             self.decode(record)
         if bare is record.value:
             return record

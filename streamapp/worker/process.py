@@ -108,6 +108,8 @@ class Worker(faust.Worker):
         self.spinner = None
         # aiokafka (0.14) would write the SASL password there, with the request that has it.
         logging.getLogger("aiokafka.conn").setLevel(max(level, logging.INFO))
+        if level > logging.DEBUG:  # a line for each request to a schema registry; what goes wrong we tell ourselves
+            logging.getLogger("httpx2").setLevel(max(level, logging.WARNING))
         told = RateLimit(MISSING_LOG_INTERVAL_S)
         logging.getLogger("aiokafka.cluster").addFilter(lambda record: told.due(record.getMessage()))
 

@@ -142,6 +142,19 @@ def test_a_batch_waits_for_a_schema_that_the_registrys_replica_gets_to_know_a_mo
     assert started.topics.end("dead_letters") == letters
 
 
+def test_the_log_tells_of_a_registry_that_is_away_and_not_of_each_request(started: Shop) -> None:
+    before = started.topics.end("named")
+    value = {"id": "o5", "amount": 1.0, "fee": 2.0}
+    data = started.encoded("orders", value, AMOUNT, {"name": "fee", "type": "double"})
+    started.order("ann", data)
+    told = f"records of schema {int.from_bytes(data[1:5])} wait: the schema registry at"
+    wait_until(lambda: told in started.worker.log, "it is told")
+    with started.door() as door:
+        started.results("named", before + 1)
+    assert door.asked
+    assert "HTTP Request" not in started.worker.log
+
+
 def test_ids_that_no_schema_can_have_go_to_the_dead_letters_and_the_partition_goes_on(started: Shop) -> None:
     letters, before = started.topics.end("dead_letters"), started.topics.end("named")
     header = ("__value_schema_id", b"\1" + bytes(15) + b"\7")
@@ -157,3 +170,22 @@ def test_ids_that_no_schema_can_have_go_to_the_dead_letters_and_the_partition_go
         f"it has the schema id {id_}" for id_ in (2**31, 2**32 - 1, 0)
     }
     assert [error.split(":")[0] for error in errors if "where" not in error] == [f"schema {uuid.UUID(int=7)}"]
+
+
+def test_of_ever_new_ids_that_are_none_few_are_asked_for_and_all_are_dead_letters(started: Shop) -> None:
+    count, first = 3_000, 1_500_000_000
+    letters, before = started.topics.end("dead_letters"), started.topics.end("named")
+    with started.door() as door:
+        for number in range(count):
+            started.topics.send("orders", "ann", (first + number).to_bytes(5) + b"rest")
+        started.order("ann", started.encoded("orders", {"id": "o6", "amount": 1.0}, AMOUNT))
+        joined = started.results("named", before + 1)[-1]
+        found = started.results("dead_letters", letters + 3 * count)[letters:]  # of two joins and a function
+    assert json.loads(joined.value())["left"] == {"id": "o6", "amount": 1.0}
+    assert {dict(letter.headers())["reason"] for letter in found} == {b"unknown_schema"}
+    # Those of half a minute are few; on a slow machine it may last several.
+    assert len({path for path in door.asked if "/schemas/ids/15" in path}) < count / 3
+    errors = [dict(letter.headers())["error"].decode().split(": ", 1)[1] for letter in found]
+    assert (
+        "it is not asked for, since 100 others that records have named within 30 s are none that can be read" in errors
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from streamapp.formats.named import FormatName
 from streamapp.kafka.clients import librdkafka
 from streamapp.pipelines.clicks.settings import CLICKS, JOINED
 from streamapp.pipelines.settings import AppSettings
@@ -279,6 +280,23 @@ def test_a_certificate_that_cannot_be_read_names_the_settings(tmp_path: Path) ->
 def test_tables_in_redis_have_no_standbys() -> None:
     with pytest.raises(SettingsError, match="STREAMAPP_STANDBYS=1: tables in Redis need none"):
         settings(store="redis://host:1/0", standbys="1")
+
+
+@pytest.mark.parametrize(("pipelines", "named"), [("risk", "risk"), ("clicks,risk,sensors", "risk and sensors")])
+@pytest.mark.parametrize("format_", ["avro", "protobuf", "msgpack"])
+def test_a_format_for_all_values_is_refused_where_a_pipeline_runs_that_reads_json_only(
+    pipelines: str, named: str, format_: str
+) -> None:
+    text = rf"^STREAMAPP_FORMAT={format_}: {named} \(STREAMAPP_PIPELINES\) can only read and write json; unset it"
+    with pytest.raises(SettingsError, match=text) as error:
+        settings(pipelines=pipelines, format=format_)
+    assert "\n" not in str(error.value)
+
+
+def test_clicks_may_be_in_a_format_beside_other_pipelines() -> None:
+    found = settings(pipelines="clicks,risk", format="json", click_format="avro", joined_format="avro")
+    assert (found.click_format, found.joined_format) == (FormatName.AVRO, FormatName.AVRO)
+    assert settings(format="avro").format is FormatName.AVRO
 
 
 def test_topics_have_the_prefix() -> None:

@@ -51,6 +51,13 @@ def test_each_command_that_is_listed_is_there_and_has_a_help(name: str) -> None:
     assert (command.name, bool(command.help)) == (name, True)
 
 
+@pytest.mark.parametrize("name", ["join", "window"])
+def test_the_list_says_of_no_command_that_takes_any_format_that_it_is_for_json(name: str) -> None:
+    command: click.Command = getattr(importlib.import_module(f"streamapp.cli.{name}"), name)
+    assert {"left_format", "format_"} & {option.name for option in command.params}
+    assert "JSON" not in COMMANDS[name]
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_is_in_the_documentation(name: str) -> None:
     assert f"| `streamapp {name}` |" in (Path(__file__).parents[3] / "docs/commands.md").read_text()

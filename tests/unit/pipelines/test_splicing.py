@@ -160,7 +160,7 @@ def test_rows_of_an_earlier_schema_become_those_of_the_declared_one() -> None:
 
 def test_a_row_of_an_unknown_schema_makes_no_result() -> None:
     other = record(n="int")
-    row, click = Row(other.prefix + b"\x02", 1), SimpleNamespace(value=b"")
+    row, click = Row(other.prefix + b"\x02", 1), SimpleNamespace(value=b"\x02u")
     with pytest.raises(Undecodable, match="is not known"):
         AvroSplicing(RESULTS, rows=Avro(PROFILE)).joined([(click, row)], NOW)  # type: ignore[list-item]
 

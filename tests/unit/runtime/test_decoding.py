@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -215,3 +216,30 @@ def test_many_records_are_decoded_together_unless_one_has_to_be_looked_at(unsure
     assert clicks.together(sure) == [clicks.decode(one) for one in sure]
     assert clicks.together([*sure, unsure]) is None
     assert clicks.together([]) == []
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (record(b"{"), Reason.NOT_JSON),
+        (record(b"{}"), Reason.MISSING_FIELD),
+        (record(b'{"more":' * 20_000), Reason.NOT_JSON),
+        (record(b'{"user_id":"u","amount":9}', b"v"), Reason.KEY_MISMATCH),
+    ],
+)
+@pytest.mark.parametrize("place", [0, 2, 5])
+def test_beside_a_bad_record_the_good_ones_are_decoded_once_and_stay_in_order(
+    bad: Any, reason: Reason, place: int
+) -> None:
+    decoded: Counter[int] = Counter()
+
+    def key(order: Order) -> str:
+        decoded[order.amount] += 1
+        return order.user_id
+
+    values = [record(b'{"user_id":"u","amount":%d}' % number) for number in range(5)]
+    batch = Batch(TP("orders", 0), [*values[:place], bad, bad, *values[place:]])
+    good, rejected = Decoder(Order, key).split(batch)
+    assert list(good) == values
+    assert [(one.record, one.reason) for one in rejected] == [(bad, reason)] * 2
+    assert {number: decoded[number] for number in range(5)} == dict.fromkeys(range(5), 1)

@@ -18,6 +18,7 @@ from aiokafka.structs import RecordMetadata, TopicPartition
 from faust.types import TP
 from outboxes import outbox_of
 
+from streamapp.kafka.compression import NO_CODEC
 from streamapp.kafka.produce_request import Behind
 from streamapp.kafka.record import Envelope, Result
 from streamapp.kafka.record_writer import RecordBatch
@@ -171,6 +172,22 @@ def test_a_large_record_batch_is_compressed_before_the_producer_gets_it(monkeypa
         small, large = [batch._buffer for _, batch, _ in first._under_way]
         assert small is None
         assert large is not None
+
+    run(scenario)
+
+
+def test_what_is_not_to_be_compressed_is_given_at_once_and_grows_until_it_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "THREAD_COMPRESSION_BYTES", 500)
+
+    async def scenario(outbox: Outbox, first: Producer, second: Producer) -> None:
+        first._message_accumulator._compression_type = NO_CODEC
+        first.busy = True
+        outbox.put(TO, results(100), Taker())
+        await settled()
+        outbox.put(TO, results(2), Taker())
+        assert first.under_way == [(TO, 102)]
 
     run(scenario)
 
