@@ -32,8 +32,9 @@ app = App(origin="redriving_kinds_app")
 payments, customers, rates = (app.topic(name) for name in ("payments", "customers", "rates"))
 orders = app.topic("orders", type=Order)
 quotes = app.topic("quotes", type=Quote, format=Avro(QUOTE))
-features = {"n": Count(over="1h"), "spent": Sum("amount", over="1h", by="ip")}
-payments.enrich(grace="1h", name="features", **features).to("features.results")
+payments.enrich(grace="1h", name="features", n=Count(over="1h"), spent=Sum("amount", over="1h", by="ip")).to(
+    "features.results"
+)
 payments.window(tumbling(100), by="ip", grace="10s", name="ips").agg(total=Sum("amount")).to("ips.results")
 orders.table().join(customers.table(), foreign_key=customer, name="known").to("known.joined")
 quotes.join(rates.table(), how="left", name="priced").to("priced.joined")
