@@ -10,6 +10,7 @@ from streamapp.joins.corrections import AGENT, HEADER, JOIN, Mark, decoded_mark
 from streamapp.kafka.log_reader import Logged
 from streamapp.kafka.partition import TP
 from streamapp.kafka.record import Headers
+from streamapp.runtime.copies import without_mark
 
 __all__ = ["Letter", "NoLetterError", "Place", "letter_of"]
 
@@ -166,6 +167,6 @@ def letter_of(record: Logged) -> Letter:
 
 
 def _mark(headers: Headers) -> tuple[Mark | None, Headers]:
-    """Return the mark among headers, and the others."""
+    """Return the mark among headers, and the record's own: in an internal topic it is no copy of another one now."""
     mark = next((decoded_mark(value) for name, value in headers if name == HEADER), None)
-    return mark, [one for one in headers if one[0] != HEADER]
+    return mark, [one for one in without_mark(headers) if one[0] != HEADER]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
@@ -13,21 +13,23 @@ from confluent_kafka import KafkaException, TopicCollection
 
 from streamapp.errors import StreamappError
 from streamapp.kafka.admin import Cluster
-from streamapp.kafka.log_reader import Log
+from streamapp.kafka.log_reader import Log, Logged
 from streamapp.kafka.partition import TP
 from streamapp.mending import MendError, Mending
 from streamapp.redrive.drafts import FormatsOf, Opening, Outgoing, mended, opened
 from streamapp.redrive.ledger import Ledger
-from streamapp.redrive.letters import Letter, NoLetterError, letter_of
+from streamapp.redrive.letters import Letter, NoLetterError, Place, letter_of
 from streamapp.redrive.selection import Selection
 from streamapp.redrive.sending import AT_ONCE, Sender, place_of
 from streamapp.settings import DEAD_LETTERS, Settings
 
-__all__ = ["RedriveError", "Redriving", "Refused", "Report"]
+__all__ = ["RedriveError", "Redriving", "Refused", "Report", "ranges"]
 
 #: Seconds after which a broker that sends nothing more does not answer.
 PATIENCE_S: Final = 30.0
 ANSWER_S: Final = 30.0
+#: Records that are read in vain rather than that the broker is asked once more.
+NEAR: Final = 1_000
 #: How internal topics end whose records are no records that came, but what is asked of them, and answered.
 QUESTIONS: Final = ("-questions", "-answers", "-subscriptions")
 
@@ -110,21 +112,31 @@ class Redriving:
         """
         tps = [TP(self.topic, number) for number in range(self._counts[self.topic])]
         with Log(self._settings, PATIENCE_S) as log, Log(self._settings, PATIENCE_S) as origins:
-            for record in log.between(log.bounds(tps)):
-                try:
-                    letter = letter_of(record)
-                except NoLetterError as exc:
-                    self.report.picked += 1
-                    self._refuse(None, str(exc))
-                    continue
-                if not self._selection.takes(letter):
-                    continue
-                missing = ""
-                if not letter.whole or self.topic != self._settings.topic(DEAD_LETTERS):
-                    letter, missing = self._original(origins, letter)
-                opening = opened(letter, self._formats(letter.source.topic))
-                if self._selection.takes_opened(opening):
-                    yield from self._picked(opening, missing)
+            records = log.between(log.bounds(tps))
+            while some := list(islice(records, AT_ONCE)):
+                letters = list(self._letters(some))
+                found = self._originals(origins, [one for one in letters if self._looked_up(one)])
+                for one in letters:
+                    letter, missing = self._original(one, found) if self._looked_up(one) else (one, "")
+                    opening = opened(letter, self._formats(letter.source.topic))
+                    if self._selection.takes_opened(opening):
+                        yield from self._picked(opening, missing)
+
+    def _letters(self, records: Iterable[Logged]) -> Iterator[Letter]:
+        """Go through the letters that may be meant; what is no letter is refused."""
+        for record in records:
+            try:
+                letter = letter_of(record)
+            except NoLetterError as exc:
+                self.report.picked += 1
+                self._refuse(None, str(exc))
+            else:
+                if self._selection.takes(letter):
+                    yield letter
+
+    def _looked_up(self, letter: Letter) -> bool:
+        """Return whether a letter does not have its record as it came."""
+        return not letter.whole or self.topic != self._settings.topic(DEAD_LETTERS)
 
     def _picked(self, opening: Opening, missing: str) -> Iterator[tuple[Opening, Outgoing]]:
         letter, report = opening.letter, self.report
@@ -159,13 +171,26 @@ class Redriving:
         self.report.refused += 1
         self._tell(Refused(letter, why))
 
-    def _original(self, log: Log, letter: Letter) -> tuple[Letter, str]:
-        """Return a letter with the record that it is of, if that is still there; and what is missing if not."""
+    def _originals(self, log: Log, letters: Iterable[Letter]) -> Mapping[Place, Logged]:
+        """Read the records that letters are of, as far as something is at their places still."""
+        wanted: defaultdict[TP, set[int]] = defaultdict(set)
+        for source in (letter.source for letter in letters):
+            if source.offset >= 0 and source.partition < self._counts.get(source.topic, 0):
+                wanted[source.tp].add(source.offset)
+        left = {tp: ranges(sorted(offsets)) for tp, offsets in wanted.items()}
+        found: dict[Place, Logged] = {}
+        while left:
+            for record in log.between({tp: some.pop() for tp, some in left.items()}):
+                if record.offset in wanted[record.tp]:
+                    found[Place(*record.tp, record.offset)] = record
+            left = {tp: some for tp, some in left.items() if some}
+        return found
+
+    def _original(self, letter: Letter, found: Mapping[Place, Logged]) -> tuple[Letter, str]:
+        """Return a letter with the record that it is of, if that was found; and what is missing if not."""
         source = letter.source
-        if source.offset >= 0 and source.partition < self._counts.get(source.topic, 0):
-            for record in log.between({source.tp: (source.offset, source.offset + 1)}):
-                if record.offset == source.offset and letter.is_of(record):
-                    return letter.as_it_came(record), ""
+        if (record := found.get(source)) is not None and letter.is_of(record):
+            return letter.as_it_came(record), ""
         if letter.value is None and not letter.whole:
             return letter, f"its value was too large to be kept, and {source} is no more"
         if letter.made:
@@ -203,3 +228,12 @@ class Redriving:
             return str(asked[self.topic].result(ANSWER_S).topic_id)
         except KafkaException as exc:
             raise RedriveError(f"{self.topic}: {exc.args[0].str()}") from None
+
+
+def ranges(offsets: Sequence[int]) -> list[tuple[int, int]]:
+    """Return from and up to which offsets to read, the last first, to get those that are wanted, given in order."""
+    found: list[tuple[int, int]] = []
+    for offset in offsets:
+        begin = found.pop()[0] if found and offset - found[-1][1] < NEAR else offset
+        found.append((begin, offset + 1))
+    return found[::-1]

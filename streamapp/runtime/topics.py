@@ -49,7 +49,7 @@ class DeclaredTopics:
     rekeyed: dict[str, Rekeyed] = dataclasses.field(default_factory=dict)
     #: Topics of this app with as many partitions as another one has, whose records theirs go with.
     alike: dict[str, str] = dataclasses.field(default_factory=dict)
-    #: Of these, those whose records say of which record they are a copy (`streamapp.topology.copies`).
+    #: Of these, those whose records say of which record they are a copy (`streamapp.runtime.copies`).
     copied: set[str] = dataclasses.field(default_factory=set)
     #: Topics that results are sent to.
     sinks: dict[str, Output] = dataclasses.field(default_factory=dict)

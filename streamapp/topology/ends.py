@@ -14,9 +14,9 @@ from streamapp.functions.steps import Records
 from streamapp.kafka.partition import TP
 from streamapp.kafka.record import Envelope, Headers, Result
 from streamapp.runtime.batch import Batch
+from streamapp.runtime.copies import mark
 from streamapp.runtime.output import Output
 from streamapp.runtime.work import Origin
-from streamapp.topology.copies import mark
 from streamapp.topology.sink import NO_HEADERS, json_value
 from streamapp.windows.aggregate import Value
 
@@ -31,7 +31,7 @@ class End:
         output: the topic.
         rekeyed: whether they go to the partitions of their keys in any case; otherwise, as long as no step has given a
             record another key, to those that they are from.
-        copied: whether they say of which record they are (`streamapp.topology.copies`).
+        copied: whether they say of which record they are (`streamapp.runtime.copies`).
     """
 
     output: Output

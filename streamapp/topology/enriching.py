@@ -10,7 +10,7 @@ made where its key is, of what the records ask there, and told to where the reco
          └──► questions, by ip ──────► features by ip ──────► answers ────┘ ▲
          └──► questions, by account ─► features by account ─► answers ──────┘
 
-A question and an answer say of which partition and offset they are (`streamapp.topology.copies`).
+A question and an answer say of which partition and offset they are (`streamapp.runtime.copies`).
 """
 
 from __future__ import annotations

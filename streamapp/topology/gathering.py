@@ -21,13 +21,13 @@ from streamapp.joins import Record, Refused
 from streamapp.kafka.record import Envelope, Result
 from streamapp.kafka.refusals import RecordRefusedError, RefusedError
 from streamapp.runtime.batch import Batch, BatchSchema
+from streamapp.runtime.copies import Marked, mark, place, without_mark
 from streamapp.runtime.cycles import Flow
 from streamapp.runtime.inputs import Input
 from streamapp.runtime.output import Output
 from streamapp.runtime.work import Results
 from streamapp.settings import Guarantee
 from streamapp.topology.base import JoiningApp
-from streamapp.topology.copies import Marked, mark, place, without_mark
 from streamapp.topology.corrections import meant_for, unaddressed
 from streamapp.topology.declaration import Declaration
 from streamapp.topology.features import BY_KEY, FeatureFields, Features, Members, Usable

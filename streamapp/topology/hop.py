@@ -13,11 +13,11 @@ from streamapp.joins import Record
 from streamapp.kafka.record import Envelope, Result
 from streamapp.kafka.record import Record as Sent
 from streamapp.runtime.batch import Batch, BatchSchema
+from streamapp.runtime.copies import mark, without_mark
 from streamapp.runtime.cycles import Flow
 from streamapp.runtime.output import Output
 from streamapp.settings import Guarantee
 from streamapp.topology.base import JoiningApp
-from streamapp.topology.copies import mark, without_mark
 from streamapp.topology.corrections import unaddressed
 from streamapp.topology.processor import JoinError
 from streamapp.topology.repartition import NO_PART

@@ -17,7 +17,7 @@ import msgspec
 
 from streamapp.joins.declared import StateMismatch
 from streamapp.runtime.batch import Merged
-from streamapp.topology.copies import Copies, Copy
+from streamapp.runtime.copies import Copies, Copy
 
 __all__ = ["TAKEN", "Provenance", "Redone"]
 

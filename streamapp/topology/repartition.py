@@ -11,13 +11,13 @@ from streamapp.formats.undecodable import Reason, Undecodable
 from streamapp.joins import Refused
 from streamapp.kafka.record import Envelope, Record, Result
 from streamapp.runtime.batch import Batch, BatchSchema
+from streamapp.runtime.copies import mark, without_mark
 from streamapp.runtime.cycles import Flow
 from streamapp.runtime.output import Output
 from streamapp.runtime.topics import Rekeyed
 from streamapp.runtime.work import Rejected
 from streamapp.settings import Guarantee
 from streamapp.topology.base import JoiningApp
-from streamapp.topology.copies import mark, without_mark
 from streamapp.topology.corrections import meant_for
 from streamapp.topology.tombstones import Tombstones
 from streamapp.worker.growth import REPARTITIONING

@@ -12,9 +12,9 @@ from streamapp.functions.failure import refusal
 from streamapp.functions.record import TypedRecord, typed
 from streamapp.functions.steps import Path
 from streamapp.joins import Reason, Record, Refused, SideOutput
+from streamapp.runtime.copies import without_mark
 from streamapp.runtime.output import Output
 from streamapp.settings import OnFailure
-from streamapp.topology.copies import without_mark
 from streamapp.topology.declaration import Declaration
 from streamapp.topology.decoding import Decode
 from streamapp.topology.ends import End, value_of

@@ -19,10 +19,10 @@ from streamapp.joins import Record as JoinRecord
 from streamapp.joins.corrections import JOIN
 from streamapp.kafka.record import Envelope, Record, Result, Stamped
 from streamapp.rate_limit import RateLimit
+from streamapp.runtime.copies import without_mark
 from streamapp.runtime.output import DeadLetters, Output
 from streamapp.runtime.samples import Sample, Samples, newest_of_each
 from streamapp.runtime.work import Rejected
-from streamapp.topology.copies import without_mark
 from streamapp.topology.join_watch import CAUSES, Kind
 
 if TYPE_CHECKING:

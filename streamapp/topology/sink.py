@@ -14,8 +14,8 @@ from streamapp.joins import Enriched, Event, Joined, Record, Row, Side, Windowed
 from streamapp.joins.records import Buffered
 from streamapp.kafka.record import Envelope, Headers, Result, Stamped
 from streamapp.runtime.batch import Batch
+from streamapp.runtime.copies import HEADER, without_mark
 from streamapp.runtime.output import Output
-from streamapp.topology.copies import HEADER, without_mark
 from streamapp.topology.corrections import marks_of, with_marks
 from streamapp.windows.aggregate import Value
 from streamapp.windows.enrichment import Featured

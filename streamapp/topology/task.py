@@ -13,11 +13,11 @@ from streamapp.joins.state import Changes
 from streamapp.joins.table import TracedRows
 from streamapp.runtime.ahead import WallClock
 from streamapp.runtime.batch import Batch
+from streamapp.runtime.copies import Copies
 from streamapp.runtime.resumption import Begin
 from streamapp.runtime.rows import Rows
 from streamapp.runtime.uncommitted import Uncommitted
 from streamapp.runtime.work import Work
-from streamapp.topology.copies import Copies
 from streamapp.topology.corrections import SECTION, Corrections
 from streamapp.topology.provenance import TAKEN, Provenance, Redone
 

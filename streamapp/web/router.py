@@ -165,12 +165,16 @@ class Router(faust_router.Router):
             ) from None
 
     def others(self, table: Table) -> list[Owner]:
-        """Return the other workers that have partitions of a table, each by one of these."""
+        """Return the other workers that have partitions of a table, each by one of these, or may follow some.
+
+        Which ones follow some the assignment does not say; it has all workers.
+        """
         workers = self.app.assignor.table_metadata(table.changelog_topic_name)
+        told = {url: topics.get(table.changelog_topic_name, ()) for url, topics in workers.items()}
         return [
-            Owner(min(numbers), URL(url), here=False)
-            for url, topics in workers.items()
-            if (numbers := topics.get(table.changelog_topic_name)) and URL(url) != self.url
+            Owner(min(numbers, default=0), URL(url), here=False)
+            for url, numbers in told.items()
+            if (numbers or self.app.settings.standbys) and URL(url) != self.url
         ]
 
 

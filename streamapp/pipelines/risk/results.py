@@ -14,7 +14,7 @@ from streamapp.pipelines.risk.features import at_account, at_ip
 from streamapp.pipelines.risk.models import AccountProfile, ByIp, Candidate, Decision, Score, Transaction
 from streamapp.pipelines.risk.values import transactions
 from streamapp.runtime.batch import Batch
-from streamapp.topology.copies import without_mark
+from streamapp.runtime.copies import without_mark
 from streamapp.windows import Featured
 
 __all__ = ["arrived", "on_to_ip", "records"]

@@ -16,7 +16,9 @@ from streamapp.joins import Event
 from streamapp.joins.corrections import Mark
 from streamapp.kafka.log_reader import Logged
 from streamapp.redrive.letters import Letter, NoLetterError, Place, letter_of
+from streamapp.redrive.redriving import NEAR, ranges
 from streamapp.redrive.selection import Selection
+from streamapp.runtime.copies import mark
 from streamapp.runtime.output import DeadLetters
 from streamapp.runtime.work import Rejected
 
@@ -60,6 +62,18 @@ def test_a_dead_letter_of_an_agent_that_failed_names_it_and_its_join() -> None:
     assert Selection(by=["other", "pairs"]).takes(joined)
     assert not Selection(by=["pairs"]).takes(alone)
     assert not Selection(by=[""]).takes(letter_of(logged([*PLACE, ("error", b"bad"), *own])))
+
+
+def test_a_letter_from_an_internal_topic_is_no_copy_of_another_record_any_more() -> None:
+    own, copy = [("trace", b"1")], mark(0, 7, b"id")
+    letter = letter_of(logged([*PLACE, ("error", b"bad"), *own, copy]))
+    assert letter.headers == own
+    assert letter.as_it_came(logged([*own, copy])).headers == own
+
+
+def test_records_that_are_near_each_other_are_read_together() -> None:
+    assert ranges([]) == []
+    assert ranges([3, 4, 4 + NEAR, 10 * NEAR]) == [(10 * NEAR, 10 * NEAR + 1), (3, 5 + NEAR)]
 
 
 @given(own_headers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -18,9 +18,10 @@ from faust.types import TP
 from views import app_of, asked, assignor_of, give, served
 
 from streamapp import App
-from streamapp.joins import Held, Holding, Row
+from streamapp.joins import Event, Held, Holding, MemoryStore, Row, State
 from streamapp.kafka.partitioners import partitions_of
 from streamapp.state.question import NO_CURSOR, Cursor, Question
+from streamapp.state.tables import StandbyState, TableState
 from streamapp.stores.snapshot import Measure
 from streamapp.web.document import OPERATIONS, document
 
@@ -233,7 +234,7 @@ def test_partitions_that_are_only_followed_are_told_as_standbys() -> None:
 
 
 @contextlib.asynccontextmanager
-async def with_peer(app: App, answer: object) -> AsyncIterator[TestClient[Any, Any]]:
+async def with_peer(app: App, answer: object, has: Sequence[int] = (1,)) -> AsyncIterator[TestClient[Any, Any]]:
     """Serve an app beside another worker, which has partition 1 and answers everything with this."""
 
     async def view(_request: web.Request) -> web.Response:
@@ -244,7 +245,7 @@ async def with_peer(app: App, answer: object) -> AsyncIterator[TestClient[Any, A
     async with TestServer(other) as peer, TestClient(served(app)) as client:
         await give(app, "customers", {0: {}})
         url = str(peer.make_url("/"))
-        assignor_of(app).others = {url: {app.table("customers").changelog_topic_name: [1]}}
+        assignor_of(app).others = {url: {app.table("customers").changelog_topic_name: [*has]} if has else {}}
         yield client
 
 
@@ -255,6 +256,20 @@ def from_peer(path: str, answer: object) -> tuple[int, Any]:
             return response.status, json.loads(await response.read())
 
     return asyncio.run(run())
+
+
+@pytest.mark.parametrize("standbys", [0, 1])
+def test_a_worker_that_has_no_partition_of_a_table_is_asked_for_those_that_it_follows(standbys: int) -> None:
+    follows = StandbyState(partition=0, worker="http://other", rows=5, bytes=1, offset=7, in_step=None)
+
+    async def run() -> list[dict[str, Any]]:
+        app = app_of(standbys=standbys)
+        answer = msgspec.to_builtins([TableState.of(app.table("customers")).with_partitions([], [follows])])
+        async with with_peer(app, answer, has=()) as client:
+            (table,) = await (await client.get("/api/tables")).json()
+            return list(table["standbys"])
+
+    assert [(one["worker"], one["rows"]) for one in asyncio.run(run())] == [("http://other", 5)] * standbys
 
 
 def test_a_peer_of_another_version_is_told_as_such_beside_its_partitions() -> None:
@@ -314,6 +329,28 @@ def test_what_is_held_for_a_key_is_found_wherever_its_producer_has_put_it(
     assert reply.status == HTTPStatus.OK
     found = reply.json()
     assert (found["at"]["partition"], [each["offset"] for each in found["held"]]) == (where, [7])
+
+
+def test_open_windows_of_a_key_that_are_reduced_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = app_of()
+    orders, views = app.topic("orders"), app.topic("views")
+    reduced = orders.reduce_windows(
+        views, size=10, grace=0, initial=int, reduce=lambda total, *_: total + 1, value=int, name="reduced"
+    ).to("out")
+    operator = reduced.join.start(State(MemoryStore()))
+    operator.process([(0, Event(b"k", b"v", 1)), (1, Event(b"k", b"v", 5)), (1, Event(b"other", b"v", 6))])
+    monkeypatch.setattr(reduced, "operator", lambda _: operator)
+    monkeypatch.setattr(reduced, "held", lambda _, key: operator.held(key))
+    monkeypatch.setattr(reduced, "clock", lambda _: 6)
+
+    async def here(_app: App) -> None:
+        tps = {TP(reduced.table.changelog_topic_name, number) for number in range(2)}
+        assignor_of(app).actives |= tps
+        await reduced.table.on_rebalance(tps, set(), tps)
+
+    (reply,) = asked(app, "/api/joins/reduced/k", first=here)
+    found = reply.json()
+    assert (found["held"], found["windows"]) == ([], [{"start": 0, "end": 10, "value": 2}])
 
 
 def test_rows_as_of_a_time_need_a_versioned_table() -> None:

@@ -51,9 +51,9 @@ class Reply:
         return str(self.json()["error"])
 
 
-def app_of(*, token: str = "", ready: bool = True) -> App:
+def app_of(*, token: str = "", ready: bool = True, standbys: int = 0) -> App:
     """Make an app whose worker is ready, or has not started."""
-    settings = Settings(id="shop", store="memory://", web_token=token, partitions=2)
+    settings = Settings(id="shop", store="memory://", web_token=token, partitions=2, standbys=standbys)
     app = App(settings=settings, PartitionAssignor=FixedAssignor)
     app.tables.actives_ready = ready
     return app

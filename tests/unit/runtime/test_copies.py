@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamapp.topology.copies import Copies, Copy, mark, without_mark
+from streamapp.runtime.copies import Copies, Copy, mark, without_mark
 
 OTHER = ("trace", b"1")
 
