@@ -12,7 +12,6 @@ import msgspec
 from faust.types import StreamT
 
 from streamapp import App, Batch
-from streamapp.kafka.record import Envelope
 from streamapp.windows import Count, Sum, Windowed, WindowedAggregate, tumbling
 
 MANY = 4
@@ -37,8 +36,8 @@ at_work = app.operators("card_minutes", minutes, payments, rejected="unusable_pa
 async def watch(batches: StreamT[Batch]) -> None:
     """Send on the minutes in which a card was used too often."""
     async for batch in batches:
-        busy = [minute for minute in at_work.process(batch) if number_of(minute) >= MANY]
-        busy_cards.send(batch, [(Envelope(minute.key, minute.timestamp), value(minute)) for minute in busy])
+        minutes_over = at_work.stamped(batch)
+        busy_cards.send(batch, [(stamp, value(minute)) for minute, stamp in minutes_over if number_of(minute) >= MANY])
 
 
 def number_of(minute: Windowed) -> int:

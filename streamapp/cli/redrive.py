@@ -56,6 +56,7 @@ class OffsetsType(click.ParamType):
 @click.option(
     "--reason", "reasons", multiple=True, help="Only those with this reason: not_json, late, …; several: any."
 )
+@click.option("--by", multiple=True, help="Only what this join, window or agent had rejected; several: any.")
 @click.option("--from", "since", type=WhereType(), help="The event time they begin at: 2026-01-31T12:00:00Z, 2h (ago).")
 @click.option("--until", type=WhereType(), help="The event time they are before.")
 @click.option("--source", help="Only records of this topic.")
@@ -81,6 +82,7 @@ def redrive(
     /,
     topic: str | None,
     reasons: tuple[str, ...],
+    by: tuple[str, ...],
     since: Where | None,
     until: Where | None,
     source: str | None,
@@ -123,6 +125,7 @@ def redrive(
         offsets,
         key,
         where,
+        by,
     )
     formats = _formats(settings, format_, schema, key_format, key_schema, bare=bare)
     try:
@@ -208,7 +211,8 @@ class _Shown:
     def _sample(self, opening: Opening, outgoing: Outgoing) -> str:
         letter = opening.letter
         attempt = f", redriven {letter.mark.attempt} times before" if letter.mark else ""
-        told = f"{letter.place} of {letter.source}, {letter.reason}{attempt}: {letter.error}"
+        by = f" by the {letter.by}" if letter.by else ""
+        told = f"{letter.place} of {letter.source}, {letter.reason}{by}{attempt}: {letter.error}"
         before = line(opening.changed(opening.key, letter.timestamp, opening.value), self._formats).decode()
         if not outgoing.is_mended:
             return f"{told}\n  as it is  {before}"

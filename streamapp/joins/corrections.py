@@ -10,12 +10,14 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["HEADER", "JOIN", "Mark", "decoded_mark", "mark_of"]
+__all__ = ["AGENT", "HEADER", "JOIN", "Mark", "decoded_mark", "mark_of"]
 
 #: The header that tells of what a record is a correction; the first one.
 HEADER: Final = "streamapp-redriven"
 #: The header of a record that came out at the side, which tells of which join it did.
 JOIN: Final = "streamapp-join"
+#: The header of a record that an agent failed on, which tells the agent's name.
+AGENT: Final = "streamapp-agent"
 
 
 class Mark(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -9,7 +9,7 @@ in one window they agree.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 import msgspec
@@ -18,6 +18,7 @@ from streamapp.joins import ordering
 from streamapp.joins.clock import BEGINNING
 from streamapp.joins.declared import Declared, Described, StateMismatch, changes, earlier
 from streamapp.joins.explanation import Explanation, Verdict, unusable
+from streamapp.joins.held import Held
 from streamapp.joins.hopping import starts
 from streamapp.joins.horizon import Horizon
 from streamapp.joins.ledger import Accounting, Refused
@@ -193,6 +194,16 @@ class WindowedReduceOperator(Accounting[WindowedValue[A]], Generic[A]):
             untold=fate,
             reasons=frozenset({Reason.REFUSED} if in_time else {Reason.LATE, Reason.REFUSED}),
         )
+
+    def held(self, key: bytes) -> list[Held]:
+        """Return nothing: records are not kept, but what their windows come to (`windows`)."""
+        return []
+
+    def windows(self, key: bytes) -> Iterator[WindowedValue[A]]:
+        """Go through the open windows of a key, as their results would be now, the earliest first."""
+        for start in sorted(self._windows):
+            if (window := self._windows[start].get(key)) is not None:
+                yield WindowedValue(key, start, start + self.join.size, window.value, window.latest)
 
     def _add(self, key: bytes, side: int, record: Record) -> None:
         starts = self.join.starts(record.timestamp)

@@ -27,7 +27,16 @@ from faust.types import TP
 from streamapp.kafka.insides import Client
 from streamapp.kafka.protocol import NO_ID, describe_topics
 
-__all__ = ["EARLIEST", "Described", "LogRange", "delete_retention_ms", "describe", "end_offsets", "log_ranges"]
+__all__ = [
+    "EARLIEST",
+    "LATEST",
+    "Described",
+    "LogRange",
+    "delete_retention_ms",
+    "describe",
+    "end_offsets",
+    "log_ranges",
+]
 
 #: What asks for the first offset, and for the end, in place of a time.
 EARLIEST, LATEST = -2, -1

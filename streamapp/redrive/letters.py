@@ -6,7 +6,7 @@ import dataclasses
 from typing import Final, NamedTuple
 
 from streamapp.errors import StreamappError
-from streamapp.joins.corrections import HEADER, JOIN, Mark, decoded_mark
+from streamapp.joins.corrections import AGENT, HEADER, JOIN, Mark, decoded_mark
 from streamapp.kafka.log_reader import Logged
 from streamapp.kafka.partition import TP
 from streamapp.kafka.record import Headers
@@ -18,7 +18,7 @@ FIRST: Final = ("topic", "partition", "offset", "reason")
 #: Those of a dead letter that is not whole, or has more: the record may have headers of these names itself.
 UNSURE: Final = frozenset({"traceback", "timestamp", "value_bytes"})
 #: Those that may follow before the record's own: of a dead letter, and of any other.
-DEAD: Final = frozenset({"error", JOIN, *UNSURE})
+DEAD: Final = frozenset({"error", JOIN, AGENT, *UNSURE})
 ASIDE: Final = frozenset({"late_by_ms", "detail", JOIN})
 #: Why a record has no value any more in a dead letter.
 TOO_LARGE: Final = "too_large"
@@ -62,10 +62,28 @@ class Letter:
     mark: Mark | None = None
     #: Whether the record is all here, and surely as it came.
     whole: bool = True
+    #: Whether its value is what an agent by hand has made of the record, and no record of the topic that it is from.
+    made: bool = False
     #: The time (ms) of the letter itself.
     written: int = 0
     #: The join that had put it out at the side, as messages call it; empty = it was none.
     join: str = ""
+    #: The agent that failed on it.
+    agent: str = ""
+
+    @property
+    def by(self) -> str:
+        """Who had put it out at the side, as far as it says."""
+        return self.join or (self.agent and f"agent {self.agent}")
+
+    def is_by(self, name: str) -> bool:
+        """Return whether a join, or an agent, of this name had put it out; of an agent the function's is enough."""
+        return bool(name) and name in {
+            self.join,
+            self.join.partition(" ")[2],
+            self.agent,
+            self.agent.rpartition(".")[2],
+        }
 
     @property
     def next_mark(self) -> Mark:
@@ -98,6 +116,7 @@ class Letter:
             headers=own,
             mark=mark or self.mark,
             whole=True,
+            made=False,
         )
 
 
@@ -110,7 +129,10 @@ def letter_of(record: Logged) -> Letter:
     headers = record.headers
     place = Place(record.tp.topic, record.tp.partition, record.offset)
     if tuple(name for name, _ in headers[: len(FIRST)]) != FIRST:
-        raise NoLetterError(f"{place} is no dead letter and no late record: its headers do not begin with {FIRST[0]}")
+        raise NoLetterError(
+            f"{place} is no dead letter and no late record: its headers do not begin with {', '.join(FIRST)}; if it is "
+            "one of an earlier version, produce the record again"
+        )
     topic, partition, offset, reason = (value.decode(errors="replace") for _, value in headers[: len(FIRST)])
     try:
         source = Place(topic, int(partition), int(offset))
@@ -138,6 +160,8 @@ def letter_of(record: Logged) -> Letter:
         whole=not unsure and not (record.value is None and reason == TOO_LARGE),
         written=record.timestamp,
         join=told.get(JOIN, b"").decode(errors="replace"),
+        agent=told.get(AGENT, b"").decode(errors="replace"),
+        made=more is ASIDE and JOIN not in told,
     )
 
 

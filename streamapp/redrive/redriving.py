@@ -168,6 +168,8 @@ class Redriving:
                     return letter.as_it_came(record), ""
         if letter.value is None and not letter.whole:
             return letter, f"its value was too large to be kept, and {source} is no more"
+        if letter.made:
+            return letter, f"{letter.place} is what an agent has made of {source}, which is no more"
         return letter, ""
 
     def send(self, picked: Iterable[Outgoing]) -> None:

@@ -24,6 +24,7 @@ class Selection:
             offset.
         key: of the record, as a text.
         where: of the value, the key and the time.
+        by: the names of the join or the agent that had put it out at the side.
     """
 
     reasons: Collection[str] = ()
@@ -34,6 +35,7 @@ class Selection:
     offsets: tuple[int, int] | None = None
     key: str | None = None
     where: Condition | None = None
+    by: Collection[str] = ()
 
     def takes(self, letter: Letter) -> bool:
         """Return whether a letter may be meant, before its value is looked at."""
@@ -42,6 +44,7 @@ class Selection:
             (not self.reasons or letter.reason in self.reasons)
             and (self.since is None or letter.timestamp >= self.since)
             and (self.until is None or letter.timestamp < self.until)
+            and (not self.by or any(map(letter.is_by, self.by)))
             and (not self.topics or source.topic in self.topics)
             and (not self.partitions or source.partition in self.partitions)
             and (self.offsets is None or self.offsets[0] <= source.offset <= self.offsets[1])

@@ -16,7 +16,7 @@ from streamapp.formats.keys import Keys
 from streamapp.formats.registered import placed_alike
 from streamapp.formats.serde import Serde, came
 from streamapp.formats.undecodable import Reason, Undecodable
-from streamapp.joins.corrections import JOIN
+from streamapp.joins.corrections import AGENT, JOIN
 from streamapp.joins.records import Record
 from streamapp.kafka.record import Envelope, Headers, Result, Stamped
 from streamapp.kafka.refusals import Cause, RecordRefusedError, RefusedError
@@ -181,11 +181,11 @@ class DeadLetters(Output):
 
     A dead letter has the key, the value, the timestamp and the headers of the rejected record; before these
     headers stand ``topic``, ``partition``, ``offset``, ``reason`` and ``error``, ``streamapp-join`` if a join has
-    rejected it, and ``traceback`` if an agent failed. A value that the topic refuses for its size is left out, and the
-    header ``value_bytes`` tells its size; if that is not enough, so are the key and all headers but those five. The
-    record itself is still where ``topic``, ``partition`` and ``offset`` say. A timestamp that the topic refuses becomes
-    the header ``timestamp`` (ms), and the dead letter has the time of its sending; for a compacted topic a missing key
-    is made of topic, partition and offset.
+    rejected it, and ``streamapp-agent`` and ``traceback`` if an agent failed. A value that the topic refuses for its
+    size is left out, and the header ``value_bytes`` tells its size; if that is not enough, so are the key and all
+    headers but the first five. The record itself is still where ``topic``, ``partition`` and ``offset`` say. A
+    timestamp that the topic refuses becomes the header ``timestamp`` (ms), and the dead letter has the time of its
+    sending; for a compacted topic a missing key is made of topic, partition and offset.
 
     A result that the broker refuses is a dead letter itself if no record gave it alone, as with a window that is
     reduced: ``topic`` is then the one that it is for, and ``offset`` is -1.
@@ -207,9 +207,10 @@ class DeadLetters(Output):
         letters: list[Result] = []
         for one in rejected:
             self.counts[one.tp.topic, one.reason] += 1
-            self.samples.add([Sample.of(one.tp, one.record, one.reason, one.error)])
+            detail = f"{one.join or f'agent {one.agent}'}: {one.error}" if one.agent else one.error
+            self.samples.add([Sample.of(one.tp, one.record, one.reason, detail)])
             self._log(one)
-            if not one.join:
+            if one.agent or not one.join:
                 self._app.watch.rejected(one)
             if one.tp.topic != self.topic:  # a dead letter is in the dead letters, and would come back without end
                 letters.append((_envelope(one), came(one.record).value))
@@ -269,6 +270,8 @@ def _envelope(one: Rejected) -> Envelope:
     ]
     if one.join:
         headers.append((JOIN, one.join.encode()))
+    if one.agent:
+        headers.append((AGENT, one.agent.encode()))
     if one.traceback:
         headers.append(("traceback", one.traceback.encode()))
     record = came(one.record)

@@ -11,6 +11,7 @@ import msgspec
 from faust.types import TP
 
 from streamapp.errors import StreamappError
+from streamapp.formats.serde import Translated
 from streamapp.formats.undecodable import Undecodable
 from streamapp.kafka.record import Result
 
@@ -50,13 +51,28 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
     timestamp: int | None
     reason: str
     detail: str = ""
+    #: Whether the key is in the format of the topic's keys; otherwise it is text.
+    encoded: bool = False
 
     @classmethod
     def of(cls, tp: TP, record: Keyed, reason: str, detail: str = "") -> Self:
         """Take a sample of a record; it keeps nothing of the batch that the record is in."""
         key = record.key
         offset = getattr(record, "offset", -1)
-        return cls(tp, offset, None if key is None else key[:KEPT_BYTES], record.timestamp, reason, detail[:KEPT_BYTES])
+        # A record that a join kept for a time has the text of its key, and no headers any more.
+        encoded = hasattr(record, "headers") and not isinstance(record, Translated)
+        kept = None if key is None else key[:KEPT_BYTES]
+        return cls(tp, offset, kept, record.timestamp, reason, detail[:KEPT_BYTES], encoded)
+
+    def key_text(self, as_text: Callable[[bytes], bytes] | None) -> bytes | None:
+        """Return the key as people read it, by what makes text of the topic's keys (None = they are text).
+
+        What is no key of that format stays as it is.
+        """
+        if self.encoded and as_text is not None and self.key is not None:
+            with contextlib.suppress(Undecodable, StreamappError):
+                return as_text(self.key)
+        return self.key
 
 
 class Made(msgspec.Struct, frozen=True, gc=False):

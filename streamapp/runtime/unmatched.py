@@ -10,14 +10,14 @@ from typing import Final
 
 from faust.types import TP
 
-from streamapp.kafka.record import Result
+from streamapp.kafka.record import Envelope, Headers, Result
 from streamapp.runtime.advice import advice, advice_on_keys
-from streamapp.runtime.batch import Batch
+from streamapp.runtime.batch import Batch, Merged
 from streamapp.runtime.output import Output, OutputApp
 from streamapp.runtime.rows import RowTable
 from streamapp.runtime.samples import Sample, Samples, newest_of_each
 from streamapp.runtime.tally import Example
-from streamapp.runtime.work import Origin
+from streamapp.runtime.work import Origin, Results
 
 __all__ = ["SAMPLE", "UnmatchedOutput"]
 
@@ -28,7 +28,11 @@ EXPIRED: Final = "expired"
 
 
 class UnmatchedOutput(Output):
-    """A topic for records that found no row; made by `App.unmatched`, which has the arguments."""
+    """A topic for records that found no row; made by `App.unmatched`, which has the arguments.
+
+    Such a record has headers before its own that say where it is from and why it is there: ``topic``, ``partition``,
+    ``offset``, ``reason``. By these ``streamapp redrive`` finds it.
+    """
 
     def __init__(
         self, app: OutputApp, topic: str, table: RowTable, reason: Callable[[bytes], str], *, keeps: bool = False
@@ -58,14 +62,15 @@ class UnmatchedOutput(Output):
         self, batch: Batch, results: Sequence[Result], *, rekeyed: bool = False, origin: Origin | None = None
     ) -> None:
         """Send records of a batch, and count them, once the agent is done with it."""
-        super().send(batch, results, rekeyed=rekeyed, origin=origin)
         if results:
-            batch.work.effects.append(partial(self._count, batch.tp, results))
+            reasons = [self._reason(value or b"") for _, value in results]
+            made = Results(self, results, batch.tp, origin=origin)
+            super().send(batch, _placed(batch, made, reasons), rekeyed=rekeyed)
+            batch.work.effects.append(partial(self._count, batch.tp, results, reasons))
 
-    def _count(self, tp: TP, results: Sequence[Result]) -> None:
+    def _count(self, tp: TP, results: Sequence[Result], reasons: Sequence[str]) -> None:
         watched = self._app.watch.by_hand(tp.topic)
         watched.lookup, watched.tally.keeps = self, self._keeps
-        reasons = [self._reason(value or b"") for _, value in results]
         for reason, count in Counter(reasons).items():
             watched.tally.unmatched[reason] += count
             self.counts[tp.topic, reason] += count
@@ -74,3 +79,22 @@ class UnmatchedOutput(Output):
             watched.tally.note(reason, Example(tp, getattr(record, "offset", -1), key=record.key))
         newest = newest_of_each(last, reasons, results)
         self.samples.add(Sample.of(tp, record, self._reason(value or b"")) for record, value in newest)
+
+
+def _placed(batch: Batch, made: Results, reasons: Sequence[str]) -> list[Result]:
+    """Return results with headers that say where their records are from; of one that no record gave, as it is."""
+    tps: dict[int, TP] = {}
+    if isinstance(batch, Merged):
+        tps = dict(zip(map(id, batch), map(batch.source, range(len(batch))), strict=True))
+    begins: dict[TP, Headers] = {}
+    placed: list[Result] = []
+    for (stamped, value), reason in zip(made.results, reasons, strict=True):
+        tp, record = made.origin_of(stamped)
+        if (offset := getattr(record, "offset", -1)) >= 0:
+            tp = tps.get(id(record), tp)
+            if tp not in begins:
+                begins[tp] = [("topic", tp.topic.encode()), ("partition", b"%d" % tp.partition)]
+            place = [*begins[tp], ("offset", b"%d" % offset), ("reason", reason.encode())]
+            stamped = Envelope(stamped.key, stamped.timestamp, [*place, *stamped.headers], record, tp)
+        placed.append((stamped, value))
+    return placed

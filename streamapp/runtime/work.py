@@ -35,6 +35,8 @@ class Rejected:
     traceback: str = ""
     #: The join that rejected it, which keeps accounts of its own.
     join: str = ""
+    #: The agent that failed on it, or whose row for it is refused; the accounts of its join have nothing of it.
+    agent: str = ""
 
 
 class ResultTopic(Protocol):

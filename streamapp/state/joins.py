@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, cast
 
 import msgspec
 
 from streamapp.joins import Held, Holding
 from streamapp.joins.held import version_at
+from streamapp.joins.windowed_reduce import WindowedReduceOperator
 from streamapp.state.rows import NO_VALUE, ShownKey, shown_key, shown_value
 from streamapp.state.tables import At, Kind
 from streamapp.topology import WindowProcessor
+from streamapp.topology.base import JoiningApp
 from streamapp.topology.processor import JoinProcessor
 
 __all__ = ["HeldByKey", "JoinState", "JoinTable", "ShownHeld", "Span", "held_for", "versioned"]
@@ -90,6 +93,18 @@ class HeldByKey(ShownKey, frozen=True, kw_only=True, omit_defaults=False):
         return bool(self.held or self.windows)
 
 
+class _Reduced(msgspec.Struct, frozen=True):
+    """What an open window is reduced to so far."""
+
+    start: int
+    end: int
+    value: object
+
+
+#: Values may be of any types that their owner gives results other forms of.
+_encode: Final = msgspec.json.Encoder(enc_hook=repr).encode
+
+
 class Span(msgspec.Struct, frozen=True):
     """Event times (ms) that are asked for: from the first one up to the second one, which is not in it."""
 
@@ -124,8 +139,13 @@ def held_for(join: JoinProcessor[object], key: bytes, span: Span, as_of: int | N
     if isinstance(join, WindowProcessor):
         found = [one for one in join.open_windows(at.partition, key) if span.has(one.start, one.end - 1)]
         windows = [msgspec.Raw(join.shown(one)) for one in found]
+    elif isinstance(operator := join.operator(at.partition), WindowedReduceOperator):
+        reduced = (one for one in operator.windows(key) if span.has(one.start, one.end - 1))
+        windows = [msgspec.Raw(_encode(_Reduced(one.start, one.end, one.value))) for one in reduced]
     name, key_base64 = shown_key(key)
-    topics = {each.source: each.topic for each in join.inputs}
+    # What waits for features is a copy, with the place of its record.
+    derived = cast(JoiningApp, join.app).derived
+    topics = {each.source: derived.get(each.topic, each.topic) for each in join.inputs}
     return HeldByKey(
         key=name,
         key_base64=key_base64,

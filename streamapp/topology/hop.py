@@ -18,6 +18,7 @@ from streamapp.runtime.output import Output
 from streamapp.settings import Guarantee
 from streamapp.topology.base import JoiningApp
 from streamapp.topology.copies import mark, without_mark
+from streamapp.topology.corrections import unaddressed
 from streamapp.topology.processor import JoinError
 from streamapp.topology.repartition import NO_PART
 
@@ -66,7 +67,7 @@ class Hop:
             number = places[id(record)]
             tp, headers = batch.source(number), list[tuple[str, bytes]]()
             if came := cast(Sent, record).headers:
-                headers += without_mark(came)
+                headers += unaddressed(without_mark(came))  # what reads the hop is another one
                 if are_of_another(headers):
                     headers = headers_of_result(headers)
             if self._copied:

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar, TypeVar
 
+from streamapp.kafka.record import Envelope, Stamped
 from streamapp.runtime.batch import Batch, Merged
+from streamapp.topology.corrections import marks_of, with_marks
 from streamapp.topology.declaration import Declaration
 from streamapp.topology.processor import JoinProcessor
+from streamapp.topology.sink import record_of, stamped
 
 __all__ = ["Operators", "OperatorsDeclaration"]
 
@@ -38,6 +41,26 @@ class Operators(JoinProcessor[R]):
             # If the work on the batch is given up, the task knows more than the table has, and is of no use any more.
             batch.work.effects.append(partial(self._tasks.__setitem__, number, self._tasks.pop(number)))
         return results
+
+    def stamped(self, batch: Batch) -> list[tuple[R, Stamped]]:
+        """Return the results of a batch, as `process` does, each with what it is sent with: key, event time, headers.
+
+        A result that a redriven record is a part of is a correction, and has its mark as the first header.
+
+        Raises:
+            StateError: likewise.
+        """
+        results = self.process(batch)
+        marks = marks_of(results)
+        return [(one, with_marks(_stamp(one, batch), marks.get(id(one), ()))) for one in results]
+
+
+def _stamp(result: object, batch: Batch) -> Stamped:
+    found = stamped(result)
+    if not isinstance(found, Envelope):
+        return found
+    # If the broker refuses the result, its record goes to the dead letters; of one that is made of many, it itself.
+    return Envelope(found.key, found.timestamp, found.headers, record_of(result), batch.tp)
 
 
 class OperatorsDeclaration(Declaration[R]):

@@ -16,7 +16,7 @@ from faust.types import TP
 
 from streamapp.errors import StreamappError
 from streamapp.explain.evidence import EvidenceTopic, dead_letters
-from streamapp.joins import Explanation, Held, Join, Output, Record, Refused, State, Verdict
+from streamapp.joins import Explanation, Held, Join, Operator, Output, Record, Refused, State, Verdict
 from streamapp.joins.declared import StateMismatch, earlier
 from streamapp.joins.ledger import LEDGER
 from streamapp.joins.stream_table import StreamTableOperator
@@ -33,6 +33,7 @@ from streamapp.topology.provenance import TAKEN, Provenance
 from streamapp.topology.task import RowStore, Task
 from streamapp.worker.app import App
 from streamapp.worker.progress import Progress
+from streamapp.worker.stream import Agent
 from streamapp.worker.table import OrderedTable, Table
 
 if TYPE_CHECKING:
@@ -163,7 +164,8 @@ class JoinProcessor(Generic[R]):
                 with self.working(batch) as results:
                     sink.send(batch, results)
 
-        self.app.agent(self.channel, name=f"streamapp.joins.{self.name}")(run)
+        agent = cast(Agent, self.app.agent(self.channel, name=f"streamapp.joins.{self.name}")(run))
+        agent.of_join = self.title
 
     @contextlib.contextmanager
     def working(self, batch: Merged) -> Iterator[Sequence[R]]:
@@ -252,6 +254,10 @@ class JoinProcessor(Generic[R]):
     def held(self, partition: int, key: bytes) -> Sequence[Held] | None:
         """Return what is held for a key; None = that is not told by key. KeyError = the partition is not here."""
         return self._task(partition).operator.held(key)
+
+    def operator(self, partition: int) -> Operator[R]:
+        """Return what is at work on a partition, to be asked; a KeyError if it is not here."""
+        return self._task(partition).operator
 
     def looked_up(self, partition: int) -> StreamTableOperator[R]:
         """Return the operator of a partition, of a join that looks tables up: it can be asked for their keys."""

@@ -21,7 +21,7 @@ from streamapp.windows.aggregate import Value
 from streamapp.windows.enrichment import Featured
 from streamapp.windows.gathering import Gathered
 
-__all__ = ["NO_HEADERS", "MakeValue", "Sink", "json_value", "stamped"]
+__all__ = ["NO_HEADERS", "MakeValue", "Sink", "json_value", "record_of", "stamped"]
 
 R = TypeVar("R")
 #: Makes the value of a result: bytes, None (a tombstone), or what becomes JSON.
@@ -119,6 +119,13 @@ def stamped(result: Value) -> Stamped:
     if record.headers and (own := _own(record.headers)) is not None:
         return Envelope(result.key, result.timestamp, own, result)
     return cast(Stamped, record)
+
+
+def record_of(result: Value) -> Record | None:
+    """Return the stream record that a result is of; None = it is made of many, or of rows."""
+    kind = type(result)
+    record: Any = result.left if kind is Joined else result.record if kind in WITH_RECORD else None
+    return None if type(record) is Row or getattr(record, "offset", -1) < 0 else cast(Record, record)
 
 
 def _own(headers: Sequence[tuple[str, bytes]]) -> Headers | None:

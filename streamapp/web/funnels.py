@@ -17,6 +17,7 @@ from aiohttp import web
 from faust.web.exceptions import NotFound
 
 from streamapp.explain.explainer import Explainer
+from streamapp.formats.keys import Keys
 from streamapp.joins import Balance, Reason, Updates
 from streamapp.runtime.samples import Sample, Samples
 from streamapp.runtime.unmatched import UnmatchedOutput
@@ -100,11 +101,12 @@ class SampleInfo(msgspec.Struct, frozen=True):
     see: str
 
     @classmethod
-    def of(cls, one: Sample, name: str) -> SampleInfo:
+    def of(cls, app: App, one: Sample, name: str) -> SampleInfo:
         """Return that of a sample of a join."""
         see = f"/joins/{name}/{one.tp.topic}/{one.tp.partition}/{one.offset}/" if name and one.offset >= 0 else ""
-        key = None if one.key is None else shown(one.key)
-        return cls(*one.tp, one.offset, key, one.timestamp, one.reason, one.detail, see)
+        keys = _keys(app, one.tp.topic)
+        key = one.key_text(None if keys is None else keys.text)
+        return cls(*one.tp, one.offset, None if key is None else shown(key), one.timestamp, one.reason, one.detail, see)
 
 
 #: What is no reason of records that came to nothing.
@@ -217,7 +219,14 @@ async def samples(request: web.Request) -> web.Response:
     app, name, given = request.app[APP], request.match_info["name"], parameters(request)
     topic, reason = (given.get(each, b"").decode(errors="replace") for each in ("topic", "reason"))
     found = [one for kept in _samples(app, name) for one in kept.of(topic, reason)]
-    return answer([SampleInfo.of(one, name if name in app.explainers else "") for one in found])
+    return answer([SampleInfo.of(app, one, name if name in app.explainers else "") for one in found])
+
+
+def _keys(app: App, topic: str) -> Keys | None:
+    """Return what the keys of a topic are written as, as it is declared or as an agent reads it; None = text."""
+    inputs = (each for explainer in app.explainers.values() for each in explainer.join.inputs)
+    found = (each.keys for each in inputs if each.topic == topic and each.keys is not None)
+    return app.declared.keys(topic) or next(found, None)
 
 
 def _samples(app: App, name: str) -> list[Samples]:

@@ -117,10 +117,10 @@ class Group:
                 for topic in {tp.topic for tp in tps}:  # of one whose partitions others read nothing may be known here
                     await consumer.reader.partitions(topic)
                 ends = await consumer.lags.ends(tps)
-                committed = await consumer.group.reached(tps)
+                committed = await consumer.lags.committed(tps)
         except (KafkaError, TimeoutError):
             return {}
-        return {tp: (ends[tp], committed.get(tp, 0)) for tp in tps}
+        return {tp: (ends[tp], committed[tp]) for tp in tps}
 
 
 GROUP: Final = web.AppKey[Group]("group", Group)

@@ -140,7 +140,7 @@ def snapshot_of(app: App, panels: Iterable[MakePanel]) -> Snapshot:
         ],
         commits=_commits(app),
         dead_letters=[
-            SampleInfo.of(one, _explained_by(app, one.tp.topic)) for one in reversed(app.dead_letters.samples.all)
+            SampleInfo.of(app, one, _explained_by(app, one.tp.topic)) for one in reversed(app.dead_letters.samples.all)
         ],
         panels=[make() for make in panels],
     )

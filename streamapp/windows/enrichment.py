@@ -18,6 +18,8 @@ import msgspec
 from streamapp.joins.clock import END
 from streamapp.joins.declared import Declared, Described, StateMismatch, changes, duration, earlier
 from streamapp.joins.explanation import Explanation, Verdict, unusable
+from streamapp.joins.held import Held as HeldRecord
+from streamapp.joins.held import Holding
 from streamapp.joins.horizon import Horizon
 from streamapp.joins.ledger import Accounting, Refused
 from streamapp.joins.output import Output, Reason
@@ -32,6 +34,9 @@ from streamapp.windows.look_back_plan import Plan
 
 __all__ = ["Enrichment", "EnrichmentOperator", "Feature", "Featured"]
 
+#: The records of a key that are told, at most.
+RECORDS_TOLD: Final = 1_000
+_encode: Final = msgspec.json.Encoder(enc_hook=repr).encode
 #: Between the names of fields in a declaration.
 SEPARATOR: Final = ", "
 
@@ -216,6 +221,17 @@ class EnrichmentOperator(Accounting[Featured]):
         self.clock.advance(to)
         self._histories.save(self.clock.time)
         return self._ledger.close()
+
+    def held(self, key: bytes) -> list[HeldRecord]:
+        """Return the newest records of a key that features may still take, with the fields that these do."""
+        history, over = self._histories.get(key), self.clock.time - self._reach
+        rows = [] if history is None else history.newest(RECORDS_TOLD)
+        fields, kept = self._plan.fields, [(time, row) for time, row in rows if time > over]
+        values = [_encode(dict(zip(fields, row, strict=True))) for _, row in kept]
+        return [
+            HeldRecord(0, Holding.BUFFERED, time, value, until=time + self._reach)
+            for (time, _), value in zip(kept, values, strict=True)
+        ]
 
     def explain(self, source: int, record: Record) -> Explanation:
         """Say what became of a record that was taken in, as far as the state tells."""

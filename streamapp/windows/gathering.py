@@ -16,6 +16,7 @@ import msgspec
 from streamapp.joins import ordering
 from streamapp.joins.declared import Declared, Described, StateMismatch, earlier
 from streamapp.joins.explanation import Explanation, Verdict, unusable
+from streamapp.joins.held import Held, Holding
 from streamapp.joins.ledger import Accounting, Refused
 from streamapp.joins.output import Output, Reason
 from streamapp.joins.records import Batch, Record
@@ -24,6 +25,8 @@ from streamapp.joins.state import State
 __all__ = ["RECORDS", "Answer", "Gathered", "Gathering", "GatheringOperator", "Original"]
 
 RECORDS: Final = 0
+#: Records that wait, at most, if it is to be told which of them are of a key.
+LOOKED_THROUGH: Final = 10_000
 #: Between the names of groups in a declaration.
 SEPARATOR: Final = ", "
 
@@ -152,6 +155,15 @@ class GatheringOperator(Accounting[Gathered]):
         self.balance.pending = len(self._queue)
         self._save(gone)
         return self._ledger.close()
+
+    def held(self, key: bytes) -> list[Held] | None:
+        """Return the records of a key that wait, in their order; None if more wait than are looked through."""
+        if len(self._queue) > LOOKED_THROUGH:
+            return None
+        waiting = (one.record for _, one in self._queue.values())
+        return [
+            Held(RECORDS, Holding.PENDING, one.timestamp, one.value, one.offset) for one in waiting if one.key == key
+        ]
 
     def explain(self, source: int, record: Record) -> Explanation:
         """Say whether a record waits."""

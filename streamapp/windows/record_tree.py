@@ -11,6 +11,7 @@ from __future__ import annotations
 import bisect
 import operator
 from array import array
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias
 
@@ -141,6 +142,16 @@ class RecordTree:
         while isinstance(node, _Node):
             node = node.children[max(0, bisect.bisect_right(node.children, bound, key=_FIRST) - 1)]
         return node, bisect.bisect_right(node.times, bound)
+
+    def newest(self, count: int) -> list[tuple[int, tuple[Value, ...]]]:
+        """Return the last records, at most so many, in their order: the time (ms) and the values of the fields."""
+        leaves = deque(stretches((self.begin, 0), self.end), maxlen=count)
+        rows = [
+            (time, tuple(values))
+            for leaf, first, after in leaves
+            for time, *values in zip(*(column[first:after] for column in (leaf.times, *leaf.columns)), strict=True)
+        ]
+        return rows[-count:]
 
     def trim(self, until: int) -> None:
         """Drop leaves of which no record has a time after this (ms)."""

@@ -20,7 +20,7 @@ from mode import Service
 from streamapp.kafka.group import Group
 from streamapp.kafka.log_reader import Log, LogError
 from streamapp.kafka.reader import Reader
-from streamapp.kafka.topic_metadata import end_offsets
+from streamapp.kafka.topic_metadata import EARLIEST, LATEST, end_offsets
 from streamapp.rate_limit import RateLimit
 from streamapp.runtime.alignment import Alignment
 from streamapp.runtime.history import EVERY_S, History, Sample, slot_of
@@ -121,9 +121,23 @@ class LagWatch(Service):
 
     async def ends(self, tps: Sequence[TP]) -> dict[TP, int]:
         """Ask for the end offsets of partitions, of what a worker with these settings reads."""
+        return await self._offsets(tps, LATEST)
+
+    async def committed(self, tps: Sequence[TP]) -> dict[TP, int]:
+        """Ask from where the group goes on in partitions: what it never committed it reads from the first record on.
+
+        Raises:
+            KafkaError: if the broker does not tell.
+        """
+        reached = await self._consumer.group.reached(tps)
+        never = [tp for tp in tps if tp not in reached]
+        return {**reached, **await self._offsets(never, EARLIEST)}
+
+    async def _offsets(self, tps: Sequence[TP], which: int) -> dict[TP, int]:
         reader, found = self._consumer.reader, {}
         for start in range(0, len(tps), AT_ONCE):
-            found.update(await end_offsets(reader.client, tps[start : start + AT_ONCE], reader.isolation_level))
+            some = tps[start : start + AT_ONCE]
+            found.update(await end_offsets(reader.client, some, reader.isolation_level, which))
             await asyncio.sleep(0)
         return found
 
@@ -132,7 +146,7 @@ class LagWatch(Service):
         lanes = {tp: alignment.lanes[tp] for tp in tps if tp in alignment.lanes}
         found = {tp: lane.committed for tp, lane in lanes.items() if lane.committed is not None}
         if asked := [tp for tp in tps if tp not in found]:
-            found |= dict.fromkeys(asked, 0) | await self._consumer.group.reached(asked)
+            found |= await self.committed(asked)
         return found
 
     async def _look_up(self, places: Mapping[TP, tuple[int, int]]) -> None:

@@ -26,7 +26,7 @@ from streamapp.stores.errors import StoreBehindError, StoreError, StoreUnreachab
 from streamapp.worker.app import App
 from streamapp.worker.committing import CommittingConsumer
 from streamapp.worker.registry import fetched
-from streamapp.worker.turn import Turn, readable
+from streamapp.worker.turn import Author, Turn, readable
 
 __all__ = ["Agent", "Stream"]
 
@@ -177,7 +177,7 @@ class Stream(faust.Stream[Batch]):
         # fetched again from the committed offset by whoever gets them.
         return generation == self.app.consumer_generation_id and self.app.flow_control.is_active()
 
-    async def failed(self, error: Exception) -> None:
+    async def failed(self, error: Exception, by: Author) -> None:
         """Take note that the agent raised on the batch it was given, and wait before the next try.
 
         Raises:
@@ -199,11 +199,11 @@ class Stream(faust.Stream[Batch]):
             self.consumer.checkpoint.fail(error)
         elif turn is not None and turn.parts:
             if isinstance(error, RowRefusedError):
-                turn.refused(error)
+                turn.refused(error, by)
                 return
             # The failures of a broker or a store (a lost connection) are nobody's fault among the records.
             if not isinstance(error, KafkaError | OSError):
-                turn.failed(error, stop=self.app.settings.on_failure is OnFailure.STOP)
+                turn.failed(error, by, stop=self.app.settings.on_failure is OnFailure.STOP)
         failures = self._failures if turn is None else turn.failures
         await asyncio.sleep(min(RETRY_BACKOFF_S * 2 ** (failures - 1), RETRY_BACKOFF_MAX_S))
 
@@ -224,6 +224,9 @@ class Agent(faust.Agent):
     wake-up (`mode.supervisors`, 0.7), and after the batch has been acknowledged.
     """
 
+    #: The join that it runs, as messages call it; empty = it runs none.
+    of_join: str = ""
+
     async def _execute_actor(self, coro: Awaitable[None], aref: ActorRefT) -> None:
         if isinstance(aref.stream, Stream) and aref.stream.batched:
             coro = self._tried_again(coro, aref.stream, aref)
@@ -236,7 +239,7 @@ class Agent(faust.Agent):
             except Exception as exc:
                 self._tell(exc)
                 try:
-                    await stream.failed(exc)
+                    await stream.failed(exc, Author(self.of_join, self.name))
                 except Exception as fatal:
                     stream.give_up()
                     await self.app.crash(fatal)

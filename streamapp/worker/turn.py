@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import traceback
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from faust.types import EventT
 
@@ -15,10 +15,17 @@ from streamapp.runtime.batch import Batch
 from streamapp.runtime.changelog_limits import RowRefusedError
 from streamapp.runtime.work import Rejected, Work
 
-__all__ = ["Turn", "readable"]
+__all__ = ["Author", "Turn", "readable"]
 
 #: How often a single record may fail before it is taken to be at fault itself.
 RECORD_TRIES: Final = 2
+
+
+class Author(NamedTuple):
+    """Who fails: the join, if it is one's, as messages call it, and the agent."""
+
+    join: str
+    agent: str
 
 
 @dataclasses.dataclass
@@ -49,7 +56,7 @@ class Turn:
         self.work = self.parts.pop(0).work
         self.failures = 0
 
-    def failed(self, error: Exception, *, stop: bool) -> None:
+    def failed(self, error: Exception, by: Author, *, stop: bool) -> None:
         """Narrow down what the agent fails on.
 
         Raises:
@@ -64,9 +71,9 @@ class Turn:
             if stop:
                 raise error
             text = "".join(traceback.format_exception(error))
-            self._reject(Reason.AGENT_FAILED, repr(error), text)
+            self._reject(Reason.AGENT_FAILED, repr(error), text, by)
 
-    def refused(self, error: RowRefusedError) -> None:
+    def refused(self, error: RowRefusedError, by: Author) -> None:
         """Narrow down which record gives a row that the changelog does not take; no try is wasted on it."""
         batch = self.parts[0]
         for rows in batch.work.changes:
@@ -74,16 +81,16 @@ class Turn:
         if len(batch) > 1:
             self._halve()
         else:
-            self._reject(Reason(error.cause), str(error))
+            self._reject(Reason(error.cause), str(error), "", by)
 
     def _halve(self) -> None:
         self.parts[:1] = self.parts[0].halves()
         self.failures = 0
 
-    def _reject(self, reason: Reason, error: str, text: str = "") -> None:
+    def _reject(self, reason: Reason, error: str, text: str, by: Author) -> None:
         batch = self.parts.pop(0)
         if batch:
-            self.work.rejected.append(Rejected(batch.source(0), batch.records[0], reason, error, text))
+            self.work.rejected.append(Rejected(batch.source(0), batch.records[0], reason, error, text, *by))
         self.failures = 0
 
 

@@ -73,7 +73,7 @@ def test_agents_ask_cast_group_and_forward(topics: Topics, tmp_path: Path, prefi
 
 
 def test_a_command_of_an_app_runs(topics: Topics, tmp_path: Path) -> None:
-    environment = {"PYTHONPATH": str(Path(__file__).parent), "STREAMAPP_BROKER": topics.bootstrap, **os.environ}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "STREAMAPP_BROKER": topics.bootstrap}
     command = [sys.executable, "-m", "faust", "-A", "faust_words_app", "tell"]
     told = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "told by a command" in told.stdout

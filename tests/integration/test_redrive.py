@@ -3,55 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
-import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 from joined import balance
+from redriven import MARK, mark, marked, report, run, start, wait_read
 from topics import Received, Topics
 from worker import Worker, wait_until
 
-MARK = "streamapp-redriven"
 GUARANTEES = ("at_least_once", "exactly_once")
 
 
 @pytest.fixture
 def topics(kafka) -> Topics:
     return Topics(kafka.bootstrap, "redrive", partitions=2)
-
-
-def start(topics: Topics, *arguments: str, program: str = "", **settings: Any) -> subprocess.Popen[str]:
-    given = {**topics.settings, **settings}
-    variables = {name if name.isupper() else f"STREAMAPP_{name.upper()}": str(value) for name, value in given.items()}
-    line = [str(Path(__file__).parent / program)] if program else ["-m", "streamapp"]
-    return subprocess.Popen(
-        [sys.executable, *line, "redrive", *arguments],
-        env={**os.environ, **variables},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def run(topics: Topics, *arguments: str, **settings: Any) -> tuple[int, str, str]:
-    with start(topics, *arguments, **settings) as process:
-        out, err = process.communicate(timeout=90)
-        return process.returncode, out, err
-
-
-def report(topics: Topics, *arguments: str, code: int = 0, **settings: Any) -> dict[str, int]:
-    returned, out, err = run(topics, *arguments, **settings)
-    assert returned == code, err
-    found: dict[str, int] = json.loads(out.splitlines()[-1])
-    return found
 
 
 def send_letters(topics: Topics, count: int, source: str = "orders") -> None:
@@ -92,23 +63,6 @@ def uncommitted(topics: Topics, name: str) -> list[Received]:
         return found
     finally:
         consumer.close()
-
-
-def mark(message: Received) -> dict[str, Any]:
-    name, value = message.headers()[0]
-    assert name == MARK
-    found: dict[str, Any] = json.loads(value)
-    return found
-
-
-def marked(messages: list[Received]) -> Iterator[Received]:
-    return (one for one in messages if one.headers() and one.headers()[0][0] == MARK)
-
-
-def wait_read(topics: Topics, worker: Worker, *names: str) -> None:
-    worker.wait_ready()
-    for name in names:
-        wait_until(lambda name=name: topics.committed(name) == topics.end(name), f"{name} is read to its end")
 
 
 def test_dead_letters_are_mended_joined_and_sent_once(topics: Topics, tmp_path: Path) -> None:

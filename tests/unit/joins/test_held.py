@@ -17,6 +17,10 @@ from streamapp.joins.foreign_key import LeftHalf, RightHalf
 from streamapp.joins.foreign_key_sides import FOLLOWERS_TOLD, Subscription
 from streamapp.joins.held import Held, version_at
 from streamapp.joins.table_table import TableTableJoin
+from streamapp.joins.windowed_reduce import WindowedReduce, WindowedValue
+from streamapp.windows import Count, Enrichment, Feature, Sum
+from streamapp.windows.enrichment import RECORDS_TOLD
+from streamapp.windows.gathering import LOOKED_THROUGH, Gathering, Original
 
 
 def event(time: int, value: bytes | None = b"v", key: bytes = b"k") -> Event:
@@ -97,3 +101,35 @@ def test_of_many_left_rows_that_name_a_right_one_the_first_are_told() -> None:
     operator = ForeignKeyJoin(foreign_key=lambda record: record.value).start(State(MemoryStore()))
     operator.process([(Side.LEFT, event(1, b"r", b"%05d" % number)) for number in range(FOLLOWERS_TOLD + 5)])
     assert [one.key for one in operator.held(b"r")] == [b"%05d" % number for number in range(FOLLOWERS_TOLD)]
+
+
+def test_what_is_reduced_holds_no_records_but_open_windows() -> None:
+    join = WindowedReduce(size=10, grace=0, initial=int, reduce=lambda total, *_: total + 1, value=int)
+    operator = join.start(State(MemoryStore()))
+    operator.process([(0, event(1)), (1, event(5)), (0, event(12)), (0, event(12, key=b"other"))])
+    assert operator.held(b"k") == []
+    assert list(operator.windows(b"k")) == [WindowedValue(b"k", 10, 20, 1, 12)]
+    assert list(operator.windows(b"nobody")) == []
+
+
+def test_features_hold_the_newest_records_that_they_can_reach_with_their_fields() -> None:
+    features = {"n": Feature(Count(), 100), "total": Feature(Sum("amount"), 100)}
+    operator = Enrichment(features=features, grace=10).start(State(MemoryStore()))
+    records = [event(time, b'{"amount": %d}' % time) for time in (1, 100, 95, 150)]
+    operator.process([(0, record) for record in records])
+    assert operator.held(b"k") == [
+        Held(0, Holding.BUFFERED, time, b'{"amount":%d}' % time, until=time + 110) for time in (95, 100, 150)
+    ]
+    assert operator.held(b"nobody") == []
+    wide = Enrichment(features={"n": Feature(Count(), 10_000)}).start(State(MemoryStore()))
+    wide.process([(0, event(number, b"{}")) for number in range(RECORDS_TOLD + 5)])
+    assert [one.timestamp for one in wide.held(b"k")] == [*range(5, RECORDS_TOLD + 5)]
+
+
+def test_records_that_wait_for_features_are_told_by_their_keys_unless_they_are_many() -> None:
+    operator = Gathering(groups=("ip",)).start(State(MemoryStore()))
+    waiting = [Original(key, b"{}", time, time, [], ("ip",)) for time, key in enumerate((b"k", b"other", b"k"))]
+    operator.process([(0, one) for one in waiting])
+    assert operator.held(b"k") == [Held(0, Holding.PENDING, time, b"{}", time) for time in (0, 2)]
+    operator.process([(0, Original(b"k", b"{}", 5, 5 + n, [], ("ip",))) for n in range(LOOKED_THROUGH)])
+    assert operator.held(b"k") is None

@@ -50,6 +50,18 @@ def test_a_late_record_says_by_how_much() -> None:
     assert letter.join == letter.next_mark.join == "join pairs"
 
 
+def test_a_dead_letter_of_an_agent_that_failed_names_it_and_its_join() -> None:
+    own = [("trace", b"1")]
+    agent, join = ("streamapp-agent", b"shop.agents.count"), ("streamapp-join", b"join pairs")
+    alone, joined = (letter_of(logged([*PLACE, ("error", b"bad"), *who, *own])) for who in ([agent], [join, agent]))
+    assert (alone.by, alone.next_mark.join, alone.headers) == ("agent shop.agents.count", "", own)
+    assert (joined.by, joined.next_mark.join, joined.headers) == ("join pairs", "join pairs", own)
+    assert Selection(by=["count"]).takes(alone)
+    assert Selection(by=["other", "pairs"]).takes(joined)
+    assert not Selection(by=["pairs"]).takes(alone)
+    assert not Selection(by=[""]).takes(letter_of(logged([*PLACE, ("error", b"bad"), *own])))
+
+
 @given(own_headers)
 def test_what_the_dead_letters_write_is_read_again(own: list[tuple[str, bytes]]) -> None:
     record: Any = SimpleNamespace(key=b"k", value=b"{", timestamp=5, offset=42, headers=own)

@@ -11,8 +11,9 @@ from faust.types import TP
 from streamapp.formats import Avro, MessagePack
 from streamapp.formats.serde import Serde
 from streamapp.kafka.record import Envelope
-from streamapp.runtime.batch import Batch
+from streamapp.runtime.batch import Batch, Merged
 from streamapp.runtime.output import Output
+from streamapp.runtime.unmatched import UnmatchedOutput
 
 CAME = [("Content-Type", b"application/json"), ("__value_schema_id", b"1"), ("__key_schema_id", b"2"), ("own", b"3")]
 
@@ -56,3 +57,18 @@ def test_what_is_written_in_the_format_of_its_topic_says_so() -> None:
     (found,) = sent(output, record(*CAME, ("my_schema_id", b"4")))
     assert isinstance(found, Envelope)
     assert found.headers == [("Content-Type", b"application/vnd.msgpack"), ("own", b"3"), ("my_schema_id", b"4")]
+
+
+def test_records_without_a_row_say_where_they_are_from_and_why_they_are_there() -> None:
+    unmatched = UnmatchedOutput(cast(Any, None), "unmatched", cast(Any, None), bytes.decode)
+    tps = [TP("clicks", 0), TP("clicks", 3)]
+    first, second = record(("own", b"3")), record()
+    batch = Merged(tps, [0, 1], [first, second])
+    by_hand = Envelope(b"k", 5)
+    unmatched.send(batch, [(first, b"expired"), (Envelope(b"k", 5, source=second), b"gone"), (by_hand, b"gone")])
+    ((one, _), (other, _), (third, _)) = batch.work.results[0].results
+    place = [("topic", b"clicks"), ("partition", b"0"), ("offset", b"3"), ("reason", b"expired")]
+    assert one.headers == [*place, ("own", b"3")]
+    assert dict(other.headers)["partition"] == b"3"
+    assert batch.work.results[0].origin_of(other) == (tps[1], second)
+    assert third is by_hand

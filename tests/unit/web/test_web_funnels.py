@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from urllib.parse import quote
 
 from faust.types import TP
@@ -10,6 +10,8 @@ from views import app_of, asked, assignor_of
 
 from streamapp import App, Batch
 from streamapp.explain.evidence import EvidenceTopic
+from streamapp.formats import MessagePack
+from streamapp.formats.keys import Keys
 from streamapp.formats.undecodable import Reason as Letter
 from streamapp.joins import Balance, Driver, Event, MemoryStore, Reason, Row, SideOutput, Updates
 from streamapp.joins.ledger import LEDGER
@@ -19,6 +21,7 @@ from streamapp.runtime.work import Rejected
 from streamapp.stores.memory import OrderedMemoryPartition
 from streamapp.topology import JoinProcessor
 from streamapp.topology.accounts import Account
+from streamapp.web.snapshot import snapshot_of
 
 
 def event(offset: int, key: bytes = b"ann") -> Any:
@@ -156,6 +159,46 @@ def test_samples_of_a_reason_lead_to_their_explanations() -> None:
     ]
 
 
+def fetched(offset: int, key: bytes) -> Any:
+    return Came(key, b"{}", offset, offset, [])
+
+
+class Came(NamedTuple):
+    """A record as it is read."""
+
+    key: bytes
+    value: bytes
+    timestamp: int
+    offset: int
+    headers: list[tuple[str, bytes]]
+
+
+def test_keys_of_samples_are_shown_as_text_whatever_their_format() -> None:
+    app = app_of()
+    orders, customers = (app.topic(name, key_format=MessagePack()) for name in ("orders", "customers"))
+    join = orders.join(customers.table(), how="left", name="named").to("named")
+    serde = app.declared.serdes["orders"]
+    seven = MessagePack().from_json(b"7")
+    sides = [
+        fetched(1, seven),  # as it was read
+        fetched(2, b"\xc1"),  # what is of no format
+        serde.read(fetched(3, seven)),
+        event(4, b"7"),  # what the join had kept: the text "7" would be the number 55
+    ]
+    side(join, 0, *(SideOutput(Reason.UNMATCHED, 0, one) for one in sides))
+    app.dead_letters.letters([Rejected(TP("orders", 0), fetched(5, seven), Letter.NOT_JSON, "it is none")])
+    (samples,) = asked(app, "/api/funnels/named/samples?topic=orders&reason=unmatched")
+    assert [one["key"] for one in samples.json()] == ["7", "7", "\\xc1", "7"]
+    assert [one.key for one in snapshot_of(app, []).dead_letters] == ["7"]
+
+
+def test_keys_of_samples_of_an_agent_are_shown_by_the_format_that_it_reads() -> None:
+    app = app_with_an_agent(Keys(MessagePack()))
+    app.dead_letters.letters([Rejected(TP("clicks", 0), fetched(6, b"\xa2u1"), Letter.NOT_OF_SCHEMA, "no")])
+    (reply,) = asked(app, "/api/funnels/bought/samples?topic=clicks&reason=not_of_schema")
+    assert [one["key"] for one in reply.json()] == ["u1"]
+
+
 def test_samples_of_an_unknown_join_are_not_found() -> None:
     (reply,) = asked(app_of(), f"/api/funnels/{quote('<b>')}/samples?topic=orders&reason=late")
     assert (reply.status, reply.json()) == (404, {"error": "unknown join", "name": "<b>"})
@@ -165,19 +208,20 @@ class ByHand:
     """A join that an agent does by hand."""
 
     name = "bought"
-    inputs = (Input("clicks", 0), Input("profiles", 1))
     evidence: list[EvidenceTopic] = []  # noqa: RUF012
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, keys: Keys | None) -> None:
         self.table = app.table("profiles")
+        self.inputs = (Input("clicks", 0, keys=keys), Input("profiles", 1, keys=keys))
 
 
-def app_with_an_agent() -> App:
+def app_with_an_agent(keys: Keys | None = None) -> App:
     app = app_of()
-    app.explain(ByHand(app))  # type: ignore[arg-type]
+    app.explain(ByHand(app, keys))  # type: ignore[arg-type]
     unmatched = app.unmatched("unmatched", table=app.table("profiles"), reason=bytes.decode)
     batch = Batch(TP("clicks", 0), [event(0)])
-    unmatched.send(batch, [(event(1), b"unmatched"), (event(2), b"expired"), (event(3), b"unmatched")])
+    missed = ("unmatched", "expired", "unmatched")
+    unmatched.send(batch, [(fetched(n, b"ann"), reason.encode()) for n, reason in enumerate(missed, 1)])
     for effect in batch.work.effects:
         effect()
     app.dead_letters.letters(

@@ -13,6 +13,7 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 from faust.types import TP
 
+from streamapp.kafka.topic_metadata import EARLIEST, LATEST
 from streamapp.runtime.alignment import Alignment
 from streamapp.runtime.history import Sample
 from streamapp.settings import Settings
@@ -32,20 +33,21 @@ class Consumer:
         self.group: Any = SimpleNamespace(reached=self.reached)
         self.alignment = Alignment({}, [CLICKS])
         self.inputs = frozenset((CLICKS,))
+        self.committed: int | None = 7
 
     async def reached(self, tps: Sequence[TP]) -> dict[TP, int]:
-        return dict.fromkeys(tps, 7)
+        return {} if self.committed is None else dict.fromkeys(tps, self.committed)
 
 
 class Broker:
-    """What the broker tells of the ends."""
+    """What the broker tells of the ends, and of the first offsets: what is older was deleted."""
 
     error: Exception | None = None
 
-    async def end_offsets(self, _client: object, tps: Sequence[TP], _level: object) -> dict[TP, int]:
+    async def end_offsets(self, _client: object, tps: Sequence[TP], _level: object, which: int) -> dict[TP, int]:
         if self.error is not None:
             raise self.error
-        return dict.fromkeys(tps, 10)
+        return dict.fromkeys(tps, {LATEST: 10, EARLIEST: 6}[which])
 
 
 @pytest.fixture
@@ -72,6 +74,17 @@ def test_samples_are_taken_during_a_rebalance_and_a_recovery(tmp_path: Path, bro
         await watched.attempt()
         assert lag(watched.current) == [3]
         assert before <= watched.at <= time.time()
+
+    asyncio.run(run())
+
+
+def test_what_was_never_committed_is_behind_by_the_records_that_are_there(tmp_path: Path, broker: Broker) -> None:
+    async def run() -> None:
+        watched = watch(tmp_path)
+        watched._consumer.committed = None  # type: ignore[attr-defined]
+        await watched.attempt()
+        assert lag(watched.current) == [4]
+        assert await watched.committed([CLICKS]) == {CLICKS: 6}
 
     asyncio.run(run())
 

@@ -19,6 +19,7 @@ from streamapp.stores.errors import StoreBehindError, StoreError
 from streamapp.worker import stream as module
 from streamapp.worker.app import App
 from streamapp.worker.stream import Stream
+from streamapp.worker.turn import Author
 
 CLICKS, PROFILES = TP("clicks", 0), TP("profiles", 0)
 
@@ -64,7 +65,7 @@ class Fixture:
 
     async def fail(self, error: Exception) -> None:
         """Have the agent raise on the batch that it has, and start anew."""
-        await self.stream.failed(error)
+        await self.stream.failed(error, Author("", "agent"))
         self.batches = aiter(self.stream)
 
 
@@ -195,7 +196,7 @@ class FailingStream(Stream):
 
     batched = True
 
-    async def failed(self, error: Exception) -> None:
+    async def failed(self, error: Exception, _: Author) -> None:
         raise error
 
 

@@ -15,10 +15,11 @@ from streamapp.runtime.changelog_limits import RowRefusedError
 from streamapp.runtime.uncommitted import Uncommitted
 from streamapp.runtime.work import Work
 from streamapp.stores.memory import MemoryPartition
-from streamapp.worker.turn import Turn, readable
+from streamapp.worker.turn import Author, Turn, readable
 
 CLICKS = TP("clicks", 0)
 BUG = ValueError("no such field")
+BY = Author("join pairs", "streamapp.joins.pairs")
 
 
 def batch(*offsets: int) -> Batch:
@@ -33,7 +34,7 @@ def fail(turn: Turn, error: Exception = BUG, *, stop: bool = False) -> None:
     """Have an agent fail on what it is to be given now."""
     turn.begin()
     turn.failures += 1
-    turn.failed(error, stop=stop)
+    turn.failed(error, BY, stop=stop)
 
 
 def waiting(turn: Turn) -> list[list[int]]:
@@ -51,7 +52,7 @@ def play(turn: Turn, bad: set[int]) -> list[int]:
         part = turn.begin()
         if any(record.offset in bad for record in part):
             turn.failures += 1
-            turn.failed(BUG, stop=False)
+            turn.failed(BUG, BY, stop=False)
         else:
             done += [record.offset for record in part]
             turn.done()
@@ -78,6 +79,7 @@ def test_a_single_record_is_tried_twice_and_its_dead_letter_has_the_traceback() 
     assert waiting(failing) == []
     (letter,) = failing.work.rejected
     assert "ValueError: no such field" in letter.traceback
+    assert (letter.join, letter.agent) == BY
 
 
 def test_the_worker_stops_for_a_record_at_fault_if_it_is_told_to() -> None:
@@ -92,7 +94,7 @@ def test_a_try_that_failed_leaves_nothing_of_its_work_behind() -> None:
     rows, failing = Uncommitted(MemoryPartition(), TP("changelog", 0)), turn(0, 1)
     failing.begin().work.changes[rows] = {b"half": None}
     failing.failures += 1
-    failing.failed(BUG, stop=False)
+    failing.failed(BUG, BY, stop=False)
     failing.begin().work.changes[rows] = {b"whole": None}
     failing.done()
     failing.begin()
@@ -105,7 +107,7 @@ def test_a_row_that_the_changelog_refuses_rejects_its_record_without_a_second_tr
     error = RowRefusedError(Cause.TOO_LARGE, "larger than max.message.bytes")
     for _ in range(2):
         refusing.begin()
-        refusing.refused(error)
+        refusing.refused(error, BY)
     assert waiting(refusing) == [[1]]
     assert rejected(refusing.work) == [(0, Reason.TOO_LARGE)]
 
