@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
 from operator import attrgetter
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
@@ -107,7 +107,7 @@ class Decoder(Generic[T]):
 
         A CloudEvent in structured mode stays as it came, but for its ``content-type``, which results would get.
         """
-        keys, texts = self._keys(batch), self._texts_known(batch.keys)
+        keys, texts = self._keys(batch.records, batch.values), self._texts_known(batch.keys)
         if all(keys) and keys == texts:  # most batches are so
             return Decoded.all_of(batch), []
         good: list[Record] = []
@@ -119,14 +119,22 @@ class Decoder(Generic[T]):
                 bad.append(Rejected(batch.tp, record, exc.reason, str(exc)))
         return Decoded(batch.tp, good, batch.work), bad
 
-    def _keys(self, batch: Batch) -> list[bytes | None]:
+    def doubtful(self, records: Sequence[Record]) -> Collection[int]:
+        """Return the numbers of the records that cannot surely be used, and are to be decoded by themselves."""
+        keys = self._keys(records, [record.value for record in records])
+        texts = self._texts_known([record.key for record in records])
+        if all(keys) and keys == texts:
+            return ()
+        return [number for number, (key, text) in enumerate(zip(keys, texts, strict=True)) if not key or key != text]
+
+    def _keys(self, records: Sequence[Record], values: Sequence[bytes | None]) -> list[bytes | None]:
         """Return the keys that records must have by their values; None = that one is to be looked at by itself.
 
         To look at all in one go costs half of what it does one by one.
         """
-        data = self._surely_json(batch.records, batch.values)
+        data = self._surely_json(records, values)
         if data is None:
-            return [None] * len(batch.values)
+            return [None] * len(values)
         decode, key = self._decode, self._key
         keys: list[bytes | None] = []
         add, rest = keys.append, iter(data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar, cast
 
 import msgspec
@@ -58,10 +58,7 @@ class FormatDecoder(Decoder[T]):
         """Return None: of a format they are decoded one by one."""
         return None
 
-    def _keys(self, batch: Batch) -> list[bytes | None]:
-        return self._read_keys(batch.values)
-
-    def _read_keys(self, values: Iterable[bytes | None]) -> list[bytes | None]:
+    def _keys(self, _records: Sequence[Record], values: Sequence[bytes | None]) -> list[bytes | None]:
         """Return the keys of values, of those that need not be decoded for it."""
         if (read := self._read) is None:
             return [None for _ in values]
@@ -76,7 +73,7 @@ class FormatDecoder(Decoder[T]):
             self.decode(record)
             return record
         bare = self._bare(record.value)
-        if not record.key or self._texts_known([record.key]) != self._read_keys([bare]):
+        if not record.key or self._texts_known([record.key]) != self._keys([record], [bare]):
             self.decode(record)
         if bare is record.value:
             return record

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from streamapp.formats.keys import Keys
@@ -29,5 +29,5 @@ class Input(NamedTuple):
     table: str = ""
     #: What the keys are written as, for who asks for one; None = text.
     keys: Keys | None = None
-    #: Tells of many records whether all can surely be used, sooner than `check` does one by one; None = nothing does.
-    all_pass: Callable[[Sequence[Record]], bool] | None = None
+    #: Tells of many records which ones `check` has to look at, sooner than it does one by one; None = at all.
+    doubtful: Callable[[Sequence[Record]], Collection[int]] | None = None

@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Container, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar, cast
 
@@ -107,7 +107,7 @@ class JoinProcessor(Generic[R]):
         #: How far it is, by partition.
         self.read, self.commit = progress.read, progress.commit
         self._only = [numbers[0] for numbers in self._sources]
-        self._all_pass = self.inputs[0].all_pass if len(self.inputs) == 1 else None
+        self._doubtful = self.inputs[0].doubtful if len(self.inputs) == 1 else None
         self._checks = {each.source: each.check for each in self.inputs if each.check is not None}
         self._converters = {each.source: each.convert for each in self.inputs if each.convert is not None}
         self._steps = {each.source: each.steps for each in self.inputs if each.steps is not None}
@@ -372,9 +372,17 @@ class JoinProcessor(Generic[R]):
     def _usable(self, task: Task[R], batch: Merged, more: list[int]) -> Records:
         """Leave out the records that cannot be used, and put what steps make of a record in its place."""
         records = self._records(batch)
-        if not (self._checks or self._steps) or (self._all_pass is not None and self._all_pass(batch.records)):
+        if not (self._checks or self._steps):
             return records
-        return self._checked(task, records, more)
+        if self._doubtful is None:
+            return self._checked(task, records, more)
+        numbers = frozenset(self._doubtful(batch.records))
+        return self._partly_checked(task, records, more, numbers) if numbers else records
+
+    def _partly_checked(self, task: Task[R], records: Records, more: list[int], numbers: Container[int]) -> Records:
+        """Go through them, but check only those with these numbers."""
+        for number, one in enumerate(records):
+            yield from self._checked(task, (one,), more) if number in numbers else (one,)
 
     def _checked(self, task: Task[R], records: Records, more: list[int]) -> Records:
         """Go through them; `more` gets how many more there are than records came."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 import faust
@@ -72,8 +72,8 @@ class Topic(Steps, faust.Topic):
     app: JoiningApp
     #: Raises `Refused` for a record that cannot be used in a join; None = all can.
     check: Callable[[Record], None] | None = None
-    #: Tells of many records whether all can surely be used, sooner than `check` does one by one; None = nothing does.
-    all_pass: Callable[[Sequence[Record]], bool] | None = None
+    #: Tells of many records which ones `check` has to look at, sooner than it does one by one; None = at all.
+    doubtful: Callable[[Sequence[Record]], Collection[int]] | None = None
     #: The field of the values that the keys are, as far as that is known.
     keyed_by: str = ""
 
@@ -81,7 +81,7 @@ class Topic(Steps, faust.Topic):
         """Take the topic for the source of a join with this number; streams that are merged go through one."""
         if not self._ways:
             if self.serde is None:
-                return Input(self.name, number, self.check, key=self.keyed_by, all_pass=self.all_pass)
+                return Input(self.name, number, self.check, key=self.keyed_by, doubtful=self.doubtful)
             keys = self.app.declared.keys(self.name)
             return Input(self.name, number, steps=Read(self.serde, self.check), key=self.keyed_by, keys=keys)
         found = self._inputs(encoded=True) if len(self._ways) == 1 else [self.through().source(number)]

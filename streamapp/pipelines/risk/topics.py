@@ -7,7 +7,7 @@ from typing import Final
 from streamapp.app import app, settings
 from streamapp.pipelines.risk import features
 from streamapp.pipelines.risk.settings import ACCOUNTS, ALERTS, SCORES, TRANSACTIONS
-from streamapp.pipelines.risk.values import all_usable, usable
+from streamapp.pipelines.risk.values import doubtful, usable
 
 __all__ = ["accounts", "alerts", "by_account", "by_ip", "scores", "through_ip", "transactions"]
 
@@ -17,7 +17,7 @@ accounts = app.topic(ACCOUNTS, batches=True, create=True)
 # A transaction must find the profile that was produced before it; and those of an IP, which are in all partitions, have
 # to go on in the order of their event times.
 transactions = app.topic(TRANSACTIONS, batches=True, after=(accounts,), whole=True, create=True)
-transactions.check, transactions.all_pass = usable, all_usable
+transactions.check, transactions.doubtful = usable, doubtful
 #: Where a transaction goes on to the features of its IP.
 through_ip = app.hop(transactions, "ip")
 

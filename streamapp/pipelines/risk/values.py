@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from operator import attrgetter
 from typing import Final, cast
 
@@ -12,7 +12,7 @@ from streamapp.kafka.record import Record as Received
 from streamapp.pipelines.risk.models import AccountProfile, Transaction
 from streamapp.runtime.decoding import Decoder
 
-__all__ = ["all_usable", "profiles", "transactions", "usable"]
+__all__ = ["doubtful", "profiles", "transactions", "usable"]
 
 transactions: Final = Decoder(Transaction, attrgetter("account"), field="account")
 profiles: Final = Decoder(AccountProfile, attrgetter("account"), tombstones=True, field="account")
@@ -26,6 +26,6 @@ def usable(record: Record) -> None:
         raise Refused(exc, exc.reason) from None
 
 
-def all_usable(records: Sequence[Record]) -> bool:
-    """Return whether all records are surely transactions of the accounts that their keys name; if not, some may be."""
-    return transactions.together(cast("Sequence[Received]", records)) is not None
+def doubtful(records: Sequence[Record]) -> Collection[int]:
+    """Return the numbers of the records that may not be transactions of the accounts that their keys name."""
+    return transactions.doubtful(cast("Sequence[Received]", records))

@@ -33,6 +33,7 @@ class Order(msgspec.Struct):
 
 
 orders = Decoder(Order, key=lambda order: order.user_id)
+ORDER = b'{"user_id":"u","amount":9}'
 
 
 def record(value: bytes | None, key: bytes | None = b"u", headers: Any = ()) -> Any:
@@ -224,7 +225,7 @@ def test_many_records_are_decoded_together_unless_one_has_to_be_looked_at(unsure
         (record(b"{"), Reason.NOT_JSON),
         (record(b"{}"), Reason.MISSING_FIELD),
         (record(b'{"more":' * 20_000), Reason.NOT_JSON),
-        (record(b'{"user_id":"u","amount":9}', b"v"), Reason.KEY_MISMATCH),
+        (record(ORDER, b"v"), Reason.KEY_MISMATCH),
     ],
 )
 @pytest.mark.parametrize("place", [0, 2, 5])
@@ -243,3 +244,26 @@ def test_beside_a_bad_record_the_good_ones_are_decoded_once_and_stay_in_order(
     assert list(good) == values
     assert [(one.record, one.reason) for one in rejected] == [(bad, reason)] * 2
     assert {number: decoded[number] for number in range(5)} == dict.fromkeys(range(5), 1)
+
+
+@pytest.mark.parametrize("bad", [record(b"{"), record(b"{}"), record(b'{"more":' * 20_000), record(ORDER, b"v")])
+@pytest.mark.parametrize("place", [0, 2, 5])
+def test_of_many_records_those_that_cannot_be_used_are_doubtful_and_all_are_decoded_once(bad: Any, place: int) -> None:
+    decoded: list[int] = []
+
+    def key(order: Order) -> str:
+        decoded.append(order.amount)
+        return order.user_id
+
+    values = [record(b'{"user_id":"u","amount":%d}' % number) for number in range(5)]
+    found = Decoder(Order, key).doubtful([*values[:place], bad, bad, *values[place:]])
+    assert found == [place, place + 1]
+    assert [amount for amount in decoded if amount < 5] == [*range(5)]
+
+
+def test_of_many_good_records_none_is_doubtful_and_beside_one_that_says_what_it_is_all_are() -> None:
+    sure = [record(GOOD), typed(GOOD, b"application/json"), record(GOOD, headers=[("trace", b"1")])]
+    assert not clicks.doubtful(sure)
+    assert not clicks.doubtful([])
+    assert clicks.doubtful([*sure, record(None)]) == [0, 1, 2, 3]
+    assert clicks.doubtful([*sure, typed(GOOD, b"application/avro")]) == [0, 1, 2, 3]
