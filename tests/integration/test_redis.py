@@ -110,7 +110,7 @@ def test_what_redis_has_lost_is_read_from_the_changelog_while_the_worker_runs(
         server.client().flushall()
         topics.profiles(range(USERS, 2 * USERS), at=10)
         topics.clicks(range(1_000, 2_000), users=2 * USERS, at=20)
-        wait_until(lambda: topics.end("joined_data") >= 2_000, "all clicks join")
+        wait_until(lambda: topics.committed("user_clicks") == 2_000, "all clicks are read again, and committed")
         wait_until(lambda: server.client().hlen(f"{topics.id}:user_profiles:0:rows"), "the rows are in Redis again")
         assert "it lost rows, or another worker has written" in worker.log
     assert set(topics.joined()) == {f"c{number}" for number in range(2_000)}
