@@ -11,7 +11,7 @@ import enum
 import os
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
@@ -293,6 +293,10 @@ class Settings:
     def topic(self, name: str) -> str:
         """Return the full name of a topic."""
         return self.topic_prefix + name
+
+    def known_topic(self, name: str, topics: Collection[str]) -> str | None:
+        """Return which of these topics is meant: the app's own of this name, or else the one with this full name."""
+        return next((one for one in (self.topic(name), name) if one in topics), None)
 
     @property
     def isolation_level(self) -> str:

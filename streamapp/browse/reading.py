@@ -39,8 +39,7 @@ def partitions_of(settings: Settings, topic: str, wanted: Sequence[int] = ()) ->
         StreamappError: if there is no such topic or partition; names those that may be meant.
     """
     existing = Cluster(settings).listed([])
-    name = next((name for name in (topic, settings.topic(topic)) if name in existing), "")
-    if not name:
+    if (name := settings.known_topic(topic, existing)) is None:
         near = " or ".join(meant(topic, [name for name in existing if not name.startswith("__")]))
         hint = f"; did you mean {near}?" if near else ""
         raise BrowseError(f"there is no topic {topic} at {settings.broker}{hint}")

@@ -91,8 +91,7 @@ class Redriving:
         self._tell = tell
         self._cluster = Cluster(settings)
         self._counts: Mapping[str, int] = self._cluster.listed([])
-        names = (topic, settings.topic(topic))
-        if (found := next((name for name in names if name in self._counts), None)) is None:
+        if (found := settings.known_topic(topic, self._counts)) is None:
             raise RedriveError(
                 f"there is no topic {topic} at {settings.broker}, and so nothing that could be sent again"
             )

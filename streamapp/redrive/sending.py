@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any, Final, Self
 
@@ -29,7 +30,7 @@ ANSWER_S: Final = 30.0
 TIMEOUT_MS: Final = 20_000
 #: Errors by which the broker tells a producer that another one has its transactional id now.
 FENCED: Final = frozenset({"_FENCED", "PRODUCER_FENCED", "INVALID_PRODUCER_EPOCH"})
-#: Errors of a producer that something has ended, or of a transaction that was ended with it.
+#: Errors that only say that something has ended a producer, or of a transaction that was ended with it.
 ENDED: Final = frozenset({"_FATAL", "_STATE", "_PURGE_QUEUE", "_PURGE_INFLIGHT"})
 
 
@@ -65,7 +66,6 @@ class Sender:
             **TUNING,
             "transactional.id": f"{ledger.letters}-redrive",
             "transaction.timeout.ms": TIMEOUT_MS,
-            "error_cb": self._failed,
         }
         try:
             self._producer = confluent_kafka.Producer(librdkafka(settings, options))
@@ -77,8 +77,9 @@ class Sender:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._producer.purge()
-        self._producer.flush(0)
+        with contextlib.suppress(KafkaException):  # whose reason was told
+            self._producer.purge()
+            self._producer.flush(0)
 
     def send(self, records: Sequence[tuple[Outgoing, TP]], there: Sequence[Outgoing] = ()) -> None:
         """Send records to partitions, all or none; of those that are there already, only the ledger is told."""
@@ -144,14 +145,15 @@ class Sender:
         except KafkaException:
             return  # it was fenced, or the broker is away: who begins next aborts it
 
-    def _failed(self, error: KafkaError) -> None:
-        if error.fatal():
-            self._fatal = error
-
     def _cause(self, error: KafkaError) -> KafkaError:
-        """Return what is behind an error: librdkafka tells of what has ended a producer by its callback alone."""
-        if self._fatal is None and (error.fatal() or error.name() in ENDED):
-            self._producer.poll(0)
+        """Return what is behind an error: what has ended a producer is raised once, by whichever call comes next."""
+        if self._fatal is None and error.name() in ENDED:
+            try:
+                self._producer.poll(0)
+            except KafkaException as exc:
+                self._fatal = exc.args[0]
+        elif self._fatal is None and error.fatal():
+            self._fatal = error
         return self._fatal or error
 
     def _told(self, error: KafkaError) -> SendError:

@@ -156,8 +156,8 @@ def _asked(request: web.Request) -> Asked:
     if topic is not None:
         app = request.app[APP]
         known = app.partition_counts.keys() | app.topics_read()
-        topic = topic if topic in known else app.settings.topic(topic)
-        if topic not in known:
+        topic = app.settings.known_topic(topic, known)
+        if topic is None:
             raise NotFound("the group does not read this topic", topic=given["topic"])
     return Asked(
         topic=topic,

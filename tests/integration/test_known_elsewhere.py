@@ -87,7 +87,8 @@ def test_with_standbys_exactly_once_workers_killed_in_turn_double_nothing(kafka,
             topics.clicks(range(sent, sent := sent + 5_000), users=USERS)
             workers[turn] = stack.enter_context(Worker(tmp_path / f"{turn} after {sent}", **options))
         wait_until(lambda: topics.committed("user_clicks") == sent, "the clicks are read")
-        wait_until(lambda: topics.end("joined_data") >= sent, "and joined")
+        # A transaction ends in one partition after the other: offsets may be committed before the last results are.
+        wait_until(lambda: topics.joined().total() >= sent, "and joined")
     assert topics.joined() == once_each(sent)
 
 
@@ -120,7 +121,7 @@ def test_a_hundred_partitions_move_between_workers_without_a_click_lost(kafka, t
         topics.clicks(range(sent, sent := sent + 10_000), users=USERS)
         worker.terminate()
         wait_until(lambda: topics.committed("user_clicks") == sent, "the clicks are read")
-    assert topics.joined() == once_each(sent)
+    assert set(topics.joined()) == set(once_each(sent))
 
 
 def test_another_cluster_at_the_same_address_is_begun_anew(tmp_path: Path) -> None:

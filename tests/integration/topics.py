@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import itertools
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, Self, TypeVar, cast
 
 import aiokafka
@@ -131,6 +132,16 @@ class Topics:
     def _known(self, topic: str) -> dict[int, PartitionMetadata]:
         """Return the partitions of a topic, none if there is none; to be told of all topics takes ten times as long."""
         return dict(self._admin.list_topics(topic, timeout=30).topics[topic].partitions)
+
+    @contextlib.contextmanager
+    def made(self, *names: str) -> Iterator[None]:
+        """Make topics, for a time."""
+        self.create(*names)
+        try:
+            yield
+        finally:
+            for name in names:
+                self.delete(name)
 
     def delete(self, name: str, *, full_name: bool = False) -> None:
         """Delete a topic, and wait until it is gone."""

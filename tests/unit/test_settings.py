@@ -299,6 +299,14 @@ def test_clicks_may_be_in_a_format_beside_other_pipelines() -> None:
     assert settings(format="avro").format is FormatName.AVRO
 
 
+def test_a_topic_of_the_app_is_meant_rather_than_another_one_of_the_same_name() -> None:
+    ours = settings(topic_prefix="shop.")
+    assert ours.known_topic("orders", ["orders", "shop.orders"]) == "shop.orders"
+    assert ours.known_topic("shop.orders", ["orders", "shop.orders"]) == "shop.orders"
+    assert ours.known_topic("orders", ["orders"]) == "orders"
+    assert ours.known_topic("payments", ["orders"]) is None
+
+
 def test_topics_have_the_prefix() -> None:
     assert settings(topic_prefix="test-").topic(CLICKS) == "test-user_clicks"
 
