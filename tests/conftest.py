@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 from apicurio import Apicurio
+from kafka_aot import jvm_options
 from redis_server import RedisServer
 
 from streamapp.windows import chunks, pending
 
-# A broker of tests lives for minutes: without C2, the JVM's second compiler, it takes half the CPU.
-os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+os.environ.setdefault("JDK_JAVA_OPTIONS", jvm_options())
 
 # How long an example takes says nothing: a machine may be busy with something else.
 hypothesis.settings.register_profile(

@@ -18,6 +18,8 @@ LITTLE_DISK_BYTES: Final = 1 << 20
 LOGGED: Final = re.compile(r"^\d{4}-\d\d-\d\d \S+ (?P<level>[A-Z]+) (?P<text>.*?)(?: \([\w.$]+\))?$")
 THROWN: Final = re.compile(r"^(?:[\w$]+\.)+[\w$]+: (?P<text>.*)$")
 NOISE: Final = ("WARNING:", "Picked up ", "NOTE: Picked up ", "Formatting ", "Bootstrap metadata:", "\tat ")
+#: What the JVM itself logs, such as that a file of its options is of another JVM, and goes on.
+JVM_WARNED: Final = re.compile(r"^\[[\d.]+m?s\]\[(?:warning|info)\s*\]")
 
 
 class BrokerError(StreamappError):
@@ -45,11 +47,15 @@ def explain(output: str, status: int, *, log: Path, free: int) -> BrokerError:
         return PortInUseError(int(match[1]))
     if "No space left on device" in output or free < LITTLE_DISK_BYTES:
         return BrokerError(f"Kafka ended: the disk of {log.parent} is full")
-    lines = [line for line in output.splitlines() if line.strip() and not line.startswith(NOISE)]
+    lines = [line for line in output.splitlines() if line.strip() and not _is_noise(line)]
     how = f"killed by signal {status - 128}" if status > 128 else f"exit status {status}"
     # What stands before there is a log is the JVM's own: it did not start.
     jvm = lines[0].strip() if lines and not LOGGED.match(lines[0]) else ""
     return BrokerError(f"Kafka ended: {_first_error(lines) or jvm or how}; its log: {log}")
+
+
+def _is_noise(line: str) -> bool:
+    return line.startswith(NOISE) or JVM_WARNED.match(line) is not None
 
 
 def _first_error(lines: list[str]) -> str:

@@ -36,6 +36,7 @@ NO_EXCEPTION = """\
 """
 NO_JVM = """\
 NOTE: Picked up JDK_JAVA_OPTIONS: -Dz
+[0.087s][warning][aot,codecache,stubs] Saved blob's name 'LLIILLLL' is different from the expected name 'LLIILLL'
 Picked up JAVA_TOOL_OPTIONS: -Dx=y
 Invalid maximum heap size: -Xmx5xyz
 Error: Could not create the Java Virtual Machine.
