@@ -94,6 +94,8 @@ def read(bootstrap: str, topic: str, partitions: int, number: int) -> Iterator[t
 
 def percentiles(times: list[float]) -> dict[str, float]:
     """Return what the times (ms) are in the middle, and up to where most are."""
+    if not times:
+        raise SystemExit(f"nothing that counts came within {PATIENCE_S:g} s: the rate is too high for this machine")
     times = sorted(times)
     found = {name: times[min(len(times) - 1, int(share * len(times)))] for name, share in SHARES.items()}
     return {name: round(value, 2) for name, value in found.items()} | {"most": round(times[-1], 2)}

@@ -6,11 +6,13 @@ and goes out at the side again only where that could give a wrong result, or non
 
 from __future__ import annotations
 
-from typing import Final
+import operator
+from collections.abc import Sequence
+from typing import Any, Final
 
 import msgspec
 
-__all__ = ["AGENT", "HEADER", "JOIN", "Mark", "decoded_mark", "mark_of"]
+__all__ = ["AGENT", "HEADER", "JOIN", "Mark", "decoded_mark", "has_redriven", "mark_of"]
 
 #: The header that tells of what a record is a correction; the first one.
 HEADER: Final = "streamapp-redriven"
@@ -18,6 +20,8 @@ HEADER: Final = "streamapp-redriven"
 JOIN: Final = "streamapp-join"
 #: The header of a record that an agent failed on, which tells the agent's name.
 AGENT: Final = "streamapp-agent"
+
+_HEADERS: Final = operator.attrgetter("headers")
 
 
 class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -30,6 +34,10 @@ class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
     attempt: int
     #: The join that had put it out at the side, and is to take it in: others have it. Empty = all are to.
     join: str = ""
+    #: The agent that had failed on it, if that runs no join, and the topic in which it alone has it again: not in
+    #: those of results, which may get the headers of their record. Empty = all are to.
+    agent: str = ""
+    topic: str = ""
 
     def header(self) -> tuple[str, bytes]:
         """Return the header."""
@@ -37,13 +45,18 @@ class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def header_of_result(self) -> tuple[str, bytes]:
         """Return the header of a result that the record is a part of: whoever reads it is to take it in."""
-        return msgspec.structs.replace(self, join="").header()
+        return msgspec.structs.replace(self, join="", agent="", topic="").header()
 
 
 def mark_of(record: object) -> bytes | None:
     """Return the mark of a record, as it is; None = the record is as it came first."""
     headers = getattr(record, "headers", ())
     return headers[0][1] if headers and headers[0][0] == HEADER else None
+
+
+def has_redriven(records: Sequence[Any]) -> bool:
+    """Return whether any of these records of topics is a redriven one."""
+    return any(map(_HEADERS, records)) and any(one.headers[0][0] == HEADER for one in records if one.headers)
 
 
 def decoded_mark(mark: bytes | None) -> Mark | None:

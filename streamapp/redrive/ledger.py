@@ -100,7 +100,7 @@ class Ledger:
 
     def arrived(self, letters: Iterable[Letter]) -> list[Letter]:
         """Return those letters of which nobody knew, whose records are there for who reads what is not committed."""
-        wanted: dict[tuple[str, int, str], Letter] = {}
+        wanted: dict[tuple[str, int, str, str], Letter] = {}
         begins: dict[TP, int] = {}
         for letter in letters:
             if (row := self._open.get(self.key(letter))) is not None:
@@ -120,9 +120,9 @@ class Ledger:
         return list(found.values())
 
 
-def _told(mark: Mark) -> tuple[str, int, str]:
+def _told(mark: Mark) -> tuple[str, int, str, str]:
     """Return what the mark of a record says, whichever letter it is of."""
-    return mark.of, mark.attempt, mark.join
+    return mark.of, mark.attempt, mark.join, mark.agent
 
 
 _row: Final = msgspec.json.Decoder(Row).decode

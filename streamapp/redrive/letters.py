@@ -91,13 +91,15 @@ class Letter:
         """The mark that it gets if it is redriven."""
         before = self.mark
         of = str(self.source) if before is None else before.of
-        return Mark(str(self.place), of, 1 if before is None else before.attempt + 1, self.join)
+        attempt = 1 if before is None else before.attempt + 1
+        agent = "" if self.join else self.agent
+        return Mark(str(self.place), of, attempt, self.join, agent, self.source.topic if agent else "")
 
     @property
     def identity(self) -> str:
-        """What is the same of all letters that a join has written of a record; at least once, there may be several."""
+        """What is the same of all letters that a join or an agent has written of a record: at least once, several."""
         place = self.place if self.source.offset < 0 else self.source
-        return f"{place}/{self.written}/{self.join}"
+        return f"{place}/{self.written}/{self.by}"
 
     def is_of(self, record: Logged) -> bool:
         """Return whether it is of a record that is at its place now: the topic may have been made anew since."""

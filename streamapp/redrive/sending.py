@@ -146,14 +146,14 @@ class Sender:
             return  # it was fenced, or the broker is away: who begins next aborts it
 
     def _cause(self, error: KafkaError) -> KafkaError:
-        """Return what is behind an error: what has ended a producer is raised once, by whichever call comes next."""
+        """Return what is behind an error: of a producer that something has ended, an abort always says what it was."""
         if self._fatal is None and error.name() in ENDED:
             try:
-                self._producer.poll(0)
+                self._producer.abort_transaction(ANSWER_S)
             except KafkaException as exc:
-                self._fatal = exc.args[0]
-        elif self._fatal is None and error.fatal():
-            self._fatal = error
+                error = exc.args[0] if exc.args[0].fatal() else error
+        if error.fatal() and error.name() not in ENDED:
+            self._fatal = self._fatal or error
         return self._fatal or error
 
     def _told(self, error: KafkaError) -> SendError:

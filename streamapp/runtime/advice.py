@@ -18,7 +18,7 @@ _KEYED: Final = (
 )
 _ADVICE: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "not_json": "values are JSON objects where no other format is declared: declare what they are (format=, --format, "
+        "not_json": "values are JSON objects where no other format is declared: declare it (format=, --format, "
         "STREAMAPP_FORMAT), or have them produced as JSON",
         "missing_field": "is the field named otherwise here, or is it another topic's?",
         "null_key": _KEYED,

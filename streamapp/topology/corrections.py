@@ -7,7 +7,6 @@ part of its state, until the clock is past what they can give.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, Protocol, TypeVar
@@ -16,7 +15,7 @@ import msgspec
 
 from streamapp.functions.context import Emitted
 from streamapp.joins import Enriched, Joined, Output, Reason, Record, SideOutput, State, WindowedValue, ordering
-from streamapp.joins.corrections import HEADER, decoded_mark, mark_of
+from streamapp.joins.corrections import HEADER, decoded_mark, has_redriven, mark_of
 from streamapp.kafka.record import Envelope, Headers, Stamped
 from streamapp.runtime.batch import Batch, Merged
 from streamapp.windows.windowed import Windowed
@@ -26,7 +25,6 @@ __all__ = [
     "Corrected",
     "Corrections",
     "Joining",
-    "has_redriven",
     "joined_outputs",
     "marks_of",
     "meant_for",
@@ -40,7 +38,6 @@ B = TypeVar("B", bound=Batch)
 
 #: The part of the state with the marks.
 SECTION: Final = b"~redriven/"
-HEADERS: Final = operator.attrgetter("headers")
 #: The results of windows, which have no records any more.
 IN_WINDOWS: Final = frozenset({Windowed, WindowedValue})
 NO_MARKS: Final[Mapping[int, Headers]] = MappingProxyType({})
@@ -84,11 +81,6 @@ def unaddressed(headers: Sequence[tuple[str, bytes]]) -> Sequence[tuple[str, byt
     if not headers or headers[0][0] != HEADER or (mark := decoded_mark(headers[0][1])) is None:
         return headers
     return [mark.header_of_result(), *headers[1:]]
-
-
-def has_redriven(records: Sequence[Any]) -> bool:
-    """Return whether any of these records of topics is a redriven one."""
-    return any(map(HEADERS, records)) and any(one.headers[0][0] == HEADER for one in records if one.headers)
 
 
 class Titled(Protocol):

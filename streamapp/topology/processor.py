@@ -17,6 +17,7 @@ from faust.types import TP
 from streamapp.errors import StreamappError
 from streamapp.explain.evidence import EvidenceTopic, dead_letters
 from streamapp.joins import Explanation, Held, Join, Operator, Output, Record, Refused, State, Verdict
+from streamapp.joins.corrections import has_redriven
 from streamapp.joins.declared import StateMismatch, earlier
 from streamapp.joins.ledger import LEDGER
 from streamapp.joins.stream_table import StreamTableOperator
@@ -27,7 +28,7 @@ from streamapp.runtime.uncommitted import Uncommitted
 from streamapp.runtime.work import Work
 from streamapp.stores.errors import StateError
 from streamapp.topology.accounts import Account, Accounts
-from streamapp.topology.corrections import Joining, has_redriven, joined_outputs, meant_for, parts
+from streamapp.topology.corrections import Joining, joined_outputs, meant_for, parts
 from streamapp.topology.global_table import GlobalJoin
 from streamapp.topology.provenance import TAKEN, Provenance
 from streamapp.topology.task import RowStore, Task

@@ -18,6 +18,7 @@ from faust.types import TP, ChannelT, EventT
 from faust.types.agents import ActorRefT
 
 from streamapp.formats.registered import UnfetchedError
+from streamapp.joins.corrections import decoded_mark, has_redriven, mark_of
 from streamapp.kafka.refusals import RefusedError
 from streamapp.runtime.batch import Batch, BatchSchema, Merged
 from streamapp.runtime.changelog_limits import RowRefusedError
@@ -133,10 +134,23 @@ class Stream(faust.Stream[Batch]):
             batch, rejected = readable(cast(Batch, event.value))
             batches.append(batch)
             turn.work.rejected += rejected
-        turn.parts = [batch] if (batch := self._merged(batches)) else []
+        turn.parts = [batch] if (batch := self._meant(self._merged(batches))) else []
         for event in events:
             self.consumer.track_message(event.message)
         return turn
+
+    def _meant(self, batch: Batch) -> Batch:
+        """Return a batch without the redriven records that another agent of the app had failed on, but this one not."""
+        if not has_redriven(batch.records):
+            return batch
+        others = self.app.agents.keys() - {self.prefix}  # the name of the stream's own agent
+        marks = [decoded_mark(mark_of(record)) for record in batch.records]
+        mine = [
+            number
+            for number, mark in enumerate(marks)
+            if mark is None or mark.agent not in others or mark.topic != batch.source(number).topic
+        ]
+        return batch if len(mine) == len(batch) else batch.some(mine)
 
     def _ticks(self) -> list[Batch]:
         """Make a batch without records for each partition of which none waits, to do what is due by the wall clock."""

@@ -18,7 +18,7 @@ payments = app.topic("payments", batches=True)
 hop = app.hop(payments, "card")
 minutes = app.operators("minutes", WindowedAggregate(windows=tumbling(100), aggregates={"n": Count()}), payments)
 cards = app.operators("cards", Enrichment(features={"n": Feature(Count(), 100)}), hop.topic)
-counts, seen = app.sink("counts"), app.sink("seen")
+counts, seen, noted = app.sink("counts"), app.sink("seen"), app.sink("noted")
 orders, rates = app.topic("orders"), app.topic("rates")
 encode = msgspec.json.Encoder().encode
 
@@ -43,6 +43,13 @@ async def count(batches: StreamT[Batch]) -> None:
             raise ValueError("there is poison in it")
         counts.send(batch, [(stamp, encode(result.values)) for result, stamp in minutes.stamped(batch)])
         hop.send(batch, [(b"card", record, record.value or b"") for record in batch])
+
+
+@app.agent(payments)
+async def note(batches: StreamT[Batch]) -> None:
+    """Take note of all payments, also of those that `count` fails on."""
+    async for batch in batches:
+        noted.send(batch, [(record, record.value) for record in batch])
 
 
 @app.agent(hop.topic)

@@ -89,3 +89,23 @@ def test_what_the_agent_of_a_join_failed_on_is_for_that_join_and_picked_by_its_n
         assert json.loads(result.value())["left"] == {"name": "food"}
         wait_read(topics, worker, "orders")
         assert topics.end("lenient.joined") == 1
+
+
+def test_what_an_agent_failed_on_is_for_that_agent_alone_and_its_results_are_for_all(
+    topics: Topics, tmp_path: Path
+) -> None:
+    topics.create("payments", "orders", "rates")
+    with Worker(tmp_path, app="redriving_by_hand_app", **topics.settings) as worker:
+        worker.wait_ready()
+        topics.send("payments", "k", {"name": "poison"}, at=10)
+        topics.flush()
+        wait_until(lambda: topics.read("dead_letters"), "an agent has failed")
+        (before,) = wait_until(lambda: topics.read("noted"), "the other one has not")
+        assert report(topics, "--by", "count", "--set", 'name="food"', "--execute")["sent"] == 1
+        wait_read(topics, worker, "payments")
+        (seen,) = wait_until(lambda: topics.read("seen"), "the agent behind the hop has it")
+        assert mark(seen)["attempt"] == 1
+        topics.send("payments", "k", {"name": "last"}, at=20)
+        topics.flush()
+        _, after = wait_until(lambda: found if len(found := topics.read("noted")) > 1 else None, "more is noted")
+    assert [json.loads(one.value())["name"] for one in (before, after)] == ["poison", "last"]

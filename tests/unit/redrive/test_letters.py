@@ -57,6 +57,8 @@ def test_a_dead_letter_of_an_agent_that_failed_names_it_and_its_join() -> None:
     agent, join = ("streamapp-agent", b"shop.agents.count"), ("streamapp-join", b"join pairs")
     alone, joined = (letter_of(logged([*PLACE, ("error", b"bad"), *who, *own])) for who in ([agent], [join, agent]))
     assert (alone.by, alone.next_mark.join, alone.headers) == ("agent shop.agents.count", "", own)
+    assert (alone.next_mark.agent, alone.next_mark.topic) == ("shop.agents.count", "orders")
+    assert (joined.next_mark.agent, joined.next_mark.topic) == ("", "")
     assert (joined.by, joined.next_mark.join, joined.headers) == ("join pairs", "join pairs", own)
     assert Selection(by=["count"]).takes(alone)
     assert Selection(by=["other", "pairs"]).takes(joined)
@@ -173,6 +175,7 @@ def test_events_have_no_mark() -> None:
 def test_letters_of_one_record_and_join_are_one_and_those_of_another_join_are_not() -> None:
     assert letter().identity == letter(place=Place("dead_letters", 1, 5)).identity
     assert letter().identity != letter(join="join pairs").identity
+    assert letter(agent="shop.count").identity != letter(agent="shop.see").identity
     assert letter().identity != letter(source=Place("orders", 1, 43)).identity
     assert letter().identity != letter(written=2_000).identity  # the topic was made anew
     result = Place("joined", 1, -1)

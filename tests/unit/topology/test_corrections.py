@@ -22,14 +22,13 @@ from streamapp.joins import (
     StreamTableJoin,
     TableTableJoin,
 )
-from streamapp.joins.corrections import HEADER, Mark, decoded_mark
+from streamapp.joins.corrections import HEADER, Mark, decoded_mark, has_redriven
 from streamapp.kafka.record import Envelope
 from streamapp.runtime.batch import Batch, Merged
 from streamapp.topology.corrections import (
     SECTION,
     Corrected,
     Corrections,
-    has_redriven,
     joined_outputs,
     marks_of,
     meant_for,
