@@ -6,13 +6,11 @@ and goes out at the side again only where that could give a wrong result, or non
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-__all__ = ["AGENT", "HEADER", "JOIN", "Mark", "decoded_mark", "has_redriven", "mark_of"]
+__all__ = ["AGENT", "HEADER", "JOIN", "Mark", "decoded_mark", "mark_of"]
 
 #: The header that tells of what a record is a correction; the first one.
 HEADER: Final = "streamapp-redriven"
@@ -20,8 +18,6 @@ HEADER: Final = "streamapp-redriven"
 JOIN: Final = "streamapp-join"
 #: The header of a record that an agent failed on, which tells the agent's name.
 AGENT: Final = "streamapp-agent"
-
-_HEADERS: Final = operator.attrgetter("headers")
 
 
 class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -52,11 +48,6 @@ def mark_of(record: object) -> bytes | None:
     """Return the mark of a record, as it is; None = the record is as it came first."""
     headers = getattr(record, "headers", ())
     return headers[0][1] if headers and headers[0][0] == HEADER else None
-
-
-def has_redriven(records: Sequence[Any]) -> bool:
-    """Return whether any of these records of topics is a redriven one."""
-    return any(map(_HEADERS, records)) and any(one.headers[0][0] == HEADER for one in records if one.headers)
 
 
 def decoded_mark(mark: bytes | None) -> Mark | None:

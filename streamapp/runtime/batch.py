@@ -12,6 +12,7 @@ from typing import Final, Self, cast
 import faust
 from faust.types import TP, AppT, ConsumerMessage, Message
 
+from streamapp.joins.corrections import HEADER
 from streamapp.kafka.record import Record
 from streamapp.kafka.unreadable import Readable
 from streamapp.runtime.work import Work
@@ -60,6 +61,11 @@ class Batch:
         return any(map(HEADERS, self.records))
 
     @cached_property
+    def redriven(self) -> bool:
+        """Whether any record is a redriven one."""
+        return self.headed and any(one.headers[0][0] == HEADER for one in self.records if one.headers)
+
+    @cached_property
     def timestamps(self) -> list[int]:
         """The records' event times (ms)."""
         return [record.timestamp for record in self.records]
@@ -84,7 +90,7 @@ class Batch:
     def some(self, numbers: Sequence[int]) -> Self:
         """Return some of the records, by their places in the batch, with the same work."""
         other = copy.copy(self)
-        for column in ("keys", "values", "timestamps", "latest"):
+        for column in ("keys", "values", "headed", "redriven", "timestamps", "latest"):
             vars(other).pop(column, None)
         other.records = [self.records[number] for number in numbers]
         other.places = None if self.places is None else [self.places[number] for number in numbers]

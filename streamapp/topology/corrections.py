@@ -15,7 +15,7 @@ import msgspec
 
 from streamapp.functions.context import Emitted
 from streamapp.joins import Enriched, Joined, Output, Reason, Record, SideOutput, State, WindowedValue, ordering
-from streamapp.joins.corrections import HEADER, decoded_mark, has_redriven, mark_of
+from streamapp.joins.corrections import HEADER, decoded_mark, mark_of
 from streamapp.kafka.record import Envelope, Headers, Stamped
 from streamapp.runtime.batch import Batch, Merged
 from streamapp.windows.windowed import Windowed
@@ -107,7 +107,7 @@ def meant_for(batch: B, joins: Iterable[Titled], title: str = "") -> B:
         joins: those of the app. A record for none of them is for all: the join may have had another name before.
         title: of the join that gets the batch; empty = it is an agent that is none.
     """
-    if not has_redriven(batch.records):
+    if not batch.redriven:
         return batch
     others = {join.title for join in joins} - {title}
     marks = [decoded_mark(mark_of(record)) for record in batch.records]

@@ -17,7 +17,6 @@ from faust.types import TP
 from streamapp.errors import StreamappError
 from streamapp.explain.evidence import EvidenceTopic, dead_letters
 from streamapp.joins import Explanation, Held, Join, Operator, Output, Record, Refused, State, Verdict
-from streamapp.joins.corrections import has_redriven
 from streamapp.joins.declared import StateMismatch, earlier
 from streamapp.joins.ledger import LEDGER
 from streamapp.joins.stream_table import StreamTableOperator
@@ -276,7 +275,7 @@ class JoinProcessor(Generic[R]):
         task.begin(batch.work)
         came = len(batch)
         batch, redone = task.redone.divided(batch)
-        redriven = has_redriven(batch.records)
+        redriven = batch.redriven
         if redriven:
             batch = meant_for(batch, cast(Joining, self.app).joins, self.title)
         where = f"{self.title}, partition {batch.partition}"

@@ -18,7 +18,7 @@ from faust.types import TP, ChannelT, EventT
 from faust.types.agents import ActorRefT
 
 from streamapp.formats.registered import UnfetchedError
-from streamapp.joins.corrections import decoded_mark, has_redriven, mark_of
+from streamapp.joins.corrections import decoded_mark, mark_of
 from streamapp.kafka.refusals import RefusedError
 from streamapp.runtime.batch import Batch, BatchSchema, Merged
 from streamapp.runtime.changelog_limits import RowRefusedError
@@ -141,7 +141,7 @@ class Stream(faust.Stream[Batch]):
 
     def _meant(self, batch: Batch) -> Batch:
         """Return a batch without the redriven records that another agent of the app had failed on, but this one not."""
-        if not has_redriven(batch.records):
+        if not batch.redriven:
             return batch
         others = self.app.agents.keys() - {self.prefix}  # the name of the stream's own agent
         marks = [decoded_mark(mark_of(record)) for record in batch.records]

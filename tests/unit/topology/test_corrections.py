@@ -22,7 +22,7 @@ from streamapp.joins import (
     StreamTableJoin,
     TableTableJoin,
 )
-from streamapp.joins.corrections import HEADER, Mark, decoded_mark, has_redriven
+from streamapp.joins.corrections import HEADER, Mark, decoded_mark
 from streamapp.kafka.record import Envelope
 from streamapp.runtime.batch import Batch, Merged
 from streamapp.topology.corrections import (
@@ -166,7 +166,7 @@ def test_each_redriven_record_of_a_batch_is_by_itself(redriven: list[bool]) -> N
     assert [record for part, _ in divided for record in part] == records
     assert all(len(part) == 1 for part, again in divided if again)
     assert [again for part, again in divided for _ in part] == redriven
-    assert has_redriven(records) == any(redriven)
+    assert batch.redriven is any(redriven)
 
 
 def test_a_state_without_redriven_records_has_no_marks() -> None:
