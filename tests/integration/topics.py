@@ -50,7 +50,9 @@ NOT_YET = {
     KafkaError.NOT_COORDINATOR,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError.INVALID_REPLICATION_FACTOR,  # a broker is fenced if its machine stood still for 3 s
+    # A broker is fenced if its machine stood still for 3 s, and tells of no controller then.
+    KafkaError.INVALID_REPLICATION_FACTOR,
+    KafkaError._TIMED_OUT,
 }
 
 
@@ -123,8 +125,15 @@ class Topics:
         wait_until(lambda: self._has_leaders(made), f"the broker tells of {', '.join(made)}")
 
     def _create(self, topic: NewTopic) -> None:
-        for made in self._admin.create_topics([topic]).values():
-            made.result(90)
+        # By a client of its own: one that met a broker without a controller never looks for another
+        # (https://github.com/confluentinc/librdkafka/issues/5301), so the next try has to be made by the next client.
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        for made in admin.create_topics([topic], request_timeout=5).values():
+            try:
+                made.result(DEADLINE)
+            except KafkaException as exc:
+                if exc.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # made by a try that was not answered
+                    raise
 
     def _has_leaders(self, topics: list[str]) -> bool:
         return all((found := self._known(topic)) and all(one.leader >= 0 for one in found.values()) for topic in topics)
