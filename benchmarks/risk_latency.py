@@ -130,6 +130,7 @@ def measure(bootstrap: str, directory: Path, options: argparse.Namespace) -> dic
         "PARTITIONS": str(options.partitions),
         "PROCESSING_GUARANTEE": options.guarantee,
         "STORE": options.store,
+        "RISK_STEPS": options.steps,
         **({"RISK_MODEL": str(options.model)} if options.model else {}),
     }
     common = {f"STREAMAPP_{name}": value for name, value in settings.items()}
@@ -199,7 +200,7 @@ def _latencies(
     bootstrap: str, topic: str, options: argparse.Namespace, number: int, pids: Sequence[int]
 ) -> dict[str, object]:
     times: list[float] = []
-    unscored, came, since, cpu = 0, 0, 0.0, 0.0
+    unscored, came, since, now, cpu = 0, 0, 0.0, 0.0, 0.0
     for appended, now, value in read(bootstrap, topic, options.partitions, number):
         came += 1
         since = since or now
@@ -262,6 +263,7 @@ async def run(
 if __name__ == "__main__":
     parser = arguments(__doc__)
     parser.add_argument("--workers", type=int, default=1, help="that share the partitions")
+    parser.add_argument("--steps", default="two", help="or one, for one partition: STREAMAPP_RISK_STEPS")
     parser.add_argument("--model", type=Path, help="an ONNX file (default: the one in the package)")
     parser.add_argument(
         "--topic", default="transaction_scores", help="that is read; transactions: without a worker between"

@@ -51,6 +51,10 @@ class DeclaredTopics:
     alike: dict[str, str] = dataclasses.field(default_factory=dict)
     #: Of these, those whose records say of which record they are a copy (`streamapp.runtime.copies`).
     copied: set[str] = dataclasses.field(default_factory=set)
+    #: Topics that may have one partition only, and why.
+    single: dict[str, str] = dataclasses.field(default_factory=dict)
+    #: Topics between agents that nobody writes and reads any more, and with which setting both did.
+    left: dict[str, str] = dataclasses.field(default_factory=dict)
     #: Topics that results are sent to.
     sinks: dict[str, Output] = dataclasses.field(default_factory=dict)
     #: Topics between the agents of this app.

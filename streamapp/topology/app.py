@@ -10,7 +10,7 @@ from streamapp.topology.base import JoiningApp
 from streamapp.topology.declaration import Declaration, SinkLike
 from streamapp.topology.decoding import decoder
 from streamapp.topology.foreign_key import ForeignKeyDeclaration
-from streamapp.topology.hop import Hop
+from streamapp.topology.hop import Hop, name_of
 from streamapp.topology.operators import Operators, OperatorsDeclaration
 from streamapp.topology.processor import JoinError
 from streamapp.topology.roots import Results
@@ -86,6 +86,20 @@ class App(JoiningApp):
             JoinError: if the topic is written once more by that already.
         """
         return Hop(self, topic.name, by)
+
+    def no_hop(self, topic: Topic, by: str, instead: str) -> None:
+        """Declare that what a hop was for is done without one; records that are left in its topic stop the start.
+
+        Args:
+            topic: whose batches the first agent got.
+            by: as of the `hop`.
+            instead: with which setting there is the hop.
+        """
+        self.declared.left[name_of(self.settings.id, topic.name, by)] = instead
+
+    def single(self, topic: Topic, why: str) -> None:
+        """Declare that a topic may have one partition only, as it gets if it is made; why, as a worker says it else."""
+        self.declared.single[topic.name] = why
 
     def results(self, of: Declaration[R], **sides: SinkLike) -> Topic:
         """Return the results of a join or of windows as a stream, which can be joined and windowed again.

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import operator
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from streamapp.formats.content import are_of_another, headers_of_result
 from streamapp.joins import Record
-from streamapp.kafka.record import Envelope, Result
+from streamapp.kafka.record import Envelope, Headers, Result
 from streamapp.kafka.record import Record as Sent
 from streamapp.runtime.batch import Batch, BatchSchema
 from streamapp.runtime.copies import mark, without_mark
@@ -25,7 +25,18 @@ from streamapp.topology.repartition import NO_PART
 if TYPE_CHECKING:
     from streamapp.topology.topic import Topic
 
-__all__ = ["Hop"]
+__all__ = ["Hop", "handed_on", "name_of"]
+
+
+def name_of(app_id: str, source: str, by: str) -> str:
+    """Return the name of the internal topic that has what is made of a topic, by other keys."""
+    return f"{app_id}-{source}-by-{re.sub(NO_PART, '_', by)}-repartition"
+
+
+def handed_on(headers: Sequence[tuple[str, bytes]]) -> Headers:
+    """Return the headers with which what is made of a record goes to another agent, or out."""
+    own = list(unaddressed(without_mark(headers)))  # what reads it is another one
+    return headers_of_result(own) if are_of_another(own) else own
 
 
 @dataclasses.dataclass(eq=False)
@@ -39,7 +50,7 @@ class Hop:
 
     def __post_init__(self) -> None:
         app, declared = self.app, self.app.declared
-        name = f"{app.settings.id}-{self.source}-by-{re.sub(NO_PART, '_', self.by)}-repartition"
+        name = name_of(app.settings.id, self.source, self.by)
         if name in declared.internal:
             raise JoinError(f"{self.source} is written once more by {self.by} already: give the hop another name")
         self._output = declared.internal[name] = Output(app, name)
@@ -67,9 +78,7 @@ class Hop:
             number = places[id(record)]
             tp, headers = batch.source(number), list[tuple[str, bytes]]()
             if came := cast(Sent, record).headers:
-                headers += unaddressed(without_mark(came))  # what reads the hop is another one
-                if are_of_another(headers):
-                    headers = headers_of_result(headers)
+                headers += handed_on(came)
             if self._copied:
                 headers.append(mark(tp.partition, record.offset, topic_id))
             results.append((number, (Envelope(key, record.timestamp, headers, record, tp), value)))

@@ -9,7 +9,7 @@ from streamapp.windows.aggregate import Aggregate, Place
 from streamapp.windows.count import Count
 from streamapp.windows.counted import CountWindows, each, last
 from streamapp.windows.emission import Emission
-from streamapp.windows.enrichment import Enrichment, Feature, Featured
+from streamapp.windows.enrichment import Enrichment, Feature, Featured, FurtherKey
 from streamapp.windows.extremes import Max, Min
 from streamapp.windows.fields import Fields
 from streamapp.windows.frequencies import ApproxTopK, Distinct, TopK
@@ -38,6 +38,7 @@ __all__ = [
     "Featured",
     "Fields",
     "First",
+    "FurtherKey",
     "Last",
     "LookBack",
     "Max",

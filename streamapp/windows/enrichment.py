@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, Self
 
@@ -23,7 +23,7 @@ from streamapp.joins.held import Holding
 from streamapp.joins.horizon import Horizon
 from streamapp.joins.ledger import Accounting, Refused
 from streamapp.joins.output import Output, Reason
-from streamapp.joins.records import Batch, Record
+from streamapp.joins.records import Batch, Event, Record
 from streamapp.joins.state import State
 from streamapp.windows.aggregate import Aggregate, Held, Value
 from streamapp.windows.chunks import Chunk, chunks, together
@@ -32,7 +32,7 @@ from streamapp.windows.fields import CheckedFields, Fields, JsonFields, fields_f
 from streamapp.windows.histories import Histories
 from streamapp.windows.look_back_plan import Plan
 
-__all__ = ["Enrichment", "EnrichmentOperator", "Feature", "Featured"]
+__all__ = ["Enrichment", "EnrichmentOperator", "Feature", "Featured", "FurtherKey"]
 
 #: The records of a key that are told, at most.
 RECORDS_TOLD: Final = 1_000
@@ -71,6 +71,21 @@ class Feature:
             raise ValueError(f"a feature looks back by more than 0, and not by {self.size} ms")
 
 
+@dataclasses.dataclass(frozen=True)
+class FurtherKey:
+    """Features of records by another key than their own.
+
+    Args:
+        name: of the key; the state of its features is kept under it.
+        keys: returns the key of each of many records.
+        features: by their names, likewise.
+    """
+
+    name: str
+    keys: Callable[[Sequence[Record]], Sequence[bytes]]
+    features: Mapping[str, Feature]
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Enrichment(Described):
     """Gives each record of a stream, which is source 0, features of its key.
@@ -80,6 +95,8 @@ class Enrichment(Described):
         grace: how far (ms) a record may be behind the clock.
         fields: returns for a record the values that the features' aggregates take, in their order; None = those of the
             fields of the JSON object that its value is (`JsonFields`).
+        further: features by other keys, whose values come behind the others. What they count is the records of a
+            partition: so they are for a stream that has one only.
 
     Raises:
         ValueError: for a negative grace, no features, or some whose aggregates are not for one field together.
@@ -88,6 +105,7 @@ class Enrichment(Described):
     features: Mapping[str, Feature]
     grace: int = 0
     fields: Fields | None = None
+    further: Sequence[FurtherKey] = ()
 
     def __post_init__(self) -> None:
         if self.grace < 0:
@@ -108,7 +126,7 @@ class Enrichment(Described):
 
     def start(self, state: State) -> EnrichmentOperator:
         """Begin, or go on, with what the state holds."""
-        return EnrichmentOperator(self, state)
+        return FurtherKeysOperator(self, state) if self.further else EnrichmentOperator(self, state)
 
     def declared(self) -> Declared:
         """Return what is kept with the state of what is declared."""
@@ -163,7 +181,7 @@ class EnrichmentOperator(Accounting[Featured]):
         for some in chunks(batch):
             chunk = together(some, self._values, self.clock, partial(self._in_time, now))
             now = self._one_by_one(some, now) if chunk is None else self._together(chunk, now)
-        return self.advance(now)
+        return self._close(now)
 
     def _in_time(self, now: int, earliest: int, latest: int) -> bool:
         """Return whether none of the records between two times (ms) is late."""
@@ -218,7 +236,11 @@ class EnrichmentOperator(Accounting[Featured]):
 
     def advance(self, to: int) -> Output[Featured]:
         """Move the clock on to an event time (ms), as a record would that is of no key."""
-        self.clock.advance(to)
+        return self._close(to)
+
+    def _close(self, now: int) -> Output[Featured]:
+        """End a batch, after which the clock shows `now` (ms) at least."""
+        self.clock.advance(now)
         self._histories.save(self.clock.time)
         return self._ledger.close()
 
@@ -246,3 +268,51 @@ class EnrichmentOperator(Accounting[Featured]):
             untold=Verdict.MATCHED,
             reasons=frozenset({Reason.REFUSED} if in_time else {Reason.PARTLY_LATE, Reason.REFUSED}),
         )
+
+
+class FurtherKeysOperator(EnrichmentOperator):
+    """An enrichment with features by further keys; accounts and explanations are those of the records by their own key.
+
+    Each further key has an enrichment of its own, on the same clock, in a section of the state. So without further keys
+    the state can go on, and with them again.
+    """
+
+    def __init__(self, join: Enrichment, state: State) -> None:
+        super().__init__(join, state)
+        self._further = [
+            (further, self._by(further).start(state.section(b"by %s/" % further.name.encode())))
+            for further in join.further
+        ]
+
+    def _by(self, further: FurtherKey) -> Enrichment:
+        return Enrichment(features=further.features, grace=self.join.grace)
+
+    def process(self, batch: Batch) -> Output[Featured]:
+        """Tell of each record its features by all keys."""
+        output = super().process(batch)
+        if not output.results:
+            return output
+        records = [one.record for one in output.results]
+        values = [one.values for one in output.results]
+        for further, operator in self._further:
+            again = [
+                Event(key, record.value, record.timestamp, record.offset)
+                for key, record in zip(further.keys(records), records, strict=True)
+            ]
+            # What is late counts here for no other, either.
+            in_time = [(0, event) for event, one in zip(again, output.results, strict=True) if not one.late_by]
+            told = {id(one.record): one.values for one in operator.process(in_time).results}
+            # One that only these features refuse comes out without them.
+            nothing = (None,) * len(further.features)
+            values = [(*before, *told.get(id(event), nothing)) for before, event in zip(values, again, strict=True)]
+        results = [
+            Featured(one.key, one.record, all_, one.timestamp, one.late_by)
+            for one, all_ in zip(output.results, values, strict=True)
+        ]
+        return Output(results, output.side_outputs)
+
+    def advance(self, to: int) -> Output[Featured]:
+        """Move the clocks on to an event time (ms), as a record would that is of no key."""
+        for _, operator in self._further:
+            operator.advance(to)
+        return super().advance(to)

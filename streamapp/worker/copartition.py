@@ -40,6 +40,8 @@ def _partitions(start: Start, topics: tuple[str, ...]) -> int | None:
 
     None = as many as those of them have that are there.
     """
+    if not start.app.declared.single.keys().isdisjoint(topics):
+        return 1
     alike = {topic: (first,) for topic, first in start.app.declared.alike.items()}
     hops = {**start.app.declared.hops, **alike}
     if start.existing.keys() & set(topics):

@@ -16,6 +16,7 @@ from streamapp.worker.copartition import check_placement, check_rows, make_chang
 from streamapp.worker.event_times import check_event_times
 from streamapp.worker.host import check_data, check_store, check_views
 from streamapp.worker.inputs import check_inputs, check_sent_back, check_ways
+from streamapp.worker.one_partition import check_left, check_single
 from streamapp.worker.registry import check_registry
 from streamapp.worker.start import Check, Start
 from streamapp.worker.static_member import check_alone
@@ -47,6 +48,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_ways,
     check_inputs,
     make_inputs,
+    check_single,
+    check_left,
     check_placement,
     check_rows,
     make_changelogs,

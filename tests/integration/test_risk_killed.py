@@ -18,19 +18,25 @@ EXACTLY_ONCE, AT_LEAST_ONCE = "exactly_once", "at_least_once"
 PORT = free_port()
 
 
+@pytest.fixture(params=["two", "one"])
+def steps(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def topics(kafka) -> Topics:
-    topics = Topics(kafka.bootstrap, "risk-killed", partitions=4)
+def topics(kafka, steps: str) -> Topics:
+    topics = Topics(kafka.bootstrap, "risk-killed", partitions=1 if steps == "one" else 4)
     topics.now -= 2 * HOUR
     topics.create("transactions", "accounts")
     profiles(topics, 12)
     return topics
 
 
-def settings(topics: Topics, directory: Path, guarantee: str) -> dict[str, Any]:
+@pytest.fixture
+def settings(topics: Topics, tmp_path: Path, guarantee: str, steps: str) -> dict[str, Any]:
     """Return the settings of a worker; what a model takes too long for would have no score, and no other features."""
-    model = write_model(directory / "model.onnx", "test")
-    about = {"pipelines": "risk", "risk_grace": 3_600, "risk_model": model, "session_timeout": 6}
+    model = write_model(tmp_path / "model.onnx", "test")
+    about = {"pipelines": "risk", "risk_steps": steps, "risk_grace": 3_600, "risk_model": model, "session_timeout": 6}
     return {**about, "processing_guarantee": guarantee, **topics.settings}
 
 
@@ -41,15 +47,17 @@ def wait_some_scored(topics: Topics, before: int) -> None:
 
 
 @pytest.mark.parametrize("guarantee", [AT_LEAST_ONCE, EXACTLY_ONCE])
-def test_after_kills_each_transaction_counts_once(topics: Topics, tmp_path: Path, guarantee: str) -> None:
+def test_after_kills_each_transaction_counts_once(
+    topics: Topics, tmp_path: Path, settings: dict[str, Any], guarantee: str
+) -> None:
     for part in range(3):
         produce(topics, 500, start=500 * part)
         before = topics.end("transaction_scores", isolation="read_uncommitted")
-        with Worker(tmp_path, web_port=PORT, **settings(topics, tmp_path, guarantee)) as worker:
+        with Worker(tmp_path, web_port=PORT, **settings) as worker:
             wait_some_scored(topics, before)
             worker.kill()
     produce(topics, 500, start=1_500)
-    with Worker(tmp_path, web_port=PORT, **settings(topics, tmp_path, guarantee)) as worker:
+    with Worker(tmp_path, web_port=PORT, **settings) as worker:
         wait_scored(topics, 2_000)
         assert worker.terminate() == 0
     check(topics, once=guarantee == EXACTLY_ONCE, grace=HOUR)
@@ -65,16 +73,21 @@ def test_after_kills_each_transaction_counts_once(topics: Topics, tmp_path: Path
     ],
 )
 def test_killed_amid_a_commit_each_transaction_counts_once(
-    topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, guarantee: str
+    topics: Topics,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, Any],
+    step: str,
+    guarantee: str,
 ) -> None:
     monkeypatch.setenv("DIES_AT", step)
     for part in range(2):
         produce(topics, 300, start=300 * part)
-        with Worker(tmp_path, app="risk_app", web_port=PORT, **settings(topics, tmp_path, guarantee)) as worker:
+        with Worker(tmp_path, app="risk_app", web_port=PORT, **settings) as worker:
             wait_until(lambda worker=worker: worker.exit_code is not None, "it has died")
     monkeypatch.delenv("DIES_AT")
     produce(topics, 300, start=600)
-    with Worker(tmp_path, app="risk_app", web_port=PORT, **settings(topics, tmp_path, guarantee)) as worker:
+    with Worker(tmp_path, app="risk_app", web_port=PORT, **settings) as worker:
         wait_scored(topics, 900)
         assert worker.terminate() == 0
     check(topics, once=guarantee == EXACTLY_ONCE, grace=HOUR)
@@ -82,12 +95,12 @@ def test_killed_amid_a_commit_each_transaction_counts_once(
 
 @pytest.mark.parametrize("guarantee", [AT_LEAST_ONCE, EXACTLY_ONCE])
 def test_a_second_worker_that_comes_and_is_killed_changes_no_feature(
-    topics: Topics, tmp_path: Path, guarantee: str
+    topics: Topics, tmp_path: Path, settings: dict[str, Any], guarantee: str
 ) -> None:
     produce(topics, 500)
-    with Worker(tmp_path / "one", **settings(topics, tmp_path, guarantee)) as one:
+    with Worker(tmp_path / "one", **settings) as one:
         wait_some_scored(topics, 0)
-        with Worker(tmp_path / "two", **settings(topics, tmp_path, guarantee)) as two:
+        with Worker(tmp_path / "two", **settings) as two:
             two.wait_running()
             produce(topics, 500, start=500)
             wait_some_scored(topics, 500)

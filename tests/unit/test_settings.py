@@ -46,6 +46,7 @@ BAD_VALUES = {
     "risk_review": ["", "1.1", "-0.1", "nan"],
     "risk_decline": ["2", "90%"],
     "risk_grace": ["-1", "10s"],
+    "risk_steps": ["", "1", "three"],
     "sensors_engine": ["", "cuda", "Numba"],
     "sensors_deviation": ["-1", "", "nan", "inf"],
     "sensors_outlier": ["-0.1", "8 sigma"],

@@ -11,13 +11,13 @@ from streamapp.joins import Record, Row
 from streamapp.kafka.record import Envelope, Result
 from streamapp.kafka.record import Record as Received
 from streamapp.pipelines.risk.features import at_account, at_ip
-from streamapp.pipelines.risk.models import AccountProfile, ByIp, Candidate, Decision, Score, Transaction
-from streamapp.pipelines.risk.values import transactions
+from streamapp.pipelines.risk.models import AccountProfile, ByIp, Candidate, Decision, Score
+from streamapp.pipelines.risk.values import used
 from streamapp.runtime.batch import Batch
-from streamapp.runtime.copies import without_mark
+from streamapp.topology.hop import handed_on
 from streamapp.windows import Featured
 
-__all__ = ["arrived", "on_to_ip", "records"]
+__all__ = ["arrived", "at_once", "on_to_ip", "records"]
 
 _profile: Final = msgspec.json.Decoder(AccountProfile).decode
 _sent: Final = msgspec.json.Decoder(ByIp).decode
@@ -28,18 +28,20 @@ def on_to_ip(
     featured: Sequence[Featured], profiles: Sequence[Row | None], partition: int
 ) -> Iterator[tuple[bytes, Record, bytes]]:
     """Yield for transactions of a partition their IP, themselves, and what their accounts tell of them."""
-    paid = _transactions([cast(Received, one.record) for one in featured])
+    for one, sent in zip(featured, _at_account(featured, profiles, partition), strict=True):
+        yield sent.transaction.ip.encode(), one.record, _encode(sent)
+
+
+def at_once(featured: Sequence[Featured], profiles: Sequence[Row | None], partition: int) -> list[Candidate]:
+    """Return transactions of a partition with all features, which one enrichment told."""
+    return [at_ip(one, sent) for one, sent in zip(featured, _at_account(featured, profiles, partition), strict=True)]
+
+
+def _at_account(featured: Sequence[Featured], profiles: Sequence[Row | None], partition: int) -> Iterator[ByIp]:
+    paid = used([one.record for one in featured])
     for one, transaction, row in zip(featured, paid, profiles, strict=True):
         profile = None if row is None else _profile(row.value)
-        sent = at_account(one, transaction, profile, (partition, one.record.offset))
-        yield transaction.ip.encode(), one.record, _encode(sent)
-
-
-def _transactions(records: Sequence[Received]) -> list[Transaction]:
-    """Decode transactions that can be used."""
-    if (together := transactions.together(records)) is not None:
-        return together
-    return [cast(Transaction, transactions.decode(record)) for record in records]
+        yield at_account(one, transaction, profile, (partition, one.record.offset))
 
 
 def arrived(featured: Sequence[Featured]) -> list[Candidate]:
@@ -54,9 +56,8 @@ def records(batch: Batch, featured: Sequence[Featured], scores: Sequence[Score])
     alerts: list[Result] = []
     for one, score in zip(featured, scores, strict=True):
         record = cast(Received, one.record)
-        envelope = Envelope(
-            score.account.encode(), record.timestamp, list(without_mark(record.headers)), record, places[id(record)]
-        )
+        headers = handed_on(record.headers) if record.headers else []
+        envelope = Envelope(score.account.encode(), record.timestamp, headers, record, places[id(record)])
         told.append((envelope, _encode(score)))
         if score.decision is not Decision.ACCEPT:
             alerts.append(told[-1])

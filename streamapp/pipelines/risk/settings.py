@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 from pathlib import Path
 from typing import Final
 
 from streamapp import setting_parsers as values
 from streamapp.settings import PREFIX, Settings, SettingsError, setting
 
-__all__ = ["ACCOUNTS", "ALERTS", "SCORES", "TRANSACTIONS", "RiskSettings"]
+__all__ = ["ACCOUNTS", "ALERTS", "SCORES", "TRANSACTIONS", "RiskSettings", "Steps"]
 
 #: Names of the topics, before the prefix.
 TRANSACTIONS: Final = "transactions"
@@ -18,6 +19,15 @@ SCORES: Final = "transaction_scores"
 ALERTS: Final = "risk_alerts"
 
 _threshold = values.within(float, 0.0, 1.0, "a number from 0 to 1")
+
+
+class Steps(enum.StrEnum):
+    """In how many steps a transaction gets its features."""
+
+    #: Both at once: all transactions are in one partition.
+    ONE = "one"
+    #: Where its account is, and then where its IP is.
+    TWO = "two"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,6 +45,11 @@ class RiskSettings(Settings):
         None, _threshold, "score from which a transaction is reviewed (default: by the model)"
     )
     risk_decline: float | None = setting(None, _threshold, "score from which one is declined (default: by the model)")
+    risk_steps: Steps = setting(
+        Steps.TWO,
+        values.one_of(Steps),
+        "two: features of accounts, then of IPs, with a topic between; one: both at once, for one partition",
+    )
     risk_grace: float = setting(
         10.0, values.seconds(0), "seconds that a transaction may be behind others by event time, and have features"
     )

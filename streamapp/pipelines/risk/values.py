@@ -12,7 +12,7 @@ from streamapp.kafka.record import Record as Received
 from streamapp.pipelines.risk.models import AccountProfile, Transaction
 from streamapp.runtime.decoding import Decoder
 
-__all__ = ["doubtful", "profiles", "transactions", "usable"]
+__all__ = ["doubtful", "ips", "profiles", "transactions", "usable", "used"]
 
 transactions: Final = Decoder(Transaction, attrgetter("account"), field="account")
 profiles: Final = Decoder(AccountProfile, attrgetter("account"), tombstones=True, field="account")
@@ -29,3 +29,16 @@ def usable(record: Record) -> None:
 def doubtful(records: Sequence[Record]) -> Collection[int]:
     """Return the numbers of the records that may not be transactions of the accounts that their keys name."""
     return transactions.doubtful(cast("Sequence[Received]", records))
+
+
+def used(records: Sequence[Record]) -> Sequence[Transaction]:
+    """Return the transactions of records that can be used."""
+    received = cast("Sequence[Received]", records)
+    if (together := transactions.together(received)) is not None:
+        return together
+    return [cast(Transaction, transactions.decode(record)) for record in received]
+
+
+def ips(records: Sequence[Record]) -> list[bytes]:
+    """Return the IPs of transactions that can be used."""
+    return [transaction.ip.encode() for transaction in used(records)]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from streamapp.joins import Driver, Event, MemoryStore, State, Verdict
+from streamapp.joins import Driver, Event, MemoryStore, Record, State, Verdict
 from streamapp.joins.declared import earlier
-from streamapp.windows import Count, Distinct, Enrichment, Feature, Max, Sum
+from streamapp.windows import Count, Distinct, Enrichment, Feature, FurtherKey, Max, Sum
 from streamapp.windows.aggregate import Aggregate
 
 SPENT = Enrichment(
@@ -140,3 +143,86 @@ def modelled(records: list[Event], sizes: dict[str, int]) -> tuple[int, int, int
         for name, size in sizes.items()
     }
     return len(amounts["n"]), sum(amounts["spent"]), len(set(amounts["amounts"]))
+
+
+PLACES = {"places": Feature(Distinct("place"), 100), "there": Feature(Sum("amount"), 100)}
+
+
+def by_place(records: Sequence[Record]) -> list[bytes]:
+    return [json.loads(record.value or b"")["place"].encode() for record in records]
+
+
+def of_people(*, places: bool, grace: int = 50) -> Enrichment:
+    further = (FurtherKey("place", by_place, PLACES),) if places else ()
+    return Enrichment(features={"n": Feature(Count(), 60)}, grace=grace, further=further)
+
+
+def bought(key: str, place: str, timestamp: int, amount: float = 1) -> Event:
+    return Event(key.encode(), json.dumps({"place": place, "amount": amount}).encode(), timestamp)
+
+
+def test_features_by_a_further_key_come_behind_those_by_the_own_one() -> None:
+    driver = Driver(of_people(places=True))
+    batch = [bought("ann", "x", 1_000), bought("bob", "x", 1_010, 4), bought("ann", "y", 1_020)]
+    results = driver.process((0, event) for event in batch).results
+    assert [(one.key, one.record, one.values) for one in results] == [
+        (b"ann", batch[0], (1, 1, 1)),
+        (b"bob", batch[1], (1, 1, 5)),
+        (b"ann", batch[2], (2, 1, 1)),
+    ]
+    balance = driver.operator.balance
+    assert (balance.received, balance.matched) == (3, 3)  # once, however many keys there are
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.tuples(st.sampled_from("ab"), st.sampled_from("xyz"), st.integers(0, 300)), min_size=1, max_size=30
+        ),
+        max_size=6,
+    ),
+    st.lists(st.booleans(), min_size=6, max_size=6),
+)
+def test_features_by_a_further_key_are_those_of_an_enrichment_of_its_own(
+    batches: list[list[tuple[str, str, int]]], restarts: list[bool]
+) -> None:
+    both, first = Driver(of_people(places=True)), Driver(of_people(places=False))
+    second = Driver(Enrichment(features=PLACES, grace=50))
+    for batch, restart in zip(batches, restarts, strict=False):
+        events = [bought(key, place, 1_000 + time) for key, place, time in batch]
+        found = both.process((0, event) for event in events)
+        alone = first.process((0, event) for event in events)
+        again = [
+            Event(place, event.value, event.timestamp) for place, event in zip(by_place(events), events, strict=True)
+        ]
+        further = second.process((0, event) for event in again).results
+        told = [(*one.values, *other.values) for one, other in zip(alone.results, further, strict=True)]
+        assert [(one.record, one.values, one.late_by) for one in found.results] == [
+            (event, values, one.late_by) for event, values, one in zip(events, told, alone.results, strict=True)
+        ]
+        assert found.side_outputs == alone.side_outputs
+        assert both.operator.clock.now == first.operator.clock.now
+        if restart:
+            both.restart()
+
+
+def test_a_further_key_can_be_left_out_and_taken_up_again_without_the_others_features_lost() -> None:
+    store = MemoryStore()
+
+    def tell(event: Event, *, places: bool) -> Any:
+        state = State(store)
+        operator = of_people(places=places).start(state)
+        (one,) = operator.process([(0, event)]).results
+        state.commit()
+        return one.values
+
+    assert tell(bought("ann", "x", 1_000), places=True) == (1, 1, 1)
+    assert tell(bought("ann", "x", 1_010), places=False) == (2,)
+    assert tell(bought("ann", "x", 1_020), places=True) == (3, 1, 2)  # of the place it lacks the one meanwhile
+
+
+def test_what_only_features_by_a_further_key_refuse_comes_out_without_them() -> None:
+    driver = Driver(of_people(places=True))
+    strange = Event(b"ann", b'{"place": "x", "amount": "much"}', 1_000)
+    (one,) = driver.process([(0, strange)]).results
+    assert (one.record, one.values) == (strange, (1, None, None))
