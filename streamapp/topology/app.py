@@ -19,6 +19,7 @@ from streamapp.topology.stream import Stream
 from streamapp.topology.topic import Topic
 from streamapp.topology.windowing import WindowDeclaration, result_values
 from streamapp.windows.aggregate import Form
+from streamapp.windows.enrichment import Enrichment
 
 __all__ = ["App"]
 
@@ -73,6 +74,9 @@ class App(JoiningApp):
             JoinError: if there is a table of this name already.
         """
         outputs = by_reason({side: self.sink(output) for side, output in sides.items()})
+        if isinstance(join, Enrichment) and join.further:
+            keys = " and ".join(further.name for further in join.further)
+            self.single(topic, f"the features by {keys} of the operator {name} are of one partition")
         return cast(Operators[R], OperatorsDeclaration(self, name, join, [topic.source(0)]).processor(outputs))
 
     def hop(self, topic: Topic, by: str) -> Hop:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from risk_models import write_model
@@ -18,13 +18,13 @@ from workload import SLICE, Workload
 
 from streamapp.kafka.partitioner import partition_of
 
-__all__ = ["Risk"]
+__all__ = ["Risk", "RiskAtOnce"]
 
 #: Accounts whose profiles are updated all the while, and such as never have one.
 ACCOUNTS = [f"a{number}" for number in range(100)]
 UNKNOWN = [f"n{number}" for number in range(10)]
-#: IPs in each partition, profiles that are updated with a slice, and slices of a burst.
-IPS, UPDATES, BURST = 10, 5, 20
+#: Profiles that are updated with a slice, and slices of a burst.
+UPDATES, BURST = 5, 20
 
 
 class Risk(Workload):
@@ -33,8 +33,10 @@ class Risk(Workload):
     pipeline = "risk"
     inputs = ("accounts", "transactions")
     outputs = ("transaction_scores", "risk_alerts", "dead_letters")
-    watched = ("transactions", ("risk_accounts", "risk_ips"))
+    watched: ClassVar[tuple[str, Sequence[str]]] = ("transactions", ("risk_accounts", "risk_ips"))
     usual = 200
+    #: IPs in each partition.
+    ips = 10
     forms = (
         b"poison %d",
         b'{"transaction_id": "p%d", "account": "a1", "ip": "10.0.0.1"}',
@@ -54,7 +56,8 @@ class Risk(Workload):
     def settings(self, directory: Path) -> Mapping[str, Any]:
         """Return the settings, with a model whose scores are known, and a grace with which nothing is late."""
         model = write_model(directory / "model.onnx", "faults")
-        return {**super().settings(directory), "risk_model": model, "risk_grace": HOUR // 1_000}
+        grace = HOUR // 1_000
+        return {**super().settings(directory), "pipelines": "risk", "risk_model": model, "risk_grace": grace}
 
     def begin(self) -> None:
         self._profiles(ACCOUNTS)
@@ -111,10 +114,21 @@ class Risk(Workload):
             name = f"t{len(self._limits)}"
             self._limits[name] = self._known.get(account)
             partition = partition_of(account.encode(), self._topics.partitions)
-            ip, amount = f"10.0.{partition}.{self._chance.randrange(IPS)}", self._chance.randrange(1, 400) / 4
+            ip, amount = f"10.0.{partition}.{self._chance.randrange(self.ips)}", self._chance.randrange(1, 400) / 4
             value = {"transaction_id": name, "account": account, "ip": ip, "amount": amount}
             self._send("transactions", account, value, at=self._version * SLICE + number)
         self._topics.flush()
+
+
+class RiskAtOnce(Risk):
+    """The same in one step, for topics of one partition: the other worker stands by."""
+
+    pipeline = "risk_at_once"
+    partitions, ips = 1, 40
+    watched = ("transactions", ("risk_accounts",))
+
+    def settings(self, directory: Path) -> Mapping[str, Any]:
+        return {**super().settings(directory), "risk_steps": "one"}
 
 
 def _judged(score: dict[str, Any]) -> bool:

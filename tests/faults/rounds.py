@@ -16,7 +16,7 @@ from broker import Broker
 from click_workload import Clicks
 from clock import Clock
 from faults import Fault, clock_jumps
-from risk_workload import Risk
+from risk_workload import Risk, RiskAtOnce
 from sensor_workload import Sensors
 from system import System, Unsettled
 from topics import Topics
@@ -27,7 +27,9 @@ from workload import Workload
 __all__ = ["WORKLOADS", "Outcome", "Round"]
 
 #: By pipeline.
-WORKLOADS: Mapping[str, type[Workload]] = MappingProxyType({each.pipeline: each for each in (Clicks, Risk, Sensors)})
+WORKLOADS: Mapping[str, type[Workload]] = MappingProxyType(
+    {each.pipeline: each for each in (Clicks, Risk, RiskAtOnce, Sensors)}
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Round:
     def play(self, broker: Broker, directory: Path) -> Outcome:
         """Start two workers, produce, inject, wait until all is committed, stop, and compare with the model."""
         chance, begun = Random(f"{self.fault.__name__} {self.seed}"), time.monotonic()
-        topics = Topics(broker.bootstrap, f"faults-{self.seed}")
+        topics = Topics(broker.bootstrap, f"faults-{self.seed}", WORKLOADS[self.pipeline].partitions)
         directory.mkdir(parents=True)
         clock = Clock(directory / "clock")
         store = chance.choice(self.stores)

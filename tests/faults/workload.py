@@ -36,6 +36,8 @@ class Workload(abc.ABC):
     #: Where Faust finds the app.
     app: ClassVar[str] = "streamapp"
     inputs: ClassVar[Sequence[str]]
+    #: Of the topics.
+    partitions: ClassVar[int] = 4
     #: Topics that are there before the workers are, so that these need not make them.
     outputs: ClassVar[Sequence[str]]
     #: An input, and the tables with what was read of it: they get rows as a commit begins.

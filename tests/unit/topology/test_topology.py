@@ -14,7 +14,7 @@ from streamapp.formats import Avro, Registered
 from streamapp.joins import How, StreamStreamJoin
 from streamapp.settings import Settings
 from streamapp.topology import App, JoinError, Topic
-from streamapp.windows import Count, WindowedAggregate, tumbling
+from streamapp.windows import Count, Enrichment, Feature, FurtherKey, Sum, WindowedAggregate, tumbling
 
 Make = Callable[[App], Any]
 
@@ -160,6 +160,17 @@ def test_operators_by_hand_have_a_table_and_a_balance(app: App) -> None:
     assert operators in app.joins
     with pytest.raises(JoinError, match="there is an operator minutes already"):
         app.operators("minutes", counts, app.topic("payments", batches=True))
+
+
+def test_features_by_further_keys_are_for_a_topic_of_one_partition(app: App) -> None:
+    spent = {"spent": Feature(Sum("amount"), 60_000)}
+    by_shop = FurtherKey("shop", lambda records: [b"x"] * len(records), spent)
+    payments = app.topic("payments", batches=True)
+    app.operators("bare", Enrichment(features=spent), payments)
+    assert not app.declared.single
+    app.operators("spent", Enrichment(features=spent, further=[by_shop]), payments)
+    told = "the features by shop of the operator spent are of one partition"
+    assert app.declared.single == {"shop.payments": told}
 
 
 KEYED: dict[str, Callable[[Topic, App], Any]] = {
