@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Producer
+from redriven import MARK, mark, report, wait_read
 from risk_models import write_model
 from risky import BAD, HOUR, check, metric, produce, profiles, scores, wait_scored
 from topics import Topics
@@ -150,3 +151,25 @@ def test_one_step_does_not_begin_before_all_is_read_that_two_have_left(
         produce(topics, 20)
         wait_scored(topics, 21)
         assert worker.terminate() == 0
+
+
+@pytest.mark.parametrize("steps", ["two", "one"])
+def test_a_mended_transaction_is_scored_once_and_marked(
+    topics: Topics, tmp_path: Path, settings: dict[str, Any], steps: str
+) -> None:
+    profiles(topics, 12)
+    produce(topics, 20)
+    topics.send("transactions", "a1", {**TRANSACTION, "amount": "5"}, at=5_000, headers=[("trace", b"bad")])
+    topics.flush()
+    with Worker(tmp_path, risk_steps=steps, **settings) as worker:
+        wait_scored(topics, 20)
+        wait_until(lambda: topics.end("dead_letters") == 1, "one is set aside")
+        assert report(topics, "--set", "amount=5", "--execute", pipelines="risk", risk_steps=steps)["sent"] == 1
+        wait_scored(topics, 21)
+        wait_read(topics, worker, "transactions")
+        assert worker.terminate() == 0
+    scored = [one for one in topics.read("transaction_scores") if MARK in dict(one.headers() or ())]
+    (again,) = scored
+    assert (json.loads(again.value())["transaction_id"], json.loads(again.value())["amount"]) == ("left", 5)
+    assert again.headers()[1:] == [("trace", b"bad")]
+    assert "join" not in mark(again)
